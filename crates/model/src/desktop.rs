@@ -1,0 +1,140 @@
+//! One machine a person uses.
+//!
+//! ```text
+//! Requested ─▶ Placed ─▶ Provisioning ─▶ Starting ─▶ Ready ⇄ InUse
+//!                             ▲              ▲          │
+//!                             │              └─ Stopped ◀─ Stopping
+//!                             └── Recycling (wipe and provision again)
+//! any state ─▶ Failed{reason}       any state ─▶ Deleting ─▶ (row gone)
+//! ```
+//! Only the desktop reconciler moves a desktop along; people and the API change its [`DesktopIntent`].
+
+use crate::{DesktopId, Micros, Name, PoolId, UserId};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Desktop {
+    pub id: DesktopId,
+    /// Unique; the guest's host name.
+    pub name: Name,
+    pub pool: PoolId,
+    /// Whose it is; unassigned desktops belong to nobody yet.
+    pub owner: Option<UserId>,
+    pub intent: DesktopIntent,
+    pub state: DesktopState,
+    /// Why it failed, when `state` is `Failed`: a sentence with what to do next.
+    pub failure: Option<String>,
+    /// What is being done right now, while it starts.
+    pub step: Option<StartStep>,
+    /// Counts every provisioning; resources of an older generation are leftovers.
+    pub generation: u32,
+    /// The name of the host that holds it, once placed.
+    pub host: Option<String>,
+    /// First of the host's loopback ports that lead to the guest (`+0` RDP, `+1` SSH), for `Network::User`.
+    pub port_base: Option<u16>,
+    pub facts: DesktopFacts,
+    pub created: Micros,
+    pub changed: Micros,
+}
+
+/// What its owner wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DesktopIntent {
+    Running,
+    Stopped,
+    /// Stop and start once, then `Running`.
+    Restart,
+    /// Wipe, provision again from the image, then `Running`.
+    Recycle,
+    Deleted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DesktopState {
+    Requested,
+    Placed,
+    Provisioning,
+    Starting,
+    Ready,
+    InUse,
+    Stopping,
+    Stopped,
+    Recycling,
+    Deleting,
+    Failed,
+}
+
+impl DesktopState {
+    pub const ALL: [Self; 11] = [
+        Self::Requested,
+        Self::Placed,
+        Self::Provisioning,
+        Self::Starting,
+        Self::Ready,
+        Self::InUse,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Recycling,
+        Self::Deleting,
+        Self::Failed,
+    ];
+
+    /// The word that is stored, shown by the CLI and sent to browsers.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Placed => "placed",
+            Self::Provisioning => "provisioning",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::InUse => "in_use",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Recycling => "recycling",
+            Self::Deleting => "deleting",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A step of a start that people can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartStep {
+    Placing,
+    Cloning,
+    Booting,
+    WaitingForRdp,
+}
+
+/// What is known of the machine behind the desktop.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DesktopFacts {
+    /// `kvm` or `tcg`, with the reason when it is not KVM.
+    pub accelerator: Option<String>,
+    pub accelerator_reason: Option<String>,
+    /// OpenSSH public key of the guest, made by us and given to it in the seed: what the gateway pins.
+    pub ssh_host_key: Option<String>,
+    /// SHA-256 of the guest's RDP certificate (DER), lowercase hex, made by us and given to it in the seed.
+    pub rdp_certificate_sha256: Option<String>,
+    /// The account inside the guest.
+    pub guest_user: Option<String>,
+    /// When the machine last started, and how long it took until RDP answered.
+    pub started: Option<Micros>,
+    pub start_seconds: Option<f64>,
+}
+
+/// A door of the guest that the gateway dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestPort {
+    /// TCP 3389 in the guest.
+    Rdp,
+    /// TCP 22 in the guest.
+    Ssh,
+    /// The machine's own display (QEMU's VNC server on a unix socket).
+    Console,
+}

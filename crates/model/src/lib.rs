@@ -1,0 +1,38 @@
+//! The nouns of the house: ids, names, states. No I/O, no clock; every other room speaks in these.
+
+mod desktop;
+mod host;
+mod id;
+mod image;
+mod name;
+mod operation;
+mod pool;
+mod session;
+mod user;
+
+pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
+pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
+pub use id::{ConnectionId, DesktopId, ImageId, OperationId, PoolId, TokenId, UserId};
+pub use image::{Image, ImageOs, ImageSource, ImageState};
+pub use name::{Name, NameError};
+pub use operation::{Operation, OperationKind, OperationState};
+pub use pool::{Network, Pool};
+pub use session::{ApiToken, Connection, Ticket, WebSession};
+pub use user::{Role, User};
+
+/// Microseconds since 1970-01-01 UTC, the only time that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, Default)]
+#[serde(transparent)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+    /// RFC 3339 in UTC with whole seconds, for people and JSON.
+    pub fn rfc3339(self) -> String {
+        jiff::Timestamp::from_microsecond(self.0)
+            .and_then(|t| t.round(jiff::Unit::Second))
+            .map_or_else(|_| String::from("unknown"), |t| t.to_string())
+    }
+}

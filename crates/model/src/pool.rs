@@ -1,0 +1,34 @@
+//! A set of like desktops.
+
+use crate::{ImageId, Micros, Name, PoolId};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    pub id: PoolId,
+    pub name: Name,
+    pub image: ImageId,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    /// Size of a desktop's own disk; at least the image's virtual size.
+    pub disk_gib: u64,
+    pub network: Network,
+    /// Most desktops the pool may hold.
+    pub desktops_max: u32,
+    /// Keyboard layout inside the desktops as an XKB name with optional variant: `us`, `de`, `us(intl)`.
+    pub keyboard: String,
+    pub created: Micros,
+}
+
+/// How desktops reach the world and Oriel reaches them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Network {
+    /// Each desktop alone behind its own user-mode network: out to the world, not to its host's loopback and not to other
+    /// desktops; reachable only through its host's loopback.
+    User,
+    /// A libvirt network with address translation.
+    Nat { network: String },
+    /// A bridge of the host.
+    Bridge { bridge: String },
+}

@@ -1,0 +1,114 @@
+//! What a remote screen does ([`ScreenEvent`]) and what a person does to it ([`InputEvent`]).
+
+use crate::Rect;
+use bytes::Bytes;
+
+/// How the bytes of a forwarded tile are compressed. The numbers are the wire's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TileCodec {
+    /// RGB, three bytes a pixel, rows from the top.
+    Raw = 0,
+    Png = 1,
+    Jpeg = 2,
+    WebP = 3,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum VideoCodec {
+    /// Annex B byte stream, one access unit.
+    H264 = 0,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AudioCodec {
+    /// Signed 16 bit little endian, interleaved.
+    Pcm = 0,
+    Opus = 1,
+}
+
+/// What a source says about its screen. Pixels that the source decoded are in its framebuffer already:
+/// the event names only where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScreenEvent {
+    /// The surface has a new size; its content is black until damaged.
+    Resize { width: u16, height: u16 },
+    /// These pixels of the framebuffer changed.
+    Damage(Rect),
+    /// The framebuffer moved pixels within itself (it has done so already).
+    Copy { from_x: u16, from_y: u16, to: Rect },
+    /// A compressed picture that the browser can decode, forwarded untouched; the framebuffer has its pixels too.
+    Tile { rect: Rect, codec: TileCodec, bytes: Bytes },
+    /// A compressed video frame, forwarded untouched.
+    Video { rect: Rect, codec: VideoCodec, key: bool, bytes: Bytes },
+    Audio { codec: AudioCodec, channels: u8, rate: u32, time_ms: u32, bytes: Bytes },
+    /// RGBA with straight alpha, `width * height * 4` bytes.
+    Cursor { hot_x: u16, hot_y: u16, width: u16, height: u16, rgba: Bytes },
+    CursorHidden,
+    CursorDefault,
+    CursorMove { x: u16, y: u16 },
+    Clipboard(String),
+    Bell,
+    /// Bit 0 scroll, 1 num, 2 caps lock.
+    Leds(u8),
+    /// The remote side's own name for the screen.
+    Title(String),
+    /// Everything since the last mark belongs to one picture.
+    FrameEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TouchPhase {
+    Start = 0,
+    Move = 1,
+    End = 2,
+    Cancel = 3,
+}
+
+/// What a person does. Coordinates are pixels of the remote surface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputEvent {
+    /// `code`: PC scan code set 1, `0xE0xx` for extended keys, 0 unknown. `keysym`: X11 keysym, 0 unknown.
+    Key { down: bool, code: u16, keysym: u32 },
+    /// Bit 0 left, 1 middle, 2 right, 3 back, 4 forward.
+    Pointer { x: u16, y: u16, buttons: u16 },
+    /// 120 is one notch; positive `dy` scrolls down, positive `dx` right.
+    Wheel { x: u16, y: u16, dx: i16, dy: i16 },
+    Touch { id: u8, phase: TouchPhase, x: u16, y: u16 },
+    /// The viewer's window in device pixels, and its scale in per cent.
+    Resize { width: u16, height: u16, scale: u16 },
+    Clipboard(String),
+    /// Text from an input method: characters without keys.
+    Text(String),
+    /// Every key and button is up: the window lost focus, or the viewer is gone.
+    ReleaseAll,
+}
+
+/// How far a connection has come, for the viewer's waiting screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StatusCode {
+    Dialling = 0,
+    Authenticating = 1,
+    Connected = 2,
+    WaitingForMachine = 3,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ByeCode {
+    RemoteEnded = 0,
+    Unreachable = 1,
+    CredentialsRefused = 2,
+    IdentityChanged = 3,
+    Protocol = 4,
+    EndedByAdmin = 5,
+    TakenOver = 6,
+    TooSlow = 7,
+    ServerShutdown = 8,
+    Internal = 9,
+}

@@ -1,0 +1,37 @@
+//! The screen: what every graphical source (RDP, VNC, later PiKVM and recordings) becomes, and how it travels to viewers.
+//!
+//! A source turns remote bytes into [`ScreenEvent`]s and keeps a [`Framebuffer`]; the gateway collects damage for each
+//! viewer, encodes what is dirty as tiles ([`encode`]) and frames it for the WebSocket ([`wire`]). Nothing here does
+//! network or looks at a clock: bytes and state in, events out.
+//!
+//! ```text
+//!  remote bytes ──▶ Source ──▶ ScreenEvent ──▶ Damage (per viewer) ──▶ tiles ──▶ wire records ──▶ WebSocket
+//!  remote bytes ◀── Source ◀── InputEvent ◀───────────────────────────────────── wire records ◀── WebSocket
+//! ```
+
+mod damage;
+pub mod encode;
+mod event;
+mod rect;
+mod source;
+mod surface;
+pub mod wire;
+
+pub use damage::Damage;
+pub use event::{AudioCodec, ByeCode, InputEvent, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec};
+pub use rect::Rect;
+pub use source::{Source, SourceError};
+pub use surface::{Framebuffer, Surface, SurfaceError};
+
+/// Largest surface side in pixels; larger sizes from a remote side are refused.
+pub const SURFACE_SIDE_MAX: u16 = 8192;
+/// Largest surface in pixels (two 4K monitors).
+pub const SURFACE_PIXELS_MAX: u32 = 7680 * 2400;
+/// Largest clipboard text either way, in bytes.
+pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
+/// Largest text from an input method or paste-as-typing, in bytes.
+pub const TEXT_BYTES_MAX: usize = 4096;
+/// Largest pointer picture side in pixels.
+pub const CURSOR_SIDE_MAX: u16 = 384;
+/// Frames a viewer may have unacknowledged before it only collects damage.
+pub const FRAMES_IN_FLIGHT_MAX: u32 = 3;

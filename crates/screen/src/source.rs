@@ -1,0 +1,34 @@
+//! A graphical protocol session as a machine without I/O: the gateway moves the bytes.
+
+use crate::{Framebuffer, InputEvent, ScreenEvent};
+
+/// One connected graphical session. Connecting (sockets, TLS, authentication) is the protocol crate's own `connect`;
+/// from then on the gateway feeds bytes in both directions and never waits for a viewer.
+pub trait Source: Send {
+    /// Bytes from the remote side, in pieces of any size. Answers for the remote side are appended to `out`, what
+    /// happened on the screen to `events`. An error ends the connection.
+    fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError>;
+
+    /// What a person did, as bytes for the remote side appended to `out`.
+    fn input(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError>;
+
+    /// A viewer is ready for the next picture: sources with flow control of their own ask the remote side for more.
+    fn want_frame(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// The pixels as they are now.
+    fn framebuffer(&self) -> &dyn Framebuffer;
+}
+
+/// Why a source gave up. Texts are for the person in front of the viewer: lowercase, no trailing period.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The remote side broke its protocol or crossed a limit.
+    #[error("the machine sent something that is not valid {protocol}: {what}")]
+    Protocol { protocol: &'static str, what: String },
+    /// The remote side ended the session; the text is its reason.
+    #[error("the machine ended the session: {0}")]
+    Ended(String),
+}
