@@ -12,7 +12,9 @@ pub struct Name(String);
 pub const NAME_CHARS_MAX: usize = 40;
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{given:?} is not a name: use 1 to {NAME_CHARS_MAX} lowercase letters, digits and single hyphens, starting with a letter, for example \"studio-1\"")]
+#[error(
+    "{given:?} is not a name: use 1 to {NAME_CHARS_MAX} lowercase letters, digits and single hyphens, starting with a letter, for example \"studio-1\""
+)]
 pub struct NameError {
     given: String,
 }
@@ -32,11 +34,7 @@ impl FromStr for Name {
             && !text.ends_with('-')
             && !text.contains("--")
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if good {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NameError { given: text.chars().take(80).collect() })
-        }
+        if good { Ok(Self(text.to_owned())) } else { Err(NameError { given: text.chars().take(80).collect() }) }
     }
 }
 

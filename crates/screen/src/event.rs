@@ -34,21 +34,52 @@ pub enum AudioCodec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScreenEvent {
     /// The surface has a new size; its content is black until damaged.
-    Resize { width: u16, height: u16 },
+    Resize {
+        width: u16,
+        height: u16,
+    },
     /// These pixels of the framebuffer changed.
     Damage(Rect),
     /// The framebuffer moved pixels within itself (it has done so already).
-    Copy { from_x: u16, from_y: u16, to: Rect },
+    Copy {
+        from_x: u16,
+        from_y: u16,
+        to: Rect,
+    },
     /// A compressed picture that the browser can decode, forwarded untouched; the framebuffer has its pixels too.
-    Tile { rect: Rect, codec: TileCodec, bytes: Bytes },
+    Tile {
+        rect: Rect,
+        codec: TileCodec,
+        bytes: Bytes,
+    },
     /// A compressed video frame, forwarded untouched.
-    Video { rect: Rect, codec: VideoCodec, key: bool, bytes: Bytes },
-    Audio { codec: AudioCodec, channels: u8, rate: u32, time_ms: u32, bytes: Bytes },
+    Video {
+        rect: Rect,
+        codec: VideoCodec,
+        key: bool,
+        bytes: Bytes,
+    },
+    Audio {
+        codec: AudioCodec,
+        channels: u8,
+        rate: u32,
+        time_ms: u32,
+        bytes: Bytes,
+    },
     /// RGBA with straight alpha, `width * height * 4` bytes.
-    Cursor { hot_x: u16, hot_y: u16, width: u16, height: u16, rgba: Bytes },
+    Cursor {
+        hot_x: u16,
+        hot_y: u16,
+        width: u16,
+        height: u16,
+        rgba: Bytes,
+    },
     CursorHidden,
     CursorDefault,
-    CursorMove { x: u16, y: u16 },
+    CursorMove {
+        x: u16,
+        y: u16,
+    },
     Clipboard(String),
     Bell,
     /// Bit 0 scroll, 1 num, 2 caps lock.
@@ -72,14 +103,36 @@ pub enum TouchPhase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputEvent {
     /// `code`: PC scan code set 1, `0xE0xx` for extended keys, 0 unknown. `keysym`: X11 keysym, 0 unknown.
-    Key { down: bool, code: u16, keysym: u32 },
+    Key {
+        down: bool,
+        code: u16,
+        keysym: u32,
+    },
     /// Bit 0 left, 1 middle, 2 right, 3 back, 4 forward.
-    Pointer { x: u16, y: u16, buttons: u16 },
+    Pointer {
+        x: u16,
+        y: u16,
+        buttons: u16,
+    },
     /// 120 is one notch; positive `dy` scrolls down, positive `dx` right.
-    Wheel { x: u16, y: u16, dx: i16, dy: i16 },
-    Touch { id: u8, phase: TouchPhase, x: u16, y: u16 },
+    Wheel {
+        x: u16,
+        y: u16,
+        dx: i16,
+        dy: i16,
+    },
+    Touch {
+        id: u8,
+        phase: TouchPhase,
+        x: u16,
+        y: u16,
+    },
     /// The viewer's window in device pixels, and its scale in per cent.
-    Resize { width: u16, height: u16, scale: u16 },
+    Resize {
+        width: u16,
+        height: u16,
+        scale: u16,
+    },
     Clipboard(String),
     /// Text from an input method: characters without keys.
     Text(String),

@@ -42,12 +42,7 @@ impl Rect {
         let y = self.y.max(other.y);
         let right = self.right().min(other.right());
         let bottom = self.bottom().min(other.bottom());
-        Self {
-            x,
-            y,
-            w: right.saturating_sub(u32::from(x)) as u16,
-            h: bottom.saturating_sub(u32::from(y)) as u16,
-        }
+        Self { x, y, w: right.saturating_sub(u32::from(x)) as u16, h: bottom.saturating_sub(u32::from(y)) as u16 }
     }
 
     /// The smallest rectangle around both; an empty one adds nothing.

@@ -18,6 +18,11 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// Whether [`InputEvent::Resize`] reaches the remote side; where it cannot, the gateway connects again in the new size.
+    fn can_resize(&self) -> bool {
+        true
+    }
+
     /// The pixels as they are now.
     fn framebuffer(&self) -> &dyn Framebuffer;
 }

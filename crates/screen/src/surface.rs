@@ -32,7 +32,9 @@ pub struct Surface {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SurfaceError {
-    #[error("a screen of {width}x{height} pixels is larger than the {SURFACE_SIDE_MAX} pixels a side or {SURFACE_PIXELS_MAX} pixels in all that Oriel accepts")]
+    #[error(
+        "a screen of {width}x{height} pixels is larger than the {SURFACE_SIDE_MAX} pixels a side or {SURFACE_PIXELS_MAX} pixels in all that Oriel accepts"
+    )]
     TooLarge { width: u16, height: u16 },
     #[error("the rectangle {rect:?} does not fit the screen of {width}x{height}")]
     Outside { rect: Rect, width: u16, height: u16 },
@@ -43,7 +45,10 @@ pub enum SurfaceError {
 impl Surface {
     /// A black surface.
     pub fn new(width: u16, height: u16) -> Result<Self, SurfaceError> {
-        if width > SURFACE_SIDE_MAX || height > SURFACE_SIDE_MAX || u32::from(width) * u32::from(height) > SURFACE_PIXELS_MAX {
+        if width > SURFACE_SIDE_MAX
+            || height > SURFACE_SIDE_MAX
+            || u32::from(width) * u32::from(height) > SURFACE_PIXELS_MAX
+        {
             return Err(SurfaceError::TooLarge { width, height });
         }
         Ok(Self { width, height, data: vec![0; usize::from(width) * usize::from(height) * 4] })

@@ -1,0 +1,267 @@
+//! Server → viewer.
+
+use super::reader::{Fields, record, records};
+use super::{PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
+use crate::{AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, Rect, StatusCode, TileCodec, VideoCodec};
+use bytes::Bytes;
+
+/// Longest text in a hello, status or bye, in bytes.
+const WORDS_BYTES_MAX: usize = 4096;
+
+/// One record to a viewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerRecord {
+    /// `terminal`: the connection carries terminal bytes instead of pictures. `received`: terminal input bytes the
+    /// server has from an earlier viewer of this connection.
+    Hello {
+        terminal: bool,
+        connection: [u8; 16],
+        received: u64,
+        title: String,
+    },
+    Resize {
+        width: u16,
+        height: u16,
+    },
+    Tile {
+        rect: Rect,
+        codec: TileCodec,
+        bytes: Bytes,
+    },
+    Copy {
+        from_x: u16,
+        from_y: u16,
+        to: Rect,
+    },
+    Fill {
+        rect: Rect,
+        rgb: [u8; 3],
+    },
+    Cursor {
+        hot_x: u16,
+        hot_y: u16,
+        width: u16,
+        height: u16,
+        rgba: Bytes,
+    },
+    CursorDefault,
+    CursorMove {
+        x: u16,
+        y: u16,
+    },
+    Video {
+        rect: Rect,
+        codec: VideoCodec,
+        key: bool,
+        bytes: Bytes,
+    },
+    Audio {
+        codec: AudioCodec,
+        channels: u8,
+        rate: u32,
+        time_ms: u32,
+        bytes: Bytes,
+    },
+    Clipboard(String),
+    Bell,
+    Leds(u8),
+    FrameEnd {
+        sequence: u32,
+    },
+    Pong {
+        token: u32,
+    },
+    Status {
+        code: StatusCode,
+        text: String,
+    },
+    Bye {
+        code: ByeCode,
+        text: String,
+    },
+    TerminalData(Bytes),
+    TerminalStart {
+        offset: u64,
+    },
+}
+
+impl ServerRecord {
+    /// Hides the pointer.
+    pub const fn cursor_hidden() -> Self {
+        Self::Cursor { hot_x: 0, hot_y: 0, width: 0, height: 0, rgba: Bytes::new() }
+    }
+
+    /// Appends the record's bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello { terminal, connection, received, title } => record(out, 0x01, |o| {
+                o.extend_from_slice(&[PROTOCOL_VERSION, u8::from(*terminal)]);
+                o.extend_from_slice(connection);
+                o.extend_from_slice(&received.to_le_bytes());
+                o.extend_from_slice(clip(title, WORDS_BYTES_MAX));
+            }),
+            Self::Resize { width, height } => record(out, 0x02, |o| u16s(o, &[*width, *height])),
+            Self::Tile { rect, codec, bytes } => encode_tile(out, *rect, *codec, bytes),
+            Self::Copy { from_x, from_y, to } => {
+                record(out, 0x11, |o| u16s(o, &[*from_x, *from_y, to.x, to.y, to.w, to.h]));
+            }
+            Self::Fill { rect: r, rgb } => record(out, 0x12, |o| {
+                u16s(o, &[r.x, r.y, r.w, r.h]);
+                o.extend_from_slice(rgb);
+            }),
+            Self::Cursor { hot_x, hot_y, width, height, rgba } => record(out, 0x13, |o| {
+                u16s(o, &[*hot_x, *hot_y, *width, *height]);
+                o.extend_from_slice(rgba);
+            }),
+            Self::CursorDefault => record(out, 0x14, |_| ()),
+            Self::CursorMove { x, y } => record(out, 0x15, |o| u16s(o, &[*x, *y])),
+            Self::Video { rect: r, codec, key, bytes } => record(out, 0x18, |o| {
+                u16s(o, &[r.x, r.y, r.w, r.h]);
+                o.extend_from_slice(&[*codec as u8, u8::from(*key)]);
+                o.extend_from_slice(bytes);
+            }),
+            Self::Audio { codec, channels, rate, time_ms, bytes } => record(out, 0x19, |o| {
+                o.extend_from_slice(&[*codec as u8, *channels]);
+                o.extend_from_slice(&rate.to_le_bytes());
+                o.extend_from_slice(&time_ms.to_le_bytes());
+                o.extend_from_slice(bytes);
+            }),
+            Self::Clipboard(text) => record(out, 0x20, |o| {
+                o.push(0);
+                o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX));
+            }),
+            Self::Bell => record(out, 0x21, |_| ()),
+            Self::Leds(bits) => record(out, 0x22, |o| o.push(*bits)),
+            Self::FrameEnd { sequence } => record(out, 0x30, |o| o.extend_from_slice(&sequence.to_le_bytes())),
+            Self::Pong { token } => record(out, 0x31, |o| o.extend_from_slice(&token.to_le_bytes())),
+            Self::Status { code, text } => record(out, 0x32, |o| {
+                o.push(*code as u8);
+                o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
+            }),
+            Self::Bye { code, text } => record(out, 0x3f, |o| {
+                o.push(*code as u8);
+                o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
+            }),
+            Self::TerminalData(bytes) => record(out, 0x40, |o| o.extend_from_slice(bytes)),
+            Self::TerminalStart { offset } => record(out, 0x41, |o| o.extend_from_slice(&offset.to_le_bytes())),
+        }
+    }
+
+    /// All records of a message; unknown types are left out.
+    pub fn decode_all(message: &Bytes) -> Result<Vec<Self>, WireError> {
+        records(message, RECORD_BYTES_MAX, |kind, payload| Self::decode(kind, payload))
+    }
+
+    fn decode(kind: u8, payload: Bytes) -> Result<Option<Self>, WireError> {
+        let mut f = Fields::new(kind, payload);
+        let record = match kind {
+            0x01 => {
+                f.u8()?;
+                let terminal = f.u8()? == 1;
+                let connection = f.array()?;
+                let received = f.u64()?;
+                Self::Hello { terminal, connection, received, title: f.text(WORDS_BYTES_MAX)? }
+            }
+            0x02 => Self::Resize { width: f.u16()?, height: f.u16()? },
+            0x10 => {
+                let rect = f.rect()?;
+                let codec = match f.u8()? {
+                    0 => TileCodec::Raw,
+                    1 => TileCodec::Png,
+                    2 => TileCodec::Jpeg,
+                    3 => TileCodec::WebP,
+                    _ => return Err(f.bad("tile codec")),
+                };
+                Self::Tile { rect, codec, bytes: f.rest() }
+            }
+            0x11 => Self::Copy { from_x: f.u16()?, from_y: f.u16()?, to: f.rect()? },
+            0x12 => Self::Fill { rect: f.rect()?, rgb: f.array()? },
+            0x13 => {
+                let (hot_x, hot_y, width, height) = (f.u16()?, f.u16()?, f.u16()?, f.u16()?);
+                Self::Cursor { hot_x, hot_y, width, height, rgba: f.rest() }
+            }
+            0x14 => Self::CursorDefault,
+            0x15 => Self::CursorMove { x: f.u16()?, y: f.u16()? },
+            0x18 => {
+                let rect = f.rect()?;
+                let codec = match f.u8()? {
+                    0 => VideoCodec::H264,
+                    _ => return Err(f.bad("video codec")),
+                };
+                Self::Video { rect, codec, key: f.u8()? & 1 == 1, bytes: f.rest() }
+            }
+            0x19 => {
+                let codec = match f.u8()? {
+                    0 => AudioCodec::Pcm,
+                    1 => AudioCodec::Opus,
+                    _ => return Err(f.bad("audio codec")),
+                };
+                let (channels, rate, time_ms) = (f.u8()?, f.u32()?, f.u32()?);
+                Self::Audio { codec, channels, rate, time_ms, bytes: f.rest() }
+            }
+            0x20 => match f.u8()? {
+                0 => Self::Clipboard(f.text(CLIPBOARD_BYTES_MAX)?),
+                _ => return Ok(None),
+            },
+            0x21 => Self::Bell,
+            0x22 => Self::Leds(f.u8()?),
+            0x30 => Self::FrameEnd { sequence: f.u32()? },
+            0x31 => Self::Pong { token: f.u32()? },
+            0x32 => {
+                let code = match f.u8()? {
+                    0 => StatusCode::Dialling,
+                    1 => StatusCode::Authenticating,
+                    2 => StatusCode::Connected,
+                    3 => StatusCode::WaitingForMachine,
+                    _ => return Err(f.bad("status code")),
+                };
+                Self::Status { code, text: f.text(WORDS_BYTES_MAX)? }
+            }
+            0x3f => {
+                let code = bye_code(f.u8()?).ok_or_else(|| f.bad("bye code"))?;
+                Self::Bye { code, text: f.text(WORDS_BYTES_MAX)? }
+            }
+            0x40 => Self::TerminalData(f.rest()),
+            0x41 => Self::TerminalStart { offset: f.u64()? },
+            _ => return Ok(None),
+        };
+        Ok(Some(record))
+    }
+}
+
+/// Appends a tile record without an intermediate copy of its bytes.
+pub(crate) fn encode_tile(out: &mut Vec<u8>, r: Rect, codec: TileCodec, bytes: &[u8]) {
+    record(out, 0x10, |o| {
+        u16s(o, &[r.x, r.y, r.w, r.h]);
+        o.push(codec as u8);
+        o.extend_from_slice(bytes);
+    });
+}
+
+const fn bye_code(number: u8) -> Option<ByeCode> {
+    Some(match number {
+        0 => ByeCode::RemoteEnded,
+        1 => ByeCode::Unreachable,
+        2 => ByeCode::CredentialsRefused,
+        3 => ByeCode::IdentityChanged,
+        4 => ByeCode::Protocol,
+        5 => ByeCode::EndedByAdmin,
+        6 => ByeCode::TakenOver,
+        7 => ByeCode::TooSlow,
+        8 => ByeCode::ServerShutdown,
+        9 => ByeCode::Internal,
+        _ => return None,
+    })
+}
+
+fn u16s(out: &mut Vec<u8>, values: &[u16]) {
+    for value in values {
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// The first `max` bytes of a text, cut between characters.
+fn clip(text: &str, max: usize) -> &[u8] {
+    let end = (0..=max.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    text.as_bytes().get(..end).unwrap_or_default()
+}

@@ -1,0 +1,91 @@
+use super::*;
+use crate::{ByeCode, InputEvent, Rect, StatusCode, TileCodec, TouchPhase};
+use bytes::Bytes;
+use proptest::prelude::*;
+
+fn server_samples() -> Vec<ServerRecord> {
+    vec![
+        ServerRecord::Hello { terminal: true, connection: [7; 16], received: 9, title: "demo-1 · ä".into() },
+        ServerRecord::Resize { width: 1280, height: 800 },
+        ServerRecord::Tile { rect: Rect::new(1, 2, 3, 4), codec: TileCodec::Png, bytes: Bytes::from_static(b"png") },
+        ServerRecord::Copy { from_x: 5, from_y: 6, to: Rect::new(7, 8, 9, 10) },
+        ServerRecord::Fill { rect: Rect::new(0, 0, 1, 1), rgb: [1, 2, 3] },
+        ServerRecord::cursor_hidden(),
+        ServerRecord::CursorDefault,
+        ServerRecord::CursorMove { x: 1, y: 2 },
+        ServerRecord::Clipboard("€".into()),
+        ServerRecord::Bell,
+        ServerRecord::Leds(5),
+        ServerRecord::FrameEnd { sequence: 77 },
+        ServerRecord::Pong { token: 3 },
+        ServerRecord::Status { code: StatusCode::Connected, text: "in".into() },
+        ServerRecord::Bye { code: ByeCode::TakenOver, text: "bye".into() },
+        ServerRecord::TerminalData(Bytes::from_static(b"\x1b[2J")),
+        ServerRecord::TerminalStart { offset: u64::MAX },
+    ]
+}
+
+fn viewer_samples() -> Vec<ViewerRecord> {
+    vec![
+        ViewerRecord::Hello(ViewerHello {
+            version: 1,
+            width: 80,
+            height: 24,
+            scale: 100,
+            received: 4,
+            layout: "us(intl)".into(),
+        }),
+        ViewerRecord::Input(InputEvent::Key { down: true, code: 0xE038, keysym: 0xFE03 }),
+        ViewerRecord::Input(InputEvent::Pointer { x: 1, y: 2, buttons: 4 }),
+        ViewerRecord::Input(InputEvent::Wheel { x: 1, y: 2, dx: -120, dy: 120 }),
+        ViewerRecord::Input(InputEvent::Touch { id: 1, phase: TouchPhase::Move, x: 3, y: 4 }),
+        ViewerRecord::Input(InputEvent::Resize { width: 10, height: 20, scale: 150 }),
+        ViewerRecord::Input(InputEvent::Clipboard("ö".into())),
+        ViewerRecord::Input(InputEvent::ReleaseAll),
+        ViewerRecord::Input(InputEvent::Text("日本".into())),
+        ViewerRecord::Ack { sequence: 9 },
+        ViewerRecord::Ping { token: 10 },
+        ViewerRecord::TerminalInput(Bytes::from_static(b"ls\r")),
+        ViewerRecord::TerminalResize { columns: 80, rows: 24 },
+        ViewerRecord::TerminalAck { offset: 11 },
+    ]
+}
+
+#[test]
+fn what_is_encoded_comes_back() {
+    let mut message = Vec::new();
+    server_samples().iter().for_each(|record| record.encode(&mut message));
+    assert_eq!(ServerRecord::decode_all(&Bytes::from(message)).unwrap(), server_samples());
+    let mut message = Vec::new();
+    viewer_samples().iter().for_each(|record| record.encode(&mut message));
+    assert_eq!(ViewerRecord::decode_all(&Bytes::from(message)).unwrap(), viewer_samples());
+}
+
+#[test]
+fn unknown_types_are_skipped_and_short_ones_refused() {
+    let mut message = vec![0xF0, 2, 0, 0, 0, 1, 2];
+    ViewerRecord::Ping { token: 1 }.encode(&mut message);
+    assert_eq!(ViewerRecord::decode_all(&message.into()).unwrap(), vec![ViewerRecord::Ping { token: 1 }]);
+    let short = Bytes::from_static(&[0x88, 2, 0, 0, 0, 1, 2]);
+    assert_eq!(ViewerRecord::decode_all(&short), Err(WireError::Short { kind: 0x88 }));
+    let long = Bytes::from_static(&[0x90, 255, 255, 255, 255]);
+    assert!(matches!(ViewerRecord::decode_all(&long), Err(WireError::TooLong { kind: 0x90, .. })));
+    let many = Bytes::from([0x8a, 0, 0, 0, 0].repeat(RECORDS_MAX + 1));
+    assert_eq!(ViewerRecord::decode_all(&many), Err(WireError::TooMany));
+}
+
+#[test]
+fn long_words_are_cut_between_characters() {
+    let mut message = Vec::new();
+    ServerRecord::Bye { code: ByeCode::Internal, text: "ä".repeat(5000) }.encode(&mut message);
+    assert!(ServerRecord::decode_all(&message.into()).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_records_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+        let message = Bytes::from(bytes);
+        let _ = ViewerRecord::decode_all(&message);
+        let _ = ServerRecord::decode_all(&message);
+    }
+}

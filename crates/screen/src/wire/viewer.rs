@@ -1,0 +1,128 @@
+//! Viewer → server.
+
+use super::reader::{Fields, record, records};
+use super::{INPUT_BYTES_MAX, WireError};
+use crate::{CLIPBOARD_BYTES_MAX, InputEvent, TEXT_BYTES_MAX, TouchPhase};
+use bytes::Bytes;
+
+/// Longest keyboard layout name, in bytes.
+const LAYOUT_BYTES_MAX: usize = 64;
+
+/// The first record of a viewer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewerHello {
+    pub version: u8,
+    /// Device pixels, or columns for a terminal.
+    pub width: u16,
+    /// Device pixels, or rows for a terminal.
+    pub height: u16,
+    /// Per cent.
+    pub scale: u16,
+    /// Terminal bytes already shown when resuming.
+    pub received: u64,
+    /// XKB name with optional variant, or empty.
+    pub layout: String,
+}
+
+/// One record from a viewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViewerRecord {
+    Hello(ViewerHello),
+    Input(InputEvent),
+    Ack { sequence: u32 },
+    Ping { token: u32 },
+    TerminalInput(Bytes),
+    TerminalResize { columns: u16, rows: u16 },
+    TerminalAck { offset: u64 },
+}
+
+impl ViewerRecord {
+    /// All records of a message; unknown types are left out.
+    pub fn decode_all(message: &Bytes) -> Result<Vec<Self>, WireError> {
+        records(message, INPUT_BYTES_MAX, |kind, payload| Self::decode(kind, payload))
+    }
+
+    fn decode(kind: u8, payload: Bytes) -> Result<Option<Self>, WireError> {
+        let mut f = Fields::new(kind, payload);
+        let record = match kind {
+            0x81 => {
+                let (version, width, height, scale) = (f.u8()?, f.u16()?, f.u16()?, f.u16()?);
+                let received = f.u64()?;
+                let layout = f.text(LAYOUT_BYTES_MAX)?;
+                Self::Hello(ViewerHello { version, width, height, scale, received, layout })
+            }
+            0x82 => Self::Input(InputEvent::Key { down: f.u8()? != 0, code: f.u16()?, keysym: f.u32()? }),
+            0x83 => Self::Input(InputEvent::Pointer { x: f.u16()?, y: f.u16()?, buttons: f.u16()? }),
+            0x84 => Self::Input(InputEvent::Wheel { x: f.u16()?, y: f.u16()?, dx: f.i16()?, dy: f.i16()? }),
+            0x85 => {
+                let id = f.u8()?;
+                let phase = match f.u8()? {
+                    0 => TouchPhase::Start,
+                    1 => TouchPhase::Move,
+                    2 => TouchPhase::End,
+                    3 => TouchPhase::Cancel,
+                    _ => return Err(f.bad("touch phase")),
+                };
+                Self::Input(InputEvent::Touch { id, phase, x: f.u16()?, y: f.u16()? })
+            }
+            0x86 => Self::Input(InputEvent::Resize { width: f.u16()?, height: f.u16()?, scale: f.u16()? }),
+            0x87 => match f.u8()? {
+                0 => Self::Input(InputEvent::Clipboard(f.text(CLIPBOARD_BYTES_MAX)?)),
+                _ => return Ok(None),
+            },
+            0x88 => Self::Ack { sequence: f.u32()? },
+            0x89 => Self::Ping { token: f.u32()? },
+            0x8a => Self::Input(InputEvent::ReleaseAll),
+            0x8b => Self::Input(InputEvent::Text(f.text(TEXT_BYTES_MAX)?)),
+            0x90 => Self::TerminalInput(f.rest()),
+            0x91 => Self::TerminalResize { columns: f.u16()?, rows: f.u16()? },
+            0x92 => Self::TerminalAck { offset: f.u64()? },
+            _ => return Ok(None),
+        };
+        Ok(Some(record))
+    }
+
+    /// Appends the record's bytes (for benchmarks and tests: the real viewer is `web/src/viewer`).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        fn u16s(out: &mut Vec<u8>, values: &[u16]) {
+            values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+        }
+        match self {
+            Self::Hello(hello) => record(out, 0x81, |o| {
+                o.push(hello.version);
+                u16s(o, &[hello.width, hello.height, hello.scale]);
+                o.extend_from_slice(&hello.received.to_le_bytes());
+                o.extend_from_slice(hello.layout.as_bytes());
+            }),
+            Self::Input(input) => match input {
+                InputEvent::Key { down, code, keysym } => record(out, 0x82, |o| {
+                    o.push(u8::from(*down));
+                    u16s(o, &[*code]);
+                    o.extend_from_slice(&keysym.to_le_bytes());
+                }),
+                InputEvent::Pointer { x, y, buttons } => record(out, 0x83, |o| u16s(o, &[*x, *y, *buttons])),
+                InputEvent::Wheel { x, y, dx, dy } => {
+                    record(out, 0x84, |o| u16s(o, &[*x, *y, *dx as u16, *dy as u16]));
+                }
+                InputEvent::Touch { id, phase, x, y } => record(out, 0x85, |o| {
+                    o.extend_from_slice(&[*id, *phase as u8]);
+                    u16s(o, &[*x, *y]);
+                }),
+                InputEvent::Resize { width, height, scale } => {
+                    record(out, 0x86, |o| u16s(o, &[*width, *height, *scale]));
+                }
+                InputEvent::Clipboard(text) => record(out, 0x87, |o| {
+                    o.push(0);
+                    o.extend_from_slice(text.as_bytes());
+                }),
+                InputEvent::ReleaseAll => record(out, 0x8a, |_| ()),
+                InputEvent::Text(text) => record(out, 0x8b, |o| o.extend_from_slice(text.as_bytes())),
+            },
+            Self::Ack { sequence } => record(out, 0x88, |o| o.extend_from_slice(&sequence.to_le_bytes())),
+            Self::Ping { token } => record(out, 0x89, |o| o.extend_from_slice(&token.to_le_bytes())),
+            Self::TerminalInput(bytes) => record(out, 0x90, |o| o.extend_from_slice(bytes)),
+            Self::TerminalResize { columns, rows } => record(out, 0x91, |o| u16s(o, &[*columns, *rows])),
+            Self::TerminalAck { offset } => record(out, 0x92, |o| o.extend_from_slice(&offset.to_le_bytes())),
+        }
+    }
+}
