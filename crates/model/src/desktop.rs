@@ -113,6 +113,9 @@ pub enum StartStep {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DesktopFacts {
+    /// The image that its disk is a clone of, set before it is cloned: an image cannot be deleted under a desktop.
+    /// (The pool's image may have changed since.)
+    pub image: Option<crate::ImageId>,
     /// `kvm` or `tcg`, with the reason when it is not KVM.
     pub accelerator: Option<String>,
     pub accelerator_reason: Option<String>,

@@ -1,1 +1,137 @@
-//! (being built)
+//! The memory of the house, and the only room that speaks SQL: SQLite in the data folder, or PostgreSQL for several
+//! programs at once. One schema and one code path serve both; entities stay in here, callers see the nouns of
+//! `oriel-model`.
+//!
+//! Two kinds of promise are kept by the database itself, so that they hold between programs and across kill -9:
+//! uniqueness (names, versions, ports) and references (an image in use cannot go) are constraints; everything that
+//! reads and then writes happens in one transaction that holds the rows it read (`BEGIN IMMEDIATE` on SQLite,
+//! `SELECT … FOR UPDATE` on PostgreSQL).
+//!
+//! SQLite has one writing connection and a few reading ones: writers queue in the program rather than fail with
+//! "database is locked".
+
+mod codec;
+mod desktop;
+mod error;
+mod image;
+mod migration;
+mod operation;
+mod pool;
+mod session;
+mod setting;
+mod ticket;
+mod user;
+
+pub use error::StoreError;
+pub use session::Expired;
+pub use ticket::TicketRefusal;
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use std::{fmt, path::Path, time::Duration};
+
+/// Connections to PostgreSQL that one program holds at most.
+pub const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// Reading connections to SQLite that one program holds at most; there is one writing connection beside them.
+pub const SQLITE_READERS_MAX: u32 = 4;
+/// How long a request waits for a connection, or for another program that writes to the same SQLite file.
+pub const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A transaction that will write. SQLite takes its write lock at once, so it cannot find half-way that it may not write.
+const WRITE: TransactionOptions = TransactionOptions {
+    isolation_level: None,
+    access_mode: None,
+    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+};
+
+/// An open database. Clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("backend", &self.reader.get_database_backend()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// `url` is `postgres://…`, or the path of an SQLite file (with or without `sqlite:` before it), which is made,
+    /// readable by its owner only, when it is not there; its folder must be.
+    ///
+    /// Errors: `BadUrl`, `File`, `Unreachable`, and `NewerSchema` for a database that a newer program has changed.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = connect(ConnectOptions::new(url), POSTGRES_CONNECTIONS_MAX).await?;
+            Self { reader: pool.clone(), writer: pool }
+        } else {
+            let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
+            if path.is_empty() || path.contains("://") {
+                // Only the scheme is repeated: the rest may hold a password.
+                let scheme = path.split("://").next().unwrap_or_default();
+                return Err(StoreError::BadUrl { url: scheme.to_owned() });
+            }
+            let path = Path::new(path);
+            make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+            // The writer comes first: it puts the file into WAL mode.
+            let writer = connect(sqlite(path), 1).await?;
+            Self { reader: connect(sqlite(path), SQLITE_READERS_MAX).await?, writer }
+        };
+        migration::migrate(&store.writer).await?;
+        Ok(store)
+    }
+
+    /// Waits for what is being written and closes the connections; other clones can do nothing afterwards.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.reader.close_by_ref().await?;
+        self.writer.close_by_ref().await?;
+        Ok(())
+    }
+
+    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        Ok(self.writer.begin_with_options(WRITE).await?)
+    }
+}
+
+/// Password hashes and sealed secrets live in the file: nobody but its owner may read it. SQLite gives its side files
+/// (`-wal`, `-shm`) the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+fn sqlite(path: &Path) -> ConnectOptions {
+    let path = path.to_owned();
+    let mut options = ConnectOptions::new("sqlite:");
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .filename(&path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(WAIT_MAX)
+    });
+    options
+}
+
+async fn connect(mut options: ConnectOptions, connections_max: u32) -> Result<DatabaseConnection, StoreError> {
+    options
+        .max_connections(connections_max)
+        .min_connections(0)
+        .acquire_timeout(WAIT_MAX)
+        .connect_timeout(WAIT_MAX)
+        .sqlx_logging(false);
+    Database::connect(options).await.map_err(|source| StoreError::Unreachable { source })
+}
+
+/// Now, for the moment a row was changed when the caller did not say.
+fn now() -> oriel_model::Micros {
+    oriel_model::Micros(jiff::Timestamp::now().as_microsecond())
+}

@@ -1,0 +1,290 @@
+//! Desktops, their ports and their secrets.
+//!
+//! Several writers move one desktop: the reconciler its state, people its intent, the gateway its use. Each goes through
+//! [`Store::modify_desktop`], which holds the row while the change is made, so that no writer overwrites another's change
+//! with what it read before.
+
+use crate::{Store, StoreError, codec, now, pool};
+use oriel_model::{Desktop, DesktopId, Micros, Name, PoolId, UserId};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, sea_query::OnConflict,
+};
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "desktop")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub name: String,
+        pub pool_id: String,
+        pub owner_id: Option<String>,
+        /// A copy of `facts.image`, so that the database keeps the image alive.
+        pub image_id: Option<String>,
+        pub intent: String,
+        pub state: String,
+        pub failure: Option<String>,
+        pub step: Option<String>,
+        pub generation: i64,
+        pub host: Option<String>,
+        pub port_base: Option<i64>,
+        /// JSON.
+        pub facts: String,
+        pub created: i64,
+        pub changed: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod secret {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "desktop_secret")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub desktop_id: String,
+        pub sealed: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl TryFrom<row::Model> for Desktop {
+    type Error = StoreError;
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: codec::parse("desktop", &row.id)?,
+            name: codec::parse("desktop", &row.name)?,
+            pool: codec::parse("desktop", &row.pool_id)?,
+            owner: row.owner_id.map(|id| codec::parse("desktop", &id)).transpose()?,
+            intent: codec::from_word("desktop", row.intent)?,
+            state: codec::from_word("desktop", row.state)?,
+            failure: row.failure,
+            step: row.step.map(|step| codec::from_word("desktop", step)).transpose()?,
+            generation: codec::number("desktop", row.generation)?,
+            host: row.host,
+            port_base: row.port_base.map(|port| codec::number("desktop", port)).transpose()?,
+            facts: codec::from_json("desktop", &row.facts)?,
+            created: Micros(row.created),
+            changed: Micros(row.changed),
+        })
+    }
+}
+
+fn to_row(desktop: &Desktop) -> Result<row::Model, StoreError> {
+    Ok(row::Model {
+        id: desktop.id.to_string(),
+        name: desktop.name.to_string(),
+        pool_id: desktop.pool.to_string(),
+        owner_id: desktop.owner.map(|id| id.to_string()),
+        image_id: desktop.facts.image.map(|id| id.to_string()),
+        intent: codec::word(desktop.intent)?,
+        state: codec::word(desktop.state)?,
+        failure: desktop.failure.clone(),
+        step: desktop.step.map(codec::word).transpose()?,
+        generation: i64::from(desktop.generation),
+        host: desktop.host.clone(),
+        port_base: desktop.port_base.map(i64::from),
+        facts: codec::json(&desktop.facts)?,
+        created: desktop.created.0,
+        changed: desktop.changed.0,
+    })
+}
+
+/// A name may be taken, an owner or an image may be gone.
+fn refused(error: DbErr, desktop: &Desktop) -> StoreError {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+            StoreError::missing("owner or image of desktop", &desktop.name)
+        }
+        Some(SqlErr::UniqueConstraintViolation(on)) if on.contains("port_base") => {
+            StoreError::Taken { what: "port range", name: desktop.port_base.unwrap_or_default().to_string() }
+        }
+        _ => StoreError::taken(error, "desktop", desktop.name.as_str()),
+    }
+}
+
+fn of_pool(pool: PoolId) -> Select<row::Entity> {
+    row::Entity::find().filter(row::Column::PoolId.eq(pool.to_string()))
+}
+
+impl Store {
+    /// Errors: `Taken` name, `Missing` pool, owner or image, `PoolFull` when the pool holds `desktops_max` already.
+    pub async fn create_desktop(&self, desktop: &Desktop) -> Result<(), StoreError> {
+        let txn = self.begin().await?;
+        // Holding the pool makes those who come together count one after the other.
+        let pool = pool::locked(&txn, desktop.pool).await?;
+        if of_pool(pool.id).count(&txn).await? >= u64::from(pool.desktops_max) {
+            return Err(StoreError::PoolFull { pool: pool.name.to_string(), max: pool.desktops_max });
+        }
+        row::Entity::insert(to_row(desktop)?.into_active_model())
+            .exec_without_returning(&txn)
+            .await
+            .map_err(|error| refused(error, desktop))?;
+        txn.commit().await?;
+        Ok(())
+    }
+
+    pub async fn desktop(&self, id: DesktopId) -> Result<Option<Desktop>, StoreError> {
+        row::Entity::find_by_id(id.to_string()).one(&self.reader).await?.map(Desktop::try_from).transpose()
+    }
+
+    pub async fn desktop_by_name(&self, name: &Name) -> Result<Option<Desktop>, StoreError> {
+        let row = row::Entity::find().filter(row::Column::Name.eq(name.as_str())).one(&self.reader).await?;
+        row.map(Desktop::try_from).transpose()
+    }
+
+    /// All, by name.
+    pub async fn desktops(&self) -> Result<Vec<Desktop>, StoreError> {
+        self.list(row::Entity::find()).await
+    }
+
+    /// Whose owner is that user, by name.
+    pub async fn desktops_of(&self, user: UserId) -> Result<Vec<Desktop>, StoreError> {
+        self.list(row::Entity::find().filter(row::Column::OwnerId.eq(user.to_string()))).await
+    }
+
+    /// By name.
+    pub async fn desktops_in_pool(&self, pool: PoolId) -> Result<Vec<Desktop>, StoreError> {
+        self.list(of_pool(pool)).await
+    }
+
+    async fn list(&self, wanted: Select<row::Entity>) -> Result<Vec<Desktop>, StoreError> {
+        let rows = wanted.order_by_asc(row::Column::Name).all(&self.reader).await?;
+        rows.into_iter().map(Desktop::try_from).collect()
+    }
+
+    /// Reads the desktop, lets `change` change it, and writes it, while nobody else can: no change is lost. `change`
+    /// should look at what it gets (another writer may have been first) and leave it alone when its own step no longer
+    /// fits. `changed` becomes now, unless `change` set it or changed nothing; `id` and `created` stay as they are.
+    ///
+    /// Returns the desktop as it is afterwards. Errors: `Missing`, `Taken`.
+    pub async fn modify_desktop(
+        &self,
+        id: DesktopId,
+        change: impl FnOnce(&mut Desktop) + Send,
+    ) -> Result<Desktop, StoreError> {
+        let txn = self.begin().await?;
+        let before = locked(&txn, id).await?;
+        let mut after = before.clone();
+        change(&mut after);
+        after.id = before.id;
+        after.created = before.created;
+        if after == before {
+            return Ok(before);
+        }
+        if after.changed == before.changed {
+            after.changed = now().max(before.changed);
+        }
+        write(&txn, &after).await.map_err(|error| refused(error, &after))?;
+        txn.commit().await?;
+        Ok(after)
+    }
+
+    /// Takes its secret and its tickets along. Deleting what is gone is no error: a reconciler that was killed after this
+    /// step takes it once more.
+    pub async fn delete_desktop(&self, id: DesktopId) -> Result<(), StoreError> {
+        row::Entity::delete_by_id(id.to_string()).exec(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Gives the desktop the lowest free span of `step` ports on that host, within `ports`, and returns its first port.
+    /// A desktop that has a span on that host keeps it; it is free again when `port_base` is cleared or the desktop deleted.
+    ///
+    /// Errors: `Missing`, `NoFreePort`.
+    pub async fn claim_port_base(
+        &self,
+        desktop: DesktopId,
+        host: &str,
+        ports: RangeInclusive<u16>,
+        step: u16,
+    ) -> Result<u16, StoreError> {
+        let step = step.max(1);
+        loop {
+            let txn = self.begin().await?;
+            let mut claimed = locked(&txn, desktop).await?;
+            if let (Some(held), Some(base)) = (&claimed.host, claimed.port_base)
+                && held == host
+            {
+                return Ok(base);
+            }
+            let taken: BTreeSet<u16> = row::Entity::find()
+                .filter(row::Column::Host.eq(host))
+                .filter(row::Column::PortBase.is_not_null())
+                .all(&txn)
+                .await?
+                .into_iter()
+                .filter_map(|row| row.port_base.and_then(|base| u16::try_from(base).ok()))
+                .collect();
+            let base = lowest_free(&taken, &ports, step).ok_or_else(|| StoreError::NoFreePort {
+                host: host.to_owned(),
+                first: *ports.start(),
+                last: *ports.end(),
+            })?;
+            claimed.host = Some(host.to_owned());
+            claimed.port_base = Some(base);
+            claimed.changed = now().max(claimed.changed);
+            match write(&txn, &claimed).await {
+                Ok(()) => {
+                    txn.commit().await?;
+                    return Ok(base);
+                }
+                // Another program took the same span between our look and our write (PostgreSQL only). It holds it now,
+                // so each round somebody gets a span: this ends.
+                Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {}
+                Err(error) => return Err(refused(error, &claimed)),
+            }
+        }
+    }
+
+    /// Keeps what the guest was given (passwords, keys), sealed by `identity`; replaces what was kept before.
+    /// Errors: `Missing` desktop.
+    pub async fn put_secret(&self, desktop: DesktopId, sealed: &str) -> Result<(), StoreError> {
+        let row = secret::ActiveModel { desktop_id: Set(desktop.to_string()), sealed: Set(sealed.to_owned()) };
+        secret::Entity::insert(row)
+            .on_conflict(OnConflict::column(secret::Column::DesktopId).update_column(secret::Column::Sealed).to_owned())
+            .exec_without_returning(&self.writer)
+            .await
+            .map(drop)
+            .map_err(|error| StoreError::dangling(error, "desktop", desktop))
+    }
+
+    /// The sealed text.
+    pub async fn secret(&self, desktop: DesktopId) -> Result<Option<String>, StoreError> {
+        Ok(secret::Entity::find_by_id(desktop.to_string()).one(&self.reader).await?.map(|row| row.sealed))
+    }
+}
+
+/// The desktop, held until the transaction ends.
+async fn locked(txn: &DatabaseTransaction, id: DesktopId) -> Result<Desktop, StoreError> {
+    let row = row::Entity::find_by_id(id.to_string()).lock_exclusive().one(txn).await?;
+    row.map(Desktop::try_from).transpose()?.ok_or_else(|| StoreError::missing("desktop", id))
+}
+
+async fn write(txn: &DatabaseTransaction, desktop: &Desktop) -> Result<(), DbErr> {
+    let row = to_row(desktop).map_err(|error| DbErr::Custom(error.to_string()))?;
+    row.into_active_model().reset_all().update(txn).await.map(drop)
+}
+
+/// The first base, counted from the range's start in steps, whose whole span is free and inside the range.
+fn lowest_free(taken: &BTreeSet<u16>, ports: &RangeInclusive<u16>, step: u16) -> Option<u16> {
+    let span_end = |base: u16| base.checked_add(step - 1);
+    ports
+        .clone()
+        .step_by(usize::from(step))
+        .take_while(|base| span_end(*base).is_some_and(|end| end <= *ports.end()))
+        .find(|base| {
+            let from = base.saturating_sub(step - 1);
+            span_end(*base).is_some_and(|end| taken.range(from..=end).next().is_none())
+        })
+}

@@ -1,0 +1,60 @@
+//! The schema's history. Steps are only ever added; each is plain SQL that both databases read alike.
+
+use crate::StoreError;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait};
+use std::collections::BTreeSet;
+
+/// Taken in PostgreSQL while the schema is brought up to date, so that replicas started together do it once.
+const ADVISORY_LOCK: i64 = 0x6f72_6965_6c21; // "oriel!"
+
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Every step, oldest first.
+const STEPS: [Step; 1] = [Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") }];
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(self.sql).await.map(drop)
+    }
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        STEPS.into_iter().map(|step| Box::new(step) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+/// Brings the schema up to date in one transaction, or refuses a database that a newer program has changed.
+pub(crate) async fn migrate(writer: &DatabaseConnection) -> Result<(), StoreError> {
+    let txn = writer.begin_with_options(crate::WRITE).await?;
+    if txn.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
+        txn.execute_raw(Statement::from_string(DbBackend::Postgres, lock)).await?;
+    }
+    let known: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_owned()).collect();
+    let newer: Vec<String> = Migrator::get_migration_models(&txn)
+        .await?
+        .into_iter()
+        .map(|applied| applied.version)
+        .filter(|applied| !known.contains(applied))
+        .collect();
+    if !newer.is_empty() {
+        return Err(StoreError::NewerSchema { steps: newer.join(", ") });
+    }
+    Migrator::up(&txn, None).await?;
+    txn.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Pools, and who may use them.
+
+use crate::{Store, StoreError, codec, user};
+use oriel_model::{Micros, Name, Pool, PoolId, User, UserId};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
+    SqlErr,
+    sea_query::{OnConflict, Query},
+};
+
+pub(crate) mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pool")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub name: String,
+        pub image_id: String,
+        pub vcpus: i64,
+        pub memory_mib: i64,
+        pub disk_gib: i64,
+        /// JSON.
+        pub network: String,
+        pub desktops_max: i64,
+        pub keyboard: String,
+        pub created: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod entitlement {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pool_user")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub pool_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_id: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl TryFrom<row::Model> for Pool {
+    type Error = StoreError;
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: codec::parse("pool", &row.id)?,
+            name: codec::parse("pool", &row.name)?,
+            image: codec::parse("pool", &row.image_id)?,
+            vcpus: codec::number("pool", row.vcpus)?,
+            memory_mib: codec::number("pool", row.memory_mib)?,
+            disk_gib: codec::number("pool", row.disk_gib)?,
+            network: codec::from_json("pool", &row.network)?,
+            desktops_max: codec::number("pool", row.desktops_max)?,
+            keyboard: row.keyboard,
+            created: Micros(row.created),
+        })
+    }
+}
+
+fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
+    Ok(row::Model {
+        id: pool.id.to_string(),
+        name: pool.name.to_string(),
+        image_id: pool.image.to_string(),
+        vcpus: i64::from(pool.vcpus),
+        memory_mib: codec::big(pool.memory_mib),
+        disk_gib: codec::big(pool.disk_gib),
+        network: codec::json(&pool.network)?,
+        desktops_max: i64::from(pool.desktops_max),
+        keyboard: pool.keyboard.clone(),
+        created: pool.created.0,
+    })
+}
+
+/// A new name may be taken, a new image may be gone.
+fn refused(error: DbErr, pool: &Pool) -> StoreError {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => StoreError::missing("image", pool.image),
+        _ => StoreError::taken(error, "pool", pool.name.as_str()),
+    }
+}
+
+impl Store {
+    /// Errors: `Taken`, `Missing` image.
+    pub async fn create_pool(&self, pool: &Pool) -> Result<(), StoreError> {
+        row::Entity::insert(to_row(pool)?.into_active_model())
+            .exec_without_returning(&self.writer)
+            .await
+            .map(drop)
+            .map_err(|error| refused(error, pool))
+    }
+
+    pub async fn pool(&self, id: PoolId) -> Result<Option<Pool>, StoreError> {
+        row::Entity::find_by_id(id.to_string()).one(&self.reader).await?.map(Pool::try_from).transpose()
+    }
+
+    pub async fn pool_by_name(&self, name: &Name) -> Result<Option<Pool>, StoreError> {
+        let row = row::Entity::find().filter(row::Column::Name.eq(name.as_str())).one(&self.reader).await?;
+        row.map(Pool::try_from).transpose()
+    }
+
+    /// By name.
+    pub async fn pools(&self) -> Result<Vec<Pool>, StoreError> {
+        let rows = row::Entity::find().order_by_asc(row::Column::Name).all(&self.reader).await?;
+        rows.into_iter().map(Pool::try_from).collect()
+    }
+
+    /// Writes everything but `created`. Errors: `Missing` pool or image, `Taken`.
+    pub async fn update_pool(&self, pool: &Pool) -> Result<(), StoreError> {
+        let mut row = to_row(pool)?.into_active_model().reset_all();
+        row.created = sea_orm::NotSet;
+        row.id = sea_orm::Unchanged(pool.id.to_string());
+        match row.update(&self.writer).await {
+            Ok(_) => Ok(()),
+            Err(DbErr::RecordNotUpdated) => Err(StoreError::missing("pool", pool.id)),
+            Err(error) => Err(refused(error, pool)),
+        }
+    }
+
+    /// Takes its entitlements along. Errors: `Missing`; `InUse` while it has desktops.
+    pub async fn delete_pool(&self, id: PoolId) -> Result<(), StoreError> {
+        let done = row::Entity::delete_by_id(id.to_string())
+            .exec(&self.writer)
+            .await
+            .map_err(|error| StoreError::in_use(error, "pool", "desktops"))?;
+        if done.rows_affected == 0 { Err(StoreError::missing("pool", id)) } else { Ok(()) }
+    }
+
+    /// Lets the user use the pool; once more is no error. Errors: `Missing` when either has gone.
+    pub async fn entitle(&self, pool: PoolId, user: UserId) -> Result<(), StoreError> {
+        let row = entitlement::ActiveModel { pool_id: Set(pool.to_string()), user_id: Set(user.to_string()) };
+        entitlement::Entity::insert(row)
+            .on_conflict(
+                OnConflict::columns([entitlement::Column::PoolId, entitlement::Column::UserId]).do_nothing().to_owned(),
+            )
+            .exec_without_returning(&self.writer)
+            .await
+            .map(drop)
+            .map_err(|error| StoreError::dangling(error, "pool or user", format!("{pool}, {user}")))
+    }
+
+    /// Whom the pool did not know is no error.
+    pub async fn unentitle(&self, pool: PoolId, user: UserId) -> Result<(), StoreError> {
+        entitlement::Entity::delete_by_id((pool.to_string(), user.to_string())).exec(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Who may use the pool, by name.
+    pub async fn pool_users(&self, pool: PoolId) -> Result<Vec<User>, StoreError> {
+        let entitled = Query::select()
+            .column(entitlement::Column::UserId)
+            .from(entitlement::Entity)
+            .and_where(entitlement::Column::PoolId.eq(pool.to_string()))
+            .to_owned();
+        let rows = user::row::Entity::find()
+            .filter(user::row::Column::Id.in_subquery(entitled))
+            .order_by_asc(user::row::Column::NameFolded)
+            .all(&self.reader)
+            .await?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
+    pub async fn entitled(&self, pool: PoolId, user: UserId) -> Result<bool, StoreError> {
+        let key = (pool.to_string(), user.to_string());
+        Ok(entitlement::Entity::find_by_id(key).one(&self.reader).await?.is_some())
+    }
+}
+
+/// The pool, held until the transaction ends.
+pub(crate) async fn locked(txn: &sea_orm::DatabaseTransaction, id: PoolId) -> Result<Pool, StoreError> {
+    let row = row::Entity::find_by_id(id.to_string()).lock_exclusive().one(txn).await?;
+    row.map(Pool::try_from).transpose()?.ok_or_else(|| StoreError::missing("pool", id))
+}

@@ -1,0 +1,118 @@
+//! Tickets: one person, one desktop, one use.
+//!
+//! ```text
+//! put ─▶ unused ─▶ (first one who takes it) used ─▶ (expired) forgotten
+//! ```
+//! Whoever presents a ticket uses it up, also with the wrong session: a stolen ticket is worth nothing afterwards.
+
+use crate::{Store, StoreError, codec};
+use oriel_model::{Micros, Ticket};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr};
+
+pub(crate) mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "ticket")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub ticket_sha256: String,
+        pub user_id: String,
+        pub session_sha256: String,
+        pub desktop_id: String,
+        pub port: String,
+        pub resume: Option<String>,
+        pub expires: i64,
+        /// When it was taken.
+        pub used: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl TryFrom<row::Model> for Ticket {
+    type Error = StoreError;
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            ticket_sha256: row.ticket_sha256,
+            user: codec::parse("ticket", &row.user_id)?,
+            session_sha256: row.session_sha256,
+            desktop: codec::parse("ticket", &row.desktop_id)?,
+            port: codec::from_word("ticket", row.port)?,
+            resume: row.resume.map(|id| codec::parse("ticket", &id)).transpose()?,
+            expires: Micros(row.expires),
+        })
+    }
+}
+
+/// Why a ticket does not let anybody in.
+#[derive(Debug, thiserror::Error)]
+pub enum TicketRefusal {
+    #[error("this ticket is not known: ask for a new one")]
+    Unknown,
+    #[error("this ticket was used already: ask for a new one")]
+    Used,
+    #[error("this ticket has expired: ask for a new one")]
+    Expired,
+    #[error("this ticket was given to another session: ask for a new one")]
+    NotYours,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sea_orm::DbErr> for TicketRefusal {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// Errors: `Missing` when the user or the desktop has gone meanwhile.
+    pub async fn put_ticket(&self, ticket: &Ticket) -> Result<(), StoreError> {
+        let row = row::Model {
+            ticket_sha256: ticket.ticket_sha256.clone(),
+            user_id: ticket.user.to_string(),
+            session_sha256: ticket.session_sha256.clone(),
+            desktop_id: ticket.desktop.to_string(),
+            port: codec::word(ticket.port)?,
+            resume: ticket.resume.map(|id| id.to_string()),
+            expires: ticket.expires.0,
+            used: None,
+        };
+        row::Entity::insert(row.into_active_model())
+            .exec_without_returning(&self.writer)
+            .await
+            .map(drop)
+            .map_err(|error| StoreError::dangling(error, "desktop", ticket.desktop))
+    }
+
+    /// Uses a ticket up. Of any number of callers at once, in any number of programs, one gets it.
+    pub async fn take_ticket(
+        &self,
+        ticket_sha256: &str,
+        session_sha256: &str,
+        now: Micros,
+    ) -> Result<Ticket, TicketRefusal> {
+        let won = row::Entity::update_many()
+            .col_expr(row::Column::Used, Expr::value(now.0))
+            .filter(row::Column::TicketSha256.eq(ticket_sha256))
+            .filter(row::Column::Used.is_null())
+            .exec(&self.writer)
+            .await?
+            .rows_affected
+            == 1;
+        let row = row::Entity::find_by_id(ticket_sha256).one(&self.writer).await?.ok_or(TicketRefusal::Unknown)?;
+        if row.expires <= now.0 {
+            return Err(TicketRefusal::Expired);
+        }
+        if !won {
+            return Err(TicketRefusal::Used);
+        }
+        if row.session_sha256 != session_sha256 {
+            return Err(TicketRefusal::NotYours);
+        }
+        Ok(Ticket::try_from(row)?)
+    }
+}
