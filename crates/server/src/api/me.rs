@@ -1,0 +1,37 @@
+//! Signing in, and who is signed in.
+
+use super::user::Role;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A name and a password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    pub name: String,
+    #[schema(format = Password)]
+    pub password: String,
+}
+
+/// The person who is signed in.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    pub id: String,
+    pub name: String,
+    pub role: Role,
+    /// Until the password is changed, everything else answers 403 `password_change_required`.
+    pub must_change_password: bool,
+    /// Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none.
+    pub csrf: String,
+}
+
+/// A new password, confirmed by the current one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChange {
+    #[schema(format = Password)]
+    pub current: String,
+    /// 10 to 200 characters.
+    #[schema(format = Password)]
+    pub new: String,
+}

@@ -1,0 +1,62 @@
+//! The shapes of the HTTP API, one file per noun. The console's client is generated from them and the command line reads them:
+//! a change here is a change of the API, and `docs/openapi.json` shows it.
+//!
+//! Times are RFC 3339 strings in UTC; ids are UUIDs as strings; every list is an object with the noun's plural.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An enum of the model with the words that go over the wire.
+macro_rules! mirror {
+    ($(#[$doc:meta])* $name:ident = $model:ty { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl From<$model> for $name {
+            fn from(value: $model) -> Self {
+                match value { $(<$model>::$variant => Self::$variant),+ }
+            }
+        }
+        impl From<$name> for $model {
+            fn from(value: $name) -> Self {
+                match value { $($name::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+pub mod desktop;
+pub mod host;
+pub mod image;
+pub mod me;
+pub mod operation;
+pub mod pool;
+pub mod problem;
+pub mod reconciler;
+pub mod session;
+pub mod token;
+pub mod user;
+
+/// Something named elsewhere in the API: its id, and its name for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Named {
+    pub id: String,
+    pub name: String,
+}
+
+impl Named {
+    pub fn new(id: impl ToString, name: impl ToString) -> Self {
+        Self { id: id.to_string(), name: name.to_string() }
+    }
+}
+
+/// Whether the server is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    pub status: String,
+    /// The program's version.
+    pub version: String,
+}

@@ -1,0 +1,73 @@
+//! Long jobs.
+
+use super::Named;
+use oriel_model as model;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+mirror! {
+    OperationState = model::OperationState { Queued, Running, Done, Failed, Cancelled }
+}
+
+impl OperationState {
+    /// Nothing happens any more by itself.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Operation {
+    pub id: String,
+    /// `image_build` or `image_import`.
+    pub kind: String,
+    /// A sentence for people: `build image debian-desktop`.
+    pub title: String,
+    pub state: OperationState,
+    /// 0.0 to 1.0.
+    pub progress: f64,
+    /// What it does right now.
+    pub step: String,
+    /// The last lines of its log, oldest first.
+    pub log: Vec<String>,
+    /// Why it failed, with what to do next.
+    #[schema(required)]
+    pub error: Option<String>,
+    /// The id of what it made.
+    #[schema(required)]
+    pub result: Option<String>,
+    /// Who asked for it.
+    #[schema(required)]
+    pub by: Option<Named>,
+    pub created_at: String,
+    pub changed_at: String,
+}
+
+impl Operation {
+    /// `by`: the person's name, where there is one.
+    pub fn new(operation: &model::Operation, by: Option<&str>) -> Self {
+        let (kind, title) = match &operation.kind {
+            model::OperationKind::ImageBuild { name, .. } => ("image_build", format!("build image {name}")),
+            model::OperationKind::ImageImport { name, .. } => ("image_import", format!("import image {name}")),
+        };
+        Self {
+            id: operation.id.to_string(),
+            kind: kind.to_owned(),
+            title,
+            state: operation.state.into(),
+            progress: operation.progress,
+            step: operation.step.clone(),
+            log: operation.log.clone(),
+            error: operation.error.clone(),
+            result: operation.result.clone(),
+            by: operation.by.map(|id| Named::new(id, by.unwrap_or("someone who is gone"))),
+            created_at: operation.created.rfc3339(),
+            changed_at: operation.changed.rfc3339(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OperationList {
+    pub operations: Vec<Operation>,
+}

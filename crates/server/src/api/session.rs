@@ -1,0 +1,26 @@
+//! Live connections.
+
+use super::{Named, desktop::ConnectKind};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One live protocol stream.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    pub id: String,
+    pub user: Named,
+    pub desktop: Named,
+    pub kind: ConnectKind,
+    /// How many viewers show it; 0 while it waits for its viewer to come back.
+    pub viewers: u32,
+    pub started_at: String,
+    /// To viewers, over the last seconds.
+    pub mbit_s: f64,
+    /// Pictures a second to viewers, over the last seconds; 0 for a shell.
+    pub fps: f64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SessionList {
+    pub sessions: Vec<Session>,
+}

@@ -1,0 +1,72 @@
+//! People.
+
+use oriel_model as model;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+mirror! {
+    /// What a person may do: an admin everything, a user what belongs to them.
+    Role = model::Role { Admin, User }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    pub id: String,
+    pub name: String,
+    pub role: Role,
+    pub disabled: bool,
+    pub must_change_password: bool,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+impl From<&model::User> for User {
+    fn from(user: &model::User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            name: user.name.clone(),
+            role: user.role.into(),
+            disabled: user.disabled,
+            must_change_password: user.must_change_password,
+            created_at: user.created.rfc3339(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UserList {
+    pub users: Vec<User>,
+}
+
+/// A new person. Without a password a one-time password is made and answered once.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserNew {
+    pub name: String,
+    pub role: Role,
+    #[serde(default)]
+    #[schema(format = Password)]
+    pub password: Option<String>,
+}
+
+/// What to change; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChange {
+    #[serde(default)]
+    pub role: Option<Role>,
+    #[serde(default)]
+    pub disabled: Option<bool>,
+    /// `true` makes a one-time password and ends the person's sessions.
+    #[serde(default)]
+    pub reset_password: Option<bool>,
+}
+
+/// A person, and the one-time password that was made for them: shown here and never again.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct UserMade {
+    pub user: User,
+    #[serde(default)]
+    #[schema(required)]
+    pub one_time_password: Option<String>,
+}

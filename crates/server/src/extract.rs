@@ -1,0 +1,46 @@
+//! Reading requests: bodies as JSON with errors that say what is wrong.
+
+use crate::api::problem::Problem;
+use axum::{
+    Json,
+    extract::{FromRequest, Request, rejection::JsonRejection},
+    http::StatusCode,
+};
+use serde::de::DeserializeOwned;
+
+/// A JSON body, at most [`crate::BODY_BYTES_MAX`] long.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refused(&rejection)),
+        }
+    }
+}
+
+fn refused(rejection: &JsonRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the request's body is larger than {} bytes", crate::BODY_BYTES_MAX),
+            "send less; files are imported by path or URL, not through the body",
+        );
+    }
+    if rejection.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        return Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_json",
+            "the request's body is not marked as JSON",
+            "send it with `Content-Type: application/json`",
+        );
+    }
+    Problem::bad_request(
+        format!("the request's body does not fit: {}", rejection.body_text()),
+        "compare it with this endpoint's description in /api/v1/openapi.json",
+    )
+}

@@ -1,0 +1,57 @@
+//! The API's endpoints, one file per noun. Who may call what is said in [`crate::access`] and enforced before a handler runs.
+
+pub mod connect;
+pub mod desktop;
+pub mod host;
+pub mod image;
+pub mod me;
+pub mod operation;
+pub mod pool;
+pub mod service;
+pub mod session;
+pub mod token;
+pub mod user;
+
+use crate::App;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// All endpoints, below `/api/v1`.
+pub(crate) fn all() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(me::login))
+        .routes(routes!(me::logout))
+        .routes(routes!(me::me))
+        .routes(routes!(me::password))
+        .routes(routes!(user::list, user::create))
+        .routes(routes!(user::change, user::delete))
+        .routes(routes!(token::list, token::create))
+        .routes(routes!(token::delete))
+        .routes(routes!(image::list))
+        .routes(routes!(image::recipes))
+        .routes(routes!(image::build))
+        .routes(routes!(image::import))
+        .routes(routes!(image::delete))
+        .routes(routes!(pool::list, pool::create))
+        .routes(routes!(pool::show, pool::change, pool::delete))
+        .routes(routes!(pool::allow, pool::deny))
+        .routes(routes!(desktop::list, desktop::create))
+        .routes(routes!(desktop::show, desktop::delete))
+        .routes(routes!(desktop::start))
+        .routes(routes!(desktop::stop))
+        .routes(routes!(desktop::restart))
+        .routes(routes!(desktop::recycle))
+        .routes(routes!(desktop::connect))
+        .routes(routes!(desktop::thumbnail))
+        .routes(routes!(operation::list))
+        .routes(routes!(operation::show))
+        .routes(routes!(operation::cancel))
+        .routes(routes!(operation::resume))
+        .routes(routes!(session::list))
+        .routes(routes!(session::end))
+        .routes(routes!(host::host))
+        .routes(routes!(host::doctor))
+        .routes(routes!(host::reconcilers))
+        .routes(routes!(connect::viewer))
+        .routes(routes!(service::openapi))
+        .routes(routes!(service::health))
+}
