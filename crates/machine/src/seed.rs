@@ -1,0 +1,97 @@
+//! The files from which cloud-init's NoCloud data source sets a guest up
+//! (<https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html>).
+//!
+//! Only the modules that are needed run: under software emulation each one costs about half a second of a first start.
+//! User data is JSON, which is YAML, so that nothing is ever escaped by hand.
+
+use crate::{GuestIdentity, IdentityError, MachineSpec, mac_address};
+use rand::RngCore;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use sha_crypt::{PasswordHasher, ShaCrypt};
+
+/// Where the guest's xrdp looks for its certificate.
+pub const RDP_CERTIFICATE_PATH: &str = "/etc/xrdp/cert.pem";
+/// Where the guest's xrdp looks for its key.
+pub const RDP_KEY_PATH: &str = "/etc/xrdp/key.pem";
+/// Holds the name of the account, for services of the image that need to know it.
+pub const USER_PATH: &str = "/etc/oriel/user";
+/// What a password's hash is salted with, in bytes; SHA-crypt takes at most 16 characters.
+const SALT_BYTES: usize = 12;
+
+/// One file of the seed; its content holds secrets.
+#[derive(Clone)]
+pub struct SeedFile {
+    pub name: &'static str,
+    pub content: secrecy::SecretString,
+}
+
+/// The three files of a seed volume labelled `CIDATA`.
+pub fn seed(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Vec<SeedFile>, IdentityError> {
+    // A new instance id makes cloud-init run again, as after a recycling.
+    let meta_data = json!({
+        "instance-id": format!("{}-{}", spec.desktop, spec.generation),
+        "local-hostname": spec.name.as_str(),
+    });
+    let network_config = json!({
+        "version": 2,
+        "ethernets": { "desktop": { "match": { "macaddress": mac_address(spec.desktop) }, "dhcp4": true, "dhcp6": false, "optional": true } },
+    });
+    Ok(vec![
+        SeedFile { name: "meta-data", content: meta_data.to_string().into() },
+        SeedFile { name: "user-data", content: format!("#cloud-config\n{}\n", user_data(spec, identity)?).into() },
+        SeedFile { name: "network-config", content: network_config.to_string().into() },
+    ])
+}
+
+fn user_data(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Value, IdentityError> {
+    let keyboard = format!(
+        "XKBMODEL=\"pc105\"\nXKBLAYOUT=\"{}\"\nXKBVARIANT=\"{}\"\nXKBOPTIONS=\"\"\nBACKSPACE=\"guess\"\n",
+        spec.keyboard.layout, spec.keyboard.variant
+    );
+    let file = |path: &str, owner: &str, permissions: &str, content: &str| json!({ "path": path, "owner": owner, "permissions": permissions, "content": content });
+    Ok(json!({
+        "hostname": spec.name.as_str(),
+        "manage_etc_hosts": "localhost",
+        "users": [{
+            "name": identity.user,
+            "gecos": identity.user,
+            "shell": "/bin/bash",
+            "groups": ["sudo", "audio", "video", "plugdev", "netdev", "dialout", "cdrom"],
+            "sudo": "ALL=(ALL) NOPASSWD:ALL",
+            "lock_passwd": false,
+            "passwd": password_hash(identity)?,
+            "ssh_authorized_keys": [identity.client_public],
+        }],
+        "disable_root": true,
+        "ssh_pwauth": false,
+        "ssh_deletekeys": true,
+        "ssh_genkeytypes": [],
+        "ssh_keys": {
+            "ed25519_private": identity.ssh_host_key.expose_secret(),
+            "ed25519_public": identity.ssh_host_public,
+        },
+        "write_files": [
+            file("/etc/default/keyboard", "root:root", "0644", &keyboard),
+            file(USER_PATH, "root:root", "0644", &format!("{}\n", identity.user)),
+            file(RDP_CERTIFICATE_PATH, "root:root", "0644", &identity.rdp_certificate),
+            // Last: an imported image without xrdp has no such group, and nothing after a failed file is written.
+            file(RDP_KEY_PATH, "root:xrdp", "0640", identity.rdp_key.expose_secret()),
+        ],
+        // The keyboard file came after the kernel had announced the keyboard.
+        "runcmd": [["udevadm", "trigger", "--subsystem-match=input", "--action=change"]],
+        "growpart": { "mode": "auto", "devices": ["/"], "ignore_growroot_disabled": false },
+        "cloud_init_modules": ["growpart", "resizefs", "set_hostname", "update_etc_hosts", "users_groups", "ssh", "write_files"],
+        "cloud_config_modules": ["runcmd"],
+        "cloud_final_modules": ["scripts_user"],
+    }))
+}
+
+fn password_hash(identity: &GuestIdentity) -> Result<String, IdentityError> {
+    let mut salt = [0; SALT_BYTES];
+    rand::rng().fill_bytes(&mut salt);
+    ShaCrypt::SHA512
+        .hash_password_with_salt(identity.password.expose_secret().as_bytes(), &salt)
+        .map(|hash| hash.as_str().to_owned())
+        .map_err(|error| IdentityError::Hash(error.to_string()))
+}

@@ -1,0 +1,73 @@
+//! What a machine is to be, independent of where its files lie.
+
+use oriel_model::{AcceleratorKind, DesktopId, ImageOs, Name, Network};
+use std::path::PathBuf;
+
+/// One generation of one desktop, as its host is to run it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MachineSpec {
+    pub desktop: DesktopId,
+    /// Counts every provisioning; resources of another generation are leftovers.
+    pub generation: u32,
+    /// The guest's host name.
+    pub name: Name,
+    /// For people who look with virt-manager; any text.
+    pub title: String,
+    pub os: ImageOs,
+    pub arch: Arch,
+    pub boot: Boot,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    /// The disk is grown to this size; an image that is larger stays as large as it is.
+    pub disk_gib: u64,
+    pub accelerator: AcceleratorKind,
+    pub network: Network,
+    /// First of the host's loopback ports that lead to the guest (`+0` RDP, `+1` SSH), for [`Network::User`].
+    pub port_base: Option<u16>,
+    pub keyboard: crate::Keyboard,
+}
+
+impl MachineSpec {
+    /// Loopback ports that one desktop takes.
+    pub const PORTS: u16 = 2;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    X86_64,
+}
+
+impl Arch {
+    /// The word libvirt and QEMU use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+        }
+    }
+}
+
+/// What the machine starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// The boot loader on its disk.
+    Disk,
+    /// A kernel that lies on the host.
+    Kernel { kernel: PathBuf, initrd: Option<PathBuf>, command_line: String },
+}
+
+/// Where the machine's files lie on its host; only the room that talks to the host knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    pub disk: PathBuf,
+    /// A read-only ISO labelled `CIDATA`.
+    pub seed: Option<PathBuf>,
+    /// Where the user-mode network's helper listens, for [`Network::User`].
+    pub network_socket: Option<PathBuf>,
+    /// What the serial console says goes here too.
+    pub serial_log: Option<PathBuf>,
+}
+
+/// The domain's name in libvirt: readable, and unique because desktop names are.
+pub fn domain_name(name: &Name) -> String {
+    format!("oriel-{name}")
+}
