@@ -1,1 +1,55 @@
-//! (being built)
+//! RDP desktops as a [`Source`](oriel_screen::Source) of screen events, on the `ironrdp-*` crates.
+//!
+//! [`connect`] does everything that needs waiting: X.224 negotiation, TLS with a pinned certificate, CredSSP when the
+//! server asks for it, licensing and capabilities. From then on [`RdpSource`] is a machine without I/O.
+//!
+//! ```text
+//!              ┌──────────── connect (bounded by CONNECT_TIMEOUT) ────────────┐
+//!  byte stream │ X.224 ──▶ TLS + pin ──▶ [CredSSP] ──▶ MCS, licence, capabilities │──▶ (Stream, RdpSource)
+//!              └──────────────────────────────────────────────────────────────┘
+//!
+//!  RdpSource:   bytes ──▶ frame ──▶ guard (limits) ──▶ ActiveStage ──▶ picture, ScreenEvents, answers
+//!
+//!                        Deactivate All
+//!               Active ───────────────────▶ Reactivating ──(Font Map)──▶ Active with the new size
+//! ```
+//!
+//! What the server may make us hold is bounded in `guard`, because the protocol lets it announce messages of any
+//! length; a panic in a decoder (hostile RemoteFX coordinates overflow) ends that one session and nothing else.
+//!
+//! The graphics pipeline (MS-RDPEGFX: H.264, ClearCodec, progressive RemoteFX) is not offered yet: xrdp 0.9 has
+//! none. It will plug in as one more dynamic channel beside the display control in `connect::channels`, with
+//! `support_dyn_vc_gfx_protocol` set in `connect::config`; its AVC payloads become `ScreenEvent::Video` untouched.
+
+mod clipboard;
+mod connect;
+mod cursor;
+mod error;
+mod frame;
+mod guard;
+mod handshake;
+mod input;
+mod keyboard;
+mod layout;
+mod options;
+mod picture;
+mod source;
+mod tls;
+
+pub use connect::{CONNECT_TIMEOUT, Stream, connect};
+pub use error::ConnectError;
+pub use layout::windows_layout;
+pub use options::{CertificatePin, RdpOptions};
+pub use source::RdpSource;
+
+/// Largest message of the handshake in bytes; real ones stay below 20 KiB.
+pub const HANDSHAKE_PDU_BYTES_MAX: usize = 64 * 1024;
+/// Messages skipped while the handshake waits for another one.
+pub const HANDSHAKE_SKIPPED_MAX: usize = 64;
+/// Largest fragmented update in bytes: what we announce to the server (MS-RDPBCGR 2.2.7.2.6), which is also what
+/// `ironrdp-connector` announces for us.
+pub const UPDATE_BYTES_MAX: usize = 8 << 20;
+/// Largest message of a static channel in bytes: the clipboard's text as UTF-16 and its header.
+pub const CHANNEL_MESSAGE_BYTES_MAX: usize = 2 * oriel_screen::CLIPBOARD_BYTES_MAX + 4096;
+/// Largest message of a dynamic channel in bytes; the display control's capabilities have 12.
+pub const DYNAMIC_MESSAGE_BYTES_MAX: u32 = 64 * 1024;

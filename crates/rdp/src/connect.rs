@@ -1,0 +1,162 @@
+//! From a byte stream to a session.
+
+use crate::clipboard::Clipboard;
+use crate::error::ConnectError;
+use crate::handshake::{credssp, step};
+use crate::layout::windows_layout;
+use crate::options::RdpOptions;
+use crate::source::RdpSource;
+use crate::tls;
+use ironrdp_cliprdr::CliprdrClient;
+use ironrdp_connector::{BitmapConfig, ClientConnector, Config, ConnectionOutcome, Credentials, DesktopSize};
+use ironrdp_displaycontrol::client::DisplayControlClient;
+use ironrdp_dvc::DrdynvcClient;
+use ironrdp_pdu::gcc::{ConnectionType, KeyboardType};
+use ironrdp_pdu::rdp::capability_sets::{MajorPlatformType, RailSupportLevel, client_codecs_capabilities};
+use ironrdp_pdu::rdp::client_info::{PerformanceFlags, TimezoneInfo};
+use secrecy::ExposeSecret as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How long the whole handshake may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a session runs over once it is connected.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// Where the handshake is, for the text of a time-out.
+const STAGES: [&str; 4] = ["negotiation", "TLS", "CredSSP", "session set-up"];
+
+/// Opens a session. The returned stream carries the session's bytes from its first one: the handshake reads none of
+/// them, so there is nothing left over to hand on.
+pub async fn connect<S>(stream: S, options: RdpOptions) -> Result<(Box<dyn Stream>, RdpSource), ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let at = AtomicUsize::new(0);
+    let outcome = tokio::time::timeout(CONNECT_TIMEOUT, establish(stream, &options, &at)).await;
+    outcome.unwrap_or_else(|_| {
+        let stage = STAGES.get(at.load(Ordering::Relaxed)).copied().unwrap_or_default();
+        Err(ConnectError::TimedOut { seconds: CONNECT_TIMEOUT.as_secs(), stage })
+    })
+}
+
+async fn establish<S>(
+    mut stream: S,
+    options: &RdpOptions,
+    at: &AtomicUsize,
+) -> Result<(Box<dyn Stream>, RdpSource), ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let [negotiation, tls_stage, credssp_stage, setup] = STAGES;
+    let mut connector = channels(ClientConnector::new(config(options), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+    while !connector.should_perform_security_upgrade() {
+        step(&mut stream, &mut connector).await.map_err(|error| error.into_error(negotiation))?;
+    }
+
+    at.store(1, Ordering::Relaxed);
+    let (mut stream, key) = tls::upgrade(stream, options.certificate).await?;
+    tracing::debug!(stage = tls_stage, "Machine's certificate is the pinned one");
+    connector.mark_security_upgrade_as_done();
+
+    if connector.should_perform_credssp() {
+        at.store(2, Ordering::Relaxed);
+        credssp(&mut stream, &mut connector, key).await.map_err(|error| error.into_error(credssp_stage))?;
+    }
+
+    at.store(3, Ordering::Relaxed);
+    let outcome = loop {
+        step(&mut stream, &mut connector).await.map_err(|error| error.into_error(setup))?;
+        if let Some(outcome) = connector.state.take_outcome() {
+            break outcome;
+        }
+    };
+    match outcome {
+        ConnectionOutcome::Connected(result) => {
+            let scrubbed = scrub(connector.config);
+            let source =
+                RdpSource::new(result, scrubbed).map_err(|what| ConnectError::Protocol { stage: setup, what })?;
+            Ok((Box::new(stream), source))
+        }
+        ConnectionOutcome::Redirected(_) => Err(ConnectError::Redirected),
+    }
+}
+
+/// The channels that Oriel asks for: the clipboard, and dynamic channels with the display control in them.
+fn channels(connector: ClientConnector) -> ClientConnector {
+    connector
+        .with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())))
+        .with_static_channel(
+            DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new()))),
+        )
+}
+
+/// A reactivation needs the configuration for as long as the session lives, but not the password.
+fn scrub(mut config: Config) -> Config {
+    config.credentials = Credentials::UsernamePassword { username: String::new(), password: String::new() };
+    config
+}
+
+pub(crate) fn config(options: &RdpOptions) -> Config {
+    let size = DesktopSize { width: options.width, height: options.height };
+    Config {
+        desktop_size: size,
+        monitor_layout: None,
+        desktop_scale_factor: if (100..=500).contains(&options.scale) { u32::from(options.scale) } else { 100 },
+        desktop_physical_size: None,
+        desktop_orientation: None,
+        device_scale_factor: None,
+        monitor_extended_layout: None,
+        relative_mouse_input: false,
+        enable_tls: true,
+        enable_credssp: true,
+        enable_standard_rdp_security: false,
+        credentials: Credentials::UsernamePassword {
+            username: options.user.clone(),
+            password: options.password.expose_secret().to_owned(),
+        },
+        domain: options.domain.clone(),
+        client_build: 22631,
+        client_name: options.client_name.chars().take(15).collect(),
+        keyboard_type: KeyboardType::IBM_ENHANCED,
+        keyboard_subtype: 0,
+        keyboard_functional_keys_count: 12,
+        keyboard_layout: windows_layout(&options.keyboard),
+        // The gateway is next to the machine; xrdp sends RemoteFX only to clients on a LAN.
+        connection_type: ConnectionType::Lan,
+        ime_file_name: String::new(),
+        bitmap: Some(BitmapConfig {
+            lossy_compression: true,
+            color_depth: 32,
+            codecs: client_codecs_capabilities(&[]).unwrap_or_default(),
+        }),
+        dig_product_id: String::new(),
+        client_dir: "oriel".to_owned(),
+        alternate_shell: String::new(),
+        work_dir: String::new(),
+        remote_application_mode: false,
+        rail_support_level: RailSupportLevel::empty(),
+        platform: MajorPlatformType::UNIX,
+        hardware_id: None,
+        request_data: None,
+        autologon: true,
+        enable_audio_playback: false,
+        enable_audio_capture: false,
+        performance_flags: PerformanceFlags::ENABLE_FONT_SMOOTHING | PerformanceFlags::DISABLE_FULLWINDOWDRAG | PerformanceFlags::DISABLE_MENUANIMATIONS,
+        license_cache: None,
+        timezone_info: TimezoneInfo::default(),
+        compression_type: COMPRESSION,
+        enable_server_pointer: true,
+        pointer_software_rendering: false,
+        multitransport_flags: None,
+        support_dyn_vc_gfx_protocol: false,
+    }
+}
+
+/// MPPC with 64 KiB of history.
+const COMPRESSION: Option<ironrdp_pdu::rdp::client_info::CompressionType> =
+    Some(ironrdp_pdu::rdp::client_info::CompressionType::K64);

@@ -1,0 +1,45 @@
+//! Why a connection did not come about.
+
+use std::fmt;
+
+/// SHA-256 of a certificate, printed as colon-free lowercase hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Texts are for the person in front of the viewer: lowercase, no trailing period.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The stream broke before the machine spoke RDP.
+    #[error("the machine does not answer as an RDP server; it may still be starting, try again in a moment")]
+    Unreachable(#[source] std::io::Error),
+    /// Nothing, or not enough, came in time.
+    #[error("the machine did not finish connecting within {seconds} s (it stopped at: {stage}); try again in a moment")]
+    TimedOut { seconds: u64, stage: &'static str },
+    /// The certificate is not the pinned one.
+    #[error("the machine's certificate changed: its SHA-256 is {seen}, expected {expected}; if the machine was reinstalled, an administrator can accept the new certificate")]
+    CertificateChanged { expected: Fingerprint, seen: Fingerprint },
+    /// The server told us that user name or password are wrong.
+    #[error("the machine refused the user name or password: {0}")]
+    CredentialsRefused(String),
+    /// No security level that both sides have.
+    #[error("the machine and Oriel have no security level in common: {0}")]
+    SecurityRefused(String),
+    /// The server asked for another machine or session.
+    #[error("the machine redirected the connection to another one, which Oriel does not follow: connect to that machine instead")]
+    Redirected,
+    /// The server broke the protocol or crossed a limit.
+    #[error("the machine broke the RDP protocol while connecting ({stage}): {what}")]
+    Protocol { stage: &'static str, what: String },
+}

@@ -1,0 +1,287 @@
+//! Looks at each frame before IronRDP does and keeps what it may collect bounded: fragmented updates, channel
+//! messages and bitmaps announce sizes that only their end would prove wrong. Also handles the few messages that
+//! IronRDP takes for an error or says nothing about (the bell, the keyboard's lights).
+
+use crate::{CHANNEL_MESSAGE_BYTES_MAX, DYNAMIC_MESSAGE_BYTES_MAX, UPDATE_BYTES_MAX};
+use ironrdp_core::encode_vec;
+use ironrdp_pdu::mcs::{SendDataIndication, decode_send_data_indication};
+use ironrdp_pdu::x224::X224;
+use std::borrow::Cow;
+
+/// Bulk compression makes at most this much of one fragment (MS-RDPBCGR 3.1.8).
+const BULK_BYTES_MAX: usize = 64 * 1024;
+/// Servers pad bitmap rows: real ones to four pixels.
+const BITMAP_PADDING_MAX: u16 = 64;
+
+const CHANNEL_FLAG_FIRST: u32 = 0x01;
+const CHANNEL_FLAG_LAST: u32 = 0x02;
+const CHANNEL_PACKET_COMPRESSED: u32 = 0x0020_0000;
+const CB_FORMAT_DATA_RESPONSE: u16 = 0x0005;
+const CB_RESPONSE_FAIL: u16 = 0x0002;
+
+/// The channels whose content has limits of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Channels {
+    pub(crate) io: u16,
+    pub(crate) message: Option<u16>,
+    pub(crate) clipboard: Option<u16>,
+    pub(crate) dynamic: Option<u16>,
+}
+
+/// What to do with an X.224 frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The activation sequence's or the session's, on the I/O channel or about the whole connection.
+    Pass,
+    /// The session's even while it is being reactivated.
+    Channel,
+    /// Nothing that we need.
+    Drop,
+    /// The end of a clipboard answer that was too large to keep: pass this instead.
+    Instead(Vec<u8>),
+    Bell,
+    Leds(u8),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Guard {
+    /// Bytes of a fragmented update so far.
+    update: usize,
+    /// The clipboard message that is being skipped answers a request of ours.
+    skipped_answer: bool,
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
+}
+
+impl Guard {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A fast-path frame (MS-RDPBCGR 2.2.9.1.2) for a screen that is `width` pixels wide.
+    pub(crate) fn fast_path(&mut self, frame: &[u8], width: u16) -> Result<(), String> {
+        let header = if frame.get(1).is_some_and(|length| length & 0x80 != 0) { 3 } else { 2 };
+        let mut rest = frame.get(header..).unwrap_or_default();
+        while let [head, after @ ..] = rest {
+            let (code, fragment, compressed) = (head & 0x0f, (head >> 4) & 3, head >> 6 == 2);
+            let (flags, after) = match after {
+                [flags, after @ ..] if compressed => (*flags, after),
+                _ => (0, after),
+            };
+            let Some(size) = u16_at(after, 0).map(usize::from) else { break };
+            let Some((data, next)) = after.get(2..).and_then(|data| data.split_at_checked(size)) else { break };
+            let packed = flags & 0x20 != 0;
+            let weight = if packed { BULK_BYTES_MAX } else { size };
+            match fragment {
+                0 => self.update = 0,
+                2 => self.update = weight,
+                _ => self.update = self.update.saturating_add(weight),
+            }
+            if self.update > UPDATE_BYTES_MAX {
+                return Err(format!("an update is larger than {UPDATE_BYTES_MAX} bytes"));
+            }
+            if code == 1 && !packed && (fragment == 0 || fragment == 2) {
+                check_bitmaps(data, width)?;
+            }
+            rest = next;
+        }
+        Ok(())
+    }
+
+    /// An X.224 frame.
+    pub(crate) fn x224(&mut self, frame: &[u8], channels: Channels) -> Result<Verdict, String> {
+        let Ok(data) = decode_send_data_indication(frame) else {
+            return Ok(Verdict::Pass);
+        };
+        if data.channel_id == channels.io {
+            return Ok(io_channel(data.user_data));
+        }
+        if Some(data.channel_id) == channels.message {
+            return Ok(Verdict::Channel);
+        }
+        let (Some(length), Some(flags)) = (u32_at(data.user_data, 0), u32_at(data.user_data, 4)) else {
+            return Err("a channel message has no header".to_owned());
+        };
+        if flags & CHANNEL_PACKET_COMPRESSED != 0 {
+            return Err("a channel message is compressed, which was not agreed".to_owned());
+        }
+        let first = flags & CHANNEL_FLAG_FIRST != 0;
+        let body = data.user_data.get(8..).unwrap_or_default();
+        if length as usize > CHANNEL_MESSAGE_BYTES_MAX {
+            if Some(data.channel_id) != channels.clipboard {
+                return Err(format!("a channel message announces {length} bytes"));
+            }
+            if first {
+                self.skipped_answer = u16_at(body, 0) == Some(CB_FORMAT_DATA_RESPONSE);
+                tracing::info!(bytes = length, limit = CHANNEL_MESSAGE_BYTES_MAX, "Clipboard of the machine is too large, left out");
+            }
+            let last = flags & CHANNEL_FLAG_LAST != 0;
+            return Ok(if last && std::mem::take(&mut self.skipped_answer) {
+                Verdict::Instead(failed_answer(data.initiator_id, data.channel_id)?)
+            } else {
+                Verdict::Drop
+            });
+        }
+        if first && Some(data.channel_id) == channels.dynamic {
+            check_dynamic(body)?;
+        }
+        Ok(Verdict::Channel)
+    }
+}
+
+/// TS_UPDATE_BITMAP_DATA (MS-RDPBCGR 2.2.9.1.1.3.1.2): decoders reserve what width and height say, so a bitmap wider
+/// than the screen must not reach them. What lies in later fragments is bounded by the screen's height alone.
+fn check_bitmaps(data: &[u8], width: u16) -> Result<(), String> {
+    let mut rest = data.get(4..).unwrap_or_default();
+    while let (Some(bitmap), Some(length)) = (u16_at(rest, 8), u16_at(rest, 16)) {
+        if bitmap > width.saturating_add(BITMAP_PADDING_MAX) {
+            return Err(format!("a bitmap is {bitmap} pixels wide on a screen of {width}"));
+        }
+        rest = rest.get(18 + usize::from(length)..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Share control and data headers (MS-RDPBCGR 2.2.8.1.1.1): only lone data PDUs are looked at.
+fn io_channel(data: &[u8]) -> Verdict {
+    let alone = u16_at(data, 0).map(usize::from) == Some(data.len());
+    let is_data = u16_at(data, 2).is_some_and(|kind| kind & 0x0f == 7);
+    if !alone || !is_data {
+        return Verdict::Pass;
+    }
+    match data.get(14) {
+        // Play Sound
+        Some(0x22) => Verdict::Bell,
+        // Set Keyboard Indicators: unit, lights
+        Some(0x29) => u16_at(data, 20).map_or(Verdict::Drop, |bits| Verdict::Leds(bits as u8 & 7)),
+        // Set Keyboard IME Status, Status Info
+        Some(0x2d | 0x36) => Verdict::Drop,
+        _ => Verdict::Pass,
+    }
+}
+
+/// DYNVC_DATA_FIRST (MS-RDPEDYC 2.2.3.1, and 2.2.3.3 for the compressed one) announces the length of its message.
+fn check_dynamic(body: &[u8]) -> Result<(), String> {
+    let Some(head) = body.first() else { return Ok(()) };
+    if !matches!(head >> 4, 2 | 6) {
+        return Ok(());
+    }
+    let id_bytes = match head & 3 {
+        0 => 1,
+        1 => 2,
+        _ => 4,
+    };
+    let at = 1 + id_bytes;
+    let length = match (head >> 2) & 3 {
+        0 => body.get(at).copied().map(u32::from),
+        1 => u16_at(body, at).map(u32::from),
+        _ => u32_at(body, at),
+    };
+    match length {
+        Some(length) if length > DYNAMIC_MESSAGE_BYTES_MAX => {
+            Err(format!("a dynamic channel message announces {length} bytes"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The frame of a clipboard answer that says "failed", so that requests and answers stay paired.
+fn failed_answer(initiator_id: u16, channel_id: u16) -> Result<Vec<u8>, String> {
+    let mut data = Vec::with_capacity(16);
+    data.extend_from_slice(&8u32.to_le_bytes());
+    data.extend_from_slice(&(CHANNEL_FLAG_FIRST | CHANNEL_FLAG_LAST).to_le_bytes());
+    data.extend_from_slice(&CB_FORMAT_DATA_RESPONSE.to_le_bytes());
+    data.extend_from_slice(&CB_RESPONSE_FAIL.to_le_bytes());
+    data.extend_from_slice(&0u32.to_le_bytes());
+    encode_vec(&X224(SendDataIndication { initiator_id, channel_id, user_data: Cow::Owned(data) }))
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CHANNELS: Channels = Channels { io: 1003, message: None, clipboard: Some(1004), dynamic: Some(1005) };
+
+    fn indication(channel_id: u16, data: &[u8]) -> Vec<u8> {
+        encode_vec(&X224(SendDataIndication { initiator_id: 1002, channel_id, user_data: Cow::Borrowed(data) })).unwrap()
+    }
+
+    fn chunk(length: u32, flags: u32, body: &[u8]) -> Vec<u8> {
+        [&length.to_le_bytes()[..], &flags.to_le_bytes(), body].concat()
+    }
+
+    #[test]
+    fn endless_fragments_end_in_an_error() {
+        let mut guard = Guard::new();
+        let piece = |fragment: u8| {
+            let size = 16_000u16;
+            let length = 3 + 3 + usize::from(size);
+            let mut frame = vec![0, 0x80 | (length >> 8) as u8, length as u8, 4 | fragment << 4];
+            frame.extend_from_slice(&size.to_le_bytes());
+            frame.resize(length, 0);
+            frame
+        };
+        guard.fast_path(&piece(2), 800).unwrap();
+        let passed = (0..10_000).take_while(|_| guard.fast_path(&piece(3), 800).is_ok()).count();
+        assert!(passed <= UPDATE_BYTES_MAX / 16_000, "{passed} fragments passed");
+    }
+
+    #[test]
+    fn bitmaps_wider_than_the_screen_are_refused() {
+        let mut bitmap = vec![1, 0, 1, 0];
+        for value in [0u16, 0, 0, 0, 60_000, 1, 32, 1, 0] {
+            bitmap.extend_from_slice(&value.to_le_bytes());
+        }
+        let mut frame = vec![0, (2 + 3 + bitmap.len()) as u8, 1];
+        frame.extend_from_slice(&(bitmap.len() as u16).to_le_bytes());
+        frame.extend_from_slice(&bitmap);
+        assert!(Guard::new().fast_path(&frame, 1920).unwrap_err().contains("60000"));
+    }
+
+    #[test]
+    fn huge_channel_messages_are_refused_and_huge_clipboards_skipped() {
+        let mut guard = Guard::new();
+        assert!(guard.x224(&indication(1005, &chunk(u32::MAX, 1, &[0x20])), CHANNELS).is_err());
+        let long = 3 * CHANNEL_MESSAGE_BYTES_MAX as u32;
+        assert_eq!(guard.x224(&indication(1004, &chunk(long, 1, &[5, 0, 1, 0])), CHANNELS), Ok(Verdict::Drop));
+        assert_eq!(guard.x224(&indication(1004, &chunk(long, 0, &[0; 8])), CHANNELS), Ok(Verdict::Drop));
+        let Ok(Verdict::Instead(frame)) = guard.x224(&indication(1004, &chunk(long, 2, &[0; 8])), CHANNELS) else {
+            panic!("the end of the skipped answer must be replaced")
+        };
+        assert_eq!(guard.x224(&frame, CHANNELS), Ok(Verdict::Channel));
+        assert_eq!(guard.x224(&indication(1005, &chunk(10, 3, &[0x28, 7, 0xff, 0xff, 0xff, 0x7f])), CHANNELS).unwrap_err(), "a dynamic channel message announces 2147483647 bytes");
+    }
+
+    #[test]
+    fn bell_and_lights() {
+        let share = |kind: u8, body: &[u8]| {
+            let mut data = vec![0u8; 18];
+            data[0] = (18 + body.len()) as u8;
+            data[2] = 0x17;
+            data[14] = kind;
+            data.extend_from_slice(body);
+            indication(1003, &data)
+        };
+        assert_eq!(Guard::new().x224(&share(0x22, &[0; 8]), CHANNELS), Ok(Verdict::Bell));
+        assert_eq!(Guard::new().x224(&share(0x29, &[0, 0, 6, 0]), CHANNELS), Ok(Verdict::Leds(6)));
+        assert_eq!(Guard::new().x224(&share(0x02, &[0; 8]), CHANNELS), Ok(Verdict::Pass));
+    }
+
+    proptest! {
+        #[test]
+        fn total(frame in prop::collection::vec(any::<u8>(), 0..200), channel in 1003u16..1007, data in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut guard = Guard::new();
+            let _ = guard.fast_path(&frame, 640);
+            let _ = guard.x224(&frame, CHANNELS);
+            let _ = guard.x224(&indication(channel, &data), CHANNELS);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Drives IronRDP's sans-I/O connection sequences over a stream. Every read takes exactly one message and not a byte
+//! more, so nothing is left over when TLS begins (nor can anything be smuggled in before it) or when the session does.
+
+use crate::error::ConnectError;
+use crate::{HANDSHAKE_PDU_BYTES_MAX, HANDSHAKE_SKIPPED_MAX};
+use ironrdp_connector::credssp::CredsspSequence;
+use ironrdp_connector::sspi::generator::GeneratorState;
+use ironrdp_connector::{
+    ClientConnector, ClientConnectorState, ConnectorError, ConnectorErrorKind, Sequence as _, ServerName, State as _,
+};
+use ironrdp_core::WriteBuf;
+use ironrdp_pdu::PduHint;
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Bytes of a header that we read before giving up on learning a message's length.
+const HEADER_BYTES_MAX: usize = 16;
+
+/// What went wrong in one exchange, before `connect` says what it means.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    Io(io::Error),
+    Sequence(ConnectorError),
+    Limit(String),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ConnectorError> for Broken {
+    fn from(error: ConnectorError) -> Self {
+        Self::Sequence(error)
+    }
+}
+
+impl Broken {
+    /// The error for the person, given where the handshake was.
+    pub(crate) fn into_error(self, stage: &'static str) -> ConnectError {
+        match self {
+            Self::Io(error) if stage == "negotiation" => ConnectError::Unreachable(error),
+            // Servers that dislike what NLA brought often just hang up.
+            Self::Io(error) if stage == "CredSSP" && error.kind() == io::ErrorKind::UnexpectedEof => {
+                ConnectError::CredentialsRefused("it closed the connection during network level authentication".to_owned())
+            }
+            Self::Io(error) => ConnectError::Protocol { stage, what: format!("the connection broke ({error})") },
+            Self::Limit(what) => ConnectError::Protocol { stage, what },
+            Self::Sequence(error) => match error.kind() {
+                ConnectorErrorKind::Negotiation(failure) => ConnectError::SecurityRefused(failure.to_string()),
+                ConnectorErrorKind::Reason(reason) if stage == "negotiation" => ConnectError::SecurityRefused(format!(
+                    "{reason}; on a Linux machine this happens when xrdp cannot read its TLS key (is user xrdp in group ssl-cert?)"
+                )),
+                ConnectorErrorKind::AccessDenied => {
+                    ConnectError::CredentialsRefused("the user may not log in to this machine".to_owned())
+                }
+                ConnectorErrorKind::Credssp(error) => ConnectError::CredentialsRefused(error.to_string()),
+                _ => ConnectError::Protocol { stage, what: chain(&error) },
+            },
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Reads the next message that `hint` wants, skipping others.
+async fn read_pdu<S>(stream: &mut S, hint: &dyn PduHint) -> Result<Vec<u8>, Broken>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut pdu = Vec::new();
+    for _ in 0..HANDSHAKE_SKIPPED_MAX {
+        pdu.clear();
+        let wanted = loop {
+            let size = hint.find_size(&pdu).map_err(|error| Broken::Limit(format!("a message has no valid header ({error})")))?;
+            match size {
+                Some((matched, length)) if length > pdu.len() && length <= HANDSHAKE_PDU_BYTES_MAX => {
+                    let have = pdu.len();
+                    pdu.resize(length, 0);
+                    stream.read_exact(pdu.get_mut(have..).unwrap_or_default()).await?;
+                    break matched;
+                }
+                Some((_, length)) => {
+                    return Err(Broken::Limit(format!("a message announces {length} bytes, which no real one has")));
+                }
+                None if pdu.len() >= HEADER_BYTES_MAX => return Err(Broken::Limit("a message has an endless header".to_owned())),
+                None => pdu.push(stream.read_u8().await?),
+            }
+        };
+        if wanted {
+            return Ok(pdu);
+        }
+    }
+    Err(Broken::Limit("too many messages out of turn".to_owned()))
+}
+
+async fn send<S>(stream: &mut S, buf: &WriteBuf) -> Result<(), Broken>
+where
+    S: AsyncWrite + Unpin,
+{
+    if !buf.filled().is_empty() {
+        stream.write_all(buf.filled()).await?;
+        stream.flush().await?;
+    }
+    Ok(())
+}
+
+/// One step of the connection sequence: reads what it waits for, writes what it answers.
+pub(crate) async fn step<S>(stream: &mut S, connector: &mut ClientConnector) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut buf = WriteBuf::new();
+    if connector.should_perform_multitransport() {
+        connector.skip_multitransport(&mut buf)?;
+    } else if let Some(hint) = connector.next_pdu_hint() {
+        let pdu = read_pdu(stream, hint).await?;
+        tracing::trace!(state = connector.state.name(), bytes = pdu.len(), "Handshake message");
+        connector.step(&pdu, None, &mut buf)?;
+    } else {
+        connector.step_no_input(&mut buf)?;
+    }
+    send(stream, &buf).await
+}
+
+/// Network level authentication (MS-CSSP) with NTLM; `key` is the machine's public key from its certificate.
+pub(crate) async fn credssp<S>(stream: &mut S, connector: &mut ClientConnector, key: Vec<u8>) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let ClientConnectorState::Credssp { selected_protocol } = connector.state else {
+        return Err(Broken::Limit("network level authentication out of turn".to_owned()));
+    };
+    let (mut sequence, mut request) = CredsspSequence::init(
+        connector.config.credentials.clone(),
+        connector.config.domain.as_deref(),
+        selected_protocol,
+        ServerName::new("oriel"),
+        key,
+        None,
+    )?;
+    loop {
+        let state = {
+            let mut generator = sequence.process_ts_request(request);
+            match generator.start() {
+                GeneratorState::Completed(state) => {
+                    state.map_err(|error| ConnectorError::new("CredSSP", ConnectorErrorKind::Credssp(error)))?
+                }
+                GeneratorState::Suspended(_) => {
+                    return Err(Broken::Limit("the machine asks for Kerberos, which Oriel does not speak here".to_owned()));
+                }
+            }
+        };
+        let mut buf = WriteBuf::new();
+        sequence.handle_process_result(state, &mut buf)?;
+        send(stream, &buf).await?;
+        let Some(hint) = sequence.next_pdu_hint() else { break };
+        let pdu = read_pdu(stream, hint).await?;
+        let Some(next) = sequence.decode_server_message(&pdu)? else { break };
+        request = next;
+    }
+    connector.mark_credssp_as_done();
+    Ok(())
+}

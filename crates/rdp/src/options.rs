@@ -1,0 +1,29 @@
+//! What a connection needs to know before it dials.
+
+use secrecy::SecretString;
+
+/// The one certificate that the machine may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificatePin {
+    /// SHA-256 of the certificate's DER.
+    Sha256([u8; 32]),
+}
+
+/// How to open an RDP session.
+#[derive(Clone, Debug)]
+pub struct RdpOptions {
+    pub user: String,
+    pub password: SecretString,
+    /// Windows domain; `None` for local accounts and for Linux.
+    pub domain: Option<String>,
+    /// Wanted size in pixels; the server's answer decides (`RdpSource::framebuffer`).
+    pub width: u16,
+    pub height: u16,
+    /// Scale of the viewer's screen in per cent (100..=500; others are sent as 100).
+    pub scale: u16,
+    /// Keyboard layout as an XKB name with optional variant: `us`, `de`, `us(intl)`.
+    pub keyboard: String,
+    pub certificate: CertificatePin,
+    /// Shown in the machine's session list; the first 15 characters are sent.
+    pub client_name: String,
+}

@@ -1,0 +1,424 @@
+//! The connected session: bytes in, picture and events out.
+
+use crate::clipboard::{Clipboard, Task};
+use crate::cursor::cursor_event;
+use crate::frame::Frames;
+use crate::guard::{Channels, Guard, Verdict};
+use crate::handshake::chain;
+use crate::input::{Input, slow_path};
+use crate::picture::Picture;
+use ironrdp_cliprdr::CliprdrClient;
+use ironrdp_cliprdr::pdu::ClipboardFormatId;
+use ironrdp_connector::connection_activation::{
+    ConnectionActivationFactory, ConnectionActivationSequence, ConnectionActivationState,
+};
+use ironrdp_connector::{Config, ConnectionResult, DesktopSize, Sequence as _};
+use ironrdp_core::{WriteBuf, encode_vec};
+use ironrdp_displaycontrol::pdu::MonitorLayoutEntry;
+use ironrdp_dvc::DrdynvcClient;
+use ironrdp_pdu::Action;
+use ironrdp_pdu::input::InputEventPdu;
+use ironrdp_pdu::input::fast_path::{FastPathInput, FastPathInputEvent};
+use ironrdp_pdu::rdp::capability_sets::InputFlags;
+use ironrdp_pdu::rdp::headers::ShareDataPdu;
+use ironrdp_pdu::rdp::multitransport::MultitransportResponsePdu;
+use ironrdp_pdu::rdp::session_info::{LogonErrorNotificationData, LogonErrorNotificationDataErrorCode, LogonErrorNotificationType};
+use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput, GracefulDisconnectReason};
+use oriel_screen::{Framebuffer, InputEvent, Rect, ScreenEvent, Source, SourceError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Steps of an activation that need no message of the server: four (MS-RDPBCGR 1.3.1.1, finalization).
+const ACTIVATION_STEPS_MAX: usize = 8;
+
+/// An RDP session as a machine without I/O.
+pub struct RdpSource {
+    stage: ActiveStage,
+    picture: Picture,
+    frames: Frames,
+    guard: Guard,
+    channels: Channels,
+    activation: Box<ConnectionActivationFactory>,
+    /// Running while the server takes the session through deactivation and reactivation.
+    reactivating: Option<Box<ConnectionActivationSequence>>,
+    input: Input,
+    fast_path_input: bool,
+    refresh_rect: bool,
+    suppress_output: bool,
+    /// A size that the viewer wants and that could not be sent yet.
+    wanted: Option<(u16, u16, u16)>,
+    /// Sent with the first bytes: the keyboard's locks.
+    greeted: bool,
+    /// The session is over; nothing may touch it any more.
+    dead: bool,
+}
+
+/// Everything that makes the machine give up, with words for the person.
+fn protocol(what: impl Into<String>) -> SourceError {
+    SourceError::Protocol { protocol: "RDP", what: what.into() }
+}
+
+impl RdpSource {
+    /// A session on what the handshake agreed. `config` is what reactivations repeat, without credentials.
+    pub(crate) fn new(result: ConnectionResult, config: Config) -> Result<Self, String> {
+        let DesktopSize { width, height } = result.desktop_size;
+        let picture = Picture::new(width, height)?;
+        let channels = Channels {
+            io: result.io_channel_id,
+            message: result.message_channel_id,
+            clipboard: result.static_channels.get_channel_id_by_type::<CliprdrClient>(),
+            dynamic: result.static_channels.get_channel_id_by_type::<DrdynvcClient>(),
+        };
+        let activation = ConnectionActivationFactory::new(config, result.io_channel_id, result.user_channel_id);
+        let stage = ActiveStageBuilder {
+            static_channels: result.static_channels,
+            user_channel_id: result.user_channel_id,
+            io_channel_id: result.io_channel_id,
+            message_channel_id: result.message_channel_id,
+            share_id: result.share_id,
+            compression_type: result.compression_type,
+            enable_server_pointer: result.enable_server_pointer,
+            pointer_software_rendering: result.pointer_software_rendering,
+        }
+        .build();
+        Ok(Self {
+            stage,
+            picture,
+            frames: Frames::default(),
+            guard: Guard::new(),
+            channels,
+            activation: Box::new(activation),
+            reactivating: None,
+            input: Input::default(),
+            fast_path_input: takes_fast_path(result.input_flags),
+            refresh_rect: result.refresh_rect_support,
+            suppress_output: result.suppress_output_support,
+            wanted: None,
+            greeted: false,
+            dead: false,
+        })
+    }
+
+    /// Whether `InputEvent::Resize` changes the machine's screen. It needs the display control channel, which comes up
+    /// a moment after connecting; where it never does (xrdp 0.9), a new size takes a new connection.
+    pub fn can_resize(&self) -> bool {
+        self.stage.display_control_capabilities().is_some()
+    }
+
+    fn receive_bytes(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        self.greet(out)?;
+        let before = events.len();
+        let mut frame = Vec::new();
+        while let Some(action) = self.frames.next(&mut bytes, &mut frame).map_err(protocol)? {
+            self.frame(action, &frame, out, events)?;
+        }
+        if let Some((width, height, scale)) = self.wanted.filter(|_| self.reactivating.is_none()) {
+            self.resize(width, height, scale, out)?;
+        }
+        if events.get(before..).is_some_and(|new| new.iter().any(|event| matches!(event, ScreenEvent::Damage(_)))) {
+            events.push(ScreenEvent::FrameEnd);
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, action: Action, frame: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        if action == Action::FastPath {
+            // Pictures of the old screen that cross a deactivation are void.
+            if self.reactivating.is_some() {
+                return Ok(());
+            }
+            self.guard.fast_path(frame, self.picture.width()).map_err(protocol)?;
+            return self.session(action, frame, out, events);
+        }
+        match self.guard.x224(frame, self.channels).map_err(protocol)? {
+            Verdict::Drop => Ok(()),
+            Verdict::Bell => {
+                events.push(ScreenEvent::Bell);
+                Ok(())
+            }
+            Verdict::Leds(bits) => {
+                self.input.keyboard.leds(bits);
+                events.push(ScreenEvent::Leds(bits));
+                Ok(())
+            }
+            Verdict::Pass if self.reactivating.is_some() => self.reactivate(frame, out, events),
+            Verdict::Pass | Verdict::Channel => self.session(action, frame, out, events),
+            Verdict::Instead(frame) => self.session(action, &frame, out, events),
+        }
+    }
+
+    fn session(&mut self, action: Action, frame: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        let outputs = self.stage.process(&mut self.picture.0, action, frame, None).map_err(|error| protocol(chain(&error)))?;
+        for region in self.stage.take_damage_regions() {
+            let (w, h) = (region.right.saturating_sub(region.left), region.bottom.saturating_sub(region.top));
+            let rect = Rect::new(region.left, region.top, w.saturating_add(1), h.saturating_add(1));
+            let rect = rect.clip(self.picture.width(), self.picture.height());
+            if !rect.is_empty() {
+                events.push(ScreenEvent::Damage(rect));
+            }
+        }
+        for output in outputs {
+            self.output(output, out, events)?;
+        }
+        if self.stage.take_bitmap_recovery_request() {
+            let (width, height) = (self.picture.width(), self.picture.height());
+            let frames = self
+                .stage
+                .request_full_redraw(width, height, self.refresh_rect, self.suppress_output)
+                .map_err(|error| protocol(chain(&error)))?;
+            frames.iter().for_each(|frame| out.extend_from_slice(frame));
+        }
+        self.clipboard_tasks(out, events)
+    }
+
+    fn output(&mut self, output: ActiveStageOutput, out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        match output {
+            ActiveStageOutput::ResponseFrame(frame) => out.extend_from_slice(&frame),
+            ActiveStageOutput::PointerDefault => events.push(ScreenEvent::CursorDefault),
+            ActiveStageOutput::PointerHidden => events.push(ScreenEvent::CursorHidden),
+            ActiveStageOutput::PointerPosition { x, y } => events.push(ScreenEvent::CursorMove { x, y }),
+            ActiveStageOutput::PointerBitmap(pointer) => {
+                // IronRDP hides the old pointer before it shows one from its cache.
+                if events.last() == Some(&ScreenEvent::CursorHidden) {
+                    events.pop();
+                }
+                events.push(cursor_event(&pointer));
+            }
+            ActiveStageOutput::DeactivateAll => {
+                tracing::debug!("Server deactivates the session");
+                self.reactivating = Some(Box::new(self.activation.create()));
+            }
+            ActiveStageOutput::Terminate(reason) => return Err(SourceError::Ended(sentence(&reason))),
+            ActiveStageOutput::LogonErrors(errors) => {
+                tracing::info!(kind = ?errors.error_type, data = ?errors.error_data, "Machine reports on the logon");
+                if errors.error_type == LogonErrorNotificationType::NoPermission {
+                    return Err(SourceError::Ended("the user may not log in to this machine remotely".to_owned()));
+                }
+                if errors.error_data == LogonErrorNotificationData::ErrorCode(LogonErrorNotificationDataErrorCode::FailedBadPassword) {
+                    return Err(SourceError::Ended("the machine refused the user name or password".to_owned()));
+                }
+            }
+            ActiveStageOutput::ServerRedirection(_) => {
+                return Err(SourceError::Ended("it redirected the connection to another machine, which Oriel does not follow".to_owned()));
+            }
+            ActiveStageOutput::MultitransportRequest(request) => {
+                let refusal = MultitransportResponsePdu::abort(request.request_id);
+                let frame = self.stage.encode_multitransport_response(&refusal).map_err(|error| protocol(chain(&error)))?;
+                out.extend_from_slice(&frame);
+            }
+            // Damage was taken as regions; the rest says nothing that a viewer shows.
+            ActiveStageOutput::GraphicsUpdate(_)
+            | ActiveStageOutput::MonitorLayout(_)
+            | ActiveStageOutput::WindowingOrders(_)
+            | ActiveStageOutput::WindowSurfaceUpdates(_)
+            | ActiveStageOutput::SaveSessionInfo { .. }
+            | ActiveStageOutput::SessionId(_)
+            | ActiveStageOutput::AutoDetect(_)
+            | ActiveStageOutput::AutoReconnectCookie(_)
+            | ActiveStageOutput::AutoReconnectFailed => {}
+        }
+        Ok(())
+    }
+
+    /// One message of the deactivation-reactivation sequence (MS-RDPBCGR 1.3.1.3).
+    fn reactivate(&mut self, frame: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        let Some(mut sequence) = self.reactivating.take() else { return Ok(()) };
+        let mut buf = WriteBuf::new();
+        sequence.step(frame, None, &mut buf).map_err(|error| protocol(chain(&error)))?;
+        for _ in 0..ACTIVATION_STEPS_MAX {
+            if sequence.next_pdu_hint().is_some() || sequence.state().is_terminal() {
+                break;
+            }
+            sequence.step_no_input(&mut buf).map_err(|error| protocol(chain(&error)))?;
+        }
+        out.extend_from_slice(buf.filled());
+        match sequence.connection_activation_state() {
+            ConnectionActivationState::Finalized {
+                desktop_size,
+                share_id,
+                input_flags,
+                static_channel_chunk_size,
+                enable_server_pointer,
+                pointer_software_rendering,
+                refresh_rect_support,
+                suppress_output_support,
+                ..
+            } => {
+                let taken = self.stage.reactivate(
+                    self.activation.io_channel_id(),
+                    self.activation.user_channel_id(),
+                    share_id,
+                    enable_server_pointer,
+                    pointer_software_rendering,
+                    static_channel_chunk_size,
+                );
+                if !taken {
+                    return Err(protocol("the reactivated session has an impossible channel chunk size"));
+                }
+                self.guard = Guard::new();
+                self.fast_path_input = takes_fast_path(input_flags);
+                (self.refresh_rect, self.suppress_output) = (refresh_rect_support, suppress_output_support);
+                let DesktopSize { width, height } = desktop_size;
+                tracing::debug!(width, height, "Session is active again");
+                self.picture = Picture::new(width, height).map_err(protocol)?;
+                events.push(ScreenEvent::Resize { width, height });
+                let locks = self.input.keyboard.synchronize();
+                self.send(&[locks], out)
+            }
+            ConnectionActivationState::Redirected { .. } => {
+                Err(SourceError::Ended("it redirected the connection to another machine, which Oriel does not follow".to_owned()))
+            }
+            _ => {
+                self.reactivating = Some(sequence);
+                Ok(())
+            }
+        }
+    }
+
+    /// Does what the clipboard channel asked for.
+    fn clipboard_tasks(&mut self, out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        loop {
+            let Some(channel) = self.stage.get_svc_processor_mut::<CliprdrClient>() else { return Ok(()) };
+            let Some(backend) = channel.downcast_backend_mut::<Clipboard>() else { return Ok(()) };
+            let Some(task) = backend.take() else { return Ok(()) };
+            let formats = backend.formats();
+            let messages = match task {
+                Task::Announce => channel.initiate_copy(&formats),
+                Task::Fetch if !channel.is_ready() => continue,
+                Task::Fetch => channel.initiate_paste(ClipboardFormatId::CF_UNICODETEXT),
+                Task::Answer(format) => {
+                    let answer = channel.downcast_backend::<Clipboard>().map(|backend| backend.answer(format));
+                    match answer.filter(|_| channel.is_ready()) {
+                        Some(answer) => channel.submit_format_data(answer),
+                        None => continue,
+                    }
+                }
+                Task::Arrived(text) => {
+                    events.push(ScreenEvent::Clipboard(text));
+                    continue;
+                }
+            };
+            let messages = messages.map_err(|error| protocol(chain(&error)))?;
+            let frame = self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
+            out.extend_from_slice(&frame);
+        }
+    }
+
+    fn send(&mut self, events: &[FastPathInputEvent], out: &mut Vec<u8>) -> Result<(), SourceError> {
+        for chunk in events.chunks(FastPathInput::MAX_EVENTS) {
+            if self.fast_path_input {
+                let pdu = FastPathInput::new(chunk.to_vec()).map_err(|error| protocol(chain(&error)))?;
+                out.extend_from_slice(&encode_vec(&pdu).map_err(|error| protocol(chain(&error)))?);
+            } else {
+                let pdu = InputEventPdu(chunk.iter().copied().filter_map(slow_path).collect());
+                let mut buf = WriteBuf::new();
+                self.stage.encode_static(&mut buf, ShareDataPdu::Input(pdu)).map_err(|error| protocol(chain(&error)))?;
+                out.extend_from_slice(buf.filled());
+            }
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if self.greeted {
+            return Ok(());
+        }
+        self.greeted = true;
+        let locks = self.input.keyboard.synchronize();
+        self.send(&[locks], out)
+    }
+
+    /// Asks for another size, or remembers it until the display control channel is there.
+    fn resize(&mut self, width: u16, height: u16, scale: u16, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let (w, h) = MonitorLayoutEntry::adjust_display_size(u32::from(width), u32::from(height));
+        let scale_factor = (100..=500).contains(&scale).then_some(u32::from(scale));
+        match self.stage.encode_resize(w, h, scale_factor, None) {
+            Some(frame) => {
+                self.wanted = None;
+                out.extend_from_slice(&frame.map_err(|error| protocol(chain(&error)))?);
+            }
+            None => self.wanted = Some((width, height, scale)),
+        }
+        Ok(())
+    }
+
+    fn input_event(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        self.greet(out)?;
+        match input {
+            InputEvent::Clipboard(text) => {
+                let Some(channel) = self.stage.get_svc_processor_mut::<CliprdrClient>() else { return Ok(()) };
+                let Some(backend) = channel.downcast_backend_mut::<Clipboard>() else { return Ok(()) };
+                if !backend.set(text) {
+                    tracing::info!(bytes = text.len(), "Clipboard of the viewer is too large, left out");
+                    return Ok(());
+                }
+                let formats = backend.formats();
+                // Before the channel is ready there is nothing to send: its start announces what we have by then.
+                if channel.is_ready() {
+                    let messages = channel.initiate_copy(&formats).map_err(|error| protocol(chain(&error)))?;
+                    let frame = self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
+                    out.extend_from_slice(&frame);
+                }
+                Ok(())
+            }
+            InputEvent::Resize { width, height, scale } => {
+                if self.reactivating.is_some() {
+                    self.wanted = Some((*width, *height, *scale));
+                    return Ok(());
+                }
+                self.resize(*width, *height, *scale, out)
+            }
+            _ => {
+                let mut events = Vec::new();
+                self.input.apply(input, self.picture.width(), self.picture.height(), &mut events);
+                // Input between deactivation and reactivation breaks the sequence (MS-RDPBCGR 1.3.1.3).
+                if self.reactivating.is_some() {
+                    return Ok(());
+                }
+                self.send(&events, out)
+            }
+        }
+    }
+
+    /// Runs something that decodes what the server sent. A panic in a decoder ends this session only.
+    fn contained(&mut self, run: impl FnOnce(&mut Self) -> Result<(), SourceError>) -> Result<(), SourceError> {
+        if self.dead {
+            return Err(SourceError::Ended("the session is over".to_owned()));
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(self)))
+            .unwrap_or_else(|_| Err(protocol("a picture that cannot be decoded")));
+        self.dead = outcome.is_err();
+        outcome
+    }
+}
+
+impl Source for RdpSource {
+    fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        self.contained(|source| source.receive_bytes(bytes, out, events))
+    }
+
+    fn input(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        self.contained(|source| source.input_event(input, out))
+    }
+
+    fn framebuffer(&self) -> &dyn Framebuffer {
+        &self.picture
+    }
+}
+
+fn takes_fast_path(flags: InputFlags) -> bool {
+    flags.intersects(InputFlags::FASTPATH_INPUT | InputFlags::FASTPATH_INPUT_2)
+}
+
+/// A reason of the server as the end of "the machine ended the session: …".
+fn sentence(reason: &GracefulDisconnectReason) -> String {
+    match reason {
+        GracefulDisconnectReason::UserInitiated => "the user logged out".to_owned(),
+        GracefulDisconnectReason::ServerInitiated => "the user logged out, or an administrator closed the session".to_owned(),
+        GracefulDisconnectReason::Other(text) => {
+            // "[Kind of code] Description of it." becomes "description of it".
+            let text = text.split_once("] ").map_or(text.as_str(), |(_, text)| text).trim_end_matches('.');
+            let mut letters = text.chars();
+            letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+        }
+    }
+}
