@@ -1,1 +1,111 @@
-//! (being built)
+//! The broker: who may use what, and what must be done so that it is there.
+//!
+//! People and programs change *intent* through the methods of [`Broker`], one file per noun. [`reconcile`] moves the world
+//! towards it: each reconciler takes no input, reads desired and observed state, takes one idempotent step per thing, and
+//! is woken by a timer or a signal. Kill the program at any point and start it again: it converges.
+
+mod clock;
+mod desktop;
+mod error;
+pub mod fault;
+mod guest;
+mod image;
+mod operation;
+mod pool;
+pub mod reconcile;
+mod session;
+mod thumbnail;
+mod ticket;
+mod user;
+
+pub use desktop::NewDesktop;
+pub use error::BrokerError;
+pub use guest::{GuestAccess, GuestCredentials};
+pub use operation::BuildRequest;
+pub use pool::{NewPool, PoolChange};
+pub use reconcile::ReconcilerStatus;
+pub use session::{SignedIn, NewToken};
+pub use thumbnail::Thumbnail;
+pub use ticket::{NewTicket, TICKET_SECONDS};
+pub use user::{NewUser, UserChange};
+
+use async_trait::async_trait;
+use oriel_compute::Compute;
+use oriel_identity::{Throttle, Vault};
+use oriel_image::ImageStore;
+use oriel_model::{Accelerator, DesktopId, UserId};
+use oriel_store::Store;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// What the broker needs to know of live connections; the gateway answers.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    fn connections_to(&self, desktop: DesktopId) -> usize;
+    /// A JPEG of what a live connection shows, at most so many pixels wide.
+    async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>>;
+    async fn end_desktop(&self, desktop: DesktopId, reason: &str);
+    async fn end_user(&self, user: UserId, reason: &str);
+}
+
+/// The broker's handle; cloning shares it.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    vault: Vault,
+    compute: Arc<dyn Compute>,
+    images: ImageStore,
+    accelerator: Accelerator,
+    throttle: Mutex<Throttle>,
+    sessions: OnceLock<Arc<dyn Sessions>>,
+    reconcilers: reconcile::Board,
+    thumbnails: thumbnail::Cache,
+}
+
+impl Broker {
+    /// `accelerator` is the probe's verdict (or the configuration's word) that new starts use.
+    pub fn new(
+        store: Store,
+        vault: Vault,
+        compute: Arc<dyn Compute>,
+        images: ImageStore,
+        accelerator: Accelerator,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                vault,
+                compute,
+                images,
+                accelerator,
+                throttle: Mutex::default(),
+                sessions: OnceLock::new(),
+                reconcilers: reconcile::Board::default(),
+                thumbnails: thumbnail::Cache::default(),
+            }),
+        }
+    }
+
+    /// Connects the gateway's view of live connections, once.
+    pub fn set_sessions(&self, sessions: Arc<dyn Sessions>) {
+        self.inner.sessions.set(sessions).ok();
+    }
+
+    pub fn accelerator(&self) -> &Accelerator {
+        &self.inner.accelerator
+    }
+
+    /// What is known of the host that runs the desktops.
+    pub async fn host_facts(&self) -> Result<oriel_model::HostFacts, BrokerError> {
+        let mut facts = self.inner.compute.facts().await?;
+        facts.accelerator = self.inner.accelerator.clone();
+        Ok(facts)
+    }
+
+    fn sessions(&self) -> Option<&Arc<dyn Sessions>> {
+        self.inner.sessions.get()
+    }
+}

@@ -1,1 +1,43 @@
-//! (being built)
+//! The gateway: a person's viewer on one side, a machine's protocol on the other.
+//!
+//! ```text
+//!  viewer (WebSocket) ⇄ viewer::serve ⇄ Command ⇄ connection task ⇄ Source / Shell ⇄ stream ⇄ machine
+//! ```
+//! One task owns one connection: its stream, its protocol, its pixels and its viewer; nothing is locked. Input has its own
+//! path and is never queued behind pixels; pictures are coalesced to what a viewer acknowledges. A connection outlives its
+//! viewer by [`RESUME_SECONDS`], so that a network cut or a reload costs nothing.
+//!
+//! Credentials come from the [`Dialler`] and stay here: the browser never sees them, nor a host or a port.
+
+mod command;
+mod connect;
+mod picture;
+mod registry;
+mod screen_task;
+mod target;
+mod terminal_task;
+mod transcript;
+mod viewer;
+
+pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
+pub use target::{DialError, Dialler, Protocol, Stream, Target};
+
+use std::time::Duration;
+
+/// How long a connection lives on without a viewer.
+pub const RESUME_SECONDS: u64 = 60;
+/// Most live connections of one program, and of one person.
+pub const CONNECTIONS_MAX: usize = 4000;
+pub const CONNECTIONS_PER_USER_MAX: usize = 32;
+/// A viewer that says nothing for so long is gone (it pings every 5 s).
+const VIEWER_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long dialling and authenticating may take together.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(45);
+/// Bytes waiting for a machine that does not read; beyond them the connection ends.
+const UPSTREAM_PENDING_BYTES_MAX: usize = 8 << 20;
+/// Bytes waiting for a viewer that does not read; beyond them the viewer is dropped.
+const VIEWER_PENDING_BYTES_MAX: usize = 48 << 20;
+/// Messages between a connection and its viewer's socket.
+const VIEWER_QUEUE_MAX: usize = 16;
+/// Commands waiting for a connection; its viewer's reading stops while they do.
+const COMMANDS_MAX: usize = 256;

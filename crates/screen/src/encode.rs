@@ -162,7 +162,7 @@ pub fn thumbnail(pixels: &dyn Framebuffer, width_max: u16) -> Option<Vec<u8>> {
 }
 
 /// A rectangle cut into tiles of at most `TILE_SIDE_MAX` a side.
-fn tiles(rect: Rect) -> impl Iterator<Item = Rect> {
+pub fn tiles(rect: Rect) -> impl Iterator<Item = Rect> {
     let columns = (0..rect.w).step_by(usize::from(TILE_SIDE_MAX));
     columns.flat_map(move |dx| {
         (0..rect.h).step_by(usize::from(TILE_SIDE_MAX)).map(move |dy| {

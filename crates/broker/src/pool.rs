@@ -1,0 +1,141 @@
+//! Sets of like desktops.
+
+use crate::clock::now;
+use crate::{Broker, BrokerError};
+use oriel_machine::Keyboard;
+use oriel_model::{Image, ImageId, Name, Network, Pool, PoolId, User, UserId};
+
+/// What an admin asks for.
+pub struct NewPool {
+    pub name: Name,
+    pub image: ImageId,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub disk_gib: u64,
+    pub network: Network,
+    pub desktops_max: u32,
+    pub keyboard: String,
+}
+
+/// What an admin changes, for desktops that are made from then on; `None` leaves it.
+#[derive(Default)]
+pub struct PoolChange {
+    pub image: Option<ImageId>,
+    pub vcpus: Option<u32>,
+    pub memory_mib: Option<u64>,
+    pub disk_gib: Option<u64>,
+    pub desktops_max: Option<u32>,
+    pub keyboard: Option<String>,
+}
+
+const VCPUS_MAX: u32 = 256;
+const MEMORY_MIB_MIN: u64 = 256;
+const MEMORY_MIB_MAX: u64 = 4 << 20;
+const DISK_GIB_MAX: u64 = 64 << 10;
+const DESKTOPS_MAX: u32 = 1000;
+
+impl Broker {
+    pub async fn pools(&self) -> Result<Vec<Pool>, BrokerError> {
+        Ok(self.inner.store.pools().await?)
+    }
+
+    /// By id or by name.
+    pub async fn find_pool(&self, key: &str) -> Result<Pool, BrokerError> {
+        let missing = || BrokerError::missing("pool", key);
+        let found = match key.parse::<PoolId>() {
+            Ok(id) => self.inner.store.pool(id).await?,
+            Err(_) => self.inner.store.pool_by_name(&key.parse().map_err(|_| missing())?).await?,
+        };
+        found.ok_or_else(missing)
+    }
+
+    pub async fn create_pool(&self, new: NewPool) -> Result<Pool, BrokerError> {
+        let pool = Pool {
+            id: PoolId::new(),
+            name: new.name,
+            image: new.image,
+            vcpus: new.vcpus,
+            memory_mib: new.memory_mib,
+            disk_gib: new.disk_gib,
+            network: new.network,
+            desktops_max: new.desktops_max,
+            keyboard: new.keyboard,
+            created: now(),
+        };
+        self.check_pool(&pool).await?;
+        self.inner.store.create_pool(&pool).await?;
+        Ok(pool)
+    }
+
+    pub async fn change_pool(&self, id: PoolId, change: PoolChange) -> Result<Pool, BrokerError> {
+        let mut pool = self.inner.store.pool(id).await?.ok_or_else(|| BrokerError::missing("pool", id))?;
+        pool.image = change.image.unwrap_or(pool.image);
+        pool.vcpus = change.vcpus.unwrap_or(pool.vcpus);
+        pool.memory_mib = change.memory_mib.unwrap_or(pool.memory_mib);
+        pool.disk_gib = change.disk_gib.unwrap_or(pool.disk_gib);
+        pool.desktops_max = change.desktops_max.unwrap_or(pool.desktops_max);
+        pool.keyboard = change.keyboard.unwrap_or(pool.keyboard);
+        self.check_pool(&pool).await?;
+        self.inner.store.update_pool(&pool).await?;
+        Ok(pool)
+    }
+
+    pub async fn delete_pool(&self, id: PoolId) -> Result<(), BrokerError> {
+        Ok(self.inner.store.delete_pool(id).await?)
+    }
+
+    /// The image of a pool, which a pool keeps alive.
+    pub async fn pool_image(&self, pool: &Pool) -> Result<Image, BrokerError> {
+        self.inner.store.image(pool.image).await?.ok_or_else(|| BrokerError::missing("image", pool.image))
+    }
+
+    pub async fn pool_users(&self, id: PoolId) -> Result<Vec<User>, BrokerError> {
+        Ok(self.inner.store.pool_users(id).await?)
+    }
+
+    pub async fn entitle(&self, pool: PoolId, user: UserId) -> Result<(), BrokerError> {
+        Ok(self.inner.store.entitle(pool, user).await?)
+    }
+
+    pub async fn unentitle(&self, pool: PoolId, user: UserId) -> Result<(), BrokerError> {
+        Ok(self.inner.store.unentitle(pool, user).await?)
+    }
+
+    async fn check_pool(&self, pool: &Pool) -> Result<(), BrokerError> {
+        let bad = |text: String, next: &str| Err(BrokerError::invalid("bad_pool", text, next));
+        let image = self.pool_image(pool).await?;
+        let image_gib = image.virtual_bytes.div_ceil(1 << 30);
+        if !(1..=VCPUS_MAX).contains(&pool.vcpus) {
+            return bad(format!("a desktop cannot have {} virtual CPUs", pool.vcpus), "choose 1 to 256");
+        }
+        if !(MEMORY_MIB_MIN..=MEMORY_MIB_MAX).contains(&pool.memory_mib) {
+            return bad(
+                format!("a desktop cannot have {} MiB of memory", pool.memory_mib),
+                "choose at least 256 MiB; 2048 is a good start",
+            );
+        }
+        if pool.disk_gib < image_gib || pool.disk_gib > DISK_GIB_MAX {
+            return bad(
+                format!("a disk of {} GiB does not hold the image, which is {image_gib} GiB", pool.disk_gib),
+                "choose a disk at least as large as the image",
+            );
+        }
+        if pool.desktops_max > DESKTOPS_MAX {
+            return bad(format!("a pool cannot hold {} desktops", pool.desktops_max), "choose at most 1000");
+        }
+        if let Err(error) = pool.keyboard.parse::<Keyboard>() {
+            return bad(error.to_string(), "use a name like us, de or us(intl)");
+        }
+        let named = match &pool.network {
+            Network::User => None,
+            Network::Nat { network } => Some(network),
+            Network::Bridge { bridge } => Some(bridge),
+        };
+        if let Some(name) = named
+            && (name.is_empty() || name.len() > 50 || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
+        {
+            return bad(format!("{name:?} cannot be a network's name"), "use the name that `virsh net-list` or `ip link` shows");
+        }
+        Ok(())
+    }
+}

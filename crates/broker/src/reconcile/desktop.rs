@@ -1,0 +1,501 @@
+//! Moves desktops along their life (`oriel_model::Desktop` draws it), one idempotent step a round.
+//!
+//! Every step first makes something true in the world and then says so in the row: a kill in between only means that the
+//! step is taken again. What exists in the world without a row that wants it is removed.
+
+use super::{Reconciler, Round};
+use crate::clock::now;
+use crate::{Broker, BrokerError, fault};
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use oriel_compute::{Observed, Power};
+use oriel_machine::{Arch, Boot, GuestIdentity, Keyboard, MachineSpec};
+use oriel_model::{
+    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageSource, Micros, Network,
+    StartStep,
+};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// Loopback ports of a host that lead to guests.
+const GUEST_PORTS: std::ops::RangeInclusive<u16> = 21_000..=28_999;
+/// Desktops worked on at once.
+const PARALLEL_MAX: usize = 4;
+/// A guest that has not answered for so long has failed. Software emulation is slow, and a first boot does more.
+const START_SECONDS_MAX: i64 = 900;
+/// A guest that does not shut down in this time is switched off.
+const SHUT_DOWN_SECONDS_MAX: i64 = 60;
+/// How long one question to a guest may take.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
+/// Rounds in a row in which the same desktop's step may fail before it is called failed.
+const FAILURES_MAX: u32 = 5;
+
+#[derive(Default)]
+pub(super) struct Desktops {
+    /// Rounds in a row in which a desktop's step failed.
+    failures: HashMap<DesktopId, u32>,
+}
+
+#[async_trait]
+impl Reconciler for Desktops {
+    fn name(&self) -> &'static str {
+        "desktops"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
+        // The world first: a desktop made after this look is not taken for an orphan.
+        let observed = broker.inner.compute.list().await?;
+        let desktops = broker.inner.store.desktops().await?;
+        for found in &observed {
+            if !desktops.iter().any(|desktop| desktop.id == found.desktop) {
+                tracing::info!(desktop = %found.desktop, "Removing what is left of a desktop that is gone");
+                broker.inner.compute.remove(found.desktop, None).await?;
+            }
+        }
+        let seen: HashMap<DesktopId, &Observed> = observed.iter().map(|found| (found.desktop, found)).collect();
+        let steps = desktops.into_iter().map(|desktop| {
+            let found = seen.get(&desktop.id).copied();
+            async move {
+                let outcome = step(broker, &desktop, found).await;
+                (desktop, outcome)
+            }
+        });
+        let outcomes: Vec<_> = stream::iter(steps).buffer_unordered(PARALLEL_MAX).collect().await;
+        let mut busy = 0;
+        let total = outcomes.len();
+        let mut failures = HashMap::new();
+        for (desktop, outcome) in outcomes {
+            match outcome {
+                Ok(Step::Settled) => {}
+                Ok(Step::Moving) => busy += 1,
+                Err(error) => {
+                    busy += 1;
+                    let count = self.failures.get(&desktop.id).copied().unwrap_or(0) + 1;
+                    tracing::warn!(desktop = %desktop.name, state = desktop.state.word(), error = %super::chain(&error), count, "A step failed");
+                    if count >= FAILURES_MAX && desktop.intent != DesktopIntent::Deleted {
+                        fail(broker, desktop.id, &super::chain(&error)).await?;
+                    } else {
+                        failures.insert(desktop.id, count);
+                    }
+                }
+            }
+        }
+        self.failures = failures;
+        Ok(Round { busy: busy > 0, summary: format!("{total} desktops, {busy} on their way") })
+    }
+}
+
+/// What a step came to.
+enum Step {
+    /// As wanted.
+    Settled,
+    /// More to do; look again soon.
+    Moving,
+}
+
+async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
+    let power = found.map_or(Power::Off, |found| found.power);
+    match (desktop.intent, desktop.state) {
+        (DesktopIntent::Deleted, _) => delete(broker, desktop).await,
+        (DesktopIntent::Recycle, _) => recycle(broker, desktop).await,
+        (DesktopIntent::Stopped | DesktopIntent::Restart, state) if was_started(state) => {
+            stop(broker, desktop, power).await
+        }
+        (DesktopIntent::Restart, DesktopState::Failed | DesktopState::Stopped) => restart(broker, desktop, found).await,
+        // A desktop that was told to stop before it was there goes on until it can.
+        (_, DesktopState::Requested) => place(broker, desktop).await,
+        (_, DesktopState::Placed | DesktopState::Recycling) => choose_generation(broker, desktop).await,
+        (_, DesktopState::Provisioning) => provision(broker, desktop).await,
+        (_, DesktopState::Starting) => start(broker, desktop, power).await,
+        (_, DesktopState::Ready | DesktopState::InUse) => watch(broker, desktop, power).await,
+        (_, DesktopState::Stopping) => stop(broker, desktop, power).await,
+        (DesktopIntent::Running, DesktopState::Stopped) => {
+            advance(broker, desktop, |d| enter_starting(d)).await?;
+            Ok(Step::Moving)
+        }
+        (_, DesktopState::Stopped) if power == Power::Running => {
+            // Somebody started it with other tools: it is theirs to use.
+            advance(broker, desktop, |d| {
+                d.intent = DesktopIntent::Running;
+                enter_starting(d);
+            })
+            .await?;
+            Ok(Step::Moving)
+        }
+        (_, DesktopState::Stopped | DesktopState::Failed | DesktopState::Deleting) => Ok(Step::Settled),
+    }
+}
+
+const fn was_started(state: DesktopState) -> bool {
+    matches!(
+        state,
+        DesktopState::Starting | DesktopState::Ready | DesktopState::InUse | DesktopState::Stopping
+    )
+}
+
+fn enter_starting(desktop: &mut Desktop) {
+    desktop.state = DesktopState::Starting;
+    desktop.step = Some(StartStep::Booting);
+    desktop.failure = None;
+    desktop.facts.started = None;
+    desktop.facts.start_seconds = None;
+}
+
+/// Writes a step down, unless the row has moved on since it was read.
+async fn advance(
+    broker: &Broker,
+    desktop: &Desktop,
+    change: impl FnOnce(&mut Desktop) + Send,
+) -> Result<Desktop, BrokerError> {
+    let state = desktop.state;
+    let generation = desktop.generation;
+    let written = broker
+        .inner
+        .store
+        .modify_desktop(desktop.id, |row| {
+            if row.state == state && row.generation == generation {
+                change(row);
+            }
+        })
+        .await?;
+    if written.state != state {
+        tracing::info!(desktop = %written.name, from = state.word(), to = written.state.word(), "Desktop moved on");
+    }
+    Ok(written)
+}
+
+async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), BrokerError> {
+    broker
+        .inner
+        .store
+        .modify_desktop(id, |row| {
+            row.state = DesktopState::Failed;
+            row.step = None;
+            row.failure = Some(reason.to_owned());
+        })
+        .await?;
+    Ok(())
+}
+
+async fn place(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
+    let pool = broker.find_pool(&desktop.pool.to_string()).await?;
+    let host = broker.inner.compute.name().to_owned();
+    if pool.network == Network::User {
+        broker.inner.store.claim_port_base(desktop.id, &host, GUEST_PORTS, MachineSpec::PORTS).await?;
+    }
+    advance(broker, desktop, |row| {
+        row.host = Some(host);
+        row.state = DesktopState::Placed;
+        row.step = Some(StartStep::Placing);
+    })
+    .await?;
+    fault::point("desktop.placed");
+    Ok(Step::Moving)
+}
+
+/// A new generation: fresh credentials and keys, then the number that everything made from now on carries.
+async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
+    let pool = broker.find_pool(&desktop.pool.to_string()).await?;
+    let owner = match desktop.owner {
+        Some(owner) => broker.inner.store.user(owner).await?.map(|user| user.name),
+        None => None,
+    };
+    let name = desktop.name.clone();
+    let identity = tokio::task::spawn_blocking(move || GuestIdentity::generate(&name, owner.as_deref()))
+        .await
+        .map_err(|error| BrokerError::internal("making a guest's keys", error))?
+        .map_err(|error| BrokerError::internal("making a guest's keys", error))?;
+    broker.keep_guest_identity(desktop.id, &identity).await?;
+    fault::point("desktop.secret_kept");
+    let accelerator = broker.inner.accelerator.clone();
+    advance(broker, desktop, |row| {
+        row.generation += 1;
+        row.state = DesktopState::Provisioning;
+        row.step = Some(StartStep::Cloning);
+        row.facts = DesktopFacts {
+            image: Some(pool.image),
+            accelerator: Some(accelerator.kind.word().to_owned()),
+            accelerator_reason: Some(accelerator.reason),
+            ssh_host_key: Some(identity.ssh_host_public.clone()),
+            rdp_certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
+            guest_user: Some(identity.user.clone()),
+            started: None,
+            start_seconds: None,
+        };
+    })
+    .await?;
+    fault::point("desktop.generation_chosen");
+    Ok(Step::Moving)
+}
+
+async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
+    let compute = &broker.inner.compute;
+    let (spec, image) = describe(broker, desktop).await?;
+    compute.remove(desktop.id, Some(desktop.generation)).await?;
+    compute.clone_disk(&spec, &broker.inner.images.path(&image.sha256)).await?;
+    fault::point("desktop.cloned");
+    let identity = broker.guest_identity(desktop).await?;
+    compute.write_seed(&spec, &identity).await?;
+    fault::point("desktop.seeded");
+    compute.define(&spec).await?;
+    fault::point("desktop.defined");
+    advance(broker, desktop, enter_starting).await?;
+    Ok(Step::Moving)
+}
+
+/// The machine as its pool and image want it.
+async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Image), BrokerError> {
+    let pool = broker.find_pool(&desktop.pool.to_string()).await?;
+    let image = match desktop.facts.image {
+        Some(id) => broker.find_image(&id.to_string()).await?,
+        None => broker.pool_image(&pool).await?,
+    };
+    let keyboard: Keyboard = pool
+        .keyboard
+        .parse()
+        .map_err(|error| BrokerError::internal("reading a pool's keyboard layout", error))?;
+    let spec = MachineSpec {
+        desktop: desktop.id,
+        generation: desktop.generation,
+        name: desktop.name.clone(),
+        title: format!("{} (Oriel pool {})", desktop.name, pool.name),
+        os: image.os,
+        arch: Arch::X86_64,
+        boot: Boot::Disk,
+        vcpus: pool.vcpus,
+        memory_mib: pool.memory_mib,
+        disk_gib: pool.disk_gib,
+        accelerator: broker.inner.accelerator.kind,
+        network: pool.network,
+        port_base: desktop.port_base,
+        keyboard,
+    };
+    Ok((spec, image))
+}
+
+async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
+    let (spec, image) = describe(broker, desktop).await?;
+    if power != Power::Running {
+        // Defining again is free and brings back a domain that somebody undefined.
+        broker.inner.compute.define(&spec).await?;
+        broker.inner.compute.start(&spec).await?;
+        fault::point("desktop.started");
+    }
+    let Some(started) = desktop.facts.started else {
+        advance(broker, desktop, |row| {
+            row.facts.started = Some(now());
+            row.step = Some(StartStep::Booting);
+        })
+        .await?;
+        return Ok(Step::Moving);
+    };
+    // An imported image may never speak RDP: its console is there as soon as it runs.
+    let imported = matches!(image.source, ImageSource::Imported { .. });
+    let answer = if imported { Answer::Rdp } else { ask_rdp(broker, desktop).await };
+    let seconds = seconds_since(started);
+    match answer {
+        Answer::Rdp => {
+            advance(broker, desktop, |row| {
+                row.state = DesktopState::Ready;
+                row.step = None;
+                row.facts.start_seconds = Some(seconds);
+                if row.intent == DesktopIntent::Restart {
+                    row.intent = DesktopIntent::Running;
+                }
+            })
+            .await?;
+            fault::point("desktop.ready");
+            Ok(Step::Moving)
+        }
+        Answer::Nothing if seconds > START_SECONDS_MAX as f64 => {
+            let text = format!(
+                "{} did not answer on RDP within {START_SECONDS_MAX} seconds; open its console to see why, then restart it",
+                desktop.name
+            );
+            fail(broker, desktop.id, &text).await?;
+            Ok(Step::Settled)
+        }
+        Answer::Nothing => {
+            if desktop.step == Some(StartStep::Booting) && ask_ssh(broker, desktop).await {
+                advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
+            }
+            Ok(Step::Moving)
+        }
+    }
+}
+
+fn seconds_since(then: Micros) -> f64 {
+    (now().0 - then.0) as f64 / 1e6
+}
+
+enum Answer {
+    Rdp,
+    Nothing,
+}
+
+/// Sends an X.224 connection request ([MS-RDPBCGR] 2.2.1.1) and waits for the first byte of its confirmation: a port
+/// forward accepts connections long before the guest does.
+async fn ask_rdp(broker: &Broker, desktop: &Desktop) -> Answer {
+    const REQUEST: [u8; 19] = [3, 0, 0, 19, 14, 0xE0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 1, 0, 0, 0];
+    let asked = timeout(ANSWER_TIME_MAX, async {
+        let mut stream = broker.inner.compute.dial(desktop, GuestPort::Rdp).await.ok()?;
+        stream.write_all(&REQUEST).await.ok()?;
+        let mut first = [0u8; 1];
+        stream.read_exact(&mut first).await.ok()?;
+        (first == [3]).then_some(())
+    })
+    .await;
+    if matches!(asked, Ok(Some(()))) { Answer::Rdp } else { Answer::Nothing }
+}
+
+/// True when the guest's SSH server greets.
+async fn ask_ssh(broker: &Broker, desktop: &Desktop) -> bool {
+    let asked = timeout(ANSWER_TIME_MAX, async {
+        let mut stream = broker.inner.compute.dial(desktop, GuestPort::Ssh).await.ok()?;
+        let mut first = [0u8; 4];
+        stream.read_exact(&mut first).await.ok()?;
+        (&first == b"SSH-").then_some(())
+    })
+    .await;
+    matches!(asked, Ok(Some(())))
+}
+
+/// A running desktop: in use or not, or no longer running.
+async fn watch(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
+    match power {
+        Power::Running | Power::Paused => {
+            let connections = broker.sessions().map_or(0, |sessions| sessions.connections_to(desktop.id));
+            let state = if connections > 0 { DesktopState::InUse } else { DesktopState::Ready };
+            if state != desktop.state {
+                advance(broker, desktop, |row| row.state = state).await?;
+            }
+            Ok(Step::Settled)
+        }
+        Power::Crashed => {
+            advance(broker, desktop, enter_starting).await?;
+            Ok(Step::Moving)
+        }
+        Power::Off => {
+            // Shut down from inside: it stays off until somebody opens it.
+            advance(broker, desktop, |row| {
+                row.state = DesktopState::Stopped;
+                row.step = None;
+                if row.intent == DesktopIntent::Running {
+                    row.intent = DesktopIntent::Stopped;
+                }
+            })
+            .await?;
+            Ok(Step::Moving)
+        }
+    }
+}
+
+async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
+    if power == Power::Off {
+        advance(broker, desktop, |row| {
+            if row.intent == DesktopIntent::Restart || row.intent == DesktopIntent::Running {
+                row.intent = DesktopIntent::Running;
+                enter_starting(row);
+            } else {
+                row.state = DesktopState::Stopped;
+                row.step = None;
+            }
+        })
+        .await?;
+        return Ok(Step::Moving);
+    }
+    if desktop.state == DesktopState::Stopping {
+        if seconds_since(desktop.changed) > SHUT_DOWN_SECONDS_MAX as f64 {
+            broker.inner.compute.power_off(desktop.id).await?;
+        }
+        return Ok(Step::Moving);
+    }
+    if let Some(sessions) = broker.sessions() {
+        let what = if desktop.intent == DesktopIntent::Restart { "is restarting" } else { "is being switched off" };
+        sessions.end_desktop(desktop.id, &format!("{} {what}", desktop.name)).await;
+    }
+    // A guest that is still booting does not hear a request to shut down.
+    if desktop.state == DesktopState::Starting {
+        broker.inner.compute.power_off(desktop.id).await?;
+    } else {
+        broker.inner.compute.shut_down(desktop.id).await?;
+    }
+    advance(broker, desktop, |row| {
+        row.state = DesktopState::Stopping;
+        row.step = None;
+    })
+    .await?;
+    fault::point("desktop.stopping");
+    Ok(Step::Moving)
+}
+
+/// Another try for a desktop that failed or was off.
+async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
+    let has_disk = found.is_some_and(|found| found.disk && found.generation == desktop.generation);
+    broker.inner.compute.power_off(desktop.id).await?;
+    advance(broker, desktop, |row| {
+        row.intent = DesktopIntent::Running;
+        if has_disk {
+            enter_starting(row);
+        } else {
+            // It never got as far as a disk: from the beginning.
+            row.failure = None;
+            row.state = DesktopState::Requested;
+            row.step = Some(StartStep::Placing);
+        }
+    })
+    .await?;
+    Ok(Step::Moving)
+}
+
+async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
+    if let Some(sessions) = broker.sessions() {
+        sessions.end_desktop(desktop.id, &format!("{} is being made anew", desktop.name)).await;
+    }
+    if desktop.host.is_none() {
+        advance(broker, desktop, |row| {
+            row.intent = DesktopIntent::Running;
+            row.state = DesktopState::Requested;
+        })
+        .await?;
+        return Ok(Step::Moving);
+    }
+    if desktop.state != DesktopState::Recycling {
+        advance(broker, desktop, |row| {
+            row.state = DesktopState::Recycling;
+            row.failure = None;
+            row.step = Some(StartStep::Placing);
+        })
+        .await?;
+        fault::point("desktop.recycling");
+        return Ok(Step::Moving);
+    }
+    broker.inner.compute.power_off(desktop.id).await?;
+    advance(broker, desktop, |row| row.intent = DesktopIntent::Running).await?;
+    Ok(Step::Moving)
+}
+
+async fn delete(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
+    if desktop.state != DesktopState::Deleting {
+        advance(broker, desktop, |row| {
+            row.state = DesktopState::Deleting;
+            row.step = None;
+        })
+        .await?;
+        return Ok(Step::Moving);
+    }
+    if let Some(sessions) = broker.sessions() {
+        sessions.end_desktop(desktop.id, &format!("{} was deleted", desktop.name)).await;
+    }
+    broker.inner.compute.power_off(desktop.id).await?;
+    broker.inner.compute.remove(desktop.id, None).await?;
+    fault::point("desktop.removed");
+    broker.inner.store.delete_desktop(desktop.id).await?;
+    Ok(Step::Moving)
+}

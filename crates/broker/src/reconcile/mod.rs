@@ -1,0 +1,157 @@
+//! Reconcilers: each reads what is wanted and what is there, and takes one idempotent step per thing.
+//!
+//! A reconciler takes no input. A signal or a timer only says "look again": the same code runs in the happy case, after a
+//! fault and after a restart. Nothing retries inside; the next round does. Every reconciler's last run and error can be
+//! seen ([`ReconcilerStatus`]).
+
+mod desktop;
+mod operation;
+mod reaper;
+
+use crate::clock::now;
+use crate::{Broker, BrokerError};
+use async_trait::async_trait;
+use oriel_model::Micros;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// One reconciler.
+#[async_trait]
+trait Reconciler: Send {
+    fn name(&self) -> &'static str;
+    /// How often it looks when nothing wakes it.
+    fn period(&self) -> Duration;
+    /// Looks once and takes what steps it can.
+    async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError>;
+}
+
+/// What a round came to.
+struct Round {
+    /// Things are on their way: look again soon.
+    busy: bool,
+    /// One line for people.
+    summary: String,
+}
+
+/// How often a busy reconciler looks.
+const BUSY_PERIOD: Duration = Duration::from_millis(700);
+
+/// What is known of a reconciler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReconcilerStatus {
+    pub name: &'static str,
+    pub period: Duration,
+    pub last_run: Option<Micros>,
+    pub last_duration: Duration,
+    /// Of the last round; `None` when it went well.
+    pub last_error: Option<String>,
+    pub runs: u64,
+    pub progress: String,
+}
+
+/// Bells to wake reconcilers, and what they last did.
+#[derive(Default)]
+pub(crate) struct Board {
+    desktops: Notify,
+    operations: Notify,
+    status: Mutex<BTreeMap<&'static str, ReconcilerStatus>>,
+}
+
+impl Broker {
+    /// Starts all reconcilers; they end when `stop` is cancelled, each after its current step.
+    pub fn start_reconcilers(&self, stop: &CancellationToken, tasks: &TaskTracker) {
+        tasks.spawn(keep_running(self.clone(), desktop::Desktops::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), operation::Operations::new(stop.child_token(), tasks.clone()), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
+    }
+
+    pub fn reconcilers(&self) -> Vec<ReconcilerStatus> {
+        self.inner.reconcilers.status.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(crate) fn wake_desktops(&self) {
+        self.inner.reconcilers.desktops.notify_one();
+    }
+
+    pub(crate) fn wake_operations(&self) {
+        self.inner.reconcilers.operations.notify_one();
+    }
+
+    /// The gateway says that connections came or went.
+    pub fn connections_changed(&self) {
+        self.wake_desktops();
+    }
+
+    fn bell(&self, name: &str) -> Option<&Notify> {
+        match name {
+            "desktops" => Some(&self.inner.reconcilers.desktops),
+            "operations" => Some(&self.inner.reconcilers.operations),
+            _ => None,
+        }
+    }
+}
+
+async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: CancellationToken) {
+    let (name, period) = (reconciler.name(), reconciler.period());
+    let mut status = ReconcilerStatus {
+        name,
+        period,
+        last_run: None,
+        last_duration: Duration::ZERO,
+        last_error: None,
+        runs: 0,
+        progress: String::new(),
+    };
+    loop {
+        let began = Instant::now();
+        let round = reconciler.run(&broker).await;
+        status.last_run = Some(now());
+        status.last_duration = began.elapsed();
+        status.runs += 1;
+        let busy = match round {
+            Ok(round) => {
+                status.last_error = None;
+                status.progress = round.summary;
+                round.busy
+            }
+            Err(error) => {
+                let text = error.to_string();
+                // The same trouble every few seconds is one line in the log.
+                if status.last_error.as_ref() != Some(&text) {
+                    tracing::warn!(reconciler = name, error = %chain(&error), "Reconciling failed; trying again");
+                }
+                status.last_error = Some(text);
+                false
+            }
+        };
+        broker.inner.reconcilers.status.lock().unwrap_or_else(PoisonError::into_inner).insert(name, status.clone());
+        let wait = if busy { BUSY_PERIOD } else { period };
+        let bell = async {
+            match broker.bell(name) {
+                Some(bell) => bell.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = bell => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

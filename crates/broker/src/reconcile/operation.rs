@@ -1,0 +1,246 @@
+//! Runs operations, one at a time: they build and download, and two would only take turns on the same disk.
+
+use super::{Reconciler, Round};
+use crate::clock::now;
+use crate::{Broker, BrokerError, fault};
+use async_trait::async_trait;
+use oriel_image::{ImageError, Job};
+use oriel_model::{
+    Image, ImageId, ImageSource, ImageState, Name, Operation, OperationId, OperationKind, OperationState,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Progress is written at most so often.
+const WRITE_EVERY: Duration = Duration::from_millis(500);
+
+pub(super) struct Operations {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    running: Option<Running>,
+    /// Jobs left over by an earlier run of the program have been put back into the queue.
+    requeued: bool,
+}
+
+struct Running {
+    id: OperationId,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Operations {
+    pub(super) const fn new(stop: CancellationToken, tasks: TaskTracker) -> Self {
+        Self { stop, tasks, running: None, requeued: false }
+    }
+}
+
+#[async_trait]
+impl Reconciler for Operations {
+    fn name(&self) -> &'static str {
+        "operations"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(20)
+    }
+
+    async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
+        let store = &broker.inner.store;
+        if !self.requeued {
+            store.requeue_running().await?;
+            sweep_files(broker).await?;
+            self.requeued = true;
+        }
+        if self.running.as_ref().is_some_and(|running| running.task.is_finished()) {
+            self.running = None;
+        }
+        let operations = store.operations(1000).await?;
+        if let Some(running) = &self.running {
+            if operations.iter().any(|op| op.id == running.id && op.cancel_requested) {
+                running.cancel.cancel();
+            }
+            return Ok(Round { busy: true, summary: "one operation is running".into() });
+        }
+        // Oldest first: the list is newest first.
+        let Some(next) = operations.into_iter().rev().find(|op| op.state == OperationState::Queued) else {
+            return Ok(Round { busy: false, summary: "nothing to do".into() });
+        };
+        let claimed = store
+            .modify_operation(next.id, |op| {
+                if op.state == OperationState::Queued {
+                    op.state = OperationState::Running;
+                    op.step = "starting".into();
+                }
+            })
+            .await?;
+        if claimed.state == OperationState::Running {
+            let cancel = self.stop.child_token();
+            let work = perform(broker.clone(), claimed, cancel.clone(), self.stop.clone());
+            self.running = Some(Running { id: next.id, cancel, task: self.tasks.spawn(work) });
+        }
+        Ok(Round { busy: true, summary: "one operation is running".into() })
+    }
+}
+
+/// Image files that no row names are leftovers of a fault or a kill.
+async fn sweep_files(broker: &Broker) -> Result<(), BrokerError> {
+    let known: Vec<String> = broker.inner.store.images().await?.into_iter().map(|image| image.sha256).collect();
+    broker.inner.images.sweep(&known).await?;
+    Ok(())
+}
+
+async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken, stop: CancellationToken) {
+    let id = operation.id;
+    let report = Arc::new(Report::new(cancel.clone()));
+    let work = make_image(&broker, &operation, &*report);
+    tokio::pin!(work);
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut work => break outcome,
+            () = tokio::time::sleep(WRITE_EVERY) => report.write(&broker, id).await,
+        }
+    };
+    report.write(&broker, id).await;
+    // Stopped with the program rather than by a person: it is queued again at the next start.
+    if stop.is_cancelled() && outcome.is_err() {
+        return;
+    }
+    let written = broker
+        .inner
+        .store
+        .modify_operation(id, |op| match outcome {
+            Ok(image) => {
+                op.state = OperationState::Done;
+                op.progress = 1.0;
+                op.step = format!("made {}:{}", image.name, image.version);
+                op.result = Some(image.id.to_string());
+            }
+            Err(BrokerError::Image(ImageError::Cancelled)) => {
+                op.state = OperationState::Cancelled;
+                op.step = "cancelled; resuming goes on from the finished steps".into();
+            }
+            Err(error) => {
+                op.state = OperationState::Failed;
+                op.step = "failed".into();
+                op.error = Some(super::chain(&error));
+            }
+        })
+        .await;
+    if let Err(error) = written {
+        tracing::error!(operation = %id, %error, "Cannot record how an operation ended");
+    }
+    broker.wake_operations();
+    broker.wake_desktops();
+}
+
+async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Result<Image, BrokerError> {
+    let store = &broker.inner.store;
+    let images = &broker.inner.images;
+    let (name, source, built) = match &operation.kind {
+        OperationKind::ImageBuild { recipe, name } => {
+            let built = images.build(recipe, job).await?;
+            let source = ImageSource::Built {
+                recipe: recipe.clone(),
+                inputs: built.inputs.clone(),
+                packages: built.packages.clone(),
+            };
+            (name, source, built)
+        }
+        OperationKind::ImageImport { from, name, sha256, os } => {
+            let built = images.import(from, sha256.as_deref(), *os, job).await?;
+            (name, ImageSource::Imported { from: from.clone() }, built)
+        }
+    };
+    fault::point("operation.image_made");
+    let name: Name = name.parse().map_err(|error| BrokerError::internal("reading an operation", error))?;
+    // The same content under the same name is the same version: a job that was killed here finds its own work.
+    if let Some(same) = store.images().await?.into_iter().find(|image| image.name == name && image.sha256 == built.sha256) {
+        return Ok(same);
+    }
+    let image = Image {
+        id: ImageId::new(),
+        name,
+        version: 0,
+        state: ImageState::Ready,
+        os: built.os,
+        source,
+        sha256: built.sha256,
+        virtual_bytes: built.virtual_bytes,
+        file_bytes: built.file_bytes,
+        created: now(),
+    };
+    Ok(store.put_image(&image).await?)
+}
+
+/// Collects what a job says; written to its row now and then.
+struct Report {
+    cancel: CancellationToken,
+    said: Mutex<Said>,
+}
+
+struct Said {
+    progress: f64,
+    step: String,
+    lines: Vec<String>,
+    fresh: bool,
+    since: Instant,
+}
+
+impl Report {
+    fn new(cancel: CancellationToken) -> Self {
+        let said = Said { progress: 0.0, step: "starting".into(), lines: Vec::new(), fresh: false, since: Instant::now() };
+        Self { cancel, said: Mutex::new(said) }
+    }
+
+    async fn write(&self, broker: &Broker, id: OperationId) {
+        let (progress, step, lines) = {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            if !said.fresh {
+                return;
+            }
+            said.fresh = false;
+            (said.progress, said.step.clone(), std::mem::take(&mut said.lines))
+        };
+        let written = broker
+            .inner
+            .store
+            .modify_operation(id, |op| {
+                op.progress = progress.clamp(0.0, 1.0);
+                op.step = step;
+                op.log.extend(lines);
+            })
+            .await;
+        if let Err(error) = written {
+            tracing::warn!(operation = %id, %error, "Cannot write an operation's progress");
+        }
+    }
+}
+
+#[async_trait]
+impl Job for Report {
+    fn progress(&self, fraction: f64, step: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.step != step {
+            let elapsed = said.since.elapsed().as_secs();
+            said.lines.push(format!("[{elapsed:>4} s] {step}"));
+            step.clone_into(&mut said.step);
+        }
+        said.progress = fraction;
+        said.fresh = true;
+    }
+
+    fn log(&self, line: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.lines.push(line.chars().take(Operation::LOG_CHARS_MAX).collect());
+        let excess = said.lines.len().saturating_sub(Operation::LOG_LINES_MAX);
+        said.lines.drain(..excess);
+        said.fresh = true;
+    }
+
+    async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+}

@@ -1,0 +1,25 @@
+//! Throws away what has expired: sessions, tokens, tickets.
+
+use super::{Reconciler, Round};
+use crate::clock::now;
+use crate::{Broker, BrokerError};
+use async_trait::async_trait;
+use std::time::Duration;
+
+pub(super) struct Reaper;
+
+#[async_trait]
+impl Reconciler for Reaper {
+    fn name(&self) -> &'static str {
+        "reaper"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
+        let expired = broker.inner.store.delete_expired(now()).await?;
+        Ok(Round { busy: false, summary: format!("{expired:?}") })
+    }
+}

@@ -1,0 +1,138 @@
+//! Being signed in: browsers by cookie, programs by token.
+
+use crate::clock::now;
+use crate::user::verify;
+use crate::{Broker, BrokerError};
+use oriel_identity as identity;
+use oriel_model::{ApiToken, Micros, TokenId, User, WebSession};
+use secrecy::SecretString;
+use std::net::IpAddr;
+use std::sync::PoisonError;
+
+/// A browser's session ends so long after it began, however busy.
+const SESSION_SECONDS_MAX: i64 = 7 * 24 * 3600;
+/// And so long after it was last used.
+const SESSION_IDLE_SECONDS: i64 = 12 * 3600;
+/// Tokens one person may hold.
+const TOKENS_MAX: usize = 50;
+
+/// A fresh session: `token` is the cookie's value and exists nowhere else.
+pub struct SignedIn {
+    pub user: User,
+    pub session: WebSession,
+    pub token: SecretString,
+}
+
+/// A fresh token: `secret` is shown once.
+pub struct NewToken {
+    pub token: ApiToken,
+    pub secret: SecretString,
+}
+
+impl Broker {
+    pub async fn sign_in(&self, name: &str, password: SecretString, address: IpAddr) -> Result<SignedIn, BrokerError> {
+        let throttled = {
+            let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+            throttle.check(name, address, std::time::Instant::now())
+        };
+        if let Err(wait) = throttled {
+            return Err(BrokerError::TooMany { retry_seconds: wait.as_secs().max(1) });
+        }
+        let found = self.inner.store.user_by_name(name).await?;
+        let hash = found.as_ref().map(|(_, hash)| hash.clone());
+        let right = verify(hash, password).await?;
+        let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Some((user, _)) if right && !user.disabled => {
+                throttle.success(name, address);
+                drop(throttle);
+                self.start_session(user).await
+            }
+            _ => {
+                throttle.failure(name, address, std::time::Instant::now());
+                drop(throttle);
+                tracing::warn!(user = %name.chars().take(64).collect::<String>(), %address, "Sign-in refused");
+                Err(BrokerError::Credentials {
+                    code: "bad_credentials",
+                    text: "the name or the password is not right".into(),
+                })
+            }
+        }
+    }
+
+    async fn start_session(&self, user: User) -> Result<SignedIn, BrokerError> {
+        let (token, token_sha256) = identity::random_token();
+        let (_, csrf) = identity::random_token();
+        let session = WebSession {
+            token_sha256,
+            user: user.id,
+            csrf,
+            created: now(),
+            expires: now().plus_seconds(SESSION_IDLE_SECONDS),
+        };
+        self.inner.store.put_web_session(&session).await?;
+        Ok(SignedIn { user, session, token })
+    }
+
+    /// The session behind a cookie's value, prolonged when it is in use.
+    pub async fn session(&self, token_sha256: &str) -> Result<Option<(WebSession, User)>, BrokerError> {
+        let now = now();
+        let Some((mut session, user)) = self.inner.store.web_session(token_sha256, now).await? else { return Ok(None) };
+        if user.disabled {
+            return Ok(None);
+        }
+        // Written at most every few minutes: a page that polls must not write with every request.
+        let fresh = now.plus_seconds(SESSION_IDLE_SECONDS).min(session.created.plus_seconds(SESSION_SECONDS_MAX));
+        if fresh.0 - session.expires.0 > 300 * 1_000_000 {
+            session.expires = fresh;
+            self.inner.store.put_web_session(&session).await?;
+        }
+        Ok(Some((session, user)))
+    }
+
+    pub async fn sign_out(&self, token_sha256: &str) -> Result<(), BrokerError> {
+        Ok(self.inner.store.delete_web_session(token_sha256).await?)
+    }
+
+    pub async fn token_user(&self, token_sha256: &str) -> Result<Option<(ApiToken, User)>, BrokerError> {
+        let found = self.inner.store.api_token_by_hash(token_sha256, now()).await?;
+        Ok(found.filter(|(_, user)| !user.disabled))
+    }
+
+    pub async fn tokens(&self, user: &User) -> Result<Vec<ApiToken>, BrokerError> {
+        Ok(self.inner.store.api_tokens_of(user.id).await?)
+    }
+
+    pub async fn create_token(
+        &self,
+        user: &User,
+        label: &str,
+        expires_in_days: Option<u32>,
+    ) -> Result<NewToken, BrokerError> {
+        let label = label.trim();
+        if label.is_empty() || label.chars().count() > 80 || label.chars().any(char::is_control) {
+            return Err(BrokerError::invalid(
+                "bad_label",
+                "the token's label is empty or too long",
+                "say in 1 to 80 characters what the token is for",
+            ));
+        }
+        if self.tokens(user).await?.len() >= TOKENS_MAX {
+            return Err(BrokerError::conflict(
+                "too_many_tokens",
+                format!("you already have {TOKENS_MAX} tokens"),
+                "delete those you no longer use",
+            ));
+        }
+        let (secret, token_sha256) = identity::random_token();
+        let expires: Option<Micros> = expires_in_days.map(|days| now().plus_seconds(i64::from(days) * 24 * 3600));
+        let token =
+            ApiToken { id: TokenId::new(), token_sha256, user: user.id, label: label.to_owned(), created: now(), expires };
+        self.inner.store.put_api_token(&token).await?;
+        Ok(NewToken { token, secret })
+    }
+
+    pub async fn delete_token(&self, user: &User, id: TokenId) -> Result<(), BrokerError> {
+        Ok(self.inner.store.delete_api_token(id, user.id).await?)
+    }
+}

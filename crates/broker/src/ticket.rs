@@ -1,0 +1,69 @@
+//! Being let in once.
+
+use crate::clock::now;
+use crate::{Broker, BrokerError};
+use oriel_identity as identity;
+use oriel_model::{ConnectionId, Desktop, DesktopIntent, DesktopState, GuestPort, Ticket, User};
+use oriel_store::TicketRefusal;
+use secrecy::SecretString;
+
+/// How long a ticket can be used.
+pub const TICKET_SECONDS: i64 = 30;
+
+/// `secret` goes to the browser and exists nowhere else.
+pub struct NewTicket {
+    pub ticket: Ticket,
+    pub secret: SecretString,
+}
+
+impl Broker {
+    /// A ticket for one connection to a desktop that the person may use; a desktop that is off is started and the caller told
+    /// to come back. `session_sha256` names the session that asks: only it can use the ticket.
+    pub async fn connect(
+        &self,
+        user: &User,
+        desktop: &Desktop,
+        port: GuestPort,
+        resume: Option<ConnectionId>,
+        session_sha256: &str,
+    ) -> Result<NewTicket, BrokerError> {
+        if desktop.intent == DesktopIntent::Stopped {
+            self.set_intent(desktop.id, DesktopIntent::Running).await?;
+        }
+        // A console shows the machine's own screen, so it can be watched from power-on.
+        let reachable = match desktop.state {
+            DesktopState::Ready | DesktopState::InUse => true,
+            DesktopState::Starting => port == GuestPort::Console,
+            _ => false,
+        };
+        if !reachable {
+            let text = match desktop.state {
+                DesktopState::Failed => format!(
+                    "{} failed: {}",
+                    desktop.name,
+                    desktop.failure.as_deref().unwrap_or("no reason was recorded")
+                ),
+                DesktopState::Deleting => format!("{} is being deleted", desktop.name),
+                _ => format!("{} is starting", desktop.name),
+            };
+            return Err(BrokerError::conflict("desktop_not_ready", text, "wait until it is ready; the page shows each step"));
+        }
+        let (secret, ticket_sha256) = identity::random_token();
+        let ticket = Ticket {
+            ticket_sha256,
+            user: user.id,
+            session_sha256: session_sha256.to_owned(),
+            desktop: desktop.id,
+            port,
+            resume,
+            expires: now().plus_seconds(TICKET_SECONDS),
+        };
+        self.inner.store.put_ticket(&ticket).await?;
+        Ok(NewTicket { ticket, secret })
+    }
+
+    /// Uses a ticket up.
+    pub async fn redeem(&self, ticket_sha256: &str, session_sha256: &str) -> Result<Ticket, TicketRefusal> {
+        self.inner.store.take_ticket(ticket_sha256, session_sha256, now()).await
+    }
+}

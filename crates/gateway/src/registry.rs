@@ -1,0 +1,261 @@
+//! The live connections.
+
+use crate::command::{Bye, Command, ViewerId};
+use crate::target::Dialler;
+use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, screen_task, terminal_task, viewer};
+use bytes::Bytes;
+use futures::{Sink, Stream};
+use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, UserId};
+use oriel_screen::ByeCode;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Who wants to see what. The server has checked that the person may.
+#[derive(Clone, Debug)]
+pub struct ViewerRequest {
+    pub user: UserId,
+    pub desktop: DesktopId,
+    pub port: GuestPort,
+    /// Continue this connection if it still lives and is this person's.
+    pub resume: Option<ConnectionId>,
+}
+
+/// A live connection and its traffic over the last seconds.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    pub connection: Connection,
+    pub mbit_s: f64,
+    pub fps: f64,
+}
+
+/// All live connections of this program. Cloning shares them.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dialler: Arc<dyn Dialler>,
+    live: Mutex<HashMap<ConnectionId, Entry>>,
+    viewers: AtomicU64,
+}
+
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub user: UserId,
+    pub desktop: DesktopId,
+    pub port: GuestPort,
+    pub started: Micros,
+    pub commands: mpsc::Sender<Command>,
+    pub counters: Arc<Counters>,
+}
+
+/// What a connection's task counts, read by others.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub viewers: AtomicU32,
+    pub bytes: AtomicU64,
+    pub frames: AtomicU64,
+    last: Mutex<Option<Sample>>,
+}
+
+#[derive(Clone, Copy)]
+struct Sample {
+    at: Instant,
+    bytes: u64,
+    frames: u64,
+    mbit_s: f64,
+    fps: f64,
+}
+
+impl Counters {
+    pub fn sent(&self, bytes: usize, frames: u64) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.frames.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Megabits and frames a second since the last look, which must be at least a second ago to count.
+    fn rates(&self) -> (f64, f64) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let frames = self.frames.load(Ordering::Relaxed);
+        let at = Instant::now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mbit_s, fps) = match *last {
+            Some(sample) if at.duration_since(sample.at) < Duration::from_secs(1) => return (sample.mbit_s, sample.fps),
+            Some(sample) => {
+                let seconds = at.duration_since(sample.at).as_secs_f64();
+                ((bytes - sample.bytes) as f64 * 8e-6 / seconds, (frames - sample.frames) as f64 / seconds)
+            }
+            None => (0.0, 0.0),
+        };
+        *last = Some(Sample { at, bytes, frames, mbit_s, fps });
+        (mbit_s, fps)
+    }
+}
+
+impl Gateway {
+    pub fn new(dialler: Arc<dyn Dialler>) -> Self {
+        Self { inner: Arc::new(Inner { dialler, live: Mutex::new(HashMap::new()), viewers: AtomicU64::new(1) }) }
+    }
+
+    /// Serves one viewer until it leaves or its connection ends. `incoming` are the payloads of binary messages;
+    /// `outgoing` takes payloads of binary messages.
+    pub async fn attach<R, W>(&self, request: ViewerRequest, incoming: R, outgoing: W)
+    where
+        R: Stream<Item = Bytes> + Unpin + Send,
+        W: Sink<Bytes> + Unpin + Send + 'static,
+    {
+        viewer::serve(self, request, incoming, outgoing).await;
+    }
+
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        let mut list: Vec<ConnectionInfo> = self
+            .live()
+            .iter()
+            .map(|(id, entry)| {
+                let (mbit_s, fps) = entry.counters.rates();
+                ConnectionInfo {
+                    connection: Connection {
+                        id: *id,
+                        user: entry.user,
+                        desktop: entry.desktop,
+                        port: entry.port,
+                        viewers: entry.counters.viewers.load(Ordering::Relaxed),
+                        started: entry.started,
+                    },
+                    mbit_s,
+                    fps,
+                }
+            })
+            .collect();
+        list.sort_by_key(|info| info.connection.id);
+        list
+    }
+
+    /// How many live connections lead to a desktop.
+    pub fn connections_to(&self, desktop: DesktopId) -> usize {
+        self.live().values().filter(|entry| entry.desktop == desktop).count()
+    }
+
+    /// Ends one connection; false when there is none.
+    pub async fn end(&self, id: ConnectionId, code: ByeCode, text: &str) -> bool {
+        let Some(entry) = self.live().get(&id).cloned() else { return false };
+        entry.commands.send(Command::End { code, text: text.to_owned() }).await.is_ok()
+    }
+
+    /// Ends every connection of a person, to a desktop, or all of them.
+    pub async fn end_where(&self, matches: impl Fn(UserId, DesktopId) -> bool, code: ByeCode, text: &str) {
+        let entries: Vec<Entry> =
+            self.live().values().filter(|entry| matches(entry.user, entry.desktop)).cloned().collect();
+        for entry in entries {
+            entry.commands.send(Command::End { code, text: text.to_owned() }).await.ok();
+        }
+    }
+
+    /// A JPEG of what a live graphical connection to the desktop shows (RDP before the console); `None` without one.
+    pub async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>> {
+        let mut entries: Vec<Entry> = self
+            .live()
+            .values()
+            .filter(|entry| entry.desktop == desktop && entry.port != GuestPort::Ssh)
+            .cloned()
+            .collect();
+        entries.sort_by_key(|entry| entry.port != GuestPort::Rdp);
+        for entry in entries {
+            let (reply, answer) = oneshot::channel();
+            if entry.commands.try_send(Command::Thumbnail { width_max, reply }).is_ok()
+                && let Ok(Ok(Some(jpeg))) = tokio::time::timeout(Duration::from_millis(500), answer).await
+            {
+                return Some(jpeg);
+            }
+        }
+        None
+    }
+
+    /// The connection to continue: the one named, or for screens the person's own to the same desktop; else a new one.
+    pub(crate) fn find_or_start(&self, request: &ViewerRequest) -> Result<Entry, Bye> {
+        let mut live = self.live();
+        let own = |entry: &Entry| {
+            entry.user == request.user
+                && entry.desktop == request.desktop
+                && entry.port == request.port
+                && !entry.commands.is_closed()
+        };
+        if let Some(entry) = request.resume.and_then(|id| live.get(&id)).filter(|entry| own(entry)) {
+            return Ok(entry.clone());
+        }
+        // A screen is one place: opening it again continues it here. Every shell is a shell of its own.
+        if request.port != GuestPort::Ssh
+            && let Some(entry) = live.values().find(|entry| own(entry))
+        {
+            return Ok(entry.clone());
+        }
+        if live.len() >= CONNECTIONS_MAX {
+            return Err(Bye::new(
+                ByeCode::Internal,
+                format!("this server already carries {CONNECTIONS_MAX} connections; try again later"),
+            ));
+        }
+        if live.values().filter(|entry| entry.user == request.user).count() >= CONNECTIONS_PER_USER_MAX {
+            return Err(Bye::new(
+                ByeCode::Internal,
+                format!("you already have {CONNECTIONS_PER_USER_MAX} connections open; close one first"),
+            ));
+        }
+        let id = ConnectionId::new();
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let entry = Entry {
+            user: request.user,
+            desktop: request.desktop,
+            port: request.port,
+            started: now(),
+            commands,
+            counters: Arc::default(),
+        };
+        live.insert(id, entry.clone());
+        let gateway = self.clone();
+        let task = crate::connect::Task {
+            id,
+            desktop: request.desktop,
+            port: request.port,
+            commands: inbox,
+            dialler: Arc::clone(&self.inner.dialler),
+            counters: Arc::clone(&entry.counters),
+        };
+        tokio::spawn(async move {
+            // Removed also when the task panics: a dead entry would lock its person out of the desktop.
+            let _remove = Removal { gateway, id };
+            match task.port {
+                GuestPort::Ssh => terminal_task::run(task).await,
+                GuestPort::Rdp | GuestPort::Console => screen_task::run(task).await,
+            }
+        });
+        Ok(entry)
+    }
+
+    pub(crate) fn next_viewer(&self) -> ViewerId {
+        self.inner.viewers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
+        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Removal {
+    gateway: Gateway,
+    id: ConnectionId,
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        self.gateway.live().remove(&self.id);
+    }
+}
+
+fn now() -> Micros {
+    Micros(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64))
+}

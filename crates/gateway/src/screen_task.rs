@@ -1,0 +1,345 @@
+//! The task of a graphical connection: RDP or a machine's console.
+//!
+//! ```text
+//! waiting for a viewer ─▶ dialling ─▶ authenticating ─▶ live ─▶ bye
+//!                            ▲                           │ (a machine that cannot resize is dialled again)
+//!                            └───────────────────────────┘
+//! ```
+
+use crate::command::{Bye, Command};
+use crate::connect::{ScreenSession, Task};
+use crate::picture::Picture;
+use crate::{RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX};
+use oriel_screen::encode::thumbnail;
+use oriel_screen::wire::{ServerRecord, ViewerRecord};
+use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, SourceError, StatusCode};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until};
+
+/// One read from the machine. Larger reads would cost memory for every session.
+const READ_BYTES: usize = 32 << 10;
+/// How long the window's size must rest before a machine that cannot resize is dialled again.
+const REDIAL_AFTER: Duration = Duration::from_millis(600);
+
+pub(crate) async fn run(mut task: Task) {
+    let mut lobby = Lobby { viewer: None, gone_at: resume_deadline(), size: (0, 0, 100), title: String::new() };
+    let bye = drive(&mut task, &mut lobby).await;
+    tracing::info!(connection = %task.id, desktop = %task.desktop, code = ?bye.code, reason = %bye.text, "Connection ended");
+    if let Some(viewer) = lobby.viewer.take() {
+        viewer.farewell(&bye);
+    }
+    // A viewer that was about to join reads the same.
+    task.commands.close();
+    while let Ok(command) = task.commands.try_recv() {
+        if let Command::Attach { viewer, hello, out } = command {
+            Picture::new(viewer, hello, out).farewell(&bye);
+        }
+    }
+}
+
+/// The viewer's seat: at most one sits in it; empty for too long ends the connection.
+struct Lobby {
+    viewer: Option<Picture>,
+    gone_at: Instant,
+    /// The window's width, height and scale, as last said.
+    size: (u16, u16, u16),
+    title: String,
+}
+
+fn resume_deadline() -> Instant {
+    Instant::now() + Duration::from_secs(RESUME_SECONDS)
+}
+
+/// What a command means beyond the seat.
+enum Asked {
+    Nothing,
+    Attached,
+    Detached,
+    Input(InputEvent),
+    Acknowledged,
+    Thumbnail(u16, tokio::sync::oneshot::Sender<Option<Vec<u8>>>),
+}
+
+impl Lobby {
+    fn take(&mut self, task: &Task, command: Command) -> Result<Asked, Bye> {
+        match command {
+            Command::Attach { viewer, hello, out } => {
+                let taken = Bye::new(ByeCode::TakenOver, "this desktop was opened in another window");
+                if let Some(old) = self.viewer.take() {
+                    old.farewell(&taken);
+                }
+                self.size = (hello.width, hello.height, hello.scale);
+                let mut picture = Picture::new(viewer, hello, out);
+                picture.tell(&ServerRecord::Hello {
+                    terminal: false,
+                    connection: task.id.0.into_bytes(),
+                    received: 0,
+                    title: self.title.clone(),
+                });
+                self.viewer = Some(picture);
+                task.counters.viewers.store(1, Ordering::Relaxed);
+                Ok(Asked::Attached)
+            }
+            Command::Detach { viewer } if self.is_seated(viewer) => {
+                self.viewer = None;
+                self.gone_at = resume_deadline();
+                task.counters.viewers.store(0, Ordering::Relaxed);
+                Ok(Asked::Detached)
+            }
+            Command::Record { viewer, record } if self.is_seated(viewer) => Ok(match record {
+                ViewerRecord::Input(input) => {
+                    if let InputEvent::Resize { width, height, scale } = input {
+                        self.size = (width, height, scale);
+                    }
+                    Asked::Input(input)
+                }
+                ViewerRecord::Ack { sequence } => {
+                    if let Some(picture) = &mut self.viewer {
+                        picture.acknowledge(sequence);
+                    }
+                    Asked::Acknowledged
+                }
+                _ => Asked::Nothing,
+            }),
+            // A viewer that lost its seat may still have records on the way.
+            Command::Detach { .. } | Command::Record { .. } => Ok(Asked::Nothing),
+            Command::End { code, text } => Err(Bye { code, text }),
+            Command::Thumbnail { width_max, reply } => Ok(Asked::Thumbnail(width_max, reply)),
+        }
+    }
+
+    fn is_seated(&self, viewer: u64) -> bool {
+        self.viewer.as_ref().is_some_and(|picture| picture.id == viewer)
+    }
+
+    fn status(&mut self, task: &Task, code: StatusCode, text: &str) {
+        if let Some(picture) = &mut self.viewer {
+            picture.tell(&ServerRecord::Status { code, text: text.to_owned() });
+            picture.flush_control(&task.counters).ok();
+        }
+    }
+}
+
+async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
+    // The first viewer brings the size that the machine is dialled with.
+    while lobby.viewer.is_none() {
+        match task.commands.recv().await {
+            Some(command) => {
+                if let Err(bye) = lobby.take(task, command) {
+                    return bye;
+                }
+            }
+            None => return Bye::new(ByeCode::ServerShutdown, "the server is shutting down"),
+        }
+    }
+    loop {
+        let session = match connect(task, lobby).await {
+            Ok(session) => session,
+            Err(bye) => return bye,
+        };
+        match live(task, lobby, session).await {
+            Next::Redial => {}
+            Next::Over(bye) => return bye,
+        }
+    }
+}
+
+/// Dials and authenticates while commands are still answered.
+async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<ScreenSession, Bye> {
+    lobby.status(task, StatusCode::Dialling, "reaching the machine");
+    let target = {
+        let dialler = std::sync::Arc::clone(&task.dialler);
+        let (desktop, port) = (task.desktop, task.port);
+        meanwhile(task, lobby, async move { crate::connect::dial(&*dialler, desktop, port).await }).await?
+    };
+    lobby.title.clone_from(&target.title);
+    lobby.status(task, StatusCode::Authenticating, "signing in to the machine");
+    let layout = lobby.viewer.as_ref().map(|picture| picture.hello.layout.clone()).unwrap_or_default();
+    let (width, height, scale) = lobby.size;
+    meanwhile(task, lobby, crate::connect::screen(target, width, height, scale, layout)).await
+}
+
+/// Runs a future to its end while the seat may change.
+async fn meanwhile<T>(
+    task: &mut Task,
+    lobby: &mut Lobby,
+    work: impl Future<Output = Result<T, Bye>>,
+) -> Result<T, Bye> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            command = task.commands.recv() => match command {
+                Some(command) => match lobby.take(task, command)? {
+                    Asked::Attached => lobby.status(task, StatusCode::Dialling, "reaching the machine"),
+                    Asked::Thumbnail(_, reply) => drop(reply.send(None)),
+                    _ => {}
+                },
+                None => return Err(Bye::new(ByeCode::ServerShutdown, "the server is shutting down")),
+            },
+        }
+    }
+}
+
+enum Next {
+    Redial,
+    Over(Bye),
+}
+
+async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Next {
+    let ScreenSession { stream, mut source } = session;
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let mut buffer = vec![0u8; READ_BYTES];
+    let mut upstream: Vec<u8> = Vec::new();
+    let mut unflushed = false;
+    let mut events: Vec<ScreenEvent> = Vec::new();
+    let mut cursor: Option<ServerRecord> = None;
+    let mut redial_at: Option<Instant> = None;
+
+    // What came with the handshake is the source's already: let it speak before the first read.
+    let mut outcome = source.receive(&[], &mut upstream, &mut events);
+    if let Some(picture) = &mut lobby.viewer {
+        picture.tell(&ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() });
+        picture.restart(source.framebuffer(), None);
+    }
+    loop {
+        if let Err(error) = outcome {
+            return Next::Over(over(error));
+        }
+        distribute(&mut events, &mut cursor, lobby, source.framebuffer());
+        if let Some(picture) = &mut lobby.viewer {
+            if let Err(bye) = picture.flush_control(&task.counters) {
+                return Next::Over(bye);
+            }
+            if picture.is_hungry() {
+                if let Err(error) = source.want_frame(&mut upstream) {
+                    return Next::Over(over(error));
+                }
+            }
+        }
+        if upstream.len() > UPSTREAM_PENDING_BYTES_MAX {
+            return Next::Over(Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again"));
+        }
+        let has_work = lobby.viewer.as_ref().is_some_and(Picture::has_work);
+        let repair_at = lobby.viewer.as_ref().and_then(Picture::repair_at);
+        outcome = Ok(());
+        tokio::select! {
+            biased;
+            command = task.commands.recv() => {
+                let Some(command) = command else {
+                    return Next::Over(Bye::new(ByeCode::ServerShutdown, "the server is shutting down"));
+                };
+                match lobby.take(task, command) {
+                    Ok(Asked::Attached) => {
+                        if let Some(picture) = &mut lobby.viewer {
+                            picture.tell(&ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() });
+                            picture.restart(source.framebuffer(), cursor.as_ref());
+                        }
+                        let (width, height, scale) = lobby.size;
+                        outcome = resize(&mut *source, width, height, scale, &mut upstream, &mut redial_at);
+                    }
+                    Ok(Asked::Detached) => outcome = source.input(&InputEvent::ReleaseAll, &mut upstream),
+                    Ok(Asked::Input(InputEvent::Resize { width, height, scale })) => {
+                        outcome = resize(&mut *source, width, height, scale, &mut upstream, &mut redial_at);
+                    }
+                    Ok(Asked::Input(input)) => outcome = source.input(&input, &mut upstream),
+                    Ok(Asked::Thumbnail(width_max, reply)) => drop(reply.send(thumbnail(source.framebuffer(), width_max))),
+                    Ok(Asked::Acknowledged | Asked::Nothing) => {}
+                    Err(bye) => return Next::Over(bye),
+                }
+            }
+            written = writer.write(&upstream), if !upstream.is_empty() => match written {
+                Ok(0) | Err(_) => return Next::Over(lost()),
+                Ok(count) => {
+                    upstream.drain(..count);
+                    unflushed = true;
+                }
+            },
+            flushed = writer.flush(), if unflushed && upstream.is_empty() => match flushed {
+                Ok(()) => unflushed = false,
+                Err(_) => return Next::Over(lost()),
+            },
+            // Yields between tiles, so that commands and other connections come first.
+            () = tokio::task::yield_now(), if has_work => {
+                if let Some(picture) = &mut lobby.viewer
+                    && let Err(bye) = picture.step(source.framebuffer(), &task.counters) {
+                    return Next::Over(bye);
+                }
+            }
+            read = reader.read(&mut buffer) => match read {
+                Ok(0) => return Next::Over(Bye::new(ByeCode::RemoteEnded, "the machine closed the connection")),
+                Ok(count) => outcome = source.receive(buffer.get(..count).unwrap_or_default(), &mut upstream, &mut events),
+                Err(_) => return Next::Over(lost()),
+            },
+            () = sleep_until(repair_at.unwrap_or_else(Instant::now)), if repair_at.is_some() => {
+                if let Some(picture) = &mut lobby.viewer {
+                    picture.repair(source.framebuffer());
+                }
+            }
+            () = sleep_until(redial_at.unwrap_or_else(Instant::now)), if redial_at.is_some() => return Next::Redial,
+            () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => {
+                return Next::Over(Bye::new(ByeCode::TooSlow, "nobody has been watching"));
+            }
+        }
+    }
+}
+
+/// Asks for a new size, or plans to dial again where asking is impossible.
+fn resize(
+    source: &mut dyn Source,
+    width: u16,
+    height: u16,
+    scale: u16,
+    upstream: &mut Vec<u8>,
+    redial_at: &mut Option<Instant>,
+) -> Result<(), SourceError> {
+    if source.can_resize() {
+        *redial_at = None;
+        return source.input(&InputEvent::Resize { width, height, scale }, upstream);
+    }
+    let now = source.framebuffer();
+    let (wanted_w, wanted_h) = crate::connect::desktop_size(width, height);
+    *redial_at = ((now.width(), now.height()) != (wanted_w, wanted_h)).then(|| Instant::now() + REDIAL_AFTER);
+    Ok(())
+}
+
+fn distribute(
+    events: &mut Vec<ScreenEvent>,
+    cursor: &mut Option<ServerRecord>,
+    lobby: &mut Lobby,
+    pixels: &dyn Framebuffer,
+) {
+    for event in events.drain(..) {
+        match &event {
+            ScreenEvent::Cursor { hot_x, hot_y, width, height, rgba } => {
+                *cursor = Some(ServerRecord::Cursor {
+                    hot_x: *hot_x,
+                    hot_y: *hot_y,
+                    width: *width,
+                    height: *height,
+                    rgba: rgba.clone(),
+                });
+            }
+            ScreenEvent::CursorHidden => *cursor = Some(ServerRecord::cursor_hidden()),
+            ScreenEvent::CursorDefault => *cursor = Some(ServerRecord::CursorDefault),
+            _ => {}
+        }
+        if let Some(picture) = &mut lobby.viewer {
+            picture.apply(event, pixels);
+        }
+    }
+}
+
+fn over(error: SourceError) -> Bye {
+    let code = match &error {
+        SourceError::Protocol { .. } => ByeCode::Protocol,
+        SourceError::Ended(_) => ByeCode::RemoteEnded,
+    };
+    Bye::new(code, error.to_string())
+}
+
+fn lost() -> Bye {
+    Bye::new(ByeCode::RemoteEnded, "the connection to the machine was lost; it may have stopped or restarted")
+}

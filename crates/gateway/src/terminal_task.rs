@@ -1,0 +1,276 @@
+//! The task of a terminal connection: a shell on one side, a terminal in the browser on the other, bytes untouched.
+
+use crate::command::{Bye, Command, ViewerId};
+use crate::connect::{Task, dial};
+use crate::transcript::Transcript;
+use crate::RESUME_SECONDS;
+use bytes::Bytes;
+use oriel_screen::wire::{ServerRecord, TERMINAL_WINDOW_BYTES, ViewerHello, ViewerRecord};
+use oriel_screen::{ByeCode, StatusCode};
+use oriel_terminal::{Shell, TerminalEvent};
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+/// Most terminal bytes in one message.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Typed bytes kept while the shell is not there yet.
+const EARLY_BYTES_MAX: usize = 4096;
+
+pub(crate) async fn run(mut task: Task) {
+    let mut seat = Seat::new();
+    let bye = drive(&mut task, &mut seat).await;
+    tracing::info!(connection = %task.id, desktop = %task.desktop, code = ?bye.code, reason = %bye.text, "Terminal ended");
+    if let Some(viewer) = seat.viewer.take() {
+        viewer.say(&ServerRecord::Bye { code: bye.code, text: bye.text.clone() });
+    }
+    task.commands.close();
+    while let Ok(command) = task.commands.try_recv() {
+        if let Command::Attach { out, .. } = command {
+            let mut message = Vec::new();
+            ServerRecord::Bye { code: bye.code, text: bye.text.clone() }.encode(&mut message);
+            out.try_send(message.into()).ok();
+        }
+    }
+}
+
+struct Viewer {
+    id: ViewerId,
+    out: mpsc::Sender<Bytes>,
+    /// Number of the next byte to send.
+    sent: u64,
+    acked: u64,
+}
+
+impl Viewer {
+    fn say(&self, record: &ServerRecord) {
+        let mut message = Vec::new();
+        record.encode(&mut message);
+        self.out.try_send(message.into()).ok();
+    }
+}
+
+/// The viewer's seat and what it has seen and typed.
+struct Seat {
+    viewer: Option<Viewer>,
+    transcript: Transcript,
+    size: (u16, u16),
+    /// Typed bytes on their way to the shell.
+    typed: VecDeque<Bytes>,
+    typed_bytes: u64,
+    resized: bool,
+    gone_at: Instant,
+    title: String,
+}
+
+impl Seat {
+    fn new() -> Self {
+        Self {
+            viewer: None,
+            transcript: Transcript::default(),
+            size: (80, 24),
+            typed: VecDeque::new(),
+            typed_bytes: 0,
+            resized: false,
+            gone_at: deadline(),
+            title: String::new(),
+        }
+    }
+
+    fn take(&mut self, task: &Task, command: Command) -> Result<(), Bye> {
+        match command {
+            Command::Attach { viewer, hello, out } => self.seat(task, viewer, &hello, out),
+            Command::Detach { viewer } if self.is_seated(viewer) => {
+                self.viewer = None;
+                self.gone_at = deadline();
+                task.counters.viewers.store(0, Ordering::Relaxed);
+            }
+            Command::Record { viewer, record } if self.is_seated(viewer) => match record {
+                ViewerRecord::TerminalInput(bytes) => {
+                    self.typed_bytes += bytes.len() as u64;
+                    self.typed.push_back(bytes);
+                }
+                ViewerRecord::TerminalResize { columns, rows } => self.resize(columns, rows),
+                ViewerRecord::TerminalAck { offset } => {
+                    if let Some(viewer) = &mut self.viewer
+                        && offset > viewer.acked
+                        && offset <= viewer.sent
+                    {
+                        viewer.acked = offset;
+                    }
+                }
+                _ => {}
+            },
+            Command::Detach { .. } | Command::Record { .. } => {}
+            Command::End { code, text } => return Err(Bye { code, text }),
+            Command::Thumbnail { reply, .. } => drop(reply.send(None)),
+        }
+        Ok(())
+    }
+
+    fn seat(&mut self, task: &Task, id: ViewerId, hello: &ViewerHello, out: mpsc::Sender<Bytes>) {
+        if let Some(old) = self.viewer.take() {
+            let text = "this shell was opened in another window".to_owned();
+            old.say(&ServerRecord::Bye { code: ByeCode::TakenOver, text });
+        }
+        let start = hello.received.clamp(self.transcript.start(), self.transcript.end());
+        let viewer = Viewer { id, out, sent: start, acked: start };
+        viewer.say(&ServerRecord::Hello {
+            terminal: true,
+            connection: task.id.0.into_bytes(),
+            received: self.typed_bytes,
+            title: self.title.clone(),
+        });
+        viewer.say(&ServerRecord::TerminalStart { offset: start });
+        self.viewer = Some(viewer);
+        self.resize(hello.width, hello.height);
+        task.counters.viewers.store(1, Ordering::Relaxed);
+    }
+
+    fn resize(&mut self, columns: u16, rows: u16) {
+        let size = (columns.clamp(2, 1000), rows.clamp(1, 500));
+        self.resized |= size != self.size;
+        self.size = size;
+    }
+
+    fn is_seated(&self, viewer: ViewerId) -> bool {
+        self.viewer.as_ref().is_some_and(|seated| seated.id == viewer)
+    }
+
+    fn status(&self, code: StatusCode, text: &str) {
+        if let Some(viewer) = &self.viewer {
+            viewer.say(&ServerRecord::Status { code, text: text.to_owned() });
+        }
+    }
+
+    /// Sends what the viewer may have now.
+    fn pump(&mut self, task: &Task) {
+        let Some(viewer) = &mut self.viewer else { return };
+        while viewer.sent < self.transcript.end() && viewer.sent - viewer.acked < TERMINAL_WINDOW_BYTES {
+            let Ok(permit) = viewer.out.try_reserve() else { return };
+            let bytes = self.transcript.slice(viewer.sent, MESSAGE_BYTES_MAX);
+            viewer.sent += bytes.len() as u64;
+            let mut message = Vec::with_capacity(bytes.len() + 8);
+            ServerRecord::TerminalData(bytes).encode(&mut message);
+            task.counters.sent(message.len(), 1);
+            permit.send(message.into());
+        }
+    }
+
+    /// False while the viewer is a window behind: the shell is not read, and its flood stops at its source.
+    fn wants_more(&self) -> bool {
+        let behind = match &self.viewer {
+            Some(viewer) => self.transcript.end() - viewer.acked,
+            // Without a viewer a window's worth is kept for the one that comes back.
+            None => self.transcript.end() - self.transcript.start(),
+        };
+        behind < TERMINAL_WINDOW_BYTES
+    }
+}
+
+fn deadline() -> Instant {
+    Instant::now() + Duration::from_secs(RESUME_SECONDS)
+}
+
+fn shutting_down() -> Bye {
+    Bye::new(ByeCode::ServerShutdown, "the server is shutting down")
+}
+
+async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
+    while seat.viewer.is_none() {
+        match task.commands.recv().await {
+            Some(command) => {
+                if let Err(bye) = seat.take(task, command) {
+                    return bye;
+                }
+            }
+            None => return shutting_down(),
+        }
+    }
+    match connect(task, seat).await {
+        Ok(shell) => live(task, seat, shell).await,
+        Err(bye) => bye,
+    }
+}
+
+async fn connect(task: &mut Task, seat: &mut Seat) -> Result<Shell, Bye> {
+    seat.status(StatusCode::Dialling, "reaching the machine");
+    let dialler = std::sync::Arc::clone(&task.dialler);
+    let (desktop, port) = (task.desktop, task.port);
+    let target = meanwhile(task, seat, async move { dial(&*dialler, desktop, port).await }).await?;
+    seat.title.clone_from(&target.title);
+    seat.status(StatusCode::Authenticating, "signing in to the machine");
+    let (columns, rows) = seat.size;
+    seat.resized = false;
+    let shell = meanwhile(task, seat, crate::connect::shell(target, columns, rows)).await?;
+    seat.status(StatusCode::Connected, "connected");
+    Ok(shell)
+}
+
+async fn meanwhile<T>(task: &mut Task, seat: &mut Seat, work: impl Future<Output = Result<T, Bye>>) -> Result<T, Bye> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            command = task.commands.recv() => {
+                seat.take(task, command.ok_or_else(shutting_down)?)?;
+                // Nobody types a novel at a machine that does not answer yet.
+                while seat.typed.iter().map(Bytes::len).sum::<usize>() > EARLY_BYTES_MAX {
+                    seat.typed.pop_front();
+                }
+            }
+        }
+    }
+}
+
+async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell) -> Bye {
+    loop {
+        while let Some(bytes) = seat.typed.pop_front() {
+            if let Err(error) = shell.write(&bytes).await {
+                return Bye::new(ByeCode::RemoteEnded, error.to_string());
+            }
+        }
+        if std::mem::take(&mut seat.resized) {
+            let (columns, rows) = seat.size;
+            if let Err(error) = shell.resize(columns, rows).await {
+                return Bye::new(ByeCode::RemoteEnded, error.to_string());
+            }
+        }
+        seat.pump(task);
+        let wants_more = seat.wants_more();
+        // A viewer whose queue is full is pumped again when there is room.
+        let room = seat
+            .viewer
+            .as_ref()
+            .filter(|viewer| viewer.sent < seat.transcript.end() && viewer.sent - viewer.acked < TERMINAL_WINDOW_BYTES)
+            .map(|viewer| viewer.out.clone());
+        tokio::select! {
+            biased;
+            command = task.commands.recv() => {
+                let Some(command) = command else { return shutting_down() };
+                if let Err(bye) = seat.take(task, command) {
+                    return bye;
+                }
+            }
+            () = async { if let Some(out) = &room { drop(out.reserve().await); } }, if room.is_some() => {}
+            event = shell.next(), if wants_more => match event {
+                Some(TerminalEvent::Data(bytes)) => seat.transcript.push(&bytes),
+                Some(TerminalEvent::Exit { code, signal }) => {
+                    seat.pump(task);
+                    let text = match (code, signal) {
+                        (Some(0), _) | (None, None) => "the shell has ended".to_owned(),
+                        (Some(code), _) => format!("the shell ended with status {code}"),
+                        (None, Some(signal)) => format!("the shell was ended by signal {signal}"),
+                    };
+                    return Bye::new(ByeCode::RemoteEnded, text);
+                }
+                None => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection"),
+            },
+            () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
+                return Bye::new(ByeCode::TooSlow, "nobody has been watching");
+            }
+        }
+    }
+}

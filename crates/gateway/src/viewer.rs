@@ -1,0 +1,129 @@
+//! A viewer's WebSocket: records in, messages out. Knows nothing of what it shows.
+
+use crate::command::Command;
+use crate::registry::{Gateway, ViewerRequest};
+use crate::{VIEWER_QUEUE_MAX, VIEWER_SILENCE_MAX};
+use bytes::Bytes;
+use futures::{Sink, SinkExt, Stream, StreamExt};
+use oriel_screen::ByeCode;
+use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long a viewer may take to say hello.
+const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long one message may take to leave for the viewer.
+const SEND_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Serves one viewer until it leaves or its connection ends. `incoming` are the binary messages' payloads.
+pub(crate) async fn serve<R, W>(gateway: &Gateway, request: ViewerRequest, mut incoming: R, mut outgoing: W)
+where
+    R: Stream<Item = Bytes> + Unpin + Send,
+    W: Sink<Bytes> + Unpin + Send + 'static,
+{
+    let (hello, early) = match first_records(&mut incoming).await {
+        Ok(found) => found,
+        Err(text) => return say_bye(&mut outgoing, ByeCode::Protocol, text).await,
+    };
+    let entry = match gateway.find_or_start(&request) {
+        Ok(entry) => entry,
+        Err(bye) => return say_bye(&mut outgoing, bye.code, bye.text).await,
+    };
+    let viewer = gateway.next_viewer();
+    let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
+    let mut writer = tokio::spawn(write(messages, outgoing));
+    if entry.commands.send(Command::Attach { viewer, hello, out: out.clone() }).await.is_err() {
+        // The connection ended between finding it and joining it.
+        let mut bye = Vec::new();
+        ServerRecord::Bye { code: ByeCode::RemoteEnded, text: "the connection has just ended; connect again".into() }
+            .encode(&mut bye);
+        out.send(bye.into()).await.ok();
+    } else {
+        let pongs = out.downgrade();
+        drop(out);
+        tokio::select! {
+            () = read(incoming, early, viewer, &entry.commands, &pongs) => {}
+            _ = &mut writer => {}
+        }
+        entry.commands.send(Command::Detach { viewer }).await.ok();
+    }
+    // The connection has let go of its sender: what is queued still leaves, within bounds.
+    if !writer.is_finished() && timeout(SEND_TIME_MAX, &mut writer).await.is_err() {
+        writer.abort();
+    }
+}
+
+/// The hello, and what came with it in the same message.
+async fn first_records<R: Stream<Item = Bytes> + Unpin>(
+    incoming: &mut R,
+) -> Result<(ViewerHello, Vec<ViewerRecord>), String> {
+    let message = timeout(HELLO_TIME_MAX, incoming.next())
+        .await
+        .map_err(|_| "the viewer did not say hello; reload the page".to_owned())?
+        .ok_or_else(|| "the viewer left before it said hello".to_owned())?;
+    let mut records = ViewerRecord::decode_all(&message).map_err(|error| error.to_string())?.into_iter();
+    match records.next() {
+        Some(ViewerRecord::Hello(hello)) if hello.version == PROTOCOL_VERSION => Ok((hello, records.collect())),
+        Some(ViewerRecord::Hello(hello)) => Err(format!(
+            "the page speaks version {} of the viewer protocol and this server {PROTOCOL_VERSION}; reload the page",
+            hello.version
+        )),
+        _ => Err("the viewer's first record was not its hello; reload the page".to_owned()),
+    }
+}
+
+async fn read<R: Stream<Item = Bytes> + Unpin>(
+    mut incoming: R,
+    early: Vec<ViewerRecord>,
+    viewer: u64,
+    commands: &mpsc::Sender<Command>,
+    pongs: &mpsc::WeakSender<Bytes>,
+) {
+    for record in early {
+        if commands.send(Command::Record { viewer, record }).await.is_err() {
+            return;
+        }
+    }
+    // Silence, or the end of the stream, ends the viewer.
+    while let Ok(Some(message)) = timeout(VIEWER_SILENCE_MAX, incoming.next()).await {
+        let records = match ViewerRecord::decode_all(&message) {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::warn!(%error, "A viewer broke the protocol");
+                let text = format!("the page sent something wrong ({error}); reload it");
+                commands.send(Command::End { code: ByeCode::Protocol, text }).await.ok();
+                return;
+            }
+        };
+        for record in records {
+            if let ViewerRecord::Ping { token } = record {
+                // Answered here, so that the round trip shown is the network's and not the decoder's.
+                let mut pong = Vec::with_capacity(9);
+                ServerRecord::Pong { token }.encode(&mut pong);
+                if let Some(out) = pongs.upgrade() {
+                    out.try_send(pong.into()).ok();
+                }
+            } else if commands.send(Command::Record { viewer, record }).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn write<W: Sink<Bytes> + Unpin>(mut messages: mpsc::Receiver<Bytes>, mut outgoing: W) {
+    while let Some(message) = messages.recv().await {
+        match timeout(SEND_TIME_MAX, outgoing.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+    timeout(SEND_TIME_MAX, outgoing.close()).await.ok();
+}
+
+async fn say_bye<W: Sink<Bytes> + Unpin>(outgoing: &mut W, code: ByeCode, text: String) {
+    let mut bye = Vec::new();
+    ServerRecord::Bye { code, text }.encode(&mut bye);
+    timeout(SEND_TIME_MAX, outgoing.send(bye.into())).await.ok();
+    timeout(SEND_TIME_MAX, outgoing.close()).await.ok();
+}
