@@ -1,0 +1,83 @@
+//! Everything that the store promises, on SQLite and on PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+
+mod desktops;
+mod images;
+mod opening;
+mod operations;
+mod pools;
+mod postgres;
+mod samples;
+mod sessions;
+mod tickets;
+mod users;
+
+use oriel_store::Store;
+use postgres::Postgres;
+use sea_orm::{ConnectionTrait, Database};
+use std::future::Future;
+
+/// Makes of each test two: `name::sqlite` and `name::postgres`, each with a fresh database. A test that opens it once more
+/// also takes its URL.
+macro_rules! on_both {
+    (@url) => { _ };
+    (@url $url:ident) => { $url };
+    ($($(#[$meta:meta])* async fn $name:ident($store:ident: Store $(, $url:ident: String)?) $body:block)+) => {$(
+        $(#[$meta])*
+        async fn $name($store: oriel_store::Store, crate::on_both!(@url $($url)?): String) $body
+
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn sqlite() {
+                crate::on_sqlite(super::$name).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn postgres() {
+                crate::on_postgres(super::$name).await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;
+
+/// Runs the test with a database in a new file; the test also gets the URL.
+pub async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Store, String) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().join("oriel.db").to_str().unwrap().to_owned();
+    let store = Store::open(&url).await.unwrap();
+    test(store.clone(), url).await;
+    store.close().await.unwrap();
+}
+
+/// Runs the test with a new database of a PostgreSQL server, and drops it, also when the test fails.
+pub async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Store, String) -> F) {
+    let server = tokio::task::spawn_blocking(Postgres::get).await.unwrap();
+    let admin = Database::connect(server.admin_url()).await.unwrap();
+    let name = format!("oriel_test_{}", uuid::Uuid::new_v4().simple());
+    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let store = Store::open(&server.url(&name)).await.unwrap();
+    let outcome = tokio::spawn(test(store.clone(), server.url(&name))).await;
+    store.close().await.unwrap();
+    admin.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    admin.close().await.unwrap();
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+    if let Err(failed) = outcome {
+        std::panic::resume_unwind(failed.into_panic());
+    }
+}
+
+/// Runs `count` futures at once and collects what they say.
+pub async fn at_once<T, F>(count: usize, each: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..count).map(|n| tokio::spawn(each(n))).collect();
+    let mut said = Vec::with_capacity(count);
+    for task in tasks {
+        said.push(task.await.unwrap());
+    }
+    said
+}

@@ -1,0 +1,64 @@
+use crate::{
+    at_once, on_both,
+    samples::{NOW, stored_desktop, stored_user, ticket},
+};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, Role, Ticket};
+use oriel_store::{Store, StoreError, TicketRefusal};
+
+async fn stored_ticket(store: &Store) -> Ticket {
+    let desktop = stored_desktop(store).await;
+    let user = stored_user(store, "ada", Role::User).await;
+    let ticket = Ticket { resume: Some(ConnectionId::new()), port: GuestPort::Console, ..ticket(user.id, desktop.id) };
+    store.put_ticket(&ticket).await.unwrap();
+    ticket
+}
+
+on_both! {
+    async fn let_in_once(store: Store) {
+        let given = stored_ticket(&store).await;
+        let (ticket, session) = (&given.ticket_sha256, &given.session_sha256);
+        assert_eq!(store.take_ticket(ticket, session, NOW).await.unwrap(), given);
+        assert!(matches!(store.take_ticket(ticket, session, NOW).await, Err(TicketRefusal::Used)));
+        assert!(matches!(store.take_ticket("guessed", session, NOW).await, Err(TicketRefusal::Unknown)));
+    }
+
+    async fn fifty_takers_have_one_winner(store: Store) {
+        let given = stored_ticket(&store).await;
+        let said = at_once(50, |_| {
+            let (store, given) = (store.clone(), given.clone());
+            async move { store.take_ticket(&given.ticket_sha256, &given.session_sha256, NOW).await }
+        })
+        .await;
+        assert_eq!(said.iter().filter(|one| one.is_ok()).count(), 1);
+        assert_eq!(said.iter().filter(|one| matches!(one, Err(TicketRefusal::Used))).count(), 49);
+    }
+
+    async fn expire(store: Store) {
+        let given = stored_ticket(&store).await;
+        let (ticket, session) = (&given.ticket_sha256, &given.session_sha256);
+        for _ in 0..2 {
+            let late = store.take_ticket(ticket, session, given.expires).await;
+            assert!(matches!(late, Err(TicketRefusal::Expired)));
+        }
+        // A clock that goes back does not bring it back.
+        assert!(matches!(store.take_ticket(ticket, session, NOW).await, Err(TicketRefusal::Used)));
+        store.delete_expired(given.expires).await.unwrap();
+        assert!(matches!(store.take_ticket(ticket, session, NOW).await, Err(TicketRefusal::Unknown)));
+    }
+
+    async fn a_stolen_one_is_burnt(store: Store) {
+        let given = stored_ticket(&store).await;
+        let ticket = &given.ticket_sha256;
+        assert!(matches!(store.take_ticket(ticket, "thief", NOW).await, Err(TicketRefusal::NotYours)));
+        assert!(matches!(store.take_ticket(ticket, &given.session_sha256, NOW).await, Err(TicketRefusal::Used)));
+    }
+
+    async fn go_with_their_desktop(store: Store) {
+        let given = stored_ticket(&store).await;
+        store.delete_desktop(given.desktop).await.unwrap();
+        let taken = store.take_ticket(&given.ticket_sha256, &given.session_sha256, NOW).await;
+        assert!(matches!(taken, Err(TicketRefusal::Unknown)));
+        let nowhere = Ticket { desktop: DesktopId::new(), ..given };
+        assert!(matches!(store.put_ticket(&nowhere).await, Err(StoreError::Missing { what: "desktop", .. })));
+    }
+}
