@@ -2,9 +2,7 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_model::{
-    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Pool, Role, StartStep, User,
-};
+use oriel_model::{Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Pool, Role, StartStep, User};
 use oriel_store::StoreError;
 
 /// What an admin asks for.
@@ -55,11 +53,9 @@ impl Broker {
             number += 1;
             let name = match &new.name {
                 Some(name) => name.clone(),
-                None => format!("{}-{number}", new.pool.name)
-                    .parse()
-                    .map_err(|error: oriel_model::NameError| {
-                        BrokerError::invalid("bad_name", error.to_string(), "give the desktop a name of its own")
-                    })?,
+                None => format!("{}-{number}", new.pool.name).parse().map_err(|error: oriel_model::NameError| {
+                    BrokerError::invalid("bad_name", error.to_string(), "give the desktop a name of its own")
+                })?,
             };
             let desktop = Desktop {
                 id: DesktopId::new(),
@@ -97,7 +93,9 @@ impl Broker {
             .modify_desktop(id, |desktop| {
                 // Deleting is for good: nothing that was asked at the same time brings a desktop back.
                 if desktop.intent != DesktopIntent::Deleted {
-                    desktop.intent = intent;
+                    // Starting what failed is trying again.
+                    let again = intent == DesktopIntent::Running && desktop.state == DesktopState::Failed;
+                    desktop.intent = if again { DesktopIntent::Restart } else { intent };
                     if desktop.state == DesktopState::Stopped && intent == DesktopIntent::Running {
                         desktop.step = Some(StartStep::Booting);
                     }

@@ -67,7 +67,8 @@ impl Broker {
     }
 
     pub(crate) async fn keep_guest_identity(&self, id: DesktopId, identity: &GuestIdentity) -> Result<(), BrokerError> {
-        let text = identity.to_json().map_err(|error| BrokerError::internal("writing a desktop's credentials", error))?;
+        let text =
+            identity.to_json().map_err(|error| BrokerError::internal("writing a desktop's credentials", error))?;
         let sealed = self
             .inner
             .vault

@@ -24,7 +24,7 @@ pub use guest::{GuestAccess, GuestCredentials};
 pub use operation::BuildRequest;
 pub use pool::{NewPool, PoolChange};
 pub use reconcile::ReconcilerStatus;
-pub use session::{SignedIn, NewToken};
+pub use session::{NewToken, SignedIn};
 pub use thumbnail::Thumbnail;
 pub use ticket::{NewTicket, TICKET_SECONDS};
 pub use user::{NewUser, UserChange};

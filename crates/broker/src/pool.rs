@@ -132,9 +132,14 @@ impl Broker {
             Network::Bridge { bridge } => Some(bridge),
         };
         if let Some(name) = named
-            && (name.is_empty() || name.len() > 50 || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
+            && (name.is_empty()
+                || name.len() > 50
+                || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
         {
-            return bad(format!("{name:?} cannot be a network's name"), "use the name that `virsh net-list` or `ip link` shows");
+            return bad(
+                format!("{name:?} cannot be a network's name"),
+                "use the name that `virsh net-list` or `ip link` shows",
+            );
         }
         Ok(())
     }

@@ -126,8 +126,14 @@ impl Broker {
         }
         let (secret, token_sha256) = identity::random_token();
         let expires: Option<Micros> = expires_in_days.map(|days| now().plus_seconds(i64::from(days) * 24 * 3600));
-        let token =
-            ApiToken { id: TokenId::new(), token_sha256, user: user.id, label: label.to_owned(), created: now(), expires };
+        let token = ApiToken {
+            id: TokenId::new(),
+            token_sha256,
+            user: user.id,
+            label: label.to_owned(),
+            created: now(),
+            expires,
+        };
         self.inner.store.put_api_token(&token).await?;
         Ok(NewToken { token, secret })
     }

@@ -46,7 +46,11 @@ impl Broker {
                 DesktopState::Deleting => format!("{} is being deleted", desktop.name),
                 _ => format!("{} is starting", desktop.name),
             };
-            return Err(BrokerError::conflict("desktop_not_ready", text, "wait until it is ready; the page shows each step"));
+            return Err(BrokerError::conflict(
+                "desktop_not_ready",
+                text,
+                "wait until it is ready; the page shows each step",
+            ));
         }
         let (secret, ticket_sha256) = identity::random_token();
         let ticket = Ticket {

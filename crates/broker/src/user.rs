@@ -88,7 +88,9 @@ impl Broker {
         if change.reset_password || user.disabled || change.role.is_some() {
             self.inner.store.delete_web_sessions_of(id).await?;
         }
-        if user.disabled && let Some(sessions) = self.sessions() {
+        if user.disabled
+            && let Some(sessions) = self.sessions()
+        {
             sessions.end_user(id, "your account was disabled by an administrator").await;
         }
         Ok((user, one_time))
@@ -124,11 +126,7 @@ impl Broker {
             });
         }
         if current.expose_secret() == new.expose_secret() {
-            return Err(BrokerError::invalid(
-                "weak_password",
-                "the new password is the old one",
-                "choose another one",
-            ));
+            return Err(BrokerError::invalid("weak_password", "the new password is the old one", "choose another one"));
         }
         check_password(&new, &user.name)?;
         self.inner.store.set_password(user.id, &hash(new).await?, false).await?;
@@ -172,8 +170,9 @@ fn check_user_name(name: &str) -> Result<(), BrokerError> {
 }
 
 fn check_password(password: &SecretString, user_name: &str) -> Result<(), BrokerError> {
-    identity::check_strength(password, user_name)
-        .map_err(|weakness| BrokerError::invalid("weak_password", weakness.to_string(), "choose a longer sentence of your own"))
+    identity::check_strength(password, user_name).map_err(|weakness| {
+        BrokerError::invalid("weak_password", weakness.to_string(), "choose a longer sentence of your own")
+    })
 }
 
 /// Argon2 takes tens of milliseconds of one core: never on the threads that serve others.

@@ -9,12 +9,27 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) type ViewerId = u64;
 
 pub(crate) enum Command {
-    Attach { viewer: ViewerId, hello: ViewerHello, out: mpsc::Sender<Bytes> },
-    Detach { viewer: ViewerId },
-    Record { viewer: ViewerId, record: ViewerRecord },
-    End { code: ByeCode, text: String },
+    Attach {
+        viewer: ViewerId,
+        hello: ViewerHello,
+        out: mpsc::Sender<Bytes>,
+    },
+    Detach {
+        viewer: ViewerId,
+    },
+    Record {
+        viewer: ViewerId,
+        record: ViewerRecord,
+    },
+    End {
+        code: ByeCode,
+        text: String,
+    },
     /// A JPEG of the screen as it is now, at most so many pixels wide.
-    Thumbnail { width_max: u16, reply: oneshot::Sender<Option<Vec<u8>>> },
+    Thumbnail {
+        width_max: u16,
+        reply: oneshot::Sender<Option<Vec<u8>>>,
+    },
 }
 
 /// Why a connection is over.

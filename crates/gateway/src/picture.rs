@@ -292,7 +292,11 @@ mod tests {
         drain(&mut picture, &surface, &counters);
         messages.try_recv().unwrap();
         let copies = |message: Bytes| {
-            ServerRecord::decode_all(&message).unwrap().iter().filter(|r| matches!(r, ServerRecord::Copy { .. })).count()
+            ServerRecord::decode_all(&message)
+                .unwrap()
+                .iter()
+                .filter(|r| matches!(r, ServerRecord::Copy { .. }))
+                .count()
         };
         picture.apply(ScreenEvent::Copy { from_x: 0, from_y: 50, to: Rect::new(0, 0, 100, 50) }, &surface);
         picture.apply(ScreenEvent::FrameEnd, &surface);

@@ -84,7 +84,9 @@ impl Counters {
         let at = Instant::now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (mbit_s, fps) = match *last {
-            Some(sample) if at.duration_since(sample.at) < Duration::from_secs(1) => return (sample.mbit_s, sample.fps),
+            Some(sample) if at.duration_since(sample.at) < Duration::from_secs(1) => {
+                return (sample.mbit_s, sample.fps);
+            }
             Some(sample) => {
                 let seconds = at.duration_since(sample.at).as_secs_f64();
                 ((bytes - sample.bytes) as f64 * 8e-6 / seconds, (frames - sample.frames) as f64 / seconds)

@@ -250,16 +250,13 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Nex
                     Err(bye) => return Next::Over(bye),
                 }
             }
-            written = writer.write(&upstream), if !upstream.is_empty() => match written {
-                Ok(0) | Err(_) => return Next::Over(lost()),
-                Ok(count) => {
+            sent = send(&mut writer, &upstream), if !upstream.is_empty() || unflushed => match sent {
+                Ok(Sent::Written(0)) | Err(_) => return Next::Over(lost()),
+                Ok(Sent::Written(count)) => {
                     upstream.drain(..count);
                     unflushed = true;
                 }
-            },
-            flushed = writer.flush(), if unflushed && upstream.is_empty() => match flushed {
-                Ok(()) => unflushed = false,
-                Err(_) => return Next::Over(lost()),
+                Ok(Sent::Flushed) => unflushed = false,
             },
             // Yields between tiles, so that commands and other connections come first.
             () = tokio::task::yield_now(), if has_work => {
@@ -286,6 +283,20 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Nex
     }
 }
 
+enum Sent {
+    Written(usize),
+    Flushed,
+}
+
+/// Writes what waits, or flushes when nothing does. Safe to drop half-way: nothing is lost.
+async fn send(writer: &mut (impl AsyncWriteExt + Unpin), bytes: &[u8]) -> std::io::Result<Sent> {
+    if bytes.is_empty() {
+        writer.flush().await.map(|()| Sent::Flushed)
+    } else {
+        writer.write(bytes).await.map(Sent::Written)
+    }
+}
+
 /// Asks for a new size, or plans to dial again where asking is impossible.
 fn resize(
     source: &mut dyn Source,
@@ -295,7 +306,7 @@ fn resize(
     upstream: &mut Vec<u8>,
     redial_at: &mut Option<Instant>,
 ) -> Result<(), SourceError> {
-    if source.can_resize() {
+    if !source.redial_to_resize() {
         *redial_at = None;
         return source.input(&InputEvent::Resize { width, height, scale }, upstream);
     }

@@ -1,9 +1,9 @@
 //! The task of a terminal connection: a shell on one side, a terminal in the browser on the other, bytes untouched.
 
+use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Task, dial};
 use crate::transcript::Transcript;
-use crate::RESUME_SECONDS;
 use bytes::Bytes;
 use oriel_screen::wire::{ServerRecord, TERMINAL_WINDOW_BYTES, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, StatusCode};
@@ -12,10 +12,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Most terminal bytes in one message.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// How long a machine may leave typed bytes lying.
+const TAKE_TIME_MAX: Duration = Duration::from_secs(15);
 /// Typed bytes kept while the shell is not there yet.
 const EARLY_BYTES_MAX: usize = 4096;
 
@@ -228,8 +230,10 @@ async fn meanwhile<T>(task: &mut Task, seat: &mut Seat, work: impl Future<Output
 async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell) -> Bye {
     loop {
         while let Some(bytes) = seat.typed.pop_front() {
-            if let Err(error) = shell.write(&bytes).await {
-                return Bye::new(ByeCode::RemoteEnded, error.to_string());
+            match timeout(TAKE_TIME_MAX, shell.write(&bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Bye::new(ByeCode::RemoteEnded, error.to_string()),
+                Err(_) => return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again"),
             }
         }
         if std::mem::take(&mut seat.resized) {

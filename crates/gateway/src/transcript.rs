@@ -36,7 +36,8 @@ impl Transcript {
         let skip = from.clamp(self.start(), self.end) - self.start();
         let (front, back) = self.kept.as_slices();
         let skip = skip as usize;
-        let parts = [front.get(skip..).unwrap_or_default(), back.get(skip.saturating_sub(front.len())..).unwrap_or_default()];
+        let parts =
+            [front.get(skip..).unwrap_or_default(), back.get(skip.saturating_sub(front.len())..).unwrap_or_default()];
         let mut out = Vec::with_capacity(max.min(parts.iter().map(|part| part.len()).sum()));
         for part in parts {
             let room = max - out.len();

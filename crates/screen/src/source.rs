@@ -18,9 +18,9 @@ pub trait Source: Send {
         Ok(())
     }
 
-    /// Whether [`InputEvent::Resize`] reaches the remote side; where it cannot, the gateway connects again in the new size.
-    fn can_resize(&self) -> bool {
-        true
+    /// True when the remote side takes a new size only at connecting: the gateway then connects again.
+    fn redial_to_resize(&self) -> bool {
+        false
     }
 
     /// The pixels as they are now.

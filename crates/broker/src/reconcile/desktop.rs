@@ -133,10 +133,7 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> R
 }
 
 const fn was_started(state: DesktopState) -> bool {
-    matches!(
-        state,
-        DesktopState::Starting | DesktopState::Ready | DesktopState::InUse | DesktopState::Stopping
-    )
+    matches!(state, DesktopState::Starting | DesktopState::Ready | DesktopState::InUse | DesktopState::Stopping)
 }
 
 fn enter_starting(desktop: &mut Desktop) {
@@ -256,10 +253,8 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
         Some(id) => broker.find_image(&id.to_string()).await?,
         None => broker.pool_image(&pool).await?,
     };
-    let keyboard: Keyboard = pool
-        .keyboard
-        .parse()
-        .map_err(|error| BrokerError::internal("reading a pool's keyboard layout", error))?;
+    let keyboard: Keyboard =
+        pool.keyboard.parse().map_err(|error| BrokerError::internal("reading a pool's keyboard layout", error))?;
     let spec = MachineSpec {
         desktop: desktop.id,
         generation: desktop.generation,

@@ -65,7 +65,11 @@ impl Broker {
     /// Starts all reconcilers; they end when `stop` is cancelled, each after its current step.
     pub fn start_reconcilers(&self, stop: &CancellationToken, tasks: &TaskTracker) {
         tasks.spawn(keep_running(self.clone(), desktop::Desktops::default(), stop.clone()));
-        tasks.spawn(keep_running(self.clone(), operation::Operations::new(stop.child_token(), tasks.clone()), stop.clone()));
+        tasks.spawn(keep_running(
+            self.clone(),
+            operation::Operations::new(stop.child_token(), tasks.clone()),
+            stop.clone(),
+        ));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 

@@ -157,7 +157,9 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
     fault::point("operation.image_made");
     let name: Name = name.parse().map_err(|error| BrokerError::internal("reading an operation", error))?;
     // The same content under the same name is the same version: a job that was killed here finds its own work.
-    if let Some(same) = store.images().await?.into_iter().find(|image| image.name == name && image.sha256 == built.sha256) {
+    if let Some(same) =
+        store.images().await?.into_iter().find(|image| image.name == name && image.sha256 == built.sha256)
+    {
         return Ok(same);
     }
     let image = Image {
@@ -191,7 +193,8 @@ struct Said {
 
 impl Report {
     fn new(cancel: CancellationToken) -> Self {
-        let said = Said { progress: 0.0, step: "starting".into(), lines: Vec::new(), fresh: false, since: Instant::now() };
+        let said =
+            Said { progress: 0.0, step: "starting".into(), lines: Vec::new(), fresh: false, since: Instant::now() };
         Self { cancel, said: Mutex::new(said) }
     }
 
