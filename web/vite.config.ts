@@ -1,0 +1,34 @@
+import { fileURLToPath } from "node:url";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Where `npm run dev` finds the API: a running `oriel serve`, or the mock (`npm run mock`). */
+const server = process.env.ORIEL_DEV_SERVER ?? "http://127.0.0.1:8480";
+
+const entries = { console: here("index.html"), viewer: here("viewer/index.html") };
+/** `ORIEL_WEB_ONLY=console` builds one entry alone, for its own tests. */
+const only = Object.entries(entries).filter(([name]) =>
+  [undefined, name].includes(process.env.ORIEL_WEB_ONLY),
+);
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: here("dist"),
+    emptyOutDir: true,
+    // The server's content security policy is `default-src 'self'`: no data: URLs, nothing inline.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: "es2023",
+    rolldownOptions: {
+      input: Object.fromEntries(only),
+    },
+  },
+  worker: { format: "es" },
+  server: {
+    host: "127.0.0.1",
+    proxy: { "/api": { target: server, ws: true, changeOrigin: false } },
+  },
+});
