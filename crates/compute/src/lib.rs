@@ -1,1 +1,125 @@
-//! (being built)
+//! The room that talks to machines which run desktops. It is the only one that speaks libvirt.
+//!
+//! [`Compute`] is a set of steps, each safe to repeat: whoever moves desktops along looks at [`Compute::list`], takes the
+//! next step, and may be killed between any two. [`libvirt`] does them for real, [`fake`] in memory for tests.
+//! [`probe`] finds out whether KVM really works here, [`doctor`] says what is wrong with a host and how to mend it.
+
+mod command;
+mod doctor;
+mod error;
+pub mod fake;
+mod host;
+#[cfg(feature = "libvirt")]
+pub mod libvirt;
+mod picture;
+pub mod probe;
+
+pub use doctor::{DoctorOptions, doctor};
+pub use error::ComputeError;
+pub use host::machine_facts;
+pub use picture::Screenshot;
+
+use async_trait::async_trait;
+use oriel_machine::{GuestIdentity, MachineSpec};
+use oriel_model::{Desktop, DesktopId, Finding, GuestPort, HostFacts};
+use std::{collections::BTreeSet, path::Path, time::Duration};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// A two-way stream of bytes to a guest.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+pub type BoxStream = Box<dyn Stream>;
+
+/// How long a door of a guest may take to say its first word.
+pub const ANSWER_SECONDS_MAX: u64 = 5;
+
+/// What exists of one generation of one desktop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    pub desktop: DesktopId,
+    /// 0 for what is left of a desktop without saying of which generation.
+    pub generation: u32,
+    /// `Off` when there is no machine.
+    pub power: Power,
+    /// The machine is known to the hypervisor.
+    pub domain: bool,
+    pub disk: bool,
+    pub seed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    Running,
+    Off,
+    Paused,
+    Crashed,
+}
+
+/// A host of desktops. Every step may be repeated without harm, and does nothing when there is nothing to do.
+#[async_trait]
+pub trait Compute: Send + Sync {
+    /// The host's name, as stored in `Desktop::host`.
+    fn name(&self) -> &str;
+
+    async fn facts(&self) -> Result<HostFacts, ComputeError>;
+
+    /// Everything of ours on the host, leftovers included. What is not ours is never touched.
+    async fn list(&self) -> Result<Vec<Observed>, ComputeError>;
+
+    /// Makes the machine's disk, a linked clone of `base`.
+    async fn clone_disk(&self, spec: &MachineSpec, base: &Path) -> Result<(), ComputeError>;
+
+    /// Makes the volume from which the guest sets itself up.
+    async fn write_seed(&self, spec: &MachineSpec, identity: &GuestIdentity) -> Result<(), ComputeError>;
+
+    /// Tells the hypervisor about the machine; takes the place of another generation of the same desktop.
+    async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError>;
+
+    async fn start(&self, spec: &MachineSpec) -> Result<(), ComputeError>;
+
+    /// Asks the guest to shut down; it may take its time, or not listen.
+    async fn shut_down(&self, desktop: DesktopId) -> Result<(), ComputeError>;
+
+    /// Pulls the plug.
+    async fn power_off(&self, desktop: DesktopId) -> Result<(), ComputeError>;
+
+    /// Removes machine, disk, seed, network helper and sockets of all generations but `keep_generation`.
+    async fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError>;
+
+    /// Opens a stream to a door of the guest. An open stream does not yet mean that the guest answers: [`Self::answers`].
+    async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError>;
+
+    /// What the machine's own display shows.
+    async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError>;
+
+    /// A base of [`MachineSpec::PORTS`] loopback ports that are neither in `taken` (other desktops' bases) nor in use.
+    async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError>;
+
+    /// What is wrong with the host, and how to mend it.
+    async fn doctor(&self) -> Vec<Finding>;
+
+    /// Whether a door of the guest answers in its protocol within [`ANSWER_SECONDS_MAX`].
+    async fn answers(&self, desktop: &Desktop, port: GuestPort) -> bool {
+        let greet = async {
+            let mut stream = self.dial(desktop, port).await.ok()?;
+            answers_on(&mut stream, port).await.ok().filter(|good| *good)
+        };
+        tokio::time::timeout(Duration::from_secs(ANSWER_SECONDS_MAX), greet).await.ok().flatten().is_some()
+    }
+}
+
+/// X.224 connection request asking for TLS ([MS-RDPBCGR] §2.2.1.1).
+const RDP_HELLO: [u8; 19] = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 1, 0, 0, 0];
+
+async fn answers_on(stream: &mut BoxStream, port: GuestPort) -> std::io::Result<bool> {
+    let mut first = [0; 4];
+    if port == GuestPort::Rdp {
+        stream.write_all(&RDP_HELLO).await?;
+        // TPKT header, then length and X.224 connection confirm.
+        let mut confirm = [0; 6];
+        stream.read_exact(&mut confirm).await?;
+        return Ok(matches!(confirm, [3, 0, _, _, _, code] if code & 0xf0 == 0xd0));
+    }
+    stream.read_exact(&mut first).await?;
+    Ok(&first == if port == GuestPort::Ssh { b"SSH-" } else { b"RFB " })
+}

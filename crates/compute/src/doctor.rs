@@ -1,0 +1,209 @@
+//! What is wrong with a host, and how to mend it. Every finding says what was seen, why it matters, and the exact fix.
+
+use crate::{command::run, host::machine_facts, probe};
+use oriel_model::{Finding, FindingEvidence, Severity};
+use std::path::{Path, PathBuf};
+
+/// Below this much free disk no desktop should be made, in bytes.
+const DISK_ERROR: u64 = 2 << 30;
+const DISK_WARNING: u64 = 20 << 30;
+const MEMORY_WARNING_MIB: u64 = 3 * 1024;
+const VERSION_SECONDS_MAX: u64 = 10;
+
+/// Where to look.
+#[derive(Clone, Debug)]
+pub struct DoctorOptions {
+    /// The data folder, which need not exist.
+    pub data: PathBuf,
+    /// libvirt's address, for example `qemu:///system`.
+    pub uri: String,
+}
+
+/// Looks at this machine; changes nothing but the remembered verdict of the probe.
+pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
+    let verdict = probe::probe(&options.data).await;
+    let mut findings = vec![verdict.finding(), qemu().await, qemu_img().await, passt().await];
+    findings.extend(libvirt(options).await);
+    findings.extend(apparmor());
+    findings.extend([disk_space(&options.data), memory(&options.data)]);
+    findings
+}
+
+pub(crate) fn finding(
+    id: &str,
+    severity: Severity,
+    subject: &str,
+    evidence: &[(&str, String)],
+    reason: String,
+    fix: &str,
+    source: &str,
+) -> Finding {
+    Finding {
+        id: id.to_owned(),
+        severity,
+        subject: subject.to_owned(),
+        evidence: evidence
+            .iter()
+            .map(|(path, content)| FindingEvidence { path: (*path).to_owned(), content: content.clone() })
+            .collect(),
+        reason,
+        fix: if severity == Severity::Ok { String::new() } else { fix.to_owned() },
+        source: source.to_owned(),
+    }
+}
+
+async fn program(id: &str, name: &str, severity: Severity, what_for: &str, fix: &str, source: &str) -> Finding {
+    match run(name, ["--version"], "say its version", VERSION_SECONDS_MAX).await {
+        Ok(output) => {
+            let version = output.stdout.lines().next().unwrap_or_default().to_owned();
+            finding(id, Severity::Ok, name, &[(name, version)], format!("{name} is there: {what_for}"), "", source)
+        }
+        Err(error) => finding(
+            id,
+            severity,
+            name,
+            &[(name, error.to_string())],
+            format!("{name} does not run, and is needed: {what_for}"),
+            fix,
+            source,
+        ),
+    }
+}
+
+async fn qemu() -> Finding {
+    program(
+        "qemu",
+        "qemu-system-x86_64",
+        Severity::Error,
+        "it runs the desktops",
+        "apt-get install qemu-system-x86   # Debian 12: from bookworm-backports",
+        "https://www.qemu.org/docs/master/system/index.html",
+    )
+    .await
+}
+
+async fn qemu_img() -> Finding {
+    program(
+        "qemu-img",
+        "qemu-img",
+        Severity::Error,
+        "it makes the desktops' disks",
+        "apt-get install qemu-utils",
+        "https://www.qemu.org/docs/master/tools/qemu-img.html",
+    )
+    .await
+}
+
+async fn passt() -> Finding {
+    program(
+        "passt",
+        "passt",
+        Severity::Warning,
+        "it leads desktops out to the network without letting them reach this machine or each other; without it they reach nothing",
+        "apt-get install passt",
+        "https://passt.top/passt/about/",
+    )
+    .await
+}
+
+#[cfg(feature = "libvirt")]
+async fn libvirt(options: &DoctorOptions) -> Vec<Finding> {
+    crate::libvirt::findings(&options.uri, &options.data).await
+}
+
+#[cfg(not(feature = "libvirt"))]
+#[expect(clippy::unused_async, reason = "the same shape as with libvirt")]
+async fn libvirt(options: &DoctorOptions) -> Vec<Finding> {
+    vec![finding(
+        "libvirt",
+        Severity::Warning,
+        &options.uri,
+        &[],
+        String::from("this program was built without libvirt, so it can hold no desktops on this machine"),
+        "cargo build --release --features libvirt",
+        "https://libvirt.org/",
+    )]
+}
+
+/// Where AppArmor is on, QEMU may open only what its profile names.
+fn apparmor() -> Option<Finding> {
+    const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
+    const LOCAL: &str = "/etc/apparmor.d/local/abstractions/libvirt-qemu";
+    let enabled = std::fs::read_to_string(ENABLED).ok()?;
+    if enabled.trim() != "Y" || !Path::new("/etc/apparmor.d/abstractions/libvirt-qemu").exists() {
+        return None;
+    }
+    let rules = std::fs::read_to_string(LOCAL).unwrap_or_default();
+    let good = rules.contains("/run/oriel/");
+    Some(finding(
+        "apparmor",
+        if good { Severity::Ok } else { Severity::Warning },
+        LOCAL,
+        &[(ENABLED, enabled.trim().to_owned()), (LOCAL, rules.trim().chars().take(400).collect())],
+        String::from(if good {
+            "AppArmor lets QEMU reach the network helpers of desktops"
+        } else {
+            "AppArmor keeps QEMU from the sockets under /run/oriel, so desktops with the network \"user\" cannot start"
+        }),
+        "mkdir -p /etc/apparmor.d/local/abstractions && echo '/run/oriel/** rw,' >> /etc/apparmor.d/local/abstractions/libvirt-qemu\n\
+         # and, where passt is confined too:\n\
+         sed -i 's|^  include <abstractions/passt>|&\\n  /run/oriel/** rw,|' /etc/apparmor.d/usr.bin.passt && apparmor_parser -r /etc/apparmor.d/usr.bin.passt",
+        "https://gitlab.com/apparmor/apparmor/-/wikis/Libvirt",
+    ))
+}
+
+fn disk_space(data: &Path) -> Finding {
+    let free = machine_facts(data).free_disk_bytes;
+    let severity = match free {
+        0..DISK_ERROR => Severity::Error,
+        DISK_ERROR..DISK_WARNING => Severity::Warning,
+        _ => Severity::Ok,
+    };
+    finding(
+        "disk-space",
+        severity,
+        &data.display().to_string(),
+        &[(&data.display().to_string(), format!("{:.1} GiB free", free as f64 / f64::from(1 << 30)))],
+        String::from(match severity {
+            Severity::Ok => "there is room for images and desktops",
+            _ => "images take about 1 GiB each and desktops grow with use; a full disk stops every desktop",
+        }),
+        "free some space, or put the data folder on a larger disk: oriel serve --data DIR",
+        "https://www.qemu.org/docs/master/system/images.html",
+    )
+}
+
+fn memory(data: &Path) -> Finding {
+    let facts = machine_facts(data);
+    let good = facts.memory_available_mib >= MEMORY_WARNING_MIB;
+    finding(
+        "memory",
+        if good { Severity::Ok } else { Severity::Warning },
+        "host",
+        &[("/proc/meminfo", format!("{} MiB of {} MiB available", facts.memory_available_mib, facts.memory_mib))],
+        String::from(if good {
+            "there is memory for desktops"
+        } else {
+            "a desktop takes 2 GiB unless its pool says otherwise"
+        }),
+        "stop desktops that nobody uses, or make the pool's desktops smaller: oriel pool set NAME --memory-mib 1024",
+        "https://www.qemu.org/docs/master/system/invocation.html",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn says_what_contract_asks_for() {
+        let data = tempfile::tempdir().unwrap();
+        let findings =
+            doctor(&DoctorOptions { data: data.path().to_owned(), uri: String::from("qemu:///nowhere-such") }).await;
+        for id in ["kvm", "qemu", "qemu-img", "passt", "libvirt", "disk-space", "memory"] {
+            let finding = findings.iter().find(|finding| finding.id == id).unwrap_or_else(|| panic!("no {id}"));
+            assert_eq!(finding.fix.is_empty(), finding.severity == Severity::Ok, "{finding:?}");
+            assert!(!finding.reason.is_empty() && finding.source.starts_with("https://"), "{finding:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What can go wrong with a host, in sentences for the person who must mend it.
+
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ComputeError {
+    #[error("cannot reach libvirt at {uri}: {reason}; run \"oriel doctor\" to see what is missing")]
+    Unreachable { uri: String, reason: String },
+    #[error("libvirt could not {action}: {reason}")]
+    Libvirt { action: String, reason: String },
+    #[error("the desktop has no machine on this host; start it again to make one")]
+    NoMachine,
+    #[error("the desktop's machine is not running; start it first")]
+    NotRunning,
+    #[error("cannot reach the guest at {address}: {reason}; it may still be starting")]
+    NotAnswering { address: String, reason: String },
+    #[error("the guest's address is not known yet; it may still be starting, or has no DHCP lease and no guest agent")]
+    NoAddress,
+    #[error(
+        "no pair of free loopback ports between {first} and {last}; widen the range in the configuration or remove desktops"
+    )]
+    NoPorts { first: u16, last: u16 },
+    #[error("{program} is missing; install it, \"oriel doctor\" tells how")]
+    ProgramMissing { program: String },
+    #[error("{program} failed to {action}: {reason}")]
+    Command { program: String, action: String, reason: String },
+    #[error("{program} took longer than {seconds} s to {action} and was stopped; the host may be overloaded")]
+    CommandSlow { program: String, action: String, seconds: u64 },
+    #[error("cannot {action} {path}: {source}")]
+    File { action: &'static str, path: PathBuf, source: std::io::Error },
+    #[error(
+        "QEMU runs as user id {user} and may not enter {path}; move the data folder (for example to /var/lib/oriel) or run: chmod o+x {path}"
+    )]
+    NotEnterable { user: u32, path: PathBuf },
+    #[error("the base image {path} is missing; import or build it again")]
+    NoImage { path: PathBuf },
+    #[error("cannot describe the machine: {0}")]
+    Xml(#[from] oriel_machine::XmlError),
+    #[error(transparent)]
+    Identity(#[from] oriel_machine::IdentityError),
+    #[error("cannot write the seed volume: {0}")]
+    Seed(String),
+    #[error("cannot read the machine's picture: {0}")]
+    Picture(String),
+    #[error("{0}")]
+    Injected(String),
+    #[error("a task of the host's room ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl ComputeError {
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+}

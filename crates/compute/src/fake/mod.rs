@@ -1,0 +1,306 @@
+//! A host that exists only in memory, for tests of what stands above this room.
+//!
+//! In [`FakeMode::Auto`] a machine starts and stops at once; in [`FakeMode::Explicit`] only when the test calls
+//! [`FakeCompute::settle`]. Any step can be made to fail. It outlives whoever uses it, as a real host does: give the same
+//! one to a second broker to see whether that finds what the first one left.
+
+use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot};
+use async_trait::async_trait;
+use oriel_machine::{GuestIdentity, MachineSpec};
+use oriel_model::{Accelerator, AcceleratorKind, Desktop, DesktopId, Finding, GuestPort, HostFacts};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::io::DuplexStream;
+
+/// Bytes that wait in a dialled stream in each direction.
+const STREAM_BYTES_MAX: usize = 1 << 20;
+/// Most far ends that are kept open for streams that nobody serves.
+const SILENT_STREAMS_MAX: usize = 64;
+const PORT_FIRST: u16 = 24_000;
+const PORT_LAST: u16 = 24_998;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FakeMode {
+    Auto,
+    Explicit,
+}
+
+/// The steps of [`Compute`], for recording and for faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FakeStep {
+    Facts,
+    List,
+    CloneDisk,
+    WriteSeed,
+    Define,
+    Start,
+    ShutDown,
+    PowerOff,
+    Remove,
+    Dial,
+    Screenshot,
+    FreePorts,
+}
+
+/// Serves the guest's end of a dialled stream.
+pub type FakeGuest = Box<dyn Fn(DesktopId, GuestPort, DuplexStream) + Send + Sync>;
+
+pub struct FakeCompute {
+    name: String,
+    mode: FakeMode,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    machines: BTreeMap<(DesktopId, u32), Machine>,
+    calls: Vec<(FakeStep, Option<DesktopId>)>,
+    faults: BTreeMap<FakeStep, VecDeque<String>>,
+    always: BTreeMap<FakeStep, String>,
+    guest: Option<FakeGuest>,
+    silent: VecDeque<DuplexStream>,
+    picture: Option<Screenshot>,
+}
+
+#[derive(Clone, Copy)]
+struct Machine {
+    power: Power,
+    /// What `settle` will make of it.
+    pending: Option<Power>,
+    domain: bool,
+    disk: bool,
+    seed: bool,
+}
+
+const NOTHING: Machine = Machine { power: Power::Off, pending: None, domain: false, disk: false, seed: false };
+
+impl FakeCompute {
+    pub fn new(name: impl Into<String>, mode: FakeMode) -> Self {
+        Self { name: name.into(), mode, state: Mutex::default() }
+    }
+
+    /// The next call of `step` fails with `message`; several faults queue up.
+    pub fn fail_next(&self, step: FakeStep, message: impl Into<String>) {
+        self.state().faults.entry(step).or_default().push_back(message.into());
+    }
+
+    /// Every call of `step` fails until told otherwise with `None`.
+    pub fn fail_always(&self, step: FakeStep, message: Option<&str>) {
+        let mut state = self.state();
+        match message {
+            Some(message) => state.always.insert(step, message.to_owned()),
+            None => state.always.remove(&step),
+        };
+    }
+
+    /// Completes starts and stops that hang in [`FakeMode::Explicit`].
+    pub fn settle(&self, desktop: DesktopId) {
+        for ((id, _), machine) in &mut self.state().machines {
+            if *id == desktop {
+                machine.power = machine.pending.take().unwrap_or(machine.power);
+            }
+        }
+    }
+
+    /// Changes a machine behind everybody's back: a crash, `virsh destroy`, a pulled plug.
+    pub fn set_power(&self, desktop: DesktopId, power: Power) {
+        for ((id, _), machine) in &mut self.state().machines {
+            if *id == desktop && machine.domain {
+                machine.power = power;
+                machine.pending = None;
+            }
+        }
+    }
+
+    /// Leaves something on the host that nobody asked for.
+    pub fn leave_behind(&self, observed: Observed) {
+        let Observed { desktop, generation, power, domain, disk, seed } = observed;
+        self.state().machines.insert((desktop, generation), Machine { power, pending: None, domain, disk, seed });
+    }
+
+    /// Who answers when a guest is dialled; until this is set streams open and stay silent.
+    pub fn serve(&self, guest: FakeGuest) {
+        self.state().guest = Some(guest);
+    }
+
+    pub fn show(&self, picture: Screenshot) {
+        self.state().picture = Some(picture);
+    }
+
+    /// All calls so far, oldest first.
+    pub fn calls(&self) -> Vec<(FakeStep, Option<DesktopId>)> {
+        self.state().calls.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self, step: FakeStep, desktop: Option<DesktopId>) -> Result<MutexGuard<'_, State>, ComputeError> {
+        let mut state = self.state();
+        state.calls.push((step, desktop));
+        let fault =
+            state.faults.get_mut(&step).and_then(VecDeque::pop_front).or_else(|| state.always.get(&step).cloned());
+        fault.map_or(Ok(state), |message| Err(ComputeError::Injected(message)))
+    }
+
+    fn change(&self, machine: &mut Machine, power: Power) {
+        match self.mode {
+            FakeMode::Auto => machine.power = power,
+            FakeMode::Explicit => machine.pending = Some(power).filter(|power| *power != machine.power),
+        }
+    }
+}
+
+impl State {
+    fn entry(&mut self, spec: &MachineSpec) -> &mut Machine {
+        self.machines.entry((spec.desktop, spec.generation)).or_insert(NOTHING)
+    }
+
+    fn defined(&mut self, desktop: DesktopId) -> Option<&mut Machine> {
+        self.machines.iter_mut().find(|((id, _), machine)| *id == desktop && machine.domain).map(|(_, machine)| machine)
+    }
+}
+
+#[async_trait]
+impl Compute for FakeCompute {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn facts(&self) -> Result<HostFacts, ComputeError> {
+        drop(self.step(FakeStep::Facts, None)?);
+        Ok(HostFacts {
+            name: self.name.clone(),
+            uri: String::from("fake:///"),
+            os: String::from("a host in memory"),
+            kernel: String::from("0"),
+            arch: String::from("x86_64"),
+            cpus: 8,
+            cpu_model: String::from("none"),
+            memory_mib: 65_536,
+            free_disk_bytes: 1 << 40,
+            libvirt_version: None,
+            qemu_version: None,
+            accelerator: Accelerator { kind: AcceleratorKind::Tcg, reason: String::from("nothing runs here") },
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<Observed>, ComputeError> {
+        let state = self.step(FakeStep::List, None)?;
+        let observed = |((desktop, generation), machine): (&(DesktopId, u32), &Machine)| Observed {
+            desktop: *desktop,
+            generation: *generation,
+            power: machine.power,
+            domain: machine.domain,
+            disk: machine.disk,
+            seed: machine.seed,
+        };
+        Ok(state.machines.iter().map(observed).collect())
+    }
+
+    async fn clone_disk(&self, spec: &MachineSpec, _base: &Path) -> Result<(), ComputeError> {
+        self.step(FakeStep::CloneDisk, Some(spec.desktop))?.entry(spec).disk = true;
+        Ok(())
+    }
+
+    async fn write_seed(&self, spec: &MachineSpec, _identity: &GuestIdentity) -> Result<(), ComputeError> {
+        self.step(FakeStep::WriteSeed, Some(spec.desktop))?.entry(spec).seed = true;
+        Ok(())
+    }
+
+    async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::Define, Some(spec.desktop))?;
+        for ((id, generation), machine) in &mut state.machines {
+            if *id == spec.desktop && *generation != spec.generation {
+                *machine = Machine { power: Power::Off, pending: None, domain: false, ..*machine };
+            }
+        }
+        state.entry(spec).domain = true;
+        Ok(())
+    }
+
+    async fn start(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::Start, Some(spec.desktop))?;
+        let machine = state.entry(spec);
+        if !machine.domain || !machine.disk {
+            return Err(ComputeError::NoMachine);
+        }
+        self.change(machine, Power::Running);
+        Ok(())
+    }
+
+    async fn shut_down(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::ShutDown, Some(desktop))?;
+        if let Some(machine) = state.defined(desktop) {
+            self.change(machine, Power::Off);
+        }
+        Ok(())
+    }
+
+    async fn power_off(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::PowerOff, Some(desktop))?;
+        if let Some(machine) = state.defined(desktop) {
+            (machine.power, machine.pending) = (Power::Off, None);
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::Remove, Some(desktop))?;
+        state.machines.retain(|(id, generation), _| *id != desktop || Some(*generation) == keep_generation);
+        Ok(())
+    }
+
+    async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError> {
+        let mut state = self.step(FakeStep::Dial, Some(desktop.id))?;
+        match state.defined(desktop.id) {
+            None => return Err(ComputeError::NoMachine),
+            Some(machine) if machine.power != Power::Running => return Err(ComputeError::NotRunning),
+            Some(_) => {}
+        }
+        let (near, far) = tokio::io::duplex(STREAM_BYTES_MAX);
+        match &state.guest {
+            Some(guest) => guest(desktop.id, port, far),
+            None => {
+                state.silent.push_back(far);
+                if state.silent.len() > SILENT_STREAMS_MAX {
+                    state.silent.pop_front();
+                }
+            }
+        }
+        Ok(Box::new(near))
+    }
+
+    async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError> {
+        let mut state = self.step(FakeStep::Screenshot, Some(desktop))?;
+        if state.defined(desktop).is_none_or(|machine| machine.power != Power::Running) {
+            return Err(ComputeError::NotRunning);
+        }
+        Ok(state.picture.clone().unwrap_or_else(|| Screenshot {
+            width: 4,
+            height: 2,
+            rgba: [32, 64, 96, 255].repeat(8),
+        }))
+    }
+
+    async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {
+        drop(self.step(FakeStep::FreePorts, None)?);
+        (PORT_FIRST..=PORT_LAST)
+            .step_by(usize::from(MachineSpec::PORTS))
+            .find(|port| !taken.contains(port))
+            .ok_or(ComputeError::NoPorts { first: PORT_FIRST, last: PORT_LAST })
+    }
+
+    async fn doctor(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// A running machine answers, served or not.
+    async fn answers(&self, desktop: &Desktop, _port: GuestPort) -> bool {
+        self.state().defined(desktop.id).is_some_and(|machine| machine.power == Power::Running)
+    }
+}

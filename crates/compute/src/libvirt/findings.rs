@@ -1,0 +1,91 @@
+//! What the doctor says about libvirt.
+
+use super::{
+    connection::{Connection, failed, version_text},
+    disk::check_enterable,
+};
+use crate::doctor::finding;
+use oriel_model::{Finding, Severity};
+use std::path::Path;
+
+const SOURCE: &str = "https://libvirt.org/uri.html";
+/// libvirt's own default network, for pools with the network `nat`.
+const NETWORK: &str = "default";
+
+/// Whether libvirt answers at `uri`, whether its QEMU may enter `data`, and whether its default network runs.
+pub async fn findings(uri: &str, data: &Path) -> Vec<Finding> {
+    let connection = Connection::new(uri);
+    let answer = connection
+        .with(|connect| {
+            let library = connect.get_lib_version().map_err(failed("say its version"))?;
+            let network =
+                virt::network::Network::lookup_by_name(connect, NETWORK).and_then(|network| network.is_active());
+            Ok((library, connect.get_hyp_version().ok(), network.ok()))
+        })
+        .await;
+    let (library, hypervisor, network) = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            return vec![finding(
+                "libvirt",
+                Severity::Error,
+                uri,
+                &[(uri, error.to_string())],
+                String::from("libvirt does not answer, so no desktop can run"),
+                "apt-get install libvirt-daemon-system && systemctl enable --now libvirtd   # without systemd: virtlogd -d; libvirtd -d",
+                SOURCE,
+            )];
+        }
+    };
+    let evidence = format!(
+        "libvirt {}, QEMU {}",
+        version_text(library),
+        hypervisor.map_or_else(|| String::from("unknown"), version_text)
+    );
+    let mut all =
+        vec![finding("libvirt", Severity::Ok, uri, &[(uri, evidence)], String::from("libvirt answers"), "", SOURCE)];
+    all.push(match network {
+        Some(true) => finding(
+            "libvirt-network",
+            Severity::Ok,
+            NETWORK,
+            &[],
+            String::from("libvirt's NAT network runs"),
+            "",
+            SOURCE,
+        ),
+        _ => finding(
+            "libvirt-network",
+            Severity::Note,
+            NETWORK,
+            &[(NETWORK, String::from(if network.is_none() { "not defined" } else { "not running" }))],
+            String::from("libvirt's NAT network does not run; only pools with the network \"nat\" need it"),
+            "virsh -c qemu:///system net-autostart default && virsh -c qemu:///system net-start default",
+            "https://wiki.libvirt.org/VirtualNetworking.html",
+        ),
+    });
+    if let Ok(user) = connection.qemu_user().await {
+        let subject = data.display().to_string();
+        all.push(match check_enterable(data, user) {
+            Ok(()) => finding(
+                "data-folder",
+                Severity::Ok,
+                &subject,
+                &[],
+                String::from("QEMU's user may enter the data folder"),
+                "",
+                SOURCE,
+            ),
+            Err(error) => finding(
+                "data-folder",
+                Severity::Error,
+                &subject,
+                &[("qemu", format!("runs as user {} and group {}", user.user, user.group))],
+                error.to_string(),
+                "oriel serve --data /var/lib/oriel",
+                "https://libvirt.org/drvqemu.html#posix-users-groups",
+            ),
+        });
+    }
+    all
+}

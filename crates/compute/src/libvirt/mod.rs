@@ -1,0 +1,406 @@
+//! Desktops on libvirt and QEMU.
+//!
+//! Files of a desktop lie in `{data}/desktops/{id}/`, one set per generation: `disk-3.qcow2`, `seed-3.iso`,
+//! `serial-3.log`. Its network helper lives in `{run}/{id}/` ([`network`]).
+
+mod connection;
+mod disk;
+mod findings;
+mod network;
+mod places;
+mod seed_iso;
+
+pub use findings::findings;
+
+use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, host::machine_facts, probe};
+use async_trait::async_trait;
+use connection::{Connection, QemuUser};
+use oriel_machine::{GuestIdentity, MachineSpec, Marker, Places, domain_xml, marker_of};
+use oriel_model::{Desktop, DesktopId, Finding, GuestPort, HostFacts, Network};
+use places::{Kind, Layout};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    ops::RangeInclusive,
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::net::{TcpStream, UnixStream};
+use virt::{connect::Connect, domain::Domain, stream::Stream as VirtStream, sys};
+
+/// How long a guest's door may take to open, in seconds.
+const DIAL_SECONDS_MAX: u64 = 5;
+const RDP_PORT: u16 = 3389;
+const SSH_PORT: u16 = 22;
+/// One read of a screenshot's stream, in bytes.
+const PICTURE_CHUNK: usize = 256 * 1024;
+
+/// How to reach libvirt, and where desktops' files go.
+#[derive(Clone, Debug)]
+pub struct LibvirtConfig {
+    /// What people and the database call this host.
+    pub name: String,
+    /// Any `qemu:///` address of this machine: `qemu:///system`, `qemu:///session`, `qemu:///embed?root=DIR`.
+    pub uri: String,
+    /// The data folder; QEMU's user must be able to enter it.
+    pub data: PathBuf,
+    /// For sockets, whose paths must be short (107 bytes): `/run/oriel`.
+    pub run: PathBuf,
+    /// Loopback ports for desktops on the `user` network.
+    pub ports: RangeInclusive<u16>,
+}
+
+impl LibvirtConfig {
+    pub const PORTS: RangeInclusive<u16> = 24_000..=28_999;
+}
+
+pub struct LibvirtCompute {
+    config: LibvirtConfig,
+    connection: Connection,
+    layout: Layout,
+}
+
+impl LibvirtCompute {
+    /// Connects when it is first needed, and again whenever libvirt was restarted.
+    pub fn new(config: LibvirtConfig) -> Self {
+        let layout = Layout::new(&config.data, &config.run);
+        Self { connection: Connection::new(&config.uri), layout, config }
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connect) -> Result<T, ComputeError> + Send + 'static,
+    ) -> Result<T, ComputeError> {
+        self.connection.with(work).await
+    }
+
+    async fn places(&self, spec: &MachineSpec) -> Places {
+        let file = |kind| self.layout.file(spec.desktop, spec.generation, kind);
+        let passt = spec.network == Network::User && network::available().await;
+        Places {
+            disk: file(Kind::Disk),
+            seed: Some(file(Kind::Seed)).filter(|seed| seed.exists()),
+            network_socket: passt.then(|| self.layout.network_socket(spec.desktop)),
+            serial_log: Some(file(Kind::Serial)),
+        }
+    }
+
+    /// Makes a machine that is not our generation go, and says whether the wanted one is there.
+    async fn remove_domain(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<bool, ComputeError> {
+        self.with(move |connect| {
+            let Some((domain, marker)) = find(connect, desktop)? else { return Ok(false) };
+            if keep_generation == Some(marker.generation) {
+                return Ok(true);
+            }
+            pull_plug(&domain)?;
+            let flags = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+                | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+                | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+                | sys::VIR_DOMAIN_UNDEFINE_NVRAM;
+            domain
+                .undefine_flags(flags)
+                .or_else(connection::fine_when_gone)
+                .map_err(connection::failed("remove the machine"))?;
+            Ok(false)
+        })
+        .await
+    }
+
+    async fn guest_address(&self, desktop: DesktopId) -> Result<IpAddr, ComputeError> {
+        self.with(move |connect| {
+            let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+            if !domain.is_active().map_err(connection::failed("look at the machine"))? {
+                return Err(ComputeError::NotRunning);
+            }
+            // A lease is the host's own word; the guest's word comes next.
+            let sources =
+                [sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT];
+            let addresses =
+                sources.into_iter().filter_map(|source| domain.interface_addresses(source, 0).ok()).flatten();
+            addresses
+                .flat_map(|interface| interface.addrs)
+                .filter_map(|address| address.addr.parse::<Ipv4Addr>().ok())
+                .find(|address| !address.is_loopback() && !address.is_link_local())
+                .map(IpAddr::V4)
+                .ok_or(ComputeError::NoAddress)
+        })
+        .await
+    }
+}
+
+/// The desktop's domain, if it is really ours.
+fn find(connect: &Connect, desktop: DesktopId) -> Result<Option<(Domain, Marker)>, ComputeError> {
+    let domain = match Domain::lookup_by_uuid(connect, desktop.0) {
+        Ok(domain) => domain,
+        Err(error) if connection::is_gone(&error) => return Ok(None),
+        Err(error) => return Err(connection::failed("look for the machine")(error)),
+    };
+    Ok(mark(&domain).filter(|marker| marker.desktop == desktop).map(|marker| (domain, marker)))
+}
+
+fn mark(domain: &Domain) -> Option<Marker> {
+    let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
+    marker_of(&domain.get_metadata(kind, Some(oriel_machine::METADATA_NAMESPACE), 0).ok()?)
+}
+
+fn power(domain: &Domain) -> Power {
+    match domain.get_state() {
+        Ok((sys::VIR_DOMAIN_PAUSED | sys::VIR_DOMAIN_PMSUSPENDED, _)) => Power::Paused,
+        Ok((sys::VIR_DOMAIN_CRASHED, _)) => Power::Crashed,
+        // A guest that panicked is destroyed; libvirt remembers why.
+        Ok((sys::VIR_DOMAIN_SHUTOFF, reason)) if reason == sys::VIR_DOMAIN_SHUTOFF_CRASHED as i32 => Power::Crashed,
+        Ok((sys::VIR_DOMAIN_RUNNING | sys::VIR_DOMAIN_BLOCKED | sys::VIR_DOMAIN_SHUTDOWN, _)) => Power::Running,
+        _ => Power::Off,
+    }
+}
+
+fn pull_plug(domain: &Domain) -> Result<(), ComputeError> {
+    if domain
+        .is_active()
+        .or_else(|error| if connection::is_gone(&error) { Ok(false) } else { Err(error) })
+        .map_err(connection::failed("look at the machine"))?
+    {
+        domain.destroy().or_else(connection::fine_when_gone).map_err(connection::failed("switch the machine off"))?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Compute for LibvirtCompute {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    async fn facts(&self) -> Result<HostFacts, ComputeError> {
+        let machine = machine_facts(&self.config.data);
+        let versions =
+            self.with(|connect| Ok((connect.get_lib_version().ok(), connect.get_hyp_version().ok()))).await?;
+        let accelerator = probe::probe(&self.config.data).await.accelerator();
+        Ok(HostFacts {
+            name: self.config.name.clone(),
+            uri: self.config.uri.clone(),
+            os: machine.os,
+            kernel: machine.kernel,
+            arch: machine.arch,
+            cpus: machine.cpus,
+            cpu_model: machine.cpu_model,
+            memory_mib: machine.memory_mib,
+            free_disk_bytes: machine.free_disk_bytes,
+            libvirt_version: versions.0.map(connection::version_text),
+            qemu_version: versions.1.map(connection::version_text),
+            accelerator,
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<Observed>, ComputeError> {
+        let domains = self
+            .with(|connect| {
+                let domains = connect.list_all_domains(0).map_err(connection::failed("list machines"))?;
+                Ok(domains.iter().filter_map(|domain| Some((mark(domain)?, power(domain)))).collect::<Vec<_>>())
+            })
+            .await?;
+        let mut all = BTreeMap::new();
+        for found in self.layout.scan()? {
+            let key = (found.desktop, found.generation.unwrap_or(0));
+            let observed = all.entry(key).or_insert_with(|| nothing(key));
+            observed.disk |= found.kind == Some(Kind::Disk);
+            observed.seed |= found.kind == Some(Kind::Seed);
+        }
+        for (marker, power) in domains {
+            let key = (marker.desktop, marker.generation);
+            let observed = all.entry(key).or_insert_with(|| nothing(key));
+            (observed.domain, observed.power) = (true, power);
+        }
+        // An empty folder matters only when nothing else is left of its desktop.
+        let whole: BTreeSet<DesktopId> =
+            all.keys().filter(|(_, generation)| *generation > 0).map(|(desktop, _)| *desktop).collect();
+        Ok(all
+            .into_values()
+            .filter(|observed| {
+                observed.generation > 0 || observed.domain || observed.disk || !whole.contains(&observed.desktop)
+            })
+            .collect())
+    }
+
+    async fn clone_disk(&self, spec: &MachineSpec, base: &Path) -> Result<(), ComputeError> {
+        self.layout.make_desktop_folder(spec.desktop)?;
+        if let Ok(user) = self.connection.qemu_user().await {
+            disk::check_enterable(&self.config.data, user)?;
+            disk::check_enterable(base, user)?;
+        }
+        disk::clone(base, &self.layout.file(spec.desktop, spec.generation, Kind::Disk), spec.disk_gib).await
+    }
+
+    async fn write_seed(&self, spec: &MachineSpec, identity: &GuestIdentity) -> Result<(), ComputeError> {
+        self.layout.make_desktop_folder(spec.desktop)?;
+        seed_iso::write(
+            &self.layout.file(spec.desktop, spec.generation, Kind::Seed),
+            oriel_machine::seed(spec, identity)?,
+        )
+    }
+
+    async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
+        self.remove_domain(spec.desktop, Some(spec.generation)).await?;
+        let libvirt =
+            self.with(|connect| connect.get_lib_version().map_err(connection::failed("say its version"))).await?;
+        let xml = domain_xml(spec, &self.places(spec).await, libvirt)?;
+        self.with(move |connect| {
+            Domain::define_xml(connect, &xml).map(drop).map_err(connection::failed("define the machine"))
+        })
+        .await
+    }
+
+    async fn start(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
+        let (desktop, generation) = (spec.desktop, spec.generation);
+        let power = self
+            .with(move |connect| {
+                let found = find(connect, desktop)?.filter(|(_, marker)| marker.generation == generation);
+                found.map(|(domain, _)| power(&domain)).ok_or(ComputeError::NoMachine)
+            })
+            .await?;
+        if power == Power::Running {
+            return Ok(());
+        }
+        if power != Power::Paused && spec.network == Network::User && network::available().await {
+            let user = self.connection.qemu_user().await?;
+            network::start(&self.layout, desktop, spec.port_base, user).await?;
+        }
+        self.with(move |connect| {
+            let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+            match self::power(&domain) {
+                Power::Running => Ok(()),
+                Power::Paused => domain.resume().map(drop).map_err(connection::failed("resume the machine")),
+                Power::Off | Power::Crashed => {
+                    domain.create().map(drop).map_err(connection::failed("start the machine"))
+                }
+            }
+        })
+        .await
+    }
+
+    async fn shut_down(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        self.with(move |connect| {
+            let Some((domain, _)) = find(connect, desktop)? else { return Ok(()) };
+            if power(&domain) != Power::Running {
+                return Ok(());
+            }
+            // The agent when it listens, the power button otherwise.
+            let agent = domain.shutdown_flags(sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT);
+            agent
+                .or_else(|_| domain.shutdown_flags(sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN))
+                .map(drop)
+                .or_else(connection::fine_when_gone)
+                .map_err(connection::failed("shut the machine down"))
+        })
+        .await
+    }
+
+    async fn power_off(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        self.with(move |connect| find(connect, desktop)?.map_or(Ok(()), |(domain, _)| pull_plug(&domain))).await?;
+        network::stop(&self.layout, desktop).await
+    }
+
+    async fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError> {
+        let kept = self.remove_domain(desktop, keep_generation).await?;
+        if !kept {
+            network::stop(&self.layout, desktop).await?;
+        }
+        self.layout.remove(desktop, keep_generation)
+    }
+
+    async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError> {
+        let (guest, offset) = match port {
+            GuestPort::Console => return self.console(desktop.id).await,
+            GuestPort::Rdp => (RDP_PORT, 0),
+            GuestPort::Ssh => (SSH_PORT, 1),
+        };
+        let address = match desktop.port_base.and_then(|base| base.checked_add(offset)) {
+            Some(host) => SocketAddr::from((Ipv4Addr::LOCALHOST, host)),
+            None => SocketAddr::new(self.guest_address(desktop.id).await?, guest),
+        };
+        let failed = |reason: String| ComputeError::NotAnswering { address: address.to_string(), reason };
+        let stream = tokio::time::timeout(Duration::from_secs(DIAL_SECONDS_MAX), TcpStream::connect(address))
+            .await
+            .map_err(|_| failed(format!("no answer within {DIAL_SECONDS_MAX} s")))?
+            .map_err(|error| failed(error.to_string()))?;
+        // Keystrokes must not wait for more of their kind.
+        stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
+        Ok(Box::new(stream))
+    }
+
+    async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError> {
+        self.with(move |connect| {
+            let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+            if power(&domain) != Power::Running {
+                return Err(ComputeError::NotRunning);
+            }
+            let failed = || connection::failed("take a picture of the machine's display");
+            let stream = VirtStream::new(connect, 0).map_err(failed())?;
+            domain.screenshot(&stream, 0, 0).map_err(failed())?;
+            let mut encoded = Vec::new();
+            let mut chunk = vec![0; PICTURE_CHUNK];
+            loop {
+                let got = stream.recv(&mut chunk).map_err(failed())?;
+                if got == 0 {
+                    break;
+                }
+                encoded.extend_from_slice(chunk.get(..got).unwrap_or_default());
+                if encoded.len() > Screenshot::ENCODED_MAX {
+                    let _ = stream.abort();
+                    return Err(ComputeError::Picture(format!("it is larger than {} bytes", Screenshot::ENCODED_MAX)));
+                }
+            }
+            stream.finish().map_err(failed())?;
+            Screenshot::decode(&encoded)
+        })
+        .await
+    }
+
+    async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {
+        let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let (first, last) = (*self.config.ports.start(), *self.config.ports.end());
+        let bases = (first..last).step_by(usize::from(MachineSpec::PORTS));
+        bases
+            .filter(|base| !taken.contains(base))
+            .find(|base| free(*base) && free(base.saturating_add(1)))
+            .ok_or(ComputeError::NoPorts { first, last })
+    }
+
+    async fn doctor(&self) -> Vec<Finding> {
+        crate::doctor(&crate::DoctorOptions { data: self.config.data.clone(), uri: self.config.uri.clone() }).await
+    }
+}
+
+impl LibvirtCompute {
+    /// One end of a socket pair goes to QEMU's VNC server through libvirt: nothing listens anywhere, and no permission
+    /// on any path is needed.
+    async fn console(&self, desktop: DesktopId) -> Result<BoxStream, ComputeError> {
+        let near = self
+            .with(move |connect| {
+                let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+                if power(&domain) == Power::Off {
+                    return Err(ComputeError::NotRunning);
+                }
+                let pair = std::os::unix::net::UnixStream::pair();
+                let (near, far) = pair.map_err(|error| ComputeError::NotAnswering {
+                    address: String::from("the console"),
+                    reason: error.to_string(),
+                })?;
+                domain
+                    .open_graphics(0, far.as_raw_fd(), sys::VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)
+                    .map_err(connection::failed("open the machine's console"))?;
+                Ok(near)
+            })
+            .await?;
+        let stream = near.set_nonblocking(true).and_then(|()| UnixStream::from_std(near));
+        Ok(Box::new(stream.map_err(|error| ComputeError::NotAnswering {
+            address: String::from("the console"),
+            reason: error.to_string(),
+        })?))
+    }
+}
+
+const fn nothing((desktop, generation): (DesktopId, u32)) -> Observed {
+    Observed { desktop, generation, power: Power::Off, domain: false, disk: false, seed: false }
+}
