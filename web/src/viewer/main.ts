@@ -1,0 +1,488 @@
+/** The viewer page: `/viewer/?desktop=ID&kind=rdp|vnc|ssh`. Puts the parts together; each part has a file of its own. */
+import "./style.css";
+import type { ConnectionKind } from "./api";
+import { Clipboard } from "./clipboard";
+import { Delays, type Marks, type OrielHooks } from "./hooks";
+import { detectPlatform, Keyboard } from "./input/keyboard";
+import { chooseLayout, chosenLayout, guessLayout, readCaps } from "./input/layout";
+import { Mouse } from "./input/pointer";
+import { listenToText } from "./input/textarea";
+import { Touch, type TouchManner } from "./input/touch";
+import { Cursor } from "./screen/cursor";
+import { RemoteScreen } from "./screen/remote";
+import { type ScaleMode, View } from "./screen/view";
+import { type Phase, Session } from "./session";
+import type { TerminalView } from "./terminal";
+import { Banner } from "./ui/banner";
+import { el, store, stored } from "./ui/dom";
+import { canFullscreen, isFullscreen, toggleFullscreen } from "./ui/fullscreen";
+import { keysPanel } from "./ui/keys";
+import { layoutMenu, radios, toggle } from "./ui/settings";
+import { Meter, StatsOverlay } from "./ui/stats";
+import { Toolbar } from "./ui/toolbar";
+import { Waiting } from "./ui/waiting";
+import { encodeText, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
+
+const query = new URLSearchParams(location.search);
+const desktop = query.get("desktop") ?? "";
+const asked = query.get("kind");
+const kind: ConnectionKind = asked === "vnc" || asked === "ssh" ? asked : "rdp";
+const isTerminal = kind === "ssh";
+const KIND_NAMES: Readonly<Record<ConnectionKind, string>> = { rdp: "Desktop", vnc: "Console", ssh: "Shell" };
+
+const platform = detectPlatform(navigator.userAgent);
+const epoch = () => performance.timeOrigin + performance.now();
+const marks: Marks = {
+  started: epoch(),
+  first_picture: null,
+  last_frame: null,
+  last_sequence: null,
+  last_key: null,
+};
+const keyDelays = new Delays();
+const meter = new Meter();
+/** Frames whose end has arrived and which are not acknowledged yet. */
+const inFlight = new Set<number>();
+
+// ---- The page's parts ----
+
+const canvas = el("canvas", { class: "screen" });
+const stage = el("main", { class: isTerminal ? "stage terminal" : "stage", "aria-label": KIND_NAMES[kind] });
+const area = el("textarea", {
+  class: "typing",
+  "aria-label": "Keyboard input for the desktop",
+  autocapitalize: "off",
+  autocomplete: "off",
+  autocorrect: "off",
+  spellcheck: "false",
+  rows: 1,
+});
+if (!isTerminal) stage.append(canvas, area);
+
+let terminal: TerminalView | null = null;
+let layout = chosenLayout();
+let guessed = "";
+
+const session = new Session(desktop, kind, {
+  phase: onPhase,
+  hello: () => {
+    const common = { layout: layout || guessed };
+    if (terminal) {
+      const { columns: width, rows: height, received } = terminal;
+      return { width, height, scale: Math.round(devicePixelRatio * 100), received, ...common };
+    }
+    view?.forget();
+    const size = view?.wanted() ?? { width: 80, height: 24, scale: 100 };
+    return { ...size, received: 0n, ...common };
+  },
+  record: onRecord,
+  screen: (message) => {
+    remote?.message(message);
+  },
+  opened: () => {
+    inFlight.clear();
+    remote?.reset();
+    terminal?.opened();
+  },
+});
+
+const banner = new Banner(() => session.reconnect());
+const waiting = new Waiting({
+  retry: () => session.start(),
+  signIn: `/?next=${encodeURIComponent(location.pathname + location.search)}`,
+  home: "/",
+});
+
+const keyboard = new Keyboard(
+  {
+    key: (down, code, keysym) => {
+      session.send({ type: "key", down, code, keysym });
+      marks.last_key = epoch();
+    },
+    text: (text) => {
+      for (let rest = text; rest; ) {
+        const piece = new TextDecoder().decode(encodeText(rest, TEXT_BYTES_MAX));
+        if (!piece) break;
+        session.send({ type: "text", text: piece });
+        rest = rest.slice(piece.length);
+      }
+    },
+    release: () => session.send({ type: "release" }),
+    menu: () => toolbar.show(true),
+  },
+  platform,
+);
+
+const clipboard = new Clipboard(
+  {
+    clipboard: (bytes) => session.send({ type: "clipboard", format: 0, bytes }),
+    type: (text) => (terminal ? terminal.paste(text) : session.send({ type: "text", text })),
+  },
+  (text) => banner.notice(text),
+);
+
+// ---- The screen ----
+
+let view: View | null = null;
+let remote: RemoteScreen | null = null;
+let cursor: Cursor | null = null;
+let touch: Touch | null = null;
+const toldProblems = new Set<string>();
+
+function focusScreen(): void {
+  if (terminal) terminal.focus();
+  else area.focus({ preventScroll: true });
+}
+
+function startScreen(): void {
+  const pointers = {
+    pointer: (x: number, y: number, buttons: number) => session.send({ type: "pointer", x, y, buttons }),
+    wheel: (x: number, y: number, dx: number, dy: number) => session.send({ type: "wheel", x, y, dx, dy }),
+  };
+  cursor = new Cursor(canvas, stage);
+  view = new View(
+    stage,
+    canvas,
+    (scale) => cursor?.scale(scale),
+    (width, height, scale) => session.send({ type: "resize", width, height, scale }),
+  );
+  const mode = stored("scale", "match");
+  if (mode === "fit" || mode === "actual") view.setMode(mode);
+  remote = new RemoteScreen(canvas, {
+    size: (width, height) => view?.resized(width, height),
+    shown: (sequence, shown) => {
+      session.send({ type: "ack", sequence });
+      inFlight.delete(sequence);
+      marks.last_frame = shown;
+      marks.last_sequence = sequence;
+      marks.first_picture ??= shown;
+      session.arrived();
+    },
+    problem: (text) => {
+      console.warn("screen:", text);
+      if (toldProblems.has(text)) return;
+      toldProblems.add(text);
+      banner.notice(`Part of the picture is missing: ${text}.`);
+    },
+  });
+  const place = view;
+  new Mouse(canvas, place.locate, pointers, focusScreen);
+  touch = new Touch(
+    canvas,
+    place.locate,
+    pointers,
+    {
+      pinch: (factor, x, y, dx, dy) => place.pinch(factor, x, y, dx, dy),
+      density: place.density,
+      size: () => place.surface,
+      showPointer: (x, y) => {
+        const point = place.toWindow(x, y);
+        cursor?.pin(point.x, point.y);
+      },
+    },
+    () => undefined,
+  );
+  touch.manner = stored("touch", "direct") === "trackpad" ? "trackpad" : "direct";
+
+  area.addEventListener("keydown", (event) => {
+    if (keyboard.down(event)) event.preventDefault();
+    keyDelays.add(performance.now() - event.timeStamp);
+    keys.refresh();
+  });
+  area.addEventListener("keyup", (event) => {
+    if (keyboard.up(event)) event.preventDefault();
+    keys.refresh();
+  });
+  area.addEventListener("paste", (event) => {
+    event.preventDefault();
+    clipboard.offer(event.clipboardData?.getData("text/plain") ?? "");
+    keyboard.pasted();
+  });
+  area.addEventListener("blur", () => keyboard.releaseAll());
+  window.addEventListener("blur", () => keyboard.releaseAll());
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) keyboard.releaseAll();
+  });
+  listenToText(area, keyboard, platform);
+}
+
+async function startTerminal(): Promise<void> {
+  const { TerminalView } = await import("./terminal");
+  terminal = new TerminalView(
+    stage,
+    {
+      input: (bytes) => session.send({ type: "terminal_input", bytes }),
+      resize: (columns, rows) => session.send({ type: "terminal_resize", columns, rows }),
+      ack: (offset) => {
+        marks.last_frame = epoch();
+        marks.first_picture ??= marks.last_frame;
+        session.send({ type: "terminal_ack", offset });
+      },
+    },
+    (text) => void navigator.clipboard?.writeText(text).catch(() => undefined),
+  );
+  terminal.copyOnSelect = stored("copy-on-select", "no") === "yes";
+  stage.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.ctrlKey && event.altKey && event.shiftKey && /^(Control|Alt|Shift)/.test(event.code)) {
+        event.stopPropagation();
+        toolbar.show(true);
+      }
+    },
+    { capture: true },
+  );
+}
+
+// ---- What the server says ----
+
+let lastConnection = "";
+
+function onRecord(record: ServerRecord): void {
+  switch (record.type) {
+    case "hello":
+      document.title = `${session.title || KIND_NAMES[kind]} – Oriel`;
+      toolbar.title(session.title);
+      terminal?.greeted(record.connection === lastConnection, record.received);
+      lastConnection = record.connection;
+      break;
+    case "status":
+      if (terminal && record.code === "connected") session.arrived();
+      break;
+    case "frame_end":
+      inFlight.add(record.sequence);
+      break;
+    case "cursor":
+      cursor?.set(record);
+      break;
+    case "cursor_default":
+      cursor?.standard();
+      break;
+    case "cursor_move": {
+      const point = view?.toWindow(record.x, record.y);
+      if (point && touch?.manner === "trackpad" && matchMedia("(pointer: coarse)").matches)
+        cursor?.pin(point.x, point.y);
+      break;
+    }
+    case "clipboard":
+      if (record.format === 0) void clipboard.received(record.bytes);
+      break;
+    case "bell":
+      if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
+        stage.classList.remove("bell");
+        requestAnimationFrame(() => stage.classList.add("bell"));
+      }
+      break;
+    case "terminal_start":
+      terminal?.start(record.offset);
+      session.arrived();
+      break;
+    case "terminal_data":
+      terminal?.data(record.bytes);
+      session.arrived();
+      break;
+    default:
+      // Audio and keyboard lights have no home in this page yet.
+      break;
+  }
+}
+
+function onPhase(phase: Phase): void {
+  waiting.show(phase, session.title, isTerminal);
+  stage.classList.toggle("stale", phase.name === "cut");
+  stage.inert = phase.name !== "live" && phase.name !== "cut";
+  if (phase.name === "cut") {
+    terminal?.cut();
+    banner.cut(phase.next);
+  } else banner.back();
+  if (phase.name === "live") {
+    if (!toolbar.element.contains(document.activeElement)) focusScreen();
+    void clipboard.read();
+  }
+}
+
+// ---- Tools ----
+
+const overlay = new StatsOverlay();
+const toolbar = new Toolbar(`Tools for this ${KIND_NAMES[kind].toLowerCase()}`, { left: focusScreen });
+const keys = keysPanel(keyboard);
+
+const layouts = layoutMenu(layout, (chosen) => {
+  layout = chosen;
+  chooseLayout(chosen);
+  // The layout is part of hello: the connection is taken up again with the new one.
+  if (session.live) session.reconnect();
+});
+
+function settings(): HTMLElement {
+  const groups: HTMLElement[] = [];
+  if (isTerminal) {
+    groups.push(
+      toggle("Copy what is selected at once", stored("copy-on-select", "no") === "yes", (on) => {
+        store("copy-on-select", on ? "yes" : "no");
+        if (terminal) terminal.copyOnSelect = on;
+      }),
+      radios(
+        "Letters",
+        "font",
+        [
+          ["12", "Small"],
+          ["14", "Medium"],
+          ["18", "Large"],
+        ],
+        stored("font", "14"),
+        (value) => {
+          store("font", value);
+          terminal?.fontSize(Number(value));
+        },
+      ),
+    );
+  } else {
+    groups.push(
+      radios(
+        "Size",
+        "scale",
+        [
+          ["match", "Match the window", "The desktop takes the window's size"],
+          ["fit", "Fit", "Scale the picture into the window"],
+          ["actual", "Actual pixels", "Scroll where it is larger"],
+        ],
+        stored("scale", "match"),
+        (mode) => {
+          store("scale", mode);
+          view?.setMode(mode as ScaleMode);
+        },
+      ),
+      layouts.element,
+    );
+    if (navigator.maxTouchPoints > 0) {
+      groups.push(
+        radios(
+          "Fingers",
+          "touch",
+          [
+            ["direct", "Touch the desktop", "A tap clicks where it is"],
+            ["trackpad", "Trackpad", "A finger moves the pointer"],
+          ],
+          stored("touch", "direct"),
+          (manner) => {
+            store("touch", manner);
+            if (touch) touch.manner = manner as TouchManner;
+          },
+        ),
+      );
+    }
+  }
+  return el("div", {}, ...groups);
+}
+
+function buildTools(): void {
+  if (canFullscreen()) {
+    const button = toolbar.button("fullscreen", "Full screen", () => {
+      void toggleFullscreen();
+      toolbar.close();
+    });
+    document.addEventListener("fullscreenchange", () => {
+      const label = isFullscreen() ? "Leave full screen" : "Full screen";
+      button.title = label;
+      button.setAttribute("aria-label", label);
+    });
+  }
+  if (!isTerminal && navigator.maxTouchPoints > 0) {
+    toolbar.button("typing", "On-screen keyboard", () => {
+      toolbar.close();
+      focusScreen();
+    });
+  }
+  if (!isTerminal) {
+    toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
+    toolbar.panel("clipboard", "Clipboard", clipboard.element, () => void clipboard.refresh());
+  }
+  toolbar.panel("settings", "Settings", settings());
+  const stats = toolbar.button("stats", "Statistics", () => {
+    stats.setAttribute("aria-pressed", String(overlay.toggle()));
+    sample();
+  });
+  stats.setAttribute("aria-pressed", "false");
+  toolbar.button("reconnect", "Reconnect", () => session.reconnect());
+  toolbar.button("disconnect", "Disconnect", () => {
+    toolbar.close();
+    session.disconnect();
+  });
+}
+
+// ---- Figures and hooks ----
+
+function figures() {
+  return {
+    fps: meter.fps,
+    mbit_s_in: meter.mbit_s_in,
+    rtt_ms: session.rtt,
+    frames_in_flight: inFlight.size,
+    width: terminal?.columns ?? view?.surface.width ?? 0,
+    height: terminal?.rows ?? view?.surface.height ?? 0,
+    decode_ms: remote?.stats.decode_ms ?? 0,
+    mix: meter.mix,
+  };
+}
+
+function sample(): void {
+  const none = { frames: 0, tiles: { raw: 0, png: 0, jpeg: 0, webp: 0, video: 0, copy: 0, fill: 0 } };
+  meter.sample(performance.now(), remote?.stats ?? { ...none, decode_ms: 0, broken: 0 }, session.bytesIn);
+  if (overlay.open) {
+    if (session.live) session.ping();
+    overlay.show(figures(), isTerminal);
+  }
+}
+
+const hooks: OrielHooks = {
+  kind,
+  get phase() {
+    return session.phase.name;
+  },
+  get connection() {
+    return session.connection;
+  },
+  get layout() {
+    return layout || guessed;
+  },
+  get marks() {
+    return { ...marks };
+  },
+  stats: () => ({
+    ...figures(),
+    bytes_in: session.bytesIn,
+    bytes_out: session.bytesOut,
+    resumed: session.resumed,
+    frames: remote?.stats.frames ?? 0,
+    tiles: { ...remote?.stats.tiles },
+    broken: remote?.stats.broken ?? 0,
+    key_delay_ms: keyDelays.summary(),
+    worker_delay_ms: remote?.workerDelay ?? 0,
+  }),
+  pixel: (x, y) => remote?.pixel(x, y) ?? Promise.resolve([0, 0, 0]),
+  snapshot: () => remote?.snapshot() ?? Promise.resolve(null),
+  terminalText: () => terminal?.text() ?? "",
+  cut: () => session.reconnect(),
+};
+Object.defineProperty(window, "oriel", { value: Object.freeze(hooks) });
+
+async function start(): Promise<void> {
+  document.title = `${KIND_NAMES[kind]} – Oriel`;
+  document.body.append(stage, overlay.element, banner.element, toolbar.element, waiting.element);
+  buildTools();
+  setInterval(() => {
+    remote?.probe();
+    sample();
+  }, 1000);
+  const caps = await readCaps();
+  keyboard.caps = caps;
+  guessed = guessLayout(caps, navigator.language);
+  layouts.guess(guessed);
+  if (isTerminal) await startTerminal();
+  else startScreen();
+  marks.started = epoch();
+  session.start();
+}
+
+void start();

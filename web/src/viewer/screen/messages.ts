@@ -1,0 +1,46 @@
+/** What the page and the screen worker say to each other. */
+export type TileCount = {
+  raw: number;
+  png: number;
+  jpeg: number;
+  webp: number;
+  video: number;
+  copy: number;
+  fill: number;
+};
+
+/** What the worker has done since it started; sent with every frame. */
+export type PaintStats = {
+  /** Frames shown. */
+  frames: number;
+  /** Pictures and operations by kind. */
+  tiles: TileCount;
+  /** From the end of a frame's arrival to its being drawn, milliseconds, of the last frame. */
+  decode_ms: number;
+  /** Pictures that could not be decoded. */
+  broken: number;
+};
+
+export type ToWorker =
+  | { type: "canvas"; canvas: OffscreenCanvas }
+  /** A WebSocket message as it came; the worker takes the records that change pixels. */
+  | { type: "message"; message: ArrayBuffer }
+  /** A new WebSocket: unfinished frames are void, the last picture stays. */
+  | { type: "reset" }
+  | { type: "pixel"; id: number; x: number; y: number }
+  | { type: "snapshot"; id: number }
+  /** Answered at once: how long messages wait for the worker, milliseconds of the page's clock. */
+  | { type: "probe"; sent: number };
+
+export type FromWorker =
+  | { type: "size"; width: number; height: number }
+  /** A frame is on the canvas and may be acknowledged. `shown` is on the shared clock: milliseconds since the epoch. */
+  | { type: "shown"; sequence: number; shown: number; stats: PaintStats }
+  | { type: "problem"; text: string }
+  | { type: "pixel"; id: number; rgb: [number, number, number] }
+  | { type: "snapshot"; id: number; png: Blob | null }
+  | { type: "probed"; sent: number };
+
+export function noTiles(): TileCount {
+  return { raw: 0, png: 0, jpeg: 0, webp: 0, video: 0, copy: 0, fill: 0 };
+}

@@ -1,0 +1,178 @@
+/**
+ * Turns screen records into pixels. Pictures decode in parallel as they arrive; a frame is drawn in one go when all
+ * its pictures are decoded and all earlier frames are drawn.
+ *
+ * ```text
+ *  records ─▶ open frame (operations, decoding) ─frame end─▶ waits its turn ─▶ drawn ─▶ shown(sequence)
+ * ```
+ *
+ * Copies read the canvas as it is at their place in the order, so operations run strictly in order. A picture that
+ * does not decode is left out and told; the frame is shown without it, since holding it would freeze the screen.
+ */
+import type { Rect, ServerRecord, TileCodec } from "../wire";
+import { noTiles, type PaintStats } from "./messages";
+import { VideoStreams } from "./video";
+
+type Context = OffscreenCanvasRenderingContext2D;
+type Operation = (context: Context) => void;
+type Frame = { operations: Operation[]; decoding: Promise<void>[] };
+
+export type PainterEvents = {
+  size(width: number, height: number): void;
+  shown(sequence: number, stats: PaintStats): void;
+  problem(text: string): void;
+};
+
+const MIME: Readonly<Record<Exclude<TileCodec, "raw">, string>> = {
+  png: "image/png",
+  jpeg: "image/jpeg",
+  webp: "image/webp",
+};
+
+/** RGB bytes as an opaque picture. */
+export function rgbToImage(rgb: Uint8Array, width: number, height: number): ImageData {
+  const image = new ImageData(width, height);
+  const out = new Uint32Array(image.data.buffer);
+  // Little endian, as every machine that runs a browser today: 0xAABBGGRR.
+  for (let pixel = 0, at = 0; pixel < out.length; pixel += 1, at += 3) {
+    out[pixel] =
+      (0xff00_0000 |
+        ((rgb[at + 2] as number) << 16) |
+        ((rgb[at + 1] as number) << 8) |
+        (rgb[at] as number)) >>>
+      0;
+  }
+  return image;
+}
+
+export class Painter {
+  readonly #context: Context;
+  readonly #events: PainterEvents;
+  readonly #video: VideoStreams;
+  #open: Frame = { operations: [], decoding: [] };
+  #turn: Promise<void> = Promise.resolve();
+  /** Frames of an earlier connection are void. */
+  #era = 0;
+  #stats: PaintStats = { frames: 0, tiles: noTiles(), decode_ms: 0, broken: 0 };
+
+  constructor(context: Context, events: PainterEvents) {
+    this.#context = context;
+    this.#events = events;
+    this.#video = new VideoStreams((text) => events.problem(text));
+  }
+
+  reset(): void {
+    this.#era += 1;
+    this.#open = { operations: [], decoding: [] };
+    this.#video.close();
+  }
+
+  record(record: ServerRecord): void {
+    const { operations } = this.#open;
+    switch (record.type) {
+      case "resize":
+        operations.push((context) => {
+          context.canvas.width = record.width;
+          context.canvas.height = record.height;
+          this.#events.size(record.width, record.height);
+        });
+        break;
+      case "fill":
+        this.#stats.tiles.fill += 1;
+        operations.push((context) => {
+          context.fillStyle = `rgb(${record.r} ${record.g} ${record.b})`;
+          context.fillRect(record.x, record.y, record.w, record.h);
+        });
+        break;
+      case "copy": {
+        this.#stats.tiles.copy += 1;
+        const { from_x, from_y, x, y, w, h } = record;
+        if (w === 0 || h === 0) break;
+        operations.push((context) => context.drawImage(context.canvas, from_x, from_y, w, h, x, y, w, h));
+        break;
+      }
+      case "tile":
+        this.#stats.tiles[record.codec] += 1;
+        if (record.w === 0 || record.h === 0) break;
+        if (record.codec === "raw") {
+          const image = rgbToImage(record.bytes, record.w, record.h);
+          operations.push((context) => context.putImageData(image, record.x, record.y));
+        } else {
+          this.#picture(record, record.codec, record.bytes);
+        }
+        break;
+      case "video":
+        this.#stats.tiles.video += 1;
+        this.#videoFrame(record);
+        break;
+      case "frame_end":
+        this.#close(record.sequence);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #picture(rect: Rect, codec: Exclude<TileCodec, "raw">, bytes: Uint8Array<ArrayBuffer>): void {
+    let picture: ImageBitmap | null = null;
+    this.#open.decoding.push(
+      createImageBitmap(new Blob([bytes], { type: MIME[codec] }), {
+        premultiplyAlpha: "none",
+        colorSpaceConversion: "none",
+      }).then(
+        (bitmap) => {
+          picture = bitmap;
+        },
+        () => {
+          this.#stats.broken += 1;
+          this.#events.problem(`a ${codec} picture could not be decoded`);
+        },
+      ),
+    );
+    this.#open.operations.push((context) => {
+      if (!picture) return;
+      context.drawImage(picture, rect.x, rect.y, rect.w, rect.h);
+      picture.close();
+    });
+  }
+
+  #videoFrame(record: Extract<ServerRecord, { type: "video" }>): void {
+    const era = this.#era;
+    let frame: VideoFrame | null = null;
+    let passed = false;
+    const draw = (context: Context, picture: VideoFrame) => {
+      context.drawImage(picture, record.x, record.y, record.w, record.h);
+      picture.close();
+    };
+    const decoded = this.#video.decode(record).then((picture) => {
+      if (passed && picture && era === this.#era) {
+        // Later than its frame: better late than never, in order with whatever is drawn now.
+        this.#turn = this.#turn.then(() => draw(this.#context, picture));
+      } else if (passed) picture?.close();
+      else frame = picture;
+    });
+    this.#open.decoding.push(Promise.race([decoded, VideoStreams.patience()]));
+    this.#open.operations.push((context) => {
+      passed = true;
+      if (frame) draw(context, frame);
+    });
+  }
+
+  #close(sequence: number): void {
+    const frame = this.#open;
+    const era = this.#era;
+    const arrived = performance.now();
+    this.#open = { operations: [], decoding: [] };
+    const decoded = frame.decoding.length > 0 ? Promise.all(frame.decoding) : null;
+    this.#turn = this.#turn
+      .then(() => decoded)
+      .then(() => {
+        if (era !== this.#era) return;
+        for (const operation of frame.operations) operation(this.#context);
+        this.#stats.frames += 1;
+        this.#stats.decode_ms = performance.now() - arrived;
+        this.#events.shown(sequence, this.#stats);
+      })
+      .catch((error: unknown) => this.#events.problem(`a frame could not be drawn: ${String(error)}`));
+  }
+}

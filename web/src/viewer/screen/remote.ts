@@ -1,0 +1,79 @@
+/** The page's side of the screen worker: hands it messages, learns what it showed, asks it for pixels. */
+import { type FromWorker, noTiles, type PaintStats, type ToWorker } from "./messages";
+
+export type RemoteEvents = {
+  size(width: number, height: number): void;
+  shown(sequence: number, shown: number): void;
+  problem(text: string): void;
+};
+
+export class RemoteScreen {
+  stats: PaintStats = { frames: 0, tiles: noTiles(), decode_ms: 0, broken: 0 };
+  /** How long the last probe waited for the worker, milliseconds. */
+  workerDelay = 0;
+  readonly #worker: Worker;
+  readonly #answers = new Map<number, (answer: FromWorker) => void>();
+  #next = 0;
+
+  constructor(canvas: HTMLCanvasElement, events: RemoteEvents) {
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "screen" });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      switch (data.type) {
+        case "size":
+          events.size(data.width, data.height);
+          break;
+        case "shown":
+          this.stats = data.stats;
+          events.shown(data.sequence, data.shown);
+          break;
+        case "problem":
+          events.problem(data.text);
+          break;
+        case "probed":
+          this.workerDelay = performance.now() - data.sent;
+          break;
+        default:
+          this.#answers.get(data.id)?.(data);
+          this.#answers.delete(data.id);
+      }
+    };
+    this.#worker.onerror = () =>
+      events.problem("the part of this page that draws the screen could not be loaded");
+    const offscreen = canvas.transferControlToOffscreen();
+    this.#send({ type: "canvas", canvas: offscreen }, [offscreen]);
+  }
+
+  message(message: ArrayBuffer): void {
+    this.#send({ type: "message", message }, [message]);
+  }
+
+  reset(): void {
+    this.#send({ type: "reset" });
+  }
+
+  probe(): void {
+    this.#send({ type: "probe", sent: performance.now() });
+  }
+
+  async pixel(x: number, y: number): Promise<[number, number, number]> {
+    const answer = await this.#ask((id) => ({ type: "pixel", id, x, y }));
+    return answer.type === "pixel" ? answer.rgb : [0, 0, 0];
+  }
+
+  async snapshot(): Promise<Blob | null> {
+    const answer = await this.#ask((id) => ({ type: "snapshot", id }));
+    return answer.type === "snapshot" ? answer.png : null;
+  }
+
+  #ask(question: (id: number) => ToWorker): Promise<FromWorker> {
+    const id = this.#next++;
+    return new Promise((resolve) => {
+      this.#answers.set(id, resolve);
+      this.#send(question(id));
+    });
+  }
+
+  #send(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+}

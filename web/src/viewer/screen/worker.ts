@@ -1,0 +1,101 @@
+/**
+ * The screen worker: decodes and draws on the page's canvas, away from the page's thread. It takes whole WebSocket
+ * messages and picks the records that change pixels. The WebSocket itself stays with the page, so that a key never
+ * waits behind a picture.
+ *
+ * A frame is reported shown with the next animation frame: what the person can see is what is acknowledged, and a
+ * hidden tab asks for no more than {@link HIDDEN_ACK_MS} allows.
+ */
+import { decodeServer, SCREEN_TYPES, split } from "../wire";
+import type { FromWorker, PaintStats, ToWorker } from "./messages";
+import { Painter } from "./painter";
+
+/** Browsers give hidden pages no animation frames: they acknowledge once in this time. */
+const HIDDEN_ACK_MS = 1000;
+
+const page = self as unknown as {
+  postMessage(message: FromWorker): void;
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+};
+
+let context: OffscreenCanvasRenderingContext2D | null = null;
+let painter: Painter | null = null;
+let unreported: { sequence: number; shown: number; stats: PaintStats }[] = [];
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+const now = () => performance.timeOrigin + performance.now();
+
+function report(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  for (const frame of unreported) page.postMessage({ type: "shown", ...frame });
+  unreported = [];
+}
+
+function shown(sequence: number, stats: PaintStats): void {
+  unreported.push({ sequence, shown: now(), stats });
+  if (timer !== undefined) return;
+  timer = setTimeout(report, HIDDEN_ACK_MS);
+  requestAnimationFrame(report);
+}
+
+function start(canvas: OffscreenCanvas): void {
+  context = canvas.getContext("2d", { alpha: false });
+  if (!context) {
+    page.postMessage({ type: "problem", text: "this browser gives no canvas to draw on" });
+    return;
+  }
+  painter = new Painter(context, {
+    size: (width, height) => page.postMessage({ type: "size", width, height }),
+    shown,
+    problem: (text) => page.postMessage({ type: "problem", text }),
+  });
+}
+
+function take(message: ArrayBuffer): void {
+  try {
+    for (const raw of split(message)) {
+      if (!SCREEN_TYPES.has(raw.type)) continue;
+      const record = decodeServer(raw);
+      if (record) painter?.record(record);
+    }
+  } catch (error) {
+    page.postMessage({ type: "problem", text: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+page.onmessage = async ({ data }) => {
+  switch (data.type) {
+    case "canvas":
+      start(data.canvas);
+      break;
+    case "message":
+      take(data.message);
+      break;
+    case "reset":
+      clearTimeout(timer);
+      timer = undefined;
+      unreported = [];
+      painter?.reset();
+      break;
+    case "probe":
+      page.postMessage({ type: "probed", sent: data.sent });
+      break;
+    case "pixel": {
+      const inside =
+        context &&
+        data.x >= 0 &&
+        data.y >= 0 &&
+        data.x < context.canvas.width &&
+        data.y < context.canvas.height;
+      const [r = 0, g = 0, b = 0] = inside ? (context?.getImageData(data.x, data.y, 1, 1).data ?? []) : [];
+      page.postMessage({ type: "pixel", id: data.id, rgb: [r, g, b] });
+      break;
+    }
+    case "snapshot": {
+      const png = (await context?.canvas.convertToBlob({ type: "image/png" }).catch(() => null)) ?? null;
+      page.postMessage({ type: "snapshot", id: data.id, png });
+      break;
+    }
+  }
+};

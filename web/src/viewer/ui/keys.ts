@@ -1,0 +1,67 @@
+/** The special-keys panel: combinations that the browser or the operating system keeps for itself. */
+import type { Keyboard } from "../input/keyboard";
+import { el } from "./dom";
+
+const CHORDS: readonly (readonly [string, readonly string[]])[] = [
+  ["Ctrl + Alt + Del", ["ControlLeft", "AltLeft", "Delete"]],
+  ["Super", ["MetaLeft"]],
+  ["Alt + Tab", ["AltLeft", "Tab"]],
+  ["Alt + F4", ["AltLeft", "F4"]],
+  ["Print Screen", ["PrintScreen"]],
+  ["Menu", ["ContextMenu"]],
+  ["Esc", ["Escape"]],
+  ["Tab", ["Tab"]],
+];
+
+const STICKY: readonly (readonly [string, string])[] = [
+  ["Ctrl", "ControlLeft"],
+  ["Alt", "AltLeft"],
+  ["Shift", "ShiftLeft"],
+  ["Super", "MetaLeft"],
+  ["AltGr", "AltRight"],
+];
+
+export function keysPanel(keyboard: Keyboard): { element: HTMLElement; refresh(): void } {
+  const chord = (label: string, codes: readonly string[]) =>
+    el("button", { type: "button", class: "button", click: () => keyboard.chord(codes) }, label);
+  const sticky = STICKY.map(([label, code]) => {
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        "aria-pressed": "false",
+        click: () => button.setAttribute("aria-pressed", String(keyboard.toggleSticky(code))),
+      },
+      label,
+    );
+    return { button, code };
+  });
+  const terminals = Array.from({ length: 12 }, (_, index) =>
+    el(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        "aria-label": `Ctrl + Alt + F${index + 1}`,
+        click: () => keyboard.chord(["ControlLeft", "AltLeft", `F${index + 1}`]),
+      },
+      `F${index + 1}`,
+    ),
+  );
+  const element = el(
+    "div",
+    {},
+    el("h2", {}, "Send keys"),
+    el("div", { class: "grid" }, ...CHORDS.map(([label, codes]) => chord(label, codes))),
+    el("h2", {}, "Ctrl + Alt + …"),
+    el("div", { class: "grid narrow" }, ...terminals),
+    el("h2", {}, "Hold for the next key"),
+    el("div", { class: "grid narrow" }, ...sticky.map(({ button }) => button)),
+  );
+  const refresh = () => {
+    for (const { button, code } of sticky)
+      button.setAttribute("aria-pressed", String(keyboard.sticky.has(code)));
+  };
+  return { element, refresh };
+}

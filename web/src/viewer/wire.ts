@@ -1,0 +1,470 @@
+/**
+ * The viewer protocol of docs/viewer-protocol.md, byte by byte, both directions. Total: any bytes give records or a
+ * {@link WireError}, never anything else. Payload bytes are views into the message, not copies.
+ *
+ * The vectors in docs/viewer-protocol-vectors.json hold this file and `crates/screen/src/wire.rs` together.
+ */
+
+export const PROTOCOL_VERSION = 1;
+/** Largest payload from the server, bytes. */
+export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
+/** Largest payload to the server, bytes. */
+export const INPUT_BYTES_MAX = 1024 * 1024 + 16;
+export const CLIPBOARD_BYTES_MAX = 1024 * 1024;
+export const TEXT_BYTES_MAX = 4096;
+const HEADER_BYTES = 5;
+
+/** Bytes that are not the viewer protocol. Texts follow the server's: lowercase, no trailing period. */
+export class WireError extends Error {
+  override name = "WireError";
+}
+
+export type Kind = "screen" | "terminal";
+export type Rect = { x: number; y: number; w: number; h: number };
+export type TileCodec = "raw" | "png" | "jpeg" | "webp";
+export type StatusCode = "dialling" | "authenticating" | "connected" | "waiting";
+
+const KINDS: readonly Kind[] = ["screen", "terminal"];
+const TILE_CODECS: readonly TileCodec[] = ["raw", "png", "jpeg", "webp"];
+const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "connected", "waiting"];
+const TOUCH_PHASES = ["start", "move", "end", "cancel"] as const;
+export type TouchPhase = (typeof TOUCH_PHASES)[number];
+
+/** Why a connection ended; the numbers are the wire's. */
+export const Bye = {
+  remoteEnded: 0,
+  unreachable: 1,
+  credentialsRefused: 2,
+  identityChanged: 3,
+  protocol: 4,
+  endedByAdmin: 5,
+  takenOver: 6,
+  tooSlow: 7,
+  serverShutdown: 8,
+  internal: 9,
+} as const;
+
+export type ServerRecord =
+  | { type: "hello"; version: number; kind: Kind; connection: string; received: bigint; title: string }
+  | { type: "resize"; width: number; height: number }
+  | ({ type: "tile"; codec: TileCodec; bytes: Uint8Array<ArrayBuffer> } & Rect)
+  | ({ type: "copy"; from_x: number; from_y: number } & Rect)
+  | ({ type: "fill"; r: number; g: number; b: number } & Rect)
+  | {
+      type: "cursor";
+      hot_x: number;
+      hot_y: number;
+      w: number;
+      h: number;
+      rgba: Uint8Array<ArrayBuffer>;
+    }
+  | { type: "cursor_default" }
+  | { type: "cursor_move"; x: number; y: number }
+  | ({ type: "video"; codec: number; key: boolean; bytes: Uint8Array<ArrayBuffer> } & Rect)
+  | {
+      type: "audio";
+      codec: number;
+      channels: number;
+      rate: number;
+      time_ms: number;
+      bytes: Uint8Array<ArrayBuffer>;
+    }
+  | { type: "clipboard"; format: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "bell" }
+  | { type: "leds"; bits: number }
+  | { type: "frame_end"; sequence: number }
+  | { type: "pong"; token: number }
+  | { type: "status"; code: StatusCode; text: string }
+  | { type: "bye"; code: number; text: string }
+  | { type: "terminal_data"; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "terminal_start"; offset: bigint };
+
+export type ViewerRecord =
+  | {
+      type: "hello";
+      version: number;
+      width: number;
+      height: number;
+      scale: number;
+      received: bigint;
+      layout: string;
+    }
+  | { type: "key"; down: boolean; code: number; keysym: number }
+  | { type: "pointer"; x: number; y: number; buttons: number }
+  | { type: "wheel"; x: number; y: number; dx: number; dy: number }
+  | { type: "touch"; id: number; phase: TouchPhase; x: number; y: number }
+  | { type: "resize"; width: number; height: number; scale: number }
+  | { type: "clipboard"; format: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "ack"; sequence: number }
+  | { type: "ping"; token: number }
+  | { type: "release" }
+  | { type: "text"; text: string }
+  | { type: "terminal_input"; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "terminal_resize"; columns: number; rows: number }
+  | { type: "terminal_ack"; offset: bigint };
+
+/** The record types that change pixels: the screen worker takes these, the page all others. */
+export const SCREEN_TYPES: ReadonlySet<number> = new Set([0x02, 0x10, 0x11, 0x12, 0x18, 0x30]);
+
+export type RawRecord = { type: number; payload: Uint8Array<ArrayBuffer> };
+
+/** Splits a WebSocket message into its records without looking into them. */
+export function* split(message: ArrayBuffer, limit = RECORD_BYTES_MAX): Generator<RawRecord> {
+  const view = new DataView(message);
+  let at = 0;
+  while (at < message.byteLength) {
+    if (message.byteLength - at < HEADER_BYTES) throw new WireError("a record is cut off in its header");
+    const type = view.getUint8(at);
+    const length = view.getUint32(at + 1, true);
+    if (length > limit) throw new WireError(`a record of ${length} bytes is over the limit of ${limit}`);
+    at += HEADER_BYTES;
+    if (message.byteLength - at < length) throw new WireError(`a record of type ${type} is cut off`);
+    yield { type, payload: new Uint8Array(message, at, length) };
+    at += length;
+  }
+}
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** Reads fields in order; every read checks what is left. */
+class Reader {
+  readonly #view: DataView<ArrayBuffer>;
+  readonly #payload: Uint8Array<ArrayBuffer>;
+  #at = 0;
+
+  constructor(payload: Uint8Array<ArrayBuffer>) {
+    this.#payload = payload;
+    this.#view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  }
+
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (this.#view.byteLength - at < bytes) throw new WireError("a record is shorter than its fields");
+    this.#at = at + bytes;
+    return at;
+  }
+
+  u8 = () => this.#view.getUint8(this.#take(1));
+  u16 = () => this.#view.getUint16(this.#take(2), true);
+  i16 = () => this.#view.getInt16(this.#take(2), true);
+  u32 = () => this.#view.getUint32(this.#take(4), true);
+  u64 = () => this.#view.getBigUint64(this.#take(8), true);
+  bytes(length: number): Uint8Array<ArrayBuffer> {
+    const at = this.#take(length);
+    return this.#payload.subarray(at, at + length);
+  }
+  rest = () => this.#payload.subarray(this.#at);
+  text = () => decoder.decode(this.rest());
+  rect = (): Rect => ({ x: this.u16(), y: this.u16(), w: this.u16(), h: this.u16() });
+  choice<T>(what: string, choices: readonly T[]): T {
+    const number = this.u8();
+    const choice = choices[number];
+    if (choice === undefined) throw new WireError(`${what} ${number} is not known`);
+    return choice;
+  }
+}
+
+function uuid(bytes: Uint8Array): string {
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+/** One record of the server, or `null` for a type this viewer does not know. */
+export function decodeServer({ type, payload }: RawRecord): ServerRecord | null {
+  const read = new Reader(payload);
+  switch (type) {
+    case 0x01:
+      return {
+        type: "hello",
+        version: read.u8(),
+        kind: read.choice("the connection kind", KINDS),
+        connection: uuid(read.bytes(16)),
+        received: read.u64(),
+        title: read.text(),
+      };
+    case 0x02:
+      return { type: "resize", width: read.u16(), height: read.u16() };
+    case 0x10: {
+      const rect = read.rect();
+      const codec = read.choice("the tile codec", TILE_CODECS);
+      const bytes = read.rest();
+      if (codec === "raw" && bytes.length < rect.w * rect.h * 3) {
+        throw new WireError("a raw tile has fewer bytes than pixels");
+      }
+      return { type: "tile", ...rect, codec, bytes };
+    }
+    case 0x11:
+      return { type: "copy", from_x: read.u16(), from_y: read.u16(), ...read.rect() };
+    case 0x12:
+      return { type: "fill", ...read.rect(), r: read.u8(), g: read.u8(), b: read.u8() };
+    case 0x13: {
+      const head = { hot_x: read.u16(), hot_y: read.u16(), w: read.u16(), h: read.u16() };
+      return { type: "cursor", ...head, rgba: read.bytes(head.w * head.h * 4) };
+    }
+    case 0x14:
+      return { type: "cursor_default" };
+    case 0x15:
+      return { type: "cursor_move", x: read.u16(), y: read.u16() };
+    case 0x18: {
+      const rect = read.rect();
+      const codec = read.u8();
+      return { type: "video", ...rect, codec, key: (read.u8() & 1) === 1, bytes: read.rest() };
+    }
+    case 0x19:
+      return {
+        type: "audio",
+        codec: read.u8(),
+        channels: read.u8(),
+        rate: read.u32(),
+        time_ms: read.u32(),
+        bytes: read.rest(),
+      };
+    case 0x20:
+      return { type: "clipboard", format: read.u8(), bytes: read.rest() };
+    case 0x21:
+      return { type: "bell" };
+    case 0x22:
+      return { type: "leds", bits: read.u8() };
+    case 0x30:
+      return { type: "frame_end", sequence: read.u32() };
+    case 0x31:
+      return { type: "pong", token: read.u32() };
+    case 0x32:
+      return { type: "status", code: read.choice("the status", STATUS_CODES), text: read.text() };
+    case 0x3f:
+      return { type: "bye", code: read.u8(), text: read.text() };
+    case 0x40:
+      return { type: "terminal_data", bytes: read.rest() };
+    case 0x41:
+      return { type: "terminal_start", offset: read.u64() };
+    default:
+      return null;
+  }
+}
+
+/** One record of a viewer, or `null` for an unknown type: for tests and tools; the server has its own. */
+export function decodeViewer({ type, payload }: RawRecord): ViewerRecord | null {
+  const read = new Reader(payload);
+  switch (type) {
+    case 0x81:
+      return {
+        type: "hello",
+        version: read.u8(),
+        width: read.u16(),
+        height: read.u16(),
+        scale: read.u16(),
+        received: read.u64(),
+        layout: read.text(),
+      };
+    case 0x82:
+      return { type: "key", down: read.u8() !== 0, code: read.u16(), keysym: read.u32() };
+    case 0x83:
+      return { type: "pointer", x: read.u16(), y: read.u16(), buttons: read.u16() };
+    case 0x84:
+      return { type: "wheel", x: read.u16(), y: read.u16(), dx: read.i16(), dy: read.i16() };
+    case 0x85:
+      return {
+        type: "touch",
+        id: read.u8(),
+        phase: read.choice("the touch phase", TOUCH_PHASES),
+        x: read.u16(),
+        y: read.u16(),
+      };
+    case 0x86:
+      return { type: "resize", width: read.u16(), height: read.u16(), scale: read.u16() };
+    case 0x87:
+      return { type: "clipboard", format: read.u8(), bytes: read.rest() };
+    case 0x88:
+      return { type: "ack", sequence: read.u32() };
+    case 0x89:
+      return { type: "ping", token: read.u32() };
+    case 0x8a:
+      return { type: "release" };
+    case 0x8b:
+      return { type: "text", text: read.text() };
+    case 0x90:
+      return { type: "terminal_input", bytes: read.rest() };
+    case 0x91:
+      return { type: "terminal_resize", columns: read.u16(), rows: read.u16() };
+    case 0x92:
+      return { type: "terminal_ack", offset: read.u64() };
+    default:
+      return null;
+  }
+}
+
+/** Writes one record: a header, fields in order, then a tail of bytes. Numbers are clamped into their field. */
+class Writer {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: DataView<ArrayBuffer>;
+  #at = HEADER_BYTES;
+
+  constructor(type: number, fields: number, tail: Uint8Array = EMPTY) {
+    this.#bytes = new Uint8Array(HEADER_BYTES + fields + tail.length);
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#view.setUint8(0, type);
+    this.#view.setUint32(1, fields + tail.length, true);
+    this.#bytes.set(tail, HEADER_BYTES + fields);
+  }
+
+  #step(bytes: number): number {
+    const at = this.#at;
+    this.#at += bytes;
+    return at;
+  }
+
+  u8(...values: number[]): this {
+    for (const value of values) this.#view.setUint8(this.#step(1), clamp(value, 0, 0xff));
+    return this;
+  }
+  u16(...values: number[]): this {
+    for (const value of values) this.#view.setUint16(this.#step(2), clamp(value, 0, 0xffff), true);
+    return this;
+  }
+  i16(...values: number[]): this {
+    for (const value of values) this.#view.setInt16(this.#step(2), clamp(value, -0x8000, 0x7fff), true);
+    return this;
+  }
+  u32(value: number): this {
+    this.#view.setUint32(this.#step(4), value >>> 0, true);
+    return this;
+  }
+  u64(value: bigint): this {
+    this.#view.setBigUint64(this.#step(8), value, true);
+    return this;
+  }
+  bytes(bytes: Uint8Array): this {
+    this.#bytes.set(bytes, this.#step(bytes.length));
+    return this;
+  }
+  done = (): Uint8Array<ArrayBuffer> => this.#bytes;
+}
+
+const EMPTY = new Uint8Array(0);
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, Math.round(value) || 0));
+}
+
+/** One record to the server, header included. */
+export function encodeViewer(record: ViewerRecord): Uint8Array<ArrayBuffer> {
+  switch (record.type) {
+    case "hello":
+      return new Writer(0x81, 15, encoder.encode(record.layout))
+        .u8(record.version)
+        .u16(record.width, record.height, record.scale)
+        .u64(record.received)
+        .done();
+    case "key":
+      return new Writer(0x82, 7)
+        .u8(record.down ? 1 : 0)
+        .u16(record.code)
+        .u32(record.keysym)
+        .done();
+    case "pointer":
+      return new Writer(0x83, 6).u16(record.x, record.y, record.buttons).done();
+    case "wheel":
+      return new Writer(0x84, 8).u16(record.x, record.y).i16(record.dx, record.dy).done();
+    case "touch":
+      return new Writer(0x85, 6)
+        .u8(record.id, TOUCH_PHASES.indexOf(record.phase))
+        .u16(record.x, record.y)
+        .done();
+    case "resize":
+      return new Writer(0x86, 6).u16(record.width, record.height, record.scale).done();
+    case "clipboard":
+      return new Writer(0x87, 1, record.bytes).u8(record.format).done();
+    case "ack":
+      return new Writer(0x88, 4).u32(record.sequence).done();
+    case "ping":
+      return new Writer(0x89, 4).u32(record.token).done();
+    case "release":
+      return new Writer(0x8a, 0).done();
+    case "text":
+      return new Writer(0x8b, 0, encoder.encode(record.text)).done();
+    case "terminal_input":
+      return new Writer(0x90, 0, record.bytes).done();
+    case "terminal_resize":
+      return new Writer(0x91, 4).u16(record.columns, record.rows).done();
+    case "terminal_ack":
+      return new Writer(0x92, 8).u64(record.offset).done();
+  }
+}
+
+/** One record of the server, header included: for tests and the mock server. */
+export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
+  switch (record.type) {
+    case "hello": {
+      const hex = record.connection.replaceAll("-", "");
+      const connection = Uint8Array.from({ length: 16 }, (_, i) =>
+        Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16),
+      );
+      return new Writer(0x01, 26, encoder.encode(record.title))
+        .u8(record.version, KINDS.indexOf(record.kind))
+        .bytes(connection)
+        .u64(record.received)
+        .done();
+    }
+    case "resize":
+      return new Writer(0x02, 4).u16(record.width, record.height).done();
+    case "tile":
+      return new Writer(0x10, 9, record.bytes)
+        .u16(record.x, record.y, record.w, record.h)
+        .u8(TILE_CODECS.indexOf(record.codec))
+        .done();
+    case "copy":
+      return new Writer(0x11, 12)
+        .u16(record.from_x, record.from_y, record.x, record.y, record.w, record.h)
+        .done();
+    case "fill":
+      return new Writer(0x12, 11)
+        .u16(record.x, record.y, record.w, record.h)
+        .u8(record.r, record.g, record.b)
+        .done();
+    case "cursor":
+      return new Writer(0x13, 8, record.rgba).u16(record.hot_x, record.hot_y, record.w, record.h).done();
+    case "cursor_default":
+      return new Writer(0x14, 0).done();
+    case "cursor_move":
+      return new Writer(0x15, 4).u16(record.x, record.y).done();
+    case "video":
+      return new Writer(0x18, 10, record.bytes)
+        .u16(record.x, record.y, record.w, record.h)
+        .u8(record.codec, record.key ? 1 : 0)
+        .done();
+    case "audio":
+      return new Writer(0x19, 10, record.bytes)
+        .u8(record.codec, record.channels)
+        .u32(record.rate)
+        .u32(record.time_ms)
+        .done();
+    case "clipboard":
+      return new Writer(0x20, 1, record.bytes).u8(record.format).done();
+    case "bell":
+      return new Writer(0x21, 0).done();
+    case "leds":
+      return new Writer(0x22, 1).u8(record.bits).done();
+    case "frame_end":
+      return new Writer(0x30, 4).u32(record.sequence).done();
+    case "pong":
+      return new Writer(0x31, 4).u32(record.token).done();
+    case "status":
+      return new Writer(0x32, 1, encoder.encode(record.text)).u8(STATUS_CODES.indexOf(record.code)).done();
+    case "bye":
+      return new Writer(0x3f, 1, encoder.encode(record.text)).u8(record.code).done();
+    case "terminal_data":
+      return new Writer(0x40, 0, record.bytes).done();
+    case "terminal_start":
+      return new Writer(0x41, 8).u64(record.offset).done();
+  }
+}
+
+/** Clipboard or input-method text cut to `limit` bytes at a character's edge, so that the end stays valid UTF-8. */
+export function encodeText(text: string, limit: number): Uint8Array<ArrayBuffer> {
+  const bytes = encoder.encode(text);
+  if (bytes.length <= limit) return bytes;
+  let end = limit;
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.slice(0, end);
+}
