@@ -99,7 +99,7 @@ async fn authenticate(connection: &mut Handle<KnownHost>, options: &SshOptions) 
             connection.authenticate_password(options.user.as_str(), password.expose_secret()).await?
         }
         Auth::Key { private_openssh, passphrase } => {
-            let passphrase = passphrase.as_ref().map(|text| text.expose_secret());
+            let passphrase = passphrase.as_ref().map(ExposeSecret::expose_secret);
             let key = decode_secret_key(private_openssh.expose_secret(), passphrase)
                 .map_err(|error| TerminalError::BadCredentials { what: "private key", why: error.to_string() })?;
             let hash = connection.best_supported_rsa_hash().await?.flatten();

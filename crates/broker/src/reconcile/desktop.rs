@@ -16,8 +16,6 @@ use oriel_model::{
 };
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
 
 /// Loopback ports of a host that lead to guests.
 const GUEST_PORTS: std::ops::RangeInclusive<u16> = 21_000..=28_999;
@@ -27,8 +25,6 @@ const PARALLEL_MAX: usize = 4;
 const START_SECONDS_MAX: i64 = 900;
 /// A guest that does not shut down in this time is switched off.
 const SHUT_DOWN_SECONDS_MAX: i64 = 60;
-/// How long one question to a guest may take.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 /// Rounds in a row in which the same desktop's step may fail before it is called failed.
 const FAILURES_MAX: u32 = 5;
 
@@ -292,73 +288,34 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
     };
     // An imported image may never speak RDP: its console is there as soon as it runs.
     let imported = matches!(image.source, ImageSource::Imported { .. });
-    let answer = if imported { Answer::Rdp } else { ask_rdp(broker, desktop).await };
+    let answers = imported || broker.inner.compute.answers(desktop, GuestPort::Rdp).await;
     let seconds = seconds_since(started);
-    match answer {
-        Answer::Rdp => {
-            advance(broker, desktop, |row| {
-                row.state = DesktopState::Ready;
-                row.step = None;
-                row.facts.start_seconds = Some(seconds);
-                if row.intent == DesktopIntent::Restart {
-                    row.intent = DesktopIntent::Running;
-                }
-            })
-            .await?;
-            fault::point("desktop.ready");
-            Ok(Step::Moving)
-        }
-        Answer::Nothing if seconds > START_SECONDS_MAX as f64 => {
-            let text = format!(
-                "{} did not answer on RDP within {START_SECONDS_MAX} seconds; open its console to see why, then restart it",
-                desktop.name
-            );
-            fail(broker, desktop.id, &text).await?;
-            Ok(Step::Settled)
-        }
-        Answer::Nothing => {
-            if desktop.step == Some(StartStep::Booting) && ask_ssh(broker, desktop).await {
-                advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
-            }
-            Ok(Step::Moving)
-        }
+    if answers {
+        advance(broker, desktop, |row| {
+            row.state = DesktopState::Ready;
+            row.step = None;
+            row.facts.start_seconds = Some(seconds);
+        })
+        .await?;
+        fault::point("desktop.ready");
+        return Ok(Step::Moving);
     }
+    if seconds > START_SECONDS_MAX as f64 {
+        let text = format!(
+            "{} did not answer on RDP within {START_SECONDS_MAX} seconds; open its console to see why, then restart it",
+            desktop.name
+        );
+        fail(broker, desktop.id, &text).await?;
+        return Ok(Step::Settled);
+    }
+    if desktop.step == Some(StartStep::Booting) && broker.inner.compute.answers(desktop, GuestPort::Ssh).await {
+        advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
+    }
+    Ok(Step::Moving)
 }
 
 fn seconds_since(then: Micros) -> f64 {
     (now().0 - then.0) as f64 / 1e6
-}
-
-enum Answer {
-    Rdp,
-    Nothing,
-}
-
-/// Sends an X.224 connection request ([MS-RDPBCGR] 2.2.1.1) and waits for the first byte of its confirmation: a port
-/// forward accepts connections long before the guest does.
-async fn ask_rdp(broker: &Broker, desktop: &Desktop) -> Answer {
-    const REQUEST: [u8; 19] = [3, 0, 0, 19, 14, 0xE0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 1, 0, 0, 0];
-    let asked = timeout(ANSWER_TIME_MAX, async {
-        let mut stream = broker.inner.compute.dial(desktop, GuestPort::Rdp).await.ok()?;
-        stream.write_all(&REQUEST).await.ok()?;
-        let mut first = [0u8; 1];
-        stream.read_exact(&mut first).await.ok()?;
-        (first == [3]).then_some(())
-    })
-    .await;
-    if matches!(asked, Ok(Some(()))) { Answer::Rdp } else { Answer::Nothing }
-}
-
-/// True when the guest's SSH server greets.
-async fn ask_ssh(broker: &Broker, desktop: &Desktop) -> bool {
-    let asked = timeout(ANSWER_TIME_MAX, async {
-        let mut stream = broker.inner.compute.dial(desktop, GuestPort::Ssh).await.ok()?;
-        let mut first = [0u8; 4];
-        stream.read_exact(&mut first).await.ok()?;
-        (&first == b"SSH-").then_some(())
-    })
-    .await;
-    matches!(asked, Ok(Some(())))
 }
 
 /// A running desktop: in use or not, or no longer running.

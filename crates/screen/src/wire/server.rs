@@ -149,7 +149,7 @@ impl ServerRecord {
 
     /// All records of a message; unknown types are left out.
     pub fn decode_all(message: &Bytes) -> Result<Vec<Self>, WireError> {
-        records(message, RECORD_BYTES_MAX, |kind, payload| Self::decode(kind, payload))
+        records(message, RECORD_BYTES_MAX, Self::decode)
     }
 
     fn decode(kind: u8, payload: Bytes) -> Result<Option<Self>, WireError> {

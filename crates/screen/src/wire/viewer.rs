@@ -39,7 +39,7 @@ pub enum ViewerRecord {
 impl ViewerRecord {
     /// All records of a message; unknown types are left out.
     pub fn decode_all(message: &Bytes) -> Result<Vec<Self>, WireError> {
-        records(message, INPUT_BYTES_MAX, |kind, payload| Self::decode(kind, payload))
+        records(message, INPUT_BYTES_MAX, Self::decode)
     }
 
     fn decode(kind: u8, payload: Bytes) -> Result<Option<Self>, WireError> {
@@ -85,7 +85,9 @@ impl ViewerRecord {
     /// Appends the record's bytes (for benchmarks and tests: the real viewer is `web/src/viewer`).
     pub fn encode(&self, out: &mut Vec<u8>) {
         fn u16s(out: &mut Vec<u8>, values: &[u16]) {
-            values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+            for value in values {
+                out.extend_from_slice(&value.to_le_bytes());
+            }
         }
         match self {
             Self::Hello(hello) => record(out, 0x81, |o| {

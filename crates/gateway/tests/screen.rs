@@ -1,0 +1,262 @@
+//! A viewer and a machine on both sides of the gateway, everything real but the machine's pixels.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{SinkExt, StreamExt};
+use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
+use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use oriel_screen::{ByeCode, InputEvent};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::timeout;
+
+const WIDTH: u16 = 64;
+const HEIGHT: u16 = 48;
+
+/// A VNC server (RFC 6143) with one colour, which every key press changes.
+async fn machine(mut stream: DuplexStream) -> std::io::Result<()> {
+    stream.write_all(b"RFB 003.008\n").await?;
+    let mut version = [0; 12];
+    stream.read_exact(&mut version).await?;
+    stream.write_all(&[1, 1]).await?;
+    stream.read_u8().await?;
+    stream.write_all(&[0, 0, 0, 0]).await?;
+    stream.read_u8().await?;
+    stream.write_u16(WIDTH).await?;
+    stream.write_u16(HEIGHT).await?;
+    stream.write_all(&[32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0]).await?;
+    stream.write_u32(4).await?;
+    stream.write_all(b"test").await?;
+    let mut colour = 40u8;
+    let (mut wanted, mut changed) = (false, true);
+    loop {
+        match stream.read_u8().await? {
+            0 => drop(read(&mut stream, 19).await?),
+            2 => {
+                stream.read_u8().await?;
+                let count = stream.read_u16().await?;
+                read(&mut stream, usize::from(count) * 4).await?;
+            }
+            3 => {
+                read(&mut stream, 9).await?;
+                wanted = true;
+            }
+            4 => {
+                let key = read(&mut stream, 7).await?;
+                if key[0] == 1 {
+                    colour = colour.wrapping_add(50);
+                    changed = true;
+                }
+            }
+            5 => drop(read(&mut stream, 5).await?),
+            other => panic!("message {other}"),
+        }
+        if wanted && changed {
+            (wanted, changed) = (false, false);
+            let mut update = vec![0, 0, 0, 1, 0, 0, 0, 0];
+            update.extend_from_slice(&WIDTH.to_be_bytes());
+            update.extend_from_slice(&HEIGHT.to_be_bytes());
+            update.extend_from_slice(&[0; 4]);
+            update.extend([colour, 0, 0, 0].repeat(usize::from(WIDTH) * usize::from(HEIGHT)));
+            stream.write_all(&update).await?;
+        }
+    }
+}
+
+async fn read(stream: &mut DuplexStream, count: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
+#[derive(Default)]
+struct Machines {
+    dialled: AtomicUsize,
+    off: bool,
+}
+
+#[async_trait]
+impl Dialler for Machines {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        if self.off {
+            return Err(DialError { code: ByeCode::Unreachable, text: "the machine is off".into() });
+        }
+        self.dialled.fetch_add(1, Ordering::Relaxed);
+        let (near, far) = tokio::io::duplex(1 << 16);
+        tokio::spawn(machine(far));
+        Ok(Target {
+            title: "test-1".into(),
+            stream: Box::new(near),
+            protocol: Protocol::Vnc { password: None, nearby: true },
+        })
+    }
+}
+
+struct Viewer {
+    send: UnboundedSender<Bytes>,
+    receive: UnboundedReceiver<Bytes>,
+    records: std::collections::VecDeque<ServerRecord>,
+}
+
+impl Viewer {
+    fn open(gateway: &Gateway, request: &ViewerRequest) -> Self {
+        let (send, incoming) = unbounded();
+        let (outgoing, receive) = unbounded();
+        let (gateway, request) = (gateway.clone(), request.clone());
+        tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
+        let mut viewer = Self { send, receive, records: std::collections::VecDeque::new() };
+        let hello = ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
+        viewer.say(&ViewerRecord::Hello(hello));
+        viewer
+    }
+
+    fn say(&mut self, record: &ViewerRecord) {
+        let mut message = Vec::new();
+        record.encode(&mut message);
+        self.send.unbounded_send(message.into()).unwrap();
+    }
+
+    async fn next(&mut self) -> ServerRecord {
+        while self.records.is_empty() {
+            let message = timeout(Duration::from_secs(10), self.receive.next()).await.expect("in time").expect("open");
+            self.records.extend(ServerRecord::decode_all(&message).unwrap());
+        }
+        self.records.pop_front().unwrap()
+    }
+
+    async fn until(&mut self, wanted: impl Fn(&ServerRecord) -> bool) -> ServerRecord {
+        loop {
+            let record = self.next().await;
+            if wanted(&record) {
+                return record;
+            }
+        }
+    }
+
+    async fn connection(&mut self) -> ConnectionId {
+        match self.until(|r| matches!(r, ServerRecord::Hello { .. })).await {
+            ServerRecord::Hello { connection, terminal: false, .. } => ConnectionId(uuid::Uuid::from_bytes(connection)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for a picture of one colour, acknowledges its frame and returns the colour's red.
+    async fn red(&mut self) -> u8 {
+        let fill = self.until(|r| matches!(r, ServerRecord::Fill { .. })).await;
+        let end = self.until(|r| matches!(r, ServerRecord::FrameEnd { .. })).await;
+        let (ServerRecord::Fill { rgb: [red, ..], .. }, ServerRecord::FrameEnd { sequence }) = (&fill, &end) else {
+            panic!("{fill:?} {end:?}")
+        };
+        self.say(&ViewerRecord::Ack { sequence: *sequence });
+        *red
+    }
+
+    /// As [`Self::red`], once the machine has painted: before that the surface is black.
+    async fn painted(&mut self) -> u8 {
+        loop {
+            let red = self.red().await;
+            if red != 0 {
+                return red;
+            }
+        }
+    }
+}
+
+fn request() -> ViewerRequest {
+    ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Console, resume: None }
+}
+
+const PRESS: ViewerRecord = ViewerRecord::Input(InputEvent::Key { down: true, code: 0x1E, keysym: 0x61 });
+
+#[tokio::test]
+async fn a_key_changes_the_picture() {
+    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let mut viewer = Viewer::open(&gateway, &request());
+    let size = viewer.until(|r| matches!(r, ServerRecord::Resize { .. })).await;
+    assert_eq!(size, ServerRecord::Resize { width: WIDTH, height: HEIGHT });
+    assert_eq!(viewer.painted().await, 40);
+    for expected in [90, 140, 190] {
+        viewer.say(&PRESS);
+        assert_eq!(viewer.red().await, expected);
+    }
+    assert_eq!(gateway.connections().len(), 1);
+    assert_eq!(gateway.connections()[0].connection.viewers, 1);
+}
+
+#[tokio::test]
+async fn a_viewer_that_comes_back_continues_the_same_connection() {
+    let machines = Arc::new(Machines::default());
+    let gateway = Gateway::new(machines.clone());
+    let mut asked = request();
+    let mut viewer = Viewer::open(&gateway, &asked);
+    let connection = viewer.connection().await;
+    viewer.painted().await;
+    viewer.say(&PRESS);
+    viewer.red().await;
+    drop(viewer);
+    asked.resume = Some(connection);
+    let mut viewer = Viewer::open(&gateway, &asked);
+    assert_eq!(viewer.connection().await, connection);
+    assert_eq!(viewer.painted().await, 90, "the surface survived the viewer");
+    assert_eq!(machines.dialled.load(Ordering::Relaxed), 1);
+    // Somebody else who learnt the connection's id gets a connection of their own.
+    let mut stranger = Viewer::open(&gateway, &ViewerRequest { user: UserId::new(), ..asked });
+    assert_ne!(stranger.connection().await, connection);
+}
+
+#[tokio::test]
+async fn the_later_window_wins_and_the_earlier_is_told() {
+    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let asked = request();
+    let mut first = Viewer::open(&gateway, &asked);
+    first.painted().await;
+    let mut second = Viewer::open(&gateway, &asked);
+    second.painted().await;
+    let bye = first.until(|r| matches!(r, ServerRecord::Bye { .. })).await;
+    assert!(matches!(bye, ServerRecord::Bye { code: ByeCode::TakenOver, .. }));
+    assert_eq!(gateway.connections().len(), 1);
+}
+
+#[tokio::test]
+async fn ending_and_failing_are_said_in_words() {
+    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let mut viewer = Viewer::open(&gateway, &request());
+    let id = viewer.connection().await;
+    viewer.painted().await;
+    assert!(gateway.end(id, ByeCode::EndedByAdmin, "ended by an administrator").await);
+    let bye = viewer.until(|r| matches!(r, ServerRecord::Bye { .. })).await;
+    assert_eq!(bye, ServerRecord::Bye { code: ByeCode::EndedByAdmin, text: "ended by an administrator".into() });
+
+    let gateway = Gateway::new(Arc::new(Machines { off: true, ..Machines::default() }));
+    let mut viewer = Viewer::open(&gateway, &request());
+    let bye = viewer.until(|r| matches!(r, ServerRecord::Bye { .. })).await;
+    assert_eq!(bye, ServerRecord::Bye { code: ByeCode::Unreachable, text: "the machine is off".into() });
+    timeout(Duration::from_secs(5), async {
+        while !gateway.connections().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the failed connection is forgotten");
+}
+
+#[tokio::test]
+async fn a_page_that_breaks_the_protocol_is_told_and_let_go() {
+    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let (mut send, incoming) = unbounded::<Bytes>();
+    let (outgoing, mut receive) = unbounded::<Bytes>();
+    let served = {
+        let gateway = gateway.clone();
+        tokio::spawn(async move { gateway.attach(request(), incoming, outgoing).await })
+    };
+    send.send(Bytes::from_static(b"GET / HTTP/1.1")).await.unwrap();
+    let message = timeout(Duration::from_secs(5), receive.next()).await.unwrap().unwrap();
+    let records = ServerRecord::decode_all(&message).unwrap();
+    assert!(matches!(&records[..], [ServerRecord::Bye { code: ByeCode::Protocol, .. }]));
+    timeout(Duration::from_secs(5), served).await.unwrap().unwrap();
+    assert!(gateway.connections().is_empty());
+}
