@@ -1,1 +1,24 @@
-//! (being built)
+//! Who somebody is, and what only we may read: passwords, tokens, sealed secrets, and patience with those who guess.
+//! No network and no HTTP; the only files are the sealing key's. Whoever needs a clock passes the time in.
+//!
+//! What is guarded against what:
+//! - [`hash_password`], [`verify_password`]: a copied database does not give passwords away; asking for a user that does
+//!   not exist takes as long as for one that does.
+//! - [`random_token`]: cookies, API tokens and tickets are 256 random bits, of which only SHA-256 is stored.
+//! - [`Vault`]: guests' credentials in a copied database are unreadable without the key file, and cannot be moved from one
+//!   row to another.
+//! - [`Throttle`]: guessing slows down to nothing, while nobody can lock somebody else out from everywhere.
+
+mod password;
+mod seal_key;
+mod strength;
+mod throttle;
+mod token;
+mod vault;
+
+pub use password::{PASSWORD_BYTES_MAX, PasswordError, hash_password, verify_password};
+pub use seal_key::{KEY_FILE, SEAL_KEY, SEAL_KEY_OLD};
+pub use strength::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Weakness, check_strength};
+pub use throttle::Throttle;
+pub use token::{equal, one_time_password, random_token, sha256_hex};
+pub use vault::{SEALED_BYTES_MAX, Vault, VaultError};

@@ -2,7 +2,10 @@
 
 use crate::{Store, StoreError, codec, ticket};
 use oriel_model::{ApiToken, Micros, TokenId, User, UserId, WebSession};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    sea_query::{Expr, OnConflict},
+};
 
 mod web {
     use sea_orm::entity::prelude::*;
@@ -79,6 +82,7 @@ pub struct Expired {
 }
 
 impl Store {
+    /// Adds a session; for one that is there already, moves its expiry (and nothing else).
     /// Errors: `Missing` when the user has gone meanwhile.
     pub async fn put_web_session(&self, session: &WebSession) -> Result<(), StoreError> {
         let row = web::Model {
@@ -89,10 +93,21 @@ impl Store {
             expires: session.expires.0,
         };
         web::Entity::insert(row.into_active_model())
+            .on_conflict(OnConflict::column(web::Column::TokenSha256).update_column(web::Column::Expires).to_owned())
             .exec_without_returning(&self.writer)
             .await
             .map(drop)
             .map_err(|error| StoreError::dangling(error, "user", session.user))
+    }
+
+    /// Moves the expiry of a session that is in use. One that was signed out meanwhile stays signed out: false.
+    pub async fn extend_web_session(&self, token_sha256: &str, expires: Micros) -> Result<bool, StoreError> {
+        let done = web::Entity::update_many()
+            .col_expr(web::Column::Expires, Expr::value(expires.0))
+            .filter(web::Column::TokenSha256.eq(token_sha256))
+            .exec(&self.writer)
+            .await?;
+        Ok(done.rows_affected == 1)
     }
 
     /// Who holds this cookie, unless it has expired at `now` or its user is disabled.

@@ -58,6 +58,22 @@ on_both! {
         assert!(store.api_token_by_hash("forever", before).await.unwrap().is_none());
     }
 
+    async fn in_use_are_extended(store: Store) {
+        let ada = stored_user(&store, "ada", Role::User).await;
+        let bob = stored_user(&store, "bob", Role::User).await;
+        store.put_web_session(&web(ada.id, "w")).await.unwrap();
+        let late = NOW.plus_seconds(100);
+        assert!(store.extend_web_session("w", late).await.unwrap());
+        assert_eq!(store.web_session("w", NOW).await.unwrap().unwrap().0.expires, late);
+        // Putting it once more moves its expiry, never its owner.
+        let again = WebSession { expires: late.plus_seconds(1), csrf: "other".to_owned(), ..web(bob.id, "w") };
+        store.put_web_session(&again).await.unwrap();
+        let (read, user) = store.web_session("w", NOW).await.unwrap().unwrap();
+        assert_eq!((read, user), (WebSession { expires: late.plus_seconds(1), ..web(ada.id, "w") }, ada));
+        store.delete_web_session("w").await.unwrap();
+        assert!(!store.extend_web_session("w", late).await.unwrap());
+    }
+
     async fn tokens_are_their_owners(store: Store) {
         let ada = stored_user(&store, "ada", Role::User).await;
         let bob = stored_user(&store, "bob", Role::User).await;
