@@ -3,7 +3,7 @@
 use crate::{Broker, BrokerError};
 use oriel_identity::sha256_hex;
 use oriel_model::{Desktop, DesktopId, DesktopState};
-use oriel_screen::{Framebuffer, encode};
+use oriel_screen::{Rect, Surface, encode};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,18 +42,12 @@ impl Cache {
     }
 }
 
-struct Pixels(oriel_compute::Screenshot);
-
-impl Framebuffer for Pixels {
-    fn width(&self) -> u16 {
-        self.0.width
-    }
-    fn height(&self) -> u16 {
-        self.0.height
-    }
-    fn rgba(&self) -> &[u8] {
-        &self.0.rgba
-    }
+/// A machine's own picture is larger than a surface may be only when something is wrong with it: then there is none.
+fn shrink(shot: &oriel_compute::Screenshot) -> Option<Vec<u8>> {
+    let (width, height) = (u16::try_from(shot.width).ok()?, u16::try_from(shot.height).ok()?);
+    let mut surface = Surface::new(width, height).ok()?;
+    surface.put_rgba(Rect::new(0, 0, width, height), &shot.rgba).ok()?;
+    encode::thumbnail(&surface, WIDTH_MAX)
 }
 
 impl Broker {
@@ -73,7 +67,7 @@ impl Broker {
             Some(jpeg) => Some(jpeg),
             None => {
                 let shot = self.inner.compute.screenshot(desktop.id).await?;
-                tokio::task::spawn_blocking(move || encode::thumbnail(&Pixels(shot), WIDTH_MAX))
+                tokio::task::spawn_blocking(move || shrink(&shot))
                     .await
                     .map_err(|error| BrokerError::internal("making a thumbnail", error))?
             }

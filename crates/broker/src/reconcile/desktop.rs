@@ -112,7 +112,7 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> R
         (_, DesktopState::Ready | DesktopState::InUse) => watch(broker, desktop, power).await,
         (_, DesktopState::Stopping) => stop(broker, desktop, power).await,
         (DesktopIntent::Running, DesktopState::Stopped) => {
-            advance(broker, desktop, |d| enter_starting(d)).await?;
+            advance(broker, desktop, enter_starting).await?;
             Ok(Step::Moving)
         }
         (_, DesktopState::Stopped) if power == Power::Running => {

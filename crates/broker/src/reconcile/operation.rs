@@ -95,7 +95,7 @@ async fn sweep_files(broker: &Broker) -> Result<(), BrokerError> {
 async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken, stop: CancellationToken) {
     let id = operation.id;
     let report = Arc::new(Report::new(cancel.clone()));
-    let work = make_image(&broker, &operation, &*report);
+    let work = make_image(&broker, &operation, &report);
     tokio::pin!(work);
     let outcome = loop {
         tokio::select! {

@@ -15,7 +15,7 @@ impl Reconciler for Reaper {
     }
 
     fn period(&self) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_mins(1)
     }
 
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
