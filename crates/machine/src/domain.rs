@@ -16,6 +16,8 @@ pub const METADATA_NAMESPACE: &str = "urn:oriel:desktop:1";
 const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 /// From this libvirt (major * 1,000,000 + minor * 1,000 + release) a clipboard channel without SPICE exists.
 const LIBVIRT_WITH_VDAGENT: u32 = 8_004_000;
+/// A slot that libvirt, which hands them out from both ends, leaves free: it does not know of this device.
+const USER_NETWORK_SLOT: u8 = 0x10;
 /// What the screen starts with, in pixels, until a viewer asks for another size.
 const SCREEN: (u32, u32) = (1280, 800);
 
@@ -241,7 +243,11 @@ fn user_network(spec: &MachineSpec, places: &Places, quirks: &Quirks) -> Vec<Str
             std::iter::once(String::from("user,id=oriel0,restrict=on")).chain(forwards).collect()
         }
     };
-    let device = format!("{},netdev=oriel0,mac={},romfile=", quirks.network_device, mac_address(spec.desktop));
+    let device = format!(
+        "{},netdev=oriel0,mac={},romfile=,bus=pcie.0,addr={USER_NETWORK_SLOT:#x}",
+        quirks.network_device,
+        mac_address(spec.desktop)
+    );
     [String::from("-netdev"), backend, String::from("-device"), device].into()
 }
 
@@ -256,7 +262,7 @@ pub fn mac_address(desktop: DesktopId) -> String {
     format!("52:4f:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
-/// Finds our mark in a domain's XML or in its metadata element alone; `None` for a domain that is not ours.
+/// Finds our mark in a domain's XML, or in its metadata alone; `None` for a domain that is not ours.
 pub fn marker_of(xml: &str) -> Option<Marker> {
     let mut reader = NsReader::from_str(xml);
     loop {

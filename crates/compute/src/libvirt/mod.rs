@@ -140,8 +140,10 @@ fn find(connect: &Connect, desktop: DesktopId) -> Result<Option<(Domain, Marker)
 }
 
 fn mark(domain: &Domain) -> Option<Marker> {
-    let kind = sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
-    marker_of(&domain.get_metadata(kind, Some(oriel_machine::METADATA_NAMESPACE), 0).ok()?)
+    let (kind, namespace) = (sys::VIR_DOMAIN_METADATA_ELEMENT as i32, oriel_machine::METADATA_NAMESPACE);
+    let metadata = domain.get_metadata(kind, Some(namespace), 0).ok()?;
+    // libvirt gives the element of that namespace, stripped of the namespace itself.
+    marker_of(&format!("<metadata xmlns=\"{namespace}\">{metadata}</metadata>"))
 }
 
 fn power(domain: &Domain) -> Power {

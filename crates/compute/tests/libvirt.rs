@@ -1,0 +1,234 @@
+//! The whole trait against a real libvirt and QEMU, with a machine so small that it needs no image: the probe's payload as
+//! its kernel. Skipped where no libvirt answers, unless `ORIEL_TEST_VM=required`.
+#![cfg(feature = "libvirt")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use oriel_compute::{
+    Compute, ComputeError, Observed, Power,
+    libvirt::{LibvirtCompute, LibvirtConfig},
+};
+use oriel_machine::{Arch, Boot, GuestIdentity, Keyboard, MachineSpec};
+use oriel_model::{AcceleratorKind, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, ImageOs, Micros, Network, PoolId, Severity};
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+
+struct Lab {
+    folder: TempDir,
+    compute: LibvirtCompute,
+}
+
+async fn lab() -> Option<Lab> {
+    let folder = tempfile::Builder::new().prefix("oriel").tempdir().unwrap();
+    // As a data folder should be: QEMU's user passes through.
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let compute = LibvirtCompute::new(LibvirtConfig {
+        name: String::from("here"),
+        uri: std::env::var("ORIEL_TEST_LIBVIRT_URI").unwrap_or_else(|_| String::from("qemu:///system")),
+        data: folder.path().join("data"),
+        run: folder.path().join("run"),
+        ports: 31_000..=31_998,
+    });
+    match compute.list().await {
+        Ok(_) => Some(Lab { folder, compute }),
+        Err(error) if std::env::var("ORIEL_TEST_VM").is_ok_and(|word| word == "required") => panic!("{error}"),
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
+
+impl Lab {
+    fn base(&self) -> std::path::PathBuf {
+        let base = self.folder.path().join("base.qcow2");
+        let made = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&base).arg("16M").status().unwrap();
+        assert!(made.success());
+        base
+    }
+
+    fn spec(&self, name: &str, port_base: Option<u16>) -> MachineSpec {
+        let kernel = self.folder.path().join("payload");
+        std::fs::write(&kernel, oriel_compute::probe::payload()).unwrap();
+        MachineSpec {
+            desktop: DesktopId::new(),
+            generation: 1,
+            name: name.parse().unwrap(),
+            title: String::from("A test's <machine> & nothing else"),
+            os: ImageOs::Linux,
+            arch: Arch::X86_64,
+            boot: Boot::Kernel { kernel, initrd: None, command_line: String::from("test") },
+            vcpus: 1,
+            memory_mib: 64,
+            disk_gib: 1,
+            accelerator: AcceleratorKind::Tcg,
+            network: Network::User,
+            port_base,
+            keyboard: Keyboard::default(),
+        }
+    }
+
+    async fn seen(&self, desktop: DesktopId) -> Vec<Observed> {
+        let mut all = self.compute.list().await.unwrap();
+        all.retain(|observed| observed.desktop == desktop);
+        all
+    }
+}
+
+fn row(spec: &MachineSpec) -> Desktop {
+    Desktop {
+        id: spec.desktop,
+        name: spec.name.clone(),
+        pool: PoolId::new(),
+        owner: None,
+        intent: DesktopIntent::Running,
+        state: DesktopState::Ready,
+        failure: None,
+        step: None,
+        generation: spec.generation,
+        host: Some(String::from("here")),
+        port_base: spec.port_base,
+        facts: DesktopFacts::default(),
+        created: Micros(0),
+        changed: Micros(0),
+        ..template()
+    }
+}
+
+/// Fields that came later and do not matter here.
+fn template() -> Desktop {
+    serde_json::from_value(serde_json::json!({
+        "id": DesktopId::new(), "name": "x", "pool": PoolId::new(), "owner": null, "intent": "running", "state": "ready", "failure": null, "step": null,
+        "generation": 1, "host": null, "port_base": null, "facts": {}, "created": 0, "changed": 0, "image": null,
+    }))
+    .unwrap()
+}
+
+/// Processes whose command line names the folder.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let wanted = folder.to_str().unwrap();
+    let lines = std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).filter(|line| line.contains(wanted)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_lives_and_leaves_nothing() {
+    let Some(lab) = lab().await else { return };
+    let compute = &lab.compute;
+    let base = lab.base();
+    let port = compute.free_ports(&BTreeSet::from([31_000])).await.unwrap();
+    assert!(port > 31_000);
+    let spec = lab.spec("life", Some(port));
+    let identity = GuestIdentity::generate(&spec.name, None).unwrap();
+
+    assert!(matches!(compute.clone_disk(&spec, Path::new("/nowhere/x.qcow2")).await, Err(ComputeError::NoImage { .. })));
+    assert!(matches!(compute.start(&spec).await, Err(ComputeError::NoMachine)));
+    assert!(matches!(compute.dial(&row(&spec), GuestPort::Console).await, Err(ComputeError::NoMachine)));
+    // Every step twice: a reconciler that was killed between two repeats them.
+    for _ in 0..2 {
+        compute.clone_disk(&spec, &base).await.unwrap();
+        compute.write_seed(&spec, &identity).await.unwrap();
+        compute.define(&spec).await.unwrap();
+    }
+    let whole = Observed { desktop: spec.desktop, generation: 1, power: Power::Off, domain: true, disk: true, seed: true };
+    assert_eq!(lab.seen(spec.desktop).await, [whole]);
+    assert!(matches!(compute.screenshot(spec.desktop).await, Err(ComputeError::NotRunning)));
+    for _ in 0..2 {
+        compute.start(&spec).await.unwrap();
+    }
+    assert_eq!(lab.seen(spec.desktop).await, [Observed { power: Power::Running, ..whole }]);
+    assert!(!compute.free_ports(&BTreeSet::new()).await.is_ok_and(|free| free == port), "the ports of a running machine are not free");
+
+    let mut console = compute.dial(&row(&spec), GuestPort::Console).await.unwrap();
+    let mut greeting = [0; 12];
+    console.read_exact(&mut greeting).await.unwrap();
+    assert_eq!(&greeting, b"RFB 003.008\n");
+    assert!(compute.answers(&row(&spec), GuestPort::Console).await, "a second console beside the first");
+    assert!(!compute.answers(&row(&spec), GuestPort::Ssh).await, "nobody listens in this guest");
+    let picture = compute.screenshot(spec.desktop).await.unwrap();
+    assert_eq!(picture.rgba.len(), picture.width as usize * picture.height as usize * 4);
+    eprintln!("{picture:?}, {:?}", processes_of(lab.folder.path()));
+    assert_eq!(processes_of(lab.folder.path()).len(), 2, "QEMU and passt");
+
+    // A second room on the same host finds the machine, as after a restart of Oriel.
+    compute.shut_down(spec.desktop).await.unwrap();
+    compute.power_off(spec.desktop).await.unwrap();
+    compute.power_off(spec.desktop).await.unwrap();
+    assert_eq!(lab.seen(spec.desktop).await, [whole]);
+    assert_eq!(processes_of(lab.folder.path()), [] as [String; 0]);
+    compute.start(&spec).await.unwrap();
+
+    // Recycling: the next generation takes the first one's place while that still runs.
+    let next = MachineSpec { generation: 2, ..spec.clone() };
+    compute.clone_disk(&next, &base).await.unwrap();
+    compute.write_seed(&next, &identity).await.unwrap();
+    compute.remove(next.desktop, Some(2)).await.unwrap();
+    compute.define(&next).await.unwrap();
+    compute.start(&next).await.unwrap();
+    assert_eq!(lab.seen(spec.desktop).await, [Observed { generation: 2, power: Power::Running, ..whole }]);
+    assert!(matches!(compute.start(&spec).await, Err(ComputeError::NoMachine)), "the first generation is gone");
+
+    for _ in 0..2 {
+        compute.remove(spec.desktop, None).await.unwrap();
+    }
+    assert_eq!(lab.seen(spec.desktop).await, []);
+    assert_eq!(processes_of(lab.folder.path()), [] as [String; 0]);
+    let left = |folder: &str| std::fs::read_dir(lab.folder.path().join(folder)).map_or(0, Iterator::count);
+    assert_eq!((left("data/desktops"), left("run")), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn finds_what_was_left_behind() {
+    let Some(lab) = lab().await else { return };
+    let (alone, empty) = (lab.spec("alone", None), DesktopId::new());
+    lab.compute.clone_disk(&alone, &lab.base()).await.unwrap();
+    std::fs::create_dir_all(lab.folder.path().join("data/desktops").join(empty.to_string())).unwrap();
+    let disk = Observed { desktop: alone.desktop, generation: 1, power: Power::Off, domain: false, disk: true, seed: false };
+    assert_eq!(lab.seen(alone.desktop).await, [disk]);
+    assert_eq!(lab.seen(empty).await, [Observed { desktop: empty, generation: 0, power: Power::Off, domain: false, disk: false, seed: false }]);
+    for desktop in [alone.desktop, empty] {
+        lab.compute.remove(desktop, None).await.unwrap();
+        assert_eq!(lab.seen(desktop).await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_which_folder_qemu_may_not_enter() {
+    let Some(lab) = lab().await else { return };
+    let base = lab.base();
+    std::fs::set_permissions(lab.folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    match lab.compute.clone_disk(&lab.spec("closed", None), &base).await {
+        Err(ComputeError::NotEnterable { path, .. }) => assert_eq!(path, lab.folder.path()),
+        // QEMU runs as ourselves here.
+        Ok(()) => eprintln!("skipped: QEMU has our own user"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_touch_what_is_not_ours() {
+    let Some(lab) = lab().await else { return };
+    let (foreign, folder) = (DesktopId::new(), lab.folder.path().join("foreign.xml"));
+    std::fs::write(&folder, format!("<domain type='qemu'><name>foreign-{foreign}</name><uuid>{foreign}</uuid><memory>65536</memory><os><type arch='x86_64'>hvm</type></os></domain>")).unwrap();
+    let uri = std::env::var("ORIEL_TEST_LIBVIRT_URI").unwrap_or_else(|_| String::from("qemu:///system"));
+    let virsh = |arguments: &[&str]| Command::new("virsh").args(["-q", "-c", &uri]).args(arguments).status().unwrap().success();
+    assert!(virsh(&["define", folder.to_str().unwrap()]));
+    let seen = lab.seen(foreign).await;
+    let removed = lab.compute.remove(foreign, None).await;
+    let still = virsh(&["dominfo", &foreign.to_string()]);
+    assert!(virsh(&["undefine", &foreign.to_string()]));
+    assert!(seen.is_empty() && removed.is_ok() && still);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn knows_its_host() {
+    let Some(lab) = lab().await else { return };
+    let facts = lab.compute.facts().await.unwrap();
+    assert!(facts.libvirt_version.is_some() && facts.qemu_version.is_some(), "{facts:?}");
+    let findings = lab.compute.doctor().await;
+    let libvirt = findings.iter().find(|finding| finding.id == "libvirt").unwrap();
+    assert_eq!(libvirt.severity, Severity::Ok);
+    let kvm = findings.iter().find(|finding| finding.id == "kvm").unwrap();
+    assert_eq!(kvm.severity == Severity::Ok, facts.accelerator.kind == AcceleratorKind::Kvm);
+    eprintln!("{}\n{}", serde_json::to_string_pretty(&facts).unwrap(), serde_json::to_string_pretty(&findings).unwrap());
+}
