@@ -8,7 +8,10 @@ use oriel_compute::{
     libvirt::{LibvirtCompute, LibvirtConfig},
 };
 use oriel_machine::{Arch, Boot, GuestIdentity, Keyboard, MachineSpec};
-use oriel_model::{AcceleratorKind, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, ImageOs, Micros, Network, PoolId, Severity};
+use oriel_model::{
+    AcceleratorKind, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, ImageOs, Micros,
+    Network, PoolId, Severity,
+};
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, process::Command};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -42,7 +45,8 @@ async fn lab() -> Option<Lab> {
 impl Lab {
     fn base(&self) -> std::path::PathBuf {
         let base = self.folder.path().join("base.qcow2");
-        let made = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&base).arg("16M").status().unwrap();
+        let made =
+            Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&base).arg("16M").status().unwrap();
         assert!(made.success());
         base
     }
@@ -107,7 +111,8 @@ fn template() -> Desktop {
 /// Processes whose command line names the folder.
 fn processes_of(folder: &Path) -> Vec<String> {
     let wanted = folder.to_str().unwrap();
-    let lines = std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    let lines =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
     lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).filter(|line| line.contains(wanted)).collect()
 }
 
@@ -121,7 +126,10 @@ async fn a_machine_lives_and_leaves_nothing() {
     let spec = lab.spec("life", Some(port));
     let identity = GuestIdentity::generate(&spec.name, None).unwrap();
 
-    assert!(matches!(compute.clone_disk(&spec, Path::new("/nowhere/x.qcow2")).await, Err(ComputeError::NoImage { .. })));
+    assert!(matches!(
+        compute.clone_disk(&spec, Path::new("/nowhere/x.qcow2")).await,
+        Err(ComputeError::NoImage { .. })
+    ));
     assert!(matches!(compute.start(&spec).await, Err(ComputeError::NoMachine)));
     assert!(matches!(compute.dial(&row(&spec), GuestPort::Console).await, Err(ComputeError::NoMachine)));
     // Every step twice: a reconciler that was killed between two repeats them.
@@ -130,14 +138,18 @@ async fn a_machine_lives_and_leaves_nothing() {
         compute.write_seed(&spec, &identity).await.unwrap();
         compute.define(&spec).await.unwrap();
     }
-    let whole = Observed { desktop: spec.desktop, generation: 1, power: Power::Off, domain: true, disk: true, seed: true };
+    let whole =
+        Observed { desktop: spec.desktop, generation: 1, power: Power::Off, domain: true, disk: true, seed: true };
     assert_eq!(lab.seen(spec.desktop).await, [whole]);
     assert!(matches!(compute.screenshot(spec.desktop).await, Err(ComputeError::NotRunning)));
     for _ in 0..2 {
         compute.start(&spec).await.unwrap();
     }
     assert_eq!(lab.seen(spec.desktop).await, [Observed { power: Power::Running, ..whole }]);
-    assert!(!compute.free_ports(&BTreeSet::new()).await.is_ok_and(|free| free == port), "the ports of a running machine are not free");
+    assert!(
+        !compute.free_ports(&BTreeSet::new()).await.is_ok_and(|free| free == port),
+        "the ports of a running machine are not free"
+    );
 
     let mut console = compute.dial(&row(&spec), GuestPort::Console).await.unwrap();
     let mut greeting = [0; 12];
@@ -183,9 +195,13 @@ async fn finds_what_was_left_behind() {
     let (alone, empty) = (lab.spec("alone", None), DesktopId::new());
     lab.compute.clone_disk(&alone, &lab.base()).await.unwrap();
     std::fs::create_dir_all(lab.folder.path().join("data/desktops").join(empty.to_string())).unwrap();
-    let disk = Observed { desktop: alone.desktop, generation: 1, power: Power::Off, domain: false, disk: true, seed: false };
+    let disk =
+        Observed { desktop: alone.desktop, generation: 1, power: Power::Off, domain: false, disk: true, seed: false };
     assert_eq!(lab.seen(alone.desktop).await, [disk]);
-    assert_eq!(lab.seen(empty).await, [Observed { desktop: empty, generation: 0, power: Power::Off, domain: false, disk: false, seed: false }]);
+    assert_eq!(
+        lab.seen(empty).await,
+        [Observed { desktop: empty, generation: 0, power: Power::Off, domain: false, disk: false, seed: false }]
+    );
     for desktop in [alone.desktop, empty] {
         lab.compute.remove(desktop, None).await.unwrap();
         assert_eq!(lab.seen(desktop).await, []);
@@ -211,7 +227,8 @@ async fn does_not_touch_what_is_not_ours() {
     let (foreign, folder) = (DesktopId::new(), lab.folder.path().join("foreign.xml"));
     std::fs::write(&folder, format!("<domain type='qemu'><name>foreign-{foreign}</name><uuid>{foreign}</uuid><memory>65536</memory><os><type arch='x86_64'>hvm</type></os></domain>")).unwrap();
     let uri = std::env::var("ORIEL_TEST_LIBVIRT_URI").unwrap_or_else(|_| String::from("qemu:///system"));
-    let virsh = |arguments: &[&str]| Command::new("virsh").args(["-q", "-c", &uri]).args(arguments).status().unwrap().success();
+    let virsh =
+        |arguments: &[&str]| Command::new("virsh").args(["-q", "-c", &uri]).args(arguments).status().unwrap().success();
     assert!(virsh(&["define", folder.to_str().unwrap()]));
     let seen = lab.seen(foreign).await;
     let removed = lab.compute.remove(foreign, None).await;
@@ -230,5 +247,9 @@ async fn knows_its_host() {
     assert_eq!(libvirt.severity, Severity::Ok);
     let kvm = findings.iter().find(|finding| finding.id == "kvm").unwrap();
     assert_eq!(kvm.severity == Severity::Ok, facts.accelerator.kind == AcceleratorKind::Kvm);
-    eprintln!("{}\n{}", serde_json::to_string_pretty(&facts).unwrap(), serde_json::to_string_pretty(&findings).unwrap());
+    eprintln!(
+        "{}\n{}",
+        serde_json::to_string_pretty(&facts).unwrap(),
+        serde_json::to_string_pretty(&findings).unwrap()
+    );
 }

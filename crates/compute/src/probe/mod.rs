@@ -200,7 +200,7 @@ impl Verdict {
             Self::NoQemu => format!("{QEMU} is not installed, so no desktop can run"),
             Self::Refused { reason } => format!("QEMU gives up with KVM ({reason}); {slow}"),
             Self::Hangs => format!(
-                "{DEVICE} opens, but a test guest that enters 64-bit mode did not answer within {PROBE_SECONDS_MAX} s, while the same guest runs in software: this KVM does not run ordinary guests; {slow}"
+                "{DEVICE} opens, but a test guest that counts in 64-bit mode did not answer within {PROBE_SECONDS_MAX} s, while it does in software: this KVM does not run ordinary guests (it hangs, or crawls); {slow}"
             ),
             Self::Broken { reason } => {
                 format!("the test guest runs neither with KVM nor in software ({reason}); {slow}")

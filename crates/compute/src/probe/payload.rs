@@ -2,7 +2,8 @@
 //!
 //! A real-mode guest would not do: there are hosts whose KVM runs the BIOS and then spins for ever at the first page table
 //! or model-specific register. So this one does what every kernel does first: it builds page tables, enters 64-bit long
-//! mode, counts with 64-bit registers, and writes what it computed to QEMU's `isa-debug-exit` device.
+//! mode, counts with 64-bit registers, and writes what it computed to QEMU's `isa-debug-exit` device. And it counts far
+//! enough: some KVMs interpret such a guest one instruction at a time, a thousand times too slowly to ever boot it.
 //!
 //! It is a flat Multiboot image (<https://www.gnu.org/software/grub/manual/multiboot/multiboot.html> §3.1): no
 //! assembler, no linker.
@@ -17,6 +18,10 @@ pub(super) const EXIT_PORT: u8 = 0xf4;
 const ANSWER: u8 = 0x21;
 /// QEMU's exit status when it has: the value shifted left, with the lowest bit set.
 pub(super) const ANSWER_STATUS: i32 = (ANSWER as i32) << 1 | 1;
+
+/// How often it goes round a loop of two instructions: a tenth of a second on a processor, half a second in software, and
+/// minutes where every instruction is interpreted.
+const ROUNDS: i32 = 400_000_000;
 
 const MULTIBOOT_MAGIC: u32 = 0x1bad_b002;
 /// Bit 16: the header tells where to load what, so the image needs no ELF around it.
@@ -87,7 +92,8 @@ fn protected_mode() -> Vec<u8> {
 }
 
 fn long_mode_code() -> Vec<u8> {
-    let mut code = vec![0x48, 0xc7, 0xc1, 0x40, 0x42, 0x0f, 0x00]; // mov rcx, 1000000
+    let mut code = vec![0x48, 0xc7, 0xc1]; // mov rcx, ROUNDS
+    code.extend(ROUNDS.to_le_bytes());
     code.extend([0x48, 0xff, 0xc9]); // again: dec rcx
     code.extend([0x75, 0xfb]); // jnz again
     code.extend([0x48, 0xb8]); // mov rax, ANSWER << 32
