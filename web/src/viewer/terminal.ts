@@ -73,8 +73,8 @@ const LIGHT: ITheme = {
 };
 
 /**
- * xterm.js writes its rules into `<style>` elements, which `default-src 'self'` refuses. While it opens, the style
- * elements it makes pass their text to constructed style sheets instead, which the policy allows.
+ * xterm.js writes its rules into `<style>` elements, which `default-src 'self'` refuses even while empty. While it
+ * opens, it gets inert elements in their place that pass their text to constructed style sheets, which are allowed.
  */
 function withConstructedStyles(open: () => void): void {
   const create = document.createElement;
@@ -83,8 +83,8 @@ function withConstructedStyles(open: () => void): void {
     name: string,
     options?: ElementCreationOptions,
   ) {
-    const element = create.call(this, name, options);
-    if (name.toLowerCase() !== "style") return element;
+    if (name.toLowerCase() !== "style") return create.call(this, name, options);
+    const element = create.call(this, "template");
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets.push(sheet);
     let text = "";

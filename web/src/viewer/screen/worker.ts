@@ -3,8 +3,8 @@
  * messages and picks the records that change pixels. The WebSocket itself stays with the page, so that a key never
  * waits behind a picture.
  *
- * A frame is reported shown with the next animation frame: what the person can see is what is acknowledged, and a
- * hidden tab asks for no more than {@link HIDDEN_ACK_MS} allows.
+ * Frames are drawn at once and reported shown one with each animation frame: the server learns how much a display can
+ * show, and never makes more. A hidden tab has no animation frames and asks for one picture in {@link HIDDEN_ACK_MS}.
  */
 import { decodeServer, SCREEN_TYPES, split } from "../wire";
 import type { FromWorker, PaintStats, ToWorker } from "./messages";
@@ -28,15 +28,23 @@ const now = () => performance.timeOrigin + performance.now();
 function report(): void {
   clearTimeout(timer);
   timer = undefined;
-  for (const frame of unreported) page.postMessage({ type: "shown", ...frame });
-  unreported = [];
+  const frame = unreported.shift();
+  if (frame) page.postMessage({ type: "shown", ...frame });
+  if (unreported.length > 0) reportSoon();
+}
+
+function reportSoon(): void {
+  if (timer !== undefined) return;
+  const mine = setTimeout(report, HIDDEN_ACK_MS);
+  timer = mine;
+  requestAnimationFrame(() => {
+    if (timer === mine) report();
+  });
 }
 
 function shown(sequence: number, stats: PaintStats): void {
   unreported.push({ sequence, shown: now(), stats });
-  if (timer !== undefined) return;
-  timer = setTimeout(report, HIDDEN_ACK_MS);
-  requestAnimationFrame(report);
+  reportSoon();
 }
 
 function start(canvas: OffscreenCanvas): void {

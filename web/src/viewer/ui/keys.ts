@@ -55,7 +55,7 @@ export function keysPanel(keyboard: Keyboard): { element: HTMLElement; refresh()
     el("h2", {}, "Send keys"),
     el("div", { class: "grid" }, ...CHORDS.map(([label, codes]) => chord(label, codes))),
     el("h2", {}, "Ctrl + Alt + …"),
-    el("div", { class: "grid narrow" }, ...terminals),
+    el("div", { class: "grid narrow functions" }, ...terminals),
     el("h2", {}, "Hold for the next key"),
     el("div", { class: "grid narrow" }, ...sticky.map(({ button }) => button)),
   );

@@ -1,0 +1,1 @@
+export function buildViewer(outDir: string): Promise<void>;

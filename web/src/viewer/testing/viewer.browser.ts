@@ -1,0 +1,437 @@
+/** The built viewer in a real Chromium, against the mock server: pixels, bytes, coming back, the terminal. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { launch } from "./browser.mjs";
+import { buildViewer } from "./build.mjs";
+import { bye, cursor, fill, H264, MockServer, record, status, tile, video } from "./mock-server.mjs";
+
+let dist = "";
+let browser: Browser;
+let mock: MockServer;
+let address = "";
+const pages: Page[] = [];
+/** Console errors of a page: a content-policy violation is one. */
+let errors: string[] = [];
+
+beforeAll(async () => {
+  dist = process.env.ORIEL_DIST ?? mkdtempSync(join(tmpdir(), "oriel-viewer-"));
+  if (!process.env.ORIEL_DIST) await buildViewer(dist);
+  browser = await launch();
+});
+afterAll(async () => {
+  await browser?.close();
+  if (dist && !process.env.ORIEL_DIST) rmSync(dist, { recursive: true });
+});
+beforeEach(async () => {
+  errors = [];
+  mock = new MockServer(dist);
+  address = await mock.listen();
+});
+afterEach(async () => {
+  for (const page of pages.splice(0)) await page.context().close();
+  await mock.close();
+});
+
+async function open(kind = "rdp", options: BrowserContextOptions = {}, desktop = "d1"): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1000, height: 640 }, ...options });
+  const page = await context.newPage();
+  pages.push(page);
+  page.on("console", (message) => {
+    // A refused WebSocket or an answer of 4xx is told there too, and belongs to the test.
+    if (message.type() === "error" && !/Failed to load resource|WebSocket/.test(message.text()))
+      errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(String(error)));
+  await page.goto(`${address}/viewer/?desktop=${desktop}&kind=${kind}`);
+  return page;
+}
+
+const live = (page: Page) => page.waitForFunction(() => window.oriel?.phase === "live");
+const pixel = (page: Page, x: number, y: number) =>
+  page.evaluate(([px, py]) => window.oriel?.pixel(px, py), [x, y] as const);
+const shown = (page: Page, sequence: number) =>
+  page.waitForFunction((wanted) => (window.oriel?.marks.last_sequence ?? 0) >= wanted, sequence);
+
+async function until<T>(what: () => T | undefined | false | null): Promise<T> {
+  const end = performance.now() + 8000;
+  for (;;) {
+    const value = what();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+}
+
+const keys = () => mock.of("key").map((one) => one.hex);
+
+describe("pictures", () => {
+  it("land where they should, in order, and are acknowledged", async () => {
+    const page = await open();
+    await live(page);
+    expect(await pixel(page, 0, 0)).toEqual([255, 0, 0]);
+    expect(await pixel(page, 1, 0)).toEqual([255, 128, 0]);
+    expect(await pixel(page, 10, 10)).toEqual([52, 73, 94]);
+    expect(await pixel(page, 66, 90)).toEqual([255, 0, 0]);
+    // Copied over itself, eight pixels to the right.
+    expect(await pixel(page, 85, 90)).toEqual([255, 0, 0]);
+    const [r, g, b] = (await pixel(page, 92, 90)) ?? [0, 0, 0];
+    expect(Math.abs(r) + Math.abs(g - 192) + Math.abs(b)).toBeLessThan(6);
+    expect((await pixel(page, 100, 120))?.[2]).toBeGreaterThan(245);
+    expect((await until(() => mock.of("ack")[0])).hex).toBe("01000000");
+    expect(mock.of("hello")[0]?.hex.slice(0, 14)).toBe("01e80380026400");
+    expect(errors).toEqual([]);
+  });
+
+  it("come as H.264 too", async () => {
+    const page = await open();
+    await live(page);
+    const colours = [];
+    for (const unit of H264) {
+      await shown(page, mock.frame(video(600, 100, 64, 64, unit.key, unit.bytes)));
+      colours.push(await pixel(page, 632, 132));
+    }
+    const strongest = colours.map((rgb) => rgb?.indexOf(Math.max(...rgb)));
+    expect(strongest).toEqual([0, 1, 2]);
+    expect(colours.every((rgb) => Math.max(...(rgb ?? [0])) > 230)).toBe(true);
+    expect(errors).toEqual([]);
+  });
+
+  it("that are broken leave the rest of the frame alone", async () => {
+    const page = await open();
+    await live(page);
+    await shown(page, mock.frame(tile(0, 0, 16, 16, 1, [1, 2, 3]), fill(300, 30, 10, 10, 1, 2, 3)));
+    expect(await pixel(page, 305, 35)).toEqual([1, 2, 3]);
+    expect(await page.evaluate(() => window.oriel?.stats().broken)).toBe(1);
+  });
+
+  it("leave keys no reason to wait, even in a flood of pixels", async () => {
+    mock.animate = true;
+    const page = await open();
+    await live(page);
+    for (let count = 0; count < 40; count += 1) {
+      await page.keyboard.press("a");
+      await page.waitForTimeout(25);
+    }
+    const stats = await page.evaluate(() => window.oriel?.stats());
+    const delay = stats?.key_delay_ms as { count: number; p50: number; p95: number };
+    console.log("key event to socket:", delay, "worker queue:", stats?.worker_delay_ms, "fps:", stats?.fps);
+    expect(delay.count).toBeGreaterThanOrEqual(40);
+    expect(delay.p50).toBeLessThan(8);
+    expect(stats?.fps).toBeGreaterThan(10);
+    // No more pictures than the display shows.
+    expect(stats?.fps).toBeLessThan(75);
+    expect(stats?.frames_in_flight).toBeLessThanOrEqual(3);
+  });
+});
+
+describe("input", () => {
+  it("types @ with AltGr and Q of a German keyboard", async () => {
+    const page = await open();
+    await live(page);
+    const devtools = await page.context().newCDPSession(page);
+    const key = (type: "keyDown" | "keyUp", code: string, name: string, more = {}) =>
+      devtools.send("Input.dispatchKeyEvent", { type, code, key: name, ...more });
+    await key("keyDown", "AltRight", "AltGraph", { location: 2, windowsVirtualKeyCode: 225 });
+    await key("keyDown", "KeyQ", "@", { windowsVirtualKeyCode: 81, text: "@" });
+    await key("keyUp", "KeyQ", "@", { windowsVirtualKeyCode: 81 });
+    await key("keyUp", "AltRight", "AltGraph", { location: 2, windowsVirtualKeyCode: 225 });
+    await until(() => keys().length === 4);
+    expect(keys()).toEqual(["0138e003fe0000", "01100040000000", "00100040000000", "0038e003fe0000"]);
+    expect(mock.of("text")).toEqual([]);
+  });
+
+  it("hands on what an input method wrote", async () => {
+    const page = await open();
+    await live(page);
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Input.imeSetComposition", { text: "に", selectionStart: 1, selectionEnd: 1 });
+    await devtools.send("Input.imeSetComposition", { text: "日本", selectionStart: 2, selectionEnd: 2 });
+    await devtools.send("Input.insertText", { text: "日本" });
+    await devtools.send("Input.insertText", { text: "ü" });
+    const texts = () => mock.of("text").map((one) => one.body.toString());
+    await until(() => texts().length === 2);
+    expect(texts()).toEqual(["日本", "ü"]);
+    expect(keys()).toEqual([]);
+  });
+
+  it("sends pointer, buttons and wheel where they are", async () => {
+    const page = await open();
+    await live(page);
+    await page.mouse.move(300, 200);
+    await page.mouse.down({ button: "right" });
+    await page.mouse.up({ button: "right" });
+    await page.mouse.wheel(0, 100);
+    const last = () => mock.of("pointer").map((one) => one.hex);
+    await until(() => mock.of("wheel").length === 1);
+    expect(last().slice(-2)).toEqual(["2c01c8000400", "2c01c8000000"]);
+    expect(mock.of("wheel")[0]?.hex).toBe("2c01c80000007800");
+  });
+
+  it("lets everything go when the window loses its focus", async () => {
+    const page = await open();
+    await live(page);
+    await page.keyboard.down("Shift");
+    await page.evaluate(() => window.dispatchEvent(new Event("blur")));
+    await until(() => mock.of("release").length > 0);
+  });
+
+  it("asks for the window's size once it rests", async () => {
+    const page = await open();
+    await live(page);
+    await page.setViewportSize({ width: 900, height: 500 });
+    await page.setViewportSize({ width: 861, height: 520 });
+    const [only] = await until(() => mock.of("resize").length > 0 && mock.of("resize"));
+    expect(only?.hex).toBe("5c0308026400");
+    expect(mock.of("resize")).toHaveLength(1);
+    await page.waitForFunction(() => window.oriel?.stats().width === 860);
+  });
+
+  it("presses special keys from the tool bar, reached by keyboard", async () => {
+    const page = await open();
+    await live(page);
+    await page.keyboard.press("Control+Alt+Shift");
+    await page.getByRole("button", { name: "Special keys" }).press("Enter");
+    mock.records.length = 0;
+    await page.getByRole("button", { name: "Ctrl + Alt + Del" }).press("Enter");
+    await until(() => keys().length === 6);
+    expect(keys().map((key) => key.slice(0, 6))).toEqual([
+      "011d00",
+      "013800",
+      "0153e0",
+      "0053e0",
+      "003800",
+      "001d00",
+    ]);
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+    mock.records.length = 0;
+    await page.keyboard.press("b");
+    await until(() => keys().length === 2);
+  });
+
+  it("shares text both ways", async () => {
+    const page = await open("rdp", { permissions: ["clipboard-read", "clipboard-write"] });
+    await live(page);
+    mock.send(record(0x20, [0], Buffer.from("vom Desktop €")));
+    await page.waitForFunction(() => navigator.clipboard.readText().then((text) => text === "vom Desktop €"));
+    await page.evaluate(() => navigator.clipboard.writeText("von hier ü"));
+    await page.keyboard.press("Control+v");
+    const sent = await until(() => mock.of("clipboard")[0]);
+    expect(sent.body.subarray(1).toString()).toBe("von hier ü");
+    await until(() => keys().length === 4);
+    const order = mock.records
+      .filter((one) => one.type === "clipboard" || one.hex.startsWith("012f00"))
+      .map((one) => one.type);
+    expect(order).toEqual(["clipboard", "key"]);
+  });
+
+  it("turns fingers into clicks, right clicks and scrolling", async () => {
+    const page = await open("rdp", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 700 } });
+    await live(page);
+    await page.touchscreen.tap(100, 300);
+    await until(() => mock.of("pointer").length >= 2);
+    const buttons = () => mock.of("pointer").map((one) => one.body.readUInt16LE(4));
+    expect(buttons().slice(-2)).toEqual([1, 0]);
+    mock.records.length = 0;
+    const devtools = await page.context().newCDPSession(page);
+    const finger = (
+      type: "touchStart" | "touchMove" | "touchEnd",
+      ...touchPoints: { x: number; y: number; id: number }[]
+    ) => devtools.send("Input.dispatchTouchEvent", { type, touchPoints });
+    await finger("touchStart", { x: 100, y: 300, id: 0 });
+    await page.waitForTimeout(650);
+    await finger("touchEnd");
+    await until(() => buttons().includes(4));
+    await finger("touchStart", { x: 100, y: 300, id: 0 }, { x: 160, y: 300, id: 1 });
+    for (let y = 300; y >= 200; y -= 20)
+      await finger("touchMove", { x: 100, y, id: 0 }, { x: 160, y, id: 1 });
+    await finger("touchEnd");
+    const wheel = await until(() => mock.of("wheel").at(-1));
+    expect(wheel.body.readInt16LE(6)).toBeGreaterThan(0);
+  });
+});
+
+describe("the remote pointer", () => {
+  const style = (page: Page) =>
+    page.locator("canvas.screen").evaluate((canvas) => getComputedStyle(canvas).cursor);
+
+  it("is the browser's own cursor", async () => {
+    const page = await open();
+    await live(page);
+    await until(() => mock.of("ack").length > 0);
+    await page.waitForFunction(() =>
+      getComputedStyle(document.querySelector(".screen") as Element).cursor.includes("blob:"),
+    );
+    mock.send(cursor(0, 0, 0, 0, []));
+    await page.waitForFunction(
+      () => getComputedStyle(document.querySelector(".screen") as Element).cursor === "none",
+    );
+    mock.send(record(0x14));
+    await page.waitForFunction(
+      () => getComputedStyle(document.querySelector(".screen") as Element).cursor === "default",
+    );
+    expect(errors).toEqual([]);
+  });
+
+  it("is drawn when it is too large, or the policy lets no picture in", async () => {
+    mock.policy = "default-src 'self'";
+    const page = await open();
+    await live(page);
+    await page.mouse.move(400, 300);
+    await page.waitForFunction(
+      () => (document.querySelector(".pointer") as HTMLCanvasElement | null)?.hidden === false,
+    );
+    expect(await style(page)).toBe("none");
+  });
+});
+
+describe("a connection", () => {
+  it("that is cut comes back by itself and says so meanwhile", async () => {
+    const page = await open();
+    await live(page);
+    mock.refuseSockets = true;
+    mock.cut();
+    await page.getByText("Connection lost").waitFor();
+    expect(await pixel(page, 0, 0)).toEqual([255, 0, 0]);
+    await page.waitForTimeout(900);
+    mock.refuseSockets = false;
+    await live(page);
+    expect(mock.connects.at(-1)?.resume).toBe("0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506");
+    await page.getByText("Connection lost").waitFor({ state: "hidden" });
+    const before = mock.of("ack").length;
+    mock.frame(fill(0, 0, 1, 1, 9, 9, 9));
+    await until(() => mock.of("ack").length > before);
+    expect(errors).toEqual([]);
+  });
+
+  it("to a starting machine shows its steps and connects when it is up", async () => {
+    mock.startSteps = 3;
+    const page = await open();
+    await page.getByRole("heading", { name: "Your desktop is starting" }).waitFor();
+    await page.getByText("Preparing its disk").waitFor();
+    await live(page);
+  });
+
+  it("to a machine that can't start says why", async () => {
+    mock.failure = "there is no room on the disk: 2 GB are free and 20 are needed";
+    const page = await open();
+    await page
+      .getByText("There is no room on the disk")
+      .or(page.getByText("there is no room on the disk"))
+      .waitFor();
+    await page.getByRole("button", { name: "Connect again" }).waitFor();
+  });
+
+  it("that the server ends says why, and can be begun again", async () => {
+    const page = await open();
+    await live(page);
+    mock.send(bye(2, "the machine refused the password; ask an administrator to recycle the desktop"));
+    await page.getByRole("heading", { name: "The machine refused the sign-in" }).waitFor();
+    await page.getByRole("button", { name: "Connect again" }).click();
+    await live(page);
+  });
+
+  it("taken over elsewhere is not taken back by itself", async () => {
+    const page = await open();
+    await live(page);
+    mock.send(bye(6, ""));
+    await page.getByRole("button", { name: "Use it here" }).waitFor();
+    await page.waitForTimeout(1200);
+    expect(mock.connects).toHaveLength(1);
+  });
+
+  it("of someone signed out leads to the sign-in and back", async () => {
+    mock.signedIn = false;
+    const page = await open();
+    const link = page.getByRole("link", { name: "Sign in" });
+    await link.waitFor();
+    expect(await link.getAttribute("href")).toBe("/?next=%2Fviewer%2F%3Fdesktop%3Dd1%26kind%3Drdp");
+  });
+
+  it("that stays silent shows how far it came", async () => {
+    mock.scene = "silent";
+    const page = await open();
+    await page.getByText("Reaching the machine").first().waitFor();
+    mock.send(status(3, "the machine is still starting its desktop"));
+    await page.getByText("the machine is still starting its desktop").waitFor();
+  });
+
+  it("with a server that breaks the protocol ends with a sentence", async () => {
+    const page = await open();
+    await live(page);
+    mock.send(Buffer.from([0x31, 200, 0, 0, 0, 1]));
+    await page.getByRole("heading", { name: "Protocol error" }).waitFor();
+  });
+});
+
+describe("the terminal", () => {
+  it("echoes, acknowledges and tells its size", async () => {
+    const page = await open("ssh");
+    await live(page);
+    await page.keyboard.type("grüße\r");
+    await page.waitForFunction(() => window.oriel?.terminalText().includes("grüße"));
+    await until(
+      () => mock.of("terminal_ack").at(-1)?.body.readBigUInt64LE(0) === BigInt(mock.terminalSent.length),
+    );
+    await page.setViewportSize({ width: 700, height: 400 });
+    await until(() => mock.of("terminal_resize").length > 0);
+    expect(errors).toEqual([]);
+  });
+
+  it("continues after a cut without a lost or doubled byte", async () => {
+    const page = await open("ssh");
+    await live(page);
+    await page.keyboard.type("before ");
+    await page.waitForFunction(() => window.oriel?.terminalText().includes("before"));
+    mock.refuseSockets = true;
+    mock.cut();
+    await page.getByText("Connection lost").waitFor();
+    // The machine goes on talking, and the person goes on typing.
+    mock.shell("[meanwhile]");
+    await page.keyboard.type("typed");
+    mock.refuseSockets = false;
+    await live(page);
+    await page.waitForFunction(() => window.oriel?.terminalText().includes("typed"));
+    const text = await page.evaluate(() => window.oriel?.terminalText());
+    expect(text).toBe("ada@studio-1:~$ before [meanwhile]typed");
+    expect(mock.terminalTyped.toString()).toBe("before typed");
+  });
+
+  it("takes a flood and acknowledges all of it", async () => {
+    const page = await open("ssh");
+    await live(page);
+    const line = `${"x".repeat(99)}\r\n`;
+    for (let count = 0; count < 40; count += 1) mock.shell(line.repeat(500));
+    await until(
+      () => mock.of("terminal_ack").at(-1)?.body.readBigUInt64LE(0) === BigInt(mock.terminalSent.length),
+    );
+  });
+});
+
+describe("accessibility", () => {
+  const serious = async (page: Page) => {
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }) => [id, nodes[0]?.html]);
+  };
+  it.each(["light", "dark"] as const)("finds nothing serious (%s)", async (colorScheme) => {
+    mock.startSteps = 2;
+    const page = await open("rdp", { colorScheme });
+    await page.getByRole("heading", { name: "Your desktop is starting" }).waitFor();
+    expect(await serious(page)).toEqual([]);
+    await live(page);
+    await page.keyboard.press("Control+Alt+Shift");
+    for (const name of ["Special keys", "Clipboard", "Settings"]) {
+      await page.getByRole("button", { name, exact: true }).click();
+      expect(await serious(page)).toEqual([]);
+    }
+    mock.send(bye(1, "the machine does not answer on port 3389"));
+    await page.getByRole("button", { name: "Connect again" }).waitFor();
+    expect(await serious(page)).toEqual([]);
+  });
+});

@@ -1,0 +1,12 @@
+/** The viewer in a real browser against the mock server: `npx vitest run --config src/viewer/testing/vitest.config.ts`. */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["src/viewer/testing/*.browser.ts"],
+    environment: "node",
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+});
