@@ -33,9 +33,16 @@ pub(crate) struct Clipboard {
     tasks: VecDeque<Task>,
     /// Our text, as the machine will get it.
     text: Option<String>,
+    /// The machine wants LF at the end of a line, as its own programs do.
+    lf: bool,
 }
 
 impl Clipboard {
+    /// The protocol's line end is CRLF (MS-RDPECLIP 2.2.5.2), but xrdp 0.9 hands it on to X programs as it is.
+    pub(crate) fn use_lf(&mut self, lf: bool) {
+        self.lf = lf;
+    }
+
     fn push(&mut self, task: Task) {
         if self.tasks.len() < TASKS_MAX {
             self.tasks.push_back(task);
@@ -53,7 +60,8 @@ impl Clipboard {
         if text.len() > CLIPBOARD_BYTES_MAX {
             return false;
         }
-        self.text = Some(to_crlf(text));
+        let text = text.replace("\r\n", "\n");
+        self.text = Some(if self.lf { text } else { text.replace('\n', "\r\n") });
         true
     }
 
@@ -113,10 +121,6 @@ impl CliprdrBackend for Clipboard {
     }
 }
 
-fn to_crlf(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\n', "\r\n")
-}
-
 /// UTF-16 little endian up to the first NUL; `None` when it is longer than we hold.
 fn from_utf16(data: &[u8]) -> Option<String> {
     let units = data.chunks_exact(2).map(|pair| u16::from_le_bytes([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)]));
@@ -140,7 +144,12 @@ mod tests {
 
     #[test]
     fn line_ends_are_normalised_both_ways() {
-        assert_eq!(to_crlf("a\nb\r\nc"), "a\r\nb\r\nc");
+        let mut clipboard = Clipboard::default();
+        assert!(clipboard.set("a\nb\r\nc"));
+        assert_eq!(clipboard.text.as_deref(), Some("a\r\nb\r\nc"));
+        clipboard.use_lf(true);
+        assert!(clipboard.set("a\nb\r\nc"));
+        assert_eq!(clipboard.text.as_deref(), Some("a\nb\nc"));
         assert_eq!(from_utf16(&utf16("ä\r\n€\n")).unwrap(), "ä\n€\n");
     }
 

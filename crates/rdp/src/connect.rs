@@ -87,7 +87,7 @@ where
 }
 
 /// The channels that Oriel asks for: the clipboard, and dynamic channels with the display control in them.
-fn channels(connector: ClientConnector) -> ClientConnector {
+pub(crate) fn channels(connector: ClientConnector) -> ClientConnector {
     connector
         .with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())))
         .with_static_channel(
@@ -96,7 +96,7 @@ fn channels(connector: ClientConnector) -> ClientConnector {
 }
 
 /// A reactivation needs the configuration for as long as the session lives, but not the password.
-fn scrub(mut config: Config) -> Config {
+pub(crate) fn scrub(mut config: Config) -> Config {
     config.credentials = Credentials::UsernamePassword { username: String::new(), password: String::new() };
     config
 }

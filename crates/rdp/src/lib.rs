@@ -28,6 +28,8 @@ mod error;
 mod frame;
 mod guard;
 mod handshake;
+#[cfg(test)]
+mod hostile;
 mod input;
 mod keyboard;
 mod layout;

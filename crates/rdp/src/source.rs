@@ -80,7 +80,7 @@ impl RdpSource {
             pointer_software_rendering: result.pointer_software_rendering,
         }
         .build();
-        Ok(Self {
+        let mut source = Self {
             stage,
             picture,
             frames: Frames::default(),
@@ -95,7 +95,18 @@ impl RdpSource {
             wanted: None,
             greeted: false,
             dead: false,
-        })
+        };
+        tracing::debug!(flags = ?result.input_flags, width, height, "Session is active");
+        // Windows announces the newer kind of fast-path input alone (MS-RDPBCGR 2.2.7.1.6), xrdp and FreeRDP both kinds.
+        let lf = result.input_flags.contains(InputFlags::FASTPATH_INPUT | InputFlags::FASTPATH_INPUT_2);
+        if let Some(clipboard) = source.clipboard() {
+            clipboard.use_lf(lf);
+        }
+        Ok(source)
+    }
+
+    fn clipboard(&mut self) -> Option<&mut Clipboard> {
+        self.stage.get_svc_processor_mut::<CliprdrClient>()?.downcast_backend_mut()
     }
 
     /// Whether `InputEvent::Resize` changes the machine's screen. It needs the display control channel, which comes up

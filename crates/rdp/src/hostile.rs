@@ -1,0 +1,144 @@
+//! Servers that mean harm: a real session's bytes, bent in every way that a seed can think of.
+
+use crate::connect::{channels, config, scrub};
+use crate::{CertificatePin, RdpOptions, RdpSource};
+use ironrdp_cliprdr::CliprdrClient;
+use ironrdp_connector::connection_activation::ConnectionActivationFactory;
+use ironrdp_connector::{ClientConnector, ConnectionResult, DesktopSize};
+use ironrdp_dvc::DrdynvcClient;
+use ironrdp_pdu::rdp::capability_sets::InputFlags;
+use oriel_screen::{InputEvent, ScreenEvent, Source as _, SourceError};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use std::any::TypeId;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// What xrdp 0.9.21 sent after the handshake until its desktop stood still (`ORIEL_RECORD` of the tests in `real.rs`).
+const SESSION: &[u8] = include_bytes!("../tests/data/xrdp-session.bin");
+const SEEDS: u64 = 400;
+
+/// A source as it is after the handshake with the server of the recording.
+fn source(compressed: bool) -> RdpSource {
+    let options = RdpOptions {
+        user: "a".to_owned(),
+        password: secrecy::SecretString::from("b".to_owned()),
+        domain: None,
+        width: 1280,
+        height: 720,
+        scale: 100,
+        keyboard: "us".to_owned(),
+        certificate: CertificatePin::Sha256([0; 32]),
+        client_name: "test".to_owned(),
+    };
+    let config = scrub(config(&options));
+    let mut connector = channels(ClientConnector::new(config.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+    let mut static_channels = std::mem::take(&mut connector.static_channels);
+    static_channels.attach_channel_id(TypeId::of::<CliprdrClient>(), 1004);
+    static_channels.attach_channel_id(TypeId::of::<DrdynvcClient>(), 1005);
+    let result = ConnectionResult {
+        io_channel_id: 1003,
+        user_channel_id: 1002,
+        message_channel_id: None,
+        share_id: 66538,
+        static_channels,
+        desktop_size: DesktopSize { width: 1280, height: 720 },
+        input_flags: InputFlags::FASTPATH_INPUT_2,
+        enable_server_pointer: true,
+        pointer_software_rendering: false,
+        refresh_rect_support: true,
+        suppress_output_support: true,
+        window_support_level: None,
+        monitor_layout: None,
+        activation_factory: ConnectionActivationFactory::new(config.clone(), 1003, 1002),
+        compression_type: compressed.then_some(ironrdp_pdu::rdp::client_info::CompressionType::K64),
+    };
+    RdpSource::new(result, config).unwrap()
+}
+
+/// Feeds a stream in pieces; true when it ended in an error.
+fn feed(source: &mut RdpSource, pieces: &[&[u8]], events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+    let mut out = Vec::new();
+    for piece in pieces {
+        source.receive(piece, &mut out, events)?;
+        out.clear();
+    }
+    Ok(())
+}
+
+#[test]
+fn the_recording_gives_the_same_picture_in_pieces_of_any_size() {
+    let mut whole = source(true);
+    let mut events = Vec::new();
+    feed(&mut whole, &[SESSION], &mut events).unwrap();
+    assert!(events.iter().any(|event| matches!(event, ScreenEvent::Damage(_))));
+    let mut random = StdRng::seed_from_u64(1);
+    for _ in 0..3 {
+        let mut pieces = Vec::new();
+        let mut rest = SESSION;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(random.random_range(1..=rest.len().min(900)));
+            pieces.push(piece);
+            rest = after;
+        }
+        let mut parts = source(true);
+        feed(&mut parts, &pieces, &mut Vec::new()).unwrap();
+        assert!(parts.framebuffer().rgba() == whole.framebuffer().rgba());
+    }
+}
+
+#[test]
+fn bent_sessions_end_in_an_error_or_not_at_all() {
+    // Panics in decoders are contained; their messages would drown the output of the test.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut ended, mut undecodable) = (0, 0);
+    for seed in 0..SEEDS {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut bytes = SESSION.to_vec();
+        for _ in 0..random.random_range(1..12) {
+            let at = random.random_range(0..bytes.len());
+            match random.random_range(0..5) {
+                0 => bytes[at] = random.random(),
+                1 => bytes[at] ^= 1 << random.random_range(0..8),
+                2 => bytes[at] = [0, 0xff, 0x7f, 0x80][random.random_range(0..4)],
+                3 => drop(bytes.drain(at..(at + random.random_range(1..40)).min(bytes.len()))),
+                _ => {
+                    let from = random.random_range(0..bytes.len());
+                    let copied = bytes[from..(from + 64).min(bytes.len())].to_vec();
+                    bytes.splice(at..at, copied);
+                }
+            }
+        }
+        let mut source = source(seed % 2 == 0);
+        let mut events = Vec::new();
+        if let Err(error) = feed(&mut source, &bytes.chunks(4096).collect::<Vec<_>>(), &mut events) {
+            ended += 1;
+            undecodable += u32::from(error.to_string().contains("cannot be decoded"));
+            assert!(source.receive(&bytes, &mut Vec::new(), &mut events).is_err(), "a dead session lives again");
+            assert!(source.input(&InputEvent::ReleaseAll, &mut Vec::new()).is_err());
+        }
+    }
+    std::panic::set_hook(hook);
+    eprintln!("{ended} of {SEEDS} ended in an error, {undecodable} of them in a panic that was contained");
+    assert!(ended > 0);
+}
+
+#[test]
+fn garbage_and_cut_streams() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    for seed in 0..SEEDS {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut source = source(true);
+        let mut bytes = vec![0; 4096];
+        random.fill(bytes.as_mut_slice());
+        if seed % 2 == 0 {
+            bytes[0] = 0;
+        }
+        let _ = feed(&mut source, &bytes.chunks(100).collect::<Vec<_>>(), &mut Vec::new());
+        let mut source = self::source(true);
+        let cut = random.random_range(0..SESSION.len());
+        feed(&mut source, &[&SESSION[..cut]], &mut Vec::new()).unwrap();
+    }
+    std::panic::set_hook(hook);
+}

@@ -1,0 +1,175 @@
+//! Against real RDP servers on this machine. Every server is started by its test and dies with it.
+
+mod support;
+
+use oriel_rdp::{CertificatePin, ConnectError};
+use oriel_screen::{InputEvent, ScreenEvent, Source as _};
+use std::fs;
+use std::time::Duration;
+use support::client::Client;
+use support::shadow::Shadow;
+use support::wait_until;
+use support::xrdp::Xrdp;
+use support::xwd::{compare, shot};
+
+const DESKTOP: &str = "xsetroot -solid '#336699'\nopenbox &\nxterm -u8 -bg white -fg black -geometry 80x24+40+40 -e sh -c 'cat > $HOME/typed' &\nwait";
+
+fn logging() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}
+
+fn typed(server: &Xrdp) -> String {
+    fs::read_to_string(server.account.home.join("typed")).unwrap_or_default()
+}
+
+/// Pixels of the terminal's background.
+fn white(client: &Client) -> usize {
+    client.source.framebuffer().rgba().chunks_exact(4).filter(|pixel| pixel.iter().take(3).all(|value| *value > 240)).count()
+}
+
+async fn expect_typed(client: &mut Client, server: &Xrdp, wanted: &str) {
+    let arrived = client.pump_until(Duration::from_secs(8), |_| typed(server).ends_with(wanted)).await;
+    assert!(arrived, "typed {wanted:?}, the desktop has {:?}", typed(server));
+}
+
+async fn with(client: &mut Client, modifier: u16, code: u16, keysym: u32) {
+    client.input(InputEvent::Key { down: true, code: modifier, keysym: 0 }).await;
+    client.tap(code, keysym).await;
+    client.input(InputEvent::Key { down: false, code: modifier, keysym: 0 }).await;
+}
+
+const ALTGR: u16 = 0xe038;
+const SHIFT: u16 = 0x2a;
+const ENTER: u16 = 0x1c;
+
+#[tokio::test]
+async fn an_xrdp_desktop_shows_types_and_copies() {
+    logging();
+    let server = Xrdp::start(DESKTOP);
+    let mut client = Client::connect(server.port, server.options(1280, 720, "de")).await.unwrap();
+    let shown = client.pump_until(Duration::from_secs(20), |client| white(client) > 100_000).await;
+    assert!(shown, "the terminal did not show up\n{}", server.logs());
+    client.settle(Duration::from_secs(2)).await;
+    assert!(client.ended.is_none(), "{:?}\n{}", client.ended, server.logs());
+
+    // The picture is the X server's own, but for the pointer and what RemoteFX loses.
+    let picture = client.source.framebuffer();
+    let difference = compare(&shot(server.display, Some(&server.authority())), picture);
+    eprintln!("picture: {:.4} % far, mean {:.2}, largest {}", difference.share * 100.0, difference.mean, difference.largest);
+    assert!(difference.share < 0.002, "{} of the pixels differ", difference.share);
+    assert!(client.events.iter().any(|event| matches!(event, ScreenEvent::Cursor { .. })), "no pointer picture came");
+    assert!(client.events.contains(&ScreenEvent::FrameEnd));
+    eprintln!("{} bytes received, can_resize {}", client.received.len(), client.source.can_resize());
+    if let Some(path) = std::env::var_os("ORIEL_RECORD") {
+        fs::write(path, &client.received).unwrap();
+    }
+
+    // Keys by scan code on a German keyboard.
+    for buttons in [1, 0] {
+        client.input(InputEvent::Pointer { x: 300, y: 300, buttons }).await;
+    }
+    client.pump(Duration::from_millis(500)).await;
+    for (code, keysym) in [(0x23, 0x68), (0x15, 0x7a), (0x2c, 0x79), (0x28, 0xe4)] {
+        client.tap(code, keysym).await;
+    }
+    with(&mut client, ALTGR, 0x12, 0x20ac).await;
+    with(&mut client, ALTGR, 0x10, 0x40).await;
+    with(&mut client, SHIFT, 0x1e, 0x41).await;
+    client.tap(ENTER, 0xff0d).await;
+    expect_typed(&mut client, &server, "hzyä€@A\n").await;
+
+    // Caps lock of the viewer, known by its letters only.
+    client.tap(0x1e, 0x41).await;
+    client.tap(0x1e, 0x61).await;
+    client.tap(ENTER, 0xff0d).await;
+    expect_typed(&mut client, &server, "\nAa\n").await;
+
+    // Characters without keys.
+    client.input(InputEvent::Text("Grüße: a@b €{Z}\n".to_owned())).await;
+    expect_typed(&mut client, &server, "Grüße: a@b €{Z}\n").await;
+
+    // Clipboard from the desktop, and to it.
+    client.events.clear();
+    let mut xclip = server.command("xclip");
+    let child = xclip.args(["-selection", "clipboard", "-i"]).stdin(std::process::Stdio::piped()).spawn();
+    let mut child = child.unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), "zwei\nZeilen €".as_bytes()).unwrap();
+    child.wait().unwrap();
+    let came = client.pump_until(Duration::from_secs(8), |client| client.events.iter().any(|event| matches!(event, ScreenEvent::Clipboard(_)))).await;
+    assert!(came, "no clipboard text came\n{}", server.logs());
+    assert!(client.events.contains(&ScreenEvent::Clipboard("zwei\nZeilen €".to_owned())), "{:?}", client.events.iter().filter(|event| matches!(event, ScreenEvent::Clipboard(_))).collect::<Vec<_>>());
+    client.input(InputEvent::Clipboard("hinüber\nund zurück".to_owned())).await;
+    client.pump(Duration::from_millis(1500)).await;
+    let out = server.folder.path().join("pasted");
+    let mut paste = server.command("timeout");
+    paste.args(["5", "xclip", "-selection", "clipboard", "-o"]).stdout(fs::File::create(&out).unwrap());
+    let mut paste = paste.spawn().unwrap();
+    client.pump_until(Duration::from_secs(6), |_| paste.try_wait().unwrap().is_some()).await;
+    assert_eq!(fs::read_to_string(&out).unwrap(), "hinüber\nund zurück");
+
+    // A new size: where the server has no display control, by a new connection to the same session.
+    let width = if client.source.can_resize() {
+        client.input(InputEvent::Resize { width: 1024, height: 768, scale: 100 }).await;
+        client.pump_until(Duration::from_secs(8), |client| client.events.contains(&ScreenEvent::Resize { width: 1024, height: 768 })).await;
+        client.source.framebuffer().width()
+    } else {
+        drop(client);
+        client = Client::connect(server.port, server.options(1024, 768, "de")).await.unwrap();
+        client.settle(Duration::from_secs(3)).await;
+        client.source.framebuffer().width()
+    };
+    assert_eq!(width, 1024);
+    client.settle(Duration::from_secs(2)).await;
+    let difference = compare(&shot(server.display, Some(&server.authority())), client.source.framebuffer());
+    assert!(difference.share < 0.002, "{} of the pixels differ after the resize", difference.share);
+    client.tap(0x1e, 0x61).await;
+    client.tap(ENTER, 0xff0d).await;
+    expect_typed(&mut client, &server, "a\n").await;
+}
+
+#[tokio::test]
+async fn another_certificate_is_refused_with_both_fingerprints() {
+    let server = Xrdp::start("wait");
+    let mut options = server.options(800, 600, "us");
+    options.certificate = CertificatePin::Sha256([7; 32]);
+    let Err(error) = Client::connect(server.port, options).await else { panic!("connected to another certificate") };
+    assert!(matches!(error, ConnectError::CertificateChanged { .. }), "{error:?}");
+    let text = error.to_string();
+    let seen: String = server.pin.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(text.contains(&seen) && text.contains(&"07".repeat(32)), "{text}");
+}
+
+#[tokio::test]
+async fn a_listener_that_hangs_up_is_unreachable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { drop(listener.accept().await) });
+    let options = oriel_rdp::RdpOptions {
+        user: "a".to_owned(),
+        password: secrecy::SecretString::from("b".to_owned()),
+        domain: None,
+        width: 800,
+        height: 600,
+        scale: 100,
+        keyboard: String::new(),
+        certificate: CertificatePin::Sha256([0; 32]),
+        client_name: String::new(),
+    };
+    let Err(error) = Client::connect(port, options).await else { panic!("connected to nothing") };
+    assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn network_level_authentication_and_a_wrong_password() {
+    logging();
+    let server = Shadow::start("nla");
+    let mut client = Client::connect(server.port, server.options("geheim")).await.unwrap();
+    client.settle(Duration::from_secs(2)).await;
+    let difference = compare(&shot(server.display, None), client.source.framebuffer());
+    assert!(difference.share < 0.002, "{} of the pixels differ", difference.share);
+    drop(client);
+    let Err(error) = Client::connect(server.port, server.options("falsch")).await else { panic!("the wrong password was taken") };
+    assert!(matches!(error, ConnectError::CredentialsRefused(_)), "{error:?}");
+    wait_until("nothing", Duration::from_secs(1), || true);
+}
