@@ -3,7 +3,7 @@
 //! Every step first makes something true in the world and then says so in the row: a kill in between only means that the
 //! step is taken again. What exists in the world without a row that wants it is removed.
 
-use super::{Reconciler, Round};
+use super::{Again, Reconciler, Round};
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
@@ -17,8 +17,6 @@ use oriel_model::{
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Loopback ports of a host that lead to guests.
-const GUEST_PORTS: std::ops::RangeInclusive<u16> = 21_000..=28_999;
 /// Desktops worked on at once.
 const PARALLEL_MAX: usize = 4;
 /// A guest that has not answered for so long has failed. Software emulation is slow, and a first boot does more.
@@ -63,15 +61,16 @@ impl Reconciler for Desktops {
             }
         });
         let outcomes: Vec<_> = stream::iter(steps).buffer_unordered(PARALLEL_MAX).collect().await;
-        let mut busy = 0;
+        let (mut moving, mut waiting) = (0, 0);
         let total = outcomes.len();
         let mut failures = HashMap::new();
         for (desktop, outcome) in outcomes {
             match outcome {
                 Ok(Step::Settled) => {}
-                Ok(Step::Moving) => busy += 1,
+                Ok(Step::Moving) => moving += 1,
+                Ok(Step::Waiting) => waiting += 1,
                 Err(error) => {
-                    busy += 1;
+                    waiting += 1;
                     let count = self.failures.get(&desktop.id).copied().unwrap_or(0) + 1;
                     tracing::warn!(desktop = %desktop.name, state = desktop.state.word(), error = %super::chain(&error), count, "A step failed");
                     if count >= FAILURES_MAX && desktop.intent != DesktopIntent::Deleted {
@@ -83,7 +82,12 @@ impl Reconciler for Desktops {
             }
         }
         self.failures = failures;
-        Ok(Round { busy: busy > 0, summary: format!("{total} desktops, {busy} on their way") })
+        let again = match (moving, waiting) {
+            (0, 0) => Again::Later,
+            (0, _) => Again::Soon,
+            _ => Again::Now,
+        };
+        Ok(Round { again, summary: format!("{total} desktops, {} on their way", moving + waiting) })
     }
 }
 
@@ -91,8 +95,10 @@ impl Reconciler for Desktops {
 enum Step {
     /// As wanted.
     Settled,
-    /// More to do; look again soon.
+    /// A step was taken; the next one can follow at once.
     Moving,
+    /// The machine needs time; look again soon.
+    Waiting,
 }
 
 async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
@@ -179,8 +185,15 @@ async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), Broker
 async fn place(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
     let pool = broker.find_pool(&desktop.pool.to_string()).await?;
     let host = broker.inner.compute.name().to_owned();
-    if pool.network == Network::User {
-        broker.inner.store.claim_port_base(desktop.id, &host, GUEST_PORTS, MachineSpec::PORTS).await?;
+    if pool.network == Network::User && desktop.port_base.is_none() {
+        // The host knows what is in use there; the database sees to it that no two desktops get the same.
+        let taken = broker.inner.store.desktops().await?.iter().filter_map(|other| other.port_base).collect();
+        let base = broker.inner.compute.free_ports(&taken).await?;
+        broker
+            .inner
+            .store
+            .claim_port_base(desktop.id, &host, base..=base + MachineSpec::PORTS - 1, MachineSpec::PORTS)
+            .await?;
     }
     advance(broker, desktop, |row| {
         row.host = Some(host);
@@ -311,7 +324,7 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
     if desktop.step == Some(StartStep::Booting) && broker.inner.compute.answers(desktop, GuestPort::Ssh).await {
         advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
     }
-    Ok(Step::Moving)
+    Ok(Step::Waiting)
 }
 
 fn seconds_since(then: Micros) -> f64 {
@@ -366,7 +379,7 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
         if seconds_since(desktop.changed) > SHUT_DOWN_SECONDS_MAX as f64 {
             broker.inner.compute.power_off(desktop.id).await?;
         }
-        return Ok(Step::Moving);
+        return Ok(Step::Waiting);
     }
     if let Some(sessions) = broker.sessions() {
         let what = if desktop.intent == DesktopIntent::Restart { "is restarting" } else { "is being switched off" };
@@ -384,7 +397,7 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
     })
     .await?;
     fault::point("desktop.stopping");
-    Ok(Step::Moving)
+    Ok(Step::Waiting)
 }
 
 /// Another try for a desktop that failed or was off.

@@ -31,14 +31,26 @@ trait Reconciler: Send {
 
 /// What a round came to.
 struct Round {
-    /// Things are on their way: look again soon.
-    busy: bool,
+    again: Again,
     /// One line for people.
     summary: String,
 }
 
-/// How often a busy reconciler looks.
-const BUSY_PERIOD: Duration = Duration::from_millis(700);
+/// When to look again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// A step was taken and another may follow.
+    Now,
+    /// Something needs a moment.
+    Soon,
+    /// Nothing is on its way: at the next signal or period.
+    Later,
+}
+
+/// How often a reconciler looks that waits for something.
+const SOON: Duration = Duration::from_millis(700);
+/// Between steps that follow each other: a mistake in a state machine must not become a busy loop.
+const NOW: Duration = Duration::from_millis(20);
 
 /// What is known of a reconciler.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,11 +128,11 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
         status.last_run = Some(now());
         status.last_duration = began.elapsed();
         status.runs += 1;
-        let busy = match round {
+        let again = match round {
             Ok(round) => {
                 status.last_error = None;
                 status.progress = round.summary;
-                round.busy
+                round.again
             }
             Err(error) => {
                 let text = error.to_string();
@@ -129,11 +141,15 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
                     tracing::warn!(reconciler = name, error = %chain(&error), "Reconciling failed; trying again");
                 }
                 status.last_error = Some(text);
-                false
+                Again::Later
             }
         };
         broker.inner.reconcilers.status.lock().unwrap_or_else(PoisonError::into_inner).insert(name, status.clone());
-        let wait = if busy { BUSY_PERIOD } else { period };
+        let wait = match again {
+            Again::Now => NOW,
+            Again::Soon => SOON,
+            Again::Later => period,
+        };
         let bell = async {
             match broker.bell(name) {
                 Some(bell) => bell.notified().await,

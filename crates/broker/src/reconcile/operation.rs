@@ -1,6 +1,6 @@
 //! Runs operations, one at a time: they build and download, and two would only take turns on the same disk.
 
-use super::{Reconciler, Round};
+use super::{Again, Reconciler, Round};
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
@@ -62,11 +62,11 @@ impl Reconciler for Operations {
             if operations.iter().any(|op| op.id == running.id && op.cancel_requested) {
                 running.cancel.cancel();
             }
-            return Ok(Round { busy: true, summary: "one operation is running".into() });
+            return Ok(Round { again: Again::Soon, summary: "one operation is running".into() });
         }
         // Oldest first: the list is newest first.
         let Some(next) = operations.into_iter().rev().find(|op| op.state == OperationState::Queued) else {
-            return Ok(Round { busy: false, summary: "nothing to do".into() });
+            return Ok(Round { again: Again::Later, summary: "nothing to do".into() });
         };
         let claimed = store
             .modify_operation(next.id, |op| {
@@ -81,7 +81,7 @@ impl Reconciler for Operations {
             let work = perform(broker.clone(), claimed, cancel.clone(), self.stop.clone());
             self.running = Some(Running { id: next.id, cancel, task: self.tasks.spawn(work) });
         }
-        Ok(Round { busy: true, summary: "one operation is running".into() })
+        Ok(Round { again: Again::Soon, summary: "one operation is running".into() })
     }
 }
 

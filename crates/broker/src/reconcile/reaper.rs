@@ -1,6 +1,6 @@
 //! Throws away what has expired: sessions, tokens, tickets.
 
-use super::{Reconciler, Round};
+use super::{Again, Reconciler, Round};
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
@@ -20,6 +20,6 @@ impl Reconciler for Reaper {
 
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         let expired = broker.inner.store.delete_expired(now()).await?;
-        Ok(Round { busy: false, summary: format!("{expired:?}") })
+        Ok(Round { again: Again::Later, summary: format!("{expired:?}") })
     }
 }

@@ -1,0 +1,161 @@
+//! What is measured.
+
+use crate::direct::Direct;
+use crate::process::Gateway;
+use crate::viewer::Viewer;
+use crate::xserver::XServer;
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Case {
+    /// A key in a terminal until its pixels change, through the gateway and directly, in turns
+    VncKey,
+    /// A terminal that prints twenty lines a second, at 1920x1080
+    VncScroll,
+    /// Ten connections that show a still picture
+    Idle,
+}
+
+/// One row of results. `added_ms_*` compare with the same server asked directly in the same run.
+#[derive(Serialize)]
+pub(crate) struct Measured {
+    pub case: &'static str,
+    /// Of one core, of the gateway's process alone.
+    pub cpu_percent: f64,
+    pub fps: f64,
+    pub mbit_s: f64,
+    pub added_ms_p50: Option<f64>,
+    pub added_ms_p95: Option<f64>,
+    /// Of the gateway's process, at the end.
+    pub rss_mib: f64,
+    pub notes: String,
+}
+
+/// Key presses thrown away before measuring.
+const WARM_UP: u32 = 10;
+/// Connections of the idle case.
+const IDLE_SESSIONS: u32 = 10;
+
+impl Case {
+    pub const ALL: [Self; 3] = [Self::VncKey, Self::VncScroll, Self::Idle];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VncKey => "vnc-key",
+            Self::VncScroll => "vnc-scroll",
+            Self::Idle => "idle",
+        }
+    }
+
+    pub async fn run(self, seconds: u64) -> Result<Measured> {
+        match self {
+            Self::VncKey => key(seconds).await,
+            Self::VncScroll => scroll(seconds).await,
+            Self::Idle => idle(seconds).await,
+        }
+    }
+}
+
+async fn key(seconds: u64) -> Result<Measured> {
+    let server = XServer::start(1280, 800, "exec cat").await?;
+    let gateway = Gateway::start(server.address()).await?;
+    let mut viewer = Viewer::open(gateway.address(), 0).await?;
+    viewer.settle(Duration::from_secs(1)).await?;
+    let mut direct = Direct::open(server.address()).await?;
+    direct.settle(Duration::from_millis(500)).await?;
+    let cpu = gateway.cpu_seconds()?;
+    let began = Instant::now();
+    let (mut through, mut straight) = (Vec::new(), Vec::new());
+    let mut round = 0;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        // In turns, so that both see the same server in the same mood.
+        let there = viewer.key().await?;
+        direct.settle(Duration::from_millis(15)).await?;
+        let here = direct.key().await?;
+        viewer.settle(Duration::from_millis(15)).await?;
+        round += 1;
+        if round > WARM_UP {
+            through.push(there);
+            straight.push(here);
+        }
+    }
+    let elapsed = began.elapsed().as_secs_f64();
+    let (t50, t95) = (percentile(&mut through, 50)?, percentile(&mut through, 95)?);
+    let (s50, s95) = (percentile(&mut straight, 50)?, percentile(&mut straight, 95)?);
+    Ok(Measured {
+        case: Case::VncKey.name(),
+        cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
+        fps: f64::from(viewer.frames) / elapsed,
+        mbit_s: viewer.bytes as f64 * 8e-6 / elapsed,
+        added_ms_p50: Some(t50 - s50),
+        added_ms_p95: Some(t95 - s95),
+        rss_mib: gateway.rss_mib()?,
+        notes: format!(
+            "directly {s50:.2} / {s95:.2} ms, through Oriel {t50:.2} / {t95:.2} ms, {} keys each",
+            through.len()
+        ),
+    })
+}
+
+async fn scroll(seconds: u64) -> Result<Measured> {
+    let program = "while :; do echo \"$RANDOM the quick brown fox jumps over the lazy dog $RANDOM\"; sleep 0.05; done";
+    let server = XServer::start(1920, 1080, program).await?;
+    let gateway = Gateway::start(server.address()).await?;
+    let mut viewer = Viewer::open(gateway.address(), 0).await?;
+    viewer.settle(Duration::from_secs(1)).await?;
+    let (cpu, frames, bytes) = (gateway.cpu_seconds()?, viewer.frames, viewer.bytes);
+    let began = Instant::now();
+    viewer.watch(Duration::from_secs(seconds)).await?;
+    let elapsed = began.elapsed().as_secs_f64();
+    Ok(Measured {
+        case: Case::VncScroll.name(),
+        cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
+        fps: f64::from(viewer.frames - frames) / elapsed,
+        mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
+        added_ms_p50: None,
+        added_ms_p95: None,
+        rss_mib: gateway.rss_mib()?,
+        notes: "1920x1080, 20 lines/s".into(),
+    })
+}
+
+async fn idle(seconds: u64) -> Result<Measured> {
+    let server = XServer::start(1920, 1080, "exec sleep 1000000").await?;
+    let gateway = Gateway::start(server.address()).await?;
+    let empty = gateway.rss_mib()?;
+    let mut viewers = Vec::new();
+    for session in 0..IDLE_SESSIONS {
+        let mut viewer = Viewer::open(gateway.address(), session).await?;
+        viewer.settle(Duration::from_millis(700)).await?;
+        viewers.push(viewer);
+    }
+    let cpu = gateway.cpu_seconds()?;
+    let began = Instant::now();
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let elapsed = began.elapsed().as_secs_f64();
+    let rss = gateway.rss_mib()?;
+    Ok(Measured {
+        case: Case::Idle.name(),
+        cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
+        fps: 0.0,
+        mbit_s: 0.0,
+        added_ms_p50: None,
+        added_ms_p95: None,
+        rss_mib: rss,
+        notes: format!(
+            "{IDLE_SESSIONS} VNC sessions of 1920x1080: {:.1} MiB each over {empty:.1} MiB without any",
+            (rss - empty) / f64::from(IDLE_SESSIONS)
+        ),
+    })
+}
+
+/// In milliseconds.
+fn percentile(samples: &mut [Duration], percent: usize) -> Result<f64> {
+    samples.sort_unstable();
+    let at = samples.len() * percent / 100;
+    let sample = samples.get(at.min(samples.len().saturating_sub(1))).context("no samples; measure longer")?;
+    Ok(sample.as_secs_f64() * 1e3)
+}

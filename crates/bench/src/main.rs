@@ -1,0 +1,87 @@
+//! Measures the gateway beside the same server asked directly, in one run, so that a number means the same on any machine.
+//!
+//! The gateway runs in a process of its own (this program again, with `serve`), so that its memory and CPU time are its own:
+//! WebSocket in, protocol out, as in `oriel serve`. The server is a real Xtigervnc with a real xterm in it.
+
+mod case;
+mod direct;
+mod process;
+mod serve;
+mod viewer;
+mod xserver;
+
+use anyhow::Result;
+use case::{Case, Measured};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "oriel-bench", about = "Measures Oriel beside the same server asked directly")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Measures the gateway; all cases when none is named
+    Gateway {
+        #[arg(long, value_enum)]
+        case: Option<Case>,
+        /// How long each case measures
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// The results as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// The gateway's process (started by `gateway`)
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        vnc: std::net::SocketAddr,
+    },
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<()> {
+    // Fails only when a provider is installed already.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    match Arguments::parse().what {
+        What::Serve { vnc } => serve::run(vnc).await,
+        What::Gateway { case, seconds, json } => {
+            let mut results = Vec::new();
+            for case in case.map_or_else(|| Case::ALL.to_vec(), |case| vec![case]) {
+                eprintln!("measuring {} for {seconds} s", case.name());
+                results.push(case.run(seconds).await?);
+            }
+            report(&results, json)
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the results are this program's output")]
+fn report(results: &[Measured], json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(results)?);
+        return Ok(());
+    }
+    println!("case         cpu %    fps  Mbit/s  added p50 ms  added p95 ms  rss MiB  notes");
+    for m in results {
+        println!(
+            "{:<12} {:>5.1} {:>6.1} {:>7.2} {:>13} {:>13} {:>8.1}  {}",
+            m.case,
+            m.cpu_percent,
+            m.fps,
+            m.mbit_s,
+            number(m.added_ms_p50),
+            number(m.added_ms_p95),
+            m.rss_mib,
+            m.notes
+        );
+    }
+    Ok(())
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.2}"))
+}

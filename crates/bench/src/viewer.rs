@@ -1,0 +1,92 @@
+//! A viewer without a browser: says hello, acknowledges at once, types.
+
+use anyhow::{Context, Result, bail};
+use futures::{SinkExt, StreamExt};
+use oriel_screen::InputEvent;
+use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long a key may take to show.
+const KEY_TIME_MAX: Duration = Duration::from_secs(2);
+
+pub(crate) struct Viewer {
+    socket: WebSocketStream<TcpStream>,
+    pub frames: u32,
+    pub bytes: usize,
+}
+
+impl Viewer {
+    pub async fn open(gateway: SocketAddr, session: u32) -> Result<Self> {
+        let stream = TcpStream::connect(gateway).await?;
+        stream.set_nodelay(true)?;
+        let (socket, _) = tokio_tungstenite::client_async(format!("ws://{gateway}/{session}"), stream).await?;
+        let mut viewer = Self { socket, frames: 0, bytes: 0 };
+        let hello =
+            ViewerHello { version: PROTOCOL_VERSION, width: 1280, height: 800, scale: 100, ..ViewerHello::default() };
+        viewer.say(&ViewerRecord::Hello(hello)).await?;
+        Ok(viewer)
+    }
+
+    async fn say(&mut self, record: &ViewerRecord) -> Result<()> {
+        let mut message = Vec::new();
+        record.encode(&mut message);
+        Ok(self.socket.send(Message::Binary(message.into())).await?)
+    }
+
+    /// Reads one message; true when it changed pixels.
+    async fn read(&mut self) -> Result<bool> {
+        let message = self.socket.next().await.context("the gateway closed the connection")??;
+        let Message::Binary(bytes) = message else { return Ok(false) };
+        self.bytes += bytes.len();
+        let mut painted = false;
+        for record in ServerRecord::decode_all(&bytes)? {
+            match record {
+                ServerRecord::Tile { .. } | ServerRecord::Fill { .. } | ServerRecord::Copy { .. } => painted = true,
+                ServerRecord::FrameEnd { sequence } => {
+                    self.frames += 1;
+                    self.say(&ViewerRecord::Ack { sequence }).await?;
+                }
+                ServerRecord::Bye { text, .. } => bail!("the connection ended: {text}"),
+                _ => {}
+            }
+        }
+        Ok(painted)
+    }
+
+    /// Reads until nothing has come for so long.
+    pub async fn settle(&mut self, quiet: Duration) -> Result<()> {
+        while let Ok(read) = timeout(quiet, self.read()).await {
+            read?;
+        }
+        Ok(())
+    }
+
+    pub async fn watch(&mut self, time: Duration) -> Result<()> {
+        let end = tokio::time::Instant::now() + time;
+        while let Ok(read) = tokio::time::timeout_at(end, self.read()).await {
+            read?;
+        }
+        Ok(())
+    }
+
+    /// Types a letter and waits until pixels change.
+    pub async fn key(&mut self) -> Result<Duration> {
+        let press = |down| ViewerRecord::Input(InputEvent::Key { down, code: 0x1E, keysym: 0x61 });
+        let began = Instant::now();
+        self.say(&press(true)).await?;
+        timeout(KEY_TIME_MAX, async {
+            while !self.read().await? {}
+            anyhow::Ok(())
+        })
+        .await
+        .context("the key did not show")??;
+        let elapsed = began.elapsed();
+        self.say(&press(false)).await?;
+        Ok(elapsed)
+    }
+}

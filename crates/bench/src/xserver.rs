@@ -1,0 +1,64 @@
+//! A real VNC server with a terminal in it.
+
+use anyhow::{Context, Result, bail};
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+pub(crate) struct XServer {
+    address: SocketAddr,
+    // Both end with this value.
+    _server: Child,
+    _terminal: Child,
+}
+
+impl XServer {
+    /// Starts Xtigervnc on a free display and an xterm that runs a bash program and fills the screen.
+    pub async fn start(width: u16, height: u16, program: &str) -> Result<Self> {
+        for display in 90..120u16 {
+            let port = 5900 + display;
+            if std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
+                continue;
+            }
+            let name = format!(":{display}");
+            let server = Command::new("Xtigervnc")
+                .args([&name, "-geometry", &format!("{width}x{height}"), "-depth", "24", "-SecurityTypes", "None"])
+                .args(["-localhost", "-rfbport", &port.to_string(), "-AlwaysShared"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()
+                .context("cannot start Xtigervnc: install the package tigervnc-standalone-server")?;
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            wait_for(address).await?;
+            let terminal = Command::new("xterm")
+                .args(["-display", &name, "-geometry", "400x200+0+0", "-e", "bash", "-c", program])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()
+                .context("cannot start xterm: install the package xterm")?;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            return Ok(Self { address, _server: server, _terminal: terminal });
+        }
+        bail!("no free display between :90 and :119")
+    }
+
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn wait_for(address: SocketAddr) -> Result<()> {
+    for _ in 0..100 {
+        if TcpStream::connect(address).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("Xtigervnc did not listen on {address} within 10 s")
+}

@@ -1,0 +1,241 @@
+//! Desktops through their whole life on a host that exists in memory, with the real store and the real reconcilers.
+
+use oriel_broker::{Broker, BrokerError, NewDesktop, NewPool, NewUser};
+use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep};
+use oriel_compute::{Compute, Observed, Power};
+use oriel_identity::Vault;
+use oriel_image::ImageStore;
+use oriel_model::{
+    Accelerator, AcceleratorKind, Desktop, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageId, ImageOs,
+    ImageSource, ImageState, Micros, Network, Pool, Role, User,
+};
+use oriel_store::{Store, TicketRefusal};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+struct House {
+    folder: TempDir,
+    store: Store,
+    host: Arc<FakeCompute>,
+    broker: Broker,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    pool: Pool,
+    anna: User,
+}
+
+impl House {
+    async fn new(mode: FakeMode) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(folder.path().join("oriel.db").to_str().unwrap()).await.unwrap();
+        let image = Image {
+            id: ImageId::new(),
+            name: "debian".parse().unwrap(),
+            version: 1,
+            state: ImageState::Ready,
+            os: ImageOs::Linux,
+            source: ImageSource::Built { recipe: "debian-desktop".into(), inputs: "x".into(), packages: vec![] },
+            sha256: "0".repeat(64),
+            virtual_bytes: 4 << 30,
+            file_bytes: 1 << 20,
+            created: Micros(1),
+        };
+        let image = store.put_image(&image).await.unwrap();
+        let host = Arc::new(FakeCompute::new("here", mode));
+        let broker = broker(&folder, &store, &host);
+        let pool = broker
+            .create_pool(NewPool {
+                name: "lab".parse().unwrap(),
+                image: image.id,
+                vcpus: 2,
+                memory_mib: 1024,
+                disk_gib: 8,
+                network: Network::User,
+                desktops_max: 3,
+                keyboard: "us".into(),
+            })
+            .await
+            .unwrap();
+        let (anna, _) =
+            broker.create_user(NewUser { name: "anna".into(), role: Role::User, password: None }).await.unwrap();
+        broker.entitle(pool.id, anna.id).await.unwrap();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        broker.start_reconcilers(&stop, &tasks);
+        Self { folder, store, host, broker, stop, tasks, pool, anna }
+    }
+
+    /// As after a kill and a new start: another broker on the same database and the same host.
+    async fn restart(&mut self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.broker = broker(&self.folder, &self.store, &self.host);
+        (self.stop, self.tasks) = (CancellationToken::new(), TaskTracker::new());
+        self.broker.start_reconcilers(&self.stop, &self.tasks);
+    }
+
+    async fn desktop(&self) -> Desktop {
+        let new = NewDesktop { pool: self.pool.clone(), owner: Some(self.anna.clone()), name: None };
+        self.broker.create_desktop(new).await.unwrap()
+    }
+
+    async fn reaches(&self, id: DesktopId, state: DesktopState) -> Desktop {
+        let mut last = None;
+        for _ in 0..600 {
+            last = self.store.desktop(id).await.unwrap();
+            match &last {
+                Some(desktop) if desktop.state == state => return last.unwrap(),
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+        panic!("not {state:?} in time but {last:?}");
+    }
+
+    async fn is_gone(&self, id: DesktopId) {
+        for _ in 0..600 {
+            if self.store.desktop(id).await.unwrap().is_none() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("still there");
+    }
+}
+
+fn broker(folder: &TempDir, store: &Store, host: &Arc<FakeCompute>) -> Broker {
+    let vault = Vault::load(folder.path()).unwrap();
+    let images = ImageStore::new(folder.path().join("images"), folder.path().join("cache"));
+    let accelerator = Accelerator { kind: AcceleratorKind::Tcg, reason: "test".into() };
+    Broker::new(store.clone(), vault, host.clone(), images, accelerator)
+}
+
+#[tokio::test]
+async fn from_request_to_ready_to_gone() {
+    let house = House::new(FakeMode::Auto).await;
+    let desktop = house.desktop().await;
+    assert_eq!(desktop.name.as_str(), "lab-1");
+    let desktop = house.reaches(desktop.id, DesktopState::Ready).await;
+    assert_eq!(desktop.generation, 1);
+    assert_eq!(desktop.host.as_deref(), Some("here"));
+    assert!(desktop.port_base.is_some() && desktop.facts.ssh_host_key.is_some());
+    assert_eq!(desktop.facts.image, Some(house.pool.image));
+    assert!(desktop.facts.start_seconds.is_some());
+    let other = house.desktop().await;
+    let other = house.reaches(other.id, DesktopState::Ready).await;
+    assert_ne!(other.port_base, desktop.port_base);
+
+    house.broker.set_intent(desktop.id, DesktopIntent::Stopped).await.unwrap();
+    house.reaches(desktop.id, DesktopState::Stopped).await;
+    house.broker.set_intent(desktop.id, DesktopIntent::Running).await.unwrap();
+    house.reaches(desktop.id, DesktopState::Ready).await;
+    house.broker.set_intent(desktop.id, DesktopIntent::Recycle).await.unwrap();
+    for _ in 0..600 {
+        if house.store.desktop(desktop.id).await.unwrap().unwrap().generation == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let fresh = house.reaches(desktop.id, DesktopState::Ready).await;
+    assert_eq!(fresh.generation, 2);
+    assert_ne!(fresh.facts.ssh_host_key, desktop.facts.ssh_host_key, "a new generation has new keys");
+
+    for id in [desktop.id, other.id] {
+        house.broker.set_intent(id, DesktopIntent::Deleted).await.unwrap();
+        house.is_gone(id).await;
+    }
+    assert_eq!(house.host.list().await.unwrap(), vec![], "nothing is left on the host");
+}
+
+#[tokio::test]
+async fn a_new_program_finds_the_desktops_of_the_old_one() {
+    let mut house = House::new(FakeMode::Auto).await;
+    let desktop = house.desktop().await;
+    let before = house.reaches(desktop.id, DesktopState::Ready).await;
+    house.restart().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let after = house.store.desktop(desktop.id).await.unwrap().unwrap();
+    assert_eq!(before, after, "a restart changes nothing");
+    house.broker.guest_access(desktop.id, GuestPort::Rdp).await.expect("the credentials can still be read");
+}
+
+#[tokio::test]
+async fn what_nobody_wants_is_removed_and_what_went_off_is_noticed() {
+    let house = House::new(FakeMode::Auto).await;
+    let stray = DesktopId::new();
+    house.host.leave_behind(Observed {
+        desktop: stray,
+        generation: 3,
+        power: Power::Running,
+        domain: true,
+        disk: true,
+        seed: true,
+    });
+    let desktop = house.desktop().await;
+    house.reaches(desktop.id, DesktopState::Ready).await;
+    let left = house.host.list().await.unwrap();
+    assert!(left.iter().all(|found| found.desktop == desktop.id), "{left:?}");
+
+    house.host.set_power(desktop.id, Power::Off);
+    house.broker.connections_changed();
+    let off = house.reaches(desktop.id, DesktopState::Stopped).await;
+    assert_eq!(off.intent, DesktopIntent::Stopped, "what its user shut down stays off");
+    house.broker.set_intent(desktop.id, DesktopIntent::Running).await.unwrap();
+    house.reaches(desktop.id, DesktopState::Ready).await;
+    house.host.set_power(desktop.id, Power::Crashed);
+    house.broker.connections_changed();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    house.reaches(desktop.id, DesktopState::Ready).await;
+}
+
+#[tokio::test]
+async fn faults_are_retried_then_told_and_can_be_tried_again() {
+    let house = House::new(FakeMode::Auto).await;
+    house.host.fail_next(FakeStep::CloneDisk, "the disk is full");
+    let desktop = house.desktop().await;
+    house.reaches(desktop.id, DesktopState::Ready).await;
+
+    house.host.fail_always(FakeStep::Start, Some("no such machine type"));
+    let second = house.desktop().await;
+    let failed = house.reaches(second.id, DesktopState::Failed).await;
+    assert!(failed.failure.unwrap().contains("no such machine type"));
+    house.host.fail_always(FakeStep::Start, None);
+    house.broker.set_intent(second.id, DesktopIntent::Running).await.unwrap();
+    house.reaches(second.id, DesktopState::Ready).await;
+}
+
+#[tokio::test]
+async fn limits_and_entitlements_hold() {
+    let house = House::new(FakeMode::Auto).await;
+    for _ in 0..3 {
+        house.desktop().await;
+    }
+    let new = NewDesktop { pool: house.pool.clone(), owner: Some(house.anna.clone()), name: None };
+    assert!(house.broker.create_desktop(new).await.is_err(), "the pool is full");
+    let (bob, _) =
+        house.broker.create_user(NewUser { name: "bob".into(), role: Role::User, password: None }).await.unwrap();
+    let new = NewDesktop { pool: house.pool.clone(), owner: Some(bob.clone()), name: None };
+    assert!(matches!(house.broker.create_desktop(new).await, Err(BrokerError::Conflict { code: "not_entitled", .. })));
+    assert!(house.broker.find_desktop(&bob, "lab-1").await.is_err(), "somebody else's desktop does not exist");
+    assert!(house.broker.find_desktop(&house.anna, "lab-1").await.is_ok());
+}
+
+#[tokio::test]
+async fn tickets_open_one_door_once_for_one_session() {
+    let house = House::new(FakeMode::Auto).await;
+    let desktop = house.desktop().await;
+    let refused = house.broker.connect(&house.anna, &desktop, GuestPort::Rdp, None, "s").await;
+    assert!(matches!(refused, Err(BrokerError::Conflict { code: "desktop_not_ready", .. })));
+    let desktop = house.reaches(desktop.id, DesktopState::Ready).await;
+    let ticket = house.broker.connect(&house.anna, &desktop, GuestPort::Rdp, None, "session-a").await.unwrap();
+    let hash = oriel_identity::sha256_hex(ticket.secret.expose_secret());
+    assert!(house.broker.redeem(&hash, "session-a").await.is_ok());
+    assert!(matches!(house.broker.redeem(&hash, "session-a").await, Err(TicketRefusal::Used)));
+    let stolen = house.broker.connect(&house.anna, &desktop, GuestPort::Ssh, None, "session-a").await.unwrap();
+    let hash = oriel_identity::sha256_hex(stolen.secret.expose_secret());
+    assert!(matches!(house.broker.redeem(&hash, "session-b").await, Err(TicketRefusal::NotYours)));
+    assert!(house.broker.redeem(&hash, "session-a").await.is_err(), "a stolen ticket is burnt");
+}
