@@ -1,0 +1,75 @@
+/** Providers, and what decides between signing in, changing a first password, and the console itself. */
+import { Bullseye, Spinner } from "@patternfly/react-core";
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { asProblem, Problem } from "../api/problem";
+import { FirstPassword } from "./pages/FirstPassword";
+import { SignIn } from "./pages/SignIn";
+import { ProblemState } from "./parts/ProblemState";
+import { meQuery } from "./queries";
+import { router } from "./router";
+import { ToastProvider } from "./toasts";
+
+/** Signed out elsewhere, or the password must be changed first: ask again who we are. */
+function onError(error: unknown) {
+  if (!(error instanceof Problem)) return;
+  if (error.code === "not_signed_in" || error.code === "password_change_required") {
+    if (queries.getQueryState(meQuery.queryKey)?.fetchStatus !== "fetching") {
+      void queries.resetQueries({ queryKey: meQuery.queryKey });
+    }
+  }
+}
+
+const queries: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error, query) => {
+      if (query.queryKey[0] !== "me") onError(error);
+    },
+  }),
+  mutationCache: new MutationCache({ onError }),
+  defaultOptions: {
+    queries: {
+      // What the server refused stays refused; silence is asked again.
+      retry: (failures, error) => failures < 2 && error instanceof Problem && error.status === 0,
+      retryDelay: 1_000,
+      staleTime: 1_000,
+    },
+    mutations: { retry: false, networkMode: "always" },
+  },
+});
+
+export function App() {
+  return (
+    <QueryClientProvider client={queries}>
+      <ToastProvider>
+        <Gate />
+      </ToastProvider>
+    </QueryClientProvider>
+  );
+}
+
+function Gate() {
+  const me = useQuery(meQuery);
+  const signedOut = me.error instanceof Problem && me.error.status === 401;
+  useEffect(() => {
+    // Nothing that one person has read is left for the next.
+    if (signedOut) queries.removeQueries({ predicate: (query) => query.queryKey[0] !== "me" });
+  }, [signedOut]);
+
+  if (signedOut) return <SignIn />;
+  if (me.data?.must_change_password) return <FirstPassword me={me.data} />;
+  if (me.data) return <RouterProvider router={router} context={{ me: me.data }} />;
+  if (me.error) {
+    return (
+      <Bullseye>
+        <ProblemState problem={asProblem(me.error)} retry={() => void me.refetch()} />
+      </Bullseye>
+    );
+  }
+  return (
+    <Bullseye>
+      <Spinner aria-label="Loading Oriel" />
+    </Bullseye>
+  );
+}

@@ -1,0 +1,75 @@
+/** My desktops: what people come here for. */
+import { Gallery, Skeleton, ToggleGroup, ToggleGroupItem } from "@patternfly/react-core";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Loaded } from "../parts/Loaded";
+import { desktopsQuery } from "../queries";
+import { useMe } from "../shell/me";
+import { PageHead } from "../shell/PageHead";
+import { DesktopCard } from "./desktops/DesktopCard";
+import { NoDesktops } from "./desktops/NoDesktops";
+
+export function Desktops() {
+  const me = useMe();
+  const admin = me.role === "admin";
+  const all = useSearch({ from: "/" }).all === true && admin;
+  const navigate = useNavigate();
+  const desktops = useQuery(desktopsQuery(all));
+
+  return (
+    <>
+      <PageHead
+        title={all ? "Everyone's desktops" : "My desktops"}
+        actions={
+          admin && (
+            <ToggleGroup aria-label="Whose desktops">
+              <ToggleGroupItem
+                text="Mine"
+                isSelected={!all}
+                onChange={() => void navigate({ to: "/", search: {} })}
+              />
+              <ToggleGroupItem
+                text="Everyone's"
+                isSelected={all}
+                onChange={() => void navigate({ to: "/", search: { all: true } })}
+              />
+            </ToggleGroup>
+          )
+        }
+      />
+      <Loaded query={desktops} skeleton={<Cards />}>
+        {(list) =>
+          list.length === 0 ? (
+            <NoDesktops all={all} />
+          ) : (
+            <Gallery
+              hasGutter
+              minWidths={CARD_WIDTHS}
+              component="ul"
+              aria-label="Desktops"
+              className="desktops"
+            >
+              {list.map((desktop) => (
+                <li key={desktop.id}>
+                  <DesktopCard desktop={desktop} me={me} />
+                </li>
+              ))}
+            </Gallery>
+          )
+        }
+      </Loaded>
+    </>
+  );
+}
+
+const CARD_WIDTHS = { default: "min(100%, 20rem)" };
+
+function Cards() {
+  return (
+    <Gallery hasGutter minWidths={CARD_WIDTHS}>
+      {["a", "b", "c"].map((key) => (
+        <Skeleton key={key} height="23rem" screenreaderText="Loading desktops" />
+      ))}
+    </Gallery>
+  );
+}

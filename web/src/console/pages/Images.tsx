@@ -1,0 +1,226 @@
+/** Golden disks: their versions, where they came from, and how to get one. */
+import {
+  Button,
+  EmptyState,
+  EmptyStateActions,
+  EmptyStateBody,
+  EmptyStateFooter,
+  Label,
+  Progress,
+  ProgressSize,
+} from "@patternfly/react-core";
+import HddIcon from "@patternfly/react-icons/dist/esm/icons/hdd-icon";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import { answer, client, type Schemas } from "../../api/client";
+import { useAct } from "../act";
+import { AdminOnly } from "../parts/AdminOnly";
+import { Confirm } from "../parts/Confirm";
+import { Loaded } from "../parts/Loaded";
+import { RowActions } from "../parts/Row";
+import { When } from "../parts/When";
+import { imagesQuery, operationsQuery } from "../queries";
+import { PageHead } from "../shell/PageHead";
+import { bytes, count } from "../words";
+import { BuildImage } from "./images/BuildImage";
+import { ImportImage } from "./images/ImportImage";
+
+type Image = Schemas["Image"];
+
+export function Images() {
+  return (
+    <AdminOnly title="Images">
+      <Inside />
+    </AdminOnly>
+  );
+}
+
+function Inside() {
+  const images = useQuery(imagesQuery);
+  const [dialogue, setDialogue] = useState<"build" | "import" | null>(null);
+  const [doomed, setDoomed] = useState<Image | null>(null);
+  const remove = useAct({
+    do: (image: Image) =>
+      answer(client.DELETE("/api/v1/images/{id}", { params: { path: { id: image.id } } })),
+    touches: ["images"],
+    good: (_, image) => `${image.name} version ${image.version} was deleted`,
+    after: () => setDoomed(null),
+  });
+  const close = () => setDialogue(null);
+  const buttons = (
+    <>
+      <Button variant="primary" onClick={() => setDialogue("build")}>
+        Build from a recipe
+      </Button>
+      <Button variant="secondary" onClick={() => setDialogue("import")}>
+        Import
+      </Button>
+    </>
+  );
+
+  return (
+    <>
+      <PageHead title="Images" about="The golden disks that desktops are cloned from." actions={buttons} />
+      <Loaded query={images}>
+        {(list) => (
+          <>
+            <InTheMaking />
+            {list.length === 0 ? (
+              <EmptyState icon={HddIcon} titleText="No images yet" headingLevel="h2">
+                <EmptyStateBody>
+                  Build one from a recipe: packages are fetched, installed and checked, which takes some
+                  minutes. Or import a disk that you have: qcow2, raw, or a cloud image.
+                </EmptyStateBody>
+                <EmptyStateFooter>
+                  <EmptyStateActions>{buttons}</EmptyStateActions>
+                </EmptyStateFooter>
+              </EmptyState>
+            ) : (
+              <Table aria-label="Images" variant="compact">
+                <Thead>
+                  <Tr>
+                    <Th>Name</Th>
+                    <Th>Version</Th>
+                    <Th>Size</Th>
+                    <Th>From</Th>
+                    <Th>Desktops</Th>
+                    <Th>Made</Th>
+                    <Th screenReaderText="Actions" />
+                  </Tr>
+                </Thead>
+                <Tbody>
+                  {[...list].sort(byName).map((image) => (
+                    <Tr key={image.id}>
+                      <Td dataLabel="Name">
+                        <strong>{image.name}</strong> <span className="about">{OS[image.os]}</span>
+                      </Td>
+                      <Td dataLabel="Version">
+                        {image.version}{" "}
+                        {image.state === "retired" && (
+                          <Label isCompact color="orange">
+                            Retired
+                          </Label>
+                        )}
+                      </Td>
+                      <Td dataLabel="Size">
+                        {bytes(image.file_bytes)}{" "}
+                        <span className="about">of {bytes(image.virtual_bytes)}</span>
+                      </Td>
+                      <Td dataLabel="From" className="from">
+                        <From image={image} />
+                      </Td>
+                      <Td dataLabel="Desktops">{image.desktops}</Td>
+                      <Td dataLabel="Made">
+                        <When at={image.created_at} />
+                      </Td>
+                      <Td isActionCell>
+                        <RowActions
+                          of={`${image.name} version ${image.version}`}
+                          actions={[
+                            {
+                              text: "Delete…",
+                              danger: true,
+                              reason:
+                                image.desktops > 0
+                                  ? `${count(image.desktops, "desktop")} depend on its disk`
+                                  : "",
+                              act: () => setDoomed(image),
+                            },
+                          ]}
+                        />
+                      </Td>
+                    </Tr>
+                  ))}
+                </Tbody>
+              </Table>
+            )}
+          </>
+        )}
+      </Loaded>
+      {dialogue === "build" && <BuildImage onClose={close} />}
+      {dialogue === "import" && <ImportImage onClose={close} />}
+      {doomed && (
+        <Confirm
+          title={`Delete ${doomed.name} version ${doomed.version}?`}
+          verb="Delete image"
+          busy={remove.isPending}
+          error={remove.error}
+          onConfirm={() => remove.mutate(doomed)}
+          onClose={() => {
+            setDoomed(null);
+            remove.reset();
+          }}
+        >
+          <p>
+            <strong>{bytes(doomed.file_bytes)} on disk are freed and the image is gone</strong>; to have it
+            again it must be {doomed.source.kind === "built" ? "built" : "imported"} again. No desktop depends
+            on it.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+const OS = { linux: "Linux", windows: "Windows", other: "Other" } as const;
+
+function byName(a: Image, b: Image) {
+  return a.name.localeCompare(b.name) || b.version - a.version;
+}
+
+function From({ image }: { image: Image }) {
+  const sum = (
+    <code className="sum" title={`SHA-256 ${image.sha256}`}>
+      {image.sha256.slice(0, 12)}
+    </code>
+  );
+  if (image.source.kind === "built") {
+    return (
+      <>
+        Recipe {image.source.recipe}, {count(image.source.packages, "package")} {sum}
+      </>
+    );
+  }
+  return (
+    <>
+      <span className="path" title={image.source.from}>
+        {image.source.from}
+      </span>{" "}
+      {sum}
+    </>
+  );
+}
+
+/** Builds and imports that are on their way; when one ends, the list is read again. */
+function InTheMaking() {
+  const operations = useQuery(operationsQuery);
+  const queries = useQueryClient();
+  const running = (operations.data ?? []).filter((o) => o.state === "running" || o.state === "queued");
+  const ids = running.map((o) => o.id).join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the set of running operations is what it waits for
+  useEffect(() => {
+    void queries.invalidateQueries({ queryKey: imagesQuery.queryKey });
+  }, [ids, queries]);
+  if (running.length === 0) return null;
+  return (
+    <ul className="making" aria-label="Images in the making">
+      {running.map((o) => (
+        <li key={o.id}>
+          <Progress
+            value={Math.round(o.progress * 100)}
+            title={
+              <Link to="/operations" search={{ id: o.id }}>
+                {o.title}
+              </Link>
+            }
+            helperText={o.step || "Waiting for its turn"}
+            aria-label={o.title}
+            size={ProgressSize.sm}
+          />
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,198 @@
+/** Sets of like desktops: what they are made of, who may use them, and adding one for a person. */
+import {
+  Button,
+  EmptyState,
+  EmptyStateActions,
+  EmptyStateBody,
+  EmptyStateFooter,
+} from "@patternfly/react-core";
+import CubesIcon from "@patternfly/react-icons/dist/esm/icons/cubes-icon";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { answer, client, type Schemas } from "../../api/client";
+import { useAct } from "../act";
+import { AdminOnly } from "../parts/AdminOnly";
+import { Confirm } from "../parts/Confirm";
+import { Loaded } from "../parts/Loaded";
+import { ReasonButton } from "../parts/ReasonButton";
+import { RowActions } from "../parts/Row";
+import { imagesQuery, poolsQuery } from "../queries";
+import { PageHead } from "../shell/PageHead";
+import { count, memory } from "../words";
+import { AddDesktop } from "./pools/AddDesktop";
+import { People } from "./pools/People";
+import { PoolForm } from "./pools/PoolForm";
+
+type Pool = Schemas["Pool"];
+type Dialogue = { is: "new" } | { is: "edit" | "people" | "add" | "delete"; pool: string };
+
+export function Pools() {
+  return (
+    <AdminOnly title="Pools">
+      <Inside />
+    </AdminOnly>
+  );
+}
+
+function Inside() {
+  const pools = useQuery(poolsQuery);
+  const images = useQuery(imagesQuery);
+  const [dialogue, setDialogue] = useState<Dialogue | null>(null);
+  const close = () => setDialogue(null);
+  const noImage = images.data?.length === 0 ? "There is no image yet: build or import one first" : "";
+  // Read from the list at each turn, so that an open dialogue shows what was just changed.
+  const pool =
+    dialogue && dialogue.is !== "new" ? pools.data?.find((p) => p.id === dialogue.pool) : undefined;
+  const create = (
+    <ReasonButton variant="primary" reason={noImage} onClick={() => setDialogue({ is: "new" })}>
+      New pool
+    </ReasonButton>
+  );
+
+  return (
+    <>
+      <PageHead
+        title="Pools"
+        about="Desktops that are alike: one image, one size, one network."
+        actions={create}
+      />
+      <Loaded query={pools}>
+        {(list) =>
+          list.length === 0 ? (
+            <EmptyState icon={CubesIcon} titleText="No pools yet" headingLevel="h2">
+              <EmptyStateBody>
+                {noImage
+                  ? "A pool needs an image to clone its desktops from, and there is none yet."
+                  : "Make one from an image; then add desktops for people."}
+              </EmptyStateBody>
+              <EmptyStateFooter>
+                <EmptyStateActions>
+                  {noImage ? (
+                    <Button variant="primary" component={(p) => <Link {...p} to="/images" />}>
+                      Go to images
+                    </Button>
+                  ) : (
+                    create
+                  )}
+                </EmptyStateActions>
+              </EmptyStateFooter>
+            </EmptyState>
+          ) : (
+            <Table aria-label="Pools" variant="compact">
+              <Thead>
+                <Tr>
+                  <Th>Name</Th>
+                  <Th>Image</Th>
+                  <Th>Each desktop</Th>
+                  <Th>Network</Th>
+                  <Th>Desktops</Th>
+                  <Th>People</Th>
+                  <Th screenReaderText="Add a desktop" />
+                  <Th screenReaderText="Actions" />
+                </Tr>
+              </Thead>
+              <Tbody>
+                {list.map((p) => (
+                  <Tr key={p.id}>
+                    <Td dataLabel="Name">
+                      <strong>{p.name}</strong>
+                    </Td>
+                    <Td dataLabel="Image">
+                      {p.image.name} <span className="about">version {p.image.version}</span>
+                    </Td>
+                    <Td dataLabel="Each desktop">
+                      {count(p.vcpus, "CPU")} · {memory(p.memory_mib)} · {p.disk_gib} GiB disk
+                    </Td>
+                    <Td dataLabel="Network">
+                      <NetworkWords network={p.network} />
+                    </Td>
+                    <Td dataLabel="Desktops">
+                      {p.desktops} <span className="about">of {p.desktops_max}</span>
+                    </Td>
+                    <Td dataLabel="People">
+                      <Button
+                        variant="link"
+                        isInline
+                        onClick={() => setDialogue({ is: "people", pool: p.id })}
+                        aria-label={`People with access to ${p.name}: ${p.users.length}`}
+                      >
+                        {p.users.length === 0 ? "nobody yet" : count(p.users.length, "person", "people")}
+                      </Button>
+                    </Td>
+                    <Td className="row-button">
+                      <ReasonButton
+                        variant="secondary"
+                        size="sm"
+                        reason={full(p)}
+                        onClick={() => setDialogue({ is: "add", pool: p.id })}
+                        aria-label={`Add a desktop to ${p.name}`}
+                      >
+                        Add desktop
+                      </ReasonButton>
+                    </Td>
+                    <Td isActionCell>
+                      <RowActions
+                        of={p.name}
+                        actions={[
+                          { text: "Edit…", act: () => setDialogue({ is: "edit", pool: p.id }) },
+                          { text: "People…", act: () => setDialogue({ is: "people", pool: p.id }) },
+                          {
+                            text: "Delete…",
+                            danger: true,
+                            reason: p.desktops > 0 ? `It still holds ${count(p.desktops, "desktop")}` : "",
+                            act: () => setDialogue({ is: "delete", pool: p.id }),
+                          },
+                        ]}
+                      />
+                    </Td>
+                  </Tr>
+                ))}
+              </Tbody>
+            </Table>
+          )
+        }
+      </Loaded>
+      {dialogue?.is === "new" && <PoolForm onClose={close} />}
+      {dialogue?.is === "edit" && pool && <PoolForm pool={pool} onClose={close} />}
+      {dialogue?.is === "people" && pool && <People pool={pool} onClose={close} />}
+      {dialogue?.is === "add" && pool && <AddDesktop pool={pool} onClose={close} />}
+      {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}
+    </>
+  );
+}
+
+const full = (p: Pool) =>
+  p.desktops >= p.desktops_max ? `It holds its ${p.desktops_max} already: raise the limit with Edit` : "";
+
+function NetworkWords({ network }: { network: Schemas["Network"] }) {
+  if (network.kind === "nat") return <>NAT: {network.network}</>;
+  if (network.kind === "bridge") return <>Bridge: {network.bridge}</>;
+  return <>Isolated</>;
+}
+
+function DeletePool({ pool, onClose }: { pool: Pool; onClose: () => void }) {
+  const remove = useAct({
+    do: () => answer(client.DELETE("/api/v1/pools/{id}", { params: { path: { id: pool.id } } })),
+    touches: ["pools"],
+    good: () => `The pool ${pool.name} was deleted`,
+    after: onClose,
+  });
+  return (
+    <Confirm
+      title={`Delete the pool ${pool.name}?`}
+      verb="Delete pool"
+      busy={remove.isPending}
+      error={remove.error}
+      onConfirm={() => remove.mutate()}
+      onClose={onClose}
+    >
+      <p>
+        <strong>Its settings are lost</strong>
+        {pool.users.length > 0 && ` and ${count(pool.users.length, "person", "people")} lose access to it`}.
+        It holds no desktops, and its image stays.
+      </p>
+    </Confirm>
+  );
+}

@@ -1,0 +1,128 @@
+/** Connections that are open right now. */
+import { EmptyState, EmptyStateBody } from "@patternfly/react-core";
+import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { answer, client, type Schemas } from "../../api/client";
+import { useAct } from "../act";
+import { AdminOnly } from "../parts/AdminOnly";
+import { Confirm } from "../parts/Confirm";
+import { Loaded } from "../parts/Loaded";
+import { ReasonButton } from "../parts/ReasonButton";
+import { When } from "../parts/When";
+import { sessionsQuery } from "../queries";
+import { PageHead } from "../shell/PageHead";
+import { KINDS } from "../words";
+
+type Session = Schemas["Session"];
+
+export function Sessions() {
+  return (
+    <AdminOnly title="Sessions">
+      <Inside />
+    </AdminOnly>
+  );
+}
+
+function Inside() {
+  const sessions = useQuery(sessionsQuery);
+  const [doomed, setDoomed] = useState<Session | null>(null);
+  const end = useAct({
+    do: (session: Session) =>
+      answer(client.DELETE("/api/v1/sessions/{id}", { params: { path: { id: session.id } } })),
+    touches: ["sessions", "desktops"],
+    good: (_, session) => `The connection of ${session.user.name} was ended`,
+    after: () => setDoomed(null),
+  });
+  return (
+    <>
+      <PageHead title="Sessions" about="Connections that are open right now." />
+      <Loaded query={sessions}>
+        {(list) =>
+          list.length === 0 ? (
+            <EmptyState icon={PlugIcon} titleText="Nobody is connected" headingLevel="h2">
+              <EmptyStateBody>
+                When someone opens a desktop, a console or a shell, it shows here.
+              </EmptyStateBody>
+            </EmptyState>
+          ) : (
+            <Table aria-label="Sessions" variant="compact">
+              <Thead>
+                <Tr>
+                  <Th>Person</Th>
+                  <Th>Desktop</Th>
+                  <Th>What</Th>
+                  <Th>Viewers</Th>
+                  <Th>Traffic</Th>
+                  <Th>Since</Th>
+                  <Th screenReaderText="End" />
+                </Tr>
+              </Thead>
+              <Tbody>
+                {list.map((session) => (
+                  <Tr key={session.id}>
+                    <Td dataLabel="Person">
+                      <strong>{session.user.name}</strong>
+                    </Td>
+                    <Td dataLabel="Desktop">{session.desktop.name}</Td>
+                    <Td dataLabel="What">
+                      {KINDS[session.kind].title}{" "}
+                      <span className="about">{KINDS[session.kind].protocol}</span>
+                    </Td>
+                    <Td dataLabel="Viewers">
+                      {session.viewers === 0 ? (
+                        <span className="about">waiting to come back</span>
+                      ) : (
+                        session.viewers
+                      )}
+                    </Td>
+                    <Td dataLabel="Traffic" className="numbers">
+                      {session.mbit_s.toFixed(1)} Mbit/s
+                      {session.kind !== "ssh" && (
+                        <span className="about"> · {Math.round(session.fps)} fps</span>
+                      )}
+                    </Td>
+                    <Td dataLabel="Since">
+                      <When at={session.started_at} />
+                    </Td>
+                    <Td className="row-button">
+                      <ReasonButton
+                        variant="secondary"
+                        isDanger
+                        size="sm"
+                        reason=""
+                        onClick={() => setDoomed(session)}
+                        aria-label={`End the connection of ${session.user.name} to ${session.desktop.name}`}
+                      >
+                        End
+                      </ReasonButton>
+                    </Td>
+                  </Tr>
+                ))}
+              </Tbody>
+            </Table>
+          )
+        }
+      </Loaded>
+      {doomed && (
+        <Confirm
+          title={`End the connection of ${doomed.user.name}?`}
+          verb="End connection"
+          busy={end.isPending}
+          error={end.error}
+          onConfirm={() => end.mutate(doomed)}
+          onClose={() => {
+            setDoomed(null);
+            end.reset();
+          }}
+        >
+          <p>
+            {doomed.user.name} is disconnected from {doomed.desktop.name} at once. The desktop and what runs
+            in it stay; they may connect again.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}

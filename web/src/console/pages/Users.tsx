@@ -1,0 +1,226 @@
+/** Who can sign in. */
+import { Button, Label } from "@patternfly/react-core";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { answer, client, type Schemas } from "../../api/client";
+import { useAct } from "../act";
+import { AdminOnly } from "../parts/AdminOnly";
+import { Confirm } from "../parts/Confirm";
+import { Loaded } from "../parts/Loaded";
+import { RowActions } from "../parts/Row";
+import { Secret } from "../parts/Secret";
+import { When } from "../parts/When";
+import { usersQuery } from "../queries";
+import { useMe } from "../shell/me";
+import { PageHead } from "../shell/PageHead";
+import { NewUser } from "./users/NewUser";
+
+type User = Schemas["User"];
+type Made = Schemas["UserMade"];
+
+export function Users() {
+  return (
+    <AdminOnly title="Users">
+      <Inside />
+    </AdminOnly>
+  );
+}
+
+function Inside() {
+  const me = useMe();
+  const users = useQuery(usersQuery);
+  const [making, setMaking] = useState(false);
+  const [made, setMade] = useState<Made | null>(null);
+  const [doomed, setDoomed] = useState<User | null>(null);
+  const [forgot, setForgot] = useState<User | null>(null);
+  const params = (user: User) => ({ params: { path: { id: user.id } } });
+
+  const change = useAct({
+    do: ({ user, body }: { user: User; body: Schemas["UserChange"]; said: string }) =>
+      answer(client.PATCH("/api/v1/users/{id}", { ...params(user), body })),
+    touches: ["users"],
+    good: (_, { user, said }) => `${user.name} ${said}`,
+    bad: ({ user }) => `Could not change ${user.name}`,
+  });
+  const reset = useAct({
+    do: (user: User) =>
+      answer(client.PATCH("/api/v1/users/{id}", { ...params(user), body: { reset_password: true } })),
+    touches: ["users"],
+    after: (done) => {
+      setForgot(null);
+      setMade(done);
+    },
+  });
+  const remove = useAct({
+    do: (user: User) => answer(client.DELETE("/api/v1/users/{id}", params(user))),
+    touches: ["users", "pools"],
+    good: (_, user) => `${user.name} was deleted`,
+    after: () => setDoomed(null),
+  });
+
+  return (
+    <>
+      <PageHead
+        title="Users"
+        about="People who can sign in here."
+        actions={
+          <Button variant="primary" onClick={() => setMaking(true)}>
+            New user
+          </Button>
+        }
+      />
+      <Loaded query={users}>
+        {(list) => (
+          <Table aria-label="Users" variant="compact">
+            <Thead>
+              <Tr>
+                <Th>Name</Th>
+                <Th>Role</Th>
+                <Th>State</Th>
+                <Th>Since</Th>
+                <Th screenReaderText="Actions" />
+              </Tr>
+            </Thead>
+            <Tbody>
+              {list.map((user) => {
+                const self = user.id === me.id;
+                const role = user.role === "admin" ? "user" : "admin";
+                return (
+                  <Tr key={user.id}>
+                    <Td dataLabel="Name">
+                      <strong>{user.name}</strong> {self && <span className="about">you</span>}
+                    </Td>
+                    <Td dataLabel="Role">
+                      <Label isCompact color={user.role === "admin" ? "purple" : "grey"}>
+                        {user.role === "admin" ? "Admin" : "User"}
+                      </Label>
+                    </Td>
+                    <Td dataLabel="State">
+                      <State user={user} />
+                    </Td>
+                    <Td dataLabel="Since">
+                      <When at={user.created_at} />
+                    </Td>
+                    <Td isActionCell>
+                      <RowActions
+                        of={user.name}
+                        actions={[
+                          {
+                            text: user.disabled ? "Enable" : "Disable",
+                            reason: self ? "Nobody locks themselves out" : "",
+                            act: () =>
+                              change.mutate({
+                                user,
+                                body: { disabled: !user.disabled },
+                                said: user.disabled ? "can sign in again" : "can no longer sign in",
+                              }),
+                          },
+                          {
+                            text: role === "admin" ? "Make an admin" : "Make a user",
+                            reason: self ? "Ask another admin to do this" : "",
+                            act: () =>
+                              change.mutate({
+                                user,
+                                body: { role },
+                                said: role === "admin" ? "is an admin now" : "is no admin any more",
+                              }),
+                          },
+                          {
+                            text: "Reset password…",
+                            reason: self ? "Change your own under Password and tokens" : "",
+                            act: () => setForgot(user),
+                          },
+                          {
+                            text: "Delete…",
+                            danger: true,
+                            reason: self ? "Ask another admin to do this" : "",
+                            act: () => setDoomed(user),
+                          },
+                        ]}
+                      />
+                    </Td>
+                  </Tr>
+                );
+              })}
+            </Tbody>
+          </Table>
+        )}
+      </Loaded>
+      {making && (
+        <NewUser
+          onClose={() => setMaking(false)}
+          onMade={(done) => {
+            setMaking(false);
+            setMade(done);
+          }}
+        />
+      )}
+      {made?.one_time_password && (
+        <Secret
+          title={`A password for ${made.user.name}`}
+          label="One-time password"
+          secret={made.one_time_password}
+          onClose={() => setMade(null)}
+        >
+          Give this to {made.user.name}. It works for one sign-in, where they choose their own.
+        </Secret>
+      )}
+      {forgot && (
+        <Confirm
+          title={`Reset the password of ${forgot.name}?`}
+          verb="Reset password"
+          busy={reset.isPending}
+          error={reset.error}
+          onConfirm={() => reset.mutate(forgot)}
+          onClose={() => setForgot(null)}
+        >
+          <p>
+            <strong>The password they have stops working</strong>, and they are signed out everywhere. You get
+            a one-time password to give them.
+          </p>
+        </Confirm>
+      )}
+      {doomed && (
+        <Confirm
+          title={`Delete ${doomed.name}?`}
+          verb="Delete user"
+          busy={remove.isPending}
+          error={remove.error}
+          onConfirm={() => remove.mutate(doomed)}
+          onClose={() => {
+            setDoomed(null);
+            remove.reset();
+          }}
+        >
+          <p>
+            <strong>Their account, API tokens and access to pools are lost.</strong> Someone who still has
+            desktops cannot be deleted; to keep an account but lock it, disable it.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function State({ user }: { user: User }) {
+  if (user.disabled) {
+    return (
+      <Label isCompact color="orange">
+        Disabled
+      </Label>
+    );
+  }
+  if (user.must_change_password) {
+    return (
+      <Label isCompact color="blue">
+        Has a one-time password
+      </Label>
+    );
+  }
+  return (
+    <Label isCompact color="green">
+      Active
+    </Label>
+  );
+}

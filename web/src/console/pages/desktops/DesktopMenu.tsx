@@ -1,0 +1,130 @@
+/** Start, stop, restart; for admins recycle and delete, which ask first. */
+import { Divider, Dropdown, DropdownItem, DropdownList, MenuToggle } from "@patternfly/react-core";
+import EllipsisVIcon from "@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon";
+import { useState } from "react";
+import { answer, client, type Schemas } from "../../../api/client";
+import { useAct } from "../../act";
+import { whyNot } from "../../can";
+import { Confirm } from "../../parts/Confirm";
+
+type Desktop = Schemas["Desktop"];
+type Move = "start" | "stop" | "restart" | "recycle";
+const SAID: Record<Move, string> = {
+  start: "is starting",
+  stop: "is stopping",
+  restart: "is restarting",
+  recycle: "is being made anew",
+};
+const PATHS = {
+  start: "/api/v1/desktops/{id}/start",
+  stop: "/api/v1/desktops/{id}/stop",
+  restart: "/api/v1/desktops/{id}/restart",
+  recycle: "/api/v1/desktops/{id}/recycle",
+} as const;
+
+export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boolean }) {
+  const [open, setOpen] = useState(false);
+  const [ask, setAsk] = useState<"recycle" | "delete" | null>(null);
+  const params = { path: { id: desktop.id } };
+  const move = useAct({
+    do: (what: Move) => answer(client.POST(PATHS[what], { params })),
+    touches: ["desktops"],
+    good: (_, what) => `${desktop.name} ${SAID[what]}`,
+    bad: (what) => `Could not ${what} ${desktop.name}`,
+    after: () => setAsk(null),
+  });
+  const remove = useAct({
+    do: () => answer(client.DELETE("/api/v1/desktops/{id}", { params })),
+    touches: ["desktops", "pools", "images"],
+    good: () => `${desktop.name} is being deleted`,
+    bad: () => `Could not delete ${desktop.name}`,
+    after: () => setAsk(null),
+  });
+  const item = (text: string, reason: string, act: () => void, danger = false) => (
+    <DropdownItem
+      key={text}
+      isAriaDisabled={reason !== ""}
+      description={reason || undefined}
+      isDanger={danger}
+      onClick={() => {
+        setOpen(false);
+        act();
+      }}
+    >
+      {text}
+    </DropdownItem>
+  );
+
+  return (
+    <>
+      <Dropdown
+        isOpen={open}
+        onOpenChange={setOpen}
+        popperProps={{ position: "right" }}
+        shouldFocusToggleOnSelect
+        toggle={(ref) => (
+          <MenuToggle
+            ref={ref}
+            variant="plain"
+            isExpanded={open}
+            onClick={() => setOpen(!open)}
+            aria-label={`Actions for ${desktop.name}`}
+            icon={<EllipsisVIcon />}
+          />
+        )}
+      >
+        <DropdownList>
+          {item("Start", whyNot.start(desktop), () => move.mutate("start"))}
+          {item("Stop", whyNot.stop(desktop), () => move.mutate("stop"))}
+          {item("Restart", whyNot.restart(desktop), () => move.mutate("restart"))}
+          {admin && (
+            <>
+              <Divider component="li" />
+              {item("Recycle…", whyNot.recycle(desktop), () => setAsk("recycle"))}
+              {item("Delete…", whyNot.remove(desktop), () => setAsk("delete"), true)}
+            </>
+          )}
+        </DropdownList>
+      </Dropdown>
+      {ask === "recycle" && (
+        <Confirm
+          title={`Recycle ${desktop.name}?`}
+          verb="Recycle desktop"
+          busy={move.isPending}
+          onConfirm={() => move.mutate("recycle")}
+          onClose={() => setAsk(null)}
+        >
+          <Loses desktop={desktop} />
+          <p>
+            It is then made anew from the newest version of its pool's image, with the same name and owner.
+          </p>
+        </Confirm>
+      )}
+      {ask === "delete" && (
+        <Confirm
+          title={`Delete ${desktop.name}?`}
+          verb="Delete desktop"
+          busy={remove.isPending}
+          onConfirm={() => remove.mutate()}
+          onClose={() => setAsk(null)}
+        >
+          <Loses desktop={desktop} />
+          <p>
+            The pool {desktop.pool.name} and its image {desktop.facts.image} stay.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function Loses({ desktop }: { desktop: Desktop }) {
+  const open = desktop.connections;
+  return (
+    <p>
+      <strong>Everything on its disk is lost</strong>: the files, settings and programs
+      {desktop.owner ? ` of ${desktop.owner.name}` : ""} on {desktop.name}.
+      {open > 0 && ` ${open === 1 ? "The open connection ends" : `${open} open connections end`}.`}
+    </p>
+  );
+}

@@ -1,0 +1,208 @@
+/** Makes a pool, or changes what its next desktops will be. */
+import { Grid, GridItem } from "@patternfly/react-core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { answer, client, type Schemas } from "../../../api/client";
+import { useAct } from "../../act";
+import { Choice, Field } from "../../parts/Field";
+import { FormModal } from "../../parts/FormModal";
+import { imagesQuery } from "../../queries";
+import { KEYBOARDS, nameFault } from "../../words";
+
+interface Draft {
+  name: string;
+  image: string;
+  vcpus: string;
+  memory: string;
+  disk: string;
+  most: string;
+  keyboard: string;
+  network: Schemas["Network"]["kind"];
+  networkName: string;
+}
+
+const FRESH: Draft = {
+  name: "",
+  image: "",
+  vcpus: "2",
+  memory: "2048",
+  disk: "20",
+  most: "10",
+  keyboard: "us",
+  network: "user",
+  networkName: "",
+};
+
+function draftOf(pool: Schemas["Pool"]): Draft {
+  return {
+    ...FRESH,
+    name: pool.name,
+    image: pool.image.id,
+    vcpus: String(pool.vcpus),
+    memory: String(pool.memory_mib),
+    disk: String(pool.disk_gib),
+    most: String(pool.desktops_max),
+    keyboard: pool.keyboard,
+    network: pool.network.kind,
+  };
+}
+
+const whole = (text: string) =>
+  /^\d{1,7}$/.test(text) && Number(text) > 0 ? "" : "A whole number, 1 or more";
+
+function networkOf(draft: Draft): Schemas["Network"] {
+  if (draft.network === "nat") return { kind: "nat", network: draft.networkName.trim() };
+  if (draft.network === "bridge") return { kind: "bridge", bridge: draft.networkName.trim() };
+  return { kind: "user" };
+}
+
+export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: () => void }) {
+  const images = useQuery(imagesQuery);
+  const [draft, setDraft] = useState<Draft>(() => (pool ? draftOf(pool) : FRESH));
+  const set = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
+  const usable = (images.data ?? [])
+    .filter((i) => i.state === "ready" || i.id === draft.image)
+    .sort((a, b) => a.name.localeCompare(b.name) || b.version - a.version);
+  const image = draft.image || usable[0]?.id || "";
+
+  const save = useAct({
+    do: async () => {
+      const size = {
+        image,
+        vcpus: Number(draft.vcpus),
+        memory_mib: Number(draft.memory),
+        disk_gib: Number(draft.disk),
+        desktops_max: Number(draft.most),
+        keyboard: draft.keyboard,
+      };
+      if (pool) {
+        return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body: size }));
+      }
+      return answer(
+        client.POST("/api/v1/pools", { body: { ...size, name: draft.name, network: networkOf(draft) } }),
+      );
+    },
+    touches: ["pools"],
+    good: (made) => (pool ? `The pool ${made.name} was changed` : `The pool ${made.name} was made`),
+    after: onClose,
+  });
+
+  const faults = [draft.vcpus, draft.memory, draft.disk, draft.most].map(whole);
+  const reason =
+    (pool ? "" : nameFault(draft.name) || (draft.name ? "" : "Give it a name")) ||
+    (image ? "" : "Choose an image") ||
+    (draft.network !== "user" && !pool && !draft.networkName.trim() ? "Name the network" : "") ||
+    (faults.some(Boolean) ? "A size is not a whole number" : "");
+  const keyboards = KEYBOARDS.some(([value]) => value === draft.keyboard)
+    ? KEYBOARDS
+    : [...KEYBOARDS, [draft.keyboard, draft.keyboard] as const];
+
+  return (
+    <FormModal
+      title={pool ? `Edit ${pool.name}` : "New pool"}
+      about={
+        pool && pool.desktops > 0
+          ? "Changes hold for new desktops; those that exist stay as they are."
+          : undefined
+      }
+      variant="medium"
+      verb={pool ? "Save" : "Make pool"}
+      reason={reason}
+      busy={save.isPending}
+      error={save.error}
+      onSend={() => save.mutate()}
+      onClose={onClose}
+    >
+      {!pool && (
+        <Field
+          label="Name"
+          value={draft.name}
+          onChange={(name) => set({ name })}
+          fault={nameFault(draft.name)}
+          help="Desktops are named after it"
+          placeholder="studio"
+          required
+          autoFocus
+        />
+      )}
+      <Choice
+        label="Image"
+        value={image}
+        onChange={(value) => set({ image: value })}
+        options={usable.map((i) => [i.id, `${i.name}, version ${i.version}`] as const)}
+        required
+      />
+      <Grid hasGutter sm={6}>
+        <GridItem>
+          <Field
+            label="CPUs"
+            type="number"
+            min={1}
+            value={draft.vcpus}
+            onChange={(vcpus) => set({ vcpus })}
+            fault={faults[0]}
+          />
+        </GridItem>
+        <GridItem>
+          <Field
+            label="Memory, in MiB"
+            type="number"
+            min={256}
+            value={draft.memory}
+            onChange={(value) => set({ memory: value })}
+            fault={faults[1]}
+          />
+        </GridItem>
+        <GridItem>
+          <Field
+            label="Disk, in GiB"
+            type="number"
+            min={1}
+            value={draft.disk}
+            onChange={(disk) => set({ disk })}
+            fault={faults[2]}
+            help="Only what is written takes space"
+          />
+        </GridItem>
+        <GridItem>
+          <Field
+            label="Most desktops"
+            type="number"
+            min={1}
+            value={draft.most}
+            onChange={(most) => set({ most })}
+            fault={faults[3]}
+          />
+        </GridItem>
+      </Grid>
+      <Choice
+        label="Keyboard"
+        value={draft.keyboard}
+        onChange={(keyboard) => set({ keyboard })}
+        options={keyboards}
+        help="The layout inside the desktops"
+      />
+      {!pool && (
+        <Choice
+          label="Network"
+          value={draft.network}
+          onChange={(value) => set({ network: value as Draft["network"] })}
+          options={[
+            ["user", "Isolated: each desktop alone, out to the world only"],
+            ["nat", "NAT: a libvirt network; desktops see each other"],
+            ["bridge", "Bridge: straight on the host's network"],
+          ]}
+        />
+      )}
+      {!pool && draft.network !== "user" && (
+        <Field
+          label={draft.network === "nat" ? "Libvirt network" : "Bridge of the host"}
+          value={draft.networkName}
+          onChange={(networkName) => set({ networkName })}
+          placeholder={draft.network === "nat" ? "default" : "br0"}
+          required
+        />
+      )}
+    </FormModal>
+  );
+}

@@ -1,0 +1,91 @@
+/** A labelled input with its help or its fault below. */
+import {
+  FormGroup,
+  FormHelperText,
+  FormSelect,
+  FormSelectOption,
+  HelperText,
+  HelperTextItem,
+  TextInput,
+} from "@patternfly/react-core";
+import { type ReactNode, useId } from "react";
+
+interface FieldProps {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  help?: ReactNode;
+  fault?: string;
+  type?: "text" | "password" | "number";
+  required?: boolean;
+  autoComplete?: string;
+  autoFocus?: boolean;
+  placeholder?: string;
+  min?: number;
+  max?: number;
+}
+
+export function Field(p: FieldProps) {
+  const id = useId();
+  return (
+    <FormGroup label={p.label} fieldId={id} isRequired={p.required}>
+      <TextInput
+        id={id}
+        type={p.type ?? "text"}
+        value={p.value}
+        onChange={(_, value) => p.onChange(value)}
+        validated={p.fault ? "error" : "default"}
+        aria-describedby={p.help || p.fault ? `${id}-help` : undefined}
+        autoComplete={p.autoComplete ?? "off"}
+        // biome-ignore lint/a11y/noAutofocus: only in dialogues and on the sign-in page, whose purpose the field is
+        autoFocus={p.autoFocus}
+        placeholder={p.placeholder}
+        isRequired={p.required}
+        spellCheck={false}
+        autoCapitalize="none"
+        min={p.min}
+        max={p.max}
+      />
+      <Help id={id} help={p.help} fault={p.fault} />
+    </FormGroup>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  options: ReadonlyArray<readonly [value: string, text: string]>;
+  help?: ReactNode;
+  required?: boolean;
+}
+
+export function Choice(p: ChoiceProps) {
+  const id = useId();
+  return (
+    <FormGroup label={p.label} fieldId={id} isRequired={p.required}>
+      <FormSelect
+        id={id}
+        value={p.value}
+        onChange={(_, value) => p.onChange(value)}
+        aria-describedby={p.help ? `${id}-help` : undefined}
+      >
+        {p.options.map(([value, text]) => (
+          <FormSelectOption key={value} value={value} label={text} />
+        ))}
+      </FormSelect>
+      <Help id={id} help={p.help} />
+    </FormGroup>
+  );
+}
+
+function Help({ id, help, fault }: { id: string; help?: ReactNode; fault?: string }) {
+  if (!help && !fault) return null;
+  return (
+    <FormHelperText>
+      <HelperText id={`${id}-help`} isLiveRegion={Boolean(fault)}>
+        <HelperTextItem variant={fault ? "error" : "default"}>{fault || help}</HelperTextItem>
+      </HelperText>
+    </FormHelperText>
+  );
+}

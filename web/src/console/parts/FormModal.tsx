@@ -1,0 +1,56 @@
+/** A form in a dialogue: Enter sends it, the problem appears above the buttons, it stays open until it worked. */
+import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from "@patternfly/react-core";
+import { type ReactNode, useId } from "react";
+import { ProblemAlert } from "./ProblemState";
+import { ReasonButton } from "./ReasonButton";
+
+interface Props {
+  title: string;
+  about?: ReactNode;
+  verb: string;
+  /** Why it cannot be sent yet, or "". */
+  reason: string;
+  busy: boolean;
+  error?: unknown;
+  children: ReactNode;
+  variant?: "small" | "medium";
+  onSend: () => void;
+  onClose: () => void;
+}
+
+export function FormModal(p: Props) {
+  const id = useId();
+  return (
+    <Modal isOpen variant={p.variant ?? "small"} onClose={p.onClose} aria-labelledby={`${id}-t`}>
+      <ModalHeader title={p.title} description={p.about} labelId={`${id}-t`} />
+      <ModalBody>
+        <Form
+          id={`${id}-f`}
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (!p.reason && !p.busy) p.onSend();
+          }}
+        >
+          {p.children}
+          <ProblemAlert error={p.error} />
+          {/* Lets Enter in any field send the form; the real button is in the footer. */}
+          <button type="submit" hidden />
+        </Form>
+      </ModalBody>
+      <ModalFooter>
+        <ReasonButton
+          variant="primary"
+          reason={p.busy ? "" : p.reason}
+          isLoading={p.busy}
+          isDisabled={p.busy}
+          onClick={() => p.onSend()}
+        >
+          {p.verb}
+        </ReasonButton>
+        <Button variant="link" onClick={p.onClose}>
+          Cancel
+        </Button>
+      </ModalFooter>
+    </Modal>
+  );
+}

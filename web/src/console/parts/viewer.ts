@@ -1,0 +1,8 @@
+import type { Schemas } from "../../api/client";
+
+/** Where a connection opens; the viewer page itself asks for the ticket. */
+export const viewerHref = (id: string, kind: Schemas["ConnectKind"]) =>
+  `/viewer/?desktop=${encodeURIComponent(id)}&kind=${kind}`;
+
+/** One tab for each desktop and kind: a second click finds the first one's tab. */
+export const viewerTab = (name: string, kind: Schemas["ConnectKind"]) => `oriel-${name}-${kind}`;

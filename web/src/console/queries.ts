@@ -1,0 +1,90 @@
+/** What the pages read, one query a noun. Two seconds where something moves, slower when idle; TanStack pauses hidden tabs. */
+import { queryOptions } from "@tanstack/react-query";
+import { answer, client, type Schemas, setCsrf } from "../api/client";
+import { isMoving } from "./can";
+
+const MOVING_MS = 2_000;
+const IDLE_MS = 10_000;
+const RARE_MS = 30_000;
+
+const running = (o: Schemas["Operation"]) => o.state === "running" || o.state === "queued";
+
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: async () => {
+    const me = await answer(client.GET("/api/v1/me"));
+    setCsrf(me.csrf);
+    return me;
+  },
+  staleTime: 60_000,
+  refetchOnWindowFocus: true,
+});
+
+/** `all` is for admins: everyone's. */
+export const desktopsQuery = (all: boolean) =>
+  queryOptions({
+    queryKey: ["desktops", { all }],
+    queryFn: async () =>
+      (await answer(client.GET("/api/v1/desktops", { params: { query: (all ? { all } : {}) as never } })))
+        .desktops,
+    refetchInterval: (q) => (q.state.data?.some(isMoving) ? MOVING_MS : IDLE_MS / 2),
+  });
+
+export const imagesQuery = queryOptions({
+  queryKey: ["images"],
+  queryFn: async () => (await answer(client.GET("/api/v1/images"))).images,
+  refetchInterval: IDLE_MS,
+});
+
+export const recipesQuery = queryOptions({
+  queryKey: ["recipes"],
+  queryFn: async () => (await answer(client.GET("/api/v1/recipes"))).recipes,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const poolsQuery = queryOptions({
+  queryKey: ["pools"],
+  queryFn: async () => (await answer(client.GET("/api/v1/pools"))).pools,
+  refetchInterval: IDLE_MS,
+});
+
+export const usersQuery = queryOptions({
+  queryKey: ["users"],
+  queryFn: async () => (await answer(client.GET("/api/v1/users"))).users,
+  refetchInterval: RARE_MS,
+});
+
+export const operationsQuery = queryOptions({
+  queryKey: ["operations"],
+  queryFn: async () => (await answer(client.GET("/api/v1/operations"))).operations,
+  refetchInterval: (q) => (q.state.data?.some(running) ? MOVING_MS : IDLE_MS),
+});
+
+export const sessionsQuery = queryOptions({
+  queryKey: ["sessions"],
+  queryFn: async () => (await answer(client.GET("/api/v1/sessions"))).sessions,
+  refetchInterval: MOVING_MS,
+});
+
+export const tokensQuery = queryOptions({
+  queryKey: ["tokens"],
+  queryFn: async () => (await answer(client.GET("/api/v1/tokens"))).tokens,
+});
+
+export const hostQuery = queryOptions({
+  queryKey: ["host"],
+  queryFn: () => answer(client.GET("/api/v1/host")),
+  refetchInterval: RARE_MS,
+});
+
+export const doctorQuery = queryOptions({
+  queryKey: ["doctor"],
+  queryFn: async () => (await answer(client.GET("/api/v1/doctor"))).findings,
+  staleTime: RARE_MS,
+});
+
+export const reconcilersQuery = queryOptions({
+  queryKey: ["reconcilers"],
+  queryFn: async () => (await answer(client.GET("/api/v1/reconcilers"))).reconcilers,
+  refetchInterval: IDLE_MS / 2,
+});

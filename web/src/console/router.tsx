@@ -1,0 +1,63 @@
+/** Every address of the console. Each page is a chunk of its own. */
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from "@tanstack/react-router";
+import type { Schemas } from "../api/client";
+import { NotFound } from "./pages/NotFound";
+import { PageError } from "./parts/ProblemState";
+import { Layout } from "./shell/Layout";
+
+const root = createRootRouteWithContext<{ me: Schemas["Me"] }>()({
+  component: Layout,
+  notFoundComponent: NotFound,
+});
+
+const page = <Path extends string>(path: Path, load: () => Promise<Record<string, unknown>>, name: string) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    // biome-ignore lint/suspicious/noExplicitAny: the router's own type for a lazily loaded component
+    component: lazyRouteComponent(load as () => Promise<any>, name),
+  });
+
+const desktops = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  validateSearch: (search: Record<string, unknown>): { all?: boolean } =>
+    search.all === true ? { all: true } : {},
+  component: lazyRouteComponent(() => import("./pages/Desktops"), "Desktops"),
+});
+
+const operations = createRoute({
+  getParentRoute: () => root,
+  path: "/operations",
+  validateSearch: (search: Record<string, unknown>): { id?: string } =>
+    typeof search.id === "string" ? { id: search.id } : {},
+  component: lazyRouteComponent(() => import("./pages/Operations"), "Operations"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    desktops,
+    operations,
+    page("/images", () => import("./pages/Images"), "Images"),
+    page("/pools", () => import("./pages/Pools"), "Pools"),
+    page("/users", () => import("./pages/Users"), "Users"),
+    page("/sessions", () => import("./pages/Sessions"), "Sessions"),
+    page("/host", () => import("./pages/Host"), "Host"),
+    page("/account", () => import("./pages/Account"), "Account"),
+  ]),
+  context: { me: { id: "", name: "", role: "user", must_change_password: false, csrf: "" } },
+  defaultPreload: "intent",
+  defaultErrorComponent: PageError,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

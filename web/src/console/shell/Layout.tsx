@@ -1,0 +1,140 @@
+/** Masthead, navigation, and the place where pages appear. */
+import {
+  Masthead,
+  MastheadBrand,
+  MastheadContent,
+  MastheadLogo,
+  MastheadMain,
+  MastheadToggle,
+  Nav,
+  NavGroup,
+  NavItem,
+  NavList,
+  Page,
+  PageSidebar,
+  PageSidebarBody,
+  PageToggleButton,
+  SkipToContent,
+} from "@patternfly/react-core";
+import BarsIcon from "@patternfly/react-icons/dist/esm/icons/bars-icon";
+import ClipboardListIcon from "@patternfly/react-icons/dist/esm/icons/clipboard-list-icon";
+import CubesIcon from "@patternfly/react-icons/dist/esm/icons/cubes-icon";
+import DesktopIcon from "@patternfly/react-icons/dist/esm/icons/desktop-icon";
+import HddIcon from "@patternfly/react-icons/dist/esm/icons/hdd-icon";
+import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
+import ServerIcon from "@patternfly/react-icons/dist/esm/icons/server-icon";
+import UsersIcon from "@patternfly/react-icons/dist/esm/icons/users-icon";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { type ComponentType, useEffect, useState } from "react";
+import { Logo } from "../brand/Logo";
+import { useMe } from "./me";
+import { ThemeMenu } from "./ThemeMenu";
+import { UserMenu } from "./UserMenu";
+
+interface Place {
+  to: "/" | "/images" | "/pools" | "/users" | "/sessions" | "/operations" | "/host";
+  text: string;
+  icon: ComponentType;
+}
+
+const MINE: Place[] = [{ to: "/", text: "My desktops", icon: DesktopIcon }];
+const ADMIN: Place[] = [
+  { to: "/pools", text: "Pools", icon: CubesIcon },
+  { to: "/images", text: "Images", icon: HddIcon },
+  { to: "/users", text: "Users", icon: UsersIcon },
+  { to: "/sessions", text: "Sessions", icon: PlugIcon },
+  { to: "/operations", text: "Operations", icon: ClipboardListIcon },
+  { to: "/host", text: "Host", icon: ServerIcon },
+];
+
+/** PatternFly's `xl`, where the navigation stands beside the page instead of over it. */
+const WIDE = "(min-width: 75rem)";
+
+export function Layout() {
+  const me = useMe();
+  const path = useRouterState({ select: (s) => s.location.pathname });
+  const wide = useWide();
+  const [open, setOpen] = useState(wide);
+  useEffect(() => setOpen(wide), [wide]);
+  const admin = me.role === "admin";
+  // A person without admin's rights has one page: no navigation to collapse.
+  const sidebar = admin ? (
+    <PageSidebar isSidebarOpen={open} id="nav">
+      <PageSidebarBody>
+        <Nav aria-label="Pages" onSelect={() => !wide && setOpen(false)}>
+          <NavList>
+            <Places places={MINE} path={path} />
+          </NavList>
+          <NavGroup title="Manage">
+            <Places places={ADMIN} path={path} />
+          </NavGroup>
+        </Nav>
+      </PageSidebarBody>
+    </PageSidebar>
+  ) : undefined;
+
+  return (
+    <>
+      <Page
+        mainContainerId="main"
+        skipToContent={<SkipToContent href="#main">Skip to content</SkipToContent>}
+        isContentFilled
+        sidebar={sidebar}
+        masthead={
+          <Masthead display={{ default: "inline" }}>
+            <MastheadMain>
+              {admin && (
+                <MastheadToggle>
+                  <PageToggleButton
+                    aria-label={open ? "Hide navigation" : "Show navigation"}
+                    isSidebarOpen={open}
+                    onSidebarToggle={() => setOpen(!open)}
+                    id="nav-toggle"
+                  >
+                    <BarsIcon />
+                  </PageToggleButton>
+                </MastheadToggle>
+              )}
+              <MastheadBrand>
+                <MastheadLogo
+                  component={(props) => <Link {...props} to="/" aria-label="Oriel: my desktops" />}
+                >
+                  <Logo />
+                  <span className="brand-name">Oriel</span>
+                </MastheadLogo>
+              </MastheadBrand>
+            </MastheadMain>
+            <MastheadContent>
+              <div className="masthead-end">
+                <ThemeMenu />
+                <UserMenu me={me} />
+              </div>
+            </MastheadContent>
+          </Masthead>
+        }
+      >
+        <Outlet />
+      </Page>
+      <div id="route-announcer" aria-live="polite" aria-atomic="true" className="pf-v6-screen-reader" />
+    </>
+  );
+}
+
+function Places({ places, path }: { places: Place[]; path: string }) {
+  return places.map(({ to, text, icon: Icon }) => (
+    <NavItem key={to} itemId={to} isActive={path === to} icon={<Icon />}>
+      <Link to={to}>{text}</Link>
+    </NavItem>
+  ));
+}
+
+function useWide(): boolean {
+  const [wide, setWide] = useState(() => matchMedia(WIDE).matches);
+  useEffect(() => {
+    const query = matchMedia(WIDE);
+    const changed = () => setWide(query.matches);
+    query.addEventListener("change", changed);
+    return () => query.removeEventListener("change", changed);
+  }, []);
+  return wide;
+}

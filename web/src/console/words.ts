@@ -1,0 +1,111 @@
+/** Words and numbers as people read them: states, sizes, times. No React here. */
+import type { Schemas } from "../api/client";
+
+export type DesktopState = Schemas["DesktopState"];
+export type Tone = "blue" | "green" | "teal" | "grey" | "orange" | "red" | "purple";
+
+const DESKTOP_STATES: Record<DesktopState, { text: string; tone: Tone }> = {
+  requested: { text: "Requested", tone: "blue" },
+  placed: { text: "Starting", tone: "blue" },
+  provisioning: { text: "Starting", tone: "blue" },
+  starting: { text: "Starting", tone: "blue" },
+  ready: { text: "Ready", tone: "green" },
+  in_use: { text: "In use", tone: "teal" },
+  stopping: { text: "Stopping", tone: "grey" },
+  stopped: { text: "Off", tone: "grey" },
+  recycling: { text: "Recycling", tone: "purple" },
+  deleting: { text: "Deleting", tone: "orange" },
+  failed: { text: "Failed", tone: "red" },
+};
+
+export function desktopState(state: DesktopState) {
+  return DESKTOP_STATES[state] ?? { text: state, tone: "grey" as Tone };
+}
+
+const STEPS: Record<Schemas["StartStep"], string> = {
+  placing: "Placing",
+  cloning: "Cloning the disk",
+  booting: "Booting",
+  waiting_for_rdp: "Waiting for RDP",
+};
+
+export const startStep = (step: Schemas["StartStep"]) => STEPS[step] ?? step;
+
+/** A label that is `us`, `de`, `us(intl)` as XKB names it. */
+export const KEYBOARDS: ReadonlyArray<readonly [string, string]> = [
+  ["us", "English (US)"],
+  ["us(intl)", "English (US, international)"],
+  ["gb", "English (UK)"],
+  ["de", "German"],
+  ["ch", "Swiss German"],
+  ["ch(fr)", "Swiss French"],
+  ["fr", "French"],
+  ["es", "Spanish"],
+  ["it", "Italian"],
+  ["pt", "Portuguese"],
+  ["br", "Portuguese (Brazil)"],
+  ["se", "Swedish"],
+  ["no", "Norwegian"],
+  ["dk", "Danish"],
+  ["fi", "Finnish"],
+  ["pl", "Polish"],
+  ["cz", "Czech"],
+  ["jp", "Japanese"],
+];
+
+export const KINDS: Record<Schemas["ConnectKind"], { title: string; protocol: string }> = {
+  rdp: { title: "Desktop", protocol: "RDP" },
+  vnc: { title: "Console", protocol: "VNC" },
+  ssh: { title: "Shell", protocol: "SSH" },
+};
+
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+
+/** Bytes as people say them, in powers of 1024: `512 MiB`, `1.4 GiB`. */
+export function bytes(count: number): string {
+  if (count >= 1024 * GIB) return `${trim(count / (1024 * GIB))} TiB`;
+  if (count >= GIB) return `${trim(count / GIB)} GiB`;
+  if (count >= MIB) return `${trim(count / MIB)} MiB`;
+  return `${trim(count / 1024)} KiB`;
+}
+
+export const memory = (mib: number) => bytes(mib * MIB);
+
+function trim(value: number): string {
+  return value >= 100 ? Math.round(value).toString() : (Math.round(value * 10) / 10).toString();
+}
+
+/** How long ago, in words: `just now`, `5 minutes ago`, `in 3 days`. */
+export function ago(at: string | null | undefined, now = Date.now()): string {
+  const then = at ? Date.parse(at) : Number.NaN;
+  if (Number.isNaN(then)) return "never";
+  const seconds = Math.round((then - now) / 1000);
+  if (Math.abs(seconds) < 10) return "just now";
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  for (const [unit, size] of UNITS) {
+    if (Math.abs(seconds) >= size) return words.format(Math.trunc(seconds / size), unit);
+  }
+  return words.format(seconds, "second");
+}
+
+const UNITS: ReadonlyArray<readonly [Intl.RelativeTimeFormatUnit, number]> = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+
+export const count = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+
+/** The server's rule for names (`model::Name`); empty when good, else what is wrong. */
+export function nameFault(name: string): string {
+  if (name === "") return "";
+  const good = /^[a-z](?:[a-z0-9]|-(?!-))*$/.test(name) && !name.endsWith("-") && name.length <= 40;
+  return good
+    ? ""
+    : "Use up to 40 lowercase letters, digits and single hyphens, starting with a letter: for example studio-1";
+}
+
+export const SHA256 = /^[0-9a-f]{64}$/i;
