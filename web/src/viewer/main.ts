@@ -16,7 +16,7 @@ import type { TerminalView } from "./terminal";
 import { Banner } from "./ui/banner";
 import { el, store, stored } from "./ui/dom";
 import { canFullscreen, isFullscreen, toggleFullscreen } from "./ui/fullscreen";
-import { keysPanel } from "./ui/keys";
+import { keysPanel, terminalKeys } from "./ui/keys";
 import { layoutMenu, radios, toggle } from "./ui/settings";
 import { Meter, StatsOverlay } from "./ui/stats";
 import { Toolbar } from "./ui/toolbar";
@@ -129,6 +129,13 @@ let cursor: Cursor | null = null;
 let touch: Touch | null = null;
 const toldProblems = new Set<string>();
 
+/** The scale that was chosen here; on phones, whose pixels are tiny, enlarged unless chosen otherwise. */
+function scaleMode(): ScaleMode {
+  const sharpAndSmall = devicePixelRatio >= 1.5 && matchMedia("(pointer: coarse)").matches;
+  const mode = stored("scale", sharpAndSmall ? "large" : "match");
+  return mode === "fit" || mode === "actual" || mode === "large" ? mode : "match";
+}
+
 function focusScreen(): void {
   if (terminal) terminal.focus();
   else area.focus({ preventScroll: true });
@@ -146,8 +153,7 @@ function startScreen(): void {
     (scale) => cursor?.scale(scale),
     (width, height, scale) => session.send({ type: "resize", width, height, scale }),
   );
-  const mode = stored("scale", "match");
-  if (mode === "fit" || mode === "actual") view.setMode(mode);
+  view.mode = scaleMode();
   remote = new RemoteScreen(canvas, {
     size: (width, height) => view?.resized(width, height),
     shown: (sequence, shown) => {
@@ -184,10 +190,17 @@ function startScreen(): void {
   );
   touch.manner = stored("touch", "direct") === "trackpad" ? "trackpad" : "direct";
 
-  area.addEventListener("keydown", (event) => {
+  const onDown = (event: KeyboardEvent) => {
     if (keyboard.down(event)) event.preventDefault();
     keyDelays.add(performance.now() - event.timeStamp);
     keys.refresh();
+  };
+  area.addEventListener("keydown", onDown);
+  window.addEventListener("keydown", (event) => {
+    // Nothing has the focus (a button went away under it): the screen has.
+    if (event.target !== document.body || !session.live) return;
+    focusScreen();
+    onDown(event);
   });
   area.addEventListener("keyup", (event) => {
     if (keyboard.up(event)) event.preventDefault();
@@ -288,9 +301,12 @@ function onRecord(record: ServerRecord): void {
 }
 
 function onPhase(phase: Phase): void {
-  waiting.show(phase, session.title, isTerminal);
+  waiting.show(phase, session.title, isTerminal, marks.first_picture !== null);
+  const usable = phase.name === "live" || phase.name === "cut";
+  if (!usable) toolbar.close();
+  toolbar.element.classList.toggle("gone", !usable);
   stage.classList.toggle("stale", phase.name === "cut");
-  stage.inert = phase.name !== "live" && phase.name !== "cut";
+  stage.inert = !usable;
   if (phase.name === "cut") {
     terminal?.cut();
     banner.cut(phase.next);
@@ -310,8 +326,8 @@ const keys = keysPanel(keyboard);
 const layouts = layoutMenu(layout, (chosen) => {
   layout = chosen;
   chooseLayout(chosen);
-  // The layout is part of hello: the connection is taken up again with the new one.
-  if (session.live) session.reconnect();
+  // Machines learn the layout when a connection begins.
+  if (session.live) session.start();
 });
 
 function settings(): HTMLElement {
@@ -344,10 +360,13 @@ function settings(): HTMLElement {
         "scale",
         [
           ["match", "Match the window", "The desktop takes the window's size"],
+          ...(devicePixelRatio > 1
+            ? [["large", "Match, enlarged", "For desktops that draw too small on this sharp screen"] as const]
+            : []),
           ["fit", "Fit", "Scale the picture into the window"],
           ["actual", "Actual pixels", "Scroll where it is larger"],
         ],
-        stored("scale", "match"),
+        scaleMode(),
         (mode) => {
           store("scale", mode);
           view?.setMode(mode as ScaleMode);
@@ -388,13 +407,19 @@ function buildTools(): void {
       button.setAttribute("aria-label", label);
     });
   }
-  if (!isTerminal && navigator.maxTouchPoints > 0) {
+  if (navigator.maxTouchPoints > 0) {
     toolbar.button("typing", "On-screen keyboard", () => {
       toolbar.close();
       focusScreen();
     });
   }
-  if (!isTerminal) {
+  if (isTerminal) {
+    toolbar.panel(
+      "keys",
+      "Special keys",
+      terminalKeys((text) => terminal?.send(text)),
+    );
+  } else {
     toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     toolbar.panel("clipboard", "Clipboard", clipboard.element, () => void clipboard.refresh());
   }

@@ -247,6 +247,12 @@ export class TerminalView {
     });
   }
 
+  /** Types bytes as a key of the tool bar would. */
+  send(text: string): void {
+    this.#type(this.#encoder.encode(text));
+    this.#terminal.scrollToBottom();
+  }
+
   paste(text: string): void {
     this.#terminal.paste(text);
   }

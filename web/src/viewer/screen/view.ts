@@ -2,7 +2,11 @@
  * Where the remote surface is in the window: its scale, its zoom under pinching fingers, and which surface pixel an
  * event is at. It also tells the remote side the window's size.
  */
-export type ScaleMode = "match" | "fit" | "actual";
+/**
+ * `match`: the surface takes the window's size in device pixels; `large`: in CSS pixels, for remote sides that cannot
+ * draw larger on sharp screens; `fit` and `actual` leave the surface's size alone.
+ */
+export type ScaleMode = "match" | "large" | "fit" | "actual";
 
 export type Placement = { width: number; height: number; left: number; top: number; scale: number };
 
@@ -66,12 +70,13 @@ export class View {
 
   /** The size the remote surface should have, in device pixels, and the scale in per cent. */
   wanted(): { width: number; height: number; scale: number } {
-    const side = (css: number) => Math.min(SIDE_MAX, Math.max(SIDE_MIN, Math.round(css * devicePixelRatio)));
+    const density = this.mode === "large" ? 1 : devicePixelRatio;
+    const side = (css: number) => Math.min(SIDE_MAX, Math.max(SIDE_MIN, Math.round(css * density)));
     return {
       // RDP wants even widths.
       width: side(this.stage.clientWidth) & ~1,
       height: side(this.stage.clientHeight),
-      scale: Math.round(devicePixelRatio * 100),
+      scale: Math.round(density * 100),
     };
   }
 
@@ -157,7 +162,7 @@ export class View {
   #askSoon(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.mode !== "match") return;
+      if (this.mode === "fit" || this.mode === "actual") return;
       const { width, height, scale } = this.wanted();
       const asked = `${width}x${height}@${scale}`;
       if (asked === this.#asked) return;

@@ -65,3 +65,32 @@ export function keysPanel(keyboard: Keyboard): { element: HTMLElement; refresh()
   };
   return { element, refresh };
 }
+
+/** What on-screen keyboards lack in a shell, as the bytes that a terminal sends. */
+const CONTROLS: readonly (readonly [string, string])[] = [
+  ["Esc", "\x1b"],
+  ["Tab", "\t"],
+  ["↑", "\x1b[A"],
+  ["↓", "\x1b[B"],
+  ["←", "\x1b[D"],
+  ["→", "\x1b[C"],
+  ["Ctrl + C", "\x03"],
+  ["Ctrl + D", "\x04"],
+  ["Ctrl + Z", "\x1a"],
+  ["Ctrl + R", "\x12"],
+  ["Ctrl + L", "\x0c"],
+  ["Ctrl + \\", "\x1c"],
+];
+
+const ARROW_NAMES: Readonly<Record<string, string>> = { "↑": "Up", "↓": "Down", "←": "Left", "→": "Right" };
+
+export function terminalKeys(send: (text: string) => void): HTMLElement {
+  const buttons = CONTROLS.map(([label, bytes]) =>
+    el(
+      "button",
+      { type: "button", class: "button", "aria-label": ARROW_NAMES[label], click: () => send(bytes) },
+      label,
+    ),
+  );
+  return el("div", {}, el("h2", {}, "Send keys"), el("div", { class: "grid thirds" }, ...buttons));
+}

@@ -42,8 +42,9 @@ export class Waiting {
     this.element = el("div", { class: "waiting" }, card);
   }
 
-  show(phase: Phase, desktop: string, terminal: boolean): void {
-    const hidden = phase.name === "live" || phase.name === "cut";
+  /** `seen`: there has been a picture, which a cut leaves in view under the banner. */
+  show(phase: Phase, desktop: string, terminal: boolean, seen: boolean): void {
+    const hidden = phase.name === "live" || (phase.name === "cut" && seen);
     this.element.classList.toggle("gone", hidden);
     this.element.inert = hidden;
     if (hidden) return;
@@ -53,7 +54,10 @@ export class Waiting {
       this.#end(phase.ending);
       return;
     }
-    this.#buttons.replaceChildren();
+    const back = el("a", { class: "button", href: this.actions.home }, "My desktops");
+    if (phase.name !== "starting") this.#buttons.replaceChildren();
+    else if (!this.#buttons.hasChildNodes() || this.#buttons.childElementCount > 1)
+      this.#buttons.replaceChildren(back);
     let rows: Row[] = [];
     let text = "";
     if (phase.name === "starting") {
