@@ -4,7 +4,7 @@
 //! [`Store::modify_desktop`], which holds the row while the change is made, so that no writer overwrites another's change
 //! with what it read before.
 
-use crate::{Store, StoreError, codec, now, pool};
+use crate::{Store, StoreError, change::changed, codec, now, pool};
 use oriel_model::{Desktop, DesktopId, Micros, Name, PoolId, UserId};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
@@ -175,17 +175,8 @@ impl Store {
         change: impl FnOnce(&mut Desktop) + Send,
     ) -> Result<Desktop, StoreError> {
         let txn = self.begin().await?;
-        let before = locked(&txn, id).await?;
-        let mut after = before.clone();
-        change(&mut after);
-        after.id = before.id;
-        after.created = before.created;
-        if after == before {
-            return Ok(before);
-        }
-        if after.changed == before.changed {
-            after.changed = now().max(before.changed);
-        }
+        let mut before = locked(&txn, id).await?;
+        let Some(after) = changed(&mut before, now(), change) else { return Ok(before) };
         write(&txn, &after).await.map_err(|error| refused(error, &after))?;
         txn.commit().await?;
         Ok(after)

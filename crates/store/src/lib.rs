@@ -10,6 +10,7 @@
 //! SQLite has one writing connection and a few reading ones: writers queue in the program rather than fail with
 //! "database is locked".
 
+mod change;
 mod codec;
 mod desktop;
 mod error;

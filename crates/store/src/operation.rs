@@ -1,6 +1,6 @@
 //! Long jobs and where they stand.
 
-use crate::{Store, StoreError, codec, now};
+use crate::{Store, StoreError, change::changed, codec, now};
 use oriel_model::{Micros, Operation, OperationId, OperationState};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
@@ -109,17 +109,8 @@ impl Store {
     ) -> Result<Operation, StoreError> {
         let txn = self.begin().await?;
         let row = row::Entity::find_by_id(id.to_string()).lock_exclusive().one(&txn).await?;
-        let before = Operation::try_from(row.ok_or_else(|| StoreError::missing("operation", id))?)?;
-        let mut after = before.clone();
-        change(&mut after);
-        after.id = before.id;
-        after.created = before.created;
-        if after == before {
-            return Ok(before);
-        }
-        if after.changed == before.changed {
-            after.changed = now().max(before.changed);
-        }
+        let mut before = Operation::try_from(row.ok_or_else(|| StoreError::missing("operation", id))?)?;
+        let Some(mut after) = changed(&mut before, now(), change) else { return Ok(before) };
         after.log = last_lines(&after.log);
         to_row(&after)?.into_active_model().reset_all().update(&txn).await?;
         txn.commit().await?;

@@ -4,6 +4,7 @@
 
 mod desktops;
 mod images;
+mod killed;
 mod opening;
 mod operations;
 mod pools;
