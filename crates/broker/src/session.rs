@@ -41,16 +41,15 @@ impl Broker {
         let found = self.inner.store.user_by_name(name).await?;
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let right = verify(hash, password).await?;
-        let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        // No lock is held while waiting for the database.
+        let throttle = || self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         match found {
             Some((user, _)) if right && !user.disabled => {
-                throttle.success(name, address);
-                drop(throttle);
+                throttle().success(name, address);
                 self.start_session(user).await
             }
             _ => {
-                throttle.failure(name, address, std::time::Instant::now());
-                drop(throttle);
+                throttle().failure(name, address, std::time::Instant::now());
                 tracing::warn!(user = %name.chars().take(64).collect::<String>(), %address, "Sign-in refused");
                 Err(BrokerError::Credentials {
                     code: "bad_credentials",

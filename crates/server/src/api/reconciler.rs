@@ -20,6 +20,20 @@ pub struct Reconciler {
     pub progress: Option<String>,
 }
 
+impl From<oriel_broker::ReconcilerStatus> for Reconciler {
+    fn from(status: oriel_broker::ReconcilerStatus) -> Self {
+        Self {
+            name: status.name.to_owned(),
+            period_seconds: status.period.as_secs_f64(),
+            last_run_at: status.last_run.map(oriel_model::Micros::rfc3339),
+            last_duration_ms: status.last_run.map(|_| status.last_duration.as_secs_f64() * 1000.0),
+            last_error: status.last_error,
+            runs: status.runs,
+            progress: (!status.progress.is_empty()).then_some(status.progress),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReconcilerList {
     pub reconcilers: Vec<Reconciler>,

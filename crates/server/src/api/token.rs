@@ -40,6 +40,9 @@ pub struct TokenNew {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 3650)]
     pub expires_in_days: Option<u32>,
+    /// Whose it is, by id or name, for admins; the caller's own when left out.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 /// The new token, shown once.

@@ -1,13 +1,64 @@
 //! The viewer's WebSocket.
 
-use crate::{Answer, App};
+use crate::{Answer, App, api::problem::Problem, caller::Caller};
 use axum::{
-    extract::{Path, State},
+    extract::{
+        Path, State,
+        ws::{Message, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::StatusCode,
     response::Response,
 };
+use bytes::Bytes;
+use futures::{SinkExt, Stream, StreamExt, future};
+use oriel_gateway::ViewerRequest;
+use oriel_screen::wire::INPUT_BYTES_MAX;
+
+/// Largest message from a viewer: a record of the largest input with its head, and as much again for what shares its message.
+const MESSAGE_BYTES_MAX: usize = 2 * INPUT_BYTES_MAX;
+
+/// The payloads of a viewer's binary messages, until it closes, breaks off or sends text.
+fn messages(incoming: impl Stream<Item = Result<Message, axum::Error>>) -> impl Stream<Item = Bytes> {
+    incoming
+        .take_while(|message| future::ready(!matches!(message, Err(_) | Ok(Message::Close(_) | Message::Text(_)))))
+        .filter_map(|message| {
+            future::ready(match message {
+                Ok(Message::Binary(bytes)) => Some(bytes),
+                _ => None,
+            })
+        })
+}
+
+fn binary(bytes: Bytes) -> future::Ready<Result<Message, axum::Error>> {
+    future::ready(Ok(Message::Binary(bytes)))
+}
 
 /// Open the viewer's WebSocket with a ticket (docs/viewer-protocol.md). A ticket works once, for 30 seconds, for the person who asked for it.
 #[utoipa::path(get, path = "/connect/{ticket}", tag = "desktops", operation_id = "open_viewer", params(("ticket" = String, Path)), responses((status = 101, description = "the viewer protocol follows")))]
-pub async fn viewer(State(app): State<App>, Path(ticket): Path<String>) -> Answer<Response> {
-    Err(crate::soon())
+pub async fn viewer(
+    State(app): State<App>,
+    caller: Caller,
+    Path(ticket): Path<String>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Answer<Response> {
+    let upgrade = upgrade.map_err(|_| {
+        Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "not_a_websocket",
+            "this address is for the viewer's WebSocket only",
+            "open it as a WebSocket (docs/viewer-protocol.md)",
+        )
+    })?;
+    caller.person()?;
+    let session = caller.session_sha256().unwrap_or_default();
+    let ticket = app.broker.redeem(&oriel_identity::sha256_hex(ticket.as_bytes()), session).await?;
+    let request =
+        ViewerRequest { user: ticket.user, desktop: ticket.desktop, port: ticket.port, resume: ticket.resume };
+    let gateway = app.gateway.clone();
+    Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).write_buffer_size(0).on_upgrade(
+        move |socket| async move {
+            let (outgoing, incoming) = socket.split();
+            gateway.attach(request, Box::pin(messages(incoming)), Box::pin(outgoing.with(binary))).await;
+        },
+    ))
 }

@@ -2,15 +2,23 @@
 
 use crate::{
     Answer, App,
-    api::desktop::{Connect, ConnectTicket, Desktop, DesktopList, DesktopNew},
+    api::{
+        desktop::{Connect, ConnectTicket, Desktop, DesktopList, DesktopNew},
+        problem::Problem,
+    },
+    caller::{Caller, TheDesktop},
     extract::Body,
+    names::{self, Names},
 };
 use axum::{
     Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-    response::Response,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
 };
+use oriel_broker::{NewDesktop, TICKET_SECONDS};
+use oriel_model::{self as model, DesktopIntent};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 /// Which desktops to list.
@@ -23,62 +31,125 @@ pub struct DesktopQuery {
     pub all: bool,
 }
 
+/// Writes down what is wanted; the reconciler does it.
+async fn intend(app: &App, desktop: &model::Desktop, intent: DesktopIntent) -> Answer<(StatusCode, Json<Desktop>)> {
+    let desktop = app.broker.set_intent(desktop.id, intent).await?;
+    Ok((StatusCode::ACCEPTED, Json(names::desktop(app, &desktop).await?)))
+}
+
 /// The own desktops, or everybody's.
 #[utoipa::path(get, path = "/desktops", tag = "desktops", operation_id = "list_desktops", params(DesktopQuery), responses((status = 200, body = DesktopList)))]
-pub async fn list(State(app): State<App>, Query(query): Query<DesktopQuery>) -> Answer<Json<DesktopList>> {
-    Err(crate::soon())
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<DesktopQuery>,
+) -> Answer<Json<DesktopList>> {
+    if query.all && !caller.is_admin() {
+        return Err(Problem::forbidden());
+    }
+    // The local administrator has no desktops of its own.
+    let all = query.all || caller.account().is_none();
+    let desktops = app.broker.desktops(&caller.user, all).await?;
+    let names = Names::read(&app).await?;
+    Ok(Json(DesktopList { desktops: desktops.iter().map(|desktop| names.desktop(&app, desktop)).collect() }))
 }
 
 /// A new desktop; it starts at once.
 #[utoipa::path(post, path = "/desktops", tag = "desktops", operation_id = "create_desktop", request_body = DesktopNew, responses((status = 201, body = Desktop)))]
 pub async fn create(State(app): State<App>, Body(new): Body<DesktopNew>) -> Answer<(StatusCode, Json<Desktop>)> {
-    Err(crate::soon())
+    let owner = match &new.owner {
+        Some(key) => Some(app.broker.find_user(key).await?),
+        None => None,
+    };
+    let name = new.name.as_deref().map(super::image::name).transpose()?;
+    let pool = app.broker.find_pool(&new.pool).await?;
+    let desktop = app.broker.create_desktop(NewDesktop { pool, owner, name }).await?;
+    Ok((StatusCode::CREATED, Json(names::desktop(&app, &desktop).await?)))
 }
 
 /// One desktop.
 #[utoipa::path(get, path = "/desktops/{id}", tag = "desktops", operation_id = "show_desktop", params(("id" = String, Path)), responses((status = 200, body = Desktop)))]
-pub async fn show(State(app): State<App>) -> Answer<Json<Desktop>> {
-    Err(crate::soon())
+pub async fn show(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<Json<Desktop>> {
+    Ok(Json(names::desktop(&app, &desktop).await?))
 }
 
 /// Delete a desktop with its disk.
 #[utoipa::path(delete, path = "/desktops/{id}", tag = "desktops", operation_id = "delete_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn delete(State(app): State<App>) -> Answer<(StatusCode, Json<Desktop>)> {
-    Err(crate::soon())
+pub async fn delete(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &desktop, DesktopIntent::Deleted).await
 }
 
 /// Start it.
 #[utoipa::path(post, path = "/desktops/{id}/start", tag = "desktops", operation_id = "start_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn start(State(app): State<App>) -> Answer<(StatusCode, Json<Desktop>)> {
-    Err(crate::soon())
+pub async fn start(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &desktop, DesktopIntent::Running).await
 }
 
 /// Shut it down.
 #[utoipa::path(post, path = "/desktops/{id}/stop", tag = "desktops", operation_id = "stop_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn stop(State(app): State<App>) -> Answer<(StatusCode, Json<Desktop>)> {
-    Err(crate::soon())
+pub async fn stop(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &desktop, DesktopIntent::Stopped).await
 }
 
 /// Shut it down and start it again.
 #[utoipa::path(post, path = "/desktops/{id}/restart", tag = "desktops", operation_id = "restart_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn restart(State(app): State<App>) -> Answer<(StatusCode, Json<Desktop>)> {
-    Err(crate::soon())
+pub async fn restart(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &desktop, DesktopIntent::Restart).await
 }
 
 /// Wipe it and make it again from its pool's image. What was stored on it is lost.
 #[utoipa::path(post, path = "/desktops/{id}/recycle", tag = "desktops", operation_id = "recycle_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn recycle(State(app): State<App>) -> Answer<(StatusCode, Json<Desktop>)> {
-    Err(crate::soon())
+pub async fn recycle(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &desktop, DesktopIntent::Recycle).await
 }
 
 /// Ask to be let in: answers a ticket for one WebSocket. Starts a stopped desktop.
 #[utoipa::path(post, path = "/desktops/{id}/connect", tag = "desktops", operation_id = "connect_desktop", params(("id" = String, Path)), request_body = Connect, responses((status = 200, body = ConnectTicket)))]
-pub async fn connect(State(app): State<App>, Body(connect): Body<Connect>) -> Answer<Json<ConnectTicket>> {
-    Err(crate::soon())
+pub async fn connect(
+    State(app): State<App>,
+    TheDesktop(desktop): TheDesktop,
+    caller: Caller,
+    Body(connect): Body<Connect>,
+) -> Answer<Json<ConnectTicket>> {
+    let person = caller.person()?;
+    let resume = match &connect.resume {
+        Some(id) => Some(id.parse().map_err(|_| {
+            Problem::bad_request("that is not a connection's id", "leave `resume` out to connect anew")
+        })?),
+        None => None,
+    };
+    let session = caller.session_sha256().unwrap_or_default();
+    let made = app.broker.connect(person, &desktop, connect.kind.into(), resume, session).await?;
+    let ticket = made.secret.expose_secret().to_owned();
+    Ok(Json(ConnectTicket {
+        path: format!("{}/connect/{ticket}", crate::access::BASE),
+        ticket,
+        kind: connect.kind,
+        expires_in_seconds: TICKET_SECONDS as u32,
+    }))
 }
 
 /// A small picture of its screen, at most 480 pixels wide.
 #[utoipa::path(get, path = "/desktops/{id}/thumbnail", tag = "desktops", operation_id = "desktop_thumbnail", params(("id" = String, Path)), responses((status = 200, content_type = "image/jpeg", body = Vec<u8>), (status = 304, description = "the picture has not changed")))]
-pub async fn thumbnail(State(app): State<App>) -> Answer<Response> {
-    Err(crate::soon())
+pub async fn thumbnail(
+    State(app): State<App>,
+    TheDesktop(desktop): TheDesktop,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let Some(thumbnail) = app.broker.thumbnail(&desktop).await? else {
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "no_thumbnail",
+            format!("{} shows nothing at the moment", desktop.name),
+            "ask again when it runs",
+        ));
+    };
+    let etag = format!("\"{}\"", thumbnail.etag);
+    // Private, and asked for again each time: the tag makes that cheap.
+    let tags = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, "private, no-cache")];
+    if crate::assets::is_known(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, tags).into_response());
+    }
+    let jpeg = thumbnail.jpeg.as_ref().clone();
+    Ok((tags, [(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }

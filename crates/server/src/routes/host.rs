@@ -4,7 +4,7 @@ use crate::{
     Answer, App,
     api::{
         host::{FindingList, Host},
-        reconciler::ReconcilerList,
+        reconciler::{Reconciler, ReconcilerList},
     },
 };
 use axum::{Json, extract::State};
@@ -12,17 +12,19 @@ use axum::{Json, extract::State};
 /// The machine that runs the desktops.
 #[utoipa::path(get, path = "/host", tag = "host", operation_id = "show_host", responses((status = 200, body = Host)))]
 pub async fn host(State(app): State<App>) -> Answer<Json<Host>> {
-    Err(crate::soon())
+    Ok(Json(app.broker.host_facts().await?.into()))
 }
 
 /// What the doctor finds on it.
 #[utoipa::path(get, path = "/doctor", tag = "host", operation_id = "doctor", responses((status = 200, body = FindingList)))]
 pub async fn doctor(State(app): State<App>) -> Answer<Json<FindingList>> {
-    Err(crate::soon())
+    let findings = (app.doctor)().await.into_iter().map(Into::into).collect();
+    Ok(Json(FindingList { findings }))
 }
 
 /// What keeps desired and observed state together, and how it fares.
 #[utoipa::path(get, path = "/reconcilers", tag = "host", operation_id = "list_reconcilers", responses((status = 200, body = ReconcilerList)))]
 pub async fn reconcilers(State(app): State<App>) -> Answer<Json<ReconcilerList>> {
-    Err(crate::soon())
+    let reconcilers = app.broker.reconcilers().into_iter().map(Reconciler::from).collect();
+    Ok(Json(ReconcilerList { reconcilers }))
 }

@@ -1,32 +1,94 @@
 //! Signing in and out, and the person who is signed in.
 
 use crate::{
-    Answer, App,
+    Answer, App, COOKIE, Peer,
     api::me::{Login, Me, PasswordChange},
+    caller::{Caller, Via},
     extract::Body,
 };
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use oriel_model::User;
+use secrecy::{ExposeSecret, SecretString};
+use std::net::IpAddr;
+
+/// How long browsers keep the cookie, in seconds. The server ends sessions earlier when they are idle.
+const COOKIE_SECONDS: u32 = 7 * 24 * 3600;
+
+fn set_cookie(value: &str, seconds: u32) -> String {
+    format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}
+
+fn address(peer: Peer) -> IpAddr {
+    match peer {
+        Peer::Tcp { address, .. } => address.ip(),
+        Peer::Local => IpAddr::from([127, 0, 0, 1]),
+    }
+}
+
+fn about(user: &User, csrf: &str) -> Me {
+    Me {
+        id: user.id.to_string(),
+        name: user.name.clone(),
+        role: user.role.into(),
+        must_change_password: user.must_change_password,
+        csrf: csrf.to_owned(),
+    }
+}
 
 /// Sign in with a name and a password. Sets the session cookie.
 #[utoipa::path(post, path = "/login", tag = "me", request_body = Login, responses((status = 200, body = Me)))]
-pub async fn login(State(app): State<App>, Body(login): Body<Login>) -> Answer<Response> {
-    Err(crate::soon())
+pub async fn login(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Body(login): Body<Login>,
+) -> Answer<Response> {
+    let signed_in = app.broker.sign_in(&login.name, login.password.into(), address(peer)).await?;
+    let me = about(&signed_in.user, &signed_in.session.csrf);
+    let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
+    Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
 
 /// Sign out: the session ends on the server too.
 #[utoipa::path(post, path = "/logout", tag = "me", responses((status = 204)))]
-pub async fn logout(State(app): State<App>) -> Answer<Response> {
-    Err(crate::soon())
+pub async fn logout(State(app): State<App>, caller: Caller) -> Answer<Response> {
+    if let Via::Browser(session) = &caller.via {
+        app.broker.sign_out(&session.token_sha256).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie("", 0))]).into_response())
 }
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/me", tag = "me", responses((status = 200, body = Me)))]
-pub async fn me(State(app): State<App>) -> Answer<Json<Me>> {
-    Err(crate::soon())
+pub async fn me(caller: Caller) -> Answer<Json<Me>> {
+    let csrf = match &caller.via {
+        Via::Browser(session) => session.csrf.as_str(),
+        Via::Program(_) | Via::Local => "",
+    };
+    Ok(Json(about(&caller.user, csrf)))
 }
 
-/// Change the own password. Ends all other sessions of the person.
+/// Change the own password. Ends all sessions of the person; the browser that asked gets a fresh one (read `me` again).
 #[utoipa::path(post, path = "/me/password", tag = "me", request_body = PasswordChange, responses((status = 204)))]
-pub async fn password(State(app): State<App>, Body(change): Body<PasswordChange>) -> Answer<StatusCode> {
-    Err(crate::soon())
+pub async fn password(
+    State(app): State<App>,
+    caller: Caller,
+    Extension(peer): Extension<Peer>,
+    Body(change): Body<PasswordChange>,
+) -> Answer<Response> {
+    let person = caller.person()?;
+    let new: SecretString = change.new.into();
+    app.broker.change_password(person, change.current.into(), new.clone()).await?;
+    let answer = StatusCode::NO_CONTENT.into_response();
+    if !matches!(caller.via, Via::Browser(_)) {
+        return Ok(answer);
+    }
+    // The change ended all sessions of the person; this browser, which knows the new password, gets a fresh one.
+    let signed_in = app.broker.sign_in(&person.name, new, address(peer)).await?;
+    let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
+    Ok(([(header::SET_COOKIE, cookie)], answer).into_response())
 }

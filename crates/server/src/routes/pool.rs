@@ -4,29 +4,53 @@ use crate::{
     Answer, App,
     api::pool::{Pool, PoolChange, PoolList, PoolNew},
     extract::Body,
+    names::Names,
 };
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
+use oriel_broker::{NewPool, PoolChange as PoolEdit};
+use oriel_model as model;
+
+async fn answer(app: &App, pool: &model::Pool) -> Answer<Json<Pool>> {
+    Ok(Json(Names::read(app).await?.pool(app, pool).await?))
+}
 
 /// All pools.
 #[utoipa::path(get, path = "/pools", tag = "pools", operation_id = "list_pools", responses((status = 200, body = PoolList)))]
 pub async fn list(State(app): State<App>) -> Answer<Json<PoolList>> {
-    Err(crate::soon())
+    let names = Names::read(&app).await?;
+    let mut pools = Vec::new();
+    for pool in app.broker.pools().await? {
+        pools.push(names.pool(&app, &pool).await?);
+    }
+    Ok(Json(PoolList { pools }))
 }
 
 /// A new pool.
 #[utoipa::path(post, path = "/pools", tag = "pools", operation_id = "create_pool", request_body = PoolNew, responses((status = 201, body = Pool)))]
 pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<(StatusCode, Json<Pool>)> {
-    Err(crate::soon())
+    let image = app.broker.find_image(&new.image).await?;
+    let pool = NewPool {
+        name: super::image::name(&new.name)?,
+        image: image.id,
+        vcpus: new.vcpus.unwrap_or(2),
+        memory_mib: new.memory_mib.unwrap_or(2048),
+        disk_gib: new.disk_gib.unwrap_or(20),
+        network: new.network.map_or(model::Network::User, Into::into),
+        desktops_max: new.desktops_max.unwrap_or(10),
+        keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
+    };
+    let pool = app.broker.create_pool(pool).await?;
+    Ok((StatusCode::CREATED, answer(&app, &pool).await?))
 }
 
 /// One pool.
 #[utoipa::path(get, path = "/pools/{id}", tag = "pools", operation_id = "show_pool", params(("id" = String, Path)), responses((status = 200, body = Pool)))]
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Pool>> {
-    Err(crate::soon())
+    answer(&app, &app.broker.find_pool(&id).await?).await
 }
 
 /// Change a pool, for desktops made from now on.
@@ -36,23 +60,42 @@ pub async fn change(
     Path(id): Path<String>,
     Body(change): Body<PoolChange>,
 ) -> Answer<Json<Pool>> {
-    Err(crate::soon())
+    let pool = app.broker.find_pool(&id).await?;
+    let image = match &change.image {
+        Some(key) => Some(app.broker.find_image(key).await?.id),
+        None => None,
+    };
+    let edit = PoolEdit {
+        image,
+        vcpus: change.vcpus,
+        memory_mib: change.memory_mib,
+        disk_gib: change.disk_gib,
+        desktops_max: change.desktops_max,
+        keyboard: change.keyboard,
+    };
+    answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }
 
 /// Delete a pool that has no desktops.
 #[utoipa::path(delete, path = "/pools/{id}", tag = "pools", operation_id = "delete_pool", params(("id" = String, Path)), responses((status = 204)))]
 pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Answer<StatusCode> {
-    Err(crate::soon())
+    let pool = app.broker.find_pool(&id).await?;
+    app.broker.delete_pool(pool.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Let a person use a pool.
 #[utoipa::path(put, path = "/pools/{id}/users/{user_id}", tag = "pools", operation_id = "allow_pool_user", params(("id" = String, Path), ("user_id" = String, Path)), responses((status = 204)))]
 pub async fn allow(State(app): State<App>, Path((id, user)): Path<(String, String)>) -> Answer<StatusCode> {
-    Err(crate::soon())
+    let (pool, user) = (app.broker.find_pool(&id).await?, app.broker.find_user(&user).await?);
+    app.broker.entitle(pool.id, user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Let a person no longer use a pool. Desktops they own stay theirs.
 #[utoipa::path(delete, path = "/pools/{id}/users/{user_id}", tag = "pools", operation_id = "deny_pool_user", params(("id" = String, Path), ("user_id" = String, Path)), responses((status = 204)))]
 pub async fn deny(State(app): State<App>, Path((id, user)): Path<(String, String)>) -> Answer<StatusCode> {
-    Err(crate::soon())
+    let (pool, user) = (app.broker.find_pool(&id).await?, app.broker.find_user(&user).await?);
+    app.broker.unentitle(pool.id, user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

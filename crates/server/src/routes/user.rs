@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, App,
-    api::user::{UserChange, UserList, UserMade, UserNew},
+    api::user::{User, UserChange, UserList, UserMade, UserNew},
     extract::Body,
 };
 use axum::{
@@ -10,17 +10,27 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use oriel_broker::{NewUser, UserChange as UserEdit};
+use oriel_model as model;
+use secrecy::{ExposeSecret, SecretString};
+
+fn made(user: &model::User, password: Option<&SecretString>) -> UserMade {
+    UserMade { user: user.into(), one_time_password: password.map(|password| password.expose_secret().to_owned()) }
+}
 
 /// Everybody who may sign in.
 #[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users", responses((status = 200, body = UserList)))]
 pub async fn list(State(app): State<App>) -> Answer<Json<UserList>> {
-    Err(crate::soon())
+    let users = app.broker.users().await?.iter().map(User::from).collect();
+    Ok(Json(UserList { users }))
 }
 
 /// A new person.
 #[utoipa::path(post, path = "/users", tag = "users", operation_id = "create_user", request_body = UserNew, responses((status = 201, body = UserMade)))]
 pub async fn create(State(app): State<App>, Body(new): Body<UserNew>) -> Answer<(StatusCode, Json<UserMade>)> {
-    Err(crate::soon())
+    let new = NewUser { name: new.name, role: new.role.into(), password: new.password.map(Into::into) };
+    let (user, password) = app.broker.create_user(new).await?;
+    Ok((StatusCode::CREATED, Json(made(&user, password.as_ref()))))
 }
 
 /// Change a role, lock somebody out, or reset a password.
@@ -30,11 +40,20 @@ pub async fn change(
     Path(id): Path<String>,
     Body(change): Body<UserChange>,
 ) -> Answer<Json<UserMade>> {
-    Err(crate::soon())
+    let user = app.broker.find_user(&id).await?;
+    let change = UserEdit {
+        role: change.role.map(Into::into),
+        disabled: change.disabled,
+        reset_password: change.reset_password == Some(true),
+    };
+    let (user, password) = app.broker.change_user(user.id, change).await?;
+    Ok(Json(made(&user, password.as_ref())))
 }
 
 /// Delete a person who has no desktops.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", operation_id = "delete_user", params(("id" = String, Path)), responses((status = 204)))]
 pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Answer<StatusCode> {
-    Err(crate::soon())
+    let user = app.broker.find_user(&id).await?;
+    app.broker.delete_user(user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

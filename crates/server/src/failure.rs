@@ -1,0 +1,137 @@
+//! What the broker could not do, as an answer: a status, a stable code, a next step. Causes go to the log, once.
+
+use crate::api::problem::Problem;
+use axum::http::StatusCode;
+use oriel_broker::BrokerError;
+use oriel_store::{StoreError, TicketRefusal};
+use std::error::Error;
+
+impl From<BrokerError> for Problem {
+    fn from(error: BrokerError) -> Self {
+        let text = error.to_string();
+        match error {
+            BrokerError::Missing { what, .. } => Self::missing(what, text),
+            BrokerError::Invalid { code, next_step, .. } => Self::new(StatusCode::BAD_REQUEST, code, text, next_step),
+            BrokerError::Conflict { code, next_step, .. } => Self::new(StatusCode::CONFLICT, code, text, next_step),
+            BrokerError::Credentials { code, .. } => {
+                Self::new(StatusCode::UNAUTHORIZED, code, text, "type it again; an administrator can reset a password")
+            }
+            BrokerError::Forbidden { code, .. } => {
+                Self::new(StatusCode::FORBIDDEN, code, text, "ask an administrator to allow it")
+            }
+            BrokerError::TooMany { retry_seconds } => Self {
+                retry_after: Some(retry_seconds),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too_many_attempts",
+                    text,
+                    format!("wait {retry_seconds} seconds, then try again"),
+                )
+            },
+            BrokerError::Store(error) => error.into(),
+            BrokerError::Compute(error) => {
+                log(&error);
+                let (detail, next_step) = split(&text, "look at the host's findings: `oriel doctor`");
+                Self::new(StatusCode::BAD_GATEWAY, "host_failed", detail, next_step)
+            }
+            BrokerError::Image(error) => {
+                log(&error);
+                let (detail, next_step) =
+                    split(&text, "look at the operation's log, and at the free space of the data folder");
+                Self::new(StatusCode::CONFLICT, "image_failed", detail, next_step)
+            }
+            BrokerError::Internal(what) => {
+                tracing::error!(what, "a fault of ours");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        let conflict = |code, otherwise: &str| {
+            let (detail, next_step) = split(&text, otherwise);
+            Self::new(StatusCode::CONFLICT, code, detail, next_step)
+        };
+        match error {
+            StoreError::Missing { what, .. } => Self::missing(what, text),
+            StoreError::Taken { .. } => conflict("name_taken", "choose another name"),
+            StoreError::InUse { what, .. } => conflict(
+                match what {
+                    "image" => "image_in_use",
+                    "pool" => "pool_in_use",
+                    "user" => "user_has_desktops",
+                    _ => "in_use",
+                },
+                "delete what uses it first",
+            ),
+            StoreError::PoolFull { .. } => conflict("pool_full", "delete a desktop or raise desktops_max"),
+            StoreError::LastAdmin => conflict("last_admin", "make another user an admin first"),
+            StoreError::NoFreePort { .. } => conflict("no_free_port", "delete desktops of that host"),
+            StoreError::Unreachable { .. } => {
+                log(&error);
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "database_unreachable",
+                    "the server cannot reach its database",
+                    "try again in a moment; if it stays, look at the log of `oriel serve`",
+                )
+            }
+            other => {
+                log(&other);
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<TicketRefusal> for Problem {
+    fn from(refusal: TicketRefusal) -> Self {
+        let code = match refusal {
+            TicketRefusal::Store(error) => return error.into(),
+            TicketRefusal::Unknown => "ticket_unknown",
+            TicketRefusal::Used => "ticket_used",
+            TicketRefusal::Expired => "ticket_expired",
+            TicketRefusal::NotYours => "ticket_not_yours",
+        };
+        let text = refusal.to_string();
+        let (detail, next_step) = split(&text, "ask for a new one");
+        Self::new(StatusCode::FORBIDDEN, code, detail, next_step)
+    }
+}
+
+impl Problem {
+    fn missing(what: &str, text: String) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            text,
+            format!("list what there is; the {what} may have been deleted, or belong to somebody else"),
+        )
+    }
+}
+
+/// Our error texts say what happened and, after a colon or semicolon, what to do next.
+fn split<'a>(text: &'a str, otherwise: &'a str) -> (&'a str, &'a str) {
+    match text.rfind([':', ';']) {
+        Some(at) => {
+            let (what, next) = text.split_at(at);
+            let next = next.get(1..).unwrap_or_default();
+            // A colon inside a path, a time or an address is no end of a sentence.
+            if next.starts_with(' ') && next.len() > 8 { (what, next.trim_start()) } else { (text, otherwise) }
+        }
+        None => (text, otherwise),
+    }
+}
+
+fn log(error: &dyn Error) {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    tracing::error!(%error, ?causes, "a request failed");
+}

@@ -1,0 +1,188 @@
+//! Who may pass: runs before every handler of the API and asks the table of [`crate::access`].
+
+use crate::{
+    App, COOKIE, CSRF_HEADER, Peer,
+    access::{self, Access},
+    api::problem::Problem,
+    caller::{Caller, TheDesktop, Via},
+};
+use axum::{
+    extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use oriel_identity::sha256_hex;
+
+/// Longest token or cookie value that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 256;
+
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&app, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
+    let path = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let Some(access) = access::of_request(&parts.method, &path) else {
+        tracing::error!(method = %parts.method, path, "an endpoint is not in the access table: refused");
+        return Err(Problem::forbidden());
+    };
+    let peer = parts.extensions.get::<Peer>().copied();
+    let origin = check_origin(&parts.headers, peer)?;
+    if access == Access::Public {
+        return Ok(());
+    }
+    let caller = identify(app, parts, peer).await?;
+    if let Via::Browser(session) = &caller.via {
+        if !parts.method.is_safe() {
+            let sent = parts.headers.get(CSRF_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
+            if !oriel_identity::equal(sent, session.csrf.as_bytes()) {
+                return Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "bad_csrf_token",
+                    "the request carries a session but not the token that shows that it comes from our own page",
+                    "send the header X-Oriel-Csrf with the value `csrf` of GET /api/v1/me; reload the page if you see this in a browser",
+                ));
+            }
+        }
+        // Browsers let any page open a WebSocket to us, with cookies: only ours may.
+        if access == Access::Ticket && origin != Origin::Own {
+            return Err(wrong_origin());
+        }
+    }
+    if caller.user.must_change_password && access != Access::Entering {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "password_change_required",
+            "this password was given to be used once",
+            "choose a password of your own first: POST /api/v1/me/password",
+        ));
+    }
+    let desktop = match access {
+        Access::Admin | Access::AdminDesktop if !caller.is_admin() => return Err(Problem::forbidden()),
+        Access::Desktop | Access::AdminDesktop => Some(desktop(app, parts, &caller).await?),
+        _ => None,
+    };
+    if let Some(desktop) = desktop {
+        parts.extensions.insert(desktop);
+    }
+    parts.extensions.insert(caller);
+    Ok(())
+}
+
+/// Owners and admins get the desktop; everybody else learns that there is none.
+async fn desktop(app: &App, parts: &mut Parts, caller: &Caller) -> Result<TheDesktop, Problem> {
+    let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Problem::not_found("desktop"))?;
+    let key = params.iter().find(|(name, _)| *name == "id").map(|(_, key)| key).unwrap_or_default();
+    Ok(TheDesktop(app.broker.find_desktop(&caller.user, key).await?))
+}
+
+async fn identify(app: &App, parts: &Parts, peer: Option<Peer>) -> Result<Caller, Problem> {
+    if peer == Some(Peer::Local) {
+        return Ok(Caller::local());
+    }
+    if let Some(token) = bearer(&parts.headers) {
+        let found = app.broker.token_user(&sha256_hex(token.as_bytes())).await?;
+        let (token, user) = found.ok_or_else(Problem::not_signed_in)?;
+        return Ok(Caller { user, via: Via::Program(token) });
+    }
+    let cookie = cookie(&parts.headers).ok_or_else(Problem::not_signed_in)?;
+    let found = app.broker.session(&sha256_hex(cookie.as_bytes())).await?;
+    let (session, user) = found.ok_or_else(Problem::not_signed_in)?;
+    Ok(Caller { user, via: Via::Browser(session) })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= TOKEN_BYTES_MAX).then_some(token)
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, value)| *name == COOKIE && !value.is_empty() && value.len() <= TOKEN_BYTES_MAX)
+        .map(|(_, value)| value)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The page that asks is ours.
+    Own,
+    /// The request names none: a program, or a browser's plain navigation.
+    Unnamed,
+}
+
+fn wrong_origin() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "wrong_origin",
+        "the request comes from a page of another site",
+        "open Oriel at the address that it prints; a proxy in front must pass the Host header on and not end TLS",
+    )
+}
+
+/// A request that names an origin must name the one that it goes to.
+fn check_origin(headers: &HeaderMap, peer: Option<Peer>) -> Result<Origin, Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(Origin::Unnamed) };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or_else(wrong_origin)?;
+    let scheme = match peer {
+        Some(Peer::Tcp { tls: true, .. }) => "https",
+        _ => "http",
+    };
+    let own = format!("{scheme}://{host}");
+    match origin.to_str() {
+        Ok(origin) if origin.eq_ignore_ascii_case(&own) => Ok(Origin::Own),
+        _ => Err(wrong_origin()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn only_our_own_origin_passes() {
+        let plain = Some(Peer::Tcp { address: "127.0.0.1:9".parse().unwrap(), tls: false });
+        let tls = Some(Peer::Tcp { address: "127.0.0.1:9".parse().unwrap(), tls: true });
+        let check = |origin, peer| check_origin(&headers(&[("host", "oriel.lan:8470"), ("origin", origin)]), peer).ok();
+        assert_eq!(check("http://oriel.lan:8470", plain), Some(Origin::Own));
+        assert_eq!(check("https://oriel.lan:8470", tls), Some(Origin::Own));
+        for bad in [
+            "https://oriel.lan:8470",
+            "http://oriel.lan",
+            "http://evil.lan",
+            "null",
+            "http://oriel.lan:8470.evil.lan",
+            "",
+        ] {
+            assert_eq!(check(bad, plain), None, "{bad}");
+        }
+        assert_eq!(check_origin(&headers(&[("host", "a")]), plain).ok(), Some(Origin::Unnamed));
+        assert!(check_origin(&headers(&[("origin", "http://a")]), plain).is_err());
+    }
+
+    #[test]
+    fn finds_the_cookie_among_others() {
+        let found = |text| cookie(&headers(&[("cookie", text)])).map(str::to_owned);
+        assert_eq!(found("a=b; __Host-oriel=xyz; c=d").as_deref(), Some("xyz"));
+        assert_eq!(found("oriel=xyz"), None);
+        assert_eq!(found("__Host-oriel="), None);
+        assert_eq!(bearer(&headers(&[("authorization", "bearer  t ")])), Some("t"));
+        assert_eq!(bearer(&headers(&[("authorization", "Basic t")])), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Turns nouns that name others by id into answers that carry their names.
+
+use crate::{
+    Answer, Edge,
+    api::{
+        Named,
+        desktop::{ConnectKind, Desktop, DesktopFacts, start_steps},
+        image::ImageRef,
+        operation::Operation,
+        pool::Pool,
+        session::Session,
+    },
+};
+use oriel_gateway::ConnectionInfo;
+use oriel_model as model;
+use std::collections::HashMap;
+
+/// Names of everything, read once for a list.
+pub(crate) struct Names {
+    pools: HashMap<model::PoolId, model::Pool>,
+    users: HashMap<model::UserId, String>,
+    images: HashMap<model::ImageId, model::Image>,
+}
+
+impl Names {
+    pub async fn read(app: &Edge) -> Answer<Self> {
+        let (pools, users, images) = tokio::try_join!(app.broker.pools(), app.broker.users(), app.broker.images())?;
+        Ok(Self {
+            pools: pools.into_iter().map(|pool| (pool.id, pool)).collect(),
+            users: users.into_iter().map(|user| (user.id, user.name)).collect(),
+            images: images.into_iter().map(|image| (image.id, image)).collect(),
+        })
+    }
+
+    fn user(&self, id: model::UserId) -> Named {
+        Named::new(id, self.users.get(&id).map_or("someone who is gone", String::as_str))
+    }
+
+    pub fn desktop(&self, app: &Edge, desktop: &model::Desktop) -> Desktop {
+        let pool = self.pools.get(&desktop.pool);
+        let image = desktop.facts.image.or(pool.map(|pool| pool.image)).and_then(|id| self.images.get(&id));
+        let owner = desktop.owner.map(|id| self.user(id));
+        let facts = &desktop.facts;
+        Desktop {
+            id: desktop.id.to_string(),
+            name: desktop.name.to_string(),
+            pool: Named::new(desktop.pool, pool.map_or("a pool that is gone", |pool| pool.name.as_str())),
+            user: owner.as_ref().map(|owner| owner.name.clone()),
+            owner,
+            state: desktop.state.into(),
+            intent: desktop.intent.into(),
+            failure: desktop.failure.clone(),
+            step: desktop.step.map(Into::into),
+            start_steps: start_steps(desktop.state, desktop.step),
+            host: desktop.host.clone(),
+            facts: DesktopFacts {
+                accelerator: facts.accelerator.clone(),
+                accelerator_reason: facts.accelerator_reason.clone(),
+                ssh_host_key: facts.ssh_host_key.clone(),
+                rdp_certificate_sha256: facts.rdp_certificate_sha256.clone(),
+                started_at: facts.started.map(model::Micros::rfc3339),
+                start_seconds: facts.start_seconds,
+                vcpus: pool.map_or(0, |pool| pool.vcpus),
+                memory_mib: pool.map_or(0, |pool| pool.memory_mib),
+                image: image.map(|image| format!("{}:{}", image.name, image.version)).unwrap_or_default(),
+            },
+            connections: app.gateway.connections_to(desktop.id) as u64,
+            gpu: None,
+            created_at: desktop.created.rfc3339(),
+            changed_at: desktop.changed.rfc3339(),
+            kinds: vec![ConnectKind::Rdp, ConnectKind::Vnc, ConnectKind::Ssh],
+        }
+    }
+
+    pub fn operation(&self, operation: &model::Operation) -> Operation {
+        Operation::new(operation, operation.by.and_then(|id| self.users.get(&id)).map(String::as_str))
+    }
+
+    /// `desktop`: its name, where there is still one.
+    pub fn session(&self, info: &ConnectionInfo, desktop: Option<&str>) -> Session {
+        let connection = &info.connection;
+        Session {
+            id: connection.id.to_string(),
+            user: self.user(connection.user),
+            desktop: Named::new(connection.desktop, desktop.unwrap_or("a desktop that is gone")),
+            kind: connection.port.into(),
+            viewers: connection.viewers,
+            started_at: connection.started.rfc3339(),
+            mbit_s: info.mbit_s,
+            fps: info.fps,
+        }
+    }
+
+    pub async fn pool(&self, app: &Edge, pool: &model::Pool) -> Answer<Pool> {
+        let image = match self.images.get(&pool.image) {
+            Some(image) => ImageRef::from(image),
+            None => ImageRef::from(&app.broker.pool_image(pool).await?),
+        };
+        Ok(Pool {
+            id: pool.id.to_string(),
+            name: pool.name.to_string(),
+            image,
+            vcpus: pool.vcpus,
+            memory_mib: pool.memory_mib,
+            disk_gib: pool.disk_gib,
+            network: (&pool.network).into(),
+            desktops_max: pool.desktops_max,
+            keyboard: pool.keyboard.clone(),
+            desktops: app.broker.desktops_in_pool(pool).await?.len() as u64,
+            users: app.broker.pool_users(pool.id).await?.iter().map(|user| Named::new(user.id, &user.name)).collect(),
+            created_at: pool.created.rfc3339(),
+        })
+    }
+}
+
+/// One desktop with its names.
+pub(crate) async fn desktop(app: &Edge, desktop: &model::Desktop) -> Answer<Desktop> {
+    Ok(Names::read(app).await?.desktop(app, desktop))
+}
