@@ -24,9 +24,10 @@ export const meQuery = queryOptions({
 export const desktopsQuery = (all: boolean) =>
   queryOptions({
     queryKey: ["desktops", { all }],
-    queryFn: async () =>
-      (await answer(client.GET("/api/v1/desktops", { params: { query: (all ? { all } : {}) as never } })))
-        .desktops,
+    queryFn: async (): Promise<Schemas["Desktop"][]> => {
+      const init = { params: { query: all ? { all } : {} } };
+      return (await answer(client.GET("/api/v1/desktops", init as never))).desktops;
+    },
     refetchInterval: (q) => (q.state.data?.some(isMoving) ? MOVING_MS : IDLE_MS / 2),
   });
 

@@ -37,13 +37,13 @@ export function DesktopCard({ desktop, me }: Props) {
       {cannotOpen ? (
         <Thumbnail desktop={desktop} />
       ) : (
-        // biome-ignore lint/a11y/useAnchorContent: the Open button below says the same to those who cannot see the picture
+        // A picture to click; the Open button below says the same to keyboards and screen readers.
         <a
           href={viewerHref(desktop.id, "rdp")}
           target={viewerTab(desktop.name, "rdp")}
           className="thumbnail-link"
           tabIndex={-1}
-          aria-hidden="true"
+          aria-label={`Screen of ${desktop.name}: open it`}
         >
           <Thumbnail desktop={desktop} />
         </a>

@@ -1,0 +1,358 @@
+// The house that the mock pretends to be. One fresh copy for each sign-in.
+let next = 1;
+/** Looks like a UUID of version 7, sorts by birth. */
+export const id = () => `01930000-0000-7000-8000-${(next++).toString(16).padStart(12, "0")}`;
+const before = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString().replace(/\.\d+/, "");
+const TCG =
+  "KVM opens, but a guest made no progress within 5 s: nested virtualisation is broken on this machine";
+export const STEPS = ["placing", "cloning", "booting", "waiting_for_rdp"];
+const SUM = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+export function steps(now) {
+  const at = now === "done" ? STEPS.length : STEPS.indexOf(now);
+  return STEPS.map((step, n) => ({ step, state: n < at ? "done" : n === at ? "now" : "todo" }));
+}
+
+export function desktop(name, pool, owner, more = {}) {
+  const state = more.state ?? "ready";
+  return {
+    id: id(),
+    name,
+    pool: { id: pool.id, name: pool.name },
+    owner: owner ? { id: owner.id, name: owner.name } : null,
+    user: owner?.name ?? null,
+    state,
+    intent: "running",
+    failure: null,
+    step: null,
+    start_steps: steps(state === "ready" || state === "in_use" ? "done" : "placing"),
+    host: "studio",
+    facts: {
+      accelerator: "tcg",
+      accelerator_reason: TCG,
+      image: `${pool.image.name}:${pool.image.version}`,
+      memory_mib: pool.memory_mib,
+      vcpus: pool.vcpus,
+      rdp_certificate_sha256: SUM,
+      ssh_host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJr1",
+      start_seconds: 27.4,
+      started_at: before(42),
+    },
+    connections: 0,
+    gpu: null,
+    created_at: before(3000),
+    changed_at: before(42),
+    kinds: ["rdp", "vnc", "ssh"],
+    ...more,
+  };
+}
+
+export function operation(kind, title, by, more = {}) {
+  return {
+    id: id(),
+    kind,
+    title,
+    state: "queued",
+    progress: 0,
+    step: "",
+    log: [],
+    error: null,
+    result: null,
+    by,
+    created_at: before(0),
+    changed_at: before(0),
+    ...more,
+  };
+}
+
+const user = (name, role, more = {}) => ({
+  id: id(),
+  name,
+  role,
+  disabled: false,
+  must_change_password: false,
+  created_at: before(60_000),
+  ...more,
+});
+
+/** `who` signs in; `empty` is a house where nothing was made yet. */
+export function house(who) {
+  const empty = who === "fresh-admin";
+  const admin = user(who === "fresh-admin" ? who : "admin", "admin");
+  const mira = user("mira", "user");
+  const users = empty
+    ? [admin]
+    : [
+        admin,
+        mira,
+        user("jonas", "user", { must_change_password: true, created_at: before(90) }),
+        user("former-intern", "user", { disabled: true }),
+        user("newcomer", "user", { must_change_password: true }),
+        user("empty", "user"),
+      ];
+  const me = users.find((u) => u.name === who) ?? admin;
+  const images = [];
+  const pools = [];
+  const desktops = [];
+  const operations = [];
+  const sessions = [];
+  const tokens = [];
+  if (!empty) {
+    const by = { id: admin.id, name: admin.name };
+    const image = (name, version, source, more = {}) => ({
+      id: id(),
+      name,
+      version,
+      state: "ready",
+      os: "linux",
+      source,
+      sha256: SUM.slice(version) + SUM.slice(0, version),
+      virtual_bytes: 8 * 1024 ** 3,
+      file_bytes: 1_478_000_000 + version * 9_000_000,
+      created_at: before(5000 - version * 900),
+      desktops: 0,
+      ...more,
+    });
+    const built = { kind: "built", recipe: "debian-desktop", inputs: SUM, packages: 812 };
+    images.push(
+      image("debian-desktop", 1, built, { state: "retired", desktops: 1 }),
+      image("debian-desktop", 2, built, { desktops: 5 }),
+      image(
+        "windows-lab",
+        1,
+        { kind: "imported", from: "https://images.example.org/lab/windows-lab-2026-10.qcow2" },
+        {
+          os: "windows",
+          virtual_bytes: 64 * 1024 ** 3,
+          file_bytes: 21_400_000_000,
+        },
+      ),
+    );
+    const pool = (name, of, more = {}) => ({
+      id: id(),
+      name,
+      image: { id: of.id, name: of.name, version: of.version },
+      vcpus: 2,
+      memory_mib: 2048,
+      disk_gib: 20,
+      network: { kind: "user" },
+      desktops_max: 10,
+      keyboard: "de",
+      desktops: 0,
+      users: [],
+      created_at: before(4000),
+      ...more,
+    });
+    const named = (u) => ({ id: u.id, name: u.name });
+    pools.push(
+      pool("studio", images[1], { desktops: 5, users: [named(admin), named(mira)] }),
+      pool("render", images[1], {
+        vcpus: 8,
+        memory_mib: 32768,
+        disk_gib: 200,
+        desktops: 1,
+        desktops_max: 1,
+        network: { kind: "nat", network: "default" },
+      }),
+      pool("lab", images[2], { network: { kind: "bridge", bridge: "br0" }, users: [named(mira)] }),
+    );
+    const [studio, render] = pools;
+    desktops.push(
+      desktop("studio-1", studio, me.name === "empty" ? admin : me, { connections: 1, state: "in_use" }),
+      desktop("studio-2", studio, me.name === "empty" ? admin : me, {
+        state: "starting",
+        step: "booting",
+        start_steps: steps("booting"),
+        facts: { ...desktop("x", studio, me).facts, started_at: null, start_seconds: null },
+      }),
+      desktop("studio-3", studio, me.name === "empty" ? admin : me, { state: "stopped", intent: "stopped" }),
+      desktop("render-1", render, me.name === "empty" ? admin : me, {
+        state: "failed",
+        failure:
+          "the disk of render-1 could not be cloned: no space left on /var/lib/oriel; free some space or delete an image, then start it again",
+      }),
+      desktop("studio-4", studio, me.name === "mira" ? admin : mira, {
+        facts: { ...desktop("x", studio, me).facts, accelerator: "kvm", accelerator_reason: null },
+      }),
+      desktop("studio-5", studio, null, { state: "stopping" }),
+    );
+    const log = [
+      "inputs 4f1c0e: 812 packages",
+      "fetching 812 packages from the mirror",
+      "unpacking the base system",
+      "installing xrdp, xorgxrdp, openssh-server, qemu-guest-agent, cloud-init",
+      "setting up the panel and the file manager",
+    ];
+    operations.push(
+      operation("image_build", "Build image debian-desktop", by, {
+        state: "running",
+        progress: 0.42,
+        step: "Installing packages (341 of 812)",
+        log,
+        created_at: before(3),
+      }),
+      operation("image_import", "Import image windows-lab", by, {
+        state: "failed",
+        progress: 0.97,
+        log: ["downloading 21.4 GB", "checking the sum"],
+        error:
+          "the download of windows-lab has another SHA-256 than was given (9f86d081… instead of 2c26b46b…); compare the sum with its publisher's and import it again",
+        created_at: before(200),
+        changed_at: before(170),
+      }),
+      operation("image_build", "Build image debian-desktop", by, {
+        state: "done",
+        progress: 1,
+        log: [...log, "checked with qemu-img", "done: version 2"],
+        result: images[1].id,
+        created_at: before(3200),
+        changed_at: before(3190),
+      }),
+      operation("image_build", "Build image debian-minimal", by, {
+        state: "cancelled",
+        progress: 0.2,
+        log: ["fetching packages", "cancelled by admin"],
+        created_at: before(3300),
+        changed_at: before(3299),
+      }),
+    );
+    sessions.push(
+      {
+        id: id(),
+        user: named(me),
+        desktop: { id: desktops[0].id, name: "studio-1" },
+        kind: "rdp",
+        viewers: 1,
+        started_at: before(38),
+        mbit_s: 3.42,
+        fps: 24.1,
+      },
+      {
+        id: id(),
+        user: named(mira),
+        desktop: { id: desktops[4].id, name: "studio-4" },
+        kind: "ssh",
+        viewers: 0,
+        started_at: before(4),
+        mbit_s: 0,
+        fps: 0,
+      },
+    );
+    tokens.push(
+      { id: id(), label: "laptop", created_at: before(9000), expires_at: before(-60 * 24 * 50) },
+      { id: id(), label: "backup script on the file server", created_at: before(80_000), expires_at: null },
+    );
+  }
+  return { me, users, images, pools, desktops, operations, sessions, tokens, ...machine() };
+}
+
+function machine() {
+  return {
+    recipes: [
+      {
+        name: "debian-desktop",
+        title: "Debian desktop",
+        description: "Xfce with panel, file manager and terminal; RDP, SSH, guest agent. About 1.4 GiB.",
+      },
+      {
+        name: "debian-minimal",
+        title: "Debian minimal",
+        description: "A window manager and a terminal, for small machines. About 0.7 GiB.",
+      },
+    ],
+    host: {
+      name: "studio",
+      uri: "qemu:///system",
+      os: "Debian GNU/Linux 12 (bookworm)",
+      kernel: "6.1.0-26-amd64",
+      arch: "x86_64",
+      cpus: 16,
+      cpu_model: "AMD EPYC 9354P 32-Core Processor",
+      memory_mib: 131072,
+      free_disk_bytes: 412_000_000_000,
+      libvirt_version: "9.0.0",
+      qemu_version: "9.2.4",
+      accelerator: { kind: "tcg", reason: TCG },
+    },
+    findings: [
+      {
+        id: "kvm",
+        severity: "warning",
+        subject: "/dev/kvm",
+        evidence: [
+          { path: "/dev/kvm", content: "opens, KVM_RUN does not return within 5 s" },
+          { path: "/sys/module/kvm_amd/parameters/nested", content: "0" },
+        ],
+        reason: TCG,
+        fix: "# on the machine that runs this one:\nmodprobe -r kvm_amd\nmodprobe kvm_amd nested=1",
+        source: "https://docs.kernel.org/virt/kvm/x86/running-nested-guests.html",
+      },
+      {
+        id: "disk-space",
+        severity: "error",
+        subject: "/var/lib/oriel",
+        evidence: [{ path: "statfs /var/lib/oriel", content: "1.1 GiB free of 400 GiB" }],
+        reason: "the data folder has 1.1 GiB left; a new desktop needs about 2 GiB",
+        fix: "oriel image list --json",
+        source: "docs/running.md",
+      },
+      {
+        id: "huge-pages",
+        severity: "note",
+        subject: "host",
+        evidence: [{ path: "/proc/sys/vm/nr_hugepages", content: "0" }],
+        reason: "no huge pages are reserved; desktops with much memory are a little slower",
+        fix: "",
+        source: "https://docs.kernel.org/admin-guide/mm/hugetlbpage.html",
+      },
+      {
+        id: "libvirt",
+        severity: "ok",
+        subject: "qemu:///system",
+        evidence: [{ path: "qemu:///system", content: "libvirt 9.0.0" }],
+        reason: "libvirt answers",
+        fix: "",
+        source: "",
+      },
+      {
+        id: "qemu",
+        severity: "ok",
+        subject: "/usr/bin/qemu-system-x86_64",
+        evidence: [{ path: "qemu-system-x86_64 --version", content: "QEMU emulator version 9.2.4" }],
+        reason: "QEMU is new enough",
+        fix: "",
+        source: "",
+      },
+    ],
+    reconcilers: [
+      {
+        name: "desktops",
+        period_seconds: 5,
+        last_run_at: before(0),
+        last_duration_ms: 12,
+        last_error: null,
+        runs: 40213,
+        progress: "6 desktops, 2 on their way",
+      },
+      {
+        name: "operations",
+        period_seconds: 30,
+        last_run_at: before(0),
+        last_duration_ms: 3,
+        last_error: null,
+        runs: 9812,
+        progress: null,
+      },
+      {
+        name: "leftovers",
+        period_seconds: 300,
+        last_run_at: before(3),
+        last_duration_ms: 420,
+        last_error:
+          "could not delete the disk render-1.3.qcow2: it is in use by a domain; stop the domain or wait",
+        runs: 512,
+        progress: null,
+      },
+    ],
+  };
+}

@@ -1,0 +1,417 @@
+// A stand-in for `oriel serve`: /api/v1 from memory and the built pages, under the strictest content security policy.
+//
+//   node src/testing/mock-api.mjs [--port N] [--dist FOLDER]
+//
+// Who signs in decides what is seen; the password is "password" for all (any other is refused):
+//   admin        a house with everything in it          mira         a person with desktops
+//   fresh-admin  an admin where nothing was made yet    empty        a person without desktops
+//   newcomer     must change the password first         too-many     has tried too often
+//   broken       an admin whose lists all fail          slow         an admin whose lists never come
+// Names that are refused: "taken" (user), "refused" (pool, image, token, desktop).
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { desktop, house, id, operation, STEPS, steps } from "./fixture.mjs";
+import { picture } from "./picture.mjs";
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+};
+const STEP_MS = 1_500;
+const BODY_BYTES_MAX = 64 * 1024;
+
+class Refusal extends Error {
+  constructor(status, code, detail, next = "") {
+    super(detail);
+    this.status = status;
+    this.body = {
+      type: "about:blank",
+      title: TITLES[status] ?? "Refused",
+      status,
+      code,
+      detail,
+      next_step: next,
+    };
+  }
+}
+const TITLES = {
+  400: "Bad request",
+  401: "Not signed in",
+  403: "Not allowed",
+  404: "Not found",
+  409: "Conflict",
+  422: "Not usable",
+  429: "Too many attempts",
+  500: "Internal error",
+};
+const refused = (what) =>
+  new Refusal(409, "refused", `${what} was refused by the mock`, 'choose another name than "refused"');
+const gone = (what) => new Refusal(404, "not_found", `there is no such ${what}`, "reload the list");
+
+export function startMock({ port = 0, dist }) {
+  const sessions = new Map();
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error) => {
+      if (!(error instanceof Refusal)) console.error(error);
+      const body = error.body ?? new Refusal(500, "internal", String(error)).body;
+      send(response, body.status, body, "application/problem+json");
+    });
+  });
+
+  async function handle(request, response) {
+    const url = new URL(request.url, "http://mock");
+    response.setHeader(
+      "Content-Security-Policy",
+      "default-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    );
+    if (!url.pathname.startsWith("/api/")) return serveFile(dist, url.pathname, response);
+    const path = url.pathname.replace("/api/v1", "");
+    const body = await readBody(request);
+    const key = /__Host-oriel=([^;]+)/.exec(request.headers.cookie ?? "")?.[1];
+    const session = key ? sessions.get(key) : undefined;
+
+    if (path === "/health") return send(response, 200, { status: "ok", version: "mock" });
+    if (path === "/login") {
+      if (body.name === "too-many")
+        throw new Refusal(
+          429,
+          "too_many_attempts",
+          "too many attempts for this name",
+          "wait a minute, then try again",
+        );
+      if (body.password !== "password")
+        throw new Refusal(
+          401,
+          "bad_credentials",
+          "the name or the password is wrong",
+          "check both; capital letters count",
+        );
+      const fresh = randomUUID();
+      const made = {
+        csrf: randomUUID(),
+        who: body.name,
+        house: house(body.name),
+        moves: new Map(),
+        born: Date.now(),
+      };
+      sessions.set(fresh, made);
+      response.setHeader("Set-Cookie", `__Host-oriel=${fresh}; Path=/; Secure; HttpOnly; SameSite=Strict`);
+      return send(response, 200, me(made));
+    }
+    if (!session) throw new Refusal(401, "not_signed_in", "nobody is signed in here", "sign in");
+    if (request.method !== "GET" && request.headers["x-oriel-csrf"] !== session.csrf)
+      throw new Refusal(403, "bad_csrf", "the change did not come from our page", "reload the page");
+    if (path === "/logout") {
+      sessions.delete(key);
+      return send(response, 204);
+    }
+    if (path === "/me") return send(response, 200, me(session));
+    if (path === "/me/password") {
+      if (body.current !== "password")
+        throw new Refusal(
+          422,
+          "bad_credentials",
+          "the current password is wrong",
+          "type the one you signed in with",
+        );
+      session.house.me.must_change_password = false;
+      return send(response, 204);
+    }
+    if (session.house.me.must_change_password)
+      throw new Refusal(403, "password_change_required", "the password must be changed first", "change it");
+    if (session.who === "broken" && request.method === "GET")
+      throw new Refusal(500, "store_failed", "the database did not answer", "look at the server's log");
+    if (session.who === "slow" && request.method === "GET") return undefined;
+    tick(session);
+    return route(session, request, response, path, url, body);
+  }
+
+  function route(session, request, response, path, url, body) {
+    const it = session.house;
+    const [, noun, key, verb, sub] = path.split("/");
+    const is = (method, ...shape) =>
+      request.method === method &&
+      path.split("/").length === shape.length + 1 &&
+      shape.every((part, n) => part === "*" || part === path.split("/")[n + 1]);
+    const ok = (value) => send(response, 200, value);
+    const admin = it.me.role === "admin";
+    const find = (list, what) => list.find((x) => x.id === key) ?? raise(gone(what));
+    const by = { id: it.me.id, name: it.me.name };
+
+    if (is("GET", "desktops")) {
+      const all = admin && url.searchParams.get("all") === "true";
+      return ok({ desktops: it.desktops.filter((d) => all || d.owner?.id === it.me.id) });
+    }
+    if (is("POST", "desktops")) {
+      if (body.name === "refused") throw refused("the desktop");
+      const pool = it.pools.find((p) => p.id === body.pool) ?? raise(gone("pool"));
+      const owner = it.users.find((u) => u.id === body.owner);
+      pool.desktops += 1;
+      const made = desktop(body.name ?? `${pool.name}-${pool.desktops}`, pool, owner, {
+        state: "requested",
+        created_at: new Date().toISOString(),
+      });
+      it.desktops.push(made);
+      session.moves.set(made.id, { to: "ready", since: Date.now() });
+      return send(response, 201, made);
+    }
+    if (is("GET", "desktops", "*", "thumbnail"))
+      return thumbnail(find(it.desktops, "desktop"), request, response);
+    if (noun === "desktops" && key) {
+      const d = find(it.desktops, "desktop");
+      if (is("GET", "desktops", "*")) return ok(d);
+      if (is("DELETE", "desktops", "*")) {
+        d.state = "deleting";
+        session.moves.set(d.id, { to: "gone", since: Date.now() });
+        return send(response, 202, d);
+      }
+      if (verb === "connect")
+        return ok({ ticket: "mock", kind: body.kind, path: "/api/v1/connect/mock", expires_in_seconds: 30 });
+      d.failure = null;
+      if (verb === "stop") d.state = "stopping";
+      else d.state = verb === "recycle" ? "recycling" : "requested";
+      session.moves.set(d.id, { to: verb === "stop" ? "stopped" : "ready", since: Date.now() });
+      return send(response, 202, d);
+    }
+
+    if (noun === "tokens") {
+      if (is("GET", "tokens")) return ok({ tokens: it.tokens });
+      if (is("POST", "tokens")) {
+        if (body.label === "refused") throw refused("the token");
+        const ends = body.expires_in_days
+          ? new Date(Date.now() + body.expires_in_days * 86_400_000).toISOString()
+          : null;
+        const made = { id: id(), label: body.label, created_at: new Date().toISOString(), expires_at: ends };
+        it.tokens.push(made);
+        return send(response, 201, { ...made, token: "oriel_5Jp2xTq0mock0mock0mock0mock0mock0" });
+      }
+      it.tokens = it.tokens.filter((t) => t.id !== key);
+      return send(response, 204);
+    }
+
+    if (!admin) throw new Refusal(403, "admin_only", "this is for admins", "ask an admin");
+    if (is("GET", "users")) return ok({ users: it.users });
+    if (is("POST", "users")) {
+      if (it.users.some((u) => u.name === body.name) || body.name === "taken")
+        throw new Refusal(
+          409,
+          "name_taken",
+          `there is a user named ${body.name} already`,
+          "choose another name",
+        );
+      const made = {
+        id: id(),
+        name: body.name,
+        role: body.role,
+        disabled: false,
+        must_change_password: true,
+        created_at: new Date().toISOString(),
+      };
+      it.users.push(made);
+      return send(response, 201, { user: made, one_time_password: "brick-lantern-quiet-harbour" });
+    }
+    if (noun === "users") {
+      const u = find(it.users, "user");
+      if (request.method === "DELETE") {
+        if (it.desktops.some((d) => d.owner?.id === u.id))
+          throw new Refusal(
+            409,
+            "user_has_desktops",
+            `${u.name} still has desktops`,
+            "delete or reassign them first",
+          );
+        it.users = it.users.filter((x) => x !== u);
+        return send(response, 204);
+      }
+      if (typeof body.disabled === "boolean") u.disabled = body.disabled;
+      if (body.role) u.role = body.role;
+      if (body.reset_password) u.must_change_password = true;
+      return ok({ user: u, one_time_password: body.reset_password ? "copper-window-gentle-river" : null });
+    }
+    if (is("GET", "images")) return ok({ images: it.images });
+    if (is("GET", "recipes")) return ok({ recipes: it.recipes });
+    if (is("POST", "images", "build") || is("POST", "images", "import")) {
+      const name = body.name ?? body.recipe;
+      if (name === "refused") throw refused("the image");
+      const made = operation(
+        key === "build" ? "image_build" : "image_import",
+        `${key === "build" ? "Build" : "Import"} image ${name}`,
+        by,
+        {
+          created_at: new Date().toISOString(),
+        },
+      );
+      it.operations.push(made);
+      session.moves.set(made.id, { to: "done", since: Date.now(), name });
+      return send(response, 202, made);
+    }
+    if (is("DELETE", "images", "*")) {
+      const image = find(it.images, "image");
+      if (it.pools.some((p) => p.image.id === image.id))
+        throw new Refusal(
+          409,
+          "image_in_use",
+          `a pool makes its desktops from ${image.name}`,
+          "give the pool another image",
+        );
+      it.images = it.images.filter((x) => x !== image);
+      return send(response, 204);
+    }
+    if (is("GET", "pools")) return ok({ pools: it.pools });
+    if (is("POST", "pools")) {
+      if (body.name === "refused") throw refused("the pool");
+      const of = it.images.find((i) => i.id === body.image) ?? raise(gone("image"));
+      const made = {
+        ...body,
+        id: id(),
+        image: { id: of.id, name: of.name, version: of.version },
+        desktops: 0,
+        users: [],
+        created_at: new Date().toISOString(),
+      };
+      it.pools.push(made);
+      return send(response, 201, made);
+    }
+    if (noun === "pools") {
+      const pool = find(it.pools, "pool");
+      if (verb === "users") {
+        pool.users = pool.users.filter((u) => u.id !== sub);
+        const who = it.users.find((u) => u.id === sub);
+        if (request.method === "PUT" && who) pool.users.push({ id: who.id, name: who.name });
+        return send(response, 204);
+      }
+      if (request.method === "DELETE") {
+        it.pools = it.pools.filter((p) => p !== pool);
+        return send(response, 204);
+      }
+      const { image: _, ...rest } = body;
+      Object.assign(pool, rest);
+      return ok(pool);
+    }
+    if (is("GET", "operations")) return ok({ operations: it.operations });
+    if (noun === "operations") {
+      const o = find(it.operations, "operation");
+      if (verb === "cancel") {
+        o.state = "cancelled";
+        session.moves.delete(o.id);
+      } else {
+        o.state = "queued";
+        o.error = null;
+        session.moves.set(o.id, { to: "done", since: Date.now(), name: "resumed" });
+      }
+      return send(response, 202, o);
+    }
+    if (is("GET", "sessions")) return ok({ sessions: it.sessions });
+    if (is("DELETE", "sessions", "*")) {
+      it.sessions = it.sessions.filter((s) => s.id !== key);
+      return send(response, 204);
+    }
+    if (is("GET", "host")) return ok(it.host);
+    if (is("GET", "doctor")) return ok({ findings: it.findings });
+    if (is("GET", "reconcilers")) return ok({ reconcilers: it.reconcilers });
+    throw new Refusal(404, "no_such_endpoint", `the mock has no ${request.method} ${path}`);
+  }
+
+  return new Promise((resolve) => {
+    server.listen(port, "127.0.0.1", () => {
+      const { port: got } = server.address();
+      resolve({
+        url: `http://127.0.0.1:${got}`,
+        close: () => {
+          server.closeAllConnections();
+          return new Promise((done) => server.close(done));
+        },
+      });
+    });
+  });
+}
+
+function me(session) {
+  const { id, name, role, must_change_password } = session.house.me;
+  return { id, name, role, must_change_password, csrf: session.csrf };
+}
+
+/** Moves what was asked for along, by the clock. */
+function tick(session) {
+  const it = session.house;
+  for (const [of, move] of session.moves) {
+    const at = Math.floor((Date.now() - move.since) / STEP_MS);
+    const d = it.desktops.find((x) => x.id === of);
+    const o = it.operations.find((x) => x.id === of);
+    if (d && move.to === "ready") {
+      const step = STEPS[at];
+      d.state = step ? (at < 2 ? "provisioning" : "starting") : "ready";
+      d.step = step ?? null;
+      d.start_steps = steps(step ?? "done");
+      if (!step) session.moves.delete(of);
+    } else if (d && at >= 1) {
+      if (move.to === "gone") it.desktops = it.desktops.filter((x) => x !== d);
+      else d.state = move.to;
+      session.moves.delete(of);
+    } else if (o) {
+      o.state = at >= 6 ? "done" : "running";
+      o.progress = Math.min(1, at / 6);
+      o.step = `Step ${Math.min(at + 1, 6)} of 6`;
+      o.log = Array.from({ length: Math.min(at + 1, 6) }, (_, n) => `step ${n + 1} of 6`);
+      o.changed_at = new Date().toISOString();
+      if (at >= 6) session.moves.delete(of);
+    }
+  }
+}
+
+function thumbnail(d, request, response) {
+  if (d.state !== "ready" && d.state !== "in_use")
+    throw new Refusal(404, "no_thumbnail", `${d.name} shows nothing`, "start it");
+  const png = picture(d.state === "in_use" ? Math.floor(Date.now() / 8_000) : 0, d.name.length % 2);
+  const etag = `"${createHash("sha256").update(png).digest("hex").slice(0, 16)}"`;
+  response.setHeader("ETag", etag);
+  if (request.headers["if-none-match"] === etag) return send(response, 304);
+  response.writeHead(200, { "Content-Type": "image/png" });
+  return response.end(png);
+}
+
+function serveFile(dist, pathname, response) {
+  const asked = normalize(pathname === "/viewer/" ? "/viewer/index.html" : pathname).replace(
+    /^(\.\.[/\\])+/,
+    "",
+  );
+  const path = join(dist, asked);
+  const file = existsSync(path) && statSync(path).isFile() ? path : join(dist, "index.html");
+  response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream" });
+  response.end(readFileSync(file));
+}
+
+function send(response, status, value, type = "application/json") {
+  if (value === undefined) return response.writeHead(status).end();
+  response.writeHead(status, { "Content-Type": type });
+  return response.end(JSON.stringify(value));
+}
+
+async function readBody(request) {
+  let text = "";
+  for await (const part of request) {
+    text += part;
+    if (text.length > BODY_BYTES_MAX) throw new Refusal(400, "too_large", "the body is too large");
+  }
+  return text ? JSON.parse(text) : {};
+}
+
+function raise(error) {
+  throw error;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const option = (name, otherwise) => {
+    const at = process.argv.indexOf(name);
+    return at > 0 ? process.argv[at + 1] : otherwise;
+  };
+  const dist = option("--dist", fileURLToPath(new URL("../../dist", import.meta.url)));
+  const mock = await startMock({ port: Number(option("--port", "8480")), dist });
+  console.log(`mock: ${mock.url}, sign in as admin with password "password"`);
+}
