@@ -28,7 +28,7 @@ impl Broker {
         // The row first: a file without a row is swept, a row without a file would be a broken promise.
         self.inner.store.delete_image(id).await?;
         if !self.inner.store.images().await?.iter().any(|other| other.sha256 == image.sha256) {
-            self.inner.images.remove(&image.sha256).await?;
+            self.inner.images.remove(&image.sha256)?;
         }
         Ok(())
     }

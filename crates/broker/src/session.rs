@@ -84,7 +84,7 @@ impl Broker {
         let fresh = now.plus_seconds(SESSION_IDLE_SECONDS).min(session.created.plus_seconds(SESSION_SECONDS_MAX));
         if fresh.0 - session.expires.0 > 300 * 1_000_000 {
             session.expires = fresh;
-            self.inner.store.put_web_session(&session).await?;
+            self.inner.store.extend_web_session(&session.token_sha256, fresh).await?;
         }
         Ok(Some((session, user)))
     }

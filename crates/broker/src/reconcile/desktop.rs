@@ -244,7 +244,7 @@ async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerErr
     let compute = &broker.inner.compute;
     let (spec, image) = describe(broker, desktop).await?;
     compute.remove(desktop.id, Some(desktop.generation)).await?;
-    compute.clone_disk(&spec, &broker.inner.images.path(&image.sha256)).await?;
+    compute.clone_disk(&spec, &broker.inner.images.path(&image.sha256)?).await?;
     fault::point("desktop.cloned");
     let identity = broker.guest_identity(desktop).await?;
     compute.write_seed(&spec, &identity).await?;

@@ -6,7 +6,7 @@ use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
 use oriel_image::{ImageError, Job};
 use oriel_model::{
-    Image, ImageId, ImageSource, ImageState, Name, Operation, OperationId, OperationKind, OperationState,
+    Image, ImageId, ImageOs, ImageSource, ImageState, Name, Operation, OperationId, OperationKind, OperationState,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ impl Reconciler for Operations {
 /// Image files that no row names are leftovers of a fault or a kill.
 async fn sweep_files(broker: &Broker) -> Result<(), BrokerError> {
     let known: Vec<String> = broker.inner.store.images().await?.into_iter().map(|image| image.sha256).collect();
-    broker.inner.images.sweep(&known).await?;
+    broker.inner.images.sweep(&known)?;
     Ok(())
 }
 
@@ -139,26 +139,41 @@ async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken
 async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Result<Image, BrokerError> {
     let store = &broker.inner.store;
     let images = &broker.inner.images;
-    let (name, source, built) = match &operation.kind {
+    let (name, made) = match &operation.kind {
         OperationKind::ImageBuild { recipe, name } => {
             let built = images.build(recipe, job).await?;
-            let source = ImageSource::Built {
-                recipe: recipe.clone(),
-                inputs: built.inputs.clone(),
-                packages: built.packages.clone(),
-            };
-            (name, source, built)
+            let source = ImageSource::Built { recipe: recipe.clone(), inputs: built.inputs, packages: built.packages };
+            (
+                name,
+                Made {
+                    source,
+                    os: built.os,
+                    sha256: built.sha256,
+                    virtual_bytes: built.virtual_bytes,
+                    file_bytes: built.file_bytes,
+                },
+            )
         }
         OperationKind::ImageImport { from, name, sha256, os } => {
-            let built = images.import(from, sha256.as_deref(), *os, job).await?;
-            (name, ImageSource::Imported { from: from.clone() }, built)
+            let imported = images.import(from, sha256.as_deref(), *os, job).await?;
+            let source = ImageSource::Imported { from: imported.from };
+            (
+                name,
+                Made {
+                    source,
+                    os: imported.os,
+                    sha256: imported.sha256,
+                    virtual_bytes: imported.virtual_bytes,
+                    file_bytes: imported.file_bytes,
+                },
+            )
         }
     };
     fault::point("operation.image_made");
     let name: Name = name.parse().map_err(|error| BrokerError::internal("reading an operation", error))?;
     // The same content under the same name is the same version: a job that was killed here finds its own work.
     if let Some(same) =
-        store.images().await?.into_iter().find(|image| image.name == name && image.sha256 == built.sha256)
+        store.images().await?.into_iter().find(|image| image.name == name && image.sha256 == made.sha256)
     {
         return Ok(same);
     }
@@ -167,14 +182,23 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
         name,
         version: 0,
         state: ImageState::Ready,
-        os: built.os,
-        source,
-        sha256: built.sha256,
-        virtual_bytes: built.virtual_bytes,
-        file_bytes: built.file_bytes,
+        os: made.os,
+        source: made.source,
+        sha256: made.sha256,
+        virtual_bytes: made.virtual_bytes,
+        file_bytes: made.file_bytes,
         created: now(),
     };
     Ok(store.put_image(&image).await?)
+}
+
+/// A golden disk, however it came to be.
+struct Made {
+    source: ImageSource,
+    os: ImageOs,
+    sha256: String,
+    virtual_bytes: u64,
+    file_bytes: u64,
 }
 
 /// Collects what a job says; written to its row now and then.
