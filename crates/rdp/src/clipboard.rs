@@ -74,7 +74,9 @@ impl Clipboard {
 
     pub(crate) fn answer(&self, format: ClipboardFormatId) -> OwnedFormatDataResponse {
         match &self.text {
-            Some(text) if format == ClipboardFormatId::CF_UNICODETEXT => OwnedFormatDataResponse::new_unicode_string(text),
+            Some(text) if format == ClipboardFormatId::CF_UNICODETEXT => {
+                OwnedFormatDataResponse::new_unicode_string(text)
+            }
             _ => OwnedFormatDataResponse::new_error(),
         }
     }
@@ -108,7 +110,11 @@ impl CliprdrBackend for Clipboard {
         }
         match from_utf16(response.data()) {
             Some(text) => self.push(Task::Arrived(text)),
-            None => tracing::info!(bytes = response.data().len(), limit = CLIPBOARD_BYTES_MAX, "Clipboard of the machine is too large, left out"),
+            None => tracing::info!(
+                bytes = response.data().len(),
+                limit = CLIPBOARD_BYTES_MAX,
+                "Clipboard of the machine is too large, left out"
+            ),
         }
     }
     fn on_file_contents_request(&mut self, _request: FileContentsRequest) {}
@@ -123,7 +129,9 @@ impl CliprdrBackend for Clipboard {
 
 /// UTF-16 little endian up to the first NUL; `None` when it is longer than we hold.
 fn from_utf16(data: &[u8]) -> Option<String> {
-    let units = data.chunks_exact(2).map(|pair| u16::from_le_bytes([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)]));
+    let units = data
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)]));
     let mut text = String::new();
     for character in char::decode_utf16(units.take_while(|unit| *unit != 0)) {
         text.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));

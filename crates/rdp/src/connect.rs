@@ -90,9 +90,7 @@ where
 pub(crate) fn channels(connector: ClientConnector) -> ClientConnector {
     connector
         .with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())))
-        .with_static_channel(
-            DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new()))),
-        )
+        .with_static_channel(DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new()))))
 }
 
 /// A reactivation needs the configuration for as long as the session lives, but not the password.
@@ -146,17 +144,18 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         autologon: true,
         enable_audio_playback: false,
         enable_audio_capture: false,
-        performance_flags: PerformanceFlags::ENABLE_FONT_SMOOTHING | PerformanceFlags::DISABLE_FULLWINDOWDRAG | PerformanceFlags::DISABLE_MENUANIMATIONS,
+        performance_flags: PerformanceFlags::ENABLE_FONT_SMOOTHING
+            | PerformanceFlags::DISABLE_FULLWINDOWDRAG
+            | PerformanceFlags::DISABLE_MENUANIMATIONS,
         license_cache: None,
         timezone_info: TimezoneInfo::default(),
-        compression_type: COMPRESSION,
+        // Bulk compression stays off: xrdp marks even its Font Map as compressed, which IronRDP's activation sequence
+        // (0.12) waits for in vain, so that no resize would ever end; its histories cost megabytes a session, and what
+        // it hides the guard could not measure. Pictures are compressed anyway.
+        compression_type: None,
         enable_server_pointer: true,
         pointer_software_rendering: false,
         multitransport_flags: None,
         support_dyn_vc_gfx_protocol: false,
     }
 }
-
-/// MPPC with 64 KiB of history.
-const COMPRESSION: Option<ironrdp_pdu::rdp::client_info::CompressionType> =
-    Some(ironrdp_pdu::rdp::client_info::CompressionType::K64);

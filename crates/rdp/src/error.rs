@@ -28,7 +28,9 @@ pub enum ConnectError {
     #[error("the machine did not finish connecting within {seconds} s (it stopped at: {stage}); try again in a moment")]
     TimedOut { seconds: u64, stage: &'static str },
     /// The certificate is not the pinned one.
-    #[error("the machine's certificate changed: its SHA-256 is {seen}, expected {expected}; if the machine was reinstalled, an administrator can accept the new certificate")]
+    #[error(
+        "the machine's certificate changed: its SHA-256 is {seen}, expected {expected}; if the machine was reinstalled, an administrator can accept the new certificate"
+    )]
     CertificateChanged { expected: Fingerprint, seen: Fingerprint },
     /// The server told us that user name or password are wrong.
     #[error("the machine refused the user name or password: {0}")]
@@ -37,7 +39,9 @@ pub enum ConnectError {
     #[error("the machine and Oriel have no security level in common: {0}")]
     SecurityRefused(String),
     /// The server asked for another machine or session.
-    #[error("the machine redirected the connection to another one, which Oriel does not follow: connect to that machine instead")]
+    #[error(
+        "the machine redirected the connection to another one, which Oriel does not follow: connect to that machine instead"
+    )]
     Redirected,
     /// The server broke the protocol or crossed a limit.
     #[error("the machine broke the RDP protocol while connecting ({stage}): {what}")]

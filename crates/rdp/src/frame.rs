@@ -18,12 +18,8 @@ impl Frames {
     pub(crate) fn next(&mut self, bytes: &mut &[u8], frame: &mut Vec<u8>) -> Result<Option<Action>, String> {
         frame.clear();
         loop {
-            let length = if self.partial.is_empty() {
-                find_size(bytes)
-            } else {
-                find_size(&self.partial)
-            }
-            .map_err(|error| format!("the stream is out of step ({error})"))?;
+            let length = if self.partial.is_empty() { find_size(bytes) } else { find_size(&self.partial) }
+                .map_err(|error| format!("the stream is out of step ({error})"))?;
             let Some(info) = length else {
                 // Headers have at most four bytes; take one at a time so that nothing of the next frame sticks.
                 let Some((first, rest)) = bytes.split_first() else { return Ok(None) };

@@ -119,7 +119,11 @@ impl Guard {
             }
             if first {
                 self.skipped_answer = u16_at(body, 0) == Some(CB_FORMAT_DATA_RESPONSE);
-                tracing::info!(bytes = length, limit = CHANNEL_MESSAGE_BYTES_MAX, "Clipboard of the machine is too large, left out");
+                tracing::info!(
+                    bytes = length,
+                    limit = CHANNEL_MESSAGE_BYTES_MAX,
+                    "Clipboard of the machine is too large, left out"
+                );
             }
             let last = flags & CHANNEL_FLAG_LAST != 0;
             return Ok(if last && std::mem::take(&mut self.skipped_answer) {
@@ -211,7 +215,8 @@ mod tests {
     const CHANNELS: Channels = Channels { io: 1003, message: None, clipboard: Some(1004), dynamic: Some(1005) };
 
     fn indication(channel_id: u16, data: &[u8]) -> Vec<u8> {
-        encode_vec(&X224(SendDataIndication { initiator_id: 1002, channel_id, user_data: Cow::Borrowed(data) })).unwrap()
+        encode_vec(&X224(SendDataIndication { initiator_id: 1002, channel_id, user_data: Cow::Borrowed(data) }))
+            .unwrap()
     }
 
     fn chunk(length: u32, flags: u32, body: &[u8]) -> Vec<u8> {
@@ -257,7 +262,10 @@ mod tests {
             panic!("the end of the skipped answer must be replaced")
         };
         assert_eq!(guard.x224(&frame, CHANNELS), Ok(Verdict::Channel));
-        assert_eq!(guard.x224(&indication(1005, &chunk(10, 3, &[0x28, 7, 0xff, 0xff, 0xff, 0x7f])), CHANNELS).unwrap_err(), "a dynamic channel message announces 2147483647 bytes");
+        assert_eq!(
+            guard.x224(&indication(1005, &chunk(10, 3, &[0x28, 7, 0xff, 0xff, 0xff, 0x7f])), CHANNELS).unwrap_err(),
+            "a dynamic channel message announces 2147483647 bytes"
+        );
     }
 
     #[test]

@@ -43,7 +43,9 @@ impl Broken {
             Self::Io(error) if stage == "negotiation" => ConnectError::Unreachable(error),
             // Servers that dislike what NLA brought often just hang up.
             Self::Io(error) if stage == "CredSSP" && error.kind() == io::ErrorKind::UnexpectedEof => {
-                ConnectError::CredentialsRefused("it closed the connection during network level authentication".to_owned())
+                ConnectError::CredentialsRefused(
+                    "it closed the connection during network level authentication".to_owned(),
+                )
             }
             Self::Io(error) => ConnectError::Protocol { stage, what: format!("the connection broke ({error})") },
             Self::Limit(what) => ConnectError::Protocol { stage, what },
@@ -83,7 +85,9 @@ where
     for _ in 0..HANDSHAKE_SKIPPED_MAX {
         pdu.clear();
         let wanted = loop {
-            let size = hint.find_size(&pdu).map_err(|error| Broken::Limit(format!("a message has no valid header ({error})")))?;
+            let size = hint
+                .find_size(&pdu)
+                .map_err(|error| Broken::Limit(format!("a message has no valid header ({error})")))?;
             match size {
                 Some((matched, length)) if length > pdu.len() && length <= HANDSHAKE_PDU_BYTES_MAX => {
                     let have = pdu.len();
@@ -94,7 +98,9 @@ where
                 Some((_, length)) => {
                     return Err(Broken::Limit(format!("a message announces {length} bytes, which no real one has")));
                 }
-                None if pdu.len() >= HEADER_BYTES_MAX => return Err(Broken::Limit("a message has an endless header".to_owned())),
+                None if pdu.len() >= HEADER_BYTES_MAX => {
+                    return Err(Broken::Limit("a message has an endless header".to_owned()));
+                }
                 None => pdu.push(stream.read_u8().await?),
             }
         };
@@ -158,7 +164,9 @@ where
                     state.map_err(|error| ConnectorError::new("CredSSP", ConnectorErrorKind::Credssp(error)))?
                 }
                 GeneratorState::Suspended(_) => {
-                    return Err(Broken::Limit("the machine asks for Kerberos, which Oriel does not speak here".to_owned()));
+                    return Err(Broken::Limit(
+                        "the machine asks for Kerberos, which Oriel does not speak here".to_owned(),
+                    ));
                 }
             }
         };

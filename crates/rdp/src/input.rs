@@ -5,7 +5,9 @@ use ironrdp_pdu::input::fast_path::{FastPathInputEvent, KeyboardFlags, Synchroni
 use ironrdp_pdu::input::mouse::PointerFlags;
 use ironrdp_pdu::input::mouse_x::PointerXFlags;
 use ironrdp_pdu::input::sync::SyncToggleFlags;
-use ironrdp_pdu::input::{InputEvent as SlowEvent, MousePdu, MouseXPdu, ScanCodePdu, SyncPdu, UnicodePdu, scan_code, unicode};
+use ironrdp_pdu::input::{
+    InputEvent as SlowEvent, MousePdu, MouseXPdu, ScanCodePdu, SyncPdu, UnicodePdu, scan_code, unicode,
+};
 use oriel_screen::{InputEvent, TEXT_BYTES_MAX, TouchPhase};
 
 /// One notch of a wheel.
@@ -59,7 +61,7 @@ impl Input {
                     if left == 0 {
                         break;
                     }
-                    self.keyboard.character(character, events);
+                    Keyboard::character(character, events);
                 }
             }
             InputEvent::ReleaseAll => {
@@ -74,7 +76,12 @@ impl Input {
 
     fn pointer(&mut self, x: u16, y: u16, buttons: u16, events: &mut Vec<FastPathInputEvent>) {
         let mouse = |flags| {
-            FastPathInputEvent::MouseEvent(MousePdu { flags, number_of_wheel_rotation_units: 0, x_position: x, y_position: y })
+            FastPathInputEvent::MouseEvent(MousePdu {
+                flags,
+                number_of_wheel_rotation_units: 0,
+                x_position: x,
+                y_position: y,
+            })
         };
         if (x, y) != (self.x, self.y) {
             (self.x, self.y) = (x, y);
@@ -90,7 +97,11 @@ impl Input {
         let extended = [PointerXFlags::BUTTON1, PointerXFlags::BUTTON2];
         for (bit, flag) in (3..).zip(extended).filter(|(bit, _)| changed >> bit & 1 != 0) {
             let down = if buttons >> bit & 1 != 0 { PointerXFlags::DOWN } else { PointerXFlags::empty() };
-            events.push(FastPathInputEvent::MouseEventEx(MouseXPdu { flags: flag | down, x_position: x, y_position: y }));
+            events.push(FastPathInputEvent::MouseEventEx(MouseXPdu {
+                flags: flag | down,
+                x_position: x,
+                y_position: y,
+            }));
         }
     }
 
@@ -175,7 +186,12 @@ mod tests {
     }
 
     fn mouse(flags: PointerFlags, x: u16, y: u16, units: i16) -> FastPathInputEvent {
-        FastPathInputEvent::MouseEvent(MousePdu { flags, number_of_wheel_rotation_units: units, x_position: x, y_position: y })
+        FastPathInputEvent::MouseEvent(MousePdu {
+            flags,
+            number_of_wheel_rotation_units: units,
+            x_position: x,
+            y_position: y,
+        })
     }
 
     #[test]
@@ -187,7 +203,11 @@ mod tests {
             [
                 mouse(PointerFlags::MOVE, 10, 599, 0),
                 mouse(PointerFlags::LEFT_BUTTON | PointerFlags::DOWN, 10, 599, 0),
-                FastPathInputEvent::MouseEventEx(MouseXPdu { flags: PointerXFlags::BUTTON1 | PointerXFlags::DOWN, x_position: 10, y_position: 599 }),
+                FastPathInputEvent::MouseEventEx(MouseXPdu {
+                    flags: PointerXFlags::BUTTON1 | PointerXFlags::DOWN,
+                    x_position: 10,
+                    y_position: 599
+                }),
             ]
         );
         assert_eq!(apply(&mut input, &InputEvent::ReleaseAll).len(), 2);

@@ -156,7 +156,7 @@ impl Keyboard {
                 Some((_, code)) => *code,
                 None => {
                     if let Some(character) = character(keysym).filter(|_| down) {
-                        self.character(character, events);
+                        Self::character(character, events);
                     }
                     return;
                 }
@@ -215,7 +215,9 @@ impl Keyboard {
         }
         if self.any_down() {
             // A synchronize event would let go of the keys that are held; tapping the lock key does not.
-            for (differs, code) in [(wanted.caps != self.locks.caps, CAPS_LOCK), (wanted.num != self.locks.num, NUM_LOCK)] {
+            for (differs, code) in
+                [(wanted.caps != self.locks.caps, CAPS_LOCK), (wanted.num != self.locks.num, NUM_LOCK)]
+            {
                 if differs {
                     events.extend([event(code, true), event(code, false)]);
                 }
@@ -227,7 +229,7 @@ impl Keyboard {
     }
 
     /// A character without a key (an input method, a paste-as-typing).
-    pub(crate) fn character(&mut self, character: char, events: &mut Vec<FastPathInputEvent>) {
+    pub(crate) fn character(character: char, events: &mut Vec<FastPathInputEvent>) {
         let code = match character {
             '\n' => 0x1c,
             '\t' => 0x0f,
@@ -269,7 +271,10 @@ mod tests {
     #[test]
     fn extended_keys_and_release_all() {
         let mut keyboard = Keyboard::default();
-        assert_eq!(press(&mut keyboard, 0xe038, 0xfe03), [FastPathInputEvent::KeyboardEvent(KeyboardFlags::EXTENDED, 0x38)]);
+        assert_eq!(
+            press(&mut keyboard, 0xe038, 0xfe03),
+            [FastPathInputEvent::KeyboardEvent(KeyboardFlags::EXTENDED, 0x38)]
+        );
         press(&mut keyboard, 0x1e, 0);
         let mut events = Vec::new();
         keyboard.release_all(&mut events);
@@ -287,7 +292,10 @@ mod tests {
         assert_eq!(pause.len(), 4);
         assert_eq!(pause.first(), Some(&FastPathInputEvent::KeyboardEvent(KeyboardFlags::EXTENDED1, 0x1d)));
         assert_eq!(press(&mut keyboard, 0xe037, 0xff61), [event(0xe037, true)]);
-        assert_eq!(press(&mut keyboard, 0xe045, 0xff7f), [FastPathInputEvent::KeyboardEvent(KeyboardFlags::empty(), 0x45)]);
+        assert_eq!(
+            press(&mut keyboard, 0xe045, 0xff7f),
+            [FastPathInputEvent::KeyboardEvent(KeyboardFlags::empty(), 0x45)]
+        );
         assert!(keyboard.locks.num);
         press(&mut keyboard, 0x1d, 0xffe3);
         assert_eq!(press(&mut keyboard, 0xe11d, KEYSYM_PAUSE), [event(BREAK, true), event(BREAK, false)]);
@@ -310,7 +318,10 @@ mod tests {
     #[test]
     fn num_lock_follows_the_keypad() {
         let mut keyboard = Keyboard::default();
-        assert_eq!(press(&mut keyboard, 0x48, 0xffb8), [FastPathInputEvent::SyncEvent(SynchronizeFlags::NUM_LOCK), event(0x48, true)]);
+        assert_eq!(
+            press(&mut keyboard, 0x48, 0xffb8),
+            [FastPathInputEvent::SyncEvent(SynchronizeFlags::NUM_LOCK), event(0x48, true)]
+        );
         let mut events = Vec::new();
         keyboard.key(false, 0x48, 0xffb8, &mut events);
         // The arrow key with the same number says nothing about num lock.

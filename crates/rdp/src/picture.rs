@@ -13,7 +13,10 @@ impl Picture {
         if width == 0 || height == 0 {
             return Err(format!("a screen of {width}x{height} pixels has nothing to show"));
         }
-        if width > SURFACE_SIDE_MAX || height > SURFACE_SIDE_MAX || u32::from(width) * u32::from(height) > SURFACE_PIXELS_MAX {
+        if width > SURFACE_SIDE_MAX
+            || height > SURFACE_SIDE_MAX
+            || u32::from(width) * u32::from(height) > SURFACE_PIXELS_MAX
+        {
             return Err(format!("a screen of {width}x{height} pixels is larger than Oriel accepts"));
         }
         Ok(Self(DecodedImage::new(PixelFormat::RgbA32, width, height)))

@@ -22,7 +22,9 @@ use ironrdp_pdu::input::fast_path::{FastPathInput, FastPathInputEvent};
 use ironrdp_pdu::rdp::capability_sets::InputFlags;
 use ironrdp_pdu::rdp::headers::ShareDataPdu;
 use ironrdp_pdu::rdp::multitransport::MultitransportResponsePdu;
-use ironrdp_pdu::rdp::session_info::{LogonErrorNotificationData, LogonErrorNotificationDataErrorCode, LogonErrorNotificationType};
+use ironrdp_pdu::rdp::session_info::{
+    LogonErrorNotificationData, LogonErrorNotificationDataErrorCode, LogonErrorNotificationType,
+};
 use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput, GracefulDisconnectReason};
 use oriel_screen::{Framebuffer, InputEvent, Rect, ScreenEvent, Source, SourceError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,7 +117,12 @@ impl RdpSource {
         self.stage.display_control_capabilities().is_some()
     }
 
-    fn receive_bytes(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+    fn receive_bytes(
+        &mut self,
+        mut bytes: &[u8],
+        out: &mut Vec<u8>,
+        events: &mut Vec<ScreenEvent>,
+    ) -> Result<(), SourceError> {
         self.greet(out)?;
         let before = events.len();
         let mut frame = Vec::new();
@@ -131,7 +138,13 @@ impl RdpSource {
         Ok(())
     }
 
-    fn frame(&mut self, action: Action, frame: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+    fn frame(
+        &mut self,
+        action: Action,
+        frame: &[u8],
+        out: &mut Vec<u8>,
+        events: &mut Vec<ScreenEvent>,
+    ) -> Result<(), SourceError> {
         if action == Action::FastPath {
             // Pictures of the old screen that cross a deactivation are void.
             if self.reactivating.is_some() {
@@ -157,8 +170,15 @@ impl RdpSource {
         }
     }
 
-    fn session(&mut self, action: Action, frame: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
-        let outputs = self.stage.process(&mut self.picture.0, action, frame, None).map_err(|error| protocol(chain(&error)))?;
+    fn session(
+        &mut self,
+        action: Action,
+        frame: &[u8],
+        out: &mut Vec<u8>,
+        events: &mut Vec<ScreenEvent>,
+    ) -> Result<(), SourceError> {
+        let outputs =
+            self.stage.process(&mut self.picture.0, action, frame, None).map_err(|error| protocol(chain(&error)))?;
         for region in self.stage.take_damage_regions() {
             let (w, h) = (region.right.saturating_sub(region.left), region.bottom.saturating_sub(region.top));
             let rect = Rect::new(region.left, region.top, w.saturating_add(1), h.saturating_add(1));
@@ -181,7 +201,12 @@ impl RdpSource {
         self.clipboard_tasks(out, events)
     }
 
-    fn output(&mut self, output: ActiveStageOutput, out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+    fn output(
+        &mut self,
+        output: ActiveStageOutput,
+        out: &mut Vec<u8>,
+        events: &mut Vec<ScreenEvent>,
+    ) -> Result<(), SourceError> {
         match output {
             ActiveStageOutput::ResponseFrame(frame) => out.extend_from_slice(&frame),
             ActiveStageOutput::PointerDefault => events.push(ScreenEvent::CursorDefault),
@@ -204,16 +229,21 @@ impl RdpSource {
                 if errors.error_type == LogonErrorNotificationType::NoPermission {
                     return Err(SourceError::Ended("the user may not log in to this machine remotely".to_owned()));
                 }
-                if errors.error_data == LogonErrorNotificationData::ErrorCode(LogonErrorNotificationDataErrorCode::FailedBadPassword) {
+                if errors.error_data
+                    == LogonErrorNotificationData::ErrorCode(LogonErrorNotificationDataErrorCode::FailedBadPassword)
+                {
                     return Err(SourceError::Ended("the machine refused the user name or password".to_owned()));
                 }
             }
             ActiveStageOutput::ServerRedirection(_) => {
-                return Err(SourceError::Ended("it redirected the connection to another machine, which Oriel does not follow".to_owned()));
+                return Err(SourceError::Ended(
+                    "it redirected the connection to another machine, which Oriel does not follow".to_owned(),
+                ));
             }
             ActiveStageOutput::MultitransportRequest(request) => {
                 let refusal = MultitransportResponsePdu::abort(request.request_id);
-                let frame = self.stage.encode_multitransport_response(&refusal).map_err(|error| protocol(chain(&error)))?;
+                let frame =
+                    self.stage.encode_multitransport_response(&refusal).map_err(|error| protocol(chain(&error)))?;
                 out.extend_from_slice(&frame);
             }
             // Damage was taken as regions; the rest says nothing that a viewer shows.
@@ -231,7 +261,12 @@ impl RdpSource {
     }
 
     /// One message of the deactivation-reactivation sequence (MS-RDPBCGR 1.3.1.3).
-    fn reactivate(&mut self, frame: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+    fn reactivate(
+        &mut self,
+        frame: &[u8],
+        out: &mut Vec<u8>,
+        events: &mut Vec<ScreenEvent>,
+    ) -> Result<(), SourceError> {
         let Some(mut sequence) = self.reactivating.take() else { return Ok(()) };
         let mut buf = WriteBuf::new();
         sequence.step(frame, None, &mut buf).map_err(|error| protocol(chain(&error)))?;
@@ -275,9 +310,9 @@ impl RdpSource {
                 let locks = self.input.keyboard.synchronize();
                 self.send(&[locks], out)
             }
-            ConnectionActivationState::Redirected { .. } => {
-                Err(SourceError::Ended("it redirected the connection to another machine, which Oriel does not follow".to_owned()))
-            }
+            ConnectionActivationState::Redirected { .. } => Err(SourceError::Ended(
+                "it redirected the connection to another machine, which Oriel does not follow".to_owned(),
+            )),
             _ => {
                 self.reactivating = Some(sequence);
                 Ok(())
@@ -322,7 +357,9 @@ impl RdpSource {
             } else {
                 let pdu = InputEventPdu(chunk.iter().copied().filter_map(slow_path).collect());
                 let mut buf = WriteBuf::new();
-                self.stage.encode_static(&mut buf, ShareDataPdu::Input(pdu)).map_err(|error| protocol(chain(&error)))?;
+                self.stage
+                    .encode_static(&mut buf, ShareDataPdu::Input(pdu))
+                    .map_err(|error| protocol(chain(&error)))?;
                 out.extend_from_slice(buf.filled());
             }
         }
@@ -366,7 +403,8 @@ impl RdpSource {
                 // Before the channel is ready there is nothing to send: its start announces what we have by then.
                 if channel.is_ready() {
                     let messages = channel.initiate_copy(&formats).map_err(|error| protocol(chain(&error)))?;
-                    let frame = self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
+                    let frame =
+                        self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
                     out.extend_from_slice(&frame);
                 }
                 Ok(())
@@ -424,7 +462,9 @@ fn takes_fast_path(flags: InputFlags) -> bool {
 fn sentence(reason: &GracefulDisconnectReason) -> String {
     match reason {
         GracefulDisconnectReason::UserInitiated => "the user logged out".to_owned(),
-        GracefulDisconnectReason::ServerInitiated => "the user logged out, or an administrator closed the session".to_owned(),
+        GracefulDisconnectReason::ServerInitiated => {
+            "the user logged out, or an administrator closed the session".to_owned()
+        }
         GracefulDisconnectReason::Other(text) => {
             // "[Kind of code] Description of it." becomes "description of it".
             let text = text.split_once("] ").map_or(text.as_str(), |(_, text)| text).trim_end_matches('.');

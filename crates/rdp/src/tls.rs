@@ -96,7 +96,9 @@ where
         .peer_certificates()
         .and_then(<[_]>::first)
         .and_then(|der| x509_cert::Certificate::from_der(der).ok())
-        .and_then(|cert| cert.tbs_certificate().subject_public_key_info().subject_public_key.as_bytes().map(<[u8]>::to_vec))
+        .and_then(|cert| {
+            cert.tbs_certificate().subject_public_key_info().subject_public_key.as_bytes().map(<[u8]>::to_vec)
+        })
         .ok_or_else(|| broken("the certificate has no readable public key".to_owned()))?;
     Ok((stream, key))
 }

@@ -25,7 +25,13 @@ fn typed(server: &Xrdp) -> String {
 
 /// Pixels of the terminal's background.
 fn white(client: &Client) -> usize {
-    client.source.framebuffer().rgba().chunks_exact(4).filter(|pixel| pixel.iter().take(3).all(|value| *value > 240)).count()
+    client
+        .source
+        .framebuffer()
+        .rgba()
+        .chunks_exact(4)
+        .filter(|pixel| pixel.iter().take(3).all(|value| *value > 240))
+        .count()
 }
 
 async fn expect_typed(client: &mut Client, server: &Xrdp, wanted: &str) {
@@ -56,7 +62,12 @@ async fn an_xrdp_desktop_shows_types_and_copies() {
     // The picture is the X server's own, but for the pointer and what RemoteFX loses.
     let picture = client.source.framebuffer();
     let difference = compare(&shot(server.display, Some(&server.authority())), picture);
-    eprintln!("picture: {:.4} % far, mean {:.2}, largest {}", difference.share * 100.0, difference.mean, difference.largest);
+    eprintln!(
+        "picture: {:.4} % far, mean {:.2}, largest {}",
+        difference.share * 100.0,
+        difference.mean,
+        difference.largest
+    );
     assert!(difference.share < 0.002, "{} of the pixels differ", difference.share);
     assert!(client.events.iter().any(|event| matches!(event, ScreenEvent::Cursor { .. })), "no pointer picture came");
     assert!(client.events.contains(&ScreenEvent::FrameEnd));
@@ -96,9 +107,17 @@ async fn an_xrdp_desktop_shows_types_and_copies() {
     let mut child = child.unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), "zwei\nZeilen €".as_bytes()).unwrap();
     child.wait().unwrap();
-    let came = client.pump_until(Duration::from_secs(8), |client| client.events.iter().any(|event| matches!(event, ScreenEvent::Clipboard(_)))).await;
+    let came = client
+        .pump_until(Duration::from_secs(8), |client| {
+            client.events.iter().any(|event| matches!(event, ScreenEvent::Clipboard(_)))
+        })
+        .await;
     assert!(came, "no clipboard text came\n{}", server.logs());
-    assert!(client.events.contains(&ScreenEvent::Clipboard("zwei\nZeilen €".to_owned())), "{:?}", client.events.iter().filter(|event| matches!(event, ScreenEvent::Clipboard(_))).collect::<Vec<_>>());
+    assert!(
+        client.events.contains(&ScreenEvent::Clipboard("zwei\nZeilen €".to_owned())),
+        "{:?}",
+        client.events.iter().filter(|event| matches!(event, ScreenEvent::Clipboard(_))).collect::<Vec<_>>()
+    );
     client.input(InputEvent::Clipboard("hinüber\nund zurück".to_owned())).await;
     client.pump(Duration::from_millis(1500)).await;
     let out = server.folder.path().join("pasted");
@@ -111,7 +130,11 @@ async fn an_xrdp_desktop_shows_types_and_copies() {
     // A new size: where the server has no display control, by a new connection to the same session.
     let width = if client.source.can_resize() {
         client.input(InputEvent::Resize { width: 1024, height: 768, scale: 100 }).await;
-        client.pump_until(Duration::from_secs(8), |client| client.events.contains(&ScreenEvent::Resize { width: 1024, height: 768 })).await;
+        client
+            .pump_until(Duration::from_secs(8), |client| {
+                client.events.contains(&ScreenEvent::Resize { width: 1024, height: 768 })
+            })
+            .await;
         client.source.framebuffer().width()
     } else {
         drop(client);
@@ -169,7 +192,9 @@ async fn network_level_authentication_and_a_wrong_password() {
     let difference = compare(&shot(server.display, None), client.source.framebuffer());
     assert!(difference.share < 0.002, "{} of the pixels differ", difference.share);
     drop(client);
-    let Err(error) = Client::connect(server.port, server.options("falsch")).await else { panic!("the wrong password was taken") };
+    let Err(error) = Client::connect(server.port, server.options("falsch")).await else {
+        panic!("the wrong password was taken")
+    };
     assert!(matches!(error, ConnectError::CredentialsRefused(_)), "{error:?}");
     wait_until("nothing", Duration::from_secs(1), || true);
 }

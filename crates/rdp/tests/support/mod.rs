@@ -1,6 +1,14 @@
 //! Real servers on this machine, and a client that drives the source the way the gateway does.
 
-#![allow(dead_code, clippy::pedantic, clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "test support")]
+#![allow(
+    dead_code,
+    clippy::pedantic,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "test support"
+)]
 
 pub mod client;
 pub mod shadow;

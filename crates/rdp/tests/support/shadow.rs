@@ -49,8 +49,11 @@ impl Shadow {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut shadow = Self { server: Some(Running(server)), screen: Some(screen), port, display, pin: [0; 32], folder };
-        wait_until("the shadow server", Duration::from_secs(15), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let mut shadow =
+            Self { server: Some(Running(server)), screen: Some(screen), port, display, pin: [0; 32], folder };
+        wait_until("the shadow server", Duration::from_secs(15), || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         shadow.pin = shadow.find_pin();
         shadow
     }
@@ -64,7 +67,8 @@ impl Shadow {
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|ext| ext == "crt") {
-                    let der = Command::new("openssl").args(["x509", "-outform", "der", "-in"]).arg(&path).output().unwrap();
+                    let der =
+                        Command::new("openssl").args(["x509", "-outform", "der", "-in"]).arg(&path).output().unwrap();
                     return Sha256::digest(&der.stdout).into();
                 }
             }

@@ -2,6 +2,7 @@
 //! the test's, and all of it dies with one process.
 
 use super::{Running, free_display, free_port, need, run, wait_until};
+use oriel_rdp::{CertificatePin, RdpOptions};
 use rand::distr::{Alphanumeric, SampleString as _};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use oriel_rdp::{CertificatePin, RdpOptions};
 
 pub struct Account {
     pub name: String,
@@ -35,7 +35,8 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        let _ = Command::new("/usr/sbin/userdel").args(["--remove", "--force", &self.name]).stderr(Stdio::null()).status();
+        let _ =
+            Command::new("/usr/sbin/userdel").args(["--remove", "--force", &self.name]).stderr(Stdio::null()).status();
     }
 }
 
@@ -62,7 +63,10 @@ impl Xrdp {
         for program in ["xrdp", "xrdp-sesman", "xwd", "xterm", "openbox", "xclip", "xsetroot", "unshare"] {
             need(program);
         }
-        assert!(Path::new("/usr/lib/xorg/modules/libxorgxrdp.so").exists(), "xorgxrdp is missing; apt-get install --no-install-recommends xorgxrdp");
+        assert!(
+            Path::new("/usr/lib/xorg/modules/libxorgxrdp.so").exists(),
+            "xorgxrdp is missing; apt-get install --no-install-recommends xorgxrdp"
+        );
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let etc = folder.path().join("etc");
@@ -117,7 +121,9 @@ impl Xrdp {
             .spawn()
             .unwrap();
         let server = Self { running: Some(Running(child)), port, display, pin, folder, account };
-        wait_until("xrdp listening", Duration::from_secs(10), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        wait_until("xrdp listening", Duration::from_secs(10), || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         wait_until("sesman listening", Duration::from_secs(10), || {
             // sesman takes 127.0.0.1 for the IPv6 loopback where there is one.
             ["::1", "127.0.0.1"].iter().any(|address| std::net::TcpStream::connect((*address, sesman)).is_ok())
@@ -153,7 +159,9 @@ impl Xrdp {
     pub fn logs(&self) -> String {
         ["boot.log", "xrdp.log", "sesman.log"]
             .iter()
-            .map(|name| format!("== {name}\n{}\n", fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()))
+            .map(|name| {
+                format!("== {name}\n{}\n", fs::read_to_string(self.folder.path().join(name)).unwrap_or_default())
+            })
             .collect()
     }
 }

@@ -22,7 +22,8 @@ pub fn shot(display: u32, authority: Option<&str>) -> Shot {
     assert!(output.status.success(), "xwd: {}", String::from_utf8_lossy(&output.stderr));
     let data = output.stdout;
     let field = |index: usize| u32::from_be_bytes(data[index * 4..index * 4 + 4].try_into().unwrap()) as usize;
-    let (header, width, height, little, bits, stride, colours) = (field(0), field(4), field(5), field(7) == 0, field(11), field(12), field(19));
+    let (header, width, height, little, bits, stride, colours) =
+        (field(0), field(4), field(5), field(7) == 0, field(11), field(12), field(19));
     assert!(little && bits == 32, "xwd gave {bits} bits");
     let pixels = &data[header + colours * 12..];
     let mut rgb = Vec::with_capacity(width * height * 3);
