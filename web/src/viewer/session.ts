@@ -58,7 +58,6 @@ export type SessionEvents = {
 };
 
 const FRAME_END = 0x30;
-const PING_MS = 5000;
 /** Silence after which the WebSocket is taken for dead: two pings without an answer. */
 const SILENCE_MS = 12_000;
 const BACKOFF_MS: readonly number[] = [500, 1000, 2000, 4000, 8000, 10_000];
@@ -90,7 +89,8 @@ export class Session {
   #heard = 0;
   #pings = new Map<number, number>();
   #token = 0;
-  #pulse: ReturnType<typeof setInterval> | undefined;
+  /** What each tick of the clock does while a WebSocket is open. */
+  #pulse: (() => void) | null = null;
   #wake: (() => void) | null = null;
   /** Each start and stop makes a new era: what still runs for an old one gives up. */
   #era = 0;
@@ -100,6 +100,8 @@ export class Session {
     readonly kind: ConnectionKind,
     private readonly events: SessionEvents,
   ) {
+    const clock = new Worker(new URL("./clock.ts", import.meta.url), { type: "module", name: "clock" });
+    clock.onmessage = () => this.#pulse?.();
     window.addEventListener("online", () => this.#wake?.());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.#wake?.();
@@ -227,15 +229,14 @@ export class Session {
       this.events.opened();
       this.send({ type: "hello", version: PROTOCOL_VERSION, ...this.events.hello() });
       this.ping();
-      clearInterval(this.#pulse);
-      this.#pulse = setInterval(() => {
+      this.#pulse = () => {
         if (performance.now() - this.#heard > SILENCE_MS) {
           // close() would wait for an answer from a peer that is gone.
           socket.onclose = null;
           socket.close();
           this.#lost(era);
         } else this.ping();
-      }, PING_MS);
+      };
     };
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       this.#heard = performance.now();
@@ -363,7 +364,7 @@ export class Session {
   }
 
   #drop(): void {
-    clearInterval(this.#pulse);
+    this.#pulse = null;
     this.#pings.clear();
     const socket = this.#socket;
     this.#socket = null;
@@ -379,7 +380,7 @@ export class Session {
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
-        this.#wake = null;
+        if (this.#wake === done) this.#wake = null;
         resolve();
       };
       const timer = setTimeout(done, ms);

@@ -36,7 +36,7 @@ export class MockServer {
   refuseSockets: boolean;
   policy: string;
   animate: boolean;
-  scene: "test card" | "silent";
+  scene: "test card" | "silent" | "fixed";
   terminalSent: Buffer;
   terminalTyped: Buffer;
   listen(port?: number): Promise<string>;

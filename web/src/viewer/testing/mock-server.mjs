@@ -291,6 +291,7 @@ export class MockServer {
     this.#size = [one.body.readUInt16LE(1), one.body.readUInt16LE(3)];
     viewer.send(Buffer.concat([hello(0, "Studio 1"), status(0, "reaching the machine")]));
     if (this.scene === "silent") return;
+    if (this.scene === "fixed") this.#size = [800, 600];
     viewer.send(Buffer.concat([status(1, "signing in"), status(2, "connected")]));
     viewer.send(cursor(1, 1, 24, 24, arrow()));
     this.frame(...this.testCard());

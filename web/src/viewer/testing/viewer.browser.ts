@@ -255,6 +255,59 @@ describe("input", () => {
   });
 });
 
+describe("the view", () => {
+  it("zooms under two fingers and still knows where a tap is", async () => {
+    const page = await open("rdp", { hasTouch: true, isMobile: true, viewport: { width: 400, height: 700 } });
+    await live(page);
+    const devtools = await page.context().newCDPSession(page);
+    const two = (type: "touchStart" | "touchMove", apart: number) =>
+      devtools.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: [
+          { x: 200 - apart, y: 300, id: 0 },
+          { x: 200 + apart, y: 300, id: 1 },
+        ],
+      });
+    await two("touchStart", 40);
+    for (let apart = 50; apart <= 100; apart += 10) await two("touchMove", apart);
+    await devtools.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    const box = await page.locator("canvas.screen").boundingBox();
+    expect(box?.width).toBeGreaterThan(600);
+    mock.records.length = 0;
+    await page.touchscreen.tap(200, 300);
+    const down = await until(() => mock.of("pointer").find((one) => one.body.readUInt16LE(4) === 1));
+    // The middle between the fingers stayed where it was.
+    expect(Math.abs(down.body.readUInt16LE(0) - 200)).toBeLessThan(6);
+    expect(Math.abs(down.body.readUInt16LE(2) - 300)).toBeLessThan(6);
+  });
+
+  it("fits a surface that the machine cannot resize, and points at the right pixel", async () => {
+    mock.scene = "fixed";
+    const page = await open();
+    await live(page);
+    const box = await page.locator("canvas.screen").boundingBox();
+    expect(box).toMatchObject({ height: 640, y: 0 });
+    expect(Math.round(box?.width ?? 0)).toBe(853);
+    await page.mouse.click((box?.x ?? 0) + 853 / 2, 320);
+    const down = await until(() => mock.of("pointer").find((one) => one.body.readUInt16LE(4) === 1));
+    expect(Math.abs(down.body.readUInt16LE(0) - 400)).toBeLessThanOrEqual(1);
+    expect(down.body.readUInt16LE(2)).toBe(300);
+  });
+
+  it("asks for CSS pixels when it should be enlarged", async () => {
+    const page = await open("rdp", { deviceScaleFactor: 2 });
+    await live(page);
+    expect(mock.of("hello")[0]?.hex.slice(2, 14)).toBe("d0070005c800");
+    await page.keyboard.press("Control+Alt+Shift");
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("radio", { name: "Match, enlarged" }).check();
+    expect((await until(() => mock.of("resize")[0])).hex).toBe("e80380026400");
+    await page.waitForFunction(() => window.oriel?.stats().width === 1000);
+    const box = await page.locator("canvas.screen").boundingBox();
+    expect(box).toMatchObject({ width: 1000, height: 640 });
+  });
+});
+
 describe("the remote pointer", () => {
   const style = (page: Page) =>
     page.locator("canvas.screen").evaluate((canvas) => getComputedStyle(canvas).cursor);
