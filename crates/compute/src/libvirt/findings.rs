@@ -3,6 +3,7 @@
 use super::{
     connection::{Connection, failed, version_text},
     disk::check_enterable,
+    network::usable,
 };
 use crate::doctor::finding;
 use oriel_model::{Finding, Severity};
@@ -65,6 +66,19 @@ pub async fn findings(uri: &str, data: &Path) -> Vec<Finding> {
         ),
     });
     if let Ok(user) = connection.qemu_user().await {
+        let network = usable(user).await;
+        all.push(finding(
+            "user-network",
+            if network.is_ok() { Severity::Ok } else { Severity::Warning },
+            "pasta",
+            &[("pasta", network.clone().err().unwrap_or_else(|| String::from("a namespace can be made")))],
+            String::from(match network {
+                Ok(()) => "desktops on the network \"user\" reach the world, but neither this machine's loopback nor each other",
+                Err(_) => "desktops on the network \"user\" can be opened, but reach nothing outside, not even the internet",
+            }),
+            "apt-get install passt && sysctl -w kernel.unprivileged_userns_clone=1   # where that setting exists",
+            "https://passt.top/passt/about/#pasta",
+        ));
         let subject = data.display().to_string();
         all.push(match check_enterable(data, user) {
             Ok(()) => finding(

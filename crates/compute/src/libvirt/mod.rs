@@ -77,12 +77,24 @@ impl LibvirtCompute {
 
     async fn places(&self, spec: &MachineSpec) -> Places {
         let file = |kind| self.layout.file(spec.desktop, spec.generation, kind);
-        let passt = spec.network == Network::User && network::available().await;
+        let helper = spec.network == Network::User && self.user_network().await;
         Places {
             disk: file(Kind::Disk),
             seed: Some(file(Kind::Seed)).filter(|seed| seed.exists()),
-            network_socket: passt.then(|| self.layout.network_socket(spec.desktop)),
+            network_socket: helper.then(|| self.layout.network_socket(spec.desktop)),
             serial_log: Some(file(Kind::Serial)),
+        }
+    }
+
+    /// Whether desktops can reach the world; without that they are cut off, but can still be dialled.
+    async fn user_network(&self) -> bool {
+        let Ok(user) = self.connection.qemu_user().await else { return false };
+        match network::usable(user).await {
+            Ok(()) => true,
+            Err(reason) => {
+                tracing::warn!(reason, "Desktops on the network \"user\" reach nothing outside");
+                false
+            }
         }
     }
 
@@ -264,9 +276,8 @@ impl Compute for LibvirtCompute {
         if power == Power::Running {
             return Ok(());
         }
-        if power != Power::Paused && spec.network == Network::User && network::available().await {
-            let user = self.connection.qemu_user().await?;
-            network::start(&self.layout, desktop, spec.port_base, user).await?;
+        if power != Power::Paused && spec.network == Network::User && self.user_network().await {
+            network::start(&self.layout, desktop, spec.port_base, self.connection.qemu_user().await?).await?;
         }
         self.with(move |connect| {
             let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;

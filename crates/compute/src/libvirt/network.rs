@@ -1,42 +1,71 @@
-//! The network `user`: one passt for each desktop (<https://passt.top>).
+//! The network `user`: for each desktop one passt, in a network namespace of its own made by pasta (<https://passt.top>).
 //!
 //! ```text
-//! guest ── QEMU ── unix socket ── passt ── ordinary sockets of this host ── world
-//!                                   ▲
-//!            127.0.0.1:BASE (RDP), 127.0.0.1:BASE+1 (SSH): where Oriel dials
+//!                     ┌ namespace with a loopback of its own ┐
+//! guest ── QEMU ── unix socket ── passt ──────────────── pasta ── ordinary sockets of this host ── world
+//!                     └──────────────────────────────────────┘  ▲
+//!                              127.0.0.1:BASE (RDP), 127.0.0.1:BASE+1 (SSH): where Oriel dials
 //! ```
-//! passt is no child of ours: it outlives Oriel, and goes when its machine goes (`--one-off`). `--no-map-gw` is what keeps
-//! a guest from this host's loopback, where other programs trust whoever connects; other desktops' doors are on that
-//! loopback too. Whether passt runs is read from `/proc`, never remembered.
+//! A desktop must reach the world, but neither this host's loopback, where programs trust whoever connects, nor other
+//! desktops, whose doors are on that loopback. passt alone is not enough: `--no-map-gw` closes the gateway's address, but
+//! passt before autumn 2023 (Debian 12's) also connects to 127.0.0.1 itself when root in the guest routes that address out
+//! of its network card. In the namespace, 127.0.0.1 is an empty loopback, whatever the guest sends.
+//!
+//! Both run as QEMU's user, are no children of ours in any way that matters (they outlive Oriel), and go when the machine
+//! goes (`--one-off`). Whether they run is read from `/proc`, never remembered.
 
 use super::{QemuUser, RDP_PORT, SSH_PORT, places::Layout};
-use crate::{
-    ComputeError,
-    command::{run, short},
-};
+use crate::{ComputeError, command::short};
 use oriel_model::DesktopId;
-use rustix::process::{Pid, Signal, kill_process};
-use std::{fs, os::unix::fs::chown, path::Path, time::Duration};
-use tokio::sync::OnceCell;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use std::{
+    fs,
+    net::IpAddr,
+    os::unix::fs::chown,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::{process::Command, sync::OnceCell};
 
-const PASST: &str = "passt";
+const PASTA: &str = "pasta";
 const START_SECONDS_MAX: u64 = 15;
 /// Longest path of a unix socket, in bytes (`sun_path` in unix(7), less the closing zero).
 const SOCKET_BYTES_MAX: usize = 107;
-/// An address that means this host's resolver, whatever that is, loopback included: only questions (port 53) get there.
-const RESOLVER: &str = "169.254.53.53";
-/// How often and how long to look whether a passt that was told to go has gone.
+/// Most of the helper's complaints that are read, in bytes.
+const LOG_BYTES_MAX: usize = 16 * 1024;
+/// Most resolvers that a guest is told.
+const RESOLVERS_MAX: usize = 3;
+/// `nobody`, where QEMU itself runs as root.
+const NOBODY: u32 = 65_534;
+/// How often and how long to look whether a helper that was told to go has gone.
 const GONE_LOOKS: u32 = 40;
 const GONE_PAUSE: Duration = Duration::from_millis(25);
 
-/// Whether passt is installed.
-pub(super) async fn available() -> bool {
-    static AVAILABLE: OnceCell<bool> = OnceCell::const_new();
-    let look = || async { run(PASST, ["--version"], "say its version", START_SECONDS_MAX).await.is_ok() };
-    *AVAILABLE.get_or_init(look).await
+/// Whether desktops can have this network here; if not, why. Asked once.
+pub(super) async fn usable(qemu: QemuUser) -> Result<(), String> {
+    static USABLE: OnceCell<Result<(), String>> = OnceCell::const_new();
+    let look = || async {
+        // A namespace in which nothing happens: shows whether this user may make one.
+        let mut command = Command::new(PASTA);
+        command.args(["--config-net", "--quiet", "--no-map-gw", "--tcp-ports", "none", "--udp-ports", "none"]);
+        command.args(["--tcp-ns", "none", "--udp-ns", "none", "--", "true"]);
+        become_user(&mut command, qemu);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).env("LC_ALL", "C");
+        let output = tokio::time::timeout(Duration::from_secs(START_SECONDS_MAX), command.output())
+            .await
+            .map_err(|_| format!("pasta did not finish within {START_SECONDS_MAX} s"))?
+            .map_err(|error| format!("pasta, which comes with passt, does not start: {error}"))?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(format!("pasta may not make a namespace: {}", short(&String::from_utf8_lossy(&output.stderr))))
+        }
+    };
+    USABLE.get_or_init(look).await.clone()
 }
 
-/// Makes a fresh passt listen for the desktop's machine, which is not running.
+/// Makes a fresh helper listen for the desktop's machine, which is not running.
 pub(super) async fn start(
     layout: &Layout,
     desktop: DesktopId,
@@ -44,49 +73,113 @@ pub(super) async fn start(
     qemu: QemuUser,
 ) -> Result<(), ComputeError> {
     let socket = layout.network_socket(desktop);
+    let failed = |action: &str, reason: String| ComputeError::Command {
+        program: String::from(PASTA),
+        action: action.to_owned(),
+        reason,
+    };
     if socket.as_os_str().len() > SOCKET_BYTES_MAX {
-        let action = format!("use the socket {}", socket.display());
         let reason = format!("its path is longer than {SOCKET_BYTES_MAX} bytes; choose a shorter folder for sockets");
-        return Err(ComputeError::Command { program: String::from(PASST), action, reason });
+        return Err(failed(&format!("use the socket {}", socket.display()), reason));
     }
     // One that waits for a machine which never came may have been told other ports.
     end(&socket).await;
     let folder = layout.make_run_folder(desktop)?;
     let _ = fs::remove_file(&socket);
-    let privileged = rustix::process::geteuid().is_root();
-    if privileged {
-        chown(&folder, Some(qemu.user), Some(qemu.group)).map_err(ComputeError::file("hand over", &folder))?;
+    if let Some((user, group)) = other_user(qemu) {
+        chown(&folder, Some(user), Some(group)).map_err(ComputeError::file("hand over", &folder))?;
     }
-    let output =
-        run(PASST, arguments(&socket, port_base, privileged.then_some(qemu)), "start", START_SECONDS_MAX).await?;
-    // It goes on without ports that others hold.
-    if output.stderr.to_ascii_lowercase().contains("failed to bind") {
+    // Not a pipe: it must be able to complain when we are gone.
+    let log = folder.join("net.log");
+    let file = fs::File::create(&log).map_err(ComputeError::file("write", &log))?;
+    let second = file.try_clone().map_err(ComputeError::file("write", &log))?;
+    let mut command = Command::new(PASTA);
+    command
+        .args(arguments(&socket, port_base, &resolvers()))
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(second)
+        .env("LC_ALL", "C");
+    become_user(&mut command, qemu);
+    // Ctrl-C in Oriel's terminal is not for desktops.
+    let mut child = command.process_group(0).spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ComputeError::ProgramMissing { program: String::from(PASTA) },
+        _ => failed("start", error.to_string()),
+    })?;
+    let complaint = || {
+        let mut text = fs::read(&log).unwrap_or_default();
+        text.truncate(LOG_BYTES_MAX);
+        short(&String::from_utf8_lossy(&text))
+    };
+    let since = Instant::now();
+    let result = loop {
+        if let Ok(Some(_)) = child.try_wait() {
+            break Err(failed("start the desktop's network", complaint()));
+        }
+        if socket.exists() {
+            break Ok(());
+        }
+        if since.elapsed() > Duration::from_secs(START_SECONDS_MAX) {
+            break Err(failed(
+                "start the desktop's network",
+                format!("no socket after {START_SECONDS_MAX} s: {}", complaint()),
+            ));
+        }
+        tokio::time::sleep(GONE_PAUSE).await;
+    };
+    // Collects it when it ends while we are here; afterwards that is init's work.
+    tokio::spawn(async move { child.wait().await });
+    if result.is_err() {
         end(&socket).await;
-        return Err(ComputeError::Command {
-            program: String::from(PASST),
-            action: String::from("take the desktop's ports"),
-            reason: short(&output.stderr),
-        });
     }
-    Ok(())
+    result
 }
 
-fn arguments(socket: &Path, port_base: Option<u16>, run_as: Option<QemuUser>) -> Vec<String> {
-    let mut arguments: Vec<String> =
-        ["--socket", &socket.to_string_lossy(), "--one-off", "--quiet", "--no-map-gw"].map(String::from).into();
-    arguments.extend(["--udp-ports", "none", "--dns", RESOLVER, "--dns-forward", RESOLVER].map(String::from));
-    arguments.push(String::from("--tcp-ports"));
-    arguments.push(match port_base.and_then(|base| Some((base, base.checked_add(1)?))) {
-        Some((rdp, ssh)) => format!("127.0.0.1/{rdp}:{RDP_PORT},{ssh}:{SSH_PORT}"),
-        None => String::from("none"),
-    });
-    if let Some(QemuUser { user, group }) = run_as.filter(|qemu| qemu.user != 0) {
-        arguments.extend([String::from("--runas"), format!("{user}:{group}")]);
-    }
-    arguments
+/// Whom the helpers run as, where that is not ourselves.
+fn other_user(qemu: QemuUser) -> Option<(u32, u32)> {
+    let other = if qemu.user == 0 { (NOBODY, NOBODY) } else { (qemu.user, qemu.group) };
+    geteuid().is_root().then_some(other)
 }
 
-/// Ends the desktop's passt and removes its folder.
+fn become_user(command: &mut Command, qemu: QemuUser) {
+    // From the start, not by pasta's own --runas: it could not map users after that.
+    if let Some((user, group)) = other_user(qemu) {
+        command.uid(user).gid(group);
+    }
+}
+
+fn arguments(socket: &Path, port_base: Option<u16>, resolvers: &[IpAddr]) -> Vec<String> {
+    let doors = port_base.and_then(|base| Some((base, base.checked_add(1)?)));
+    let none = || String::from("none");
+    let outer = doors.map_or_else(none, |(rdp, ssh)| format!("127.0.0.1/{rdp}:{RDP_PORT},{ssh}:{SSH_PORT}"));
+    let inner = doors.map_or_else(none, |_| format!("127.0.0.1/{RDP_PORT},{SSH_PORT}"));
+    let mut all = Vec::from(
+        ["--config-net", "--quiet", "--no-map-gw", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"]
+            .map(String::from),
+    );
+    all.extend([String::from("--tcp-ports"), outer, String::from("--"), String::from("passt")]);
+    all.extend([String::from("--socket"), socket.to_string_lossy().into_owned()]);
+    all.extend(
+        ["--foreground", "--one-off", "--quiet", "--no-map-gw", "--udp-ports", "none", "--tcp-ports"].map(String::from),
+    );
+    all.push(inner);
+    all.extend(resolvers.iter().flat_map(|resolver| [String::from("--dns"), resolver.to_string()]));
+    all
+}
+
+/// Resolvers to tell guests about, where this host's own are on its loopback, which guests do not reach: those behind
+/// systemd's. Nothing where `/etc/resolv.conf` will do, which passt reads itself.
+fn resolvers() -> Vec<IpAddr> {
+    let read = |path: &str| reachable(&fs::read_to_string(path).unwrap_or_default());
+    if read("/etc/resolv.conf").is_empty() { read("/run/systemd/resolve/resolv.conf") } else { Vec::new() }
+}
+
+fn reachable(text: &str) -> Vec<IpAddr> {
+    let named = text.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse::<IpAddr>().ok());
+    named.filter(|address| !address.is_loopback()).take(RESOLVERS_MAX).collect()
+}
+
+/// Ends the desktop's helpers and removes their folder.
 pub(super) async fn stop(layout: &Layout, desktop: DesktopId) -> Result<(), ComputeError> {
     end(&layout.network_socket(desktop)).await;
     let folder = layout.run_folder(desktop);
@@ -110,7 +203,7 @@ async fn end(socket: &Path) {
     }
 }
 
-/// Every passt that was told this very socket.
+/// Every helper that was told this very socket.
 fn processes(socket: &Path) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let socket = socket.to_string_lossy();
@@ -119,8 +212,9 @@ fn processes(socket: &Path) -> Vec<Pid> {
             let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
             let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let mut words = line.split(|byte| *byte == 0);
-            let passt = words.next()?.rsplit(|byte| *byte == b'/').next()?.starts_with(PASST.as_bytes());
-            (passt && words.any(|word| word == socket.as_bytes())).then(|| Pid::from_raw(pid))?
+            let program = words.next()?.rsplit(|byte| *byte == b'/').next()?;
+            let helper = program.starts_with(b"passt") || program.starts_with(b"pasta");
+            (helper && words.any(|word| word == socket.as_bytes())).then(|| Pid::from_raw(pid))?
         })
         .collect()
 }
@@ -130,16 +224,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_loopback_and_nothing_else() {
-        let line =
-            arguments(Path::new("/run/oriel/x/net"), Some(24_000), Some(QemuUser { user: 7, group: 8 })).join(" ");
+    fn opens_two_doors_on_loopback_and_nothing_else() {
+        let line = arguments(Path::new("/run/oriel/x/net"), Some(24_000), &["9.9.9.9".parse().unwrap()]).join(" ");
+        let (pasta, passt) = line.split_once(" -- passt ").unwrap();
         assert!(
-            line.contains("--no-map-gw")
-                && line.contains("--tcp-ports 127.0.0.1/24000:3389,24001:22")
-                && line.contains("--udp-ports none"),
+            pasta.contains("--tcp-ports 127.0.0.1/24000:3389,24001:22")
+                && pasta.contains("--tcp-ns none --udp-ns none"),
             "{line}"
         );
-        assert!(line.ends_with("--runas 7:8"), "{line}");
-        assert!(arguments(Path::new("/x"), None, None).join(" ").ends_with("--tcp-ports none"));
+        for part in [pasta, passt] {
+            assert!(part.contains("--no-map-gw") && part.contains("--udp-ports none"), "{line}");
+        }
+        assert!(passt.ends_with("--tcp-ports 127.0.0.1/3389,22 --dns 9.9.9.9"), "{line}");
+        assert_eq!(arguments(Path::new("/x"), None, &[]).iter().filter(|word| *word == "none").count(), 6);
+    }
+
+    #[test]
+    fn guests_are_told_resolvers_they_can_reach() {
+        assert_eq!(
+            reachable("nameserver 127.0.0.53\nnameserver ::1\noptions x\nnameserver 192.0.2.53\n"),
+            ["192.0.2.53".parse::<IpAddr>().unwrap()]
+        );
     }
 }

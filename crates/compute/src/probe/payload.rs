@@ -21,7 +21,7 @@ pub(super) const ANSWER_STATUS: i32 = (ANSWER as i32) << 1 | 1;
 
 /// How often it goes round a loop of two instructions: a tenth of a second on a processor, half a second in software, and
 /// minutes where every instruction is interpreted.
-const ROUNDS: i32 = 400_000_000;
+const ROUNDS: i32 = 150_000_000;
 
 const MULTIBOOT_MAGIC: u32 = 0x1bad_b002;
 /// Bit 16: the header tells where to load what, so the image needs no ELF around it.
