@@ -1,0 +1,136 @@
+//! The command line.
+
+use crate::{
+    client::Client,
+    commands::{config, desktop, doctor, image, operation, pool, serve, session, token, user},
+    config::{Config, Flags},
+    failure::{Done, Failure},
+    output,
+};
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+use std::path::PathBuf;
+
+/// Linux servers, with GPUs or without, as desktops in a browser tab.
+#[derive(Parser)]
+#[command(
+    name = "oriel",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 no server answers, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Which server, which configuration")]
+pub struct Global {
+    /// Folder of everything that is kept
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Talk to this server rather than to this machine's; needs a token
+    #[arg(long, global = true, value_name = "URL", env = "ORIEL_SERVER", hide_env_values = true)]
+    pub server: Option<String>,
+    /// File with the token for --server (or put the token into ORIEL_TOKEN)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Certificate (PEM) of --server to trust
+    #[arg(long, global = true, value_name = "FILE", env = "ORIEL_CERTIFICATE", hide_env_values = true)]
+    pub certificate: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the server in the foreground
+    Serve(serve::Serve),
+    /// Find out what works on this machine and what does not; needs no server
+    Doctor(doctor::Doctor),
+    /// Golden disks
+    #[command(subcommand)]
+    Image(image::Command),
+    /// Ways to build images
+    #[command(subcommand)]
+    Recipe(image::RecipeCommand),
+    /// Sets of like desktops, and who may use them
+    #[command(subcommand)]
+    Pool(pool::Command),
+    /// Machines that people use
+    #[command(subcommand)]
+    Desktop(desktop::Command),
+    /// People who may sign in
+    #[command(subcommand)]
+    User(user::Command),
+    /// Tokens of programs that sign in
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Long jobs
+    #[command(subcommand)]
+    Operation(operation::Command),
+    /// Live connections
+    #[command(subcommand)]
+    Session(session::Command),
+    /// The configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the API's description
+    Openapi,
+    /// Print the version
+    Version,
+}
+
+/// For lists and single things.
+#[derive(Args)]
+pub struct Json {
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Global {
+    pub fn config(&self, listen: Option<String>) -> Result<Config, Failure> {
+        Config::read(&Flags { config: self.config.clone(), data: self.data.clone(), listen })
+    }
+
+    pub fn client(&self) -> Result<Client, Failure> {
+        let Some(server) = &self.server else { return Ok(Client::local(&self.config(None)?.data())) };
+        let token = match &self.token_file {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| Failure::because(format!("cannot read the token in {}", path.display()), &error))?,
+            None => std::env::var("ORIEL_TOKEN").map_err(|_| {
+                Failure::usage("--server needs a token")
+                    .next("make one with `oriel token create LABEL --user NAME` on the server; put it into ORIEL_TOKEN or name its file with --token-file")
+            })?,
+        };
+        Client::remote(server, SecretString::from(token.trim().to_owned()), self.certificate.as_deref())
+    }
+}
+
+impl Cli {
+    /// Runs a command that talks to a server or to nobody; `serve` and `doctor` are started by `main`.
+    pub async fn run(self) -> Done {
+        let global = &self.global;
+        match self.command {
+            Command::Serve(serve) => serve.run(global).await,
+            Command::Doctor(doctor) => doctor.run(global).await,
+            Command::Image(command) => command.run(&global.client()?).await,
+            Command::Recipe(command) => command.run(&global.client()?).await,
+            Command::Pool(command) => command.run(&global.client()?).await,
+            Command::Desktop(command) => command.run(&global.client()?).await,
+            Command::User(command) => command.run(&global.client()?).await,
+            Command::Token(command) => command.run(&global.client()?).await,
+            Command::Operation(command) => command.run(&global.client()?).await,
+            Command::Session(command) => command.run(&global.client()?).await,
+            Command::Config(command) => command.run(global),
+            Command::Openapi => output::print(oriel_server::openapi_document().trim_end()),
+            Command::Version => output::print(concat!("oriel ", env!("CARGO_PKG_VERSION"))),
+        }
+    }
+}

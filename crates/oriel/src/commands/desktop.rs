@@ -1,0 +1,198 @@
+//! `oriel desktop`.
+
+use crate::{
+    cli::Json,
+    client::{Client, segment},
+    failure::{Done, Failure},
+    output::{self, Rows, age, or_dash, say, word},
+};
+use clap::{Subcommand, ValueEnum};
+use oriel_server::api::desktop::{Desktop, DesktopList, DesktopNew, StepState};
+use serde_json::{Value, json};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List everybody's desktops (with a token of somebody who is no admin: the own ones)
+    List(Json),
+    /// Make a desktop; it starts at once
+    Create {
+        /// Pool: id or name
+        pool: String,
+        /// Whose it is: id or name
+        #[arg(long, value_name = "USER")]
+        owner: Option<String>,
+        /// Name; the pool's name with a number when left out
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Show one desktop
+    Show {
+        /// Id or name
+        desktop: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Start it
+    Start {
+        /// Id or name
+        desktop: String,
+    },
+    /// Shut it down
+    Stop {
+        /// Id or name
+        desktop: String,
+    },
+    /// Shut it down and start it again
+    Restart {
+        /// Id or name
+        desktop: String,
+    },
+    /// Wipe it and make it again from its pool's image; what was stored on it is lost
+    Recycle {
+        /// Id or name
+        desktop: String,
+    },
+    /// Delete it with its disk
+    Delete {
+        /// Id or name
+        desktop: String,
+    },
+    /// Print the address that opens it in a browser
+    Open {
+        /// Id or name
+        desktop: String,
+        /// What to open
+        #[arg(long, value_enum, default_value_t = Kind::Rdp)]
+        kind: Kind,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Kind {
+    /// Its desktop
+    Rdp,
+    /// Its console
+    Vnc,
+    /// Its shell
+    Ssh,
+}
+
+impl Command {
+    pub async fn run(self, client: &Client) -> Done {
+        match self {
+            Self::List(Json { json: true }) => output::print_json(&list(client).await?),
+            Self::List(_) => {
+                let list = serde_json::from_value::<DesktopList>(list(client).await?).map_err(|error| {
+                    Failure::because("the server's answer is not what this program expects", &error)
+                })?;
+                let mut rows = Rows::new(
+                    ["name", "pool", "state", "user", "host", "connections", "changed"],
+                    "there are no desktops yet: make one with `oriel desktop create POOL --owner USER`",
+                )
+                .right(&[5]);
+                for desktop in list.desktops {
+                    rows.row([
+                        desktop.name.clone(),
+                        desktop.pool.name.clone(),
+                        state(&desktop),
+                        or_dash(desktop.user.as_deref()),
+                        or_dash(desktop.host.as_deref()),
+                        desktop.connections.to_string(),
+                        age(&desktop.changed_at),
+                    ]);
+                }
+                rows.print()
+            }
+            Self::Create { pool, owner, name } => {
+                let desktop: Desktop = client.post("/desktops", &DesktopNew { pool, owner, name }).await?;
+                say(format!("made desktop {}; it starts now: oriel desktop show {}", desktop.name, desktop.name));
+                output::print(&desktop.id)
+            }
+            Self::Show { desktop, json: Json { json: true } } => {
+                output::print_json(&client.get::<Value>(&path(&desktop)).await?)
+            }
+            Self::Show { desktop, .. } => show(&client.get(&path(&desktop)).await?),
+            Self::Start { desktop } => intend(client, &desktop, "start", "starts").await,
+            Self::Stop { desktop } => intend(client, &desktop, "stop", "shuts down").await,
+            Self::Restart { desktop } => intend(client, &desktop, "restart", "restarts").await,
+            Self::Recycle { desktop } => intend(client, &desktop, "recycle", "is made again").await,
+            Self::Delete { desktop } => {
+                client.delete(&path(&desktop)).await?;
+                say(format!("{desktop} is being deleted"));
+                Ok(())
+            }
+            Self::Open { desktop, kind } => {
+                let found: Desktop = client.get(&path(&desktop)).await?;
+                let base = client.browser_url().ok_or_else(|| {
+                    Failure::new("the server has not written down its address")
+                        .next("look at what `oriel serve` printed")
+                })?;
+                let kind = match kind {
+                    Kind::Rdp => "rdp",
+                    Kind::Vnc => "vnc",
+                    Kind::Ssh => "ssh",
+                };
+                output::print(&format!("{}/viewer/?desktop={}&kind={kind}", base.trim_end_matches('/'), found.id))
+            }
+        }
+    }
+}
+
+/// Everybody's for admins, the own ones for others.
+async fn list(client: &Client) -> Result<Value, Failure> {
+    match client.get("/desktops?all=true").await {
+        Err(failure) if failure.what.contains("administrator") => client.get("/desktops").await,
+        answer => answer,
+    }
+}
+
+fn path(desktop: &str) -> String {
+    format!("/desktops/{}", segment(desktop))
+}
+
+async fn intend(client: &Client, desktop: &str, what: &str, says: &str) -> Done {
+    let desktop: Desktop = client.post(&format!("{}/{what}", path(desktop)), &json!({})).await?;
+    say(format!("{} {says}", desktop.name));
+    Ok(())
+}
+
+/// The state with the step it is at.
+fn state(desktop: &Desktop) -> String {
+    match &desktop.step {
+        Some(step) => format!("{}, {}", word(&desktop.state), word(step)),
+        None => word(&desktop.state),
+    }
+}
+
+fn show(desktop: &Desktop) -> Done {
+    let facts = &desktop.facts;
+    let mut rows = Rows::new(["desktop", &desktop.name], "");
+    let mut row = |name: &str, value: String| rows.row([name.to_owned(), value]);
+    row("id", desktop.id.clone());
+    row("pool", desktop.pool.name.clone());
+    row("user", or_dash(desktop.user.as_deref()));
+    row("state", state(desktop));
+    row("wanted", word(&desktop.intent));
+    if let Some(failure) = &desktop.failure {
+        row("failure", failure.clone());
+    }
+    if desktop.start_steps.iter().any(|step| step.state == StepState::Now) {
+        for step in &desktop.start_steps {
+            row(&format!("  {}", word(&step.step)), word(&step.state));
+        }
+    }
+    row("host", or_dash(desktop.host.as_deref()));
+    row("image", or_dash(Some(&facts.image)));
+    row("size", format!("{} vCPUs, {} MiB", facts.vcpus, facts.memory_mib));
+    row("accelerator", or_dash(facts.accelerator.as_deref()));
+    if let Some(reason) = &facts.accelerator_reason {
+        row("  why", reason.clone());
+    }
+    if let Some(at) = &facts.started_at {
+        let took = facts.start_seconds.map(|seconds| format!(", ready after {seconds:.0} s")).unwrap_or_default();
+        row("started", format!("{}{took}", age(at)));
+    }
+    row("connections", desktop.connections.to_string());
+    row("made", age(&desktop.created_at));
+    rows.print()
+}

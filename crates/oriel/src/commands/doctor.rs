@@ -1,0 +1,102 @@
+//! `oriel doctor`: what works on this machine and what does not. Runs here, without a server.
+
+use crate::{
+    cli::{Global, Json},
+    failure::{Done, FAILED, Failure},
+    output,
+};
+use clap::Args;
+use oriel_compute::DoctorOptions;
+use oriel_model::{Finding, Severity};
+use serde_json::json;
+use std::fmt::Write as _;
+
+#[derive(Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Doctor {
+    pub async fn run(self, global: &Global) -> Done {
+        let config = global.config(None)?;
+        let options = DoctorOptions { data: config.data(), uri: config.get("libvirt_uri").to_owned() };
+        let findings = oriel_compute::doctor(&options).await;
+        if self.json.json {
+            output::print_json(&json!({"findings": findings}))?;
+        } else {
+            output::print(report(&findings).trim_end())?;
+        }
+        // Warnings are for people to weigh; only errors keep desktops from working.
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(Failure::silent(FAILED));
+        }
+        Ok(())
+    }
+}
+
+fn report(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let word = match finding.severity {
+            Severity::Ok => "ok",
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "ERROR",
+        };
+        writeln!(text, "{word:8} {:12} {}", finding.id, finding.reason).ok();
+        if finding.severity == Severity::Ok {
+            continue;
+        }
+        let indent = " ".repeat(22);
+        for evidence in &finding.evidence {
+            writeln!(text, "{indent}saw   {}: {}", evidence.path, first_line(&evidence.content)).ok();
+        }
+        for line in finding.fix.lines() {
+            writeln!(text, "{indent}fix   {line}").ok();
+        }
+        if !finding.source.is_empty() {
+            writeln!(text, "{indent}see   {}", finding.source).ok();
+        }
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    writeln!(text, "\n{}, {}", plural(errors, "error"), plural(warnings, "warning")).ok();
+    text
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oriel_model::FindingEvidence;
+
+    #[test]
+    fn good_news_is_one_line_and_bad_news_says_what_to_do() {
+        let finding = |id: &str, severity, fix: &str| Finding {
+            id: id.into(),
+            severity,
+            subject: "host".into(),
+            evidence: vec![FindingEvidence { path: "/dev/kvm".into(), content: "opens\nand more".into() }],
+            reason: "it is so".into(),
+            fix: fix.into(),
+            source: "https://example.org".into(),
+        };
+        let text =
+            report(&[finding("qemu", Severity::Ok, ""), finding("kvm", Severity::Warning, "modprobe kvm\nreboot")]);
+        insta::assert_snapshot!(text, @r"
+        ok       qemu         it is so
+        warning  kvm          it is so
+                              saw   /dev/kvm: opens
+                              fix   modprobe kvm
+                              fix   reboot
+                              see   https://example.org
+
+        0 errors, 1 warning
+        ");
+    }
+}

@@ -1,0 +1,144 @@
+//! `oriel image` and `oriel recipe`.
+
+use super::operation;
+use crate::{
+    cli::Json,
+    client::{Client, segment},
+    failure::{Done, Failure},
+    output::{self, Rows, age, bytes, say, word},
+};
+use clap::{Subcommand, ValueEnum};
+use oriel_server::api::{
+    image::{ImageList, ImageSource, RecipeList},
+    operation::Operation,
+};
+use serde_json::{Value, json};
+use std::path::Path;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List images, newest first
+    List(Json),
+    /// Build an image by a recipe
+    Build {
+        /// Recipe: see `oriel recipe list`
+        recipe: String,
+        /// Name of the image; the recipe's name when left out
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        watch: operation::Watch,
+    },
+    /// Import a qcow2, raw or cloud image
+    Import {
+        /// File on the server, or an https URL
+        from: String,
+        /// Name of the image
+        #[arg(long)]
+        name: String,
+        /// SHA-256 that the file must have
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        /// What runs in it
+        #[arg(long, value_enum, default_value_t = Os::Linux)]
+        os: Os,
+        #[command(flatten)]
+        watch: operation::Watch,
+    },
+    /// Delete an image that nothing uses
+    Delete {
+        /// Id, name (its newest version) or name:version
+        image: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Os {
+    Linux,
+    Windows,
+    Other,
+}
+
+#[derive(Subcommand)]
+pub enum RecipeCommand {
+    /// List recipes
+    List(Json),
+}
+
+impl Command {
+    pub async fn run(self, client: &Client) -> Done {
+        match self {
+            Self::List(Json { json: true }) => output::print_json(&client.get::<Value>("/images").await?),
+            Self::List(_) => {
+                let list: ImageList = client.get("/images").await?;
+                let mut rows = Rows::new(
+                    ["name", "version", "os", "state", "size", "disk", "desktops", "from", "made"],
+                    "there are no images yet: build one with `oriel image build debian-desktop`",
+                )
+                .right(&[1, 4, 5, 6]);
+                for image in list.images {
+                    rows.row([
+                        image.name,
+                        image.version.to_string(),
+                        word(&image.os),
+                        word(&image.state),
+                        bytes(image.file_bytes),
+                        bytes(image.virtual_bytes),
+                        image.desktops.to_string(),
+                        match image.source {
+                            ImageSource::Built { recipe, .. } => format!("recipe {recipe}"),
+                            ImageSource::Imported { from } => from,
+                        },
+                        age(&image.created_at),
+                    ]);
+                }
+                rows.print()
+            }
+            Self::Build { recipe, name, watch } => {
+                let body = json!({"recipe": recipe, "name": name});
+                let operation: Operation = client.post("/images/build", &body).await?;
+                watch.follow(client, operation).await
+            }
+            Self::Import { from, name, sha256, os, watch } => {
+                let os = match os {
+                    Os::Linux => "linux",
+                    Os::Windows => "windows",
+                    Os::Other => "other",
+                };
+                let body = json!({"from": absolute(&from)?, "name": name, "sha256": sha256, "os": os});
+                let operation: Operation = client.post("/images/import", &body).await?;
+                watch.follow(client, operation).await
+            }
+            Self::Delete { image } => {
+                client.delete(&format!("/images/{}", segment(&image))).await?;
+                say(format!("deleted image {image}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The server does not know this program's folder.
+fn absolute(from: &str) -> Result<String, Failure> {
+    if from.contains("://") {
+        return Ok(from.to_owned());
+    }
+    std::path::absolute(Path::new(from))
+        .map(|path| path.display().to_string())
+        .map_err(|error| Failure::because(format!("cannot find {from}"), &error))
+}
+
+impl RecipeCommand {
+    pub async fn run(self, client: &Client) -> Done {
+        let Self::List(Json { json }) = self;
+        if json {
+            return output::print_json(&client.get::<Value>("/recipes").await?);
+        }
+        let list: RecipeList = client.get("/recipes").await?;
+        let mut rows = Rows::new(["name", "title", "description"], "this server knows no recipes");
+        for recipe in list.recipes {
+            rows.row([recipe.name, recipe.title, recipe.description]);
+        }
+        rows.print()
+    }
+}

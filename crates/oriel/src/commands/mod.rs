@@ -1,0 +1,12 @@
+//! The commands, one file per noun.
+
+pub mod config;
+pub mod desktop;
+pub mod doctor;
+pub mod image;
+pub mod operation;
+pub mod pool;
+pub mod serve;
+pub mod session;
+pub mod token;
+pub mod user;

@@ -1,0 +1,161 @@
+//! `oriel pool`.
+
+use crate::{
+    cli::Json,
+    client::{Client, segment},
+    failure::{Done, Failure},
+    output::{self, Rows, age, say},
+};
+use clap::{Args, Subcommand};
+use oriel_server::api::pool::{Network, Pool, PoolChange, PoolList};
+use serde_json::{Value, json};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List pools
+    List(Json),
+    /// Make a pool
+    Create {
+        name: String,
+        /// Image: id, name (its newest version) or name:version
+        #[arg(long)]
+        image: String,
+        #[command(flatten)]
+        size: Size,
+        /// user, nat:NETWORK or bridge:BRIDGE
+        #[arg(long, default_value = "user")]
+        network: String,
+    },
+    /// Change a pool, for desktops made from now on
+    Set {
+        /// Id or name
+        pool: String,
+        /// Image: id, name (its newest version) or name:version
+        #[arg(long)]
+        image: Option<String>,
+        #[command(flatten)]
+        size: Size,
+    },
+    /// Delete a pool that has no desktops
+    Delete {
+        /// Id or name
+        pool: String,
+    },
+    /// Let a person use a pool
+    Allow {
+        /// Id or name
+        pool: String,
+        /// Id or name
+        user: String,
+    },
+    /// Let a person no longer use a pool
+    Deny {
+        /// Id or name
+        pool: String,
+        /// Id or name
+        user: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Size {
+    /// Virtual CPUs of a desktop
+    #[arg(long)]
+    vcpus: Option<u32>,
+    /// Memory of a desktop, in MiB
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
+    /// Disk of a desktop, in GiB
+    #[arg(long, value_name = "GIB")]
+    disk: Option<u64>,
+    /// Most desktops the pool may hold
+    #[arg(long, value_name = "COUNT")]
+    desktops_max: Option<u32>,
+    /// Keyboard layout: us, de, us(intl)
+    #[arg(long, value_name = "LAYOUT")]
+    keyboard: Option<String>,
+}
+
+impl Command {
+    pub async fn run(self, client: &Client) -> Done {
+        let path = |pool: &str| format!("/pools/{}", segment(pool));
+        match self {
+            Self::List(Json { json: true }) => output::print_json(&client.get::<Value>("/pools").await?),
+            Self::List(_) => {
+                let list: PoolList = client.get("/pools").await?;
+                let mut rows = Rows::new(
+                    ["name", "image", "vcpus", "memory", "disk", "network", "keyboard", "desktops", "users", "made"],
+                    "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
+                )
+                .right(&[2, 3, 4, 7]);
+                for pool in list.pools {
+                    rows.row([
+                        pool.name,
+                        format!("{}:{}", pool.image.name, pool.image.version),
+                        pool.vcpus.to_string(),
+                        format!("{} MiB", pool.memory_mib),
+                        format!("{} GiB", pool.disk_gib),
+                        match pool.network {
+                            Network::User => "user".to_owned(),
+                            Network::Nat { network } => format!("nat:{network}"),
+                            Network::Bridge { bridge } => format!("bridge:{bridge}"),
+                        },
+                        pool.keyboard,
+                        format!("{} of {}", pool.desktops, pool.desktops_max),
+                        output::or_dash(Some(
+                            &pool.users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>().join(", "),
+                        )),
+                        age(&pool.created_at),
+                    ]);
+                }
+                rows.print()
+            }
+            Self::Create { name, image, size, network } => {
+                let body = json!({
+                    "name": name, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
+                    "desktops_max": size.desktops_max, "keyboard": size.keyboard, "network": parse_network(&network)?,
+                });
+                let pool: Pool = client.post("/pools", &body).await?;
+                say(format!("made pool {} of {}:{}", pool.name, pool.image.name, pool.image.version));
+                output::print(&pool.id)
+            }
+            Self::Set { pool, image, size } => {
+                let change = PoolChange {
+                    image,
+                    vcpus: size.vcpus,
+                    memory_mib: size.memory,
+                    disk_gib: size.disk,
+                    desktops_max: size.desktops_max,
+                    keyboard: size.keyboard,
+                };
+                let pool: Pool = client.patch(&path(&pool), &change).await?;
+                say(format!("changed pool {}; desktops made from now on follow it", pool.name));
+                Ok(())
+            }
+            Self::Delete { pool } => {
+                client.delete(&path(&pool)).await?;
+                say(format!("deleted pool {pool}"));
+                Ok(())
+            }
+            Self::Allow { pool, user } => {
+                client.put(&format!("{}/users/{}", path(&pool), segment(&user))).await?;
+                say(format!("{user} may use {pool}"));
+                Ok(())
+            }
+            Self::Deny { pool, user } => {
+                client.delete(&format!("{}/users/{}", path(&pool), segment(&user))).await?;
+                say(format!("{user} may no longer use {pool}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn parse_network(text: &str) -> Result<Network, Failure> {
+    match text.split_once(':') {
+        None if text == "user" => Ok(Network::User),
+        Some(("nat", network)) => Ok(Network::Nat { network: network.to_owned() }),
+        Some(("bridge", bridge)) => Ok(Network::Bridge { bridge: bridge.to_owned() }),
+        _ => Err(Failure::usage(format!("{text:?} is no network")).next("use user, nat:NETWORK or bridge:BRIDGE")),
+    }
+}

@@ -1,0 +1,129 @@
+//! `oriel user`.
+
+use crate::{
+    cli::Json,
+    client::{Client, segment},
+    failure::{Done, Failure},
+    output::{self, Rows, age, say, word},
+};
+use clap::{Subcommand, ValueEnum};
+use oriel_server::api::user::{UserList, UserMade};
+use serde_json::{Value, json};
+use std::io::Read;
+
+/// Longest password read from stdin, in bytes.
+const PASSWORD_BYTES_MAX: u64 = 1024;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List people
+    List(Json),
+    /// Let a person in; prints a one-time password
+    Create {
+        name: String,
+        #[arg(long, value_enum, default_value_t = Role::User)]
+        role: Role,
+        /// Read the password from stdin rather than making a one-time password
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Change a person's role, lock out or let in again
+    Set {
+        /// Id or name
+        user: String,
+        #[arg(long, value_enum)]
+        role: Option<Role>,
+        /// true locks out and ends all sessions
+        #[arg(long)]
+        disabled: Option<bool>,
+    },
+    /// Delete a person who has no desktops
+    Delete {
+        /// Id or name
+        user: String,
+    },
+    /// Make a new one-time password and end all sessions of the person
+    ResetPassword {
+        /// Id or name
+        user: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Role {
+    Admin,
+    User,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::User => "user",
+        }
+    }
+}
+
+impl Command {
+    pub async fn run(self, client: &Client) -> Done {
+        let path = |user: &str| format!("/users/{}", segment(user));
+        match self {
+            Self::List(Json { json: true }) => output::print_json(&client.get::<Value>("/users").await?),
+            Self::List(_) => {
+                let list: UserList = client.get("/users").await?;
+                let mut rows = Rows::new(["name", "role", "state", "made"], "nobody may sign in yet");
+                for user in list.users {
+                    let state = match (user.disabled, user.must_change_password) {
+                        (true, _) => "locked out",
+                        (_, true) => "must change password",
+                        _ => "active",
+                    };
+                    rows.row([user.name, word(&user.role), state.to_owned(), age(&user.created_at)]);
+                }
+                rows.print()
+            }
+            Self::Create { name, role, password_stdin } => {
+                let password = password_stdin.then(read_password).transpose()?;
+                let body = json!({"name": name, "role": role.word(), "password": password});
+                made(&client.post("/users", &body).await?, "may sign in now")
+            }
+            Self::Set { user, role, disabled } => {
+                if role.is_none() && disabled.is_none() {
+                    return Err(Failure::usage("nothing to change").next("give --role or --disabled"));
+                }
+                let body = json!({"role": role.map(Role::word), "disabled": disabled});
+                made(&client.patch(&path(&user), &body).await?, "was changed")
+            }
+            Self::Delete { user } => {
+                client.delete(&path(&user)).await?;
+                say(format!("deleted user {user}"));
+                Ok(())
+            }
+            Self::ResetPassword { user } => {
+                let body = json!({"reset_password": true});
+                made(&client.patch(&path(&user), &body).await?, "was signed out everywhere")
+            }
+        }
+    }
+}
+
+fn made(made: &UserMade, says: &str) -> Done {
+    say(format!("{} {says}", made.user.name));
+    match &made.one_time_password {
+        Some(password) => {
+            say("one-time password, shown only here; it must be changed at the first login:");
+            output::print(password)
+        }
+        None => Ok(()),
+    }
+}
+
+fn read_password() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(PASSWORD_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::because("cannot read the password from stdin", &error))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,310 @@
+//! The configuration: one TOML file, environment overrides, flags. Every value knows where it came from.
+//!
+//! ```text
+//! default  ◀  oriel.toml (--config, or {data}/oriel.toml, or /etc/oriel/oriel.toml)  ◀  ORIEL_…  ◀  flag
+//! ```
+
+use crate::failure::Failure;
+use std::{
+    collections::BTreeMap,
+    env, fmt, fs,
+    path::{Path, PathBuf},
+};
+
+/// What the program listens on when nothing else is said.
+pub const LISTEN: &str = "127.0.0.1:8470";
+
+/// One thing that can be configured.
+pub struct Key {
+    pub name: &'static str,
+    pub about: &'static str,
+}
+
+/// Everything that can be configured. The environment's name is `ORIEL_` and the key in capitals.
+pub const KEYS: &[Key] = &[
+    Key { name: "accelerator", about: "auto, kvm or tcg: what desktops run on" },
+    Key { name: "cache", about: "folder of downloads and built images, shared by all data folders of this user" },
+    Key { name: "data", about: "folder of everything that is kept" },
+    Key { name: "database", about: "an SQLite file, or postgres://USER:PASSWORD@HOST/NAME" },
+    Key { name: "images", about: "folder of the images' files" },
+    Key { name: "libvirt_uri", about: "the libvirt that runs desktops" },
+    Key { name: "listen", about: "ADDRESS:PORT for browsers; TLS unless it is a loopback address" },
+    Key { name: "log", about: "what to log: error, warn, info, debug, or filters like oriel_rdp=debug,info" },
+    Key { name: "log_format", about: "text or json" },
+    Key { name: "tls_certificate", about: "PEM file with the certificate chain; an own one is made when unset" },
+    Key { name: "tls_key", about: "PEM file with its private key" },
+];
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File(PathBuf),
+    Environment(String),
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub config: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+    pub listen: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceleratorChoice {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+/// The effective configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+impl Config {
+    /// Reads everything there is. Errors: an unreadable file, an unknown key, a value that does not fit.
+    pub fn read(flags: &Flags) -> Result<Self, Failure> {
+        Self::merge(flags, |name| env::var(name).ok())
+    }
+
+    fn merge(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        let env = |name: &str| env(name).filter(|value| !value.is_empty());
+        // The data folder comes first: the file may be in it.
+        let data = flags
+            .data
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .or_else(|| env("ORIEL_DATA"))
+            .unwrap_or_else(|| default_folder("XDG_DATA_HOME", ".local/share", "/var/lib", &env));
+        let mut values = BTreeMap::new();
+        let file = file(flags, Path::new(&data), &env)?;
+        if let Some((path, table)) = &file {
+            for (key, value) in table {
+                let key = known(key, path)?;
+                values.insert(key.name, (text(key, value, path)?, Origin::File(path.clone())));
+            }
+        }
+        for key in KEYS {
+            let name = format!("ORIEL_{}", key.name.to_uppercase());
+            if let Some(value) = env(&name) {
+                values.insert(key.name, (value, Origin::Environment(name)));
+            }
+        }
+        if let Some(data) = &flags.data {
+            values.insert("data", (data.display().to_string(), Origin::Flag("--data")));
+        }
+        if let Some(listen) = &flags.listen {
+            values.insert("listen", (listen.clone(), Origin::Flag("--listen")));
+        }
+        let data = values.entry("data").or_insert((data, Origin::Default)).0.clone();
+        let below = |name: &str| Path::new(&data).join(name).display().to_string();
+        let uri = if rustix::process::geteuid().is_root() { "qemu:///system" } else { "qemu:///session" };
+        for (name, value) in [
+            ("accelerator", "auto".to_owned()),
+            ("cache", default_folder("XDG_CACHE_HOME", ".cache", "/var/cache", &env)),
+            ("database", below("oriel.db")),
+            ("images", below("images")),
+            ("libvirt_uri", uri.to_owned()),
+            ("listen", LISTEN.to_owned()),
+            ("log", "info".to_owned()),
+            ("log_format", "text".to_owned()),
+        ] {
+            values.entry(name).or_insert((value, Origin::Default));
+        }
+        let config = Self { values };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        self.accelerator()?;
+        let wrong = |key: &str, value: &str, fit: &str| {
+            let from = self.values.get(key).map(|(_, origin)| origin.to_string()).unwrap_or_default();
+            Err(Failure::usage(format!("{key} = {value:?} (from {from}) does not fit")).next(fit))
+        };
+        if !["text", "json"].contains(&self.get("log_format")) {
+            return wrong("log_format", self.get("log_format"), "use text or json");
+        }
+        if self.path("tls_certificate").is_some() != self.path("tls_key").is_some() {
+            return wrong(
+                "tls_certificate",
+                self.get("tls_certificate"),
+                "set tls_certificate and tls_key together, or neither",
+            );
+        }
+        Ok(())
+    }
+
+    /// The value of a key of [`KEYS`]; empty when it has none.
+    pub fn get(&self, key: &str) -> &str {
+        self.values.get(key).map_or("", |(value, _)| value)
+    }
+
+    pub fn path(&self, key: &str) -> Option<PathBuf> {
+        Some(self.get(key)).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    pub fn data(&self) -> PathBuf {
+        PathBuf::from(self.get("data"))
+    }
+
+    pub fn accelerator(&self) -> Result<AcceleratorChoice, Failure> {
+        match self.get("accelerator") {
+            "auto" => Ok(AcceleratorChoice::Auto),
+            "kvm" => Ok(AcceleratorChoice::Kvm),
+            "tcg" => Ok(AcceleratorChoice::Tcg),
+            other => Err(Failure::usage(format!("accelerator = {other:?} does not fit")).next("use auto, kvm or tcg")),
+        }
+    }
+
+    /// Every key with its value, secrets hidden, and where it came from.
+    pub fn shown(&self) -> Vec<(&'static Key, Option<String>, String)> {
+        KEYS.iter()
+            .map(|key| match self.values.get(key.name) {
+                Some((value, origin)) => (key, Some(hidden(key.name, value)), origin.to_string()),
+                None => (key, None, "unset".to_owned()),
+            })
+            .collect()
+    }
+}
+
+fn file(
+    flags: &Flags,
+    data: &Path,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<(PathBuf, toml::Table)>, Failure> {
+    let asked = flags.config.clone().or_else(|| env("ORIEL_CONFIG").map(PathBuf::from));
+    let path = match asked {
+        Some(path) => path,
+        None => {
+            match [data.join("oriel.toml"), PathBuf::from("/etc/oriel/oriel.toml")].into_iter().find(|p| p.exists()) {
+                Some(path) => path,
+                None => return Ok(None),
+            }
+        }
+    };
+    let what = format!("cannot read the configuration {}", path.display());
+    let text =
+        fs::read_to_string(&path).map_err(|error| Failure::because(&what, &error).code(crate::failure::USAGE))?;
+    let table = text.parse().map_err(|error: toml::de::Error| {
+        Failure::usage(what).next(format!("mend the file: {}", error.to_string().trim_end()))
+    })?;
+    Ok(Some((path, table)))
+}
+
+fn known(name: &str, path: &Path) -> Result<&'static Key, Failure> {
+    KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
+        let near = KEYS
+            .iter()
+            .map(|key| (strsim::damerau_levenshtein(key.name, name), key.name))
+            .min()
+            .filter(|(distance, _)| *distance <= 3);
+        let next = match near {
+            Some((_, near)) => format!("did you mean `{near}`?"),
+            None => format!("known keys: {}", KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")),
+        };
+        Failure::usage(format!("{} sets `{name}`, which is no key of Oriel's configuration", path.display())).next(next)
+    })
+}
+
+fn text(key: &Key, value: &toml::Value, path: &Path) -> Result<String, Failure> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(truth) => Ok(truth.to_string()),
+        _ => Err(Failure::usage(format!("{} sets `{}` to something that is no text", path.display(), key.name))
+            .next(format!("write {} = \"…\" ({})", key.name, key.about))),
+    }
+}
+
+/// A folder of Oriel's own: below the system's for root, below the person's otherwise.
+fn default_folder(variable: &str, home: &str, system: &str, env: &impl Fn(&str) -> Option<String>) -> String {
+    if let Some(folder) = env(variable) {
+        return Path::new(&folder).join("oriel").display().to_string();
+    }
+    if rustix::process::geteuid().is_root() && system != "/var/cache" {
+        return Path::new(system).join("oriel").display().to_string();
+    }
+    let folder = env("HOME").map_or_else(|| PathBuf::from(system), |person| Path::new(&person).join(home));
+    folder.join("oriel").display().to_string()
+}
+
+/// A password inside an address is nobody's business.
+fn hidden(key: &str, value: &str) -> String {
+    if key != "database" || !value.contains("://") {
+        return value.to_owned();
+    }
+    match url::Url::parse(value) {
+        Ok(mut url) => {
+            if url.password().is_some() {
+                url.set_password(Some("hidden")).ok();
+            }
+            if url.query().is_some() {
+                url.set_query(Some("hidden"));
+            }
+            url.to_string()
+        }
+        Err(_) => "hidden".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn later_layers_win_and_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("oriel.toml");
+        fs::write(&file, "listen = \"127.0.0.1:1\"\nlog = \"debug\"\ndatabase = \"postgres://u:secret@h/d\"\n")
+            .unwrap();
+        let flags = Flags { data: Some(folder.path().to_owned()), listen: Some("127.0.0.1:3".into()), config: None };
+        let env = |name: &str| (name == "ORIEL_LOG").then(|| "warn".to_owned());
+        let config = Config::merge(&flags, env).unwrap();
+        assert_eq!(config.get("listen"), "127.0.0.1:3");
+        assert_eq!(config.get("log"), "warn");
+        let shown: BTreeMap<_, _> =
+            config.shown().into_iter().map(|(key, value, from)| (key.name, (value, from))).collect();
+        assert_eq!(shown["listen"].1, "--listen");
+        assert_eq!(shown["log"].1, "ORIEL_LOG");
+        assert_eq!(shown["database"].0.as_deref(), Some("postgres://u:hidden@h/d"));
+        assert_eq!(shown["database"].1, file.display().to_string());
+        assert_eq!(shown["accelerator"], (Some("auto".into()), "default".into()));
+        assert_eq!(shown["tls_key"], (None, "unset".into()));
+    }
+
+    #[test]
+    fn wrong_keys_and_values_say_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().to_owned()), ..Flags::default() };
+        let fails = |text: &str| {
+            fs::write(folder.path().join("oriel.toml"), text).unwrap();
+            Config::merge(&flags, nothing).unwrap_err()
+        };
+        assert_eq!(fails("lisen = \"x\"").next_step.as_deref(), Some("did you mean `listen`?"));
+        assert!(fails("colour = 1").next_step.unwrap().starts_with("known keys:"));
+        assert_eq!(fails("accelerator = \"fast\"").next_step.as_deref(), Some("use auto, kvm or tcg"));
+        assert!(fails("listen = [1]").what.contains("no text"));
+        assert!(fails("listen = ").next_step.unwrap().contains("mend the file"));
+        assert!(fails("tls_key = \"a\"").next_step.unwrap().contains("together"));
+    }
+}
