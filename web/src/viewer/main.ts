@@ -504,8 +504,18 @@ async function start(): Promise<void> {
   keyboard.caps = caps;
   guessed = guessLayout(caps, navigator.language);
   layouts.guess(guessed);
-  if (isTerminal) await startTerminal();
-  else startScreen();
+  try {
+    if (isTerminal) await startTerminal();
+    else startScreen();
+  } catch (error) {
+    console.error(error);
+    const text = isTerminal
+      ? "A part of this page could not be loaded. Reload the page; if that does not help, the server may have been updated just now."
+      : "It cannot draw beside the page (OffscreenCanvas). Use a current Chrome, Edge or Firefox, or Safari from 16.4 on.";
+    const title = isTerminal ? "The terminal could not be loaded" : "This browser cannot show the desktop";
+    onPhase({ name: "ended", ending: { title, text, action: "none" } });
+    return;
+  }
   marks.started = epoch();
   session.start();
 }

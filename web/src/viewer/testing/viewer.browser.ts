@@ -413,6 +413,17 @@ describe("a connection", () => {
     await page.getByText("the machine is still starting its desktop").waitFor();
   });
 
+  it("in a browser that is too old says so", async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    pages.push(page);
+    await page.addInitScript(() =>
+      Reflect.deleteProperty(HTMLCanvasElement.prototype, "transferControlToOffscreen"),
+    );
+    await page.goto(`${address}/viewer/?desktop=d1&kind=rdp`);
+    await page.getByRole("heading", { name: "This browser cannot show the desktop" }).waitFor();
+  });
+
   it("with a server that breaks the protocol ends with a sentence", async () => {
     const page = await open();
     await live(page);

@@ -1,0 +1,241 @@
+/** A person with a browser at a running Oriel: signs in, opens desktops, uses shells. By roles and labels only. */
+import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
+import { launch } from "../src/viewer/testing/browser.mjs";
+
+export type Desktop = { id: string; name: string; state: string; kinds: string[] };
+export type Kind = "rdp" | "vnc" | "ssh";
+
+function need(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set; ./test e2e sets it`);
+  return value;
+}
+
+export const address = need("ORIEL_URL").replace(/\/$/, "");
+export const person = { name: need("ORIEL_USER"), password: need("ORIEL_PASSWORD") };
+
+export class Visit {
+  /** What the browser complained about: a content-policy violation, an exception. */
+  readonly complaints: string[] = [];
+
+  private constructor(
+    private readonly browser: Browser,
+    readonly context: BrowserContext,
+  ) {}
+
+  static async start(layout = "de"): Promise<Visit> {
+    const browser = await launch();
+    const context = await browser.newContext({
+      // The demo's certificate is its own.
+      ignoreHTTPSErrors: true,
+      viewport: { width: 1280, height: 800 },
+      permissions: ["clipboard-read", "clipboard-write"],
+      locale: "en-GB",
+    });
+    context.setDefaultTimeout(90_000);
+    await context.addInitScript((chosen) => localStorage.setItem("oriel.keyboard", chosen), layout);
+    return new Visit(browser, context);
+  }
+
+  async page(path = "/"): Promise<Page> {
+    const page = await this.context.newPage();
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error" && !/Failed to load resource/.test(message.text())) {
+        this.complaints.push(message.text());
+      }
+    });
+    await page.goto(address + path);
+    return page;
+  }
+
+  async signIn(): Promise<Page> {
+    const page = await this.page();
+    await page.getByLabel("Name").fill(person.name);
+    await page.getByLabel("Password").fill(person.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { name: "My desktops" }).waitFor();
+    return page;
+  }
+
+  /** The desktop these tests use. */
+  async desktop(page: Page): Promise<Desktop> {
+    const desktops = await page.evaluate(async () => {
+      const answer = await fetch("/api/v1/desktops");
+      return ((await answer.json()) as { desktops: Desktop[] }).desktops;
+    });
+    const wanted = process.env.ORIEL_DESKTOP;
+    const found = desktops.find((one) => (wanted ? one.name === wanted : one.kinds.includes("rdp")));
+    if (!found) throw new Error(`there is no desktop ${wanted ?? "of one's own"}`);
+    return found;
+  }
+
+  async view(desktop: Desktop, kind: Kind): Promise<Viewer> {
+    const page = await this.page(`/viewer/?desktop=${desktop.id}&kind=${kind}`);
+    await page.waitForFunction(
+      () => window.oriel?.phase === "live" || window.oriel?.phase === "ended",
+      null,
+      {
+        timeout: 200_000,
+      },
+    );
+    const viewer = new Viewer(page, await this.context.newCDPSession(page));
+    const phase = await page.evaluate(() => window.oriel?.phase);
+    if (phase !== "live")
+      throw new Error(`the ${kind} viewer ended: ${await page.getByRole("main").innerText()}`);
+    return viewer;
+  }
+
+  async shell(desktop: Desktop): Promise<Shell> {
+    const viewer = await this.view(desktop, "ssh");
+    const shell = new Shell(viewer.page);
+    await shell.run("stty -echo; unset PROMPT_COMMAND; PS1=");
+    return shell;
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+  }
+}
+
+/** Physical keys of a German keyboard for the characters that tests type. */
+const GERMAN: Readonly<Record<string, readonly [code: string, level: "" | "shift" | "altgr"]>> = {
+  ä: ["Quote", ""],
+  ö: ["Semicolon", ""],
+  ü: ["BracketLeft", ""],
+  ß: ["Minus", ""],
+  y: ["KeyZ", ""],
+  z: ["KeyY", ""],
+  " ": ["Space", ""],
+  "-": ["Slash", ""],
+  ".": ["Period", ""],
+  "/": ["Digit7", "shift"],
+  "&": ["Digit6", "shift"],
+  ">": ["IntlBackslash", "shift"],
+  "<": ["IntlBackslash", ""],
+  "'": ["Backslash", "shift"],
+  "\n": ["Enter", ""],
+  "€": ["KeyE", "altgr"],
+  "@": ["KeyQ", "altgr"],
+  "{": ["Digit7", "altgr"],
+  "}": ["Digit0", "altgr"],
+};
+
+export class Viewer {
+  constructor(
+    readonly page: Page,
+    private readonly devtools: CDPSession,
+  ) {}
+
+  /** Types as someone at a German keyboard does: physical keys, Shift and AltGr. */
+  async type(text: string): Promise<void> {
+    for (const character of text) {
+      const [code, level] =
+        GERMAN[character] ??
+        (/[a-z]/.test(character)
+          ? [`Key${character.toUpperCase()}`, ""]
+          : /[A-Z]/.test(character)
+            ? [`Key${character}`, "shift"]
+            : [`Digit${character}`, ""]);
+      const modifier = {
+        "": null,
+        shift: ["ShiftLeft", "Shift", 1],
+        altgr: ["AltRight", "AltGraph", 2],
+      } as const;
+      const held = modifier[level as "" | "shift" | "altgr"];
+      const modifiers = level === "shift" ? 8 : 0;
+      if (held) await this.key("keyDown", held[0], held[1], { location: held[2], modifiers });
+      const key = character === "\n" ? "Enter" : character;
+      await this.key("keyDown", code, key, { modifiers });
+      await this.key("keyUp", code, key, { modifiers });
+      if (held) await this.key("keyUp", held[0], held[1], { location: held[2] });
+      await this.page.waitForTimeout(30);
+    }
+  }
+
+  key(type: "keyDown" | "keyUp", code: string, key: string, more: object = {}): Promise<unknown> {
+    return this.devtools.send("Input.dispatchKeyEvent", { type, code, key, ...more });
+  }
+
+  async stats(): Promise<Record<string, number>> {
+    return (await this.page.evaluate(() => window.oriel?.stats())) as Record<string, number>;
+  }
+
+  /** The picture as RGBA, row by row. */
+  async picture(): Promise<Picture> {
+    return decode(
+      this.page,
+      await this.page.evaluate(async () => {
+        const blob = await window.oriel?.snapshot();
+        const bytes = new Uint8Array((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
+        let text = "";
+        for (let at = 0; at < bytes.length; at += 8192)
+          text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+        return btoa(text);
+      }),
+    );
+  }
+}
+
+export type Picture = { width: number; height: number; grid: number[][] };
+
+/** Averages of a PNG (base64) over cells of 32 by 32 pixels: enough to compare, small enough to hand over. */
+export async function decode(page: Page, png: string): Promise<Picture> {
+  return page.evaluate(async (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const context = canvas.getContext("2d");
+    if (!context) throw new Error("no canvas");
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+    const grid: number[][] = [];
+    for (let y = 0; y + 32 <= bitmap.height; y += 32) {
+      for (let x = 0; x + 32 <= bitmap.width; x += 32) {
+        const sum = [0, 0, 0];
+        for (let dy = 0; dy < 32; dy += 1) {
+          for (let dx = 0; dx < 32; dx += 1) {
+            const at = ((y + dy) * bitmap.width + x + dx) * 4;
+            for (let part = 0; part < 3; part += 1) sum[part] = (sum[part] ?? 0) + (data[at + part] ?? 0);
+          }
+        }
+        grid.push(sum.map((value) => value / 1024));
+      }
+    }
+    return { width: bitmap.width, height: bitmap.height, grid };
+  }, png);
+}
+
+/** How many cells of two pictures differ by more than `slack` in any colour; all of them when the sizes do. */
+export function differing(a: Picture, b: Picture, slack: number): number {
+  if (a.width !== b.width || a.height !== b.height) return Math.max(a.grid.length, b.grid.length);
+  return a.grid.filter((cell, index) =>
+    cell.some((value, part) => Math.abs(value - (b.grid[index]?.[part] ?? 0)) > slack),
+  ).length;
+}
+
+/** A guest's shell through Oriel's own terminal. */
+export class Shell {
+  #count = 0;
+
+  constructor(readonly page: Page) {}
+
+  /** Runs a command and gives what it wrote; fails when the command does. */
+  async run(command: string): Promise<string> {
+    this.#count += 1;
+    const mark = `${Date.now().toString(36)}${this.#count}`;
+    // The marks are put together by the shell, so that its echo of the line is not taken for them.
+    await this.page.getByRole("main").locator("textarea").focus();
+    await this.page.keyboard.insertText(
+      `printf 'be''gin-${mark}\\n'; ${command}; printf 'e''nd-${mark}-%s.\\n' $?`,
+    );
+    await this.page.keyboard.press("Enter");
+    await this.page.waitForFunction((end) => window.oriel?.terminalText().includes(end), `end-${mark}-`, {
+      timeout: 120_000,
+    });
+    const text = (await this.page.evaluate(() => window.oriel?.terminalText())) ?? "";
+    const [, body = "", code = ""] = new RegExp(`begin-${mark}\\n([^]*?)end-${mark}-(\\d+)`).exec(text) ?? [];
+    if (code !== "0") throw new Error(`${command}: exit status ${code}: ${body}`);
+    return body.trimEnd();
+  }
+}
