@@ -26,7 +26,8 @@ export const desktopsQuery = (all: boolean) =>
     queryKey: ["desktops", { all }],
     queryFn: async (): Promise<Schemas["Desktop"][]> => {
       const init = { params: { query: all ? { all } : {} } };
-      return (await answer(client.GET("/api/v1/desktops", init as never))).desktops;
+      const got = client.GET("/api/v1/desktops", init as never);
+      return (await answer<Schemas["DesktopList"]>(got)).desktops;
     },
     refetchInterval: (q) => (q.state.data?.some(isMoving) ? MOVING_MS : IDLE_MS / 2),
   });

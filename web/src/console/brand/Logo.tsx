@@ -4,7 +4,7 @@ export function Logo({ size = 36 }: { size?: number }) {
     <svg viewBox="0 0 32 32" width={size} height={size} aria-hidden="true" focusable="false" className="logo">
       <rect x="1" y="1" width="30" height="30" rx="5" fill="#1d2b4f" />
       <path
-        d="M1 9h6M4 15h3M1 21h6M25 9h6M25 15h3M25 21h6"
+        d="M2.5 9H6M2.5 15H5M2.5 21H6M26 9h3.5M27 15h2.5M26 21h3.5"
         stroke="#40568a"
         strokeWidth="1.5"
         strokeLinecap="round"

@@ -34,7 +34,7 @@ export function Account() {
     <>
       <PageHead
         title="Password and tokens"
-        about={`Signed in as ${me.name}${me.role === "admin" ? ", an admin" : ""}.`}
+        about={`Signed in as ${me.name}${me.role === "admin" ? " · Admin" : ""}`}
       />
       <PageSection isFilled>
         <Grid hasGutter>
@@ -101,9 +101,9 @@ function Tokens() {
               <Table aria-label="API tokens" variant="compact">
                 <Thead>
                   <Tr>
-                    <Th>Label</Th>
-                    <Th>Made</Th>
-                    <Th>Ends</Th>
+                    <Th modifier="nowrap">Label</Th>
+                    <Th modifier="nowrap">Made</Th>
+                    <Th modifier="nowrap">Ends</Th>
                     <Th screenReaderText="Delete" />
                   </Tr>
                 </Thead>

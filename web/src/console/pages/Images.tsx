@@ -81,12 +81,12 @@ function Inside() {
               <Table aria-label="Images" variant="compact">
                 <Thead>
                   <Tr>
-                    <Th>Name</Th>
-                    <Th>Version</Th>
-                    <Th>Size</Th>
-                    <Th>From</Th>
-                    <Th>Desktops</Th>
-                    <Th>Made</Th>
+                    <Th modifier="nowrap">Name</Th>
+                    <Th modifier="nowrap">Version</Th>
+                    <Th modifier="nowrap">Size</Th>
+                    <Th modifier="nowrap">From</Th>
+                    <Th modifier="nowrap">Desktops</Th>
+                    <Th modifier="nowrap">Made</Th>
                     <Th screenReaderText="Actions" />
                   </Tr>
                 </Thead>
@@ -208,15 +208,13 @@ function InTheMaking() {
     <ul className="making" aria-label="Images in the making">
       {running.map((o) => (
         <li key={o.id}>
+          <Link to="/operations" search={{ id: o.id }}>
+            {o.title}
+          </Link>
           <Progress
             value={Math.round(o.progress * 100)}
-            title={
-              <Link to="/operations" search={{ id: o.id }}>
-                {o.title}
-              </Link>
-            }
             helperText={o.step || "Waiting for its turn"}
-            aria-label={o.title}
+            aria-label={`Progress of ${o.title}`}
             size={ProgressSize.sm}
           />
         </li>

@@ -83,12 +83,12 @@ function Inside() {
             <Table aria-label="Pools" variant="compact">
               <Thead>
                 <Tr>
-                  <Th>Name</Th>
-                  <Th>Image</Th>
-                  <Th>Each desktop</Th>
-                  <Th>Network</Th>
-                  <Th>Desktops</Th>
-                  <Th>People</Th>
+                  <Th modifier="nowrap">Name</Th>
+                  <Th modifier="nowrap">Image</Th>
+                  <Th modifier="nowrap">Each desktop</Th>
+                  <Th modifier="nowrap">Network</Th>
+                  <Th modifier="nowrap">Desktops</Th>
+                  <Th modifier="nowrap">People</Th>
                   <Th screenReaderText="Add a desktop" />
                   <Th screenReaderText="Actions" />
                 </Tr>

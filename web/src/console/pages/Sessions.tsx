@@ -50,12 +50,12 @@ function Inside() {
             <Table aria-label="Sessions" variant="compact">
               <Thead>
                 <Tr>
-                  <Th>Person</Th>
-                  <Th>Desktop</Th>
-                  <Th>What</Th>
-                  <Th>Viewers</Th>
-                  <Th>Traffic</Th>
-                  <Th>Since</Th>
+                  <Th modifier="nowrap">Person</Th>
+                  <Th modifier="nowrap">Desktop</Th>
+                  <Th modifier="nowrap">What</Th>
+                  <Th modifier="nowrap">Viewers</Th>
+                  <Th modifier="nowrap">Traffic</Th>
+                  <Th modifier="nowrap">Since</Th>
                   <Th screenReaderText="End" />
                 </Tr>
               </Thead>

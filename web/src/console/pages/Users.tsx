@@ -75,10 +75,10 @@ function Inside() {
           <Table aria-label="Users" variant="compact">
             <Thead>
               <Tr>
-                <Th>Name</Th>
-                <Th>Role</Th>
-                <Th>State</Th>
-                <Th>Since</Th>
+                <Th modifier="nowrap">Name</Th>
+                <Th modifier="nowrap">Role</Th>
+                <Th modifier="nowrap">State</Th>
+                <Th modifier="nowrap">Since</Th>
                 <Th screenReaderText="Actions" />
               </Tr>
             </Thead>
@@ -214,7 +214,7 @@ function State({ user }: { user: User }) {
   if (user.must_change_password) {
     return (
       <Label isCompact color="blue">
-        Has a one-time password
+        One-time password
       </Label>
     );
   }

@@ -37,7 +37,6 @@ export function Field(p: FieldProps) {
         validated={p.fault ? "error" : "default"}
         aria-describedby={p.help || p.fault ? `${id}-help` : undefined}
         autoComplete={p.autoComplete ?? "off"}
-        // biome-ignore lint/a11y/noAutofocus: only in dialogues and on the sign-in page, whose purpose the field is
         autoFocus={p.autoFocus}
         placeholder={p.placeholder}
         isRequired={p.required}

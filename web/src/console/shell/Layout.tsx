@@ -122,8 +122,13 @@ export function Layout() {
 
 function Places({ places, path }: { places: Place[]; path: string }) {
   return places.map(({ to, text, icon: Icon }) => (
-    <NavItem key={to} itemId={to} isActive={path === to} icon={<Icon />}>
-      <Link to={to}>{text}</Link>
+    <NavItem key={to} itemId={to} isActive={path === to}>
+      <Link to={to}>
+        <span className="pf-v6-c-nav__link-icon">
+          <Icon />
+        </span>
+        <span className="pf-v6-c-nav__link-text">{text}</span>
+      </Link>
     </NavItem>
   ));
 }

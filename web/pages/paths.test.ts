@@ -1,0 +1,230 @@
+/** The main paths, as a person walks them: by role and label. */
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { accessible, browsing, dialogue, heading, signIn } from "./browser";
+
+const visit = browsing();
+const button = (page: Page, name: string | RegExp) =>
+  page.getByRole("button", { name, exact: typeof name === "string" });
+const card = (page: Page, name: string) => page.getByRole("article", { name });
+
+test("signing in: refusals say what to do, a first password is changed, signing out forgets", async () => {
+  const { page, context } = await visit(null, "/host");
+  await signIn(page, "admin", "wrong");
+  await page.getByText("The name or the password is wrong.").waitFor();
+  await signIn(page, "too-many");
+  await page.getByText("Wait a minute, then try again.").waitFor();
+
+  await signIn(page, "newcomer");
+  await heading(page, "Choose your password").waitFor();
+  await page.getByLabel("One-time password").fill("password");
+  await page.getByLabel(/^New password(?! again)/).fill("short");
+  await button(page, "Set password and go on").hover();
+  await page.getByText("The new password needs at least 10 characters").waitFor();
+  await page.getByLabel(/^New password(?! again)/).fill("a lantern in the window");
+  await page.getByLabel("New password again").fill("a lantern in the window");
+  await button(page, "Set password and go on").click();
+  // The address that was asked for first; this person may not see it.
+  await page.getByText("This page is for admins").waitFor();
+  await page.getByRole("link", { name: "My desktops", exact: true }).click();
+  await page.getByText("No desktops yet").waitFor();
+
+  await button(page, "Account: newcomer").click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await heading(page, "Sign in").waitFor();
+  await context.close();
+});
+
+test("a desktop: opens in a tab of its own, starts step by step, is deleted only after asking", async () => {
+  const { page, context, url } = await visit("admin");
+  const open = page.getByRole("link", { name: /^Open studio-1/ });
+  await open.waitFor();
+  expect(await open.getAttribute("href")).toMatch(/^\/viewer\/\?desktop=[^&]+&kind=rdp$/);
+  expect(await open.getAttribute("target")).toBe("oriel-studio-1-rdp");
+  await page.getByRole("link", { name: /^Start and open studio-3/ }).waitFor();
+
+  // What failed says why, and its buttons say why not.
+  const failed = card(page, "render-1");
+  await failed.getByText(/no space left on/).waitFor();
+  await failed.getByText("Shell").hover();
+  await page.getByRole("tooltip").getByText("It failed: see the reason on the card").waitFor();
+
+  await button(page, "Actions for studio-3").click();
+  await page.getByRole("menuitem", { name: /^Start/ }).click();
+  await page.getByText("studio-3 is starting").first().waitFor();
+  await card(page, "studio-3").getByRole("list", { name: "Start progress" }).waitFor();
+  await card(page, "studio-3").getByText("Ready").waitFor({ timeout: 20_000 });
+
+  await button(page, "Actions for studio-3").click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
+  const ask = dialogue(page, /Delete studio-3/);
+  await ask.getByText("Everything on its disk is lost").waitFor();
+  await accessible(page, "the question before deleting");
+  await ask.getByRole("button", { name: "Delete desktop" }).click();
+  await card(page, "studio-3").waitFor({ state: "detached", timeout: 20_000 });
+
+  await button(page, "Everyone's").click();
+  await heading(page, "Everyone's desktops").waitFor();
+  expect(page.url()).toBe(`${url}/?all=true`);
+  await context.close();
+});
+
+test("from an image to a desktop for someone", async () => {
+  const { page, context } = await visit("admin");
+  const nav = page.getByRole("navigation", { name: "Pages" });
+  await nav.getByRole("link", { name: "Images" }).click();
+  await heading(page, "Images").waitFor();
+  await button(page, "Build from a recipe").click();
+  const build = dialogue(page, "Build an image");
+  await build.getByLabel("Debian minimal").check();
+  await build.getByLabel("Name").fill("Not A Name");
+  await build.getByText(/lowercase letters, digits/).waitFor();
+  await build.getByLabel("Name").fill("refused");
+  await build.getByRole("button", { name: "Build" }).click();
+  await build.getByText("The image was refused by the mock.").waitFor();
+  await build.getByLabel("Name").fill("tiny");
+  await accessible(page, "building an image");
+  await build.getByRole("button", { name: "Build" }).click();
+  await page.getByRole("list", { name: "Images in the making" }).getByText("Build image tiny").waitFor();
+
+  await button(page, "Import").click();
+  const bring = dialogue(page, "Import an image");
+  await bring.getByLabel("From").fill("relative.qcow2");
+  await bring.getByText("Use an absolute path on the server, or an https:// address").waitFor();
+  await bring.getByRole("button", { name: "Cancel" }).click();
+
+  await nav.getByRole("link", { name: "Pools" }).click();
+  await button(page, "New pool").click();
+  const form = dialogue(page, "New pool");
+  await form.getByLabel("Name").fill("office");
+  await form.getByLabel("CPUs").fill("4");
+  await accessible(page, "making a pool");
+  await form.getByRole("button", { name: "Make pool" }).click();
+  await page.getByText("The pool office was made").first().waitFor();
+
+  await button(page, "People with access to office: 0").click();
+  const people = dialogue(page, "People with access to office");
+  await people.getByLabel("Give access to").selectOption("mira");
+  await people.getByRole("button", { name: "Give access" }).click();
+  await people.getByRole("button", { name: "Take access from mira" }).waitFor();
+  await people.getByRole("button", { name: "Done" }).click();
+
+  await button(page, "Add a desktop to office").click();
+  const add = dialogue(page, "Add a desktop from office");
+  await add.getByLabel("For").selectOption("mira");
+  await add.getByRole("button", { name: "Add desktop" }).click();
+  await page.getByText("office-1 is on its way").first().waitFor();
+  await page.getByRole("link", { name: "Watch it start" }).click();
+  await card(page, "office-1").getByText("for mira").waitFor();
+  await context.close();
+});
+
+test("users: the one-time password is shown once, refusals stay in the form", async () => {
+  const { page, context } = await visit("admin", "/users");
+  await button(page, "New user").click();
+  const form = dialogue(page, "New user");
+  await form.getByLabel("Name").fill("taken");
+  await page.keyboard.press("Enter");
+  await form.getByText("There is a user named taken already.").waitFor();
+  await form.getByLabel("Name").fill("lena");
+  await page.keyboard.press("Enter");
+  const secret = dialogue(page, "A password for lena");
+  expect(await secret.getByRole("textbox", { name: "One-time password" }).inputValue()).toBe(
+    "brick-lantern-quiet-harbour",
+  );
+  await accessible(page, "the one-time password");
+  await secret.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("gridcell", { name: "lena" }).waitFor();
+
+  await button(page, "Actions for mira").click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
+  await dialogue(page, /Delete mira/)
+    .getByRole("button", { name: "Delete user" })
+    .click();
+  await page.getByText("Mira still has desktops.").waitFor();
+  await context.close();
+});
+
+test("operations, sessions, tokens and the doctor", async () => {
+  const { page, context, url } = await visit("admin", "/operations");
+  const running = page.getByRole("article", { name: "Build image debian-desktop" }).first();
+  await running.getByRole("progressbar").waitFor();
+  await running.getByRole("button", { name: /^Show the log/ }).click();
+  await running.getByRole("region", { name: /^Log of/ }).waitFor();
+  await running.getByRole("button", { name: /^Cancel/ }).click();
+  await running.getByRole("button", { name: /^Resume/ }).waitFor();
+
+  await page.goto(`${url}/sessions`);
+  await button(page, "End the connection of mira to studio-4").click();
+  await dialogue(page, /End the connection of mira/)
+    .getByRole("button", { name: "End connection" })
+    .click();
+  await page.getByRole("gridcell", { name: "studio-4" }).waitFor({ state: "detached" });
+
+  await page.goto(`${url}/account`);
+  await button(page, "New token").click();
+  const form = dialogue(page, "New API token");
+  await form.getByLabel("Label").fill("script");
+  await form.getByRole("button", { name: "Make token" }).click();
+  const secret = dialogue(page, "Token script");
+  expect(await secret.getByRole("textbox", { name: "API token" }).inputValue()).toMatch(/^oriel_/);
+  await secret.getByRole("button", { name: "Done" }).click();
+  await button(page, "Delete the token script").click();
+  await button(page, "Delete token").click();
+  await page.getByRole("gridcell", { name: "script", exact: true }).waitFor({ state: "detached" });
+
+  await page.goto(`${url}/host`);
+  await page
+    .getByRole("list", { name: "Worth fixing" })
+    .getByText(/KVM opens/)
+    .waitFor();
+  await button(page, "Evidence for kvm, /dev/kvm").click();
+  await page.getByText("/sys/module/kvm_amd/parameters/nested").waitFor();
+  await button(page, /^In order/).click();
+  await page.getByText("QEMU is new enough.").waitFor();
+  await accessible(page, "the doctor, unfolded");
+  await context.close();
+});
+
+test("the keyboard reaches everything, and a page announces itself", async () => {
+  const { page, context } = await visit("admin");
+  await page.getByRole("link", { name: /^Open studio-1/ }).waitFor();
+  await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Host" }).focus();
+  await page.keyboard.press("Enter");
+  await heading(page, "Host").waitFor();
+  expect(await page.evaluate(() => document.getElementById("route-announcer")?.textContent)).toBe("Host");
+  await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe("Host");
+
+  await button(page, "Theme: As the system").click();
+  await page.getByRole("menuitem", { name: "Dark" }).click();
+  expect(await page.evaluate(() => document.documentElement.className)).toContain("pf-v6-theme-dark");
+  await page.reload();
+  await button(page, "Theme: Dark").waitFor();
+  await context.close();
+});
+
+test("on a phone the navigation opens over the page and goes away again", async () => {
+  const { page, context } = await visit("admin", "/", { size: "phone" });
+  await page.getByRole("link", { name: /^Open studio-1/ }).waitFor();
+  await button(page, "Show navigation").click();
+  await page.getByRole("link", { name: "Operations" }).click();
+  await heading(page, "Operations").waitFor();
+  await button(page, "Show navigation").waitFor();
+  await context.close();
+});
+
+test("when the server goes away, what was there stays and says that it is old", async () => {
+  const { page, context } = await visit("admin", "/sessions");
+  await page.getByRole("gridcell", { name: "studio-4" }).waitFor();
+  await context.setOffline(true);
+  await page.getByText("This is not up to date", { exact: false }).waitFor({ timeout: 20_000 });
+  await page.getByRole("gridcell", { name: "studio-4" }).waitFor();
+  await context.setOffline(false);
+  await page
+    .getByText("This is not up to date", { exact: false })
+    .waitFor({ state: "detached", timeout: 20_000 });
+  await context.close();
+});

@@ -1,0 +1,86 @@
+/** Every page, dark and light, wide and narrow: it says its title, fits, has no complaint and nothing serious for axe-core. */
+import { expect, test } from "vitest";
+import { accessible, browsing, fits, heading, type Look, picture, signIn } from "./browser";
+
+const visit = browsing();
+const PAGES = [
+  ["/", "My desktops", "studio-1"],
+  ["/?all=true", "Everyone's desktops", "studio-4"],
+  ["/pools", "Pools", "render"],
+  ["/images", "Images", "windows-lab"],
+  ["/users", "Users", "jonas"],
+  ["/sessions", "Sessions", "Mbit/s"],
+  ["/operations", "Operations", "Installing packages"],
+  ["/host", "Host", "The data folder has 1.1 GiB left"],
+  ["/account", "Password and tokens", "laptop"],
+  ["/nowhere", "No such page", "There is nothing at this address"],
+] as const;
+const LOOKS: Look[] = [
+  { scheme: "light", size: "desktop" },
+  { scheme: "dark", size: "desktop" },
+  { scheme: "light", size: "phone" },
+  { scheme: "dark", size: "phone" },
+];
+
+for (const look of LOOKS) {
+  const name = `${look.scheme}-${look.size}`;
+
+  test(`every page of an admin, ${name}`, async () => {
+    const { page, context, url, complaints } = await visit(null, "/", look);
+    await heading(page, "Sign in").waitFor();
+    await accessible(page, "sign in");
+    await fits(page, "sign in");
+    await picture(page, `sign-in-${name}`);
+    await signIn(page, "admin");
+    await heading(page, "My desktops").waitFor();
+    for (const [path, title, shows] of PAGES) {
+      await page.goto(url + path);
+      await heading(page, title).waitFor();
+      await page.getByText(shows).first().waitFor();
+      expect(await page.title()).toBe(`${title} · Oriel`);
+      await page.waitForTimeout(300);
+      await picture(page, `${path.replace(/\W+/g, "") || "desktops"}-${name}`);
+      await accessible(page, `${path} ${name}`);
+      await fits(page, `${path} ${name}`);
+    }
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test(`pages with little or nothing on them, ${name}`, async () => {
+    for (const [who, title, shows] of [
+      ["newcomer", "Choose your password", "Welcome, newcomer"],
+      ["empty", "My desktops", "Nobody has given you a desktop"],
+      ["fresh-admin", "My desktops", "Get an image"],
+      ["broken", "My desktops", "The database did not answer."],
+      ["slow", "My desktops", "Loading desktops"],
+    ] as const) {
+      const { page, context, complaints } = await visit(who, "/", look);
+      await heading(page, title).waitFor();
+      await page.getByText(shows).first().waitFor({ state: "attached" });
+      await page.waitForTimeout(300);
+      await picture(page, `${who}-${name}`);
+      await accessible(page, `${who} ${name}`);
+      await fits(page, `${who} ${name}`);
+      expect(complaints).toEqual([]);
+      await context.close();
+    }
+  });
+}
+
+test("the lists of a house where nothing was made say how to begin", async () => {
+  const { page, context, url } = await visit("fresh-admin");
+  await heading(page, "My desktops").waitFor();
+  for (const [path, shows] of [
+    ["/images", "No images yet"],
+    ["/pools", "No pools yet"],
+    ["/sessions", "Nobody is connected"],
+    ["/operations", "Nothing has been run yet"],
+    ["/account", "No tokens"],
+  ] as const) {
+    await page.goto(url + path);
+    await page.getByText(shows).waitFor();
+    await accessible(page, `${path}, empty`);
+  }
+  await context.close();
+});
