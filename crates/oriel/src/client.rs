@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long an answer may take.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// A server, and how to reach it.
 pub enum Client {

@@ -99,9 +99,9 @@ fn start_log(config: &Config) -> Done {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if config.get("log_format") == "json" {
-        log.json().init()
+        log.json().init();
     } else {
-        log.compact().init()
+        log.compact().init();
     }
     Ok(())
 }

@@ -1,0 +1,186 @@
+//! The real program, run as people run it: its help, its lists, and a server without any host behind it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it did not expect fails, loudly"
+)]
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+fn oriel(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oriel"));
+    command.args(arguments);
+    // Nothing of the machine's own configuration, and no host: the edge is what is tested here.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ORIEL_") || name.starts_with("XDG_")) {
+        command.env_remove(name);
+    }
+    command
+        .env("ORIEL_DATA", data)
+        .env("ORIEL_CACHE", data.join("cache"))
+        .env("ORIEL_LIBVIRT_URI", "none")
+        .env("ORIEL_ACCELERATOR", "tcg")
+        .env("ORIEL_LISTEN", "127.0.0.1:0")
+        .env("ORIEL_LOG", "warn");
+    command
+}
+
+fn run(data: &Path, arguments: &[&str]) -> Output {
+    oriel(data, arguments).output().unwrap()
+}
+
+/// stdout and stderr of a command, with what differs from run to run left out.
+fn said(data: &Path, arguments: &[&str]) -> String {
+    let output = run(data, arguments);
+    let text = format!(
+        "{}{}[exit {}]",
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+        output.status.code().unwrap()
+    );
+    text.replace(&data.display().to_string(), "DATA")
+}
+
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        let mut child = oriel(data, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.strip_prefix("ready: ").unwrap_or_else(|| panic!("said {line:?}")).trim().to_owned();
+        Self { child, url }
+    }
+
+    /// Asks it to stop, and how long that took.
+    fn stop(mut self) -> Duration {
+        let began = Instant::now();
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+        began.elapsed()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn help() {
+    let data = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!("help", said(data.path(), &["--help"]));
+    for noun in
+        ["serve", "doctor", "image", "recipe", "pool", "desktop", "user", "token", "operation", "session", "config"]
+    {
+        insta::assert_snapshot!(format!("help-{noun}"), said(data.path(), &[noun, "--help"]));
+    }
+}
+
+#[test]
+fn without_a_server_it_says_how_to_start_one() {
+    let data = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(said(data.path(), &["desktop", "list"]), @r"
+    error: no server runs on the data folder DATA
+      try: start one with `oriel serve`, name its folder with --data DIR, or reach another machine with --server URL
+    [exit 3]
+    ");
+    insta::assert_snapshot!(said(data.path(), &["--server", "http://oriel.example", "desktop", "list"]), @r"
+    error: --server needs a token
+      try: make one with `oriel token create LABEL --user NAME` on the server; put it into ORIEL_TOKEN or name its file with --token-file
+    [exit 2]
+    ");
+}
+
+#[test]
+fn configuration_names_its_sources_and_refuses_what_it_does_not_know() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("oriel.toml");
+    std::fs::write(&file, "log_format = \"json\"\ndatabase = \"postgres://oriel:secret@db/oriel\"\n").unwrap();
+    insta::assert_snapshot!("config-show", said(data.path(), &["config", "show"]));
+    let json: serde_json::Value =
+        serde_json::from_slice(&run(data.path(), &["config", "show", "--json"]).stdout).unwrap();
+    assert!(!json.to_string().contains("secret"));
+    std::fs::write(&file, "log_fromat = \"json\"\n").unwrap();
+    insta::assert_snapshot!(said(data.path(), &["config", "show"]), @r"
+    error: DATA/oriel.toml sets `log_fromat`, which is no key of Oriel's configuration
+      try: did you mean `log_format`?
+    [exit 2]
+    ");
+}
+
+#[test]
+fn a_server_without_a_host_starts_answers_and_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let server = Server::start(data);
+    assert!(server.url.starts_with("http://127.0.0.1:"), "{}", server.url);
+    let first = std::fs::read_to_string(data.join("first-login")).unwrap();
+    assert!(first.starts_with("admin "), "{first}");
+
+    insta::assert_snapshot!(said(data, &["image", "list"]), @r"
+    there are no images yet: build one with `oriel image build debian-desktop`
+    [exit 0]
+    ");
+    insta::assert_snapshot!(said(data, &["desktop", "list", "--json"]), @r#"
+    {
+      "desktops": []
+    }
+    [exit 0]
+    "#);
+    insta::assert_snapshot!(said(data, &["user", "list"]), @r"
+    NAME   ROLE   STATE                 MADE
+    admin  admin  must change password  just now
+    [exit 0]
+    ");
+    let made = run(data, &["user", "create", "ada"]);
+    assert_eq!(String::from_utf8(made.stdout).unwrap().trim().len(), 19);
+    insta::assert_snapshot!(said(data, &["user", "create", "ADA"]), @r#"
+    error: there is a user named "ADA" already
+      try: choose another name
+    [exit 1]
+    "#);
+    insta::assert_snapshot!(said(data, &["user", "delete", "admin"]), @r"
+    error: this is the last enabled admin
+      try: make another user an admin first
+    [exit 1]
+    ");
+    insta::assert_snapshot!(said(data, &["desktop", "show", "nope"]), @r#"
+    error: there is no desktop "nope"
+      try: list what there is; the desktop may have been deleted, or belong to somebody else
+    [exit 1]
+    "#);
+
+    // A program with a token, over TCP.
+    let token = run(data, &["token", "create", "test", "--user", "ada", "--days", "1"]);
+    let token = String::from_utf8(token.stdout).unwrap();
+    let remote =
+        oriel(data, &["--server", &server.url, "desktop", "list"]).env("ORIEL_TOKEN", token.trim()).output().unwrap();
+    // Ada has not changed her first password: her token opens nothing yet.
+    assert!(String::from_utf8(remote.stderr).unwrap().contains("given to be used once"));
+
+    let second = said(data, &["serve"]);
+    assert!(second.contains("another oriel (pid ") && second.contains("[exit 1]"), "{second}");
+
+    let took = server.stop();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(!data.join("oriel.sock").exists() && !data.join("oriel.url").exists());
+
+    // Again on the same folder: nobody new is made, and the account has not been used yet.
+    let again = Server::start(data);
+    assert_eq!(std::fs::read_to_string(data.join("first-login")).unwrap(), first);
+    drop(again);
+    std::io::stdout().flush().unwrap();
+}
