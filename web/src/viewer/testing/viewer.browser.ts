@@ -408,6 +408,7 @@ describe("a connection", () => {
   it("that stays silent shows how far it came", async () => {
     mock.scene = "silent";
     const page = await open();
+    await until(() => mock.of("hello").length > 0);
     await page.getByText("Reaching the machine").first().waitFor();
     mock.send(status(3, "the machine is still starting its desktop"));
     await page.getByText("the machine is still starting its desktop").waitFor();
