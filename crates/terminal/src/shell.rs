@@ -6,7 +6,7 @@ use bytes::Bytes;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::ssh_key::PublicKey;
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, decode_secret_key};
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use secrecy::ExposeSecret;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ const WRITES_MAX: usize = 64;
 /// An open shell. Reading and writing may take turns in one task: neither waits for the other.
 pub struct Shell {
     // Held so that the SSH connection lives as long as its shell.
-    _connection: Handle<KnownHost>,
+    connection: Handle<KnownHost>,
     reader: ChannelReadHalf,
     writes: mpsc::Sender<Write>,
     exit: Option<(Option<u32>, Option<String>)>,
@@ -90,7 +90,7 @@ where
     granted(&mut reader, "a shell").await?;
     let (writes, queue) = mpsc::channel(WRITES_MAX);
     tokio::spawn(write(queue, writer));
-    Ok(Shell { _connection: connection, reader, writes, exit: None, over: false })
+    Ok(Shell { connection, reader, writes, exit: None, over: false })
 }
 
 async fn authenticate(connection: &mut Handle<KnownHost>, options: &SshOptions) -> Result<(), TerminalError> {
@@ -175,5 +175,12 @@ impl Shell {
 
     pub async fn resize(&mut self, columns: u16, rows: u16) -> Result<(), TerminalError> {
         self.writes.send(Write::Resize { columns, rows }).await.map_err(|_| TerminalError::Ended)
+    }
+
+    /// Ends the shell and its connection, politely; dropping a [`Shell`] ends it too.
+    pub async fn close(self) {
+        let Self { connection, writes, .. } = self;
+        drop(writes);
+        connection.disconnect(Disconnect::ByApplication, "", "").await.ok();
     }
 }
