@@ -27,7 +27,7 @@ test("signing in: refusals say what to do, a first password is changed, signing 
   // The address that was asked for first; this person may not see it.
   await page.getByText("This page is for admins").waitFor();
   await page.getByRole("link", { name: "My desktops", exact: true }).click();
-  await page.getByText("No desktops yet").waitFor();
+  await card(page, "studio-1").waitFor();
 
   await button(page, "Account: newcomer").click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
@@ -134,7 +134,7 @@ test("users: the one-time password is shown once, refusals stay in the form", as
   );
   await accessible(page, "the one-time password");
   await secret.getByRole("button", { name: "Done" }).click();
-  await page.getByRole("gridcell", { name: "lena" }).waitFor();
+  await page.getByRole("gridcell", { name: "lena", exact: true }).waitFor();
 
   await button(page, "Actions for mira").click();
   await page.getByRole("menuitem", { name: "Delete…" }).click();
@@ -159,7 +159,7 @@ test("operations, sessions, tokens and the doctor", async () => {
   await dialogue(page, /End the connection of mira/)
     .getByRole("button", { name: "End connection" })
     .click();
-  await page.getByRole("gridcell", { name: "studio-4" }).waitFor({ state: "detached" });
+  await page.getByRole("gridcell", { name: "studio-4", exact: true }).waitFor({ state: "detached" });
 
   await page.goto(`${url}/account`);
   await button(page, "New token").click();
@@ -218,10 +218,10 @@ test("on a phone the navigation opens over the page and goes away again", async 
 
 test("when the server goes away, what was there stays and says that it is old", async () => {
   const { page, context } = await visit("admin", "/sessions");
-  await page.getByRole("gridcell", { name: "studio-4" }).waitFor();
+  await page.getByRole("gridcell", { name: "studio-4", exact: true }).waitFor();
   await context.setOffline(true);
   await page.getByText("This is not up to date", { exact: false }).waitFor({ timeout: 20_000 });
-  await page.getByRole("gridcell", { name: "studio-4" }).waitFor();
+  await page.getByRole("gridcell", { name: "studio-4", exact: true }).waitFor();
   await context.setOffline(false);
   await page
     .getByText("This is not up to date", { exact: false })

@@ -1,11 +1,12 @@
 /** Providers, and what decides between signing in, changing a first password, and the console itself. */
 import { Bullseye, Spinner } from "@patternfly/react-core";
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
-import { RouterProvider } from "@tanstack/react-router";
+import { RouterContextProvider, RouterProvider } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { asProblem, Problem } from "../api/problem";
 import { FirstPassword } from "./pages/FirstPassword";
 import { SignIn } from "./pages/SignIn";
+import { Boundary } from "./parts/Boundary";
 import { ProblemState } from "./parts/ProblemState";
 import { meQuery } from "./queries";
 import { router } from "./router";
@@ -42,9 +43,14 @@ const queries: QueryClient = new QueryClient({
 export function App() {
   return (
     <QueryClientProvider client={queries}>
-      <ToastProvider>
-        <Gate />
-      </ToastProvider>
+      {/* Around the toasts too: they hold links. */}
+      <RouterContextProvider router={router}>
+        <ToastProvider>
+          <Boundary>
+            <Gate />
+          </Boundary>
+        </ToastProvider>
+      </RouterContextProvider>
     </QueryClientProvider>
   );
 }

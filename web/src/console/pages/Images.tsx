@@ -93,7 +93,7 @@ function Inside() {
                 <Tbody>
                   {[...list].sort(byName).map((image) => (
                     <Tr key={image.id}>
-                      <Td dataLabel="Name">
+                      <Td dataLabel="Name" modifier="nowrap">
                         <strong>{image.name}</strong> <span className="about">{OS[image.os]}</span>
                       </Td>
                       <Td dataLabel="Version">
@@ -112,7 +112,7 @@ function Inside() {
                         <From image={image} />
                       </Td>
                       <Td dataLabel="Desktops">{image.desktops}</Td>
-                      <Td dataLabel="Made">
+                      <Td dataLabel="Made" modifier="nowrap">
                         <When at={image.created_at} />
                       </Td>
                       <Td isActionCell>

@@ -15,7 +15,13 @@ export function Idle({ state }: { state: Schemas["Desktop"]["state"] }) {
   const id = useId();
   const now = mood(state);
   return (
-    <svg viewBox="0 0 320 200" className={`idle idle-${now}`} aria-hidden="true" focusable="false">
+    <svg
+      viewBox="0 0 320 200"
+      preserveAspectRatio="xMidYMid slice"
+      className={`idle idle-${now}`}
+      aria-hidden="true"
+      focusable="false"
+    >
       <defs>
         <pattern id={id} width="48" height="32" patternUnits="userSpaceOnUse">
           <path d="M0 .5h48M0 16.5h48M.5 0v16M24.5 16v16" className="idle-stone" />

@@ -47,21 +47,19 @@ const ADMIN: Place[] = [
   { to: "/host", text: "Host", icon: ServerIcon },
 ];
 
-/** PatternFly's `xl`, where the navigation stands beside the page instead of over it. */
-const WIDE = "(min-width: 75rem)";
-
 export function Layout() {
   const me = useMe();
   const path = useRouterState({ select: (s) => s.location.pathname });
-  const wide = useWide();
-  const [open, setOpen] = useState(wide);
-  useEffect(() => setOpen(wide), [wide]);
+  // Where the page is narrow, the navigation opens over it and closes by itself.
+  const [narrow, setNarrow] = useState(false);
+  const [open, setOpen] = useState(true);
+  useEffect(() => setOpen(!narrow), [narrow]);
   const admin = me.role === "admin";
   // A person without admin's rights has one page: no navigation to collapse.
   const sidebar = admin ? (
     <PageSidebar isSidebarOpen={open} id="nav">
       <PageSidebarBody>
-        <Nav aria-label="Pages" onSelect={() => !wide && setOpen(false)}>
+        <Nav aria-label="Pages" onSelect={() => narrow && setOpen(false)}>
           <NavList>
             <Places places={MINE} path={path} />
           </NavList>
@@ -79,6 +77,7 @@ export function Layout() {
         mainContainerId="main"
         skipToContent={<SkipToContent href="#main">Skip to content</SkipToContent>}
         isContentFilled
+        onPageResize={(_, { mobileView }) => setNarrow(mobileView)}
         sidebar={sidebar}
         masthead={
           <Masthead display={{ default: "inline" }}>
@@ -131,15 +130,4 @@ function Places({ places, path }: { places: Place[]; path: string }) {
       </Link>
     </NavItem>
   ));
-}
-
-function useWide(): boolean {
-  const [wide, setWide] = useState(() => matchMedia(WIDE).matches);
-  useEffect(() => {
-    const query = matchMedia(WIDE);
-    const changed = () => setWide(query.matches);
-    query.addEventListener("change", changed);
-    return () => query.removeEventListener("change", changed);
-  }, []);
-  return wide;
 }
