@@ -142,3 +142,27 @@ fn garbage_and_cut_streams() {
     }
     std::panic::set_hook(hook);
 }
+
+/// Resident memory of this process in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn a_session_is_little_more_than_its_picture() {
+    const SESSIONS: usize = 8;
+    const BESIDES_MAX: usize = 4 << 20;
+    let before = resident();
+    let sources: Vec<RdpSource> = (0..SESSIONS)
+        .map(|_| {
+            let mut source = source(false);
+            feed(&mut source, &SESSION.chunks(16 * 1024).collect::<Vec<_>>(), &mut Vec::new()).unwrap();
+            source
+        })
+        .collect();
+    let picture = sources[0].framebuffer().rgba().len();
+    let each = (resident() - before) / SESSIONS;
+    eprintln!("{each} bytes a session, {picture} of them its picture");
+    assert!(each < picture + BESIDES_MAX);
+}

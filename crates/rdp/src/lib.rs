@@ -29,6 +29,7 @@ mod frame;
 mod guard;
 mod handshake;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 mod hostile;
 mod input;
 mod keyboard;
@@ -39,7 +40,7 @@ mod source;
 mod tls;
 
 pub use connect::{CONNECT_TIMEOUT, Stream, connect};
-pub use error::ConnectError;
+pub use error::{ConnectError, Fingerprint};
 pub use layout::windows_layout;
 pub use options::{CertificatePin, RdpOptions};
 pub use source::RdpSource;

@@ -117,6 +117,24 @@ impl RdpSource {
         self.stage.display_control_capabilities().is_some()
     }
 
+    /// Asks the machine to paint its whole screen again, where it lets clients ask (MS-RDPBCGR 2.2.11.2).
+    pub fn redraw(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        self.contained(|source| source.request_redraw(out))
+    }
+
+    fn request_redraw(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if self.reactivating.is_some() {
+            return Ok(());
+        }
+        let (width, height) = (self.picture.width(), self.picture.height());
+        let frames = self
+            .stage
+            .request_full_redraw(width, height, self.refresh_rect, self.suppress_output)
+            .map_err(|error| protocol(chain(&error)))?;
+        frames.iter().for_each(|frame| out.extend_from_slice(frame));
+        Ok(())
+    }
+
     fn receive_bytes(
         &mut self,
         mut bytes: &[u8],
@@ -191,12 +209,7 @@ impl RdpSource {
             self.output(output, out, events)?;
         }
         if self.stage.take_bitmap_recovery_request() {
-            let (width, height) = (self.picture.width(), self.picture.height());
-            let frames = self
-                .stage
-                .request_full_redraw(width, height, self.refresh_rect, self.suppress_output)
-                .map_err(|error| protocol(chain(&error)))?;
-            frames.iter().for_each(|frame| out.extend_from_slice(frame));
+            self.request_redraw(out)?;
         }
         self.clipboard_tasks(out, events)
     }

@@ -30,6 +30,13 @@ impl Client {
         self.stream.flush().await.unwrap();
     }
 
+    pub async fn redraw(&mut self) {
+        let mut out = Vec::new();
+        self.source.redraw(&mut out).unwrap();
+        self.stream.write_all(&out).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
     /// Presses and releases a key by scan code.
     pub async fn tap(&mut self, code: u16, keysym: u32) {
         for down in [true, false] {
