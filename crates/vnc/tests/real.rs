@@ -188,7 +188,7 @@ impl Tiger {
         session
             .until(what, |session| {
                 let (got, want) = (shown(&session.source), self.screenshot());
-                if begin.elapsed() > PATIENCE - Duration::from_secs(2) {
+                if begin.elapsed() + Duration::from_secs(2) > PATIENCE {
                     let differ = got.2.chunks(3).zip(want.2.chunks(3)).enumerate().filter(|(_, (a, b))| a != b);
                     let places: Vec<_> = differ.map(|(i, pair)| (i % 640, i / 640, pair)).collect();
                     println!("{what}: {} differ, such as {:?}", places.len(), places.first());
