@@ -61,7 +61,9 @@ fn deb822(text: &str) -> Vec<Source> {
     let text = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
     for stanza in text.split("\n\n") {
         let field = |name: &str| -> Option<String> {
-            let mut lines = stanza.lines().skip_while(|line| line.split_once(':').is_none_or(|(key, _)| !key.eq_ignore_ascii_case(name)));
+            let mut lines = stanza
+                .lines()
+                .skip_while(|line| line.split_once(':').is_none_or(|(key, _)| !key.eq_ignore_ascii_case(name)));
             let mut value = lines.next()?.split_once(':')?.1.trim().to_owned();
             for line in lines.take_while(|line| line.starts_with([' ', '\t'])) {
                 value.push(' ');
@@ -69,17 +71,24 @@ fn deb822(text: &str) -> Vec<Source> {
             }
             Some(value)
         };
-        let disabled = field("Enabled").is_some_and(|v| matches!(v.to_ascii_lowercase().as_str(), "no" | "false" | "off" | "0" | "without"));
+        let disabled = field("Enabled")
+            .is_some_and(|v| matches!(v.to_ascii_lowercase().as_str(), "no" | "false" | "off" | "0" | "without"));
         let binary = field("Types").is_some_and(|types| types.split_whitespace().any(|t| t == "deb"));
         if disabled || !binary {
             continue;
         }
-        let words = |name: &str| field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let words =
+            |name: &str| field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         // A key may also stand in the file itself; such a source is somebody else's, not the distribution's.
         let signed_by = field("Signed-By").filter(|v| !v.is_empty());
         for uri in words("URIs") {
             for suite in words("Suites") {
-                found.push(Source { uri: uri.clone(), suite, components: words("Components"), signed_by: signed_by.clone() });
+                found.push(Source {
+                    uri: uri.clone(),
+                    suite,
+                    components: words("Components"),
+                    signed_by: signed_by.clone(),
+                });
             }
         }
     }
@@ -149,13 +158,26 @@ mod tests {
 
     #[test]
     fn another_debian_release_has_the_suite_on_the_same_mirror() {
-        let found = vec![Source { uri: "http://m.test/debian".into(), suite: "trixie".into(), components: vec!["main".into()], signed_by: None }];
-        assert_eq!(debian_lines(&found, "trixie", "bookworm", &["main".to_owned()]), ["deb http://m.test/debian bookworm main"]);
+        let found = vec![Source {
+            uri: "http://m.test/debian".into(),
+            suite: "trixie".into(),
+            components: vec!["main".into()],
+            signed_by: None,
+        }];
+        assert_eq!(
+            debian_lines(&found, "trixie", "bookworm", &["main".to_owned()]),
+            ["deb http://m.test/debian bookworm main"]
+        );
     }
 
     #[test]
     fn no_debian_no_lines() {
-        let found = vec![Source { uri: "http://m.test/ubuntu".into(), suite: "noble".into(), components: vec!["main".into()], signed_by: None }];
+        let found = vec![Source {
+            uri: "http://m.test/ubuntu".into(),
+            suite: "noble".into(),
+            components: vec!["main".into()],
+            signed_by: None,
+        }];
         assert!(debian_lines(&found, "bookworm", "bookworm", &["main".to_owned()]).is_empty());
     }
 }

@@ -87,7 +87,13 @@ impl Build<'_> {
 
     /// Says before anything long what is missing.
     fn tools(&self) -> Result<(), ImageError> {
-        let mut tools = vec![("mmdebstrap", "mmdebstrap"), ("mkfs.ext4", "e2fsprogs"), ("qemu-img", "qemu-utils"), ("tar", "tar"), ("prlimit", "util-linux")];
+        let mut tools = vec![
+            ("mmdebstrap", "mmdebstrap"),
+            ("mkfs.ext4", "e2fsprogs"),
+            ("qemu-img", "qemu-utils"),
+            ("tar", "tar"),
+            ("prlimit", "util-linux"),
+        ];
         if self.root {
             tools.push(("unshare", "util-linux"));
         }
@@ -106,7 +112,11 @@ impl Build<'_> {
             let user = rustix::process::getuid().as_raw();
             let allowed = std::fs::read_to_string("/etc/subuid").is_ok_and(|text| !text.trim().is_empty());
             if !allowed {
-                return Err(ImageError::NotRoot { needs: format!("a range of user ids for user {user} in /etc/subuid and /etc/subgid (see subuid(5))") });
+                return Err(ImageError::NotRoot {
+                    needs: format!(
+                        "a range of user ids for user {user} in /etc/subuid and /etc/subgid (see subuid(5))"
+                    ),
+                });
             }
         }
         Ok(())
@@ -131,7 +141,10 @@ impl Build<'_> {
                 continue;
             }
             let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-            let below = mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|mount| Path::new(mount).starts_with(&path));
+            let below = mounts
+                .lines()
+                .filter_map(|line| line.split(' ').nth(4))
+                .any(|mount| Path::new(mount).starts_with(&path));
             if below {
                 let source = std::io::Error::other("something is still mounted below it; unmount it first");
                 return Err(ImageError::io("clear", &path, source));
@@ -139,7 +152,9 @@ impl Build<'_> {
             std::fs::remove_dir_all(&path).map_err(|error| ImageError::io("clear", &path, error))?;
         }
         if let Ok(entries) = std::fs::read_dir(&self.work) {
-            for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "part")) {
+            for path in
+                entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "part"))
+            {
                 let _ = std::fs::remove_file(path);
             }
         }
@@ -165,8 +180,10 @@ impl Build<'_> {
             self.qcow2(&raw, &qcow2).await?;
         }
         let _ = std::fs::remove_file(&raw);
-        let list = std::fs::read_to_string(&packages).map_err(|error| ImageError::io("read", &self.file(packages_text), error))?;
-        let hash = sha256(&qcow2, Span { job: self.job, from: QCOW2_DONE, to: 0.985, step: "hashing the image" }).await?;
+        let list = std::fs::read_to_string(&packages)
+            .map_err(|error| ImageError::io("read", &self.file(packages_text), error))?;
+        let hash =
+            sha256(&qcow2, Span { job: self.job, from: QCOW2_DONE, to: 0.985, step: "hashing the image" }).await?;
         let manifest = Manifest {
             recipe: self.recipe.name.clone(),
             inputs: inputs.to_owned(),
@@ -220,11 +237,16 @@ impl Build<'_> {
         args.push(part.display().to_string());
         args.extend(sources.iter().cloned());
 
-        let mut command = Command::new("installing the packages", "mmdebstrap", "mmdebstrap").args(&args).env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string());
+        let mut command = Command::new("installing the packages", "mmdebstrap", "mmdebstrap")
+            .args(&args)
+            .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string());
         if self.root {
             // mmdebstrap's folder lies beside the result, and apt's pseudo-terminals leave the process group: only a process
             // namespace ends them all.
-            command = command.env("TMPDIR", &tmp).under("unshare", ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
+            command = command.env("TMPDIR", &tmp).under(
+                "unshare",
+                ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"],
+            );
         }
         let mut state = progress::Packages::default();
         let span = Span { job: self.job, from: 0.0, to: TAR_DONE, step: "" };
@@ -238,10 +260,17 @@ impl Build<'_> {
             })
             .await?;
 
-        let list = Command::new("reading the package list", "tar", "tar").args(["-xOf"]).arg(&part).arg(format!("./{PACKAGES}"));
-        let (answer, status, words) = list.answer(self.job, std::time::Duration::from_secs(120)).await?;
+        let list = Command::new("reading the package list", "tar", "tar")
+            .args(["-xOf"])
+            .arg(&part)
+            .arg(format!("./{PACKAGES}"));
+        let (answer, status, words) = list.answer(self.job, std::time::Duration::from_mins(2)).await?;
         if !status.success() || answer.is_empty() {
-            return Err(ImageError::Command { what: "reading the package list".to_owned(), status: status.to_string(), tail: words });
+            return Err(ImageError::Command {
+                what: "reading the package list".to_owned(),
+                status: status.to_string(),
+                tail: words,
+            });
         }
         std::fs::write(packages, answer).map_err(|error| ImageError::io("write", packages, error))?;
         std::fs::rename(&part, tar).map_err(|error| ImageError::io("write", tar, error))
@@ -290,7 +319,9 @@ impl Build<'_> {
         fake(format, true).run(self.job, |line| self.job.log(line)).await?;
 
         let grub = tree.join("boot/grub/i386-pc");
-        let read = |name: &str| std::fs::read(grub.join(name)).map_err(|error| ImageError::io("read", &grub.join(name), error));
+        let read = |name: &str| {
+            std::fs::read(grub.join(name)).map_err(|error| ImageError::io("read", &grub.join(name), error))
+        };
         let signature = uuid.as_bytes().first_chunk().copied().unwrap_or(*b"oril");
         disk::write_boot_sectors(&part, &read("boot.img")?, &read("core.img")?, bytes, signature)?;
         self.tidy_tree()?;
@@ -337,7 +368,9 @@ fn quote(path: &Path) -> String {
 
 fn installed(program: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
-    path.split(':').chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]).any(|folder| Path::new(folder).join(program).is_file())
+    path.split(':')
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"])
+        .any(|folder| Path::new(folder).join(program).is_file())
 }
 
 #[cfg(test)]

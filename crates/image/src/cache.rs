@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// After this a cached image is built anew, for the mirrors have newer packages by then.
-const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+const AGE_MAX: Duration = Duration::from_hours(30 * 24);
 /// How often a build that waits for another one looks again.
 const LOCK_POLL: Duration = Duration::from_millis(250);
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
@@ -64,7 +64,12 @@ impl<'a> Cache<'a> {
         let folder = self.folder.join("work");
         std::fs::create_dir_all(&folder).map_err(|error| ImageError::io("create", &folder, error))?;
         let path = folder.join(format!("{}.lock", self.inputs));
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| ImageError::io("open", &path, error))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| ImageError::io("open", &path, error))?;
         let mut said = false;
         while let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             if error != rustix::io::Errno::WOULDBLOCK {
@@ -86,9 +91,14 @@ impl<'a> Cache<'a> {
     /// Takes the image from the cache into the store if it is there, whole and not too old.
     pub async fn take(&self, store: &ImageStore, recipe: &Recipe, job: &dyn Job) -> Result<Option<Built>, ImageError> {
         let (image, path) = (self.image(), self.manifest());
-        let fresh = std::fs::metadata(&path).ok().filter(|meta| meta.len() <= MANIFEST_BYTES_MAX).and_then(|meta| meta.modified().ok()).is_some_and(|built| built.elapsed().is_ok_and(|age| age < AGE_MAX));
+        let fresh = std::fs::metadata(&path)
+            .ok()
+            .filter(|meta| meta.len() <= MANIFEST_BYTES_MAX)
+            .and_then(|meta| meta.modified().ok())
+            .is_some_and(|built| built.elapsed().is_ok_and(|age| age < AGE_MAX));
         let manifest = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
-        let Some(manifest) = manifest.filter(|manifest| fresh && manifest.inputs == self.inputs && image.is_file()) else {
+        let Some(manifest) = manifest.filter(|manifest| fresh && manifest.inputs == self.inputs && image.is_file())
+        else {
             return Ok(None);
         };
         let hash = sha256(&image, Span { job, from: 0.05, to: 0.9, step: "checking the cached image" }).await?;
@@ -130,12 +140,21 @@ impl<'a> Cache<'a> {
     /// The image of this recipe with other inputs is not wanted any more.
     pub fn drop_older(&self, recipe: &str, job: &dyn Job) {
         let Ok(entries) = std::fs::read_dir(self.folder) else { return };
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json")) {
-            let Some(manifest) = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok()) else { continue };
+        for path in
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"))
+        {
+            let Some(manifest) =
+                std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok())
+            else {
+                continue;
+            };
             if manifest.recipe == recipe && manifest.inputs != self.inputs {
                 let _ = std::fs::remove_file(path.with_extension("qcow2"));
                 let _ = std::fs::remove_file(&path);
-                job.log(&format!("dropped the older build {} from the cache", manifest.inputs.get(..12).unwrap_or_default()));
+                job.log(&format!(
+                    "dropped the older build {} from the cache",
+                    manifest.inputs.get(..12).unwrap_or_default()
+                ));
             }
         }
     }

@@ -75,7 +75,9 @@ impl Command {
             .process_group(0)
             .kill_on_drop(true);
         command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => ImageError::MissingTool { program: self.program.to_string_lossy().into_owned(), package: self.package },
+            std::io::ErrorKind::NotFound => {
+                ImageError::MissingTool { program: self.program.to_string_lossy().into_owned(), package: self.package }
+            }
             _ => ImageError::io("start", Path::new(&self.program), error),
         })
     }
@@ -88,7 +90,7 @@ impl Command {
         let mut out = Lines::new(child.stdout.take());
         let mut err = Lines::new(child.stderr.take());
         let mut tail = std::collections::VecDeque::new();
-        loop {
+        while !(out.done && err.done) {
             let line = tokio::select! {
                 biased;
                 () = job.cancelled() => {
@@ -97,7 +99,6 @@ impl Command {
                 }
                 line = out.next(), if !out.done => line,
                 line = err.next(), if !err.done => line,
-                else => break,
             };
             let Some(line) = line else { continue };
             let line = line.trim_end();
@@ -121,7 +122,11 @@ impl Command {
     }
 
     /// Runs to the end and answers what it wrote to standard output, whatever its exit status was, with that status.
-    pub async fn answer(self, job: &dyn Job, limit: Duration) -> Result<(Vec<u8>, std::process::ExitStatus, String), ImageError> {
+    pub async fn answer(
+        self,
+        job: &dyn Job,
+        limit: Duration,
+    ) -> Result<(Vec<u8>, std::process::ExitStatus, String), ImageError> {
         let mut child = self.spawn()?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let read = async { tokio::join!(read_bounded(out), read_bounded(err), child.wait()) };
@@ -253,7 +258,8 @@ mod tests {
         let job = After(Instant::now() + Duration::from_millis(200));
         let mut pids = Vec::new();
         let start = Instant::now();
-        let command = Command::new("x", "sh", "dash").args(["-c", "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; sleep 60' & echo $$; sleep 60"]);
+        let command = Command::new("x", "sh", "dash")
+            .args(["-c", "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; sleep 60' & echo $$; sleep 60"]);
         let error = command.run(&job, |line| pids.push(line.to_owned())).await.unwrap_err();
         assert_eq!(error.code(), "cancelled");
         assert!(start.elapsed() < Duration::from_millis(1200), "{:?}", start.elapsed());

@@ -20,7 +20,13 @@ const LINUX: u8 = 0x83;
 const CHS_BEYOND: [u8; 3] = [0xfe, 0xff, 0xff];
 
 /// Writes boot sector, GRUB's core and the partition table. `signature` tells disks apart (the kernel's PARTUUID).
-pub(crate) fn write_boot_sectors(disk: &Path, boot: &[u8], core: &[u8], virtual_bytes: u64, signature: [u8; 4]) -> Result<(), ImageError> {
+pub(crate) fn write_boot_sectors(
+    disk: &Path,
+    boot: &[u8],
+    core: &[u8],
+    virtual_bytes: u64,
+    signature: [u8; 4],
+) -> Result<(), ImageError> {
     let sector = boot_sector(boot, virtual_bytes, signature).map_err(|reason| refused(disk, reason))?;
     if core.is_empty() || core.len() as u64 > PARTITION_START - SECTOR {
         return Err(refused(disk, "GRUB's core does not fit before the partition"));

@@ -16,13 +16,17 @@ pub enum ImageError {
     Command { what: String, status: String, tail: String },
     #[error("cancelled")]
     Cancelled,
-    #[error("not enough room in {path}: {what} needs {need_mib} MiB and {free_mib} MiB are free; make room and try again")]
+    #[error(
+        "not enough room in {path}: {what} needs {need_mib} MiB and {free_mib} MiB are free; make room and try again"
+    )]
     NoSpace { path: PathBuf, what: String, need_mib: u64, free_mib: u64 },
     #[error("{what} filled the disk that holds {path}; make room and try again")]
     DiskFull { path: PathBuf, what: String },
     #[error("{from} has more than {max_gib} GiB, the most that is imported; shrink or compress the image first")]
     TooLarge { from: String, max_gib: u64 },
-    #[error("checksum of {from} is {got}, not {expected} as asked for: the file is damaged or another one; get it again, or correct the checksum")]
+    #[error(
+        "checksum of {from} is {got}, not {expected} as asked for: the file is damaged or another one; get it again, or correct the checksum"
+    )]
     Checksum { from: String, expected: String, got: String },
     #[error("`{given}` is not a SHA-256 checksum; give 64 hexadecimal digits")]
     BadHash { given: String },

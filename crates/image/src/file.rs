@@ -46,7 +46,12 @@ pub(crate) fn need_room(path: &Path, what: &str, need: u64, reserve: u64) -> Res
     if free >= need {
         return Ok(());
     }
-    Err(ImageError::NoSpace { path: path.to_path_buf(), what: what.to_owned(), need_mib: need.div_ceil(MIB), free_mib: free / MIB })
+    Err(ImageError::NoSpace {
+        path: path.to_path_buf(),
+        what: what.to_owned(),
+        need_mib: need.div_ceil(MIB),
+        free_mib: free / MIB,
+    })
 }
 
 /// Puts `from` at `to` as well, without a second copy of the bytes where the file system can do that.
@@ -63,11 +68,15 @@ pub(crate) async fn share(from: &Path, to: &Path, reserve: u64) -> Result<(), Im
     let source = File::open(from).map_err(|error| ImageError::io("open", from, error))?;
     if rustix::fs::ioctl_ficlone(&part.file, &source).is_err() {
         need_room(folder, "copying the image", size, reserve)?;
-        let mut target = tokio::fs::File::from_std(part.file.try_clone().map_err(|error| ImageError::io("open", part.path(), error))?);
+        let mut target = tokio::fs::File::from_std(
+            part.file.try_clone().map_err(|error| ImageError::io("open", part.path(), error))?,
+        );
         let mut source = tokio::fs::File::from_std(source);
         source.set_max_buf_size(CHUNK);
         tokio::io::copy(&mut source, &mut target).await.map_err(|error| ImageError::io("write", part.path(), error))?;
-        tokio::io::AsyncWriteExt::flush(&mut target).await.map_err(|error| ImageError::io("write", part.path(), error))?;
+        tokio::io::AsyncWriteExt::flush(&mut target)
+            .await
+            .map_err(|error| ImageError::io("write", part.path(), error))?;
     }
     part.keep_as(to)
 }
@@ -85,7 +94,12 @@ pub(crate) const PART: &str = ".part";
 impl Part {
     pub fn new(folder: &Path) -> Result<Self, ImageError> {
         let path = folder.join(format!("incoming-{}{PART}", uuid::Uuid::new_v4().simple()));
-        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(|error| ImageError::io("create", &path, error))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| ImageError::io("create", &path, error))?;
         let part = Self { path, file, kept: false };
         // A file system without locks has no protection from a sweep that runs at this very time; no reason to refuse it.
         let _ = rustix::fs::flock(&part.file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
@@ -130,5 +144,6 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), ImageError> {
 
 /// Is somebody holding the lock of this file?
 pub(crate) fn in_use(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err())
+    File::open(path)
+        .is_ok_and(|file| rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err())
 }

@@ -52,15 +52,28 @@ pub fn sniff(head: &[u8], size: u64) -> Result<Format, &'static str> {
         [b'K', b'D', b'M', b'V', ..] => vmdk(head).map(|()| Format::Vmdk),
         [b'v', b'h', b'd', b'x', b'f', b'i', b'l', b'e', ..] => Ok(Format::Vhdx),
         [b'c', b'o', b'n', b'e', b'c', b't', b'i', b'x', ..] => Ok(Format::Vpc),
-        [0x1f, 0x8b, ..] | [0xfd, b'7', b'z', b'X', b'Z', 0, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] | [b'B', b'Z', b'h', ..] => Err("it is compressed; unpack it first"),
-        [b'P', b'K', 3, 4, ..] | [b'7', b'z', 0xbc, 0xaf, ..] => Err("it is an archive; unpack it first and import the disk inside"),
+        [0x1f, 0x8b, ..]
+        | [0xfd, b'7', b'z', b'X', b'Z', 0, ..]
+        | [0x28, 0xb5, 0x2f, 0xfd, ..]
+        | [b'B', b'Z', b'h', ..] => Err("it is compressed; unpack it first"),
+        [b'P', b'K', 3, 4, ..] | [b'7', b'z', 0xbc, 0xaf, ..] => {
+            Err("it is an archive; unpack it first and import the disk inside")
+        }
         [b'L', b'U', b'K', b'S', 0xba, 0xbe, ..] => Err("it is encrypted (LUKS); a golden disk must be readable"),
-        [b'Q', b'E', b'D', 0, ..] | [b'C', b'O', b'W', b'D', ..] | [b'O', b'O', b'O', b'M', ..] => Err("its format is an old one that is not taken; convert it to qcow2 first"),
-        _ if head.starts_with(b"# Disk DescriptorFile") => Err("it is a VMDK description that names other files; convert it to one qcow2 file first"),
+        [b'Q', b'E', b'D', 0, ..] | [b'C', b'O', b'W', b'D', ..] | [b'O', b'O', b'O', b'M', ..] => {
+            Err("its format is an old one that is not taken; convert it to qcow2 first")
+        }
+        _ if head.starts_with(b"# Disk DescriptorFile") => {
+            Err("it is a VMDK description that names other files; convert it to one qcow2 file first")
+        }
         _ if le32(head, 0x40) == Some(0xbeda_107f) => vdi(head).map(|()| Format::Vdi),
-        _ if head.get(257..262) == Some(b"ustar") => Err("it is a tar archive (an OVA, perhaps); unpack it first and import the disk inside"),
-        _ if head.get(0x8001..0x8006) == Some(b"CD001") && !raw_disk(head) => Err("it is a CD image; install a machine from it and import that machine's disk"),
-        _ if raw_disk(head) && size % 512 == 0 => Ok(Format::Raw),
+        _ if head.get(257..262) == Some(b"ustar") => {
+            Err("it is a tar archive (an OVA, perhaps); unpack it first and import the disk inside")
+        }
+        _ if head.get(0x8001..0x8006) == Some(b"CD001") && !raw_disk(head) => {
+            Err("it is a CD image; install a machine from it and import that machine's disk")
+        }
+        _ if raw_disk(head) && size.is_multiple_of(512) => Ok(Format::Raw),
         _ => Err("it is no disk image that is known (qcow2, raw with a partition table, vmdk, vdi, vhdx, vhd)"),
     }
 }
@@ -81,7 +94,9 @@ fn qcow2(head: &[u8]) -> Result<(), &'static str> {
         return Err("its qcow2 version is neither 2 nor 3");
     }
     if be64(head, 8).ok_or(SHORT)? != 0 {
-        return Err("it has a backing file, another file that it is only the difference to; merge both with `qemu-img convert` first");
+        return Err(
+            "it has a backing file, another file that it is only the difference to; merge both with `qemu-img convert` first",
+        );
     }
     if be32(head, 32).ok_or(SHORT)? != 0 {
         return Err("it is encrypted; a golden disk must be readable");
@@ -118,7 +133,10 @@ fn vmdk(head: &[u8]) -> Result<(), &'static str> {
     let to = from.saturating_add(usize::try_from(length).map_err(|_| SHORT)?).min(head.len());
     let text = head.get(from..to).ok_or("its VMDK description lies too far behind")?;
     let text = String::from_utf8_lossy(text).to_ascii_lowercase();
-    let extents = text.lines().filter(|line| ["rw ", "rdonly ", "noaccess "].iter().any(|access| line.trim_start().starts_with(access))).count();
+    let extents = text
+        .lines()
+        .filter(|line| ["rw ", "rdonly ", "noaccess "].iter().any(|access| line.trim_start().starts_with(access)))
+        .count();
     let kind = text.contains("createtype=\"monolithicsparse\"") || text.contains("createtype=\"streamoptimized\"");
     let parent = text.lines().any(|line| line.trim_start().starts_with("parentfilenamehint"));
     if extents <= 1 && kind && !parent { Ok(()) } else { Err(OTHER) }

@@ -22,7 +22,7 @@ pub const FROM_BYTES_MAX: usize = 4096;
 const REDIRECTS_MAX: usize = 5;
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// A download that brings nothing for this long has failed.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 /// What an import made.
 #[derive(Clone, Debug)]
@@ -42,14 +42,22 @@ enum From {
     Url(url::Url),
 }
 
-pub(crate) async fn import(store: &ImageStore, from: &str, expected: Option<&str>, os: ImageOs, job: &dyn Job) -> Result<Imported, ImageError> {
+pub(crate) async fn import(
+    store: &ImageStore,
+    from: &str,
+    expected: Option<&str>,
+    os: ImageOs,
+    job: &dyn Job,
+) -> Result<Imported, ImageError> {
     let expected = expected.map(normalise_hash).transpose()?;
     let (source, from) = parse(from, expected.is_some())?;
     let mut part = Part::new(store.images())?;
     let fetch = Span { job, from: 0.0, to: 0.7, step: "copying the image" };
     let (got, size) = match source {
         From::File(path) => copy_file(&path, &from, &mut part, store, fetch).await?,
-        From::Url(url) => download(url, &from, &mut part, store, Span { step: "downloading the image", ..fetch }).await?,
+        From::Url(url) => {
+            download(url, &from, &mut part, store, Span { step: "downloading the image", ..fetch }).await?
+        }
     };
     if let Some(expected) = expected.filter(|expected| *expected != got) {
         return Err(ImageError::Checksum { from, expected, got });
@@ -57,19 +65,22 @@ pub(crate) async fn import(store: &ImageStore, from: &str, expected: Option<&str
     job.log(&format!("{size} bytes, SHA-256 {got}"));
 
     job.progress(0.7, "checking the image");
-    let format = sniff(&head(part.path()).await?, size).map_err(|reason| ImageError::Refused { from: from.clone(), reason: reason.to_owned() })?;
+    let format = sniff(&head(part.path()).await?, size)
+        .map_err(|reason| ImageError::Refused { from: from.clone(), reason: reason.to_owned() })?;
     let virtual_bytes = inspect(part.path(), format, &from, job).await?;
 
     let (part, hash) = if format == Format::Qcow2 {
         (part, got)
     } else {
-        let converted = convert(&part, format, store, Span { job, from: 0.75, to: 0.93, step: "converting to qcow2" }).await?;
+        let converted =
+            convert(&part, format, store, Span { job, from: 0.75, to: 0.93, step: "converting to qcow2" }).await?;
         drop(part);
         let hash = sha256(converted.path(), Span { job, from: 0.93, to: 0.99, step: "hashing the image" }).await?;
         (converted, hash)
     };
     let path = store.path(&hash)?;
-    let file_bytes = std::fs::metadata(part.path()).map_err(|error| ImageError::io("look at", part.path(), error))?.len();
+    let file_bytes =
+        std::fs::metadata(part.path()).map_err(|error| ImageError::io("look at", part.path(), error))?.len();
     // A known image again is no error: the same bytes under the same name.
     part.keep_as(&path)?;
     job.progress(1.0, "done");
@@ -113,7 +124,13 @@ fn parse(from: &str, has_hash: bool) -> Result<(From, String), ImageError> {
     Ok((From::Url(url), shown))
 }
 
-async fn copy_file(path: &Path, from: &str, part: &mut Part, store: &ImageStore, span: Span<'_>) -> Result<(String, u64), ImageError> {
+async fn copy_file(
+    path: &Path,
+    from: &str,
+    part: &mut Part,
+    store: &ImageStore,
+    span: Span<'_>,
+) -> Result<(String, u64), ImageError> {
     let bad = |reason: String| ImageError::BadSource { from: from.to_owned(), reason };
     // A named pipe must not hold us: look before opening.
     let meta = tokio::fs::metadata(path).await.map_err(|error| bad(error.to_string()))?;
@@ -138,7 +155,13 @@ async fn copy_file(path: &Path, from: &str, part: &mut Part, store: &ImageStore,
     unless_cancelled(span.job, work).await
 }
 
-async fn download(url: url::Url, from: &str, part: &mut Part, store: &ImageStore, span: Span<'_>) -> Result<(String, u64), ImageError> {
+async fn download(
+    url: url::Url,
+    from: &str,
+    part: &mut Part,
+    store: &ImageStore,
+    span: Span<'_>,
+) -> Result<(String, u64), ImageError> {
     let failed = |reason: String| ImageError::Download { url: from.to_owned(), reason };
     // The provider is named, since several are in the program.
     let _ = rustls::crypto::CryptoProvider::install_default(rustls::crypto::aws_lc_rs::default_provider());
@@ -205,11 +228,28 @@ struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn new(part: &mut Part, from: &'a str, expected: u64, store: &'a ImageStore, span: Span<'a>) -> Result<Self, ImageError> {
+    fn new(
+        part: &mut Part,
+        from: &'a str,
+        expected: u64,
+        store: &'a ImageStore,
+        span: Span<'a>,
+    ) -> Result<Self, ImageError> {
         let file = part.file.try_clone().map_err(|error| ImageError::io("open", part.path(), error))?;
         let mut file = tokio::fs::File::from_std(file);
         file.set_max_buf_size(CHUNK);
-        Ok(Self { file, path: part.path().to_path_buf(), from, hash: Sha256::new(), done: 0, expected, max: store.import_bytes_max, reserve: store.reserve_bytes, folder: store.images(), span })
+        Ok(Self {
+            file,
+            path: part.path().to_path_buf(),
+            from,
+            hash: Sha256::new(),
+            done: 0,
+            expected,
+            max: store.import_bytes_max,
+            reserve: store.reserve_bytes,
+            folder: store.images(),
+            span,
+        })
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), ImageError> {
@@ -260,4 +300,3 @@ async fn convert(part: &Part, format: Format, store: &ImageStore, span: Span<'_>
     // qemu-img has opened the file anew; ours is only the name and the lock.
     done.map(|()| converted)
 }
-

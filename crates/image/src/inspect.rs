@@ -14,8 +14,8 @@ pub const VIRTUAL_BYTES_MIN: u64 = 1 << 20;
 pub const VIRTUAL_BYTES_MAX: u64 = 8 << 40;
 /// Address space of one `qemu-img` that looks at an image, in bytes.
 const MEMORY_MAX: u64 = 2 << 30;
-const INFO_LIMIT: Duration = Duration::from_secs(60);
-const CHECK_LIMIT: Duration = Duration::from_secs(30 * 60);
+const INFO_LIMIT: Duration = Duration::from_mins(1);
+const CHECK_LIMIT: Duration = Duration::from_mins(30);
 
 pub(crate) const QEMU_PACKAGE: &str = "qemu-utils";
 
@@ -40,7 +40,8 @@ struct FormatSpecific {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", default)]
 struct Check {
-    check_errors: u64,
+    #[serde(rename = "check-errors")]
+    errors: u64,
     corruptions: u64,
     leaks: u64,
 }
@@ -52,7 +53,8 @@ pub(crate) async fn inspect(path: &Path, format: Format, from: &str, job: &dyn J
     if !status.success() {
         return Err(refused(format!("qemu-img cannot read it as {format}: {}", plain(&words, path))));
     }
-    let info: Info = serde_json::from_slice(&answer).map_err(|error| refused(format!("qemu-img's answer about it is not understood: {error}")))?;
+    let info: Info = serde_json::from_slice(&answer)
+        .map_err(|error| refused(format!("qemu-img's answer about it is not understood: {error}")))?;
     if info.format != format.qemu() {
         return Err(refused(format!("it looked like {format}, but qemu-img calls it {}", info.format)));
     }
@@ -68,7 +70,11 @@ pub(crate) async fn inspect(path: &Path, format: Format, from: &str, job: &dyn J
         return Err(refused("its data lies in other files".to_owned()));
     }
     if !(VIRTUAL_BYTES_MIN..=VIRTUAL_BYTES_MAX).contains(&info.virtual_size) {
-        return Err(refused(format!("its disk has {} bytes; from 1 MiB to {} TiB are taken", info.virtual_size, VIRTUAL_BYTES_MAX >> 40)));
+        return Err(refused(format!(
+            "its disk has {} bytes; from 1 MiB to {} TiB are taken",
+            info.virtual_size,
+            VIRTUAL_BYTES_MAX >> 40
+        )));
     }
     if matches!(format, Format::Qcow2 | Format::Vmdk | Format::Vdi | Format::Vhdx) {
         check(path, format, from, job).await?;
@@ -86,8 +92,11 @@ async fn check(path: &Path, format: Format, from: &str, job: &dyn Job) -> Result
         _ => {}
     }
     let check: Check = serde_json::from_slice(&answer).unwrap_or_default();
-    if check.corruptions > 0 || check.check_errors > 0 {
-        return Err(refused(format!("it is damaged ({} corruptions, {} errors); get it again, or repair it with `qemu-img check -r all`", check.corruptions, check.check_errors)));
+    if check.corruptions > 0 || check.errors > 0 {
+        return Err(refused(format!(
+            "it is damaged ({} corruptions, {} errors); get it again, or repair it with `qemu-img check -r all`",
+            check.corruptions, check.errors
+        )));
     }
     if check.leaks > 0 {
         job.log(&format!("{} leaked clusters: wasted room, no damage", check.leaks));
@@ -96,7 +105,11 @@ async fn check(path: &Path, format: Format, from: &str, job: &dyn Job) -> Result
 }
 
 fn qemu_img(args: &[&str], format: Format, path: &Path) -> Command {
-    Command::new("looking at the image", "qemu-img", QEMU_PACKAGE).args(args).args(["-f", format.qemu()]).arg(path).under("prlimit", [format!("--as={MEMORY_MAX}"), "--core=0".to_owned()])
+    Command::new("looking at the image", "qemu-img", QEMU_PACKAGE)
+        .args(args)
+        .args(["-f", format.qemu()])
+        .arg(path)
+        .under("prlimit", [format!("--as={MEMORY_MAX}"), "--core=0".to_owned()])
 }
 
 /// QEMU's words without our temporary file's name.

@@ -26,7 +26,10 @@ impl Job for Quiet {
 }
 
 /// Runs `work` unless the job is cancelled first; dropping `work` half-way must be clean.
-pub(crate) async fn unless_cancelled<T>(job: &dyn Job, work: impl Future<Output = Result<T, ImageError>>) -> Result<T, ImageError> {
+pub(crate) async fn unless_cancelled<T>(
+    job: &dyn Job,
+    work: impl Future<Output = Result<T, ImageError>>,
+) -> Result<T, ImageError> {
     tokio::select! {
         biased;
         () = job.cancelled() => Err(ImageError::Cancelled),

@@ -28,7 +28,12 @@ impl Packages {
         if let Some(rest) = line.strip_prefix("I: ") {
             let phase = match rest {
                 _ if rest.starts_with("running apt-get update") => Phase::Lists,
-                _ if rest.starts_with("downloading packages") || rest.starts_with("extracting archives") || rest.starts_with("installing essential") => Phase::Essential,
+                _ if rest.starts_with("downloading packages")
+                    || rest.starts_with("extracting archives")
+                    || rest.starts_with("installing essential") =>
+                {
+                    Phase::Essential
+                }
                 _ if rest.starts_with("installing remaining packages") => Phase::Install,
                 _ if rest.starts_with("running --customize-hook") => Phase::Hooks,
                 _ if rest.starts_with("creating tarball") => Phase::Archive,
@@ -67,9 +72,15 @@ impl Packages {
         match self.phase {
             Phase::Lists => "reading the package lists".to_owned(),
             Phase::Essential => "installing the base system".to_owned(),
-            Phase::Install if self.set_up > 0 => format!("setting up packages ({} of {})", self.set_up.min(self.expected), self.expected),
-            Phase::Install if self.unpacked > 0 => format!("unpacking packages ({} of {})", self.unpacked.min(self.expected), self.expected),
-            Phase::Install if self.fetched > 0 => format!("fetching packages ({} of {})", self.fetched.min(self.expected), self.expected),
+            Phase::Install if self.set_up > 0 => {
+                format!("setting up packages ({} of {})", self.set_up.min(self.expected), self.expected)
+            }
+            Phase::Install if self.unpacked > 0 => {
+                format!("unpacking packages ({} of {})", self.unpacked.min(self.expected), self.expected)
+            }
+            Phase::Install if self.fetched > 0 => {
+                format!("fetching packages ({} of {})", self.fetched.min(self.expected), self.expected)
+            }
             Phase::Install => "choosing packages".to_owned(),
             Phase::Hooks => "arranging the desktop".to_owned(),
             Phase::Archive => "packing the root file system".to_owned(),
@@ -122,7 +133,15 @@ mod tests {
     #[test]
     fn nonsense_is_nothing() {
         let mut packages = Packages::default();
-        for line in ["", "I: ", " newly installed", "x newly installed", "99999999999999999999 newly installed", "Get", "(1/100%"] {
+        for line in [
+            "",
+            "I: ",
+            " newly installed",
+            "x newly installed",
+            "99999999999999999999 newly installed",
+            "Get",
+            "(1/100%",
+        ] {
             packages.line(line);
             assert_eq!(qemu_img(line), None);
         }

@@ -60,7 +60,8 @@ pub struct Recipe {
 
 /// Every recipe that the program carries, by name.
 pub fn recipes() -> Vec<Recipe> {
-    let names: BTreeSet<String> = Embedded::iter().filter_map(|path| path.split_once('/').map(|(name, _)| name.to_owned())).collect();
+    let names: BTreeSet<String> =
+        Embedded::iter().filter_map(|path| path.split_once('/').map(|(name, _)| name.to_owned())).collect();
     names
         .iter()
         .filter_map(|name| match recipe(name) {
@@ -83,7 +84,8 @@ pub fn recipe(name: &str) -> Result<Recipe, ImageError> {
         })
         .collect();
     if files.is_empty() {
-        let known: BTreeSet<String> = Embedded::iter().filter_map(|path| path.split_once('/').map(|(name, _)| name.to_owned())).collect();
+        let known: BTreeSet<String> =
+            Embedded::iter().filter_map(|path| path.split_once('/').map(|(name, _)| name.to_owned())).collect();
         let known = known.into_iter().collect::<Vec<_>>().join(", ");
         return Err(ImageError::UnknownRecipe { name: name.chars().take(80).collect(), known });
     }
@@ -97,7 +99,8 @@ impl Recipe {
             let bytes = files.get(file).ok_or_else(|| bad(format!("{file} is missing")))?;
             String::from_utf8(bytes.to_vec()).map_err(|_| bad(format!("{file} is not UTF-8")))
         };
-        let head: Head = toml::from_str(&text("recipe.toml")?).map_err(|error| bad(format!("recipe.toml: {}", error.message())))?;
+        let head: Head =
+            toml::from_str(&text("recipe.toml")?).map_err(|error| bad(format!("recipe.toml: {}", error.message())))?;
         let packages = lines(&text("packages.txt")?);
         let word = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b));
         if let Some(package) = packages.iter().find(|package| !word(package)) {
@@ -135,7 +138,12 @@ impl Recipe {
 
     /// Names of the hooks, in the order in which they run.
     pub(crate) fn hooks(&self) -> Vec<String> {
-        self.files.keys().filter_map(|path| path.strip_prefix("hooks/")).filter(|name| Path::new(name).extension().is_some_and(|e| e == "sh")).map(str::to_owned).collect()
+        self.files
+            .keys()
+            .filter_map(|path| path.strip_prefix("hooks/"))
+            .filter(|name| Path::new(name).extension().is_some_and(|e| e == "sh"))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// A tar of everything below `folder` in the recipe, placed below `target` of the new system.
@@ -153,7 +161,11 @@ impl Recipe {
                     }
                 }
                 let mode = if content.starts_with(b"#!") { 0o755 } else { 0o644 };
-                tar.append_data(&mut header(tar::EntryType::Regular, content.len() as u64, mode), &path, content.as_ref())?;
+                tar.append_data(
+                    &mut header(tar::EntryType::Regular, content.len() as u64, mode),
+                    &path,
+                    content.as_ref(),
+                )?;
             }
         }
         tar.into_inner()

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 /// Room that stays free on the disk, in bytes: desktops run from it.
 const RESERVE_BYTES: u64 = 512 << 20;
 /// A sweep leaves younger files alone: their image may not be written down yet.
-const SWEEP_AGE: Duration = Duration::from_secs(15 * 60);
+const SWEEP_AGE: Duration = Duration::from_mins(15);
 /// The most files that one sweep looks at.
 const SWEEP_FILES_MAX: usize = 10_000;
 
@@ -41,7 +41,13 @@ impl ImageStore {
     /// `images_dir` belongs to one data folder, `cache_dir` to the user (`~/.cache/oriel/images`). Both are made when they
     /// are first needed.
     pub fn new(images_dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
-        Self { images: images_dir.into(), cache: cache_dir.into(), reserve_bytes: RESERVE_BYTES, import_bytes_max: import::IMPORT_BYTES_MAX, sweep_age: SWEEP_AGE }
+        Self {
+            images: images_dir.into(),
+            cache: cache_dir.into(),
+            reserve_bytes: RESERVE_BYTES,
+            import_bytes_max: import::IMPORT_BYTES_MAX,
+            sweep_age: SWEEP_AGE,
+        }
     }
 
     /// Other limits, for tests and small machines: bytes that stay free, bytes of one import, age of what a sweep removes.
@@ -87,7 +93,13 @@ impl ImageStore {
     /// Brings in an image from an absolute path on this host or from a URL (http only with a checksum).
     ///
     /// `sha256` is the checksum of what `from` gives, before any conversion.
-    pub async fn import(&self, from: &str, sha256: Option<&str>, os: ImageOs, job: &dyn Job) -> Result<import::Imported, ImageError> {
+    pub async fn import(
+        &self,
+        from: &str,
+        sha256: Option<&str>,
+        os: ImageOs,
+        job: &dyn Job,
+    ) -> Result<import::Imported, ImageError> {
         self.prepare()?;
         import::import(self, from, sha256, os, job).await
     }
@@ -114,7 +126,10 @@ impl ImageStore {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = entry.path();
             let left_over = name.starts_with("incoming-") && name.ends_with(PART) && !in_use(&path);
-            let unknown = name.strip_suffix(".qcow2").is_some_and(|hash| self.path(hash).is_ok() && !known.iter().any(|k| k == hash)) && self.old(&path);
+            let unknown = name
+                .strip_suffix(".qcow2")
+                .is_some_and(|hash| self.path(hash).is_ok() && !known.iter().any(|k| k == hash))
+                && self.old(&path);
             if left_over || unknown {
                 match std::fs::remove_file(&path) {
                     Ok(()) => removed.push(name),
@@ -147,7 +162,17 @@ mod tests {
         let store = ImageStore::new("/images", "/cache");
         let good = "a".repeat(64);
         assert_eq!(store.path(&good).unwrap(), Path::new("/images").join(format!("{good}.qcow2")));
-        let tricks = ["", "..", "../../etc/shadow", "/etc/shadow", &"A".repeat(64), &"a".repeat(63), &"a".repeat(65), &format!("{}/..", "a".repeat(61)), &format!("{}\0", "a".repeat(63))];
+        let tricks = [
+            "",
+            "..",
+            "../../etc/shadow",
+            "/etc/shadow",
+            &"A".repeat(64),
+            &"a".repeat(63),
+            &"a".repeat(65),
+            &format!("{}/..", "a".repeat(61)),
+            &format!("{}\0", "a".repeat(63)),
+        ];
         for trick in tricks {
             assert!(store.path(trick).is_err(), "{trick:?}");
             assert!(store.remove(trick).is_err(), "{trick:?}");
@@ -161,10 +186,17 @@ mod tests {
         let store = ImageStore::new(dir.path(), dir.path().join("cache")).with_limits(0, u64::MAX, Duration::ZERO);
         let (known, unknown) = ("a".repeat(64), "b".repeat(64));
         let busy = crate::file::Part::new(dir.path()).unwrap();
-        for name in [&format!("{known}.qcow2"), &format!("{unknown}.qcow2"), "incoming-1.part", "notes.txt", "incoming-2.txt", "x.qcow2"] {
+        for name in [
+            &format!("{known}.qcow2"),
+            &format!("{unknown}.qcow2"),
+            "incoming-1.part",
+            "notes.txt",
+            "incoming-2.txt",
+            "x.qcow2",
+        ] {
             std::fs::write(dir.path().join(name), "x").unwrap();
         }
-        let mut removed = store.sweep(&[known.clone()]).unwrap();
+        let mut removed = store.sweep(std::slice::from_ref(&known)).unwrap();
         removed.sort();
         assert_eq!(removed, [format!("{unknown}.qcow2"), "incoming-1.part".to_owned()]);
         assert!(busy.path().exists() && store.has(&known));
