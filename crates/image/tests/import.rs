@@ -1,5 +1,7 @@
 //! Imports of real files with the real qemu-img: good ones are kept under their hash, of bad ones nothing stays.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may")]
+
 use oriel_image::{ImageError, ImageStore, Job, Quiet};
 use oriel_model::ImageOs;
 use std::path::{Path, PathBuf};
