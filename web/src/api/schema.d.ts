@@ -402,7 +402,7 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Change the own password. Ends all other sessions of the person.
+     * Change the own password. Ends all sessions of the person; the browser that asked gets a fresh one (read `me` again).
      * @description Anybody who is signed in may call it, even before a first password is changed.
      */
     post: operations["password"];
@@ -1263,6 +1263,8 @@ export interface components {
       expires_in_days?: number | null;
       /** @description What it is for, 1 to 80 characters. */
       label: string;
+      /** @description Whose it is, by id or name, for admins; the caller's own when left out. */
+      user?: string | null;
     };
     User: {
       /** @description RFC 3339. */

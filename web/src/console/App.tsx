@@ -35,6 +35,8 @@ const queries: QueryClient = new QueryClient({
       retry: (failures, error) => failures < 2 && error instanceof Problem && error.status === 0,
       retryDelay: 1_000,
       staleTime: 1_000,
+      // A browser that thinks it is offline may still reach a server on its own machine or network.
+      networkMode: "always",
     },
     mutations: { retry: false, networkMode: "always" },
   },
