@@ -136,8 +136,10 @@ pub fn start_steps(state: model::DesktopState, step: Option<model::StartStep>) -
         S::Starting => Some(StartStep::Booting),
         _ => None,
     });
-    let at = now.and_then(|now| StartStep::ALL.iter().position(|step| *step == now));
+    // A machine that runs has every step behind it, whatever was last written down.
     let running = matches!(state, S::Ready | S::InUse | S::Stopping);
+    let now = if running { None } else { now };
+    let at = now.and_then(|now| StartStep::ALL.iter().position(|step| *step == now));
     StartStep::ALL
         .iter()
         .enumerate()
