@@ -130,7 +130,10 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         bitmap: Some(BitmapConfig {
             lossy_compression: true,
             color_depth: 32,
-            codecs: client_codecs_capabilities(&[]).unwrap_or_default(),
+            // Plain bitmaps are lossless and need no acknowledgements. RemoteFX would be decoded too, but when a fresh
+            // desktop draws while xorgxrdp 0.9 switches to it, an acknowledgement gets lost between the two and the
+            // picture stands still for good (one connection in three on a busy machine).
+            codecs: client_codecs_capabilities(&["remotefx:off"]).unwrap_or_default(),
         }),
         dig_product_id: String::new(),
         client_dir: "oriel".to_owned(),
