@@ -34,21 +34,34 @@ pub(crate) async fn build(store: &ImageStore, recipe: &Recipe, job: &dyn Job) ->
     let inputs = recipe.inputs();
     let cache = Cache::new(store.cache(), &inputs);
     job.progress(0.0, "looking into the cache");
-    let _lock = cache.lock(job).await?;
+    let lock = cache.lock(job).await?;
     if let Some(built) = cache.take(store, recipe, job).await? {
         return Ok(built);
     }
     let build = Build { recipe, job, work: cache.work(), root: rustix::process::geteuid().is_root() };
     build.tools()?;
     std::fs::create_dir_all(&build.work).map_err(|error| ImageError::io("create", &build.work, error))?;
-    build.tidy()?;
+    off_thread(&build.work, tidy).await?;
 
     let sources = build.sources();
     let result = build.steps(&inputs, &sources).await;
-    build.tidy()?;
+    if matches!(result, Err(ImageError::Cancelled)) {
+        // Every process is gone by now. Removing a half-made system takes its time, which nobody has to wait for; the lock
+        // keeps the next build out until it is done, and a crash leaves it to that build's own start.
+        let work = build.work;
+        drop(tokio::task::spawn_blocking(move || {
+            let _lock = lock;
+            if let Err(error) = tidy(&work) {
+                tracing::warn!(%error, "clearing up after a cancelled build");
+            }
+        }));
+        return Err(ImageError::Cancelled);
+    }
+    off_thread(&build.work, tidy).await?;
     let (image, manifest) = result?;
     cache.keep(&image, &manifest)?;
-    let _ = std::fs::remove_dir_all(&build.work);
+    let _ = std::fs::remove_dir_all(&build.work); // a few files by now
+    drop(lock);
     cache.drop_older(&recipe.name, job);
     match cache.take(store, recipe, &Late(job)).await? {
         Some(built) => {
@@ -131,34 +144,6 @@ impl Build<'_> {
             lines => lines.iter().for_each(|line| self.job.log(line)),
         }
         lines
-    }
-
-    /// Removes what a broken step left. Refuses when something is mounted there that will not go.
-    fn tidy(&self) -> Result<(), ImageError> {
-        for name in ["tmp", "tree"] {
-            let path = self.file(name);
-            if !path.exists() {
-                continue;
-            }
-            let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-            let below = mounts
-                .lines()
-                .filter_map(|line| line.split(' ').nth(4))
-                .any(|mount| Path::new(mount).starts_with(&path));
-            if below {
-                let source = std::io::Error::other("something is still mounted below it; unmount it first");
-                return Err(ImageError::io("clear", &path, source));
-            }
-            std::fs::remove_dir_all(&path).map_err(|error| ImageError::io("clear", &path, error))?;
-        }
-        if let Ok(entries) = std::fs::read_dir(&self.work) {
-            for path in
-                entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "part"))
-            {
-                let _ = std::fs::remove_file(path);
-            }
-        }
-        Ok(())
     }
 
     async fn steps(&self, inputs: &str, sources: &[String]) -> Result<(PathBuf, Manifest), ImageError> {
@@ -324,13 +309,12 @@ impl Build<'_> {
         };
         let signature = uuid.as_bytes().first_chunk().copied().unwrap_or(*b"oril");
         disk::write_boot_sectors(&part, &read("boot.img")?, &read("core.img")?, bytes, signature)?;
-        self.tidy_tree()?;
+        off_thread(&self.work, |work| {
+            let tree = work.join("tree");
+            std::fs::remove_dir_all(&tree).map_err(|error| ImageError::io("clear", &tree, error))
+        })
+        .await?;
         std::fs::rename(&part, raw).map_err(|error| ImageError::io("write", raw, error))
-    }
-
-    fn tidy_tree(&self) -> Result<(), ImageError> {
-        let tree = self.file("tree");
-        std::fs::remove_dir_all(&tree).map_err(|error| ImageError::io("clear", &tree, error))
     }
 
     /// Step 3: compressed, which also drops what is empty.
@@ -349,6 +333,41 @@ impl Build<'_> {
         };
         command.run(self.job, line).await?;
         std::fs::rename(&part, qcow2).map_err(|error| ImageError::io("write", qcow2, error))
+    }
+}
+
+/// Removes what a broken step left. Refuses when something is mounted there that will not go.
+fn tidy(work: &Path) -> Result<(), ImageError> {
+    for name in ["tmp", "tree"] {
+        let path = work.join(name);
+        if !path.exists() {
+            continue;
+        }
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let below =
+            mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|mount| Path::new(mount).starts_with(&path));
+        if below {
+            let source = std::io::Error::other("something is still mounted below it; unmount it first");
+            return Err(ImageError::io("clear", &path, source));
+        }
+        std::fs::remove_dir_all(&path).map_err(|error| ImageError::io("clear", &path, error))?;
+    }
+    if let Ok(entries) = std::fs::read_dir(work) {
+        for path in
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "part"))
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
+
+/// Long work on files, kept off the threads that answer everybody.
+async fn off_thread(work: &Path, deed: fn(&Path) -> Result<(), ImageError>) -> Result<(), ImageError> {
+    let path = work.to_path_buf();
+    match tokio::task::spawn_blocking(move || deed(&path)).await {
+        Ok(done) => done,
+        Err(error) => Err(ImageError::io("clear", work, std::io::Error::other(error))),
     }
 }
 
