@@ -130,9 +130,8 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         bitmap: Some(BitmapConfig {
             lossy_compression: true,
             color_depth: 32,
-            // Plain bitmaps are lossless and need no acknowledgements. RemoteFX would be decoded too, but when a fresh
-            // desktop draws while xorgxrdp 0.9 switches to it, an acknowledgement gets lost between the two and the
-            // picture stands still for good (one connection in three on a busy machine).
+            // Plain bitmaps are exact, and lossless tiles for the viewer stay small. RemoteFX is decoded when a server
+            // sends it, but xrdp takes an offer for a wish, and its noise would be encoded a second time.
             codecs: client_codecs_capabilities(&["remotefx:off"]).unwrap_or_default(),
         }),
         dig_product_id: String::new(),
