@@ -80,7 +80,9 @@ pub(crate) async fn screen(
             }
             Protocol::Vnc { password, nearby } => {
                 let options = VncOptions { password, nearby };
-                let source = oriel_vnc::connect(&mut stream, &options).await.map_err(|error| Bye::new(error.bye_code(), error.to_string()))?;
+                let source = oriel_vnc::connect(&mut stream, &options)
+                    .await
+                    .map_err(|error| Bye::new(error.bye_code(), error.to_string()))?;
                 Ok(ScreenSession { stream, source: Box::new(source) })
             }
             Protocol::Ssh { .. } => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),

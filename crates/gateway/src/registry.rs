@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Who wants to see what. The server has checked that the person may.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ struct Inner {
     dialler: Arc<dyn Dialler>,
     live: Mutex<HashMap<ConnectionId, Entry>>,
     viewers: AtomicU64,
+    changed: Notify,
 }
 
 #[derive(Clone)]
@@ -100,7 +101,14 @@ impl Counters {
 
 impl Gateway {
     pub fn new(dialler: Arc<dyn Dialler>) -> Self {
-        Self { inner: Arc::new(Inner { dialler, live: Mutex::new(HashMap::new()), viewers: AtomicU64::new(1) }) }
+        Self {
+            inner: Arc::new(Inner {
+                dialler,
+                live: Mutex::new(HashMap::new()),
+                viewers: AtomicU64::new(1),
+                changed: Notify::new(),
+            }),
+        }
     }
 
     /// Serves one viewer until it leaves or its connection ends. `incoming` are the payloads of binary messages;
@@ -111,6 +119,11 @@ impl Gateway {
         W: Sink<Bytes> + Unpin + Send + 'static,
     {
         viewer::serve(self, request, incoming, outgoing).await;
+    }
+
+    /// Waits until a connection came or went since the last call.
+    pub async fn changed(&self) {
+        self.inner.changed.notified().await;
     }
 
     pub fn connections(&self) -> Vec<ConnectionInfo> {
@@ -218,6 +231,7 @@ impl Gateway {
             counters: Arc::default(),
         };
         live.insert(id, entry.clone());
+        self.inner.changed.notify_one();
         let gateway = self.clone();
         let task = crate::connect::Task {
             id,
@@ -255,6 +269,7 @@ struct Removal {
 impl Drop for Removal {
     fn drop(&mut self) {
         self.gateway.live().remove(&self.id);
+        self.gateway.inner.changed.notify_one();
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! ```text
 //! waiting for a viewer ─▶ dialling ─▶ authenticating ─▶ live ─▶ bye
-//!                            ▲                           │ (a machine that cannot resize is dialled again)
-//!                            └───────────────────────────┘
 //! ```
 
 use crate::command::{Bye, Command};
@@ -12,16 +10,15 @@ use crate::picture::Picture;
 use crate::{RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX};
 use oriel_screen::encode::thumbnail;
 use oriel_screen::wire::{ServerRecord, ViewerRecord};
-use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, SourceError, StatusCode};
+use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, SourceError, StatusCode};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
-/// One read from the machine. Larger reads would cost memory for every session.
-const READ_BYTES: usize = 32 << 10;
-/// How long the window's size must rest before a machine that cannot resize is dialled again.
-const REDIAL_AFTER: Duration = Duration::from_millis(600);
+/// One read from the machine: small, because a few bytes of a hostile server can paint the whole screen many times, and
+/// commands are served between reads.
+const READ_BYTES: usize = 16 << 10;
 
 pub(crate) async fn run(mut task: Task) {
     let mut lobby = Lobby { viewer: None, gone_at: resume_deadline(), size: (0, 0, 100), title: String::new() };
@@ -134,15 +131,9 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
             None => return Bye::new(ByeCode::ServerShutdown, "the server is shutting down"),
         }
     }
-    loop {
-        let session = match connect(task, lobby).await {
-            Ok(session) => session,
-            Err(bye) => return bye,
-        };
-        match live(task, lobby, session).await {
-            Next::Redial => {}
-            Next::Over(bye) => return bye,
-        }
+    match connect(task, lobby).await {
+        Ok(session) => live(task, lobby, session).await,
+        Err(bye) => bye,
     }
 }
 
@@ -183,12 +174,7 @@ async fn meanwhile<T>(
     }
 }
 
-enum Next {
-    Redial,
-    Over(Bye),
-}
-
-async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Next {
+async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye {
     let ScreenSession { stream, mut source } = session;
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut buffer = vec![0u8; READ_BYTES];
@@ -196,7 +182,6 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Nex
     let mut unflushed = false;
     let mut events: Vec<ScreenEvent> = Vec::new();
     let mut cursor: Option<ServerRecord> = None;
-    let mut redial_at: Option<Instant> = None;
 
     // What came with the handshake is the source's already: let it speak before the first read.
     let mut outcome = source.receive(&[], &mut upstream, &mut events);
@@ -206,21 +191,21 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Nex
     }
     loop {
         if let Err(error) = outcome {
-            return Next::Over(over(error));
+            return over(error);
         }
         distribute(&mut events, &mut cursor, lobby, source.framebuffer());
         if let Some(picture) = &mut lobby.viewer {
             if let Err(bye) = picture.flush_control(&task.counters) {
-                return Next::Over(bye);
+                return bye;
             }
             if picture.is_hungry() {
                 if let Err(error) = source.want_frame(&mut upstream) {
-                    return Next::Over(over(error));
+                    return over(error);
                 }
             }
         }
         if upstream.len() > UPSTREAM_PENDING_BYTES_MAX {
-            return Next::Over(Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again"));
+            return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again");
         }
         let has_work = lobby.viewer.as_ref().is_some_and(Picture::has_work);
         let repair_at = lobby.viewer.as_ref().and_then(Picture::repair_at);
@@ -229,7 +214,7 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Nex
             biased;
             command = task.commands.recv() => {
                 let Some(command) = command else {
-                    return Next::Over(Bye::new(ByeCode::ServerShutdown, "the server is shutting down"));
+                    return Bye::new(ByeCode::ServerShutdown, "the server is shutting down");
                 };
                 match lobby.take(task, command) {
                     Ok(Asked::Attached) => {
@@ -238,20 +223,17 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Nex
                             picture.restart(source.framebuffer(), cursor.as_ref());
                         }
                         let (width, height, scale) = lobby.size;
-                        outcome = resize(&mut *source, width, height, scale, &mut upstream, &mut redial_at);
+                        outcome = source.input(&InputEvent::Resize { width, height, scale }, &mut upstream);
                     }
                     Ok(Asked::Detached) => outcome = source.input(&InputEvent::ReleaseAll, &mut upstream),
-                    Ok(Asked::Input(InputEvent::Resize { width, height, scale })) => {
-                        outcome = resize(&mut *source, width, height, scale, &mut upstream, &mut redial_at);
-                    }
                     Ok(Asked::Input(input)) => outcome = source.input(&input, &mut upstream),
                     Ok(Asked::Thumbnail(width_max, reply)) => drop(reply.send(thumbnail(source.framebuffer(), width_max))),
                     Ok(Asked::Acknowledged | Asked::Nothing) => {}
-                    Err(bye) => return Next::Over(bye),
+                    Err(bye) => return bye,
                 }
             }
             sent = send(&mut writer, &upstream), if !upstream.is_empty() || unflushed => match sent {
-                Ok(Sent::Written(0)) | Err(_) => return Next::Over(lost()),
+                Ok(Sent::Written(0)) | Err(_) => return lost(),
                 Ok(Sent::Written(count)) => {
                     upstream.drain(..count);
                     unflushed = true;
@@ -262,22 +244,21 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Nex
             () = tokio::task::yield_now(), if has_work => {
                 if let Some(picture) = &mut lobby.viewer
                     && let Err(bye) = picture.step(source.framebuffer(), &task.counters) {
-                    return Next::Over(bye);
+                    return bye;
                 }
             }
             read = reader.read(&mut buffer) => match read {
-                Ok(0) => return Next::Over(Bye::new(ByeCode::RemoteEnded, "the machine closed the connection")),
+                Ok(0) => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection"),
                 Ok(count) => outcome = source.receive(buffer.get(..count).unwrap_or_default(), &mut upstream, &mut events),
-                Err(_) => return Next::Over(lost()),
+                Err(_) => return lost(),
             },
             () = sleep_until(repair_at.unwrap_or_else(Instant::now)), if repair_at.is_some() => {
                 if let Some(picture) = &mut lobby.viewer {
                     picture.repair(source.framebuffer());
                 }
             }
-            () = sleep_until(redial_at.unwrap_or_else(Instant::now)), if redial_at.is_some() => return Next::Redial,
             () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => {
-                return Next::Over(Bye::new(ByeCode::TooSlow, "nobody has been watching"));
+                return Bye::new(ByeCode::TooSlow, "nobody has been watching");
             }
         }
     }
@@ -295,25 +276,6 @@ async fn send(writer: &mut (impl AsyncWriteExt + Unpin), bytes: &[u8]) -> std::i
     } else {
         writer.write(bytes).await.map(Sent::Written)
     }
-}
-
-/// Asks for a new size, or plans to dial again where asking is impossible.
-fn resize(
-    source: &mut dyn Source,
-    width: u16,
-    height: u16,
-    scale: u16,
-    upstream: &mut Vec<u8>,
-    redial_at: &mut Option<Instant>,
-) -> Result<(), SourceError> {
-    if !source.redial_to_resize() {
-        *redial_at = None;
-        return source.input(&InputEvent::Resize { width, height, scale }, upstream);
-    }
-    let now = source.framebuffer();
-    let (wanted_w, wanted_h) = crate::connect::desktop_size(width, height);
-    *redial_at = ((now.width(), now.height()) != (wanted_w, wanted_h)).then(|| Instant::now() + REDIAL_AFTER);
-    Ok(())
 }
 
 fn distribute(

@@ -109,7 +109,8 @@ impl Viewer {
         let (gateway, request) = (gateway.clone(), request.clone());
         tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
         let mut viewer = Self { send, receive, records: std::collections::VecDeque::new() };
-        let hello = ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
+        let hello =
+            ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
         viewer.say(&ViewerRecord::Hello(hello));
         viewer
     }

@@ -18,11 +18,6 @@ pub trait Source: Send {
         Ok(())
     }
 
-    /// True when the remote side takes a new size only at connecting: the gateway then connects again.
-    fn redial_to_resize(&self) -> bool {
-        false
-    }
-
     /// The pixels as they are now.
     fn framebuffer(&self) -> &dyn Framebuffer;
 }

@@ -124,6 +124,15 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     broker.set_sessions(Arc::new(Live(gateway.clone())));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);
+    tasks.spawn(stop.clone().run_until_cancelled_owned({
+        let (gateway, broker) = (gateway.clone(), broker.clone());
+        async move {
+            loop {
+                gateway.changed().await;
+                broker.connections_changed();
+            }
+        }
+    }));
     Ok(House { broker, gateway, store, stop, tasks })
 }
 
