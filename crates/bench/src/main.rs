@@ -14,6 +14,10 @@ use anyhow::Result;
 use case::{Case, Measured};
 use clap::{Parser, Subcommand};
 
+/// As in `oriel`, or its memory would be another one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "oriel-bench", about = "Measures Oriel beside the same server asked directly")]
 struct Arguments {

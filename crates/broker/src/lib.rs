@@ -43,6 +43,8 @@ pub trait Sessions: Send + Sync {
     fn connections_to(&self, desktop: DesktopId) -> usize;
     /// A JPEG of what a live connection shows, at most so many pixels wide.
     async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>>;
+    /// Opens the person's session ahead of them, in the background.
+    fn prelaunch(&self, user: UserId, desktop: DesktopId);
     async fn end_desktop(&self, desktop: DesktopId, reason: &str);
     async fn end_user(&self, user: UserId, reason: &str);
 }

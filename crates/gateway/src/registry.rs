@@ -4,14 +4,18 @@ use crate::command::{Bye, Command, ViewerId};
 use crate::target::Dialler;
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, screen_task, terminal_task, viewer};
 use bytes::Bytes;
-use futures::{Sink, Stream};
+use futures::{Sink, Stream, StreamExt, future, stream};
 use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, UserId};
 use oriel_screen::ByeCode;
+use oriel_screen::wire::{PROTOCOL_VERSION, ViewerHello, ViewerRecord};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
+
+/// How long a session that was opened ahead is held: a desktop environment is drawn by then, also in software emulation.
+const PRELAUNCH_TIME: Duration = Duration::from_mins(2);
 
 /// Who wants to see what. The server has checked that the person may.
 #[derive(Clone, Debug)]
@@ -57,6 +61,8 @@ pub(crate) struct Entry {
 /// What a connection's task counts, read by others.
 #[derive(Default)]
 pub(crate) struct Counters {
+    /// Nobody watches: the gateway itself opened it so that the desktop is drawn when somebody does.
+    pub background: AtomicBool,
     pub viewers: AtomicU32,
     pub bytes: AtomicU64,
     pub frames: AtomicU64,
@@ -118,7 +124,28 @@ impl Gateway {
         R: Stream<Item = Bytes> + Unpin + Send,
         W: Sink<Bytes> + Unpin + Send + 'static,
     {
-        viewer::serve(self, request, incoming, outgoing).await;
+        viewer::serve(self, request, false, incoming, outgoing).await;
+    }
+
+    /// Opens a desktop's RDP session before its person does, so that its desktop environment is drawn by then. Whoever opens
+    /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
+    pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
+        let request = ViewerRequest { user, desktop, port: GuestPort::Rdp, resume: None };
+        let message = |record: &ViewerRecord| {
+            let mut message = Vec::new();
+            record.encode(&mut message);
+            Bytes::from(message)
+        };
+        let hello =
+            ViewerHello { version: PROTOCOL_VERSION, width: 1280, height: 800, scale: 100, ..ViewerHello::default() };
+        let hello = message(&ViewerRecord::Hello(hello));
+        let end = tokio::time::Instant::now() + PRELAUNCH_TIME;
+        // Shows nothing and acknowledges nothing: three pictures are sent and then none.
+        let incoming = stream::once(future::ready(hello)).chain(stream::unfold((), move |()| async move {
+            tokio::time::sleep(crate::VIEWER_SILENCE_MAX / 2).await;
+            (tokio::time::Instant::now() < end).then(|| (message(&ViewerRecord::Ping { token: 0 }), ()))
+        }));
+        viewer::serve(self, request, true, Box::pin(incoming), futures::sink::drain()).await;
     }
 
     /// Waits until a connection came or went since the last call.
@@ -130,6 +157,7 @@ impl Gateway {
         let mut list: Vec<ConnectionInfo> = self
             .live()
             .iter()
+            .filter(|(_, entry)| !entry.counters.background.load(Ordering::Relaxed))
             .map(|(id, entry)| {
                 let (mbit_s, fps) = entry.counters.rates();
                 ConnectionInfo {
@@ -150,9 +178,10 @@ impl Gateway {
         list
     }
 
-    /// How many live connections lead to a desktop.
+    /// How many connections that people opened lead to a desktop.
     pub fn connections_to(&self, desktop: DesktopId) -> usize {
-        self.live().values().filter(|entry| entry.desktop == desktop).count()
+        let of_people = |entry: &&Entry| entry.desktop == desktop && !entry.counters.background.load(Ordering::Relaxed);
+        self.live().values().filter(of_people).count()
     }
 
     /// Ends one connection; false when there is none.
@@ -191,7 +220,15 @@ impl Gateway {
     }
 
     /// The connection to continue: the one named, or for screens the person's own to the same desktop; else a new one.
-    pub(crate) fn find_or_start(&self, request: &ViewerRequest) -> Result<Entry, Bye> {
+    pub(crate) fn find_or_start(&self, request: &ViewerRequest, background: bool) -> Result<Entry, Bye> {
+        let entry = self.find_or_start_any(request, background)?;
+        if !background && entry.counters.background.swap(false, Ordering::Relaxed) {
+            self.inner.changed.notify_one();
+        }
+        Ok(entry)
+    }
+
+    fn find_or_start_any(&self, request: &ViewerRequest, background: bool) -> Result<Entry, Bye> {
         let mut live = self.live();
         let own = |entry: &Entry| {
             entry.user == request.user
@@ -206,6 +243,9 @@ impl Gateway {
         if request.port != GuestPort::Ssh
             && let Some(entry) = live.values().find(|entry| own(entry))
         {
+            if background {
+                return Err(Bye::new(ByeCode::TakenOver, "somebody has opened this desktop already"));
+            }
             return Ok(entry.clone());
         }
         if live.len() >= CONNECTIONS_MAX {
@@ -228,7 +268,7 @@ impl Gateway {
             port: request.port,
             started: now(),
             commands,
-            counters: Arc::default(),
+            counters: Arc::new(Counters { background: AtomicBool::new(background), ..Counters::default() }),
         };
         live.insert(id, entry.clone());
         self.inner.changed.notify_one();

@@ -17,8 +17,13 @@ const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
 const SEND_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Serves one viewer until it leaves or its connection ends. `incoming` are the binary messages' payloads.
-pub(crate) async fn serve<R, W>(gateway: &Gateway, request: ViewerRequest, mut incoming: R, mut outgoing: W)
-where
+pub(crate) async fn serve<R, W>(
+    gateway: &Gateway,
+    request: ViewerRequest,
+    background: bool,
+    mut incoming: R,
+    mut outgoing: W,
+) where
     R: Stream<Item = Bytes> + Unpin + Send,
     W: Sink<Bytes> + Unpin + Send + 'static,
 {
@@ -26,7 +31,7 @@ where
         Ok(found) => found,
         Err(text) => return say_bye(&mut outgoing, ByeCode::Protocol, text).await,
     };
-    let entry = match gateway.find_or_start(&request) {
+    let entry = match gateway.find_or_start(&request, background) {
         Ok(entry) => entry,
         Err(bye) => return say_bye(&mut outgoing, bye.code, bye.text).await,
     };

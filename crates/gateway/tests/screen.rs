@@ -261,3 +261,30 @@ async fn a_page_that_breaks_the_protocol_is_told_and_let_go() {
     timeout(Duration::from_secs(5), served).await.unwrap().unwrap();
     assert!(gateway.connections().is_empty());
 }
+
+#[tokio::test]
+async fn a_session_opened_ahead_is_taken_over_and_never_takes_over() {
+    let machines = Arc::new(Machines::default());
+    let gateway = Gateway::new(machines.clone());
+    let asked = ViewerRequest { port: GuestPort::Rdp, ..request() };
+    let ahead = tokio::spawn({
+        let (gateway, asked) = (gateway.clone(), asked.clone());
+        async move { gateway.prelaunch(asked.user, asked.desktop).await }
+    });
+    timeout(Duration::from_secs(5), async {
+        while machines.dialled.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(gateway.connections_to(asked.desktop), 0, "nobody uses the desktop");
+    let mut viewer = Viewer::open(&gateway, &asked);
+    assert_eq!(viewer.painted().await, 40);
+    timeout(Duration::from_secs(5), ahead).await.expect("it lets go").unwrap();
+    assert_eq!(machines.dialled.load(Ordering::Relaxed), 1);
+    assert_eq!(gateway.connections_to(asked.desktop), 1);
+    gateway.prelaunch(asked.user, asked.desktop).await;
+    viewer.say(&PRESS);
+    assert_eq!(viewer.red().await, 90, "the person still sits there");
+}

@@ -21,6 +21,9 @@ const WORKERS_MAX: usize = 4;
 /// Threads for what blocks.
 const BLOCKING_MAX: usize = 64;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Several providers are in the tree: rustls must be told which one, before anything asks it.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();

@@ -60,6 +60,11 @@ impl Sessions for Live {
         self.0.thumbnail(desktop, width_max).await
     }
 
+    fn prelaunch(&self, user: UserId, desktop: DesktopId) {
+        let gateway = self.0.clone();
+        tokio::spawn(async move { gateway.prelaunch(user, desktop).await });
+    }
+
     async fn end_desktop(&self, desktop: DesktopId, reason: &str) {
         self.0.end_where(|_, of| of == desktop, ByeCode::RemoteEnded, reason).await;
     }

@@ -311,6 +311,10 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
         })
         .await?;
         fault::point("desktop.ready");
+        // A desktop environment takes its time to start, in software emulation a minute: it starts before somebody waits.
+        if let (Some(sessions), Some(owner), false) = (broker.sessions(), desktop.owner, imported) {
+            sessions.prelaunch(owner, desktop.id);
+        }
         return Ok(Step::Moving);
     }
     if seconds > START_SECONDS_MAX as f64 {
