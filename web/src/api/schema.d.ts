@@ -1337,12 +1337,12 @@ export interface operations {
   };
   list_desktops: {
     parameters: {
-      query?: never;
-      header?: never;
-      path: {
+      query?: {
         /** @description Everybody's rather than the own ones; for admins. */
-        all: boolean;
+        all?: boolean;
       };
+      header?: never;
+      path?: never;
       cookie?: never;
     };
     requestBody?: never;

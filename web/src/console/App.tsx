@@ -4,6 +4,7 @@ import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery }
 import { RouterContextProvider, RouterProvider } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { asProblem, Problem } from "../api/problem";
+import { nextAfterSignIn } from "./next";
 import { FirstPassword } from "./pages/FirstPassword";
 import { SignIn } from "./pages/SignIn";
 import { Boundary } from "./parts/Boundary";
@@ -65,9 +66,16 @@ function Gate() {
     if (signedOut) queries.removeQueries({ predicate: (query) => query.queryKey[0] !== "me" });
   }, [signedOut]);
 
+  // The viewer sends people who are signed out here, and wants them back.
+  const arrived = me.data && !me.data.must_change_password;
+  const next = arrived ? nextAfterSignIn(location.search, location.origin) : null;
+  useEffect(() => {
+    if (next) location.replace(next);
+  }, [next]);
+
   if (signedOut) return <SignIn />;
   if (me.data?.must_change_password) return <FirstPassword me={me.data} />;
-  if (me.data) return <RouterProvider router={router} context={{ me: me.data }} />;
+  if (me.data && !next) return <RouterProvider router={router} context={{ me: me.data }} />;
   if (me.error) {
     return (
       <Bullseye>

@@ -24,11 +24,8 @@ export const meQuery = queryOptions({
 export const desktopsQuery = (all: boolean) =>
   queryOptions({
     queryKey: ["desktops", { all }],
-    queryFn: async (): Promise<Schemas["Desktop"][]> => {
-      const init = { params: { query: all ? { all } : {} } };
-      const got = client.GET("/api/v1/desktops", init as never);
-      return (await answer<Schemas["DesktopList"]>(got)).desktops;
-    },
+    queryFn: async () =>
+      (await answer(client.GET("/api/v1/desktops", { params: { query: all ? { all } : {} } }))).desktops,
     refetchInterval: (q) => (q.state.data?.some(isMoving) ? MOVING_MS : IDLE_MS / 2),
   });
 

@@ -23,6 +23,7 @@ use serde::Deserialize;
 
 /// Which desktops to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DesktopQuery {
     /// Everybody's rather than the own ones; for admins.
