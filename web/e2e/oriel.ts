@@ -1,18 +1,17 @@
 /** A person with a browser at a running Oriel: signs in, opens desktops, uses shells. By roles and labels only. */
+import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
+import { expect, inject } from "vitest";
 import { launch } from "../src/viewer/testing/browser.mjs";
+import { House, type Person, until } from "./house";
 
 export type Desktop = { id: string; name: string; state: string; kinds: string[] };
 export type Kind = "rdp" | "vnc" | "ssh";
 
-function need(name: string): string {
-  const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set; ./test e2e sets it`);
-  return value;
-}
-
-export const address = need("ORIEL_URL").replace(/\/$/, "");
-export const person = { name: need("ORIEL_USER"), password: need("ORIEL_PASSWORD") };
+/** The house that setup.ts has built. */
+export const plan = inject("plan");
+export const house = House.at(plan);
+export const address = house.address;
 
 export class Visit {
   /** What the browser complained about: a content-policy violation, an exception. */
@@ -23,67 +22,66 @@ export class Visit {
     readonly context: BrowserContext,
   ) {}
 
-  static async start(layout = "de"): Promise<Visit> {
+  static async start({ layout = "de", dark = false } = {}): Promise<Visit> {
     const browser = await launch();
     const context = await browser.newContext({
-      // The demo's certificate is its own.
-      ignoreHTTPSErrors: true,
       viewport: { width: 1280, height: 800 },
       permissions: ["clipboard-read", "clipboard-write"],
       locale: "en-GB",
+      colorScheme: dark ? "dark" : "light",
     });
     context.setDefaultTimeout(90_000);
     await context.addInitScript((chosen) => localStorage.setItem("oriel.keyboard", chosen), layout);
-    return new Visit(browser, context);
+    const visit = new Visit(browser, context);
+    context.on("page", (page) => visit.#listen(page));
+    return visit;
+  }
+
+  #listen(page: Page): void {
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    page.on("console", (message) => {
+      // Answers that are errors on purpose, and a server that was switched off, are not faults of a page.
+      const expected = /Failed to load resource|WebSocket connection to .* failed|ERR_CONNECTION_REFUSED/;
+      if (message.type() === "error" && !expected.test(message.text())) this.complaints.push(message.text());
+    });
   }
 
   async page(path = "/"): Promise<Page> {
     const page = await this.context.newPage();
-    page.on("pageerror", (error) => this.complaints.push(String(error)));
-    page.on("console", (message) => {
-      if (message.type() === "error" && !/Failed to load resource/.test(message.text())) {
-        this.complaints.push(message.text());
-      }
-    });
     await page.goto(address + path);
     return page;
   }
 
-  async signIn(): Promise<Page> {
+  async signIn(person: Person = plan.admin): Promise<Page> {
     const page = await this.page();
-    await page.getByLabel("Name").fill(person.name);
-    await page.getByLabel("Password").fill(person.password);
-    await page.getByRole("button", { name: "Sign in" }).click();
+    await fillSignIn(page, person);
     await page.getByRole("heading", { name: "My desktops" }).waitFor();
     return page;
   }
 
-  /** The desktop these tests use. */
+  /** The desktop that these tests use. */
   async desktop(page: Page): Promise<Desktop> {
     const desktops = await page.evaluate(async () => {
       const answer = await fetch("/api/v1/desktops");
       return ((await answer.json()) as { desktops: Desktop[] }).desktops;
     });
-    const wanted = process.env.ORIEL_DESKTOP;
-    const found = desktops.find((one) => (wanted ? one.name === wanted : one.kinds.includes("rdp")));
-    if (!found) throw new Error(`there is no desktop ${wanted ?? "of one's own"}`);
+    const found = desktops.find((one) => one.name === plan.desktop);
+    if (!found) throw new Error(`${plan.desktop} is not among ${desktops.map((one) => one.name)}`);
     return found;
   }
 
   async view(desktop: Desktop, kind: Kind): Promise<Viewer> {
-    const page = await this.page(`/viewer/?desktop=${desktop.id}&kind=${kind}`);
-    await page.waitForFunction(
-      () => window.oriel?.phase === "live" || window.oriel?.phase === "ended",
-      null,
-      {
-        timeout: 200_000,
-      },
-    );
-    const viewer = new Viewer(page, await this.context.newCDPSession(page));
+    return this.watch(await this.page(`/viewer/?desktop=${desktop.id}&kind=${kind}`));
+  }
+
+  /** Waits until a viewer's page shows its desktop. */
+  async watch(page: Page): Promise<Viewer> {
+    await page.waitForFunction(() => ["live", "ended"].includes(window.oriel?.phase ?? ""), null, {
+      timeout: 200_000,
+    });
     const phase = await page.evaluate(() => window.oriel?.phase);
-    if (phase !== "live")
-      throw new Error(`the ${kind} viewer ended: ${await page.getByRole("main").innerText()}`);
-    return viewer;
+    if (phase !== "live") throw new Error(`the viewer ended: ${await page.locator("body").innerText()}`);
+    return new Viewer(page, await this.context.newCDPSession(page));
   }
 
   async shell(desktop: Desktop): Promise<Shell> {
@@ -96,6 +94,33 @@ export class Visit {
   async close(): Promise<void> {
     await this.browser.close();
   }
+}
+
+/** What a person does at the door. */
+export async function fillSignIn(page: Page, person: Person): Promise<void> {
+  await page.getByLabel("Name").fill(person.name);
+  await page.getByLabel("Password").fill(person.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+/** Nothing serious or critical, by axe-core. */
+export async function accessible(page: Page, what: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const bad = violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, help, nodes }) =>
+      [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 200))].join("\n   "),
+    );
+  expect(bad, `axe-core on ${what}`).toEqual([]);
+}
+
+export async function eventually(what: string, look: () => Promise<boolean>, seconds = 60): Promise<void> {
+  await until(what, seconds * 1000, async () => (await look()) || undefined);
+}
+
+/** A number worth reading in the log. */
+export function measured(what: string, ms: number): void {
+  process.stdout.write(`e2e: ${what}: ${Math.round(ms)} ms\n`);
 }
 
 /** Physical keys of a German keyboard for the characters that tests type. */
@@ -161,19 +186,26 @@ export class Viewer {
     return (await this.page.evaluate(() => window.oriel?.stats())) as Record<string, number>;
   }
 
-  /** The picture as RGBA, row by row. */
-  async picture(): Promise<Picture> {
-    return decode(
-      this.page,
-      await this.page.evaluate(async () => {
-        const blob = await window.oriel?.snapshot();
-        const bytes = new Uint8Array((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
-        let text = "";
-        for (let at = 0; at < bytes.length; at += 8192)
-          text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-        return btoa(text);
-      }),
-    );
+  /** Waits until the picture has rested for a while. */
+  async settled(rest = 1500): Promise<void> {
+    await until("a picture that rests", 60_000, async () => {
+      const last = await this.page.evaluate(() => window.oriel?.marks.last_frame ?? Number.NaN);
+      return Date.now() - last > rest || undefined;
+    });
+  }
+
+  /** The picture as it is now, or the first one where the page kept it. */
+  async picture(which: "now" | "first" = "now"): Promise<Picture> {
+    const png = await this.page.evaluate(async (which) => {
+      const kept = (window as unknown as { first?: Promise<Blob | null> }).first;
+      const blob = await (which === "first" ? kept : window.oriel?.snapshot());
+      const bytes = new Uint8Array((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
+      let text = "";
+      for (let at = 0; at < bytes.length; at += 8192)
+        text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+      return btoa(text);
+    }, which);
+    return decode(this.page, png);
   }
 }
 
@@ -220,6 +252,11 @@ export class Shell {
 
   constructor(readonly page: Page) {}
 
+  /** Whether a command writes this; one that fails does not. */
+  async answers(command: string, wanted: string): Promise<boolean> {
+    return (await this.run(`{ ${command}; } || true`)) === wanted;
+  }
+
   /** Runs a command and gives what it wrote; fails when the command does. */
   async run(command: string): Promise<string> {
     this.#count += 1;
@@ -227,7 +264,7 @@ export class Shell {
     // The marks are put together by the shell, so that its echo of the line is not taken for them.
     await this.page.getByRole("main").locator("textarea").focus();
     await this.page.keyboard.insertText(
-      `printf 'be''gin-${mark}\\n'; ${command}; printf 'e''nd-${mark}-%s.\\n' $?`,
+      `printf 'be''gin-${mark}\\n'; ${command}${command.endsWith("&") ? "" : ";"} printf 'e''nd-${mark}-%s.\\n' $?`,
     );
     await this.page.keyboard.press("Enter");
     await this.page.waitForFunction((end) => window.oriel?.terminalText().includes(end), `end-${mark}-`, {

@@ -1,0 +1,139 @@
+/** Getting in: signing in, a click on a card, tickets. */
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Desktop, differing, fillSignIn, house, measured, plan, Visit } from "./oriel";
+
+const CLICK_MS_MAX = 2_000;
+const TICKET_SECONDS = 30;
+
+let visit: Visit;
+let home: Page;
+let desktop: Desktop;
+
+beforeAll(async () => {
+  visit = await Visit.start();
+  // Keeps the very first picture of a viewer, to see whether it was a whole one.
+  await visit.context.addInitScript(() => {
+    const look = () => {
+      if (window.oriel?.marks.first_picture) Object.assign(window, { first: window.oriel.snapshot() });
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+});
+afterAll(() => visit?.close());
+
+it("signs in through the page", async () => {
+  home = await visit.page();
+  await fillSignIn(home, { name: plan.admin.name, password: "not the password" });
+  await home
+    .getByText(/wrong|not right|does not/i)
+    .first()
+    .waitFor();
+  await fillSignIn(home, plan.admin);
+  await home.getByRole("heading", { name: "My desktops" }).waitFor();
+  desktop = await visit.desktop(home);
+});
+
+/** From the click on the card to the first picture in the new tab, in milliseconds; the picture must be whole. */
+async function click(): Promise<number> {
+  await home.bringToFront();
+  await home.evaluate(() => {
+    const note = () => Object.assign(window, { clicked: performance.timeOrigin + performance.now() });
+    addEventListener("click", note, { capture: true, once: true });
+  });
+  const tab = visit.context.waitForEvent("page");
+  await home.getByRole("link", { name: `Open ${desktop.name}: its desktop`, exact: false }).click();
+  const screen = await visit.watch(await tab);
+  const first = await screen.picture("first");
+  const clicked = await home.evaluate(() => (window as unknown as { clicked: number }).clicked);
+  const shown = await screen.page.evaluate(() => window.oriel?.marks.first_picture ?? Number.NaN);
+  await screen.settled();
+  const later = await screen.picture();
+  const different = differing(first, later, 12);
+  expect(different, "cells that the first picture did not show yet").toBeLessThan(later.grid.length * 0.05);
+  await screen.page.close();
+  return shown - clicked;
+}
+
+it("opens a desktop from its card within two seconds", async () => {
+  // Somebody was here before: their session runs in the guest.
+  await (await visit.view(desktop, "rdp")).settled();
+  for (const page of visit.context.pages()) if (page !== home) await page.close();
+
+  const live = await click();
+  measured("click to first full picture, connection still held", live);
+  expect(live).toBeLessThanOrEqual(CLICK_MS_MAX);
+
+  for (const { id, kind } of JSON.parse(await house.oriel("session", "list", "--json")).sessions) {
+    if (kind === "rdp") await house.oriel("session", "end", id);
+  }
+  const anew = await click();
+  measured("click to first full picture, connection anew", anew);
+  expect(anew).toBeLessThanOrEqual(CLICK_MS_MAX);
+});
+
+it("sends people who were signed out back to their desktop", async () => {
+  const other = await Visit.start();
+  const page = await other.page(`/viewer/?desktop=${desktop.id}&kind=ssh`);
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await fillSignIn(page, plan.admin);
+  await page.waitForURL(`**/viewer/?desktop=${desktop.id}&kind=ssh`);
+  await other.watch(page);
+  const elsewhere = await other.page("/?next=https://elsewhere.example/viewer/");
+  await elsewhere.getByRole("heading", { name: "My desktops" }).waitFor();
+  await other.close();
+});
+
+/** Asks for a ticket as the viewer does. */
+const ticket = (page: Page) =>
+  page.evaluate(async (id) => {
+    const me = await (await fetch("/api/v1/me")).json();
+    const answer = await fetch(`/api/v1/desktops/${id}/connect`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Oriel-Csrf": me.csrf },
+      body: JSON.stringify({ kind: "ssh" }),
+    });
+    return { status: answer.status, path: String((await answer.json()).path) };
+  }, desktop.id);
+
+const knock = (page: Page, path: string) =>
+  page.evaluate(
+    (path) =>
+      new Promise<string>((resolve) => {
+        const socket = new WebSocket(path);
+        socket.onopen = () => {
+          socket.onclose = null;
+          socket.close();
+          resolve("open");
+        };
+        socket.onclose = () => resolve("refused");
+      }),
+    path,
+  );
+
+it("takes a ticket once only, from its owner only, and not for long", async () => {
+  const mine = await ticket(home);
+  expect(await knock(home, mine.path)).toBe("open");
+  expect(await knock(home, mine.path), "replayed").toBe("refused");
+
+  const other = await Visit.start();
+  const stolen = await ticket(home);
+  const late = ticket(home);
+  const asked = Date.now();
+  const stranger = await other.page();
+  expect(await knock(stranger, stolen.path), "by somebody who is not signed in").toBe("refused");
+  await other.signIn(plan.guest);
+  const guest = await other.page();
+  expect((await ticket(guest)).status, "of a desktop that is not theirs").toBe(404);
+  expect(await knock(guest, stolen.path), "stolen").toBe("refused");
+  expect(await knock(home, stolen.path), "by its owner after somebody else had it").toBe("refused");
+  await other.close();
+
+  await home.waitForTimeout(TICKET_SECONDS * 1000 + 1000 - (Date.now() - asked));
+  expect(await knock(home, (await late).path), "late").toBe("refused");
+});
+
+it("made the browser complain of nothing", () => {
+  expect(visit.complaints).toEqual([]);
+});

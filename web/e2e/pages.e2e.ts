@@ -1,0 +1,69 @@
+/** Every page at the real server: it says its title, and axe-core finds nothing serious. */
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, it } from "vitest";
+import { accessible, fillSignIn, plan, Visit } from "./oriel";
+
+const PAGES = [
+  ["/", "My desktops"],
+  ["/?all=true", "Everyone's desktops"],
+  ["/pools", "Pools"],
+  ["/images", "Images"],
+  ["/users", "Users"],
+  ["/sessions", "Sessions"],
+  ["/operations", "Operations"],
+  ["/host", "Host"],
+  ["/account", "Password and tokens"],
+  ["/nowhere", "No such page"],
+] as const;
+const KINDS = ["rdp", "vnc", "ssh"] as const;
+
+let visit: Visit;
+afterEach(async () => {
+  expect(visit.complaints).toEqual([]);
+  await visit.close();
+});
+
+describe.each([{ dark: false }, { dark: true }])("%o", (look) => {
+  it("the console's pages", async () => {
+    visit = await Visit.start(look);
+    const page = await visit.page();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await accessible(page, "signing in");
+    await fillSignIn(page, plan.admin);
+    await page.getByRole("heading", { name: "My desktops" }).waitFor();
+    for (const [path, title] of PAGES) {
+      await page.goto(new URL(path, page.url()).href);
+      await page.getByRole("heading", { level: 1, name: title }).waitFor();
+      await page.waitForLoadState("networkidle");
+      await accessible(page, path);
+    }
+  });
+
+  it("the viewer's pages", async () => {
+    visit = await Visit.start(look);
+    const desktop = await visit.desktop(await visit.signIn());
+    for (const kind of KINDS) {
+      const { page } = await visit.view(desktop, kind);
+      await accessible(page, kind);
+      // With the tools open.
+      await page.getByRole("button", { name: "Tools" }).click();
+      for (const tool of await page.getByRole("toolbar").getByRole("button", { expanded: false }).all()) {
+        await tool.click();
+        await accessible(page, `${kind}: ${await tool.getAttribute("aria-label")}`);
+      }
+      await page.close();
+    }
+    const nothing = await visit.page("/viewer/?desktop=01a20451-0000-7000-8000-000000000000&kind=rdp");
+    await nothing.getByText("There is no such desktop").waitFor();
+    await accessible(nothing, "a desktop that is not there");
+  });
+});
+
+it("the first password", async () => {
+  visit = await Visit.start();
+  const page = await visit.page();
+  const [name = "", password = ""] = readFileSync(`${plan.folder}/first-login`, "utf8").trim().split(" ");
+  await fillSignIn(page, { name, password });
+  await page.getByRole("heading", { name: "Choose your password" }).waitFor();
+  await accessible(page, "choosing a password");
+});

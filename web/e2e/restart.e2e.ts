@@ -1,0 +1,43 @@
+/** `oriel serve` goes and comes back; desktops and the people in them hardly notice. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Desktop, house, measured, type Shell, type Viewer, Visit } from "./oriel";
+
+let visit: Visit;
+let desktop: Desktop;
+let shell: Shell;
+let screen: Viewer;
+
+beforeAll(async () => {
+  visit = await Visit.start();
+  desktop = await visit.desktop(await visit.signIn());
+  screen = await visit.view(desktop, "rdp");
+  shell = await visit.shell(desktop);
+});
+afterAll(() => visit?.close());
+
+it("finds its running desktop again, and the viewer comes back to the same session", async () => {
+  const machine = await house.machine(desktop.id);
+  const session = await shell.run("pgrep -u $USER -x xfce4-session");
+  const server = house.pid;
+  const start = Date.now();
+  await house.stop();
+  measured("SIGTERM to the end of oriel serve", Date.now() - start);
+  expect(await house.machine(desktop.id), "the machine runs on without oriel serve").toBe(machine);
+  await screen.page.waitForFunction(() => window.oriel?.phase === "cut");
+  const again = Date.now();
+  await house.start();
+  measured("oriel serve ready with a running desktop", Date.now() - again);
+  expect(house.pid).not.toBe(server);
+  await screen.page.waitForFunction(() => window.oriel?.phase === "live");
+  measured("start to a live viewer", Date.now() - again);
+  await shell.page.waitForFunction(() => window.oriel?.phase === "live");
+  expect((await house.ready(desktop.name)).id).toBe(desktop.id);
+  expect(await house.machine(desktop.id)).toBe(machine);
+  await screen.settled();
+  const fresh = await visit.shell(desktop);
+  expect(await fresh.run("pgrep -u $USER -x xfce4-session")).toBe(session);
+});
+
+it("made the browser complain of nothing", () => {
+  expect(visit.complaints).toEqual([]);
+});
