@@ -224,6 +224,20 @@ async fn does_not_touch_what_is_not_ours() {
     assert!(seen.is_empty() && removed.is_ok() && still);
 }
 
+/// Two Oriels with data folders of their own on one libvirt: neither takes the other's machines for leftovers.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_oriels_machines_are_not_ours() {
+    let (Some(one), Some(two)) = (lab().await, lab().await) else { return };
+    let spec = one.spec("theirs", None);
+    one.compute.clone_disk(&spec, &one.base()).await.unwrap();
+    one.compute.define(&spec).await.unwrap();
+    let seen = two.seen(spec.desktop).await;
+    let removed = two.compute.remove(spec.desktop, None).await;
+    let still = one.seen(spec.desktop).await;
+    one.compute.remove(spec.desktop, None).await.unwrap();
+    assert!(seen.is_empty() && removed.is_ok() && still.len() == 1 && still[0].domain, "{seen:?} {still:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn knows_its_host() {
     let Some(lab) = lab().await else { return };

@@ -16,16 +16,18 @@ pub const METADATA_NAMESPACE: &str = "urn:oriel:desktop:1";
 const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 /// From this libvirt (major * 1,000,000 + minor * 1,000 + release) a clipboard channel without SPICE exists.
 const LIBVIRT_WITH_VDAGENT: u32 = 8_004_000;
-/// A slot that libvirt, which hands them out from both ends, leaves free: it does not know of this device.
+/// This slot and the next are left free by libvirt, which hands them out from both ends and does not know of these cards.
 const USER_NETWORK_SLOT: u8 = 0x10;
 /// What the screen starts with, in pixels, until a viewer asks for another size.
 const SCREEN: (u32, u32) = (1280, 800);
 
 /// Which desktop a domain is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
     pub desktop: DesktopId,
     pub generation: u32,
+    /// The data folder that it belongs to: several programs may share one libvirt.
+    pub home: String,
 }
 
 /// Devices by what the guest has drivers for.
@@ -73,7 +75,7 @@ pub fn domain_xml(spec: &MachineSpec, places: &Places, libvirt: u32) -> Result<S
     let mut domain = element("domain")
         .with("type", if spec.accelerator == AcceleratorKind::Kvm { "kvm" } else { "qemu" })
         .with("xmlns:qemu", QEMU_NAMESPACE)
-        .child(element("name").text(domain_name(&spec.name)))
+        .child(element("name").text(domain_name(&spec.name, spec.desktop)))
         .child(element("uuid").text(spec.desktop))
         // libvirt refuses line breaks in a title.
         .child(element("title").text(spec.title.replace(['\n', '\r'], " ")))
@@ -82,7 +84,8 @@ pub fn domain_xml(spec: &MachineSpec, places: &Places, libvirt: u32) -> Result<S
                 element("oriel:desktop")
                     .with("xmlns:oriel", METADATA_NAMESPACE)
                     .with("id", spec.desktop)
-                    .with("generation", spec.generation),
+                    .with("generation", spec.generation)
+                    .with("home", places.home.display()),
             ),
         )
         .child(element("memory").with("unit", "MiB").text(spec.memory_mib))
@@ -226,29 +229,39 @@ fn libvirt_network(spec: &MachineSpec, quirks: &Quirks) -> Option<Element> {
     )
 }
 
-/// QEMU's own words for [`Network::User`]: libvirt has none for a passt that is not its own, and its own lets guests
-/// reach the host's loopback through the gateway's address.
+/// QEMU's own words for [`Network::User`], for which libvirt has none: two network cards.
+///
+/// The first is the doors: QEMU's own stack with `restrict=on`, which carries the forwarded ports to the guest and nothing
+/// else (it offers neither gateway nor resolver, and its way to the host's loopback is closed). The second is the world,
+/// through a helper that the host starts in a namespace of its own.
 fn user_network(spec: &MachineSpec, places: &Places, quirks: &Quirks) -> Vec<String> {
     if spec.network != Network::User {
         return Vec::new();
     }
-    let backend = match &places.network_socket {
-        Some(socket) => format!("stream,id=oriel0,server=off,addr.type=unix,addr.path={}", commas(socket)),
-        // Without passt: QEMU's own stack maps its gateway to the host's loopback, so it must not let anything out.
-        None => {
-            let forwards = [(0, 3389), (1, 22)].into_iter().filter_map(|(offset, port)| {
-                let host = spec.port_base?.checked_add(offset)?;
-                Some(format!(",hostfwd=tcp:127.0.0.1:{host}-:{port}"))
-            });
-            std::iter::once(String::from("user,id=oriel0,restrict=on")).chain(forwards).collect()
-        }
+    let forwards = [(0, 3389), (1, 22)].into_iter().filter_map(|(offset, port)| {
+        let host = spec.port_base?.checked_add(offset)?;
+        Some(format!(",hostfwd=tcp:127.0.0.1:{host}-:{port}"))
+    });
+    let doors: String = std::iter::once(String::from("user,id=doors,restrict=on")).chain(forwards).collect();
+    let card = |id: &str, mac: String, slot: u8| {
+        format!("{},netdev={id},mac={mac},romfile=,bus=pcie.0,addr={slot:#x}", quirks.network_device)
     };
-    let device = format!(
-        "{},netdev=oriel0,mac={},romfile=,bus=pcie.0,addr={USER_NETWORK_SLOT:#x}",
-        quirks.network_device,
-        mac_address(spec.desktop)
-    );
-    [String::from("-netdev"), backend, String::from("-device"), device].into()
+    let mut arguments = Vec::from([
+        "-netdev".to_owned(),
+        doors,
+        "-device".to_owned(),
+        card("doors", mac_address(spec.desktop), USER_NETWORK_SLOT),
+    ]);
+    if let Some(socket) = &places.network_socket {
+        let world = format!("stream,id=world,server=off,addr.type=unix,addr.path={}", commas(socket));
+        arguments.extend([
+            "-netdev".to_owned(),
+            world,
+            "-device".to_owned(),
+            card("world", world_mac_address(spec.desktop), USER_NETWORK_SLOT + 1),
+        ]);
+    }
+    arguments
 }
 
 /// QEMU reads a comma inside a value as two commas.
@@ -262,6 +275,11 @@ pub fn mac_address(desktop: DesktopId) -> String {
     format!("52:4f:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
+/// The second network card of a desktop on [`Network::User`].
+pub(crate) fn world_mac_address(desktop: DesktopId) -> String {
+    mac_address(desktop).replacen("52:4f", "52:4e", 1)
+}
+
 /// Finds our mark in a domain's XML, or in its metadata alone; `None` for a domain that is not ours.
 pub fn marker_of(xml: &str) -> Option<Marker> {
     let mut reader = NsReader::from_str(xml);
@@ -272,11 +290,12 @@ pub fn marker_of(xml: &str) -> Option<Marker> {
             {
                 let value = |name: &str| {
                     let attribute = start.try_get_attribute(name).ok()??;
-                    Some(attribute.value.into_owned())
+                    Some(attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?.into_owned())
                 };
                 return Some(Marker {
                     desktop: value("id")?.parse().ok()?,
                     generation: value("generation")?.parse().ok()?,
+                    home: value("home")?,
                 });
             }
             (_, Event::Eof) => return None,

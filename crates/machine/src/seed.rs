@@ -4,7 +4,10 @@
 //! It asks for little, because under software emulation every module of cloud-init costs a good part of a second; which ones
 //! run, and when, is the image's affair. User data is JSON, which is YAML, so that nothing is ever escaped by hand.
 
-use crate::{GuestIdentity, IdentityError, MachineSpec, mac_address};
+use crate::{
+    GuestIdentity, IdentityError, MachineSpec,
+    domain::{mac_address, world_mac_address},
+};
 use rand::RngCore;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -33,9 +36,10 @@ pub fn seed(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Vec<SeedFile
         "instance-id": format!("{}-{}", spec.desktop, spec.generation),
         "local-hostname": spec.name.as_str(),
     });
+    let card = |mac: String| json!({ "match": { "macaddress": mac }, "dhcp4": true, "dhcp6": false, "optional": true });
     let network_config = json!({
         "version": 2,
-        "ethernets": { "desktop": { "match": { "macaddress": mac_address(spec.desktop) }, "dhcp4": true, "dhcp6": false, "optional": true } },
+        "ethernets": { "doors": card(mac_address(spec.desktop)), "world": card(world_mac_address(spec.desktop)) },
     });
     Ok(vec![
         SeedFile { name: "meta-data", content: meta_data.to_string().into() },
@@ -66,7 +70,6 @@ fn user_data(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Value, Iden
         "disable_root": true,
         "ssh_pwauth": false,
         "ssh_deletekeys": true,
-        "ssh_genkeytypes": [],
         "ssh_keys": {
             "ed25519_private": identity.ssh_host_key.expose_secret(),
             "ed25519_public": identity.ssh_host_public,

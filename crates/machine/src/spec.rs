@@ -58,6 +58,8 @@ pub enum Boot {
 /// Where the machine's files lie on its host; only the room that talks to the host knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
+    /// The data folder, absolute: whose machine it is.
+    pub home: PathBuf,
     pub disk: PathBuf,
     /// A read-only ISO labelled `CIDATA`.
     pub seed: Option<PathBuf>,
@@ -67,7 +69,9 @@ pub struct Places {
     pub serial_log: Option<PathBuf>,
 }
 
-/// The domain's name in libvirt: readable, and unique because desktop names are.
-pub fn domain_name(name: &Name) -> String {
-    format!("oriel-{name}")
+/// The domain's name in libvirt: readable, and unique also beside desktops of the same name from another data folder.
+pub fn domain_name(name: &Name, desktop: DesktopId) -> String {
+    // The end of a version 7 UUID is random.
+    let id = desktop.0.simple().to_string();
+    format!("oriel-{name}-{}", id.get(26..).unwrap_or_default())
 }

@@ -28,6 +28,7 @@ fn spec() -> MachineSpec {
 
 fn places() -> Places {
     Places {
+        home: "/var/lib/oriel".into(),
         disk: "/var/lib/oriel/desktops/a/disk-3.qcow2".into(),
         seed: Some("/var/lib/oriel/desktops/a/seed-3.iso".into()),
         network_socket: Some("/run/oriel/a/net".into()),
@@ -71,7 +72,7 @@ fn kernel_on_a_bridge() {
 fn without_passt_nothing_gets_out() {
     let xml = domain_xml(&spec(), &Places { network_socket: None, ..places() }, LIBVIRT_9).unwrap();
     assert!(
-        xml.contains("user,id=oriel0,restrict=on,hostfwd=tcp:127.0.0.1:24000-:3389,hostfwd=tcp:127.0.0.1:24001-:22"),
+        xml.contains("user,id=doors,restrict=on,hostfwd=tcp:127.0.0.1:24000-:3389,hostfwd=tcp:127.0.0.1:24001-:22"),
         "{xml}"
     );
 }
@@ -89,11 +90,11 @@ fn hostile_text_stays_text() {
 fn recognises_its_own_and_nothing_else() {
     let spec = spec();
     let xml = domain_xml(&spec, &places(), LIBVIRT_9).unwrap();
-    assert_eq!(marker_of(&xml), Some(Marker { desktop: spec.desktop, generation: 3 }));
+    assert_eq!(marker_of(&xml), Some(Marker { desktop: spec.desktop, generation: 3, home: "/var/lib/oriel".into() }));
     // As virDomainGetMetadata gives it.
     let id = DesktopId::new();
-    let alone = format!("<desktop xmlns=\"urn:oriel:desktop:1\" id=\"{id}\" generation=\"7\"/>");
-    assert_eq!(marker_of(&alone), Some(Marker { desktop: id, generation: 7 }));
+    let alone = format!("<desktop xmlns=\"urn:oriel:desktop:1\" id=\"{id}\" generation=\"7\" home=\"/h\"/>");
+    assert_eq!(marker_of(&alone), Some(Marker { desktop: id, generation: 7, home: "/h".into() }));
     for other in [
         "",
         "<",

@@ -70,15 +70,17 @@ impl LibvirtCompute {
 
     async fn with<T: Send + 'static>(
         &self,
-        work: impl Fn(&Connect) -> Result<T, ComputeError> + Send + 'static,
+        work: impl Fn(&Connect, &Path) -> Result<T, ComputeError> + Send + 'static,
     ) -> Result<T, ComputeError> {
-        self.connection.with(work).await
+        let home = self.layout.home().to_owned();
+        self.connection.with(move |connect| work(connect, &home)).await
     }
 
     async fn places(&self, spec: &MachineSpec) -> Places {
         let file = |kind| self.layout.file(spec.desktop, spec.generation, kind);
         let helper = spec.network == Network::User && self.user_network().await;
         Places {
+            home: self.layout.home().to_owned(),
             disk: file(Kind::Disk),
             seed: Some(file(Kind::Seed)).filter(|seed| seed.exists()),
             network_socket: helper.then(|| self.layout.network_socket(spec.desktop)),
@@ -100,8 +102,8 @@ impl LibvirtCompute {
 
     /// Makes a machine that is not our generation go, and says whether the wanted one is there.
     async fn remove_domain(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<bool, ComputeError> {
-        self.with(move |connect| {
-            let Some((domain, marker)) = find(connect, desktop)? else { return Ok(false) };
+        self.with(move |connect, home| {
+            let Some((domain, marker)) = find(connect, home, desktop)? else { return Ok(false) };
             if keep_generation == Some(marker.generation) {
                 return Ok(true);
             }
@@ -120,8 +122,8 @@ impl LibvirtCompute {
     }
 
     async fn guest_address(&self, desktop: DesktopId) -> Result<IpAddr, ComputeError> {
-        self.with(move |connect| {
-            let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+        self.with(move |connect, home| {
+            let (domain, _) = find(connect, home, desktop)?.ok_or(ComputeError::NoMachine)?;
             if !domain.is_active().map_err(connection::failed("look at the machine"))? {
                 return Err(ComputeError::NotRunning);
             }
@@ -142,20 +144,22 @@ impl LibvirtCompute {
 }
 
 /// The desktop's domain, if it is really ours.
-fn find(connect: &Connect, desktop: DesktopId) -> Result<Option<(Domain, Marker)>, ComputeError> {
+fn find(connect: &Connect, home: &Path, desktop: DesktopId) -> Result<Option<(Domain, Marker)>, ComputeError> {
     let domain = match Domain::lookup_by_uuid(connect, desktop.0) {
         Ok(domain) => domain,
         Err(error) if connection::is_gone(&error) => return Ok(None),
         Err(error) => return Err(connection::failed("look for the machine")(error)),
     };
-    Ok(mark(&domain).filter(|marker| marker.desktop == desktop).map(|marker| (domain, marker)))
+    Ok(mark(&domain, home).filter(|marker| marker.desktop == desktop).map(|marker| (domain, marker)))
 }
 
-fn mark(domain: &Domain) -> Option<Marker> {
+fn mark(domain: &Domain, home: &Path) -> Option<Marker> {
     let (kind, namespace) = (sys::VIR_DOMAIN_METADATA_ELEMENT as i32, oriel_machine::METADATA_NAMESPACE);
     let metadata = domain.get_metadata(kind, Some(namespace), 0).ok()?;
-    // libvirt gives the element of that namespace, stripped of the namespace itself.
-    marker_of(&format!("<metadata xmlns=\"{namespace}\">{metadata}</metadata>"))
+    // libvirt gives the element of that namespace, stripped of the namespace itself. Machines of another data folder are
+    // somebody else's, though they carry our mark.
+    let marker = marker_of(&format!("<metadata xmlns=\"{namespace}\">{metadata}</metadata>"))?;
+    (Path::new(&marker.home) == home).then_some(marker)
 }
 
 fn power(domain: &Domain) -> Power {
@@ -189,7 +193,7 @@ impl Compute for LibvirtCompute {
     async fn facts(&self) -> Result<HostFacts, ComputeError> {
         let machine = machine_facts(&self.config.data);
         let versions =
-            self.with(|connect| Ok((connect.get_lib_version().ok(), connect.get_hyp_version().ok()))).await?;
+            self.with(move |connect, _| Ok((connect.get_lib_version().ok(), connect.get_hyp_version().ok()))).await?;
         let accelerator = probe::probe(&self.config.data).await.accelerator();
         Ok(HostFacts {
             name: self.config.name.clone(),
@@ -209,9 +213,9 @@ impl Compute for LibvirtCompute {
 
     async fn list(&self) -> Result<Vec<Observed>, ComputeError> {
         let domains = self
-            .with(|connect| {
+            .with(move |connect, home| {
                 let domains = connect.list_all_domains(0).map_err(connection::failed("list machines"))?;
-                Ok(domains.iter().filter_map(|domain| Some((mark(domain)?, power(domain)))).collect::<Vec<_>>())
+                Ok(domains.iter().filter_map(|domain| Some((mark(domain, home)?, power(domain)))).collect::<Vec<_>>())
             })
             .await?;
         let mut all = BTreeMap::new();
@@ -256,10 +260,11 @@ impl Compute for LibvirtCompute {
 
     async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
         self.remove_domain(spec.desktop, Some(spec.generation)).await?;
-        let libvirt =
-            self.with(|connect| connect.get_lib_version().map_err(connection::failed("say its version"))).await?;
+        let libvirt = self
+            .with(move |connect, _| connect.get_lib_version().map_err(connection::failed("say its version")))
+            .await?;
         let xml = domain_xml(spec, &self.places(spec).await, libvirt)?;
-        self.with(move |connect| {
+        self.with(move |connect, _| {
             Domain::define_xml(connect, &xml).map(drop).map_err(connection::failed("define the machine"))
         })
         .await
@@ -268,8 +273,8 @@ impl Compute for LibvirtCompute {
     async fn start(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
         let (desktop, generation) = (spec.desktop, spec.generation);
         let power = self
-            .with(move |connect| {
-                let found = find(connect, desktop)?.filter(|(_, marker)| marker.generation == generation);
+            .with(move |connect, home| {
+                let found = find(connect, home, desktop)?.filter(|(_, marker)| marker.generation == generation);
                 found.map(|(domain, _)| power(&domain)).ok_or(ComputeError::NoMachine)
             })
             .await?;
@@ -277,10 +282,10 @@ impl Compute for LibvirtCompute {
             return Ok(());
         }
         if power != Power::Paused && spec.network == Network::User && self.user_network().await {
-            network::start(&self.layout, desktop, spec.port_base, self.connection.qemu_user().await?).await?;
+            network::start(&self.layout, desktop, self.connection.qemu_user().await?).await?;
         }
-        self.with(move |connect| {
-            let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+        self.with(move |connect, home| {
+            let (domain, _) = find(connect, home, desktop)?.ok_or(ComputeError::NoMachine)?;
             match self::power(&domain) {
                 Power::Running => Ok(()),
                 Power::Paused => domain.resume().map(drop).map_err(connection::failed("resume the machine")),
@@ -293,8 +298,8 @@ impl Compute for LibvirtCompute {
     }
 
     async fn shut_down(&self, desktop: DesktopId) -> Result<(), ComputeError> {
-        self.with(move |connect| {
-            let Some((domain, _)) = find(connect, desktop)? else { return Ok(()) };
+        self.with(move |connect, home| {
+            let Some((domain, _)) = find(connect, home, desktop)? else { return Ok(()) };
             if power(&domain) != Power::Running {
                 return Ok(());
             }
@@ -310,7 +315,8 @@ impl Compute for LibvirtCompute {
     }
 
     async fn power_off(&self, desktop: DesktopId) -> Result<(), ComputeError> {
-        self.with(move |connect| find(connect, desktop)?.map_or(Ok(()), |(domain, _)| pull_plug(&domain))).await?;
+        self.with(move |connect, home| find(connect, home, desktop)?.map_or(Ok(()), |(domain, _)| pull_plug(&domain)))
+            .await?;
         network::stop(&self.layout, desktop).await
     }
 
@@ -343,8 +349,8 @@ impl Compute for LibvirtCompute {
     }
 
     async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError> {
-        self.with(move |connect| {
-            let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+        self.with(move |connect, home| {
+            let (domain, _) = find(connect, home, desktop)?.ok_or(ComputeError::NoMachine)?;
             if power(&domain) != Power::Running {
                 return Err(ComputeError::NotRunning);
             }
@@ -390,8 +396,8 @@ impl LibvirtCompute {
     /// on any path is needed.
     async fn console(&self, desktop: DesktopId) -> Result<BoxStream, ComputeError> {
         let near = self
-            .with(move |connect| {
-                let (domain, _) = find(connect, desktop)?.ok_or(ComputeError::NoMachine)?;
+            .with(move |connect, home| {
+                let (domain, _) = find(connect, home, desktop)?.ok_or(ComputeError::NoMachine)?;
                 if power(&domain) == Power::Off {
                     return Err(ComputeError::NotRunning);
                 }

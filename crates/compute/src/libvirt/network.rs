@@ -1,20 +1,21 @@
-//! The network `user`: for each desktop one passt, in a network namespace of its own made by pasta (<https://passt.top>).
+//! The world's side of the network `user`: for each desktop one passt, in a network namespace of its own made by pasta
+//! (<https://passt.top>). The doors through which Oriel dials are QEMU's own affair and need nothing of this.
 //!
 //! ```text
 //!                     ┌ namespace with a loopback of its own ┐
 //! guest ── QEMU ── unix socket ── passt ──────────────── pasta ── ordinary sockets of this host ── world
-//!                     └──────────────────────────────────────┘  ▲
-//!                              127.0.0.1:BASE (RDP), 127.0.0.1:BASE+1 (SSH): where Oriel dials
+//!                     └──────────────────────────────────────┘
 //! ```
 //! A desktop must reach the world, but neither this host's loopback, where programs trust whoever connects, nor other
 //! desktops, whose doors are on that loopback. passt alone is not enough: `--no-map-gw` closes the gateway's address, but
 //! passt before autumn 2023 (Debian 12's) also connects to 127.0.0.1 itself when root in the guest routes that address out
-//! of its network card. In the namespace, 127.0.0.1 is an empty loopback, whatever the guest sends.
+//! of its network card. In the namespace, 127.0.0.1 is an empty loopback, whatever the guest sends. (Nor do the doors lead
+//! through it: that passt crashes when somebody connects inwards.)
 //!
 //! Both run as QEMU's user, are no children of ours in any way that matters (they outlive Oriel), and go when the machine
 //! goes (`--one-off`). Whether they run is read from `/proc`, never remembered.
 
-use super::{QemuUser, RDP_PORT, SSH_PORT, places::Layout};
+use super::{QemuUser, places::Layout};
 use crate::{ComputeError, command::short};
 use oriel_model::DesktopId;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -66,12 +67,7 @@ pub(super) async fn usable(qemu: QemuUser) -> Result<(), String> {
 }
 
 /// Makes a fresh helper listen for the desktop's machine, which is not running.
-pub(super) async fn start(
-    layout: &Layout,
-    desktop: DesktopId,
-    port_base: Option<u16>,
-    qemu: QemuUser,
-) -> Result<(), ComputeError> {
+pub(super) async fn start(layout: &Layout, desktop: DesktopId, qemu: QemuUser) -> Result<(), ComputeError> {
     let socket = layout.network_socket(desktop);
     let failed = |action: &str, reason: String| ComputeError::Command {
         program: String::from(PASTA),
@@ -82,7 +78,7 @@ pub(super) async fn start(
         let reason = format!("its path is longer than {SOCKET_BYTES_MAX} bytes; choose a shorter folder for sockets");
         return Err(failed(&format!("use the socket {}", socket.display()), reason));
     }
-    // One that waits for a machine which never came may have been told other ports.
+    // One that waits for a machine which never came may have been told other resolvers.
     end(&socket).await;
     let folder = layout.make_run_folder(desktop)?;
     let _ = fs::remove_file(&socket);
@@ -94,12 +90,7 @@ pub(super) async fn start(
     let file = fs::File::create(&log).map_err(ComputeError::file("write", &log))?;
     let second = file.try_clone().map_err(ComputeError::file("write", &log))?;
     let mut command = Command::new(PASTA);
-    command
-        .args(arguments(&socket, port_base, &resolvers()))
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(second)
-        .env("LC_ALL", "C");
+    command.args(arguments(&socket, &resolvers())).stdin(Stdio::null()).stdout(file).stderr(second).env("LC_ALL", "C");
     become_user(&mut command, qemu);
     // Ctrl-C in Oriel's terminal is not for desktops.
     let mut child = command.process_group(0).spawn().map_err(|error| match error.kind() {
@@ -148,21 +139,12 @@ fn become_user(command: &mut Command, qemu: QemuUser) {
     }
 }
 
-fn arguments(socket: &Path, port_base: Option<u16>, resolvers: &[IpAddr]) -> Vec<String> {
-    let doors = port_base.and_then(|base| Some((base, base.checked_add(1)?)));
-    let none = || String::from("none");
-    let outer = doors.map_or_else(none, |(rdp, ssh)| format!("127.0.0.1/{rdp}:{RDP_PORT},{ssh}:{SSH_PORT}"));
-    let inner = doors.map_or_else(none, |_| format!("127.0.0.1/{RDP_PORT},{SSH_PORT}"));
-    let mut all = Vec::from(
-        ["--config-net", "--quiet", "--no-map-gw", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"]
-            .map(String::from),
-    );
-    all.extend([String::from("--tcp-ports"), outer, String::from("--"), String::from("passt")]);
+fn arguments(socket: &Path, resolvers: &[IpAddr]) -> Vec<String> {
+    const CLOSED: [&str; 6] = ["--quiet", "--no-map-gw", "--tcp-ports", "none", "--udp-ports", "none"];
+    let pasta = ["--config-net", "--tcp-ns", "none", "--udp-ns", "none"].into_iter().chain(CLOSED);
+    let passt = ["--", "passt", "--foreground", "--one-off"].into_iter().chain(CLOSED);
+    let mut all: Vec<String> = pasta.chain(passt).map(String::from).collect();
     all.extend([String::from("--socket"), socket.to_string_lossy().into_owned()]);
-    all.extend(
-        ["--foreground", "--one-off", "--quiet", "--no-map-gw", "--udp-ports", "none", "--tcp-ports"].map(String::from),
-    );
-    all.push(inner);
     all.extend(resolvers.iter().flat_map(|resolver| [String::from("--dns"), resolver.to_string()]));
     all
 }
@@ -224,19 +206,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_two_doors_on_loopback_and_nothing_else() {
-        let line = arguments(Path::new("/run/oriel/x/net"), Some(24_000), &["9.9.9.9".parse().unwrap()]).join(" ");
+    fn opens_nothing_inwards() {
+        let line = arguments(Path::new("/run/oriel/x/net"), &["9.9.9.9".parse().unwrap()]).join(" ");
         let (pasta, passt) = line.split_once(" -- passt ").unwrap();
-        assert!(
-            pasta.contains("--tcp-ports 127.0.0.1/24000:3389,24001:22")
-                && pasta.contains("--tcp-ns none --udp-ns none"),
-            "{line}"
-        );
+        assert!(pasta.contains("--tcp-ns none --udp-ns none"), "{line}");
         for part in [pasta, passt] {
-            assert!(part.contains("--no-map-gw") && part.contains("--udp-ports none"), "{line}");
+            assert!(part.contains("--no-map-gw --tcp-ports none --udp-ports none"), "{line}");
         }
-        assert!(passt.ends_with("--tcp-ports 127.0.0.1/3389,22 --dns 9.9.9.9"), "{line}");
-        assert_eq!(arguments(Path::new("/x"), None, &[]).iter().filter(|word| *word == "none").count(), 6);
+        assert!(passt.ends_with("--socket /run/oriel/x/net --dns 9.9.9.9"), "{line}");
     }
 
     #[test]

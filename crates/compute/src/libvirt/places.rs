@@ -13,6 +13,7 @@ const ENTRIES_MAX: usize = 100_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
+    home: PathBuf,
     desktops: PathBuf,
     run: PathBuf,
 }
@@ -46,7 +47,12 @@ pub(super) struct Found {
 
 impl Layout {
     pub(super) fn new(data: &Path, run: &Path) -> Self {
-        Self { desktops: data.join("desktops"), run: run.to_owned() }
+        let home = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+        Self { desktops: home.join("desktops"), home, run: run.to_owned() }
+    }
+
+    pub(super) fn home(&self) -> &Path {
+        &self.home
     }
 
     fn desktop_folder(&self, desktop: DesktopId) -> PathBuf {
