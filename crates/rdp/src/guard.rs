@@ -170,6 +170,33 @@ fn io_channel(data: &[u8]) -> Verdict {
     }
 }
 
+/// What an I/O channel frame means between a deactivation and the end of the activation that follows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Crossing {
+    /// One of the activation's messages (MS-RDPBCGR 1.3.1.3), or one that ends the connection.
+    Step,
+    /// About the old screen, sent before the server knew: void.
+    Void,
+    /// The server deactivates once more: the activation begins anew.
+    Again,
+}
+
+/// Servers send pictures and pointers of the old screen while a new activation is under way; xrdp does so when it is resized twice.
+pub(crate) fn crossing(frame: &[u8], channels: Channels) -> Crossing {
+    let Ok(message) = decode_send_data_indication(frame) else { return Crossing::Step };
+    let data = message.user_data;
+    if message.channel_id != channels.io || u16_at(data, 0).map(usize::from) != Some(data.len()) {
+        return Crossing::Step;
+    }
+    match u16_at(data, 2).map(|kind| kind & 0x0f) {
+        // Deactivate All
+        Some(6) => Crossing::Again,
+        // Data: Control, Synchronize, Font Map, Set Error Info, Monitor Layout are the activation's.
+        Some(7) if !matches!(data.get(14), Some(20 | 31 | 40 | 47 | 55)) => Crossing::Void,
+        _ => Crossing::Step,
+    }
+}
+
 /// DYNVC_DATA_FIRST (MS-RDPEDYC 2.2.3.1, and 2.2.3.3 for the compressed one) announces the length of its message.
 fn check_dynamic(body: &[u8]) -> Result<(), String> {
     let Some(head) = body.first() else { return Ok(()) };
@@ -283,12 +310,33 @@ mod tests {
         assert_eq!(Guard::new().x224(&share(0x02, &[0; 8]), CHANNELS), Ok(Verdict::Pass));
     }
 
+    #[test]
+    fn the_old_screens_messages_do_not_disturb_an_activation() {
+        let share = |kind: u8, message: u8| {
+            let mut data = vec![0u8; 18];
+            (data[0], data[2], data[14]) = (18, 0x10 | kind, message);
+            indication(1003, &data)
+        };
+        // Demand Active, Font Map, Set Error Info
+        for (kind, message) in [(1, 0), (7, 40), (7, 47)] {
+            assert_eq!(crossing(&share(kind, message), CHANNELS), Crossing::Step);
+        }
+        // Update, Pointer, Save Session Info
+        for message in [2, 27, 38] {
+            assert_eq!(crossing(&share(7, message), CHANNELS), Crossing::Void);
+        }
+        assert_eq!(crossing(&share(6, 0), CHANNELS), Crossing::Again);
+        assert_eq!(crossing(&[3, 0, 0, 9, 2, 0xf0, 0x80, 0x21, 0x80], CHANNELS), Crossing::Step);
+    }
+
     proptest! {
         #[test]
         fn total(frame in prop::collection::vec(any::<u8>(), 0..200), channel in 1003u16..1007, data in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut guard = Guard::new();
             let _ = guard.fast_path(&frame, 640);
             let _ = guard.x224(&frame, CHANNELS);
+            let _ = crossing(&frame, CHANNELS);
+            let _ = crossing(&indication(channel, &data), CHANNELS);
             let _ = guard.x224(&indication(channel, &data), CHANNELS);
         }
     }

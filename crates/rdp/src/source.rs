@@ -3,7 +3,7 @@
 use crate::clipboard::{Clipboard, Task};
 use crate::cursor::cursor_event;
 use crate::frame::Frames;
-use crate::guard::{Channels, Guard, Verdict};
+use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
 use crate::handshake::chain;
 use crate::input::{Input, slow_path};
 use crate::picture::Picture;
@@ -182,7 +182,14 @@ impl RdpSource {
                 events.push(ScreenEvent::Leds(bits));
                 Ok(())
             }
-            Verdict::Pass if self.reactivating.is_some() => self.reactivate(frame, out, events),
+            Verdict::Pass if self.reactivating.is_some() => match crossing(frame, self.channels) {
+                Crossing::Step => self.reactivate(frame, out, events),
+                Crossing::Void => Ok(()),
+                Crossing::Again => {
+                    self.reactivating = Some(Box::new(self.activation.create()));
+                    Ok(())
+                }
+            },
             Verdict::Pass | Verdict::Channel => self.session(action, frame, out, events),
             Verdict::Instead(frame) => self.session(action, &frame, out, events),
         }
