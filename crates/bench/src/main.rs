@@ -14,10 +14,6 @@ use anyhow::Result;
 use case::{Case, Measured};
 use clap::{Parser, Subcommand};
 
-/// As in `oriel`, or its memory would be another one.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[derive(Parser)]
 #[command(name = "oriel-bench", about = "Measures Oriel beside the same server asked directly")]
 struct Arguments {
@@ -48,6 +44,7 @@ enum What {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
+    oriel_gateway::memory::give_back();
     // Fails only when a provider is installed already.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match Arguments::parse().what {

@@ -11,6 +11,7 @@
 
 mod command;
 mod connect;
+pub mod memory;
 mod picture;
 mod registry;
 mod screen_task;

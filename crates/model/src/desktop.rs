@@ -128,6 +128,8 @@ pub struct DesktopFacts {
     /// When the machine last started, and how long it took until RDP answered.
     pub started: Option<Micros>,
     pub start_seconds: Option<f64>,
+    /// How often it was switched on since it was last asked to start.
+    pub boots: u32,
 }
 
 /// A door of the guest that the gateway dials.

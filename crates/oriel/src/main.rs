@@ -21,12 +21,10 @@ const WORKERS_MAX: usize = 4;
 /// Threads for what blocks.
 const BLOCKING_MAX: usize = 64;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Several providers are in the tree: rustls must be told which one, before anything asks it.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    oriel_gateway::memory::give_back();
     let cli = Cli::parse();
     let serving = matches!(cli.command, Command::Serve(_));
     let runtime = match runtime(serving) {

@@ -21,6 +21,9 @@ use std::time::Duration;
 const PARALLEL_MAX: usize = 4;
 /// A guest that has not answered for so long has failed. Software emulation is slow, and a first boot does more.
 const START_SECONDS_MAX: i64 = 900;
+/// A guest that has not even greeted on SSH for so long hangs in its boot: it is switched off and on, a few times at most.
+const BOOT_SECONDS_MAX: i64 = 180;
+const BOOTS_MAX: u32 = 3;
 /// A guest that does not shut down in this time is switched off.
 const SHUT_DOWN_SECONDS_MAX: i64 = 60;
 /// Rounds in a row in which the same desktop's step may fail before it is called failed.
@@ -144,6 +147,7 @@ fn enter_starting(desktop: &mut Desktop) {
     desktop.failure = None;
     desktop.facts.started = None;
     desktop.facts.start_seconds = None;
+    desktop.facts.boots = 0;
 }
 
 /// Writes a step down, unless the row has moved on since it was read.
@@ -231,8 +235,7 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
             ssh_host_key: Some(identity.ssh_host_public.clone()),
             rdp_certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
             guest_user: Some(identity.user.clone()),
-            started: None,
-            start_seconds: None,
+            ..DesktopFacts::default()
         };
     })
     .await?;
@@ -294,6 +297,7 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
     let Some(started) = desktop.facts.started else {
         advance(broker, desktop, |row| {
             row.facts.started = Some(now());
+            row.facts.boots += 1;
             row.step = Some(StartStep::Booting);
         })
         .await?;
@@ -325,8 +329,14 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
         fail(broker, desktop.id, &text).await?;
         return Ok(Step::Settled);
     }
-    if desktop.step == Some(StartStep::Booting) && broker.inner.compute.answers(desktop, GuestPort::Ssh).await {
-        advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
+    if desktop.step == Some(StartStep::Booting) {
+        if broker.inner.compute.answers(desktop, GuestPort::Ssh).await {
+            advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
+        } else if seconds > BOOT_SECONDS_MAX as f64 && desktop.facts.boots < BOOTS_MAX {
+            tracing::warn!(desktop = %desktop.name, seconds, "The guest hangs in its boot; switching it off and on");
+            broker.inner.compute.power_off(desktop.id).await?;
+            advance(broker, desktop, |row| row.facts.started = None).await?;
+        }
     }
     Ok(Step::Waiting)
 }
