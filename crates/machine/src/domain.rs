@@ -35,6 +35,8 @@ struct Quirks {
     disk_bus: &'static str,
     disk_device: &'static str,
     seed_device: &'static str,
+    /// libvirt refuses SATA disks that cannot be written; those systems know CD drives, and look there too.
+    seed_kind: &'static str,
     network_model: &'static str,
     network_device: &'static str,
     video_model: &'static str,
@@ -47,6 +49,7 @@ const fn quirks(os: ImageOs) -> Quirks {
             disk_bus: "virtio",
             disk_device: "vda",
             seed_device: "vdb",
+            seed_kind: "disk",
             network_model: "virtio",
             network_device: "virtio-net-pci",
             video_model: "virtio",
@@ -62,6 +65,7 @@ const COMMON: Quirks = Quirks {
     disk_bus: "sata",
     disk_device: "sda",
     seed_device: "sdb",
+    seed_kind: "cdrom",
     network_model: "e1000e",
     network_device: "e1000e",
     video_model: "vga",
@@ -150,7 +154,7 @@ fn devices(spec: &MachineSpec, places: &Places, quirks: &Quirks, libvirt: u32) -
         .children(places.seed.as_ref().map(|seed| {
             element("disk")
                 .with("type", "file")
-                .with("device", "disk")
+                .with("device", quirks.seed_kind)
                 .child(element("driver").with("name", "qemu").with("type", "raw"))
                 .child(element("source").with("file", seed.display()))
                 .child(element("target").with("dev", quirks.seed_device).with("bus", quirks.disk_bus))

@@ -78,6 +78,15 @@ fn without_passt_nothing_gets_out() {
 }
 
 #[test]
+fn systems_without_virtio_find_their_seed_in_a_cd_drive() {
+    for os in [ImageOs::Windows, ImageOs::Other] {
+        let xml = domain_xml(&MachineSpec { os, ..spec() }, &places(), LIBVIRT_9).unwrap();
+        let seed = xml.split("<disk ").find(|disk| disk.contains("seed-3.iso")).unwrap();
+        assert!(seed.contains("device=\"cdrom\"") && seed.contains("bus=\"sata\""), "{seed}");
+    }
+}
+
+#[test]
 fn hostile_text_stays_text() {
     let spec = MachineSpec { title: String::from("</title><devices/>\n\u{0}&\""), ..spec() };
     let places = Places { network_socket: Some("/run/a,server=on/net".into()), ..places() };
