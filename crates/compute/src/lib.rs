@@ -95,6 +95,11 @@ pub trait Compute: Send + Sync {
     /// A base of [`MachineSpec::PORTS`] loopback ports that are neither in `taken` (other desktops' bases) nor in use.
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError>;
 
+    /// Whether the [`MachineSpec::PORTS`] ports from `base` on are free for a machine that does not run.
+    async fn ports_free(&self, _base: u16) -> bool {
+        true
+    }
+
     /// What is wrong with the host, and how to mend it.
     async fn doctor(&self) -> Vec<Finding>;
 

@@ -190,14 +190,7 @@ async fn place(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> 
     let pool = broker.find_pool(&desktop.pool.to_string()).await?;
     let host = broker.inner.compute.name().to_owned();
     if pool.network == Network::User && desktop.port_base.is_none() {
-        // The host knows what is in use there; the database sees to it that no two desktops get the same.
-        let taken = broker.inner.store.desktops().await?.iter().filter_map(|other| other.port_base).collect();
-        let base = broker.inner.compute.free_ports(&taken).await?;
-        broker
-            .inner
-            .store
-            .claim_port_base(desktop.id, &host, base..=base + MachineSpec::PORTS - 1, MachineSpec::PORTS)
-            .await?;
+        claim_ports(broker, desktop).await?;
     }
     advance(broker, desktop, |row| {
         row.host = Some(host);
@@ -207,6 +200,32 @@ async fn place(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> 
     .await?;
     fault::point("desktop.placed");
     Ok(Step::Moving)
+}
+
+/// The host knows which ports are in use there; the database sees to it that no two desktops get the same.
+async fn claim_ports(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
+    let (compute, store) = (&broker.inner.compute, &broker.inner.store);
+    let taken = store.desktops().await?.iter().filter_map(|other| other.port_base).collect();
+    let base = compute.free_ports(&taken).await?;
+    let ports = base..=base + MachineSpec::PORTS - 1;
+    store.claim_port_base(desktop.id, compute.name(), ports, MachineSpec::PORTS).await?;
+    Ok(())
+}
+
+/// While a desktop is off, another program may have taken its ports: then it gets others. Answers whether it did.
+async fn change_lost_ports(broker: &Broker, desktop: &Desktop, network: &Network) -> Result<bool, BrokerError> {
+    if *network != Network::User {
+        return Ok(false);
+    }
+    if let Some(base) = desktop.port_base {
+        if broker.inner.compute.ports_free(base).await {
+            return Ok(false);
+        }
+        tracing::info!(desktop = %desktop.name, base, "Another program has taken the desktop's ports; choosing others");
+        broker.inner.store.modify_desktop(desktop.id, |row| row.port_base = None).await?;
+    }
+    claim_ports(broker, desktop).await?;
+    Ok(true)
 }
 
 /// A new generation: fresh credentials and keys, then the number that everything made from now on carries.
@@ -288,6 +307,9 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
 
 async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
     let (spec, image) = describe(broker, desktop).await?;
+    if matches!(power, Power::Off | Power::Crashed) && change_lost_ports(broker, desktop, &spec.network).await? {
+        return Ok(Step::Moving);
+    }
     if power != Power::Running {
         // Defining again is free and brings back a domain that somebody undefined.
         broker.inner.compute.define(&spec).await?;

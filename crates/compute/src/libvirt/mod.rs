@@ -377,13 +377,16 @@ impl Compute for LibvirtCompute {
     }
 
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {
-        let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
         let (first, last) = (*self.config.ports.start(), *self.config.ports.end());
         let bases = (first..last).step_by(usize::from(MachineSpec::PORTS));
         bases
             .filter(|base| !taken.contains(base))
-            .find(|base| free(*base) && free(base.saturating_add(1)))
+            .find(|base| both_free(*base))
             .ok_or(ComputeError::NoPorts { first, last })
+    }
+
+    async fn ports_free(&self, base: u16) -> bool {
+        both_free(base)
     }
 
     async fn doctor(&self) -> Vec<Finding> {
@@ -418,6 +421,12 @@ impl LibvirtCompute {
             reason: error.to_string(),
         })?))
     }
+}
+
+/// Whether nobody listens on a desktop's two ports.
+fn both_free(base: u16) -> bool {
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    free(base) && base.checked_add(1).is_some_and(free)
 }
 
 const fn nothing((desktop, generation): (DesktopId, u32)) -> Observed {
