@@ -49,15 +49,14 @@ impl Direct {
     pub async fn key(&mut self) -> Result<Duration> {
         let began = Instant::now();
         self.press(true).await?;
+        self.press(false).await?;
         timeout(KEY_TIME_MAX, async {
             while !self.read().await? {}
             anyhow::Ok(())
         })
         .await
         .context("the key did not show")??;
-        let elapsed = began.elapsed();
-        self.press(false).await?;
-        Ok(elapsed)
+        Ok(began.elapsed())
     }
 
     async fn press(&mut self, down: bool) -> Result<()> {

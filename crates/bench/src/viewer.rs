@@ -79,14 +79,13 @@ impl Viewer {
         let press = |down| ViewerRecord::Input(InputEvent::Key { down, code: 0x1E, keysym: 0x61 });
         let began = Instant::now();
         self.say(&press(true)).await?;
+        self.say(&press(false)).await?;
         timeout(KEY_TIME_MAX, async {
             while !self.read().await? {}
             anyhow::Ok(())
         })
         .await
         .context("the key did not show")??;
-        let elapsed = began.elapsed();
-        self.say(&press(false)).await?;
-        Ok(elapsed)
+        Ok(began.elapsed())
     }
 }

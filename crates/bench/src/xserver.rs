@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 pub(crate) struct XServer {
     address: SocketAddr,
     // Both end with this value.
-    _server: Child,
+    server: Child,
     _terminal: Child,
 }
 
@@ -19,10 +19,13 @@ impl XServer {
     pub async fn start(width: u16, height: u16, program: &str) -> Result<Self> {
         for display in 90..120u16 {
             let port = 5900 + display;
-            if std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
+            let locked = std::path::Path::new(&format!("/tmp/.X{display}-lock")).exists();
+            if locked || std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
                 continue;
             }
             let name = format!(":{display}");
+            // xterm's built-in font has cells of 6x13 pixels; what is typed must stay on the screen.
+            let cells = format!("{}x{}+0+0", width / 6 - 2, height / 13 - 1);
             let server = Command::new("Xtigervnc")
                 .args([&name, "-geometry", &format!("{width}x{height}"), "-depth", "24", "-SecurityTypes", "None"])
                 .args(["-localhost", "-rfbport", &port.to_string(), "-AlwaysShared"])
@@ -35,7 +38,7 @@ impl XServer {
             let address = SocketAddr::from(([127, 0, 0, 1], port));
             wait_for(address).await?;
             let terminal = Command::new("xterm")
-                .args(["-display", &name, "-geometry", "400x200+0+0", "-e", "bash", "-c", program])
+                .args(["-display", &name, "-geometry", &cells, "-e", "bash", "-c", program])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -43,13 +46,23 @@ impl XServer {
                 .spawn()
                 .context("cannot start xterm: install the package xterm")?;
             tokio::time::sleep(Duration::from_secs(2)).await;
-            return Ok(Self { address, _server: server, _terminal: terminal });
+            return Ok(Self { address, server, _terminal: terminal });
         }
         bail!("no free display between :90 and :119")
     }
 
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+impl Drop for XServer {
+    fn drop(&mut self) {
+        // Asked to end, the server takes its lock file along.
+        if let Some(id) = self.server.id().and_then(|id| rustix::process::Pid::from_raw(id as i32)) {
+            rustix::process::kill_process(id, rustix::process::Signal::TERM).ok();
+            std::thread::sleep(Duration::from_millis(300));
+        }
     }
 }
 
