@@ -1,5 +1,13 @@
 //! Desktops through their whole life on a host that exists in memory, with the real store and the real reconcilers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
 use oriel_broker::{Broker, BrokerError, NewDesktop, NewPool, NewUser};
 use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep};
 use oriel_compute::{Compute, Observed, Power};

@@ -212,14 +212,11 @@ impl Picture {
                 "the network to this browser is too slow for the screen; connect again",
             ));
         }
-        match self.out.try_reserve() {
-            Ok(permit) => {
-                counters.sent(self.message.len(), frames);
-                permit.send(Bytes::from(std::mem::take(&mut self.message)));
-            }
-            // The socket is behind: what waits leaves with the next message. Acknowledgements pace the frames, so this is
-            // rare and bounded by the check above. A closed channel is followed by the viewer's Detach.
-            Err(_) => {}
+        // A socket that is behind gets what waits with the next message. Acknowledgements pace the frames, so this is rare
+        // and bounded by the check above. A closed channel is followed by the viewer's Detach.
+        if let Ok(permit) = self.out.try_reserve() {
+            counters.sent(self.message.len(), frames);
+            permit.send(Bytes::from(std::mem::take(&mut self.message)));
         }
         Ok(())
     }

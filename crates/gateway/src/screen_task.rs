@@ -198,10 +198,10 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
             if let Err(bye) = picture.flush_control(&task.counters) {
                 return bye;
             }
-            if picture.is_hungry() {
-                if let Err(error) = source.want_frame(&mut upstream) {
-                    return over(error);
-                }
+            if picture.is_hungry()
+                && let Err(error) = source.want_frame(&mut upstream)
+            {
+                return over(error);
             }
         }
         if upstream.len() > UPSTREAM_PENDING_BYTES_MAX {
