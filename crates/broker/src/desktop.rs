@@ -91,8 +91,21 @@ impl Broker {
             .inner
             .store
             .modify_desktop(id, |desktop| {
-                // Deleting is for good: nothing that was asked at the same time brings a desktop back.
-                if desktop.intent != DesktopIntent::Deleted {
+                // Deleting is for good: nothing that was asked at the same time brings a desktop back. Nor is a wipe
+                // that was promised lost to a start, with which it ends anyway.
+                let promised = match desktop.intent {
+                    DesktopIntent::Deleted => true,
+                    DesktopIntent::Recycle => matches!(intent, DesktopIntent::Running | DesktopIntent::Restart),
+                    _ => false,
+                };
+                if !promised {
+                    if desktop.intent == DesktopIntent::Recycle
+                        && intent == DesktopIntent::Stopped
+                        && desktop.host.is_some()
+                    {
+                        // Wiped first, then switched off: being provisioned anew removes the old machine.
+                        desktop.state = DesktopState::Recycling;
+                    }
                     // Starting what failed is trying again.
                     let again = intent == DesktopIntent::Running && desktop.state == DesktopState::Failed;
                     desktop.intent = if again { DesktopIntent::Restart } else { intent };

@@ -436,12 +436,19 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
     Ok(Step::Waiting)
 }
 
+/// What was asked for is done: from now on the desktop shall run, unless somebody asked for something else meanwhile.
+fn settle(row: &mut Desktop, asked: DesktopIntent) {
+    if row.intent == asked {
+        row.intent = DesktopIntent::Running;
+    }
+}
+
 /// Another try for a desktop that failed or was off.
 async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
     let has_disk = found.is_some_and(|found| found.disk && found.generation == desktop.generation);
     broker.inner.compute.power_off(desktop.id).await?;
     advance(broker, desktop, |row| {
-        row.intent = DesktopIntent::Running;
+        settle(row, DesktopIntent::Restart);
         if has_disk {
             enter_starting(row);
         } else {
@@ -461,7 +468,7 @@ async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError
     }
     if desktop.host.is_none() {
         advance(broker, desktop, |row| {
-            row.intent = DesktopIntent::Running;
+            settle(row, DesktopIntent::Recycle);
             row.state = DesktopState::Requested;
         })
         .await?;
@@ -478,7 +485,7 @@ async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError
         return Ok(Step::Moving);
     }
     broker.inner.compute.power_off(desktop.id).await?;
-    advance(broker, desktop, |row| row.intent = DesktopIntent::Running).await?;
+    advance(broker, desktop, |row| settle(row, DesktopIntent::Recycle)).await?;
     Ok(Step::Moving)
 }
 
