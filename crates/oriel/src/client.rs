@@ -106,6 +106,12 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Bytes, Failure> {
+        // A URL with such a part means another one: `pool deny .. ada` would delete the person.
+        if path.split('?').next().unwrap_or_default().split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
+            return Err(
+                Failure::usage("a name or id is missing or consists of dots").next("give one that the list shows")
+            );
+        }
         let path = format!("{}{path}", oriel_server::access::BASE);
         let body = body.map(|body| body.to_string());
         let (status, answer) = match self {
@@ -121,7 +127,11 @@ impl Client {
                     request = request.header(header::CONTENT_TYPE, "application/json").body(body);
                 }
                 let unreachable = |error: reqwest::Error| {
-                    Failure::because(format!("cannot reach the server at {base}"), &error.without_url())
+                    let mut failure =
+                        Failure::because(format!("cannot reach the server at {base}"), &error.without_url());
+                    // The layers in between say nothing to people; the innermost knows.
+                    failure.why = failure.why.pop().into_iter().collect();
+                    failure
                         .next("check the address; for a certificate of Oriel's own give --certificate FILE")
                         .code(NO_SERVER)
                 };

@@ -8,11 +8,16 @@ use crate::failure::Failure;
 use std::{
     collections::BTreeMap,
     env, fmt, fs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
 /// What the program listens on when nothing else is said.
 pub const LISTEN: &str = "127.0.0.1:8470";
+/// Below the ports that Linux hands out to programs that ask for any (from 32768 on).
+const PORTS: &str = "24000-28999";
+/// Lowest port that may be given to desktops: those below are for system services.
+const PORT_MIN: u16 = 1024;
 
 /// One thing that can be configured.
 pub struct Key {
@@ -31,6 +36,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "listen", about: "ADDRESS:PORT for browsers; TLS unless it is a loopback address" },
     Key { name: "log", about: "what to log: error, warn, info, debug, or filters like oriel_rdp=debug,info" },
     Key { name: "log_format", about: "text or json" },
+    Key { name: "ports", about: "FIRST-LAST: ports of this machine's loopback through which desktops are reached" },
     Key { name: "tls_certificate", about: "PEM file with the certificate chain; an own one is made when unset" },
     Key { name: "tls_key", about: "PEM file with its private key" },
 ];
@@ -123,6 +129,7 @@ impl Config {
             ("listen", LISTEN.to_owned()),
             ("log", "info".to_owned()),
             ("log_format", "text".to_owned()),
+            ("ports", PORTS.to_owned()),
         ] {
             values.entry(name).or_insert((value, Origin::Default));
         }
@@ -137,6 +144,9 @@ impl Config {
             let from = self.values.get(key).map(|(_, origin)| origin.to_string()).unwrap_or_default();
             Err(Failure::usage(format!("{key} = {value:?} (from {from}) does not fit")).next(fit))
         };
+        if self.ports().is_none() {
+            return wrong("ports", self.get("ports"), "give the first and the last port, like 24000-28999");
+        }
         if !["text", "json"].contains(&self.get("log_format")) {
             return wrong("log_format", self.get("log_format"), "use text or json");
         }
@@ -170,6 +180,13 @@ impl Config {
             "tcg" => Ok(AcceleratorChoice::Tcg),
             other => Err(Failure::usage(format!("accelerator = {other:?} does not fit")).next("use auto, kvm or tcg")),
         }
+    }
+
+    /// Loopback ports for desktops; `None` where the text names no range with room for one desktop.
+    pub fn ports(&self) -> Option<RangeInclusive<u16>> {
+        let (first, last) = self.get("ports").split_once('-')?;
+        let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first >= PORT_MIN && last > first).then_some(first..=last)
     }
 
     /// Every key with its value, secrets hidden, and where it came from.
@@ -289,6 +306,7 @@ mod tests {
         assert_eq!(shown["database"].0.as_deref(), Some("postgres://u:hidden@h/d"));
         assert_eq!(shown["database"].1, file.display().to_string());
         assert_eq!(shown["accelerator"], (Some("auto".into()), "default".into()));
+        assert_eq!(config.ports(), Some(24_000..=28_999));
         assert_eq!(shown["tls_key"], (None, "unset".into()));
     }
 
@@ -305,6 +323,10 @@ mod tests {
         assert_eq!(fails("accelerator = \"fast\"").next_step.as_deref(), Some("use auto, kvm or tcg"));
         assert!(fails("listen = [1]").what.contains("no text"));
         assert!(fails("listen = ").next_step.unwrap().contains("mend the file"));
+        for ports in ["80-90", "5000-5000", "24000", "a-b"] {
+            let failure = fails(&format!("ports = \"{ports}\""));
+            assert_eq!(failure.next_step.as_deref(), Some("give the first and the last port, like 24000-28999"));
+        }
         assert!(fails("tls_key = \"a\"").next_step.unwrap().contains("together"));
     }
 }

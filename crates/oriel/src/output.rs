@@ -35,13 +35,14 @@ pub struct Rows {
 impl Rows {
     /// `empty`: what to say when there are no rows.
     pub fn new<const N: usize>(headings: [&str; N], empty: &'static str) -> Self {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let mut table = bare();
         table.set_header(headings.map(str::to_uppercase));
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
         Self { table, empty }
+    }
+
+    /// One thing's properties: a name and a value each.
+    pub fn without_headings() -> Self {
+        Self { table: bare(), empty: "" }
     }
 
     /// Numbers stand at the right.
@@ -59,14 +60,23 @@ impl Rows {
         self.table.add_row(cells);
     }
 
-    pub fn print(self) -> Done {
+    pub fn print(mut self) -> Done {
         if self.table.row_count() == 0 {
             say(self.empty);
             return Ok(());
         }
+        for column in self.table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         let lines: Vec<String> = self.table.lines().map(|line| line.trim_end().to_owned()).collect();
         print(&lines.join("\n"))
     }
+}
+
+fn bare() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
 }
 
 /// How long ago an RFC 3339 time was, in words.

@@ -108,7 +108,14 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "not_found",
             text,
-            format!("list what there is; the {what} may have been deleted, or belong to somebody else"),
+            match what {
+                // Only these belong to somebody.
+                "desktop" | "session" => {
+                    format!("list what there is; the {what} may have been deleted, or belong to somebody else")
+                }
+                "recipe" => "list what there is".to_owned(),
+                _ => format!("list what there is; the {what} may have been deleted"),
+            },
         )
     }
 }

@@ -166,8 +166,9 @@ fn state(desktop: &Desktop) -> String {
 
 fn show(desktop: &Desktop) -> Done {
     let facts = &desktop.facts;
-    let mut rows = Rows::new(["desktop", &desktop.name], "");
+    let mut rows = Rows::without_headings();
     let mut row = |name: &str, value: String| rows.row([name.to_owned(), value]);
+    row("name", desktop.name.clone());
     row("id", desktop.id.clone());
     row("pool", desktop.pool.name.clone());
     row("user", or_dash(desktop.user.as_deref()));
@@ -183,7 +184,10 @@ fn show(desktop: &Desktop) -> Done {
     }
     row("host", or_dash(desktop.host.as_deref()));
     row("image", or_dash(Some(&facts.image)));
-    row("size", format!("{} vCPUs, {} MiB", facts.vcpus, facts.memory_mib));
+    row(
+        "size",
+        format!("{} vCPU{}, {} MiB of memory", facts.vcpus, if facts.vcpus == 1 { "" } else { "s" }, facts.memory_mib),
+    );
     row("accelerator", or_dash(facts.accelerator.as_deref()));
     if let Some(reason) = &facts.accelerator_reason {
         row("  why", reason.clone());

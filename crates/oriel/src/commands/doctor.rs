@@ -35,8 +35,12 @@ impl Doctor {
     }
 }
 
+/// Widest line of the report, in characters, where words allow it.
+const LINE_MAX: usize = 110;
+
 fn report(findings: &[Finding]) -> String {
     let mut text = String::new();
+    let widest = findings.iter().map(|finding| finding.id.chars().count()).max().unwrap_or(0);
     for finding in findings {
         let word = match finding.severity {
             Severity::Ok => "ok",
@@ -44,11 +48,12 @@ fn report(findings: &[Finding]) -> String {
             Severity::Warning => "warning",
             Severity::Error => "ERROR",
         };
-        writeln!(text, "{word:8} {:12} {}", finding.id, finding.reason).ok();
+        let start = format!("{word:8} {:widest$}  ", finding.id);
+        let indent = " ".repeat(start.chars().count());
+        wrap(&mut text, &start, &indent, &finding.reason);
         if finding.severity == Severity::Ok {
             continue;
         }
-        let indent = " ".repeat(22);
         for evidence in &finding.evidence {
             writeln!(text, "{indent}saw   {}: {}", evidence.path, first_line(&evidence.content)).ok();
         }
@@ -64,6 +69,25 @@ fn report(findings: &[Finding]) -> String {
     let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     writeln!(text, "\n{}, {}", plural(errors, "error"), plural(warnings, "warning")).ok();
     text
+}
+
+/// Lines of at most [`LINE_MAX`] characters, the first behind `start`, the others behind `indent`.
+fn wrap(text: &mut String, start: &str, indent: &str, words: &str) {
+    let mut line = start.to_owned();
+    let mut fresh = true;
+    for word in words.split_whitespace() {
+        if !fresh && line.chars().count() + 1 + word.chars().count() > LINE_MAX {
+            writeln!(text, "{line}").ok();
+            indent.clone_into(&mut line);
+            fresh = true;
+        }
+        if !fresh {
+            line.push(' ');
+        }
+        line.push_str(word);
+        fresh = false;
+    }
+    writeln!(text, "{}", line.trim_end()).ok();
 }
 
 fn first_line(text: &str) -> &str {
@@ -87,16 +111,19 @@ mod tests {
             source: "https://example.org".into(),
         };
         let text =
-            report(&[finding("qemu", Severity::Ok, ""), finding("kvm", Severity::Warning, "modprobe kvm\nreboot")]);
+            report(&[finding("qemu-img", Severity::Ok, ""), finding("kvm", Severity::Warning, "modprobe kvm\nreboot")]);
         insta::assert_snapshot!(text, @r"
-        ok       qemu         it is so
-        warning  kvm          it is so
-                              saw   /dev/kvm: opens
-                              fix   modprobe kvm
-                              fix   reboot
-                              see   https://example.org
+        ok       qemu-img  it is so
+        warning  kvm       it is so
+                           saw   /dev/kvm: opens
+                           fix   modprobe kvm
+                           fix   reboot
+                           see   https://example.org
 
         0 errors, 1 warning
         ");
+        let long = Finding { reason: "many words ".repeat(20), ..finding("kvm", Severity::Ok, "") };
+        let text = report(&[long]);
+        assert!(text.lines().all(|line| line.chars().count() <= LINE_MAX) && text.lines().count() > 3, "{text}");
     }
 }

@@ -14,6 +14,8 @@ use std::{io::IsTerminal, time::Duration};
 
 /// How often a watched operation is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Longest error in a list, in characters.
+const CELL_CHARS_MAX: usize = 70;
 /// Steps of the bar.
 const BAR_STEPS: u64 = 1000;
 
@@ -70,7 +72,8 @@ impl Command {
                         operation.title,
                         word(&operation.state),
                         format!("{:.0} %", operation.progress * 100.0),
-                        operation.step,
+                        // What went wrong says more than that something did.
+                        operation.error.as_deref().map_or(operation.step, short),
                         or_dash(operation.by.as_ref().map(|by| by.name.as_str())),
                         age(&operation.created_at),
                     ]);
@@ -85,6 +88,11 @@ impl Command {
                 for line in &operation.log {
                     output::print(line)?;
                 }
+                if operation.state == OperationState::Failed {
+                    let error = operation.error.unwrap_or_else(|| "failed".to_owned());
+                    return Err(Failure::new(format!("{}: {error}", operation.title))
+                        .next(format!("put right what it names, then: oriel operation resume {}", operation.id)));
+                }
                 say(format!(
                     "{}: {}, {:.0} %, {}",
                     operation.title,
@@ -92,10 +100,14 @@ impl Command {
                     operation.progress * 100.0,
                     operation.step
                 ));
-                operation.error.map_or(Ok(()), |error| Err(Failure::new(error)))
+                Ok(())
             }
             Self::Cancel { operation } => {
                 let operation: Operation = client.post(&format!("{}/cancel", path(&operation)), &json!({})).await?;
+                if matches!(operation.state, OperationState::Done | OperationState::Failed) {
+                    say(format!("{} had ended already: {}", operation.title, word(&operation.state)));
+                    return Ok(());
+                }
                 say(format!(
                     "{} is asked to stop; go on later with: oriel operation resume {}",
                     operation.title, operation.id
@@ -142,10 +154,22 @@ impl Watch {
             OperationState::Cancelled => Err(Failure::new(format!("{title}: cancelled"))
                 .next(format!("oriel operation resume {id}"))
                 .code(FAILED)),
-            _ => Err(Failure::new(format!("{title}: {}", outcome.error.unwrap_or_else(|| "failed".to_owned())))
-                .next(format!("oriel operation show {id}; then oriel operation resume {id}"))),
+            _ => Err(Failure::new(format!("{title}: {}", outcome.error.unwrap_or_else(|| "failed".to_owned()))).next(
+                format!(
+                    "put right what it names, then: oriel operation resume {id}   (its log: oriel operation show {id})"
+                ),
+            )),
         }
     }
+}
+
+/// The beginning of a text, for a cell.
+fn short(text: &str) -> String {
+    if text.chars().count() <= CELL_CHARS_MAX {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(CELL_CHARS_MAX - 1).collect();
+    format!("{}…", start.trim_end())
 }
 
 async fn until_over(client: &Client, mut operation: Operation, shown: &mut Progress) -> Result<Operation, Failure> {
@@ -187,7 +211,8 @@ impl Progress {
                 bar.set_position((operation.progress.clamp(0.0, 1.0) * BAR_STEPS as f64) as u64);
                 bar.set_message(operation.step.clone());
             }
-            None if operation.step != self.last => {
+            // How it failed is said by the failure.
+            None if operation.step != self.last && operation.error.is_none() => {
                 say(format!("{}: {:.0} %, {}", operation.title, operation.progress * 100.0, operation.step));
                 self.last.clone_from(&operation.step);
             }

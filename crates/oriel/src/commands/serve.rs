@@ -148,7 +148,7 @@ fn compute(config: &Config, folder: &DataFolder) -> Arc<dyn Compute> {
         uri,
         data: folder.path.clone(),
         run: folder.file("run"),
-        ports: LibvirtConfig::PORTS,
+        ports: config.ports().unwrap_or(LibvirtConfig::PORTS),
     }))
 }
 
@@ -182,8 +182,16 @@ async fn open_doors(config: &Config, folder: &DataFolder, house: &House) -> Resu
 
     let listen = config.get("listen");
     let cannot = |error: &std::io::Error| {
-        Failure::because(format!("cannot listen on {listen}"), error)
-            .next("choose another ADDRESS:PORT with --listen; `ss -tlnp` shows who has it")
+        let failure = Failure::because(format!("cannot listen on {listen}"), error);
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                failure.next("choose another ADDRESS:PORT with --listen; `ss -tlnp` shows who has it")
+            }
+            std::io::ErrorKind::InvalidInput => {
+                failure.next("give ADDRESS:PORT, like 127.0.0.1:8470").code(crate::failure::USAGE)
+            }
+            _ => failure.next("choose another ADDRESS:PORT with --listen; `ip address` shows this machine's"),
+        }
     };
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen).await.map_err(|error| cannot(&error))?.collect();
     let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|error| cannot(&error))?;

@@ -168,6 +168,11 @@ fn a_server_without_a_host_starts_answers_and_stops() {
     [exit 1]
     "#);
 
+    for part in ["", ".", ".."] {
+        let said = said(data, &["pool", "deny", part, "ada"]);
+        assert!(said.contains("consists of dots") && said.ends_with("[exit 2]"), "{said}");
+    }
+
     // A program with a token, over TCP.
     let token = run(data, &["token", "create", "test", "--user", "ada", "--days", "1"]);
     let token = String::from_utf8(token.stdout).unwrap();
