@@ -37,7 +37,7 @@ fn ask_something(house: &House, chance: &mut Chance, told: &mut Vec<String>) {
     let Ok(list) = house.ask(&["desktop", "list", "--json"]) else { return };
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();
     let desktops = list["desktops"].as_array().unwrap();
-    let words = ["create", "create", "start", "stop", "restart", "recycle", "delete"];
+    let words = ["create", "create", "create", "start", "stop", "restart", "recycle", "delete"];
     let word = words[chance.below(words.len() as u64) as usize];
     if word == "create" {
         if desktops.len() < DESKTOPS_MAX {
