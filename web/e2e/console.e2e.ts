@@ -22,7 +22,7 @@ it("takes text with AltGr and umlauts at the text console", async () => {
   await shell.run("rm -f /tmp/console; sudo openvt -f -s -c 8 -- sh -c 'cat > /tmp/console'");
   await eventually("our program at the console", () => shell.answers("sudo fgconsole", "8"));
   await screen.page.bringToFront();
-  await screen.settled();
+  await screen.page.waitForTimeout(1000);
   await screen.type(`${TEXT}\n`);
   await eventually("the text in the guest", () => shell.answers("cat /tmp/console", TEXT));
   await shell.run("sudo pkill -f 'cat > /tmp/console'; sudo chvt 1");

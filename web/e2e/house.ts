@@ -186,7 +186,7 @@ export class House {
 
   /** Process of the desktop's QEMU. */
   async machine(id: string): Promise<number> {
-    const { stdout } = await run("pgrep", ["-f", `-uuid ${id}`]);
+    const { stdout } = await run("pgrep", ["-f", "--", `-uuid ${id}`]);
     return Number(stdout.trim().split("\n")[0]);
   }
 

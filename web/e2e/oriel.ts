@@ -31,7 +31,9 @@ export class Visit {
       colorScheme: dark ? "dark" : "light",
     });
     context.setDefaultTimeout(90_000);
-    await context.addInitScript((chosen) => localStorage.setItem("oriel.keyboard", chosen), layout);
+    await context.addInitScript((chosen) => {
+      if (location.protocol !== "about:") localStorage.setItem("oriel.keyboard", chosen);
+    }, layout);
     const visit = new Visit(browser, context);
     context.on("page", (page) => visit.#listen(page));
     return visit;
@@ -194,17 +196,17 @@ export class Viewer {
     });
   }
 
-  /** The picture as it is now, or the first one where the page kept it. */
-  async picture(which: "now" | "first" = "now"): Promise<Picture> {
-    const png = await this.page.evaluate(async (which) => {
-      const kept = (window as unknown as { first?: Promise<Blob | null> }).first;
-      const blob = await (which === "first" ? kept : window.oriel?.snapshot());
+  /** The picture as it is now, or one that the page keeps in `samples`. */
+  async picture(sample?: number): Promise<Picture> {
+    const png = await this.page.evaluate(async (sample) => {
+      const kept = (window as unknown as { samples?: { picture: Promise<Blob | null> }[] }).samples;
+      const blob = await (sample === undefined ? window.oriel?.snapshot() : kept?.[sample]?.picture);
       const bytes = new Uint8Array((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
       let text = "";
       for (let at = 0; at < bytes.length; at += 8192)
         text += String.fromCharCode(...bytes.subarray(at, at + 8192));
       return btoa(text);
-    }, which);
+    }, sample);
     return decode(this.page, png);
   }
 }
