@@ -75,6 +75,7 @@ const session = new Session(desktop, kind, {
     const size = view?.wanted() ?? { width: 80, height: 24, scale: 100 };
     return { ...size, received: 0n, ...common };
   },
+  named: onNamed,
   record: onRecord,
   screen: (message) => {
     remote?.message(message);
@@ -251,11 +252,15 @@ async function startTerminal(): Promise<void> {
 
 let lastConnection = "";
 
+function onNamed(): void {
+  document.title = `${session.title || KIND_NAMES[kind]} – Oriel`;
+  toolbar.title(session.title);
+}
+
 function onRecord(record: ServerRecord): void {
   switch (record.type) {
     case "hello":
-      document.title = `${session.title || KIND_NAMES[kind]} – Oriel`;
-      toolbar.title(session.title);
+      onNamed();
       terminal?.greeted(record.connection === lastConnection, record.received);
       lastConnection = record.connection;
       break;

@@ -53,6 +53,8 @@ export type SessionEvents = {
   record(record: ServerRecord): void;
   /** A message with at least one record that changes pixels. The buffer may be kept. */
   screen(message: ArrayBuffer): void;
+  /** The desktop's name became known after the connection began. */
+  named(): void;
   /** A new WebSocket is open: earlier frames are void. */
   opened(): void;
 };
@@ -282,7 +284,9 @@ export class Session {
     switch (record.type) {
       case "hello":
         this.connection = record.connection;
+        // A connection that only begins does not know its desktop's name yet.
         if (record.title) this.title = record.title;
+        else if (!this.title) void this.#askName();
         break;
       case "status":
         if (!this.live && this.phase.name !== "cut") {
@@ -308,6 +312,15 @@ export class Session {
         break;
     }
     this.events.record(record);
+  }
+
+  async #askName(): Promise<void> {
+    try {
+      this.title = (await this.#api.desktop(this.desktop)).name;
+      this.events.named();
+    } catch {
+      // The page says "Desktop" then.
+    }
   }
 
   /** The first picture or the first terminal byte is here. */
