@@ -171,6 +171,30 @@ async fn a_new_program_finds_the_desktops_of_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_promised_wipe_is_kept_and_a_delete_outlives_it() {
+    let mut house = House::new(FakeMode::Auto).await;
+    let (one, two) = (house.desktop().await.id, house.desktop().await.id);
+    for id in [one, two] {
+        house.reaches(id, DesktopState::Ready).await;
+    }
+    // Nobody reconciles while all of this is asked.
+    house.stop.cancel();
+    house.tasks.close();
+    house.tasks.wait().await;
+    house.broker.set_intent(one, DesktopIntent::Recycle).await.unwrap();
+    for start in [DesktopIntent::Running, DesktopIntent::Restart] {
+        assert_eq!(house.broker.set_intent(one, start).await.unwrap().intent, DesktopIntent::Recycle);
+    }
+    house.broker.set_intent(one, DesktopIntent::Stopped).await.unwrap();
+    house.broker.set_intent(two, DesktopIntent::Recycle).await.unwrap();
+    house.broker.set_intent(two, DesktopIntent::Deleted).await.unwrap();
+    house.restart().await;
+    let stopped = house.reaches(one, DesktopState::Stopped).await;
+    assert_eq!((stopped.intent, stopped.generation), (DesktopIntent::Stopped, 2));
+    house.is_gone(two).await;
+}
+
+#[tokio::test]
 async fn what_nobody_wants_is_removed_and_what_went_off_is_noticed() {
     let house = House::new(FakeMode::Auto).await;
     let stray = DesktopId::new();
