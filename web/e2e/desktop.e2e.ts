@@ -30,15 +30,21 @@ beforeAll(async () => {
 });
 afterAll(() => visit?.close());
 
+/** Waits until a window of this class is open and has the focus. */
+const inFront = (name: string) =>
+  eventually(`a window of ${name}`, () =>
+    shell.answers(
+      `${SESSION} xprop -id $(${SESSION} xprop -root -notype _NET_ACTIVE_WINDOW | sed 's/.* //') WM_CLASS | grep -ci ${name}`,
+      "1",
+    ),
+  );
+
 it("takes text with AltGr and umlauts into a terminal", async () => {
   await shell.run(
-    `rm -f /tmp/typed; ${SESSION} setsid xfce4-terminal --disable-server --maximize -x sh -c 'cat > /tmp/typed' >/dev/null 2>&1 </dev/null &`,
+    `rm -f /tmp/typed /tmp/own.png; ${SESSION} setsid xfce4-terminal --disable-server --maximize -x sh -c 'cat > /tmp/typed' >/dev/null 2>&1 </dev/null &`,
   );
   await eventually("a terminal in the desktop", () => shell.answers("test -e /tmp/typed && echo yes", "yes"));
-  // Until the window is drawn and has the focus.
-  await eventually("the terminal's window", () =>
-    shell.answers(`${SESSION} xprop -root _NET_ACTIVE_WINDOW | grep -c '0x[1-9a-f]'`, "1"),
-  );
+  await inFront("terminal");
   await screen.settled();
   await screen.page.mouse.click(500, 400);
   await screen.type(`${TEXT}\n`);
@@ -79,9 +85,7 @@ it("shows what the guest's own screenshot shows", async () => {
   // Where nothing lights up or says what it is.
   await screen.page.mouse.move(250, 700);
   await shell.run(`${SESSION} setsid thunar /etc >/dev/null 2>&1 </dev/null &`);
-  await eventually("a file manager", () =>
-    shell.answers(`${SESSION} xprop -root _NET_CLIENT_LIST | grep -c '0x.*, 0x'`, "1"),
-  );
+  await inFront("thunar");
   await screen.settled();
   await shell.run(`${SESSION} xfce4-screenshooter -f -s /tmp/own.png >/dev/null 2>&1; sleep 2`);
   const own = await decode(shell.page, (await shell.run("base64 -w 100 /tmp/own.png")).replaceAll(/\s/g, ""));

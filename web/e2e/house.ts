@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -21,6 +22,7 @@ export const PROGRAM =
   process.env.ORIEL_PROGRAM ?? fileURLToPath(new URL("../../target/release/oriel", import.meta.url));
 /** libvirt's QEMU user must be able to enter it: nowhere below a home folder. */
 const PLACE = process.env.ORIEL_E2E_PLACE ?? "/var/tmp";
+const PREFIX = "oriel-e2e-";
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
 /** An image that nobody has built on this machine yet takes some minutes. */
@@ -66,11 +68,23 @@ export class House {
     return new House(folder, port);
   }
 
-  /** An empty house with its door open. */
-  static async build(): Promise<House> {
+  /** Clears away houses whose builder was killed before it could. */
+  static async sweep(say: (text: string) => void): Promise<void> {
+    for (const name of readdirSync(PLACE).filter((one) => one.startsWith(PREFIX))) {
+      const folder = `${PLACE}/${name}`;
+      const builder = `${folder}/builder.pid`;
+      if (!existsSync(builder) || alive(Number(readFileSync(builder, "utf8")))) continue;
+      say(`clearing away ${folder}, which an earlier run left behind`);
+      await new House(folder, await freePort()).clear();
+    }
+  }
+
+  /** An empty house with its door open. One that is meant to stay has no builder that looks after it. */
+  static async build(stays: boolean): Promise<House> {
     if (!existsSync(PROGRAM)) throw new Error(`there is no ${PROGRAM}: cargo build --release -p oriel`);
-    const folder = mkdtempSync(`${PLACE}/oriel-e2e-`);
+    const folder = mkdtempSync(`${PLACE}/${PREFIX}`);
     chmodSync(folder, 0o711);
+    if (!stays) writeFileSync(`${folder}/builder.pid`, String(process.pid));
     const house = new House(folder, await freePort());
     await house.start();
     return house;
@@ -192,7 +206,7 @@ export class House {
 
   /** Deletes every desktop through the program, stops it, removes the folder. What is left behind is an error. */
   async clear(): Promise<void> {
-    if (!alive(this.pid)) await this.start();
+    if (!existsSync(`${this.folder}/serve.pid`) || !alive(this.pid)) await this.start();
     for (const desktop of await this.desktops()) await this.oriel("desktop", "delete", desktop.id);
     await until(
       "desktops gone",

@@ -21,7 +21,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide("plan", JSON.parse(readFileSync(keep, "utf8")) as Plan);
     return async () => undefined;
   }
-  const house = await House.build();
+  await House.sweep(say);
+  const house = await House.build(keep !== undefined);
   say(`oriel serve at ${house.address}, data in ${house.folder}`);
   try {
     const plan = await house.furnish(say);
