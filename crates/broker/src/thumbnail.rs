@@ -5,7 +5,7 @@ use oriel_identity::sha256_hex;
 use oriel_model::{Desktop, DesktopId, DesktopState};
 use oriel_screen::{Rect, Surface, encode};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Width of a thumbnail, in pixels, at most.
@@ -23,22 +23,41 @@ pub struct Thumbnail {
 }
 
 #[derive(Default)]
-pub(crate) struct Cache(Mutex<HashMap<DesktopId, (Instant, Thumbnail)>>);
+pub(crate) struct Cache(Mutex<HashMap<DesktopId, Cached>>);
+
+struct Cached {
+    made: Instant,
+    /// Of a person's session, not of the machine's own screen.
+    of_session: bool,
+    thumbnail: Thumbnail,
+}
 
 impl Cache {
     fn fresh(&self, id: DesktopId) -> Option<Thumbnail> {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cached.get(&id).filter(|(made, _)| made.elapsed() < FRESH).map(|(_, thumbnail)| thumbnail.clone())
+        self.lock().get(&id).filter(|cached| cached.made.elapsed() < FRESH).map(|cached| cached.thumbnail.clone())
     }
 
-    fn keep(&self, id: DesktopId, thumbnail: Thumbnail) {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The last picture of a session, however old: what a person left is what they come back to.
+    fn of_session(&self, id: DesktopId) -> Option<Thumbnail> {
+        self.lock().get(&id).filter(|cached| cached.of_session).map(|cached| cached.thumbnail.clone())
+    }
+
+    fn forget(&self, id: DesktopId) {
+        self.lock().remove(&id);
+    }
+
+    fn keep(&self, id: DesktopId, of_session: bool, thumbnail: Thumbnail) {
+        let mut cached = self.lock();
         if cached.len() >= CACHED_MAX {
-            cached.retain(|_, (made, _)| made.elapsed() < FRESH);
+            cached.retain(|_, cached| cached.made.elapsed() < FRESH);
         }
         if cached.len() < CACHED_MAX {
-            cached.insert(id, (Instant::now(), thumbnail));
+            cached.insert(id, Cached { made: Instant::now(), of_session, thumbnail });
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DesktopId, Cached>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -53,16 +72,22 @@ fn shrink(shot: &oriel_compute::Screenshot) -> Option<Vec<u8>> {
 impl Broker {
     /// `None` when the desktop shows nothing.
     pub async fn thumbnail(&self, desktop: &Desktop) -> Result<Option<Thumbnail>, BrokerError> {
+        let cache = &self.inner.thumbnails;
         if !matches!(desktop.state, DesktopState::Starting | DesktopState::Ready | DesktopState::InUse) {
+            cache.forget(desktop.id);
             return Ok(None);
         }
-        if let Some(thumbnail) = self.inner.thumbnails.fresh(desktop.id) {
+        if let Some(thumbnail) = cache.fresh(desktop.id) {
             return Ok(Some(thumbnail));
         }
         let live = match self.sessions() {
             Some(sessions) => sessions.thumbnail(desktop.id, WIDTH_MAX).await,
             None => None,
         };
+        let of_session = live.is_some();
+        if !of_session && let Some(last) = cache.of_session(desktop.id) {
+            return Ok(Some(last));
+        }
         let jpeg = match live {
             Some(jpeg) => Some(jpeg),
             None => {
@@ -74,7 +99,7 @@ impl Broker {
         };
         let Some(jpeg) = jpeg else { return Ok(None) };
         let thumbnail = Thumbnail { etag: sha256_hex(&jpeg).chars().take(32).collect(), jpeg: Arc::new(jpeg) };
-        self.inner.thumbnails.keep(desktop.id, thumbnail.clone());
+        cache.keep(desktop.id, of_session, thumbnail.clone());
         Ok(Some(thumbnail))
     }
 }

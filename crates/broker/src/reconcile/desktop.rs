@@ -90,7 +90,7 @@ impl Reconciler for Desktops {
             (0, _) => Again::Soon,
             _ => Again::Now,
         };
-        Ok(Round { again, summary: format!("{total} desktops, {} on their way", moving + waiting) })
+        Ok(Round { again, summary: format!("desktops: {total}, on their way: {}", moving + waiting) })
     }
 }
 

@@ -20,6 +20,11 @@ impl Reconciler for Reaper {
 
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         let expired = broker.inner.store.delete_expired(now()).await?;
-        Ok(Round { again: Again::Later, summary: format!("{expired:?}") })
+        let oriel_store::Expired { web_sessions, api_tokens, tickets } = expired;
+        let summary = match web_sessions + api_tokens + tickets {
+            0 => "nothing had expired".to_owned(),
+            _ => format!("removed what had expired: {web_sessions} sessions, {api_tokens} tokens, {tickets} tickets"),
+        };
+        Ok(Round { again: Again::Later, summary })
     }
 }
