@@ -34,7 +34,7 @@ afterAll(() => visit?.close());
 const inFront = (name: string) =>
   eventually(`a window of ${name}`, () =>
     shell.answers(
-      `${SESSION} xprop -id $(${SESSION} xprop -root -notype _NET_ACTIVE_WINDOW | sed 's/.* //') WM_CLASS | grep -ci ${name}`,
+      `${SESSION} xprop -id $(${SESSION} xprop -root -notype _NET_ACTIVE_WINDOW | grep -o '0x[0-9a-f]*' | head -n 1) WM_CLASS | grep -ci ${name}`,
       "1",
     ),
   );
