@@ -86,17 +86,22 @@ it("shows what the guest's own screenshot shows", async () => {
   await screen.page.mouse.move(250, 700);
   await shell.run(`${SESSION} setsid thunar /etc >/dev/null 2>&1 </dev/null &`);
   await inFront("thunar");
-  await screen.settled();
-  await shell.run(`${SESSION} xfce4-screenshooter -f -s /tmp/own.png >/dev/null 2>&1; sleep 2`);
-  const own = await decode(shell.page, (await shell.run("base64 -w 100 /tmp/own.png")).replaceAll(/\s/g, ""));
-  const ours = await screen.picture();
-  expect([ours.width, ours.height]).toEqual([own.width, own.height]);
+  // A program that is still drawing when the guest takes its picture is given another chance; what stays different is wrong.
+  let cells = 0;
+  let different = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 5 && different >= cells * 0.01; round += 1) {
+    await screen.settled();
+    await shell.run(`${SESSION} xfce4-screenshooter -f -s /tmp/own.png >/dev/null 2>&1; sleep 2`);
+    const png = (await shell.run("base64 -w 100 /tmp/own.png")).replaceAll(/\s/g, "");
+    const own = await decode(shell.page, png);
+    const ours = await screen.picture();
+    expect([ours.width, ours.height]).toEqual([own.width, own.height]);
+    cells = own.grid.length;
+    different = differing(own, ours, 4);
+    process.stdout.write(`e2e: ${different} of ${cells} cells differ from the guest's own screenshot\n`);
+  }
   // The pointer's cell, a clock that went on, a cursor that blinks: a handful of 1,000 cells of 32 by 32 pixels.
-  const different = differing(own, ours, 4);
-  process.stdout.write(
-    `e2e: ${different} of ${own.grid.length} cells differ from the guest's own screenshot\n`,
-  );
-  expect(different).toBeLessThan(own.grid.length * 0.01);
+  expect(different).toBeLessThan(cells * 0.01);
   await shell.run("pkill -ix thunar; true");
 });
 

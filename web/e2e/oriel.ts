@@ -116,7 +116,7 @@ export async function accessible(page: Page, what: string): Promise<void> {
   expect(bad, `axe-core on ${what}`).toEqual([]);
 }
 
-export async function eventually(what: string, look: () => Promise<boolean>, seconds = 60): Promise<void> {
+export async function eventually(what: string, look: () => Promise<boolean>, seconds = 120): Promise<void> {
   await until(what, seconds * 1000, async () => (await look()) || undefined);
 }
 
