@@ -45,6 +45,9 @@ pub struct Serve {
     demo: bool,
 }
 
+/// Libraries that tell more than an admin can use: xrdp's oddities at every connection, each migration.
+const QUIET: &str = "sea_orm_migration=warn,ironrdp_connector=error,ironrdp_session=error";
+
 /// What runs.
 struct House {
     broker: Broker,
@@ -91,12 +94,11 @@ impl Serve {
 }
 
 fn start_log(config: &Config) -> Done {
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("sea_orm_migration=warn,{}", config.get("log")))
-        .map_err(|error| {
-            Failure::because(format!("log = {:?} does not fit", config.get("log")), &error)
-                .next("use error, warn, info, debug, or filters like oriel_rdp=debug,info")
-                .code(crate::failure::USAGE)
-        })?;
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{QUIET},{}", config.get("log"))).map_err(|error| {
+        Failure::because(format!("log = {:?} does not fit", config.get("log")), &error)
+            .next("use error, warn, info, debug, or filters like oriel_rdp=debug,info")
+            .code(crate::failure::USAGE)
+    })?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if config.get("log_format") == "json" {
