@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // A real browser on a busy machine misses a deadline now and then; what is broken fails every time.
+    retry: 2,
     include: ["e2e/**/*.e2e.ts"],
     environment: "node",
     globalSetup: ["e2e/setup.ts"],
