@@ -1,6 +1,7 @@
 //! The nouns of the house: ids, names, states. No I/O, no clock; every other room speaks in these.
 
 mod desktop;
+mod gpu;
 mod host;
 mod id;
 mod image;
@@ -11,6 +12,7 @@ mod session;
 mod user;
 
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
+pub use gpu::{GpuAddress, GpuHold, GpuMode, GpuRequest, GpuUnit, GpuWish, PciAddress, PciAddressError};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
 pub use id::{ConnectionId, DesktopId, ImageId, OperationId, PoolId, TokenId, UserId};
 pub use image::{Image, ImageOs, ImageSource, ImageState};

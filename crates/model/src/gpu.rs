@@ -1,0 +1,281 @@
+//! GPUs as every room names them: addresses, modes, what a pool asks for, what a desktop holds.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// Where a PCI function sits: `0000:41:00.0` (domain, bus, device, function; hexadecimal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PciAddress {
+    pub domain: u32,
+    pub bus: u8,
+    pub device: u8,
+    pub function: u8,
+}
+
+impl PciAddress {
+    /// The address without the function, `0000:41:00`: what functions of one card share.
+    pub fn slot(self) -> String {
+        format!("{:04x}:{:02x}:{:02x}", self.domain, self.bus, self.device)
+    }
+
+    pub fn same_slot(self, other: Self) -> bool {
+        (self.domain, self.bus, self.device) == (other.domain, other.bus, other.device)
+    }
+}
+
+impl fmt::Display for PciAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.device, self.function)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a PCI address; write it like 0000:41:00.0 or 41:00.0, as `oriel gpu list` does")]
+pub struct PciAddressError(pub String);
+
+impl FromStr for PciAddress {
+    type Err = PciAddressError;
+
+    /// With or without the domain, in either case.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || PciAddressError(text.chars().take(40).collect());
+        let hex = |part: &str, digits: std::ops::RangeInclusive<usize>| {
+            (digits.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                .then(|| u32::from_str_radix(part, 16).ok())
+                .flatten()
+                .ok_or_else(wrong)
+        };
+        let (rest, function) = text.trim().rsplit_once('.').ok_or_else(wrong)?;
+        let parts: Vec<&str> = rest.split(':').collect();
+        let (domain, bus, device) = match parts.as_slice() {
+            [domain, bus, device] => (hex(domain, 4..=8)?, *bus, *device),
+            [bus, device] => (0, *bus, *device),
+            _ => return Err(wrong()),
+        };
+        let (bus, device, function) = (hex(bus, 2..=2)?, hex(device, 2..=2)?, hex(function, 1..=1)?);
+        if device > 0x1f || function > 7 {
+            return Err(wrong());
+        }
+        Ok(Self { domain, bus: bus as u8, device: device as u8, function: function as u8 })
+    }
+}
+
+impl Serialize for PciAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PciAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a GPU is called. Most are PCI functions; a parent of mediated devices need not be one (the kernel's sample drivers).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GpuAddress {
+    Pci(PciAddress),
+    /// The name in `/sys/class/mdev_bus`, `mbochs`.
+    Device(String),
+}
+
+impl GpuAddress {
+    pub fn pci(&self) -> Option<PciAddress> {
+        match self {
+            Self::Pci(address) => Some(*address),
+            Self::Device(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for GpuAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pci(address) => address.fmt(f),
+            Self::Device(name) => f.write_str(name),
+        }
+    }
+}
+
+impl FromStr for GpuAddress {
+    type Err = PciAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains([':', '.']) {
+            return text.parse().map(Self::Pci);
+        }
+        // A name below /sys, never a path.
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(good) {
+            return Err(PciAddressError(text.chars().take(40).collect()));
+        }
+        Ok(Self::Device(text.to_owned()))
+    }
+}
+
+impl Serialize for GpuAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for GpuAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// How a GPU is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GpuMode {
+    /// VFIO passthrough of all its functions (vDGA, GVT-d).
+    Whole,
+    /// Slices through mediated devices or vendor VFIO (NVIDIA GRID/vGPU, Intel GVT-g).
+    Vgpu,
+    /// SR-IOV virtual functions (AMD MxGPU, Intel).
+    Vf,
+    /// The host keeps it and renders for guests through virtio-gpu (vSGA, GVT-s).
+    Shared,
+    /// The host keeps it for itself.
+    Host,
+}
+
+impl GpuMode {
+    pub const ALL: [Self; 5] = [Self::Whole, Self::Vgpu, Self::Vf, Self::Shared, Self::Host];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Vgpu => "vgpu",
+            Self::Vf => "vf",
+            Self::Shared => "shared",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl fmt::Display for GpuMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for GpuMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.word() == text)
+            .ok_or_else(|| format!("`{text}` is no GPU mode; it is one of whole, vgpu, vf, shared, host"))
+    }
+}
+
+/// What each desktop of a pool gets: `gpu = { mode, profile | min_framebuffer_mib, count, vendor }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuRequest {
+    #[serde(default)]
+    pub mode: GpuWish,
+    /// A profile's key, `M60-2Q`; excludes `min_framebuffer_mib`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_framebuffer_mib: Option<u64>,
+    /// Units for one desktop, all of one kind and on one host.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// `nvidia`, `amd`, `intel`, or a PCI vendor id such as `10de`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl GpuRequest {
+    /// Most units that one desktop may hold.
+    pub const COUNT_MAX: u32 = 16;
+}
+
+/// The mode that a pool asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GpuWish {
+    /// Shared before slice before whole, by what satisfies the request.
+    #[default]
+    Auto,
+    Whole,
+    Vgpu,
+    Vf,
+    Shared,
+}
+
+/// One thing that a desktop holds of a GPU.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum GpuUnit {
+    /// All functions of a slot, the GPU's own first.
+    Whole {
+        functions: Vec<PciAddress>,
+    },
+    /// A mediated device, made for the desktop and removed after it.
+    Mdev {
+        uuid: uuid::Uuid,
+        parent: GpuAddress,
+        type_id: String,
+    },
+    /// A virtual function that carries an NVIDIA vGPU through the vendor's VFIO interface (kernel 6.8 and later).
+    VendorVf {
+        address: PciAddress,
+        type_id: u32,
+    },
+    Vf {
+        address: PciAddress,
+    },
+    /// A seat at a GPU that the host keeps.
+    Shared {
+        render_node: String,
+    },
+}
+
+/// A unit, whose, and where: one claim of a desktop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GpuHold {
+    /// The physical GPU.
+    pub gpu: GpuAddress,
+    pub mode: GpuMode,
+    /// The profile's key; `None` for `whole` and `shared`.
+    pub profile: Option<String>,
+    /// The card's slots that it takes, ascending: with the host and the GPU they are unique in the database.
+    pub slots: Vec<u8>,
+    pub unit: GpuUnit,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let address: PciAddress = "0000:41:00.0".parse().unwrap();
+        assert_eq!("41:00.0".parse(), Ok(address));
+        assert_eq!("10000:E1:1f.7".parse::<PciAddress>().unwrap().to_string(), "10000:e1:1f.7");
+        for wrong in ["", "41:00", "0000:41:20.0", "0000:41:00.8", "41:00.0.0", "x:41:00.0", "0000:411:00.0", "+1:00.0"]
+        {
+            assert!(wrong.parse::<PciAddress>().is_err(), "{wrong}");
+        }
+        assert_eq!("mbochs".parse(), Ok(GpuAddress::Device("mbochs".into())));
+        assert!("../etc".parse::<GpuAddress>().is_err());
+    }
+
+    #[test]
+    fn a_request_may_be_short() {
+        let request: GpuRequest = serde_json::from_str(r#"{"min_framebuffer_mib":2048}"#).unwrap();
+        assert_eq!((request.mode, request.count), (GpuWish::Auto, 1));
+    }
+}
