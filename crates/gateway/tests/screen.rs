@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::timeout;
 
+/// Generous: what does not happen at all fails as surely after this.
+const PATIENCE: Duration = Duration::from_secs(60);
 const WIDTH: u16 = 64;
 const HEIGHT: u16 = 48;
 
@@ -131,7 +133,7 @@ impl Viewer {
 
     async fn next(&mut self) -> ServerRecord {
         while self.records.is_empty() {
-            let message = timeout(Duration::from_secs(10), self.receive.next()).await.expect("in time").expect("open");
+            let message = timeout(PATIENCE, self.receive.next()).await.expect("in time").expect("open");
             self.records.extend(ServerRecord::decode_all(&message).unwrap());
         }
         self.records.pop_front().unwrap()
@@ -244,7 +246,7 @@ async fn ending_and_failing_are_said_in_words() {
     let mut viewer = Viewer::open(&gateway, &request());
     let bye = viewer.until(|r| matches!(r, ServerRecord::Bye { .. })).await;
     assert_eq!(bye, ServerRecord::Bye { code: ByeCode::Unreachable, text: "the machine is off".into() });
-    timeout(Duration::from_secs(5), async {
+    timeout(PATIENCE, async {
         while !gateway.connections().is_empty() {
             tokio::task::yield_now().await;
         }
@@ -263,10 +265,10 @@ async fn a_page_that_breaks_the_protocol_is_told_and_let_go() {
         tokio::spawn(async move { gateway.attach(request(), incoming, outgoing).await })
     };
     send.send(Bytes::from_static(b"GET / HTTP/1.1")).await.unwrap();
-    let message = timeout(Duration::from_secs(5), receive.next()).await.unwrap().unwrap();
+    let message = timeout(PATIENCE, receive.next()).await.unwrap().unwrap();
     let records = ServerRecord::decode_all(&message).unwrap();
     assert!(matches!(&records[..], [ServerRecord::Bye { code: ByeCode::Protocol, .. }]));
-    timeout(Duration::from_secs(5), served).await.unwrap().unwrap();
+    timeout(PATIENCE, served).await.unwrap().unwrap();
     assert!(gateway.connections().is_empty());
 }
 
@@ -279,7 +281,7 @@ async fn a_session_opened_ahead_is_taken_over_and_never_takes_over() {
         let (gateway, asked) = (gateway.clone(), asked.clone());
         async move { gateway.prelaunch(asked.user, asked.desktop).await }
     });
-    timeout(Duration::from_secs(5), async {
+    timeout(PATIENCE, async {
         while machines.dialled.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
@@ -289,7 +291,7 @@ async fn a_session_opened_ahead_is_taken_over_and_never_takes_over() {
     assert_eq!(gateway.connections_to(asked.desktop), 0, "nobody uses the desktop");
     let mut viewer = Viewer::open(&gateway, &asked);
     assert_eq!(viewer.painted().await, 40);
-    timeout(Duration::from_secs(5), ahead).await.expect("it lets go").unwrap();
+    timeout(PATIENCE, ahead).await.expect("it lets go").unwrap();
     assert_eq!(machines.dialled.load(Ordering::Relaxed), 1);
     assert_eq!(gateway.connections_to(asked.desktop), 1);
     gateway.prelaunch(asked.user, asked.desktop).await;

@@ -501,6 +501,8 @@ async function start(): Promise<void> {
   document.title = `${KIND_NAMES[kind]} – Oriel`;
   document.body.append(stage, overlay.element, banner.element, toolbar.element, waiting.element);
   buildTools();
+  // Rates have a beginning: without it the first would be known after two seconds.
+  sample();
   setInterval(() => {
     remote?.probe();
     sample();

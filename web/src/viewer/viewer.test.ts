@@ -86,6 +86,11 @@ describe("figures", () => {
     expect(meter.fps).toBe(30);
     expect(meter.mbit_s_in).toBe(2);
     expect(meter.mix).toBe("jpeg 100 %");
+    // Out of turn: neither a rate of its own nor a gap in the next one.
+    meter.sample(2010, stats(61, 31), 500_000);
+    expect(meter.fps).toBe(30);
+    meter.sample(3000, stats(90, 60), 500_000);
+    expect(meter.fps).toBe(30);
     expect(mixOf({ ...noTiles(), raw: 3, webp: 1 }, noTiles())).toBe("raw 75 %, webp 25 %");
   });
   it("know the middle and the worst", () => {

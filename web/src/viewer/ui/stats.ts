@@ -28,7 +28,10 @@ export function mixOf(now: TileCount, before: TileCount): string {
     .join(", ");
 }
 
-/** Rates over the last second or so, from totals. */
+/** A rate over less than this, milliseconds, says nothing: opening the statistics samples out of turn. */
+const SAMPLE_MS_MIN = 250;
+
+/** Rates over the last second or so, from totals. The first sample only says where counting begins. */
 export class Meter {
   #last: { at: number; frames: number; bytes: number; tiles: TileCount } | null = null;
   fps = 0;
@@ -37,8 +40,9 @@ export class Meter {
 
   sample(at: number, paint: PaintStats, bytes: number): void {
     const last = this.#last;
+    if (last && at < last.at + SAMPLE_MS_MIN) return;
     this.#last = { at, frames: paint.frames, bytes, tiles: { ...paint.tiles } };
-    if (!last || at <= last.at) return;
+    if (!last) return;
     const seconds = (at - last.at) / 1000;
     this.fps = (paint.frames - last.frames) / seconds;
     this.mbit_s_in = ((bytes - last.bytes) * 8) / 1e6 / seconds;
