@@ -3,7 +3,7 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_machine::Keyboard;
-use oriel_model::{Image, ImageId, Name, Network, Pool, PoolId, User, UserId};
+use oriel_model::{GpuRequest, Image, ImageId, Name, Network, Pool, PoolId, User, UserId};
 
 /// What an admin asks for.
 pub struct NewPool {
@@ -15,6 +15,7 @@ pub struct NewPool {
     pub network: Network,
     pub desktops_max: u32,
     pub keyboard: String,
+    pub gpu: Option<GpuRequest>,
 }
 
 /// What an admin changes, for desktops that are made from then on; `None` leaves it.
@@ -26,6 +27,8 @@ pub struct PoolChange {
     pub disk_gib: Option<u64>,
     pub desktops_max: Option<u32>,
     pub keyboard: Option<String>,
+    /// `Some(None)` takes the GPU away.
+    pub gpu: Option<Option<GpuRequest>>,
 }
 
 const VCPUS_MAX: u32 = 256;
@@ -60,6 +63,7 @@ impl Broker {
             network: new.network,
             desktops_max: new.desktops_max,
             keyboard: new.keyboard,
+            gpu: new.gpu,
             created: now(),
         };
         self.check_pool(&pool).await?;
@@ -75,6 +79,7 @@ impl Broker {
         pool.disk_gib = change.disk_gib.unwrap_or(pool.disk_gib);
         pool.desktops_max = change.desktops_max.unwrap_or(pool.desktops_max);
         pool.keyboard = change.keyboard.unwrap_or(pool.keyboard);
+        pool.gpu = change.gpu.unwrap_or(pool.gpu);
         self.check_pool(&pool).await?;
         self.inner.store.update_pool(&pool).await?;
         Ok(pool)
@@ -123,8 +128,11 @@ impl Broker {
         if pool.desktops_max > DESKTOPS_MAX {
             return bad(format!("a pool cannot hold {} desktops", pool.desktops_max), "choose at most 1000");
         }
-        if let Err(error) = pool.keyboard.parse::<Keyboard>() {
+        if let Err(error) = Keyboard::chosen(&pool.keyboard) {
             return bad(error.to_string(), "use a name like us, de or us(intl)");
+        }
+        if let Some(Err(error)) = pool.gpu.as_ref().map(GpuRequest::check) {
+            return bad(error, "`oriel gpu list` shows what the host's GPUs give");
         }
         let named = match &pool.network {
             Network::User => None,

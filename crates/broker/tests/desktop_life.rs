@@ -63,6 +63,7 @@ impl House {
                 memory_mib: 1024,
                 disk_gib: 8,
                 network: Network::User,
+                gpu: None,
                 desktops_max: 3,
                 keyboard: "us".into(),
             })

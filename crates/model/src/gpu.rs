@@ -1,5 +1,6 @@
 //! GPUs as every room names them: addresses, modes, what a pool asks for, what a desktop holds.
 
+use crate::{DesktopId, GpuClaimId, Micros};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -199,6 +200,88 @@ const fn one() -> u32 {
 impl GpuRequest {
     /// Most units that one desktop may hold.
     pub const COUNT_MAX: u32 = 16;
+    /// Longest profile or vendor, in characters.
+    pub const WORD_MAX: usize = 64;
+    pub const FRAMEBUFFER_MIB_MAX: u64 = 4 << 20;
+
+    /// Whether it makes sense by itself, whatever cards there are. The error is a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=Self::COUNT_MAX).contains(&self.count) {
+            return Err(format!("a desktop cannot hold {} GPU units; ask for 1 to {}", self.count, Self::COUNT_MAX));
+        }
+        if self.profile.is_some() && self.min_framebuffer_mib.is_some() {
+            return Err("a GPU request names a profile or a least framebuffer, not both: leave one out".to_owned());
+        }
+        if self.profile.is_some() && matches!(self.mode, GpuWish::Whole | GpuWish::Shared) {
+            return Err(format!("mode {} has no profiles: leave the profile out, or choose vgpu", self.mode.word()));
+        }
+        if self.min_framebuffer_mib.is_some_and(|mib| mib == 0 || mib > Self::FRAMEBUFFER_MIB_MAX) {
+            return Err(format!("a framebuffer has 1 to {} MiB", Self::FRAMEBUFFER_MIB_MAX));
+        }
+        let word = |text: &String| {
+            let good = |c: char| c.is_ascii_alphanumeric() || " ._+-".contains(c);
+            !text.is_empty() && text.len() <= Self::WORD_MAX && text.chars().all(good)
+        };
+        for text in [&self.profile, &self.vendor].into_iter().flatten() {
+            if !word(text) {
+                return Err(format!(
+                    "{:?} is no name of a profile or a vendor",
+                    text.chars().take(40).collect::<String>()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As it is written on a command line: `vgpu,profile=M60-2Q`, `min_framebuffer_mib=2048,count=2`.
+impl fmt::Display for GpuRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.mode.word())?;
+        if let Some(profile) = &self.profile {
+            write!(f, ",profile={profile}")?;
+        }
+        if let Some(mib) = self.min_framebuffer_mib {
+            write!(f, ",min_framebuffer_mib={mib}")?;
+        }
+        if self.count != 1 {
+            write!(f, ",count={}", self.count)?;
+        }
+        if let Some(vendor) = &self.vendor {
+            write!(f, ",vendor={vendor}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for GpuRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut request =
+            Self { mode: GpuWish::Auto, profile: None, min_framebuffer_mib: None, count: 1, vendor: None };
+        for part in text.split(',').map(str::trim) {
+            let number = |value: &str| value.parse().map_err(|_| format!("{value:?} in {part:?} is no number"));
+            match part.split_once('=') {
+                None => request.mode = part.parse()?,
+                Some(("mode", value)) => request.mode = value.parse()?,
+                Some(("profile", value)) => request.profile = Some(value.to_owned()),
+                Some(("min_framebuffer_mib", value)) => request.min_framebuffer_mib = Some(number(value)?),
+                Some(("count", value)) => {
+                    request.count = number(value)?.try_into().map_err(|_| format!("{value} units are too many"))?;
+                }
+                Some(("vendor", value)) => request.vendor = Some(value.to_owned()),
+                Some((key, _)) => {
+                    return Err(format!(
+                        "{key:?} is no part of a GPU request; write it like vgpu,profile=M60-2Q or \
+                         min_framebuffer_mib=2048,count=1,vendor=nvidia"
+                    ));
+                }
+            }
+        }
+        request.check()?;
+        Ok(request)
+    }
 }
 
 /// The mode that a pool asks for.
@@ -212,6 +295,31 @@ pub enum GpuWish {
     Vgpu,
     Vf,
     Shared,
+}
+
+impl GpuWish {
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Whole, Self::Vgpu, Self::Vf, Self::Shared];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Whole => "whole",
+            Self::Vgpu => "vgpu",
+            Self::Vf => "vf",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+impl FromStr for GpuWish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|wish| wish.word() == text)
+            .ok_or_else(|| format!("{text:?} is no GPU mode; ask for auto, whole, vgpu, vf or shared"))
+    }
 }
 
 /// One thing that a desktop holds of a GPU.
@@ -255,6 +363,22 @@ pub struct GpuHold {
     pub unit: GpuUnit,
 }
 
+/// A desktop's right to a unit, from before its machine is made until the unit was given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuClaim {
+    pub id: GpuClaimId,
+    pub desktop: DesktopId,
+    /// Which of the desktop's units, from 0.
+    pub ordinal: u32,
+    pub host: String,
+    pub hold: GpuHold,
+    /// The version that the card had after this claim: larger than that of every claim before it.
+    pub fence: u64,
+    /// Unless renewed, a claim of a desktop that does not run ends here.
+    pub leased_until: Micros,
+    pub created: Micros,
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -277,5 +401,12 @@ mod tests {
     fn a_request_may_be_short() {
         let request: GpuRequest = serde_json::from_str(r#"{"min_framebuffer_mib":2048}"#).unwrap();
         assert_eq!((request.mode, request.count), (GpuWish::Auto, 1));
+        for text in ["auto", "vgpu,profile=M60-2Q", "auto,min_framebuffer_mib=2048,count=2,vendor=nvidia"] {
+            assert_eq!(text.parse::<GpuRequest>().unwrap().to_string(), text);
+        }
+        assert_eq!("profile=M60-2Q".parse::<GpuRequest>().unwrap().to_string(), "auto,profile=M60-2Q");
+        for wrong in ["", "some", "whole,profile=M60-2Q", "count=0", "count=x", "colour=red", "profile=a;b"] {
+            assert!(wrong.parse::<GpuRequest>().is_err(), "{wrong}");
+        }
     }
 }

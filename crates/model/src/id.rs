@@ -41,4 +41,5 @@ ids! {
     /// One protocol stream inside a person's session.
     ConnectionId,
     TokenId,
+    GpuClaimId,
 }

@@ -1,6 +1,6 @@
 //! A set of like desktops.
 
-use crate::{ImageId, Micros, Name, PoolId};
+use crate::{GpuRequest, ImageId, Micros, Name, PoolId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Pool {
     pub desktops_max: u32,
     /// Keyboard layout inside the desktops as an XKB name with optional variant: `us`, `de`, `us(intl)`.
     pub keyboard: String,
+    /// What each desktop gets of a GPU while it runs.
+    pub gpu: Option<GpuRequest>,
     pub created: Micros,
 }
 

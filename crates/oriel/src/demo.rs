@@ -133,6 +133,7 @@ async fn pool(broker: &Broker, image: &Image) -> Result<Pool, BrokerError> {
         network: Network::User,
         desktops_max: 10,
         keyboard: "us".to_owned(),
+        gpu: None,
     };
     broker.create_pool(new).await
 }

@@ -183,9 +183,12 @@ impl Store {
     }
 
     /// Takes its secret and its tickets along. Deleting what is gone is no error: a reconciler that was killed after this
-    /// step takes it once more.
+    /// step takes it once more. Errors: `InUse` while it holds something of a GPU.
     pub async fn delete_desktop(&self, id: DesktopId) -> Result<(), StoreError> {
-        row::Entity::delete_by_id(id.to_string()).exec(&self.writer).await?;
+        row::Entity::delete_by_id(id.to_string())
+            .exec(&self.writer)
+            .await
+            .map_err(|error| StoreError::in_use(error, "desktop", "its claim of a GPU"))?;
         Ok(())
     }
 
@@ -254,6 +257,18 @@ impl Store {
     pub async fn secret(&self, desktop: DesktopId) -> Result<Option<String>, StoreError> {
         Ok(secret::Entity::find_by_id(desktop.to_string()).one(&self.reader).await?.map(|row| row.sealed))
     }
+}
+
+/// Names of the desktops that hold something of a card, by name.
+pub(crate) async fn names_of_claims(
+    txn: &DatabaseTransaction,
+    host: &str,
+    gpu: &str,
+) -> Result<Vec<String>, StoreError> {
+    let holders = crate::gpu::holders(txn, host, gpu).await?;
+    let rows =
+        row::Entity::find().filter(row::Column::Id.is_in(holders)).order_by_asc(row::Column::Name).all(txn).await?;
+    Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
 /// The desktop, held until the transaction ends.

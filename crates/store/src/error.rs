@@ -14,6 +14,13 @@ pub enum StoreError {
     PoolFull { pool: String, max: u32 },
     #[error("there is no {what} {key}: it may have been deleted")]
     Missing { what: &'static str, key: String },
+    /// Somebody else changed the card, or holds the slot, since it was looked at.
+    #[error("GPU {gpu} of host {host} was given to somebody else at the same moment: look again")]
+    GpuTaken { host: String, gpu: String },
+    #[error("GPU {gpu} of host {host} is being switched to another mode: wait until that is done")]
+    GpuSwitching { host: String, gpu: String },
+    #[error("GPU {gpu} of host {host} is held by {desktops}: stop those desktops first")]
+    GpuHeld { host: String, gpu: String, desktops: String },
     /// The change would leave nobody who can administer.
     #[error("this is the last enabled admin: make another user an admin first")]
     LastAdmin,

@@ -14,6 +14,7 @@ mod change;
 mod codec;
 mod desktop;
 mod error;
+mod gpu;
 mod image;
 mod migration;
 mod operation;
@@ -24,6 +25,7 @@ mod ticket;
 mod user;
 
 pub use error::StoreError;
+pub use gpu::GpuCard;
 pub use session::Expired;
 pub use ticket::TicketRefusal;
 

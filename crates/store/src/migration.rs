@@ -14,7 +14,10 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 1] = [Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") }];
+const STEPS: [Step; 2] = [
+    Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
+    Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
+];
 
 impl MigrationName for Step {
     fn name(&self) -> &str {

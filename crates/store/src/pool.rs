@@ -26,6 +26,8 @@ pub(crate) mod row {
         pub desktops_max: i64,
         pub keyboard: String,
         pub created: i64,
+        /// JSON.
+        pub gpu: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -63,6 +65,7 @@ impl TryFrom<row::Model> for Pool {
             network: codec::from_json("pool", &row.network)?,
             desktops_max: codec::number("pool", row.desktops_max)?,
             keyboard: row.keyboard,
+            gpu: row.gpu.map(|gpu| codec::from_json("pool", &gpu)).transpose()?,
             created: Micros(row.created),
         })
     }
@@ -80,6 +83,7 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
         desktops_max: i64::from(pool.desktops_max),
         keyboard: pool.keyboard.clone(),
         created: pool.created.0,
+        gpu: pool.gpu.as_ref().map(codec::json).transpose()?,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::{
     output::{self, Rows, age, say},
 };
 use clap::{Args, Subcommand};
-use oriel_server::api::pool::{Network, Pool, PoolChange, PoolList};
+use oriel_server::api::pool::{GpuRequest, Network, Pool, PoolChange, PoolList};
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
@@ -74,6 +74,17 @@ pub struct Size {
     /// Keyboard layout: us, de, us(intl)
     #[arg(long, value_name = "LAYOUT")]
     keyboard: Option<String>,
+    /// What each desktop gets of a GPU: auto, whole, shared, `vgpu,profile=M60-2Q`,
+    /// `min_framebuffer_mib=2048,count=1,vendor=nvidia`, or none
+    #[arg(long, value_name = "REQUEST", value_parser = parse_gpu)]
+    gpu: Option<GpuRequest>,
+}
+
+fn parse_gpu(text: &str) -> Result<GpuRequest, String> {
+    if text == "none" {
+        return Ok(GpuRequest::none());
+    }
+    text.parse::<oriel_model::GpuRequest>().map(Into::into)
 }
 
 impl Command {
@@ -84,10 +95,13 @@ impl Command {
             Self::List(_) => {
                 let list: PoolList = client.get("/pools").await?;
                 let mut rows = Rows::new(
-                    ["name", "image", "vcpus", "memory", "disk", "network", "keyboard", "desktops", "users", "made"],
+                    [
+                        "name", "image", "vcpus", "memory", "disk", "gpu", "network", "keyboard", "desktops", "users",
+                        "made",
+                    ],
                     "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
                 )
-                .right(&[2, 3, 4, 7]);
+                .right(&[2, 3, 4, 8]);
                 for pool in list.pools {
                     rows.row([
                         pool.name,
@@ -95,6 +109,9 @@ impl Command {
                         pool.vcpus.to_string(),
                         format!("{} MiB", pool.memory_mib),
                         format!("{} GiB", pool.disk_gib),
+                        output::or_dash(
+                            pool.gpu.and_then(GpuRequest::into_model).map(|gpu| gpu.to_string()).as_deref(),
+                        ),
                         match pool.network {
                             Network::User => "user".to_owned(),
                             Network::Nat { network } => format!("nat:{network}"),
@@ -113,7 +130,7 @@ impl Command {
             Self::Create { name, image, size, network } => {
                 let body = json!({
                     "name": name, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
-                    "desktops_max": size.desktops_max, "keyboard": size.keyboard, "network": parse_network(&network)?,
+                    "desktops_max": size.desktops_max, "keyboard": size.keyboard, "gpu": size.gpu, "network": parse_network(&network)?,
                 });
                 let pool: Pool = client.post("/pools", &body).await?;
                 say(format!("made pool {} of {}:{}", pool.name, pool.image.name, pool.image.version));
@@ -127,6 +144,7 @@ impl Command {
                     disk_gib: size.disk,
                     desktops_max: size.desktops_max,
                     keyboard: size.keyboard,
+                    gpu: size.gpu,
                 };
                 let pool: Pool = client.patch(&path(&pool), &change).await?;
                 say(format!("changed pool {}; desktops made from now on follow it", pool.name));

@@ -37,6 +37,82 @@ impl From<Network> for model::Network {
     }
 }
 
+/// What each desktop gets of a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GpuWish {
+    /// Nothing.
+    None,
+    /// Shared before slice before whole, by what satisfies the request.
+    #[default]
+    Auto,
+    Whole,
+    Vgpu,
+    Vf,
+    Shared,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GpuRequest {
+    #[serde(default)]
+    pub mode: GpuWish,
+    /// A profile's key, `M60-2Q`; excludes `min_framebuffer_mib`.
+    #[serde(default)]
+    pub profile: Option<String>,
+    #[serde(default)]
+    pub min_framebuffer_mib: Option<u64>,
+    /// Units for one desktop; 1 when left out.
+    #[serde(default)]
+    pub count: Option<u32>,
+    /// `nvidia`, `amd`, `intel`, or a PCI vendor id such as `10de`.
+    #[serde(default)]
+    pub vendor: Option<String>,
+}
+
+impl From<model::GpuRequest> for GpuRequest {
+    fn from(request: model::GpuRequest) -> Self {
+        Self {
+            mode: match request.mode {
+                model::GpuWish::Auto => GpuWish::Auto,
+                model::GpuWish::Whole => GpuWish::Whole,
+                model::GpuWish::Vgpu => GpuWish::Vgpu,
+                model::GpuWish::Vf => GpuWish::Vf,
+                model::GpuWish::Shared => GpuWish::Shared,
+            },
+            profile: request.profile,
+            min_framebuffer_mib: request.min_framebuffer_mib,
+            count: Some(request.count),
+            vendor: request.vendor,
+        }
+    }
+}
+
+impl GpuRequest {
+    /// No GPU at all.
+    pub const fn none() -> Self {
+        Self { mode: GpuWish::None, profile: None, min_framebuffer_mib: None, count: None, vendor: None }
+    }
+
+    /// `None` for mode `none`.
+    pub fn into_model(self) -> Option<model::GpuRequest> {
+        Some(model::GpuRequest {
+            mode: match self.mode {
+                GpuWish::None => return None,
+                GpuWish::Auto => model::GpuWish::Auto,
+                GpuWish::Whole => model::GpuWish::Whole,
+                GpuWish::Vgpu => model::GpuWish::Vgpu,
+                GpuWish::Vf => model::GpuWish::Vf,
+                GpuWish::Shared => model::GpuWish::Shared,
+            },
+            profile: self.profile,
+            min_framebuffer_mib: self.min_framebuffer_mib,
+            count: self.count.unwrap_or(1),
+            vendor: self.vendor,
+        })
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pool {
     pub id: String,
@@ -49,6 +125,9 @@ pub struct Pool {
     pub desktops_max: u32,
     /// XKB layout with an optional variant: `us`, `de`, `us(intl)`.
     pub keyboard: String,
+    /// What each desktop gets of a GPU while it runs.
+    #[schema(required)]
+    pub gpu: Option<GpuRequest>,
     /// How many desktops it holds now.
     pub desktops: u64,
     /// Who may use it.
@@ -86,6 +165,9 @@ pub struct PoolNew {
     /// `us` when left out.
     #[serde(default)]
     pub keyboard: Option<String>,
+    /// None when left out.
+    #[serde(default)]
+    pub gpu: Option<GpuRequest>,
 }
 
 /// What to change, for desktops made from now on; what is left out stays.
@@ -105,4 +187,7 @@ pub struct PoolChange {
     pub desktops_max: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyboard: Option<String>,
+    /// Mode `none` takes the GPU away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuRequest>,
 }

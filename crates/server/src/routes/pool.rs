@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, App,
-    api::pool::{Pool, PoolChange, PoolList, PoolNew},
+    api::pool::{GpuRequest, Pool, PoolChange, PoolList, PoolNew},
     extract::Body,
     names::Names,
 };
@@ -42,6 +42,7 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         network: new.network.map_or(model::Network::User, Into::into),
         desktops_max: new.desktops_max.unwrap_or(10),
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
+        gpu: new.gpu.and_then(GpuRequest::into_model),
     };
     let pool = app.broker.create_pool(pool).await?;
     Ok((StatusCode::CREATED, answer(&app, &pool).await?))
@@ -72,6 +73,7 @@ pub async fn change(
         disk_gib: change.disk_gib,
         desktops_max: change.desktops_max,
         keyboard: change.keyboard,
+        gpu: change.gpu.map(GpuRequest::into_model),
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }

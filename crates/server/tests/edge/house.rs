@@ -141,6 +141,7 @@ impl House {
                     network: Network::User,
                     desktops_max: 10,
                     keyboard: "us".into(),
+                    gpu: None,
                 };
                 self.broker.create_pool(new).await.unwrap()
             }

@@ -44,6 +44,7 @@ pub fn pool(name: &str, image: ImageId) -> Pool {
         network: Network::Nat { network: "default".to_owned() },
         desktops_max: 10,
         keyboard: "de".to_owned(),
+        gpu: Some("vgpu,profile=M60-2Q,count=2".parse().unwrap()),
         created: NOW,
     }
 }
