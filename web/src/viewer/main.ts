@@ -41,6 +41,9 @@ const marks: Marks = {
 };
 const keyDelays = new Delays();
 const meter = new Meter();
+/** Longest wait for something to see from a machine that has drawn nothing yet, in milliseconds. */
+const BLANK_MS_MAX = 5000;
+let blankTimer: ReturnType<typeof setTimeout> | undefined;
 /** Frames whose end has arrived and which are not acknowledged yet. */
 const inFlight = new Set<number>();
 
@@ -82,6 +85,8 @@ const session = new Session(desktop, kind, {
   },
   opened: () => {
     inFlight.clear();
+    clearTimeout(blankTimer);
+    blankTimer = undefined;
     remote?.reset();
     terminal?.opened();
   },
@@ -142,6 +147,21 @@ function focusScreen(): void {
   else area.focus({ preventScroll: true });
 }
 
+/**
+ * A frame was shown. While it is blank, the page goes on waiting for the machine's first picture, but not for long: some
+ * screens are black. One that was seen before the connection was cut stays in view and needs no second wait.
+ */
+function arrived(shown: number, blank: boolean): void {
+  if (blank && session.phase.name === "opening") {
+    blankTimer ??= setTimeout(() => arrived(epoch(), false), BLANK_MS_MAX);
+    return;
+  }
+  clearTimeout(blankTimer);
+  if (session.phase.name === "ended") return;
+  marks.first_picture ??= shown;
+  session.arrived();
+}
+
 function startScreen(): void {
   const pointers = {
     pointer: (x: number, y: number, buttons: number) => session.send({ type: "pointer", x, y, buttons }),
@@ -157,13 +177,12 @@ function startScreen(): void {
   view.mode = scaleMode();
   remote = new RemoteScreen(canvas, {
     size: (width, height) => view?.resized(width, height),
-    shown: (sequence, shown) => {
+    shown: (sequence, shown, blank) => {
       session.send({ type: "ack", sequence });
       inFlight.delete(sequence);
       marks.last_frame = shown;
       marks.last_sequence = sequence;
-      marks.first_picture ??= shown;
-      session.arrived();
+      arrived(shown, blank);
     },
     problem: (text) => {
       console.warn("screen:", text);

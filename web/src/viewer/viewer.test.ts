@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Delays } from "./hooks";
+import { oneColour } from "./screen/blank";
 import { noTiles } from "./screen/messages";
 import { avcCodec } from "./screen/video";
 import { place } from "./screen/view";
@@ -97,6 +98,13 @@ describe("figures", () => {
     const delays = new Delays();
     for (let ms = 1; ms <= 100; ms += 1) delays.add(ms);
     expect(delays.summary()).toEqual({ count: 100, p50: 51, p95: 96, max: 100 });
+  });
+});
+
+describe("a surface", () => {
+  it("of one colour has nothing on it", () => {
+    expect(oneColour(new Uint32Array(100).fill(0xff000000))).toBe(true);
+    expect(oneColour(new Uint32Array(100).fill(0xff000000).fill(0xff000001, 99))).toBe(false);
   });
 });
 

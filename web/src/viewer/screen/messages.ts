@@ -34,8 +34,9 @@ export type ToWorker =
 
 export type FromWorker =
   | { type: "size"; width: number; height: number }
-  /** A frame is on the canvas and may be acknowledged. `shown` is on the shared clock: milliseconds since the epoch. */
-  | { type: "shown"; sequence: number; shown: number; stats: PaintStats }
+  /** A frame is on the canvas and may be acknowledged. `shown` is on the shared clock: milliseconds since the epoch.
+   * `blank`: since the last reset there has been one colour only. */
+  | { type: "shown"; sequence: number; shown: number; blank: boolean; stats: PaintStats }
   | { type: "problem"; text: string }
   | { type: "pixel"; id: number; rgb: [number, number, number] }
   | { type: "snapshot"; id: number; png: Blob | null }

@@ -10,6 +10,7 @@
  * does not decode is left out and told; the frame is shown without it, since holding it would freeze the screen.
  */
 import type { Rect, ServerRecord, TileCodec } from "../wire";
+import { isBlank } from "./blank";
 import { noTiles, type PaintStats } from "./messages";
 import { VideoStreams } from "./video";
 
@@ -19,7 +20,8 @@ type Frame = { operations: Operation[]; decoding: Promise<void>[] };
 
 export type PainterEvents = {
   size(width: number, height: number): void;
-  shown(sequence: number, stats: PaintStats): void;
+  /** `blank`: since the last reset there has been one colour only. */
+  shown(sequence: number, blank: boolean, stats: PaintStats): void;
   problem(text: string): void;
 };
 
@@ -53,6 +55,7 @@ export class Painter {
   #turn: Promise<void> = Promise.resolve();
   /** Frames of an earlier connection are void. */
   #era = 0;
+  #blank = true;
   #stats: PaintStats = { frames: 0, tiles: noTiles(), decode_ms: 0, broken: 0 };
 
   constructor(context: Context, events: PainterEvents) {
@@ -63,6 +66,7 @@ export class Painter {
 
   reset(): void {
     this.#era += 1;
+    this.#blank = true;
     this.#open = { operations: [], decoding: [] };
     this.#video.close();
   }
@@ -171,7 +175,8 @@ export class Painter {
         for (const operation of frame.operations) operation(this.#context);
         this.#stats.frames += 1;
         this.#stats.decode_ms = performance.now() - arrived;
-        this.#events.shown(sequence, this.#stats);
+        if (this.#blank) this.#blank = isBlank(this.#context.canvas);
+        this.#events.shown(sequence, this.#blank, this.#stats);
       })
       .catch((error: unknown) => this.#events.problem(`a frame could not be drawn: ${String(error)}`));
   }

@@ -3,7 +3,8 @@ import { type FromWorker, noTiles, type PaintStats, type ToWorker } from "./mess
 
 export type RemoteEvents = {
   size(width: number, height: number): void;
-  shown(sequence: number, shown: number): void;
+  /** `blank`: since the WebSocket opened there has been one colour only. */
+  shown(sequence: number, shown: number, blank: boolean): void;
   problem(text: string): void;
 };
 
@@ -24,7 +25,7 @@ export class RemoteScreen {
           break;
         case "shown":
           this.stats = data.stats;
-          events.shown(data.sequence, data.shown);
+          events.shown(data.sequence, data.shown, data.blank);
           break;
         case "problem":
           events.problem(data.text);

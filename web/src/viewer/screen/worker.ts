@@ -20,7 +20,7 @@ const page = self as unknown as {
 
 let context: OffscreenCanvasRenderingContext2D | null = null;
 let painter: Painter | null = null;
-let unreported: { sequence: number; shown: number; stats: PaintStats }[] = [];
+let unreported: { sequence: number; shown: number; blank: boolean; stats: PaintStats }[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 const now = () => performance.timeOrigin + performance.now();
@@ -42,8 +42,8 @@ function reportSoon(): void {
   });
 }
 
-function shown(sequence: number, stats: PaintStats): void {
-  unreported.push({ sequence, shown: now(), stats });
+function shown(sequence: number, blank: boolean, stats: PaintStats): void {
+  unreported.push({ sequence, shown: now(), blank, stats });
   reportSoon();
 }
 

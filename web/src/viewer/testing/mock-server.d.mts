@@ -36,7 +36,7 @@ export class MockServer {
   refuseSockets: boolean;
   policy: string;
   animate: boolean;
-  scene: "test card" | "silent" | "fixed";
+  scene: "test card" | "silent" | "fixed" | "black";
   terminalSent: Buffer;
   terminalTyped: Buffer;
   listen(port?: number): Promise<string>;

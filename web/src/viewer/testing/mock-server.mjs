@@ -294,6 +294,10 @@ export class MockServer {
     if (this.scene === "fixed") this.#size = [800, 600];
     viewer.send(Buffer.concat([status(1, "signing in"), status(2, "connected")]));
     viewer.send(cursor(1, 1, 24, 24, arrow()));
+    if (this.scene === "black") {
+      this.frame(resize(...this.#size), fill(0, 0, ...this.#size, 0, 0, 0));
+      return;
+    }
     this.frame(...this.testCard());
     if (this.animate) for (let count = 1; count < FRAMES_IN_FLIGHT_MAX; count += 1) this.#step();
   }

@@ -447,6 +447,39 @@ describe("a connection", () => {
     await page.getByText("the machine is still starting its desktop").waitFor();
   });
 
+  it("shows its steps until there is something to see", async () => {
+    mock.scene = "black";
+    const page = await open();
+    // Acknowledged and yet not shown: the machine must not wait for the person.
+    await until(() => mock.of("ack").length > 0);
+    const waits = page.getByText("Waiting for the first picture").first();
+    await waits.waitFor();
+    expect(await page.evaluate(() => [window.oriel?.phase, window.oriel?.marks.first_picture])).toEqual([
+      "opening",
+      null,
+    ]);
+    // A line of text on a large black screen is something.
+    mock.frame(fill(40, 40, 12, 2, 200, 200, 200));
+    await live(page);
+    await waits.waitFor({ state: "hidden" });
+    expect(errors).toEqual([]);
+  });
+
+  it("to a screen that stays black shows it after a while, and needs no second wait after a cut", async () => {
+    mock.scene = "black";
+    const page = await open();
+    await live(page);
+    const { started, first_picture } = await page.evaluate(
+      () => window.oriel?.marks ?? { started: 0, first_picture: 0 },
+    );
+    expect((first_picture ?? 0) - started).toBeGreaterThanOrEqual(5000);
+    const acknowledged = mock.of("ack").length;
+    await page.evaluate(() => window.oriel?.cut());
+    await until(() => mock.of("ack").length > acknowledged);
+    // At once: the acknowledgement and the phase come from the same message.
+    await page.waitForFunction(() => window.oriel?.phase === "live", null, { timeout: 4000 });
+  });
+
   it("in a browser that is too old says so", async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
