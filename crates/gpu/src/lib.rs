@@ -14,6 +14,7 @@
 pub mod capture;
 pub mod doctor;
 mod error;
+pub mod firmware;
 pub mod inventory;
 pub mod mode;
 pub mod sysfs;
