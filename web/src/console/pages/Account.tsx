@@ -15,7 +15,6 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { useAct } from "../act";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
 import { PasswordForm } from "../parts/PasswordForm";
@@ -65,13 +64,6 @@ function Tokens() {
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<Schemas["TokenMade"] | null>(null);
   const [doomed, setDoomed] = useState<Token | null>(null);
-  const remove = useAct({
-    do: (token: Token) =>
-      answer(client.DELETE("/api/v1/tokens/{id}", { params: { path: { id: token.id } } })),
-    touches: ["tokens"],
-    good: (_, token) => `The token ${token.label} was deleted`,
-    after: () => setDoomed(null),
-  });
 
   return (
     <Card>
@@ -161,13 +153,10 @@ function Tokens() {
         <Confirm
           title={`Delete the token ${doomed.label}?`}
           verb="Delete token"
-          busy={remove.isPending}
-          error={remove.error}
-          onConfirm={() => remove.mutate(doomed)}
-          onClose={() => {
-            setDoomed(null);
-            remove.reset();
-          }}
+          do={() => answer(client.DELETE("/api/v1/tokens/{id}", { params: { path: { id: doomed.id } } }))}
+          touches={["tokens"]}
+          good={() => `The token ${doomed.label} was deleted`}
+          onClose={() => setDoomed(null)}
         >
           <p>
             <strong>Programs that use it are refused from now on.</strong>

@@ -15,7 +15,6 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { useAct } from "../act";
 import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
@@ -41,13 +40,6 @@ function Inside() {
   const images = useQuery(imagesQuery);
   const [dialogue, setDialogue] = useState<"build" | "import" | null>(null);
   const [doomed, setDoomed] = useState<Image | null>(null);
-  const remove = useAct({
-    do: (image: Image) =>
-      answer(client.DELETE("/api/v1/images/{id}", { params: { path: { id: image.id } } })),
-    touches: ["images"],
-    good: (_, image) => `${image.name} version ${image.version} was deleted`,
-    after: () => setDoomed(null),
-  });
   const close = () => setDialogue(null);
   const buttons = (
     <>
@@ -145,13 +137,10 @@ function Inside() {
         <Confirm
           title={`Delete ${doomed.name} version ${doomed.version}?`}
           verb="Delete image"
-          busy={remove.isPending}
-          error={remove.error}
-          onConfirm={() => remove.mutate(doomed)}
-          onClose={() => {
-            setDoomed(null);
-            remove.reset();
-          }}
+          do={() => answer(client.DELETE("/api/v1/images/{id}", { params: { path: { id: doomed.id } } }))}
+          touches={["images"]}
+          good={() => `${doomed.name} version ${doomed.version} was deleted`}
+          onClose={() => setDoomed(null)}
         >
           <p>
             <strong>{bytes(doomed.file_bytes)} on disk are freed and the image is gone</strong>; to have it

@@ -12,7 +12,6 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { useAct } from "../act";
 import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
@@ -173,19 +172,13 @@ function NetworkWords({ network }: { network: Schemas["Network"] }) {
 }
 
 function DeletePool({ pool, onClose }: { pool: Pool; onClose: () => void }) {
-  const remove = useAct({
-    do: () => answer(client.DELETE("/api/v1/pools/{id}", { params: { path: { id: pool.id } } })),
-    touches: ["pools"],
-    good: () => `The pool ${pool.name} was deleted`,
-    after: onClose,
-  });
   return (
     <Confirm
       title={`Delete the pool ${pool.name}?`}
       verb="Delete pool"
-      busy={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate()}
+      do={() => answer(client.DELETE("/api/v1/pools/{id}", { params: { path: { id: pool.id } } }))}
+      touches={["pools"]}
+      good={() => `The pool ${pool.name} was deleted`}
       onClose={onClose}
     >
       <p>

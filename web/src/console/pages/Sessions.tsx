@@ -5,7 +5,6 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { useAct } from "../act";
 import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
@@ -28,13 +27,7 @@ export function Sessions() {
 function Inside() {
   const sessions = useQuery(sessionsQuery);
   const [doomed, setDoomed] = useState<Session | null>(null);
-  const end = useAct({
-    do: (session: Session) =>
-      answer(client.DELETE("/api/v1/sessions/{id}", { params: { path: { id: session.id } } })),
-    touches: ["sessions", "desktops"],
-    good: (_, session) => `The connection of ${session.user.name} was ended`,
-    after: () => setDoomed(null),
-  });
+
   return (
     <>
       <PageHead title="Sessions" about="Connections that are open right now." />
@@ -109,13 +102,10 @@ function Inside() {
         <Confirm
           title={`End the connection of ${doomed.user.name}?`}
           verb="End connection"
-          busy={end.isPending}
-          error={end.error}
-          onConfirm={() => end.mutate(doomed)}
-          onClose={() => {
-            setDoomed(null);
-            end.reset();
-          }}
+          do={() => answer(client.DELETE("/api/v1/sessions/{id}", { params: { path: { id: doomed.id } } }))}
+          touches={["sessions", "desktops"]}
+          good={() => `The connection of ${doomed.user.name} was ended`}
+          onClose={() => setDoomed(null)}
         >
           <p>
             {doomed.user.name} is disconnected from {doomed.desktop.name} at once. The desktop and what runs

@@ -43,21 +43,6 @@ function Inside() {
     good: (_, { user, said }) => `${user.name} ${said}`,
     bad: ({ user }) => `Could not change ${user.name}`,
   });
-  const reset = useAct({
-    do: (user: User) =>
-      answer(client.PATCH("/api/v1/users/{id}", { ...params(user), body: { reset_password: true } })),
-    touches: ["users"],
-    after: (done) => {
-      setForgot(null);
-      setMade(done);
-    },
-  });
-  const remove = useAct({
-    do: (user: User) => answer(client.DELETE("/api/v1/users/{id}", params(user))),
-    touches: ["users", "pools"],
-    good: (_, user) => `${user.name} was deleted`,
-    after: () => setDoomed(null),
-  });
 
   return (
     <>
@@ -170,9 +155,11 @@ function Inside() {
         <Confirm
           title={`Reset the password of ${forgot.name}?`}
           verb="Reset password"
-          busy={reset.isPending}
-          error={reset.error}
-          onConfirm={() => reset.mutate(forgot)}
+          do={() =>
+            answer(client.PATCH("/api/v1/users/{id}", { ...params(forgot), body: { reset_password: true } }))
+          }
+          touches={["users"]}
+          onDone={setMade}
           onClose={() => setForgot(null)}
         >
           <p>
@@ -185,13 +172,10 @@ function Inside() {
         <Confirm
           title={`Delete ${doomed.name}?`}
           verb="Delete user"
-          busy={remove.isPending}
-          error={remove.error}
-          onConfirm={() => remove.mutate(doomed)}
-          onClose={() => {
-            setDoomed(null);
-            remove.reset();
-          }}
+          do={() => answer(client.DELETE("/api/v1/users/{id}", params(doomed)))}
+          touches={["users", "pools"]}
+          good={() => `${doomed.name} was deleted`}
+          onClose={() => setDoomed(null)}
         >
           <p>
             <strong>Their account, API tokens and access to pools are lost.</strong> Someone who still has

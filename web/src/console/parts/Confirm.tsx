@@ -1,36 +1,51 @@
-/** Asks before something is lost, and names what. */
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from "@patternfly/react-core";
-import { type ReactNode, useId } from "react";
+/** Asks before something is lost and names what; then does it, and stays open with the problem where that fails. */
+import { Button } from "@patternfly/react-core";
+import type { ReactNode } from "react";
+import { useAct } from "../act";
+import { Dialogue } from "./Dialogue";
 import { ProblemAlert } from "./ProblemState";
 
-interface Props {
+interface Props<Out> {
   title: string;
   /** The verb: `Delete desktop`. */
   verb: string;
+  /** What is lost. */
   children: ReactNode;
-  busy?: boolean;
-  error?: unknown;
-  onConfirm: () => void;
+  do: () => Promise<Out>;
+  /** Query keys to read again. */
+  touches: ReadonlyArray<string>;
+  /** What to say when it went well. */
+  good?: () => string;
+  onDone?: (out: Out) => void;
   onClose: () => void;
 }
 
-export function Confirm({ title, verb, children, busy, error, onConfirm, onClose }: Props) {
-  const id = useId();
+export function Confirm<Out>({ title, verb, children, onClose, onDone, ...act }: Props<Out>) {
+  const { mutate, isPending, error } = useAct<void, Out>({
+    ...act,
+    after: (out) => {
+      onClose();
+      onDone?.(out);
+    },
+  });
   return (
-    <Modal isOpen variant="small" onClose={onClose} aria-labelledby={`${id}-t`} aria-describedby={`${id}-b`}>
-      <ModalHeader title={title} titleIconVariant="warning" labelId={`${id}-t`} />
-      <ModalBody id={`${id}-b`}>
-        {children}
-        <ProblemAlert error={error} />
-      </ModalBody>
-      <ModalFooter>
-        <Button variant="danger" onClick={onConfirm} isLoading={busy} isDisabled={busy}>
-          {verb}
-        </Button>
-        <Button variant="link" onClick={onClose}>
-          Cancel
-        </Button>
-      </ModalFooter>
-    </Modal>
+    <Dialogue
+      title={title}
+      warns
+      onClose={onClose}
+      buttons={
+        <>
+          <Button variant="danger" onClick={() => mutate()} isLoading={isPending} isDisabled={isPending}>
+            {verb}
+          </Button>
+          <Button variant="link" onClick={onClose}>
+            Cancel
+          </Button>
+        </>
+      }
+    >
+      {children}
+      <ProblemAlert error={error} />
+    </Dialogue>
   );
 }

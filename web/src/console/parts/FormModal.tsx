@@ -1,6 +1,7 @@
 /** A form in a dialogue: Enter sends it, the problem appears above the buttons, it stays open until it worked. */
-import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from "@patternfly/react-core";
-import { type ReactNode, useId } from "react";
+import { Button, Form } from "@patternfly/react-core";
+import type { ReactNode } from "react";
+import { Dialogue } from "./Dialogue";
 import { ProblemAlert } from "./ProblemState";
 import { ReasonButton } from "./ReasonButton";
 
@@ -19,38 +20,40 @@ interface Props {
 }
 
 export function FormModal(p: Props) {
-  const id = useId();
   return (
-    <Modal isOpen variant={p.variant ?? "small"} onClose={p.onClose} aria-labelledby={`${id}-t`}>
-      <ModalHeader title={p.title} description={p.about} labelId={`${id}-t`} />
-      <ModalBody>
-        <Form
-          id={`${id}-f`}
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (!p.reason && !p.busy) p.onSend();
-          }}
-        >
-          {p.children}
-          <ProblemAlert error={p.error} />
-          {/* Lets Enter in any field send the form; the real button is in the footer. */}
-          <button type="submit" hidden />
-        </Form>
-      </ModalBody>
-      <ModalFooter>
-        <ReasonButton
-          variant="primary"
-          reason={p.busy ? "" : p.reason}
-          isLoading={p.busy}
-          isDisabled={p.busy}
-          onClick={() => p.onSend()}
-        >
-          {p.verb}
-        </ReasonButton>
-        <Button variant="link" onClick={p.onClose}>
-          Cancel
-        </Button>
-      </ModalFooter>
-    </Modal>
+    <Dialogue
+      title={p.title}
+      about={p.about}
+      variant={p.variant}
+      onClose={p.onClose}
+      buttons={
+        <>
+          <ReasonButton
+            variant="primary"
+            reason={p.busy ? "" : p.reason}
+            isLoading={p.busy}
+            isDisabled={p.busy}
+            onClick={() => p.onSend()}
+          >
+            {p.verb}
+          </ReasonButton>
+          <Button variant="link" onClick={p.onClose}>
+            Cancel
+          </Button>
+        </>
+      }
+    >
+      <Form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!p.reason && !p.busy) p.onSend();
+        }}
+      >
+        {p.children}
+        <ProblemAlert error={p.error} />
+        {/* Lets Enter in any field send the form; the real button is in the footer. */}
+        <button type="submit" hidden />
+      </Form>
+    </Dialogue>
   );
 }

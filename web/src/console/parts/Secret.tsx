@@ -1,14 +1,7 @@
 /** A secret that is shown once: after this dialogue only its hash exists. */
-import {
-  Alert,
-  Button,
-  ClipboardCopy,
-  Modal,
-  ModalBody,
-  ModalFooter,
-  ModalHeader,
-} from "@patternfly/react-core";
-import { type ReactNode, useId } from "react";
+import { Alert, Button, ClipboardCopy } from "@patternfly/react-core";
+import type { ReactNode } from "react";
+import { Dialogue } from "./Dialogue";
 
 interface Props {
   title: string;
@@ -19,35 +12,35 @@ interface Props {
 }
 
 export function Secret({ title, label, secret, children, onClose }: Props) {
-  const id = useId();
   return (
-    <Modal isOpen variant="small" onClose={onClose} aria-labelledby={`${id}-t`}>
-      <ModalHeader title={title} labelId={`${id}-t`} />
-      <ModalBody className="stack">
-        <p>{children}</p>
-        <ClipboardCopy
-          isReadOnly
-          isCode
-          hoverTip="Copy"
-          clickTip="Copied"
-          textAriaLabel={label}
-          toggleAriaLabel={label}
-          copyAriaLabel={`Copy ${label.toLowerCase()}`}
-        >
-          {secret}
-        </ClipboardCopy>
-        <Alert
-          variant="warning"
-          isInline
-          isPlain
-          title="It is shown only now. Copy it before you close this."
-        />
-      </ModalBody>
-      <ModalFooter>
+    <Dialogue
+      title={title}
+      stack
+      onClose={onClose}
+      buttons={
         <Button variant="primary" onClick={onClose}>
           Done
         </Button>
-      </ModalFooter>
-    </Modal>
+      }
+    >
+      <p>{children}</p>
+      <ClipboardCopy
+        isReadOnly
+        isCode
+        hoverTip="Copy"
+        clickTip="Copied"
+        textAriaLabel={label}
+        toggleAriaLabel={label}
+        copyAriaLabel={`Copy ${label.toLowerCase()}`}
+      >
+        {secret}
+      </ClipboardCopy>
+      <Alert
+        variant="warning"
+        isInline
+        isPlain
+        title="It is shown only now. Copy it before you close this."
+      />
+    </Dialogue>
   );
 }

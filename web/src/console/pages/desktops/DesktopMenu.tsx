@@ -8,18 +8,16 @@ import { whyNot } from "../../can";
 import { Confirm } from "../../parts/Confirm";
 
 type Desktop = Schemas["Desktop"];
-type Move = "start" | "stop" | "restart" | "recycle";
+type Move = "start" | "stop" | "restart";
 const SAID: Record<Move, string> = {
   start: "is starting",
   stop: "is stopping",
   restart: "is restarting",
-  recycle: "is being made anew",
 };
 const PATHS = {
   start: "/api/v1/desktops/{id}/start",
   stop: "/api/v1/desktops/{id}/stop",
   restart: "/api/v1/desktops/{id}/restart",
-  recycle: "/api/v1/desktops/{id}/recycle",
 } as const;
 
 export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boolean }) {
@@ -31,14 +29,6 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
     touches: ["desktops"],
     good: (_, what) => `${desktop.name} ${SAID[what]}`,
     bad: (what) => `Could not ${what} ${desktop.name}`,
-    after: () => setAsk(null),
-  });
-  const remove = useAct({
-    do: () => answer(client.DELETE("/api/v1/desktops/{id}", { params })),
-    touches: ["desktops", "pools", "images"],
-    good: () => `${desktop.name} is being deleted`,
-    bad: () => `Could not delete ${desktop.name}`,
-    after: () => setAsk(null),
   });
   const item = (text: string, reason: string, act: () => void, danger = false) => (
     <DropdownItem
@@ -90,8 +80,9 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
         <Confirm
           title={`Recycle ${desktop.name}?`}
           verb="Recycle desktop"
-          busy={move.isPending}
-          onConfirm={() => move.mutate("recycle")}
+          do={() => answer(client.POST("/api/v1/desktops/{id}/recycle", { params }))}
+          touches={["desktops"]}
+          good={() => `${desktop.name} is being made anew`}
           onClose={() => setAsk(null)}
         >
           <Loses desktop={desktop} />
@@ -104,8 +95,9 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
         <Confirm
           title={`Delete ${desktop.name}?`}
           verb="Delete desktop"
-          busy={remove.isPending}
-          onConfirm={() => remove.mutate()}
+          do={() => answer(client.DELETE("/api/v1/desktops/{id}", { params }))}
+          touches={["desktops", "pools", "images"]}
+          good={() => `${desktop.name} is being deleted`}
           onClose={() => setAsk(null)}
         >
           <Loses desktop={desktop} />
