@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 static WANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("ORIEL_FAULT").ok());
 
 /// Every point there is, for tests that walk them.
-pub const POINTS: [&str; 12] = [
+pub const POINTS: [&str; 15] = [
     "desktop.placed",
     "desktop.secret_kept",
     "desktop.generation_chosen",
@@ -21,6 +21,9 @@ pub const POINTS: [&str; 12] = [
     "desktop.recycling",
     "desktop.removed",
     "operation.image_made",
+    "gpu.claimed",
+    "gpu.prepared",
+    "gpu.released",
 ];
 
 /// Dies here when a test asked for it.

@@ -8,6 +8,7 @@ mod clock;
 mod desktop;
 mod error;
 pub mod fault;
+mod gpu;
 mod guest;
 mod image;
 mod operation;
@@ -20,6 +21,7 @@ mod user;
 
 pub use desktop::NewDesktop;
 pub use error::BrokerError;
+pub use gpu::{HeldGpu, Holder};
 pub use guest::{GuestAccess, GuestCredentials};
 pub use operation::BuildRequest;
 pub use pool::{NewPool, PoolChange};

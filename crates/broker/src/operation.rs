@@ -27,14 +27,6 @@ impl Broker {
     }
 
     pub async fn start_operation(&self, request: BuildRequest, by: Option<UserId>) -> Result<Operation, BrokerError> {
-        let waiting = self.operations().await?.iter().filter(|op| op.state == OperationState::Queued).count();
-        if waiting >= QUEUED_MAX {
-            return Err(BrokerError::conflict(
-                "too_many_operations",
-                format!("{QUEUED_MAX} operations are waiting already"),
-                "wait for some to finish, or cancel them",
-            ));
-        }
         let kind = match request {
             BuildRequest::Build { recipe, name } => {
                 if !oriel_image::recipes().iter().any(|known| known.name == recipe) {
@@ -55,6 +47,22 @@ impl Broker {
                 OperationKind::ImageImport { from, name: name.to_string(), sha256, os }
             }
         };
+        self.queue_operation(kind, by).await
+    }
+
+    pub(crate) async fn queue_operation(
+        &self,
+        kind: OperationKind,
+        by: Option<UserId>,
+    ) -> Result<Operation, BrokerError> {
+        let waiting = self.operations().await?.iter().filter(|op| op.state == OperationState::Queued).count();
+        if waiting >= QUEUED_MAX {
+            return Err(BrokerError::conflict(
+                "too_many_operations",
+                format!("{QUEUED_MAX} operations are waiting already"),
+                "wait for some to finish, or cancel them",
+            ));
+        }
         let operation = Operation {
             id: OperationId::new(),
             kind,

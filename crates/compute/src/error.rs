@@ -8,6 +8,11 @@ pub enum ComputeError {
     Unreachable { uri: String, reason: String },
     #[error("libvirt could not {action}: {reason}")]
     Libvirt { action: String, reason: String },
+    #[error("there is no GPU {gpu} on host {host}; `oriel gpu list` shows what there is")]
+    NoGpus { host: String, gpu: oriel_model::GpuAddress },
+    /// Something about a GPU failed; the sentence says what.
+    #[error("{reason}")]
+    Gpu { gpu: oriel_model::GpuAddress, reason: String },
     #[error("the desktop has no machine on this host; start it again to make one")]
     NoMachine,
     #[error("the desktop's machine is not running; start it first")]

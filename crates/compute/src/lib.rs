@@ -21,7 +21,8 @@ pub use picture::Screenshot;
 
 use async_trait::async_trait;
 use oriel_machine::{GuestIdentity, MachineSpec};
-use oriel_model::{Desktop, DesktopId, Finding, GuestPort, HostFacts};
+use oriel_gpu::{Inventory, mode::Plan};
+use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -102,6 +103,46 @@ pub trait Compute: Send + Sync {
 
     /// What is wrong with the host, and how to mend it.
     async fn doctor(&self) -> Vec<Finding>;
+
+    /// The host's GPUs as they are now; none where it has none or cannot say.
+    async fn gpus(&self) -> Result<Inventory, ComputeError> {
+        Ok(Inventory::default())
+    }
+
+    /// What is wrong with a GPU of the host, or with all of them.
+    async fn gpu_findings(&self, _gpu: Option<&GpuAddress>) -> Result<Vec<Finding>, ComputeError> {
+        Ok(Vec::new())
+    }
+
+    /// Makes the unit that the claim names, so that a machine can be started with it.
+    async fn prepare_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        Err(ComputeError::NoGpus { host: self.name().to_owned(), gpu: hold.gpu.clone() })
+    }
+
+    /// Gives the unit back: removes a slice that was made for it. The machine must be off.
+    async fn release_gpu(&self, _hold: &GpuHold) -> Result<(), ComputeError> {
+        Ok(())
+    }
+
+    /// Slices on the host that Oriel made: those that no claim names are leftovers.
+    async fn gpu_slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
+        Ok(Vec::new())
+    }
+
+    /// How the GPU would be switched, or why not.
+    async fn plan_gpu_mode(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
+        Err(ComputeError::NoGpus { host: self.name().to_owned(), gpu: switch.gpu.clone() })
+    }
+
+    /// Switches it: every step is verified, and undone when a later one fails. `progress` hears the step that begins, and how
+    /// many there are.
+    async fn apply_gpu_mode(
+        &self,
+        plan: &Plan,
+        _progress: &(dyn for<'a> Fn(usize, usize, &'a str) + Send + Sync),
+    ) -> Result<(), ComputeError> {
+        Err(ComputeError::NoGpus { host: self.name().to_owned(), gpu: plan.gpu.clone() })
+    }
 
     /// Whether a door of the guest answers in its protocol within [`ANSWER_SECONDS_MAX`].
     async fn answers(&self, desktop: &Desktop, port: GuestPort) -> bool {

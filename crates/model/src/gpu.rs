@@ -174,6 +174,19 @@ impl FromStr for GpuMode {
     }
 }
 
+/// A GPU's mode as somebody wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuSwitch {
+    pub gpu: GpuAddress,
+    pub mode: GpuMode,
+    /// The profile's key, for `vgpu`: the only one that desktops may have, where the card must have one for all.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// Slices or virtual functions; as many as there can be when left out.
+    #[serde(default)]
+    pub count: Option<u32>,
+}
+
 /// What each desktop of a pool gets: `gpu = { mode, profile | min_framebuffer_mib, count, vendor }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,9 @@ mod session;
 mod user;
 
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
-pub use gpu::{GpuAddress, GpuClaim, GpuHold, GpuMode, GpuRequest, GpuUnit, GpuWish, PciAddress, PciAddressError};
+pub use gpu::{
+    GpuAddress, GpuClaim, GpuHold, GpuMode, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress, PciAddressError,
+};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
 pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, TokenId, UserId};
 pub use image::{Image, ImageOs, ImageSource, ImageState};

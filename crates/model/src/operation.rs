@@ -41,6 +41,7 @@ impl Operation {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OperationKind {
     ImageBuild { recipe: String, name: String },
+    GpuSwitch { host: String, switch: crate::GpuSwitch },
     ImageImport { from: String, name: String, sha256: Option<String>, os: crate::ImageOs },
 }
 

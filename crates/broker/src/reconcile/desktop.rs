@@ -9,7 +9,7 @@ use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use oriel_compute::{Observed, Power};
-use oriel_machine::{Arch, Boot, GuestIdentity, Keyboard, MachineSpec};
+use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, Keyboard, MachineSpec};
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageSource, Micros, Network,
     StartStep,
@@ -132,6 +132,10 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> R
             })
             .await?;
             Ok(Step::Moving)
+        }
+        (_, DesktopState::Failed) if power == Power::Off => {
+            broker.give_back_gpus(desktop.id).await?;
+            Ok(Step::Settled)
         }
         (_, DesktopState::Stopped | DesktopState::Failed | DesktopState::Deleting) => Ok(Step::Settled),
     }
@@ -301,16 +305,33 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
         network: pool.network,
         port_base: desktop.port_base,
         keyboard,
+        gpus: Vec::new(),
+        hardware: Hardware::default(),
     };
     Ok((spec, image))
 }
 
+/// Claims and makes what the desktop shall hold of GPUs, before its machine starts.
+async fn hold_gpus(broker: &Broker, desktop: &Desktop, spec: &mut MachineSpec) -> Result<(), BrokerError> {
+    let pool = broker.find_pool(&desktop.pool.to_string()).await?;
+    spec.gpus = broker.hold_gpus(desktop, &pool).await?;
+    Ok(())
+}
+
 async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
-    let (spec, image) = describe(broker, desktop).await?;
+    let (mut spec, image) = describe(broker, desktop).await?;
     if matches!(power, Power::Off | Power::Crashed) && change_lost_ports(broker, desktop, &spec.network).await? {
         return Ok(Step::Moving);
     }
     if power != Power::Running {
+        match hold_gpus(broker, desktop, &mut spec).await {
+            // Waiting would look like a slow start: the person is told what is in the way, and may try again.
+            Err(BrokerError::Conflict { code: "no_gpu", text, next_step }) => {
+                fail(broker, desktop.id, &format!("{text}; {next_step}")).await?;
+                return Ok(Step::Settled);
+            }
+            held => held?,
+        }
         // Defining again is free and brings back a domain that somebody undefined.
         broker.inner.compute.define(&spec).await?;
         broker.inner.compute.start(&spec).await?;
@@ -383,6 +404,7 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             Ok(Step::Moving)
         }
         Power::Off => {
+            broker.give_back_gpus(desktop.id).await?;
             // Shut down from inside: it stays off until somebody opens it.
             advance(broker, desktop, |row| {
                 row.state = DesktopState::Stopped;
@@ -399,6 +421,7 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
 
 async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
     if power == Power::Off {
+        broker.give_back_gpus(desktop.id).await?;
         advance(broker, desktop, |row| {
             if row.intent == DesktopIntent::Restart || row.intent == DesktopIntent::Running {
                 row.intent = DesktopIntent::Running;
@@ -485,6 +508,7 @@ async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError
         return Ok(Step::Moving);
     }
     broker.inner.compute.power_off(desktop.id).await?;
+    broker.give_back_gpus(desktop.id).await?;
     advance(broker, desktop, |row| settle(row, DesktopIntent::Recycle)).await?;
     Ok(Step::Moving)
 }
@@ -502,6 +526,7 @@ async fn delete(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError>
         sessions.end_desktop(desktop.id, &format!("{} was deleted", desktop.name)).await;
     }
     broker.inner.compute.power_off(desktop.id).await?;
+    broker.give_back_gpus(desktop.id).await?;
     broker.inner.compute.remove(desktop.id, None).await?;
     fault::point("desktop.removed");
     broker.inner.store.delete_desktop(desktop.id).await?;

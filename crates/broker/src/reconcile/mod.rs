@@ -5,6 +5,7 @@
 //! seen ([`ReconcilerStatus`]).
 
 mod desktop;
+mod gpu;
 mod operation;
 mod reaper;
 
@@ -82,6 +83,7 @@ impl Broker {
             operation::Operations::new(stop.child_token(), tasks.clone()),
             stop.clone(),
         ));
+        tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 

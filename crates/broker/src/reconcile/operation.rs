@@ -95,7 +95,7 @@ async fn sweep_files(broker: &Broker) -> Result<(), BrokerError> {
 async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken, stop: CancellationToken) {
     let id = operation.id;
     let report = Arc::new(Report::new(cancel.clone()));
-    let work = make_image(&broker, &operation, &report);
+    let work = work(&broker, &operation, &report);
     tokio::pin!(work);
     let outcome = loop {
         tokio::select! {
@@ -112,11 +112,11 @@ async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken
         .inner
         .store
         .modify_operation(id, |op| match outcome {
-            Ok(image) => {
+            Ok(outcome) => {
                 op.state = OperationState::Done;
                 op.progress = 1.0;
-                op.step = format!("made {}:{}", image.name, image.version);
-                op.result = Some(image.id.to_string());
+                op.step = outcome.step;
+                op.result = outcome.result;
             }
             Err(BrokerError::Image(ImageError::Cancelled)) => {
                 op.state = OperationState::Cancelled;
@@ -136,10 +136,31 @@ async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken
     broker.wake_desktops();
 }
 
+/// What an operation came to.
+struct Outcome {
+    /// One line for people.
+    step: String,
+    /// The id of what it made.
+    result: Option<String>,
+}
+
+async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Result<Outcome, BrokerError> {
+    if let OperationKind::GpuSwitch { switch, .. } = &operation.kind {
+        let progress = |at: usize, of: usize, step: &str| job.progress(at as f64 / of.max(1) as f64, step);
+        broker.perform_gpu_switch(operation.id, switch, &progress).await?;
+        return Ok(Outcome { step: format!("{} is in mode {}", switch.gpu, switch.mode), result: None });
+    }
+    let image = make_image(broker, operation, job).await?;
+    Ok(Outcome { step: format!("made {}:{}", image.name, image.version), result: Some(image.id.to_string()) })
+}
+
 async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Result<Image, BrokerError> {
     let store = &broker.inner.store;
     let images = &broker.inner.images;
     let (name, made) = match &operation.kind {
+        OperationKind::GpuSwitch { switch, .. } => {
+            return Err(BrokerError::internal("making an image", format!("{} is a GPU", switch.gpu)));
+        }
         OperationKind::ImageBuild { recipe, name } => {
             let built = images.build(recipe, job).await?;
             let source = ImageSource::Built { recipe: recipe.clone(), inputs: built.inputs, packages: built.packages };
