@@ -7,7 +7,7 @@ use oriel_compute::{
     Compute, ComputeError, Observed, Power,
     libvirt::{LibvirtCompute, LibvirtConfig},
 };
-use oriel_machine::{Arch, Boot, GuestIdentity, Keyboard, MachineSpec};
+use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, Keyboard, MachineSpec};
 use oriel_model::{AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Network, PoolId, Severity};
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, process::Command};
 use tempfile::TempDir;
@@ -66,6 +66,8 @@ impl Lab {
             network: Network::User,
             port_base,
             keyboard: Keyboard::default(),
+            gpus: Vec::new(),
+            hardware: Hardware::default(),
         }
     }
 

@@ -1,19 +1,28 @@
 //! A desktop described as a virtual machine. No I/O and no clock: a [`MachineSpec`] goes in, libvirt's domain XML
 //! ([`domain_xml`]) and cloud-init's seed files ([`seed`]) come out.
 //!
+//! What a GPU, a guest or a host asks of the machine beyond that is a list with reasons and sources: [`QUIRKS`].
+//!
 //! What a guest is born with (account, password, SSH host key, RDP certificate) is a [`GuestIdentity`], made once per
 //! generation, so that the gateway knows and pins whom it talks to before the guest has booted for the first time.
 
 mod domain;
+mod hardware;
 mod identity;
 mod keyboard;
+mod quirks;
 mod seed;
 mod spec;
 mod xml;
 
 pub use domain::{METADATA_NAMESPACE, Marker, domain_xml, mac_address, marker_of};
+pub use hardware::{
+    Card, Console, Firmware, Hardware, Igd, MdevDisplay, Node, Numa, Surroundings, WINDOW_MIB_DEFAULT, WINDOW_MIB_MAX,
+    mdev_display, window_mib,
+};
 pub use identity::{GuestIdentity, IdentityError};
 pub use keyboard::{Keyboard, KeyboardError};
+pub use quirks::{Part, QUIRKS, Quirk, quirks};
 pub use seed::{RDP_CERTIFICATE_PATH, RDP_KEY_PATH, SeedFile, USER_PATH, seed};
 pub use spec::{Arch, Boot, MachineSpec, Places, domain_name};
 pub use xml::XmlError;

@@ -1,6 +1,7 @@
 //! What a machine is to be, independent of where its files lie.
 
-use oriel_model::{AcceleratorKind, DesktopId, ImageOs, Name, Network};
+use crate::{Hardware, Surroundings};
+use oriel_model::{AcceleratorKind, DesktopId, GpuHold, ImageOs, Name, Network};
 use std::path::PathBuf;
 
 /// One generation of one desktop, as its host is to run it.
@@ -25,6 +26,9 @@ pub struct MachineSpec {
     /// First of the host's loopback ports that lead to the guest (`+0` RDP, `+1` SSH), for [`Network::User`].
     pub port_base: Option<u16>,
     pub keyboard: crate::Keyboard,
+    /// What it holds of the host's GPUs, in the order in which the guest sees them.
+    pub gpus: Vec<GpuHold>,
+    pub hardware: Hardware,
 }
 
 impl MachineSpec {
@@ -35,6 +39,8 @@ impl MachineSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arch {
     X86_64,
+    /// QEMU's `virt` board, started by UEFI.
+    Aarch64,
 }
 
 impl Arch {
@@ -42,6 +48,7 @@ impl Arch {
     pub const fn word(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
         }
     }
 }
@@ -67,6 +74,8 @@ pub struct Places {
     pub network_socket: Option<PathBuf>,
     /// What the serial console says goes here too.
     pub serial_log: Option<PathBuf>,
+    /// The default for a desktop without a GPU.
+    pub host: Surroundings,
 }
 
 /// The domain's name in libvirt: readable, and unique also beside desktops of the same name from another data folder.

@@ -6,8 +6,14 @@ use quick_xml::{
 };
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the machine's XML description")]
-pub struct XmlError(#[from] std::io::Error);
+pub enum XmlError {
+    #[error("cannot write the machine's XML description")]
+    Write(#[from] std::io::Error),
+    #[error("{what} needs libvirt {need} or newer, and this host has {have}; update it, or take a GPU in another mode")]
+    LibvirtTooOld { what: &'static str, need: String, have: String },
+    #[error("no such machine can be built: {0}")]
+    Impossible(&'static str),
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Element {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use oriel_machine::{Arch, Boot, Keyboard, MachineSpec, Marker, Places, domain_xml, marker_of};
+use oriel_machine::{Arch, Boot, Hardware, Keyboard, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
 use oriel_model::{AcceleratorKind, DesktopId, ImageOs, Network};
 
 const LIBVIRT_9: u32 = 9_000_000;
@@ -23,6 +23,8 @@ fn spec() -> MachineSpec {
         network: Network::User,
         port_base: Some(24_000),
         keyboard: Keyboard::default(),
+        gpus: Vec::new(),
+        hardware: Hardware::default(),
     }
 }
 
@@ -33,6 +35,7 @@ fn places() -> Places {
         seed: Some("/var/lib/oriel/desktops/a/seed-3.iso".into()),
         network_socket: Some("/run/oriel/a/net".into()),
         serial_log: Some("/var/lib/oriel/desktops/a/serial.log".into()),
+        host: Surroundings::default(),
     }
 }
 

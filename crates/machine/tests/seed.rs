@@ -1,6 +1,6 @@
 //! The seed is what cloud-init expects, and carries the identity whole.
 
-use oriel_machine::{Arch, Boot, GuestIdentity, MachineSpec, seed};
+use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, MachineSpec, seed};
 use oriel_model::{AcceleratorKind, DesktopId, ImageOs, Network};
 use secrecy::ExposeSecret;
 
@@ -21,6 +21,8 @@ fn carries_the_identity() {
         network: Network::User,
         port_base: None,
         keyboard: "de(nodeadkeys)".parse().unwrap(),
+        gpus: Vec::new(),
+        hardware: Hardware::default(),
     };
     let identity = GuestIdentity::generate(&spec.name, Some("alice")).unwrap();
     let files = seed(&spec, &identity).unwrap();
