@@ -68,6 +68,9 @@ impl From<StoreError> for Problem {
                 "delete what uses it first",
             ),
             StoreError::PoolFull { .. } => conflict("pool_full", "delete a desktop or raise desktops_max"),
+            StoreError::GpuTaken { .. } => conflict("gpu_taken", "try again"),
+            StoreError::GpuSwitching { .. } => conflict("gpu_switching", "wait until its operation is done"),
+            StoreError::GpuHeld { .. } => conflict("gpu_held", "stop those desktops first"),
             StoreError::LastAdmin => conflict("last_admin", "make another user an admin first"),
             StoreError::NoFreePort { .. } => conflict("no_free_port", "delete desktops of that host"),
             StoreError::Unreachable { .. } => {

@@ -13,22 +13,29 @@ use crate::{
 };
 use oriel_gateway::ConnectionInfo;
 use oriel_model as model;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Names of everything, read once for a list.
 pub(crate) struct Names {
     pools: HashMap<model::PoolId, model::Pool>,
     users: HashMap<model::UserId, String>,
     images: HashMap<model::ImageId, model::Image>,
+    gpus: BTreeMap<model::DesktopId, String>,
 }
 
 impl Names {
     pub async fn read(app: &Edge) -> Answer<Self> {
-        let (pools, users, images) = tokio::try_join!(app.broker.pools(), app.broker.users(), app.broker.images())?;
+        let (pools, users, images, gpus) = tokio::try_join!(
+            app.broker.pools(),
+            app.broker.users(),
+            app.broker.images(),
+            app.broker.gpus_of_desktops()
+        )?;
         Ok(Self {
             pools: pools.into_iter().map(|pool| (pool.id, pool)).collect(),
             users: users.into_iter().map(|user| (user.id, user.name)).collect(),
             images: images.into_iter().map(|image| (image.id, image)).collect(),
+            gpus,
         })
     }
 
@@ -65,7 +72,7 @@ impl Names {
                 image: image.map(|image| format!("{}:{}", image.name, image.version)).unwrap_or_default(),
             },
             connections: app.gateway.connections_to(desktop.id) as u64,
-            gpu: None,
+            gpu: self.gpus.get(&desktop.id).cloned(),
             created_at: desktop.created.rfc3339(),
             changed_at: desktop.changed.rfc3339(),
             kinds: vec![ConnectKind::Rdp, ConnectKind::Vnc, ConnectKind::Ssh],

@@ -57,12 +57,24 @@ impl Books {
         }
         let mut books = Self { fleet, host, cards };
         books.enter(claims)?;
-        books.enter_strangers(inventory, claims)?;
+        books.enter_strangers(inventory, claims);
         Ok(books)
     }
 
     pub fn address(&self, card: CardId) -> Option<&GpuAddress> {
         self.cards.get(&card)
+    }
+
+    /// Into how many slots the card is divided in its mode; 0 when it gives nothing, or has a pool instead.
+    pub fn slots(&self, gpu: &Gpu) -> u8 {
+        let pooled = gpu.mode == GpuMode::Vgpu && gpu.modes.vgpu.regime == Some(GpuRegime::FreePool);
+        let group = self.card(&gpu.address).and_then(|card| self.group(card));
+        match group {
+            Some(group) if !pooled && gpu.mode != GpuMode::Shared && group.profiles_of(gpu.mode) != 0 => {
+                group.slots.len() as u8
+            }
+            _ => 0,
+        }
     }
 
     fn card(&self, gpu: &GpuAddress) -> Option<CardId> {
@@ -113,7 +125,7 @@ impl Books {
     }
 
     /// Slices that exist without a claim (somebody made them with other tools) take room all the same.
-    fn enter_strangers(&mut self, inventory: &Inventory, claims: &[GpuClaim]) -> Result<(), FleetError> {
+    fn enter_strangers(&mut self, inventory: &Inventory, claims: &[GpuClaim]) {
         let ours: BTreeSet<String> = claims.iter().map(|claim| unit_name(&claim.hold.unit)).collect();
         for gpu in &inventory.gpus {
             let Some(card) = self.card(&gpu.address) else { continue };
@@ -139,7 +151,6 @@ impl Books {
                 }
             }
         }
-        Ok(())
     }
 }
 

@@ -16,7 +16,10 @@ use oriel_model::{
 };
 use oriel_placement::{Decision, Placer, Policy, Request, Wish};
 use oriel_store::{GpuCard, StoreError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// How long a claim stands by itself; a desktop that is on its way renews it every round.
 const LEASE_SECONDS: i64 = 600;
@@ -27,6 +30,8 @@ const TRIES_MAX: u32 = 5;
 #[derive(Clone, Debug)]
 pub struct HeldGpu {
     pub gpu: Gpu,
+    /// Into how many slots it is divided in its mode; 0 when it gives nothing, or has a pool instead.
+    pub slots: u8,
     pub holders: Vec<Holder>,
     /// The operation that changes its mode.
     pub switching: Option<OperationId>,
@@ -47,6 +52,8 @@ impl Broker {
         let inventory = self.inner.compute.gpus().await?;
         let cards = self.inner.store.gpu_cards(host).await?;
         let claims = self.inner.store.gpu_claims().await?;
+        let books = Books::new(host, &inventory, &[], &BTreeSet::new())
+            .map_err(|error| BrokerError::internal("reading the host's GPUs", error))?;
         let desktops: BTreeMap<_, _> =
             self.inner.store.desktops().await?.into_iter().map(|desktop| (desktop.id, desktop.name)).collect();
         let of = |gpu: Gpu| {
@@ -59,7 +66,7 @@ impl Broker {
                 })
                 .collect();
             let switching = cards.iter().find(|card| card.gpu == gpu.address).and_then(|card| card.switching);
-            HeldGpu { gpu, holders, switching }
+            HeldGpu { slots: books.slots(&gpu), gpu, holders, switching }
         };
         Ok(inventory.gpus.into_iter().map(of).collect())
     }
@@ -69,6 +76,20 @@ impl Broker {
         let address: GpuAddress = key.parse().map_err(|_| BrokerError::missing("GPU", key))?;
         let found = self.gpus().await?.into_iter().find(|held| held.gpu.address == address);
         found.ok_or_else(|| BrokerError::missing("GPU", key))
+    }
+
+    /// What desktops hold, in words, by desktop: `M60-2Q on 0000:06:00.0`.
+    pub async fn gpus_of_desktops(&self) -> Result<BTreeMap<oriel_model::DesktopId, String>, BrokerError> {
+        let mut words: BTreeMap<_, String> = BTreeMap::new();
+        for claim in self.inner.store.gpu_claims().await? {
+            let what = claim.hold.profile.as_deref().unwrap_or(claim.hold.mode.word());
+            let text = words.entry(claim.desktop).or_default();
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            write!(text, "{what} on {}", claim.hold.gpu).ok();
+        }
+        Ok(words)
     }
 
     /// What the doctor says of one GPU, or of all.

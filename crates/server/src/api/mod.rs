@@ -28,6 +28,7 @@ macro_rules! mirror {
 }
 
 pub mod desktop;
+pub mod gpu;
 pub mod host;
 pub mod image;
 pub mod me;

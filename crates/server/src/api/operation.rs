@@ -19,7 +19,7 @@ impl OperationState {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Operation {
     pub id: String,
-    /// `image_build` or `image_import`.
+    /// `image_build`, `image_import` or `gpu_switch`.
     pub kind: String,
     /// A sentence for people: `build image debian-desktop`.
     pub title: String,
@@ -47,6 +47,9 @@ impl Operation {
     /// `by`: the person's name, where there is one.
     pub fn new(operation: &model::Operation, by: Option<&str>) -> Self {
         let (kind, title) = match &operation.kind {
+            model::OperationKind::GpuSwitch { switch, .. } => {
+                ("gpu_switch", format!("switch GPU {} to mode {}", switch.gpu, switch.mode))
+            }
             model::OperationKind::ImageBuild { name, .. } => ("image_build", format!("build image {name}")),
             model::OperationKind::ImageImport { name, .. } => ("image_import", format!("import image {name}")),
         };

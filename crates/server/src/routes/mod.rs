@@ -2,6 +2,7 @@
 
 pub mod connect;
 pub mod desktop;
+pub mod gpu;
 pub mod host;
 pub mod image;
 pub mod me;
@@ -48,6 +49,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(operation::resume))
         .routes(routes!(session::list))
         .routes(routes!(session::end))
+        .routes(routes!(gpu::list))
+        .routes(routes!(gpu::show))
+        .routes(routes!(gpu::findings))
+        .routes(routes!(gpu::plan))
+        .routes(routes!(gpu::mode))
         .routes(routes!(host::host))
         .routes(routes!(host::doctor))
         .routes(routes!(host::reconcilers))
