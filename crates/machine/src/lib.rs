@@ -10,6 +10,7 @@ mod domain;
 mod hardware;
 mod identity;
 mod keyboard;
+mod layouts;
 mod quirks;
 mod seed;
 mod spec;
