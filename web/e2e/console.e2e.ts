@@ -17,15 +17,20 @@ beforeAll(async () => {
 });
 afterAll(() => visit?.close());
 
-it("takes text with AltGr and umlauts at the text console", async () => {
-  // Nobody but Oriel knows the account's password, so that a program of ours waits there instead of the login.
-  await shell.run("rm -f /tmp/console; sudo openvt -f -s -c 8 -- sh -c 'cat > /tmp/console'");
-  await eventually("our program at the console", () => shell.answers("sudo fgconsole", "8"));
+/** The last program that runs at the text console, and whose it is. */
+const AT_CONSOLE = "ps -t tty1 -o user=,comm= | tail -n 1 | tr -s ' '";
+
+it("is a prompt of the desktop's person, and takes text with AltGr and umlauts", async () => {
+  // Nobody was told the account's password: who got as far as this sees no login.
+  await shell.run("rm -f /tmp/console; pkill -t tty1 -x cat; sudo chvt 1");
+  const user = await shell.run("id -un");
+  await eventually("a prompt", () => shell.answers(AT_CONSOLE, `${user} bash`));
   await screen.page.bringToFront();
-  await screen.page.waitForTimeout(1000);
+  await screen.type("cat > /tmp/console\n");
+  await eventually("a program started at the console", () => shell.answers(AT_CONSOLE, `${user} cat`));
   await screen.type(`${TEXT}\n`);
   await eventually("the text in the guest", () => shell.answers("cat /tmp/console", TEXT));
-  await shell.run("sudo pkill -f 'cat > /tmp/console'; sudo chvt 1");
+  await shell.run("pkill -t tty1 -x cat");
 });
 
 it("comes back after a cut", async () => {

@@ -1,5 +1,6 @@
 //! A real desktop through the whole trait: the image that `oriel image build` makes, named by `ORIEL_TEST_IMAGE`. It comes
-//! up with the identity it was given, and cannot reach what it must not. Skipped without an image.
+//! up with the identity it was given, and cannot reach what it must not. Without an image it says that it skipped, and fails
+//! where `ORIEL_TEST_VM=required`, as in `./test`.
 #![cfg(feature = "libvirt")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -7,7 +8,7 @@ use oriel_compute::{
     Compute,
     libvirt::{LibvirtCompute, LibvirtConfig},
 };
-use oriel_machine::{Arch, Boot, GuestIdentity, MachineSpec};
+use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, MachineSpec};
 use oriel_model::{AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Network, PoolId};
 use secrecy::ExposeSecret;
 use std::{
@@ -80,7 +81,9 @@ fn say(listener: TcpListener, word: &'static str) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_desktop_comes_up_as_itself_and_is_alone() {
     let Some(image) = std::env::var_os("ORIEL_TEST_IMAGE").map(PathBuf::from) else {
-        eprintln!("skipped: ORIEL_TEST_IMAGE names no image");
+        let why = "ORIEL_TEST_IMAGE names no image: `./test` builds one, or give the path of a built image";
+        assert_ne!(std::env::var("ORIEL_TEST_VM").as_deref(), Ok("required"), "{why}");
+        eprintln!("SKIPPED: {why}");
         return;
     };
     let folder = tempfile::Builder::new().prefix("oriel").tempdir().unwrap();
@@ -110,6 +113,8 @@ async fn a_desktop_comes_up_as_itself_and_is_alone() {
         network: Network::User,
         port_base: Some(port),
         keyboard: "de".parse().unwrap(),
+        gpus: Vec::new(),
+        hardware: Hardware::default(),
     };
     let identity = GuestIdentity::generate(&spec.name, Some("alice")).unwrap();
     let row: Desktop = serde_json::from_value(serde_json::json!({
@@ -161,6 +166,14 @@ async fn examine(folder: PathBuf, identity: GuestIdentity, row: Desktop, port: u
     assert_eq!(shell.run("hostname").trim(), row.name.as_str());
     assert!(shell.run("cat /etc/default/keyboard").contains("XKBLAYOUT=\"de\""));
     assert_eq!(shell.run("stat -c %U:%a /etc/xrdp/key.pem").trim(), "root:640");
+    // The text console opens as the person, and no file manager offers the seed.
+    while !shell.run("ps -t tty1 -o user=,comm= | tr -s ' '").lines().any(|line| line.trim() == "alice bash") {
+        let late = since.elapsed() > Duration::from_secs(START_SECONDS_MAX);
+        assert!(!late, "nobody is at tty1: {}", shell.run("ps -ft tty1"));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let seed = shell.run("udevadm settle; udevadm info -q property $(readlink -f /dev/disk/by-label/CIDATA)");
+    assert!(seed.contains("ID_FS_LABEL=CIDATA") && seed.contains("UDISKS_IGNORE=1"), "{seed}");
     let size: u64 = shell.run("df -B1G --output=size / | tail -1").trim().parse().unwrap();
     assert!(size >= 10, "the file system was grown to the disk: {size} GiB");
     // The host's loopback: a listener that nobody but the host may reach, by every way there is.

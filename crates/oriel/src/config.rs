@@ -14,8 +14,8 @@ use std::{
 
 /// What the program listens on when nothing else is said.
 pub const LISTEN: &str = "127.0.0.1:8470";
-/// Below the ports that Linux hands out to programs that ask for any (from 32768 on).
-const PORTS: &str = "24000-28999";
+/// For desktops, unless said otherwise: below the ports that Linux hands out to programs that ask for any (from 32768 on).
+const PORTS: RangeInclusive<u16> = 24_000..=28_999;
 /// Lowest port that may be given to desktops: those below are for system services.
 const PORT_MIN: u16 = 1024;
 
@@ -129,7 +129,7 @@ impl Config {
             ("listen", LISTEN.to_owned()),
             ("log", "info".to_owned()),
             ("log_format", "text".to_owned()),
-            ("ports", PORTS.to_owned()),
+            ("ports", format!("{}-{}", PORTS.start(), PORTS.end())),
         ] {
             values.entry(name).or_insert((value, Origin::Default));
         }
@@ -144,8 +144,9 @@ impl Config {
             let from = self.values.get(key).map(|(_, origin)| origin.to_string()).unwrap_or_default();
             Err(Failure::usage(format!("{key} = {value:?} (from {from}) does not fit")).next(fit))
         };
-        if self.ports().is_none() {
-            return wrong("ports", self.get("ports"), "give the first and the last port, like 24000-28999");
+        if range(self.get("ports")).is_none() {
+            let fit = format!("give the first and the last port, like {}-{}", PORTS.start(), PORTS.end());
+            return wrong("ports", self.get("ports"), &fit);
         }
         if !["text", "json"].contains(&self.get("log_format")) {
             return wrong("log_format", self.get("log_format"), "use text or json");
@@ -182,11 +183,10 @@ impl Config {
         }
     }
 
-    /// Loopback ports for desktops; `None` where the text names no range with room for one desktop.
-    pub fn ports(&self) -> Option<RangeInclusive<u16>> {
-        let (first, last) = self.get("ports").split_once('-')?;
-        let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        (first >= PORT_MIN && last > first).then_some(first..=last)
+    /// Loopback ports for desktops.
+    pub fn ports(&self) -> RangeInclusive<u16> {
+        // Checked when it was read.
+        range(self.get("ports")).unwrap_or(PORTS)
     }
 
     /// Every key with its value, secrets hidden, and where it came from.
@@ -198,6 +198,13 @@ impl Config {
             })
             .collect()
     }
+}
+
+/// The first and the last port; `None` where the text names no range with room for one desktop.
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first >= PORT_MIN && last > first).then_some(first..=last)
 }
 
 fn file(
@@ -306,7 +313,7 @@ mod tests {
         assert_eq!(shown["database"].0.as_deref(), Some("postgres://u:hidden@h/d"));
         assert_eq!(shown["database"].1, file.display().to_string());
         assert_eq!(shown["accelerator"], (Some("auto".into()), "default".into()));
-        assert_eq!(config.ports(), Some(24_000..=28_999));
+        assert_eq!(config.ports(), 24_000..=28_999);
         assert_eq!(shown["tls_key"], (None, "unset".into()));
     }
 

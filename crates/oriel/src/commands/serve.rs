@@ -150,7 +150,7 @@ fn compute(config: &Config, folder: &DataFolder) -> Arc<dyn Compute> {
         uri,
         data: folder.path.clone(),
         run: folder.file("run"),
-        ports: config.ports().unwrap_or(LibvirtConfig::PORTS),
+        ports: config.ports(),
     }))
 }
 
