@@ -1,6 +1,6 @@
 //! One physical GPU and what surrounds it.
 
-use super::{Modes, Profile};
+use super::{Holder, Modes, Profile};
 use oriel_model::{GpuAddress, GpuMode, PciAddress};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct Gpu {
     pub vendor: String,
     /// `GM204GL [Tesla M60]`.
     pub name: String,
+    /// What it is sold as, where the database knows the board: `Tesla M60`.
+    #[serde(default)]
+    pub board: Option<String>,
     /// Four hexadecimal digits of class and subclass, `0300`.
     pub class: String,
     pub driver: Option<String>,
@@ -42,6 +45,10 @@ pub struct Gpu {
     pub modes: Modes,
     /// What is carved out of it now.
     pub slices: Vec<Slice>,
+    /// Processes that have its device nodes open, as far as the reader may see them: through VFIO the machine that has it, else the
+    /// host's own programs (`/dev/dri/…`). NVIDIA's `/dev/nvidia<n>` are left out: their numbers do not say which card.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
 }
 
 impl Gpu {
@@ -143,6 +150,9 @@ pub struct Slice {
     pub parent: Option<PciAddress>,
     pub driver: Option<String>,
     pub iommu_group: Option<u32>,
+    /// The first of the card's slots that it takes, where that can be told (placement ID, start of a MIG instance).
+    #[serde(default)]
+    pub placement: Option<u8>,
     /// A process holds it open.
     pub in_use: bool,
 }

@@ -1,19 +1,65 @@
 //! What a host has: its GPUs, and of the host itself what decides over them.
+//!
+//! All of it is read through [`Sysfs`], once, and in this order; a capture or a described host needs these paths and no others:
+//!
+//! ```text
+//! host     /proc/{cmdline,cpuinfo,meminfo} /proc/sys/kernel/{hostname,osrelease,arch} /etc/os-release
+//!          /sys/class/dmi/id/{sys_vendor,product_name} /sys/firmware/devicetree/base/model
+//!          /sys/devices/system/{cpu/online,node/node*} /sys/firmware/efi
+//!          /sys/class/iommu/*[/intel-iommu/{cap,ecap}] /sys/firmware/acpi/tables/{DMAR,IVRS,IORT}
+//!          /sys/kernel/irq/*/chip_name, `dmesg --notime` (only where interrupt remapping shows nowhere else)
+//! PCI      /sys/bus/pci/devices/* (links or folders), of each: class physfn→
+//!   GPUs, their slot, their group: vendor device driver→ iommu_group→
+//!   GPUs   subsystem_vendor subsystem_device revision driver_override boot_vga numa_node reset_method
+//!          resource resourceN_resize sriov_totalvfs virtfnN→ mdev_supported_types/ vfio-dev/
+//!   VFs    driver→ iommu_group→, NVIDIA's: nvidia/{current_vgpu_type,creatable_vgpu_types,vgpu_params} mdev_supported_types/
+//! groups   /sys/kernel/iommu_groups/N/devices/*
+//! slices   /sys/class/mdev_bus/* mdev_supported_types/*/{name,device_api,description,available_instances}
+//!          /sys/bus/mdev/devices/UUID→ {mdev_type→,driver→,iommu_group→,nvidia/vgpu_params}
+//! drivers  /sys/class/drm/{card*,renderD*}/device→ /sys/bus/pci/drivers/vfio-pci /sys/module/{vfio_pci,kvmgt,nvidia_vgpu_vfio}
+//!          /sys/module/nvidia/version /sys/module/i915/parameters/{enable_gvt,enable_guc}
+//!          /lib/modules/KERNEL/modules.{dep,builtin} (only where vfio-pci is not loaded)
+//!          /usr/share/nvidia/vgpu/vgpuConfig.xml
+//! who      /proc/PID/{fd/*→,comm}
+//! commands of cards with SR-IOV on the driver nvidia: `nvidia-smi -q`, `vgpu -s -v`, and with MIG on `mig -lgip`, `-lgipp`, `-lgi`
+//! ```
+//!
+//! Files that are missing are facts that are unknown. A `driver` link's last part is the driver's name, an `iommu_group` link's the
+//! group's number.
 
+mod bars;
+mod catalogue;
 mod gpu;
+mod group;
+mod holders;
 mod host;
+mod mdev;
 mod modes;
+pub mod names;
+mod pci;
+mod reader;
+pub(crate) mod redact;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod vf;
+mod vgpu;
+mod whole;
 
 pub use gpu::{Bar, BarKind, Blocker, Firmware, Function, Gpu, IommuGroup, ResizableBar, Slice, SliceKind};
+pub use holders::Holder;
 pub use host::{Distribution, Host, Iommu};
 pub use modes::{Modes, Profile, Regime, Shared, Vf, Vgpu, VgpuInterface, Whole};
+pub use whole::blocked;
 
 use crate::{GpuError, Sysfs};
-use oriel_model::GpuAddress;
+use oriel_model::{GpuAddress, GpuMode, PciAddress};
+use reader::{Reader, Seen};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A host and its GPUs, as `oriel gpu list --json` prints them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
     pub host: Host,
     /// By address.
@@ -44,22 +90,206 @@ impl Inventory {
 
 /// PCI classes that are GPUs, as prefixes of the six hexadecimal digits: display controllers and processing accelerators.
 pub const CLASSES: &[&str] = &["03", "12"];
+/// Most GPUs of a host.
+pub const GPUS_MAX: usize = 256;
 
-/// Which controllers count as GPUs.
+/// Which controllers count as GPUs, and what is known beside what the host shows.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Prefixes of PCI class codes, [`CLASSES`] unless a lab asks for more.
     pub classes: Vec<String>,
+    /// Ask the drivers' tools (`nvidia-smi`) where files do not tell everything; they take a second or more.
+    pub commands: bool,
+    /// The modes that somebody set and that are kept: a GPU that the host's driver has and nothing was carved from is `shared` or
+    /// `vgpu` because somebody said so.
+    pub wanted: BTreeMap<GpuAddress, GpuMode>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { classes: CLASSES.iter().map(|class| (*class).to_owned()).collect() }
+        Self {
+            classes: CLASSES.iter().map(|class| (*class).to_owned()).collect(),
+            commands: true,
+            wanted: BTreeMap::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Counts controllers of more classes as GPUs: prefixes in hexadecimal digits, separated by commas. Others are left out.
+    #[must_use]
+    pub fn with_classes(mut self, classes: &str) -> Self {
+        let good = |class: &&str| (2..=6).contains(&class.len()) && class.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.classes.extend(classes.split(',').map(str::trim).filter(good).map(str::to_lowercase));
+        self
     }
 }
 
 /// Reads a host. What is absent or unreadable is left out: a strange host is described, never refused.
 pub fn inventory(sysfs: &dyn Sysfs, options: &Options) -> Result<Inventory, GpuError> {
-    let _ = options;
-    Ok(Inventory { host: Host::read(sysfs), gpus: Vec::new() })
+    let reader = Reader::new(sysfs, options);
+    let addresses = pci_gpus(&reader);
+    let mut gpus: Vec<Gpu> = addresses.iter().map(|address| gpu(&reader, *address, &addresses)).collect();
+    gpus.extend(made_up(&reader));
+    gpus.sort_by(|one, other| one.address.cmp(&other.address));
+    Ok(Inventory { host: reader.host, gpus })
+}
+
+/// One for each slot: the first of its functions that is a controller of the classes asked for. Virtual functions are slices.
+fn pci_gpus(reader: &Reader) -> Vec<PciAddress> {
+    let mut slots = BTreeSet::new();
+    let wanted = |class: &str| reader.options.classes.iter().any(|prefix| class.starts_with(prefix.as_str()));
+    let candidates = reader.pci.addresses().filter(|(_, class)| wanted(class)).map(|(address, _)| address);
+    let first =
+        candidates.filter(|address| !reader.pci.is_virtual(*address)).filter(|address| slots.insert(address.slot()));
+    first.take(GPUS_MAX).collect()
+}
+
+fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
+    let seen = reader.see(address);
+    let own: Vec<PciAddress> = {
+        let mut own = reader.pci.slot(address);
+        own.sort_by_key(|one| (*one != address, *one));
+        own
+    };
+    let group = reader.groups.of(&reader.pci, address, &own, all);
+    let text = |name: &str| reader.sysfs.text(&format!("{}/{name}", seen.path));
+    let subsystem_vendor_id = reader.pci.id(address, "subsystem_vendor");
+    let slices = vgpu::read(reader, &seen);
+    let (vf, functions) = vf::read(reader, &seen);
+    let made: Vec<Slice> = slices.made.into_iter().chain(functions).collect();
+    let modes = Modes {
+        whole: whole::read(reader, &seen, group.as_ref()),
+        vgpu: slices.vgpu,
+        vf,
+        shared: shared::read(reader, &seen),
+    };
+    let numa_node = text("numa_node").and_then(|node| node.parse().ok()).filter(|_| reader.host.numa_nodes > 1);
+    Gpu {
+        address: GpuAddress::Pci(address),
+        vendor: names::vendor(&seen.vendor_id),
+        board: names::board(&seen.vendor_id, &seen.device_id, &subsystem_vendor_id, &seen.subsystem_device_id),
+        revision: text("revision").unwrap_or_default().trim_start_matches("0x").to_owned(),
+        driver_override: text("driver_override").filter(|name| !name.is_empty() && name != "(null)"),
+        mode: mode(reader, &seen, &GpuAddress::Pci(address), &made, &modes),
+        boot_vga: text("boot_vga").as_deref() == Some("1"),
+        numa_node,
+        functions: own.iter().map(|function| reader.pci.function(*function)).collect(),
+        iommu_group: group,
+        bars: bars::read(reader.sysfs, &seen.path),
+        reset_methods: text("reset_method").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        firmware: Vec::new(),
+        holders: holders(reader, &seen, &own),
+        modes,
+        slices: made,
+        name: seen.title,
+        class: seen.class,
+        driver: seen.driver,
+        vendor_id: seen.vendor_id,
+        device_id: seen.device_id,
+        subsystem_device_id: seen.subsystem_device_id,
+        subsystem_vendor_id,
+    }
+}
+
+/// How a GPU is handed out, from its state; where the state leaves it open, what somebody wanted.
+fn mode(reader: &Reader, gpu: &Seen, address: &GpuAddress, made: &[Slice], modes: &Modes) -> GpuMode {
+    let vfio = |driver: &str| driver.starts_with("vfio") || driver.ends_with("vfio-pci");
+    if gpu.driver.as_deref().is_some_and(vfio) && gpu.functions.is_empty() {
+        return GpuMode::Whole;
+    }
+    if !gpu.functions.is_empty() {
+        return if gpu.vendor_id == "10de" { GpuMode::Vgpu } else { GpuMode::Vf };
+    }
+    if !made.is_empty() {
+        return GpuMode::Vgpu;
+    }
+    match reader.options.wanted.get(address) {
+        Some(GpuMode::Vgpu) if modes.vgpu.available => GpuMode::Vgpu,
+        Some(GpuMode::Shared) if modes.shared.available => GpuMode::Shared,
+        Some(GpuMode::Host) => GpuMode::Host,
+        // A parent of slices that is nothing else has no other use.
+        _ if gpu.address.is_none() => GpuMode::Vgpu,
+        _ => GpuMode::Host,
+    }
+}
+
+fn holders(reader: &Reader, gpu: &Seen, own: &[PciAddress]) -> Vec<Holder> {
+    let vfio = reader.vfio_nodes(&gpu.path, gpu.group);
+    let drm = own.iter().flat_map(|function| reader.drm(*function)).map(|name| format!("/dev/dri/{name}"));
+    let mut holders: Vec<Holder> =
+        vfio.into_iter().chain(drm).flat_map(|node| reader.holders().of(&node).to_vec()).collect();
+    holders.sort();
+    holders.dedup();
+    holders
+}
+
+/// Parents of mediated displays that are no PCI device: the kernel's sample drivers.
+fn made_up(reader: &Reader) -> Vec<Gpu> {
+    const BUS: &str = "/sys/class/mdev_bus";
+    let names = reader.sysfs.list(BUS).unwrap_or_default();
+    let others = names.into_iter().filter(|name| name.parse::<PciAddress>().is_err());
+    let parents = others.filter_map(|name| match name.parse::<GpuAddress>() {
+        Ok(address) => Some((address, name)),
+        Err(_) => None,
+    });
+    parents
+        .take(GPUS_MAX)
+        .filter_map(|(address, name)| parent(reader, address, &format!("{BUS}/{name}"), &name))
+        .collect()
+}
+
+fn parent(reader: &Reader, address: GpuAddress, path: &str, name: &str) -> Option<Gpu> {
+    let types = mdev::types(reader.sysfs, path);
+    if !vgpu::displays(&types) {
+        return None;
+    }
+    // Types are called `<driver>-<type>`.
+    let driver = types.first().and_then(|one| one.id.split('-').next()).map(str::to_owned);
+    let seen = Seen {
+        address: None,
+        name: name.to_owned(),
+        path: path.to_owned(),
+        title: format!("{name} (mediated displays of the kernel)"),
+        vendor_id: String::new(),
+        device_id: String::new(),
+        subsystem_device_id: String::new(),
+        class: String::new(),
+        driver: driver.clone(),
+        group: None,
+        total_vfs: 0,
+        functions: Vec::new(),
+    };
+    let slices = vgpu::read(reader, &seen);
+    let modes = Modes {
+        whole: whole::read(reader, &seen, None),
+        vgpu: slices.vgpu,
+        vf: vf::read(reader, &seen).0,
+        shared: shared::read(reader, &seen),
+    };
+    Some(Gpu {
+        mode: mode(reader, &seen, &address, &slices.made, &modes),
+        address,
+        vendor_id: String::new(),
+        device_id: String::new(),
+        subsystem_vendor_id: String::new(),
+        subsystem_device_id: String::new(),
+        revision: String::new(),
+        vendor: String::new(),
+        name: seen.title,
+        board: None,
+        class: String::new(),
+        driver,
+        driver_override: None,
+        boot_vga: false,
+        numa_node: None,
+        functions: Vec::new(),
+        iommu_group: None,
+        bars: Vec::new(),
+        reset_methods: Vec::new(),
+        firmware: Vec::new(),
+        modes,
+        slices: slices.made,
+        holders: Vec::new(),
+    })
 }

@@ -1,5 +1,6 @@
 //! For each mode of a GPU: whether it can be had, or why not.
 
+use oriel_model::PciAddress;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Vgpu {
     pub interface: Option<VgpuInterface>,
     pub regime: Option<Regime>,
     pub profiles: Vec<Profile>,
+    /// The card is coming up, or somebody looked in between: nothing may be concluded from what is missing, and nothing changed.
+    #[serde(default)]
+    pub incomplete: bool,
 }
 
 /// How slices are made on this host.
@@ -84,6 +88,9 @@ pub struct Vf {
     pub reasons: Vec<String>,
     pub total: u32,
     pub enabled: u32,
+    /// The virtual functions that exist, in the order of their numbers; NVIDIA's too, though theirs serve the mode vgpu.
+    #[serde(default)]
+    pub functions: Vec<PciAddress>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
