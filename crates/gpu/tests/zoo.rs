@@ -1,0 +1,53 @@
+//! Captured hosts: that each is what its description says, and what the engine makes of it.
+
+#[path = "support/zoo/mod.rs"]
+mod zoo;
+
+use flate2::read::GzDecoder;
+use std::{fs, io::Read};
+
+/// What rebuilds `zoo/` from `descriptions/`.
+const REBUILD: &str = "cargo run -p oriel-gpu --example build-zoo";
+
+/// The archive within is compared: how it is compressed may change with the library that does it.
+#[test]
+fn captures_are_what_their_descriptions_say() {
+    let mut known: Vec<String> = fs::read_dir(zoo::folder("zoo"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    for name in zoo::names() {
+        let file = format!("{name}.tar.gz");
+        let Ok(packed) = fs::read(zoo::folder("zoo").join(&file)) else { panic!("zoo/{file} is missing: {REBUILD}") };
+        let mut archive = Vec::new();
+        GzDecoder::new(packed.as_slice()).read_to_end(&mut archive).unwrap();
+        assert!(archive == zoo::pack(&zoo::build(&name)), "zoo/{file} is not what its description says: {REBUILD}");
+        known.retain(|one| *one != file);
+    }
+    // A capture of a real machine has no description: it is itself the source.
+    known.retain(|file| !file.starts_with("captured-"));
+    assert_eq!(known, Vec::<String>::new(), "in zoo/ without a description");
+}
+
+#[test]
+fn groups_follow_the_kernels_rules() {
+    let tree = zoo::build("threadripper");
+    let members = |group: u32| -> Vec<String> {
+        use oriel_gpu::Sysfs;
+        tree.list(&format!("/sys/kernel/iommu_groups/{group}/devices")).unwrap_or_default()
+    };
+    let group_of = |address: &str| -> u32 {
+        use oriel_gpu::Sysfs;
+        tree.link_name(&format!("/sys/bus/pci/devices/{address}/iommu_group")).unwrap().parse().unwrap()
+    };
+    // As the public listing has it: the chipset with all behind it; the RX 570 with its audio; a Radeon VII's functions apart.
+    let chipset = members(group_of("0000:06:00.0"));
+    assert!(
+        ["0000:01:00.0", "0000:01:00.1", "0000:02:04.0", "0000:05:00.0", "0000:08:00.0"]
+            .iter()
+            .all(|one| chipset.iter().any(|other| other == one)),
+        "{chipset:?}"
+    );
+    assert_eq!(members(group_of("0000:43:00.0")), ["0000:43:00.0", "0000:43:00.1"]);
+    assert_eq!(members(group_of("0000:0d:00.0")), ["0000:0d:00.0"]);
+}
