@@ -48,6 +48,7 @@ mod whole;
 
 pub use gpu::{Bar, BarKind, Blocker, Firmware, Function, Gpu, IommuGroup, ResizableBar, Slice, SliceKind};
 pub use holders::Holder;
+pub(crate) use holders::NODES as HOLDER_NODES;
 pub use host::{Distribution, Host, Iommu};
 pub use modes::{Modes, Profile, Regime, Shared, Vf, Vgpu, VgpuInterface, Whole};
 pub use whole::blocked;
@@ -164,12 +165,13 @@ fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
         vf,
         shared: shared::read(reader, &seen),
     };
+    let revision = text("revision").unwrap_or_default().trim_start_matches("0x").to_owned();
     let numa_node = text("numa_node").and_then(|node| node.parse().ok()).filter(|_| reader.host.numa_nodes > 1);
     Gpu {
         address: GpuAddress::Pci(address),
         vendor: names::vendor(&seen.vendor_id),
         board: names::board(&seen.vendor_id, &seen.device_id, &subsystem_vendor_id, &seen.subsystem_device_id),
-        revision: text("revision").unwrap_or_default().trim_start_matches("0x").to_owned(),
+        revision,
         driver_override: text("driver_override").filter(|name| !name.is_empty() && name != "(null)"),
         mode: mode(reader, &seen, &GpuAddress::Pci(address), &made, &modes),
         boot_vga: text("boot_vga").as_deref() == Some("1"),
@@ -178,7 +180,18 @@ fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
         iommu_group: group,
         bars: bars::read(reader.sysfs, &seen.path),
         reset_methods: text("reset_method").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
-        firmware: Vec::new(),
+        firmware: firmware::wanted(
+            reader.sysfs,
+            &firmware::Card {
+                vendor_id: &seen.vendor_id,
+                device_id: &seen.device_id,
+                revision: &revision,
+                name: &seen.title,
+                driver: seen.driver.as_deref(),
+                kernel: &reader.host.kernel,
+                distribution: &reader.host.distribution,
+            },
+        ),
         holders: holders(reader, &seen, &own),
         modes,
         slices: made,

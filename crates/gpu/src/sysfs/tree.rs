@@ -3,6 +3,9 @@
 use super::{FILE_MAX, LINKS_MAX, Sysfs, command_file};
 use std::{collections::BTreeMap, io};
 
+/// Most parts of a path with all links followed: a real host needs some thirty, and a hostile capture shall not cost more.
+const STEPS_MAX: usize = 512;
+
 /// A file, a link, or a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
@@ -67,6 +70,15 @@ impl Tree {
         self.nodes.get(real_path)
     }
 
+    /// [`resolve`] for those who walk another tree and fill this one.
+    pub(crate) fn resolve(
+        path: &str,
+        follow_last: bool,
+        look: impl FnMut(&str) -> io::Result<Option<String>>,
+    ) -> io::Result<String> {
+        resolve(path, follow_last, look)
+    }
+
     fn walk(&self, path: &str, follow_last: bool) -> io::Result<String> {
         resolve(path, follow_last, |one| match self.nodes.get(one) {
             None if one == "/" => Ok(None),
@@ -85,8 +97,12 @@ pub(crate) fn resolve(
 ) -> io::Result<String> {
     let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
     let mut done = String::new();
-    let mut links = 0;
+    let (mut links, mut steps) = (0, 0);
     while let Some(part) = todo.pop() {
+        steps += 1;
+        if steps > STEPS_MAX {
+            return Err(io::Error::other(format!("the way to {path} is too long")));
+        }
         match part.as_str() {
             "" | "." => continue,
             ".." => {
