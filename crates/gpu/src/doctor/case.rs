@@ -108,6 +108,20 @@ impl<'a> Case<'a> {
         Some((path, value))
     }
 
+    /// `card0`, `renderD128`: what the card's driver offers to programs.
+    pub fn drm(&self, gpu: &Gpu) -> Vec<String> {
+        let address = gpu.address.to_string();
+        let of_card = |name: &String| {
+            self.sysfs.link_name(&format!("/sys/class/drm/{name}/device")).is_some_and(|device| device == address)
+        };
+        let mut names: Vec<String> =
+            self.sysfs.list("/sys/class/drm").unwrap_or_default().into_iter().filter(of_card).collect();
+        names.extend(self.sysfs.list(&format!("{}/drm", gpu.path())).unwrap_or_default());
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// GPUs that could be handed out: neither console chips nor parents of mediated devices that are no PCI devices.
     pub fn cards(&self) -> impl Iterator<Item = &'a Gpu> {
         self.inventory.gpus.iter().filter(|gpu| gpu.address.pci().is_some() && !console_chip(gpu))

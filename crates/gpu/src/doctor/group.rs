@@ -22,7 +22,12 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         .gpus
         .iter()
         .filter(|other| other.address != gpu.address && !console_chip(other))
-        .filter(|other| other.address.pci().is_some_and(|address| group.members.contains(&address)))
+        .filter(|other| {
+            other.address.pci().is_some_and(|address| {
+                // Those in the way are named by the dirty group already.
+                group.members.contains(&address) && !group.blockers.iter().any(|one| one.address.same_slot(address))
+            })
+        })
         .collect();
     if !others.is_empty() {
         let names: Vec<String> = others.iter().map(|other| format!("{} ({})", other.address, other.name)).collect();

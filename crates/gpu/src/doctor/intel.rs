@@ -239,12 +239,7 @@ fn driver_makes_them(case: &Case<'_>, gpu: &Gpu) -> bool {
     match gpu.driver.as_deref() {
         Some("i915") => {
             case.sysfs.exists("/sys/module/i915/parameters/max_vfs")
-                || case
-                    .sysfs
-                    .list(&format!("{}/drm", gpu.path()))
-                    .unwrap_or_default()
-                    .iter()
-                    .any(|card| case.sysfs.exists(&format!("{}/drm/{card}/prelim_iov", gpu.path())))
+                || case.drm(gpu).iter().any(|card| case.sysfs.exists(&format!("/sys/class/drm/{card}/prelim_iov")))
         }
         Some("xe") => {
             intel(gpu).and_then(Maker::of).is_some_and(|maker| maker.in_kernel(case))

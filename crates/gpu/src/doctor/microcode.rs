@@ -11,8 +11,8 @@ const I915: &str = "https://docs.kernel.org/gpu/i915.html";
 
 /// Where debugfs keeps the card's files: below its minor number, or its address since Linux 6.14.
 fn folders(case: &Case<'_>, gpu: &Gpu) -> Vec<String> {
-    let minors = case.sysfs.list(&format!("{}/drm", gpu.path())).unwrap_or_default();
-    let minors = minors.iter().filter_map(|name| name.strip_prefix("card")).map(str::to_owned);
+    let names = case.drm(gpu);
+    let minors = names.iter().filter_map(|name| name.strip_prefix("card")).map(str::to_owned);
     minors.chain([gpu.address.to_string()]).map(|name| format!("/sys/kernel/debug/dri/{name}")).collect()
 }
 

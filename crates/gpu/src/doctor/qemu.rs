@@ -90,13 +90,13 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
     if !(nvidia || MESA.contains(&driver)) {
         return;
     }
-    let names = case.sysfs.list(&format!("{}/drm", gpu.path())).unwrap_or_default();
+    let names = case.drm(gpu);
     if names.iter().any(|name| name.starts_with("renderD")) {
         return;
     }
     findings.push(
         warning_if(case.asked_for(GpuMode::Shared), "no-render-node", &gpu.address)
-            .saw(format!("{}/drm", gpu.path()), if names.is_empty() { "absent".to_owned() } else { names.join(" ") })
+            .saw("/sys/class/drm", if names.is_empty() { "nothing of this card".to_owned() } else { names.join(" ") })
             .because(format!("{driver} offers no render node (/dev/dri/renderD…), so desktops cannot share this GPU"))
             .fix(if nvidia {
                 format!(

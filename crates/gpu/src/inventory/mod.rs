@@ -53,7 +53,7 @@ pub use host::{Distribution, Host, Iommu};
 pub use modes::{Modes, Profile, Regime, Shared, Vf, Vgpu, VgpuInterface, Whole};
 pub use whole::blocked;
 
-use crate::{GpuError, Sysfs};
+use crate::{GpuError, Sysfs, firmware};
 use oriel_model::{GpuAddress, GpuMode, PciAddress};
 use reader::{Reader, Seen};
 use serde::{Deserialize, Serialize};
@@ -171,7 +171,7 @@ fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
         address: GpuAddress::Pci(address),
         vendor: names::vendor(&seen.vendor_id),
         board: names::board(&seen.vendor_id, &seen.device_id, &subsystem_vendor_id, &seen.subsystem_device_id),
-        revision,
+        revision: revision.clone(),
         driver_override: text("driver_override").filter(|name| !name.is_empty() && name != "(null)"),
         mode: mode(reader, &seen, &GpuAddress::Pci(address), &made, &modes),
         boot_vga: text("boot_vga").as_deref() == Some("1"),
