@@ -11,11 +11,13 @@
 //!
 //! Nothing here speaks to a network or reads a clock.
 
+pub mod assign;
 pub mod capture;
 pub mod doctor;
 mod error;
 pub mod firmware;
 pub mod inventory;
+pub mod kernel;
 pub mod mode;
 pub mod sysfs;
 

@@ -47,6 +47,26 @@ pub trait Sysfs: Send + Sync {
     /// Whether this is the running host, which may be changed.
     fn live(&self) -> bool;
 
+    /// Runs a program that changes the host: one of [`PROGRAMS`], by its name or its whole path. The error of a program that
+    /// ends with another status than 0 says the status and the last line that it wrote. Refused by captures.
+    fn run(&self, argv: &[&str]) -> io::Result<()> {
+        let _ = argv;
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    /// Replaces a configuration file below [`SAVED`] as a whole (new file, fsync, rename); `None` removes it. Refused by captures.
+    fn save(&self, path: &str, content: Option<&[u8]>) -> io::Result<()> {
+        let _ = (path, content);
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    /// Lets the host work for a while; a host in memory needs no time.
+    fn pause(&self, duration: std::time::Duration) {
+        if self.live() {
+            std::thread::sleep(duration);
+        }
+    }
+
     /// The content as text without the white space around it; `None` when it is absent or cannot be read.
     fn text(&self, path: &str) -> Option<String> {
         self.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
@@ -67,6 +87,12 @@ pub trait Sysfs: Send + Sync {
         target.trim_end_matches('/').rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
     }
 }
+
+/// The programs that [`Sysfs::run`] runs, by the last part of their path.
+pub const PROGRAMS: &[&str] = &["modprobe", "nvidia-smi", "sriov-manage", "update-initramfs", "dracut"];
+
+/// Where [`Sysfs::save`] may write: prefixes of paths.
+pub const SAVED: &[&str] = &["/etc/modprobe.d/oriel-", "/etc/gim_config"];
 
 /// The commands whose output belongs to a host's state. They read, they change nothing, and none takes input of ours.
 pub const COMMANDS: &[&[&str]] = &[

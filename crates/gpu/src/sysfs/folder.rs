@@ -1,6 +1,6 @@
 //! A host's files below a folder: `/` is the running host, any other folder an unpacked capture.
 
-use super::{COMMANDS, FILE_MAX, NAMES_MAX, Sysfs, command_file, tree::resolve};
+use super::{COMMANDS, FILE_MAX, NAMES_MAX, PROGRAMS, SAVED, Sysfs, command_file, tree::resolve};
 use std::{
     fs,
     io::{self, Read, Write},
@@ -114,5 +114,46 @@ impl Sysfs for Folder {
 
     fn live(&self) -> bool {
         self.live
+    }
+
+    fn run(&self, argv: &[&str]) -> io::Result<()> {
+        if !self.live {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        let [program, arguments @ ..] = argv else { return Err(io::ErrorKind::InvalidInput.into()) };
+        if !PROGRAMS.contains(&program.rsplit('/').next().unwrap_or_default()) {
+            let text = format!("`{program}` is not among the programs that are run");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        let output = Command::new(program).args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        // What went wrong stands in the last line of either stream.
+        let text = [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        let line = text.iter().filter_map(|text| text.lines().last()).find(|line| !line.is_empty());
+        let line: String = line.unwrap_or("it says nothing").chars().take(400).collect();
+        Err(io::Error::other(format!("`{}` ended with {}: {line}", argv.join(" "), output.status)))
+    }
+
+    fn save(&self, path: &str, content: Option<&[u8]>) -> io::Result<()> {
+        if !self.live {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        if !SAVED.iter().any(|prefix| path.starts_with(prefix)) || path.contains("..") {
+            let text = format!("{path} is not among the files that are replaced");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        let Some(content) = content else {
+            return fs::remove_file(path).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            });
+        };
+        let new = format!("{path}.oriel-new");
+        let mut file = fs::File::create(&new)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
     }
 }

@@ -1,0 +1,153 @@
+//! Modes `host` and `shared`, and the way back to them from every other: nothing is carved, its own driver has the GPU.
+
+use super::{
+    DEVICES, DRIVERS, MDEVS, Owner, carved,
+    draft::{Draft, run, write},
+    holds_for_others, mig, nvidia, owner,
+};
+
+pub(super) fn draft_host(draft: &mut Draft<'_>) {
+    clear(draft);
+    to_own_driver(draft);
+}
+
+pub(super) fn draft_shared(draft: &mut Draft<'_>) {
+    let Some(own) = draft.pci() else { return };
+    let shared = &draft.gpu.modes.shared;
+    if draft.is_handed_out() {
+        draft_host(draft);
+        draft.wait("wait for its render node", format!("{DEVICES}/{own}/drm/renderD*"));
+        return;
+    }
+    if !shared.available {
+        let reasons =
+            if shared.reasons.is_empty() { "it has no render node".to_owned() } else { shared.reasons.join("; ") };
+        draft.refuse("no-shared", format!("{own} cannot render for guests: {reasons}"));
+    }
+    clear(draft);
+    to_own_driver(draft);
+}
+
+/// Takes everything back that is carved out of the GPU.
+pub(super) fn clear(draft: &mut Draft<'_>) {
+    clear_slices(draft, |_| false);
+    clear_vgpus(draft);
+    clear_functions(draft);
+    mig::leave(draft);
+}
+
+/// Removes mediated devices, but for those to keep.
+pub(super) fn clear_slices(draft: &mut Draft<'_>, keep: impl Fn(&carved::Mdev) -> bool) {
+    for mdev in draft.carved.mdevs.clone() {
+        if keep(&mdev) {
+            continue;
+        }
+        let path = format!("{MDEVS}/{}", mdev.uuid);
+        draft.idle(&path, &mdev.uuid.to_string());
+        if owner(mdev.uuid) != Some(Owner::Mode) {
+            // A desktop's, or somebody else's: they may count on it even while it rests.
+            draft.needs_drain = true;
+        }
+        draft.step(
+            format!("remove the slice {} ({})", mdev.uuid, mdev.type_id),
+            write(format!("{path}/remove"), "1"),
+            Some(write(format!("{}/mdev_supported_types/{}/create", mdev.parent, mdev.type_id), mdev.uuid.to_string())),
+        );
+    }
+}
+
+/// Takes NVIDIA vGPUs from all functions.
+pub(super) fn clear_vgpus(draft: &mut Draft<'_>) {
+    for vendor in draft.carved.vendor.clone() {
+        if vendor.type_id != 0 {
+            free_vgpu(draft, &vendor);
+        }
+    }
+}
+
+pub(super) fn free_vgpu(draft: &mut Draft<'_>, vendor: &carved::Vendor) {
+    draft.idle(&carved::folder(vendor.address), &vendor.address.to_string());
+    draft.needs_drain = true;
+    let file = carved::vendor_file(vendor.address);
+    draft.step(
+        format!("free the vGPU on {}", vendor.address),
+        write(&file, "0"),
+        Some(write(&file, vendor.type_id.to_string())),
+    );
+}
+
+/// Takes all virtual functions away.
+pub(super) fn clear_functions(draft: &mut Draft<'_>) {
+    let Some(own) = draft.gpu.address.pci() else { return };
+    let count = draft.carved.functions.len();
+    if count == 0 {
+        return;
+    }
+    for function in draft.carved.functions.clone() {
+        draft.idle(&carved::folder(function), &function.to_string());
+    }
+    draft.needs_drain |= !draft.is_nvidia();
+    let driver = draft.driver(own).unwrap_or_default();
+    let address = own.to_string();
+    if draft.is_nvidia() {
+        if nvidia::mixed(draft.sysfs, &address) == Some(true) {
+            draft.step(
+                "leave mixed sizes",
+                run(["nvidia-smi", "vgpu", "-i", &address, "-shm", "0"]),
+                Some(run(["nvidia-smi", "vgpu", "-i", &address, "-shm", "1"])),
+            );
+        }
+        draft.step(
+            format!("take the {count} virtual functions of {own} away"),
+            run([nvidia::SRIOV_MANAGE, "-d", &address]),
+            Some(run([nvidia::SRIOV_MANAGE, "-e", &address])),
+        );
+    } else if driver == "gim" {
+        draft.stop("every other GPU that gim drives: the module serves all of them at once");
+        draft.step(
+            "unload AMD's host driver gim, and its virtual functions with it",
+            run(["modprobe", "-r", "gim"]),
+            Some(run(["modprobe", "gim"])),
+        );
+    } else {
+        let path = format!("{DEVICES}/{own}/sriov_numvfs");
+        draft.step(
+            format!("take the {count} virtual functions of {own} away"),
+            write(&path, "0"),
+            Some(write(&path, count.to_string())),
+        );
+    }
+}
+
+/// Gives every function of the slot back to whatever driver takes it.
+pub(super) fn to_own_driver(draft: &mut Draft<'_>) {
+    for function in draft.slot() {
+        let address = function.address;
+        let path = format!("{DEVICES}/{address}");
+        let driver = draft.driver(address).filter(|driver| holds_for_others(driver));
+        let only = draft.only(address).filter(|only| holds_for_others(only));
+        if driver.is_none() && only.is_none() {
+            continue;
+        }
+        if let Some(driver) = &driver {
+            draft.idle(&path, &address.to_string());
+            draft.step(
+                format!("take {address} from {driver}"),
+                write(format!("{DRIVERS}/{driver}/unbind"), address.to_string()),
+                Some(write(format!("{DRIVERS}/{driver}/bind"), address.to_string())),
+            );
+        }
+        if let Some(only) = only {
+            draft.step(
+                format!("let any driver have {address}"),
+                write(format!("{path}/driver_override"), "\n"),
+                Some(write(format!("{path}/driver_override"), format!("{only}\n"))),
+            );
+        }
+        draft.step(
+            format!("give {address} to its own driver"),
+            write("/sys/bus/pci/drivers_probe", address.to_string()),
+            Some(write(format!("{path}/driver/unbind"), address.to_string())),
+        );
+    }
+}
