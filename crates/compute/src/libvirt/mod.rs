@@ -15,7 +15,7 @@ pub use findings::findings;
 use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, host::machine_facts, probe};
 use async_trait::async_trait;
 use connection::{Connection, QemuUser};
-use oriel_machine::{GuestIdentity, MachineSpec, Marker, Places, domain_xml, marker_of};
+use oriel_machine::{GuestIdentity, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
 use oriel_model::{Desktop, DesktopId, Finding, GuestPort, HostFacts, Network};
 use places::{Kind, Layout};
 use std::{
@@ -85,6 +85,7 @@ impl LibvirtCompute {
             seed: Some(file(Kind::Seed)).filter(|seed| seed.exists()),
             network_socket: helper.then(|| self.layout.network_socket(spec.desktop)),
             serial_log: Some(file(Kind::Serial)),
+            host: Surroundings::default(),
         }
     }
 
