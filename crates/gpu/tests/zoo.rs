@@ -3,7 +3,11 @@
 #[path = "support/zoo/mod.rs"]
 mod zoo;
 
+#[path = "support/report.rs"]
+mod report;
+
 use flate2::read::GzDecoder;
+use oriel_gpu::{Sysfs, inventory::Options};
 use std::{fs, io::Read};
 
 /// What rebuilds `zoo/` from `descriptions/`.
@@ -33,11 +37,9 @@ fn captures_are_what_their_descriptions_say() {
 fn groups_follow_the_kernels_rules() {
     let tree = zoo::build("threadripper");
     let members = |group: u32| -> Vec<String> {
-        use oriel_gpu::Sysfs;
         tree.list(&format!("/sys/kernel/iommu_groups/{group}/devices")).unwrap_or_default()
     };
     let group_of = |address: &str| -> u32 {
-        use oriel_gpu::Sysfs;
         tree.link_name(&format!("/sys/bus/pci/devices/{address}/iommu_group")).unwrap().parse().unwrap()
     };
     // As the public listing has it: the chipset with all behind it; the RX 570 with its audio; a Radeon VII's functions apart.
@@ -50,4 +52,23 @@ fn groups_follow_the_kernels_rules() {
     );
     assert_eq!(members(group_of("0000:43:00.0")), ["0000:43:00.0", "0000:43:00.1"]);
     assert_eq!(members(group_of("0000:0d:00.0")), ["0000:0d:00.0"]);
+}
+
+#[test]
+fn list() {
+    for name in zoo::names() {
+        let tree = zoo::build(&name);
+        let inventory = oriel_gpu::inventory(&tree, &Options::default()).unwrap();
+        insta::assert_snapshot!(format!("list@{name}"), report::list(&inventory));
+    }
+}
+
+#[test]
+fn doctor() {
+    for name in zoo::names() {
+        let tree = zoo::build(&name);
+        let inventory = oriel_gpu::inventory(&tree, &Options::default()).unwrap();
+        let findings = oriel_gpu::doctor::doctor(&tree, &inventory, &oriel_gpu::doctor::Options::default());
+        insta::assert_snapshot!(format!("doctor@{name}"), report::doctor(&findings));
+    }
 }

@@ -90,6 +90,9 @@ pub struct Host {
     /// Modules that are loaded.
     #[serde(default)]
     pub modules: Vec<String>,
+    /// Modules that could be loaded: what distributions' kernels have of those that matter here, unless said.
+    #[serde(default = "installed")]
+    pub installed: Vec<String>,
     /// `kvm.ignore_msrs` = `N`.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
@@ -270,6 +273,26 @@ pub struct Nvidia {
 
 fn x86_64() -> String {
     "x86_64".to_owned()
+}
+
+fn installed() -> Vec<String> {
+    let names = [
+        "arch/x86/kvm/kvm",
+        "arch/x86/kvm/kvm-amd",
+        "arch/x86/kvm/kvm-intel",
+        "drivers/gpu/drm/amd/amdgpu/amdgpu",
+        "drivers/gpu/drm/ast/ast",
+        "drivers/gpu/drm/i915/i915",
+        "drivers/gpu/drm/i915/kvmgt",
+        "drivers/gpu/drm/nouveau/nouveau",
+        "drivers/pci/pci-pf-stub",
+        "drivers/vfio/mdev/mdev",
+        "drivers/vfio/pci/vfio-pci",
+        "drivers/vfio/pci/vfio-pci-core",
+        "drivers/vfio/vfio",
+        "drivers/vfio/vfio_iommu_type1",
+    ];
+    names.map(str::to_owned).to_vec()
 }
 
 fn one() -> u32 {

@@ -119,7 +119,11 @@ fn modules(tree: &mut Tree, host: &Host) {
         let (module, parameter) = name.split_once('.').expect("module.parameter");
         tree.file(&format!("/sys/module/{module}/parameters/{parameter}"), format!("{value}\n"));
     }
-    tree.folder(&format!("/lib/modules/{}", host.kernel));
+    let mut known = String::new();
+    for file in &host.installed {
+        known += &format!("kernel/{file}.ko:\n");
+    }
+    tree.file(&format!("/lib/modules/{}/modules.dep", host.kernel), known);
 }
 
 /// The firmware's table and the kernel's units.

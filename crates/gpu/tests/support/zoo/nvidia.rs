@@ -81,9 +81,49 @@ pub fn add(tree: &mut Tree, description: &Description, machine: &Machine) {
             }
         }
     }
+    tree.file("/usr/share/nvidia/vgpu/vgpuConfig.xml", catalogue(description));
     tree.prints(&["nvidia-smi", "vgpu", "-s", "-v"], &supported);
     tree.prints(&["nvidia-smi", "vgpu", "-c", "-v"], &creatable);
     tree.prints(&["nvidia-smi", "vgpu", "-q"], &active);
+}
+
+/// The catalogue beside the driver, of this host's boards only: every type, and how many of each a GPU has.
+fn catalogue(description: &Description) -> String {
+    let mut types = String::new();
+    let mut gpus = String::new();
+    for pci in &description.pci {
+        let table = pci.mdev.as_ref().map(|mdev| &mdev.table);
+        let of_functions = || pci.sriov.as_ref().and_then(|sriov| sriov.vendor_vfio.as_ref().or(sriov.mdev.as_ref()));
+        let Some(table) = table.or_else(of_functions) else { continue };
+        let (vendor, device) = pci.id.split_once(':').unwrap();
+        let (sub_vendor, sub_device) = pci.sub.as_deref().unwrap().split_once(':').unwrap();
+        let _ = writeln!(
+            gpus,
+            "  <pgpu>\n    <devId vendorId=\"0x{vendor}\" deviceId=\"0x{device}\" subsystemVendorId=\"0x{sub_vendor}\" subsystemId=\"0x{sub_device}\"></devId>"
+        );
+        let board = Board::read(table);
+        for profile in &board.profiles {
+            let (id, name, class) = (profile.id, board.name(profile), profile.class());
+            let (width, height) = profile.res.split_once('x').unwrap();
+            let once = format!("  <vgpuType id=\"{id}\" name=\"{name}\" class=\"{class}\">\n");
+            if !types.contains(&once) {
+                types += &once;
+                let _ = writeln!(types, "    <framebuffer>{:#x}</framebuffer>", profile.fb << 20);
+                let _ = writeln!(types, "    <numHeads>{}</numHeads>", profile.heads);
+                let _ = writeln!(types, "    <display width=\"{width}\" height=\"{height}\"></display>");
+                let _ = writeln!(types, "    <frlConfig>{:#x}</frlConfig>\n  </vgpuType>", profile.frl);
+            }
+            let max = profile.max;
+            let _ = writeln!(
+                gpus,
+                "    <supportedVgpu vgpuId=\"{id}\">\n      <maxVgpus>{max}</maxVgpus>\n    </supportedVgpu>"
+            );
+        }
+        gpus += "  </pgpu>\n";
+    }
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<vgpuconfig>\n  <version>1.0</version>\n{types}{gpus}</vgpuconfig>\n"
+    )
 }
 
 fn bus_id(function: &Function) -> String {

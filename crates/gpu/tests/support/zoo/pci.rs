@@ -131,11 +131,11 @@ fn virtual_functions(pci: &Pci, physical: &Function) -> Vec<Function> {
         .collect()
 }
 
-/// From a folder to a path, as sysfs writes its links.
+/// From a folder to a path, as sysfs writes its links: the target's own name is always there, even when it lies above.
 pub fn relative(from: &str, to: &str) -> String {
     let from: Vec<&str> = from.trim_matches('/').split('/').collect();
     let to: Vec<&str> = to.trim_matches('/').split('/').collect();
-    let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let common = from.iter().zip(&to).take(to.len() - 1).take_while(|(one, other)| one == other).count();
     let mut parts = vec![".."; from.len() - common];
     parts.extend(&to[common..]);
     parts.join("/")

@@ -1,0 +1,159 @@
+//! What the engine says of a host, in lines that a person reads: the zoo's snapshots.
+
+use oriel_gpu::{
+    Inventory,
+    inventory::{Gpu, Profile},
+};
+use oriel_model::Finding;
+use std::fmt::Write as _;
+
+pub fn list(inventory: &Inventory) -> String {
+    let host = &inventory.host;
+    let mut out = format!(
+        "{}: {}, Linux {} on {}, {} CPUs, {} MiB, {} nodes, {} physical bits, UEFI {}\n",
+        host.name,
+        host.machine,
+        host.kernel,
+        host.arch,
+        host.cpus,
+        host.memory_mib,
+        host.numa_nodes,
+        host.physical_bits,
+        host.uefi
+    );
+    let iommu = &host.iommu;
+    let _ = writeln!(
+        out,
+        "IOMMU: present {}, in firmware {}, interrupt remapping {:?}, address bits {:?}, units {}",
+        iommu.present,
+        iommu.in_firmware,
+        iommu.interrupt_remapping,
+        iommu.address_bits,
+        iommu.units.join(" ")
+    );
+    for gpu in &inventory.gpus {
+        of(&mut out, gpu);
+    }
+    out
+}
+
+fn of(out: &mut String, gpu: &Gpu) {
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{}", text.trim_end());
+    };
+    line(format!("\n{} {} {} [{}:{}]", gpu.address, gpu.vendor, gpu.name, gpu.vendor_id, gpu.device_id));
+    line(format!(
+        "  subsystem {}:{} rev {} class {} driver {} override {} mode {:?} boot VGA {} node {:?}",
+        gpu.subsystem_vendor_id,
+        gpu.subsystem_device_id,
+        gpu.revision,
+        gpu.class,
+        gpu.driver.as_deref().unwrap_or("-"),
+        gpu.driver_override.as_deref().unwrap_or("-"),
+        gpu.mode,
+        gpu.boot_vga,
+        gpu.numa_node
+    ));
+    for function in &gpu.functions {
+        let driver = function.driver.as_deref().unwrap_or("-");
+        line(format!("  function {} {} {} ({driver})", function.address, function.class, function.name));
+    }
+    match &gpu.iommu_group {
+        None => line("  group none".to_owned()),
+        Some(group) => {
+            let members: Vec<String> = group.members.iter().map(ToString::to_string).collect();
+            line(format!("  group {} viable {}: {}", group.id, group.viable, members.join(" ")));
+            for blocker in &group.blockers {
+                let driver = blocker.driver.as_deref().unwrap_or("-");
+                line(format!(
+                    "    blocker {} {} {} ({driver}): {}",
+                    blocker.address, blocker.class, blocker.name, blocker.reason
+                ));
+            }
+        }
+    }
+    for bar in &gpu.bars {
+        let prefetchable = if bar.prefetchable { " prefetchable" } else { "" };
+        let sizes =
+            bar.resizable.as_ref().map(|sizes| format!(" resizable to {:?} MiB", sizes.sizes_mib)).unwrap_or_default();
+        line(format!("  BAR {} {:?}{prefetchable} {}{sizes}", bar.index, bar.kind, size(bar.size_bytes)));
+    }
+    line(format!("  resets by {}", gpu.reset_methods.join(" ")));
+    modes(out, gpu);
+}
+
+fn size(bytes: u64) -> String {
+    match bytes.trailing_zeros() {
+        30.. => format!("{} GiB", bytes >> 30),
+        20.. => format!("{} MiB", bytes >> 20),
+        10.. => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+fn modes(out: &mut String, gpu: &Gpu) {
+    let modes = &gpu.modes;
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{}", text.trim_end());
+    };
+    let mut mode = |name: &str, available: bool, more: String, reasons: &[String]| {
+        line(format!("  {name}: {}{more}", if available { "yes" } else { "no" }));
+        for reason in reasons {
+            line(format!("    because {reason}"));
+        }
+    };
+    mode("whole", modes.whole.available, String::new(), &modes.whole.reasons);
+    let vgpu = &modes.vgpu;
+    let how = vgpu.interface.map(|interface| format!(", {interface:?}, {:?}", vgpu.regime)).unwrap_or_default();
+    mode("vgpu", vgpu.available, how, &vgpu.reasons);
+    let vf = &modes.vf;
+    mode("vf", vf.available, format!(", {} of {}", vf.enabled, vf.total), &vf.reasons);
+    let node = modes.shared.render_node.as_ref().map(|node| format!(", {node}")).unwrap_or_default();
+    mode("shared", modes.shared.available, node, &modes.shared.reasons);
+    for profile in &vgpu.profiles {
+        line(format!("    {}", row(profile)));
+    }
+    for slice in &gpu.slices {
+        line(format!(
+            "  slice {:?} {} {} parent {} driver {} group {:?} in use {}",
+            slice.kind,
+            slice.name,
+            slice.profile.as_deref().unwrap_or("-"),
+            slice.parent.map_or("-".to_owned(), |parent| parent.to_string()),
+            slice.driver.as_deref().unwrap_or("-"),
+            slice.iommu_group,
+            slice.in_use
+        ));
+    }
+}
+
+fn row(profile: &Profile) -> String {
+    format!(
+        "{} ({}) {} MiB, {} free of {}, {} heads {} {}, {}, at {:?} of {}",
+        profile.key,
+        profile.id,
+        profile.framebuffer_mib,
+        profile.free,
+        profile.max_per_gpu,
+        profile.heads,
+        profile.max_resolution,
+        profile.frame_rate_limit.map_or("unlimited".to_owned(), |limit| format!("{limit} fps")),
+        profile.license.as_deref().unwrap_or("no licence"),
+        profile.placement_ids,
+        profile.placement_size
+    )
+}
+
+pub fn doctor(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let _ = writeln!(out, "{:?} {} {}\n  {}", finding.severity, finding.id, finding.subject, finding.reason);
+        for evidence in &finding.evidence {
+            let _ = writeln!(out, "  seen in {}: {}", evidence.path, evidence.content.replace('\n', " ⏎ "));
+        }
+        for fix in finding.fix.lines() {
+            let _ = writeln!(out, "  > {fix}");
+        }
+    }
+    out
+}
