@@ -122,6 +122,16 @@ impl<'a> Case<'a> {
         names
     }
 
+    /// The host's console is on this card, there are others to hand out, and nobody asked for this one.
+    pub fn console_beside_others(&self, gpu: &Gpu) -> bool {
+        let asked = self
+            .options
+            .gpu
+            .as_ref()
+            .is_some_and(|address| self.inventory.gpu(address).is_ok_and(|one| one.address == gpu.address));
+        gpu.boot_vga && !asked && self.cards().any(|other| other.address != gpu.address)
+    }
+
     /// GPUs that could be handed out: neither console chips nor parents of mediated devices that are no PCI devices.
     pub fn cards(&self) -> impl Iterator<Item = &'a Gpu> {
         self.inventory.gpus.iter().filter(|gpu| gpu.address.pci().is_some() && !console_chip(gpu))

@@ -145,7 +145,11 @@ fn boot_vga(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
     }
     let others =
         case.inventory.gpus.iter().filter(|other| other.address != gpu.address && other.class == "0300").count();
-    let console = case.inventory.gpus.iter().find(|other| console_chip(other) || integrated(other));
+    let console = case
+        .inventory
+        .gpus
+        .iter()
+        .find(|other| other.address != gpu.address && (console_chip(other) || integrated(other)));
     let nvidia_vgpu = nvidia::vgpu_card(gpu) && !nvidia::may_be_primary(gpu);
     // The console on the processor's GPU, with cards beside it, is as it should be.
     if integrated(gpu) && others > 0 {
@@ -155,16 +159,22 @@ fn boot_vga(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
     let because = if nvidia_vgpu {
         "the host's console is on this card: NVIDIA supports neither vGPU nor handing it out while it is the primary display".to_owned()
     } else if others == 0 && console.is_none() {
-        "this is the host's only screen: once a desktop has the card, the host has none, and is managed over the network alone".to_owned()
+        "this is the host's only screen: once a desktop has the card whole, the host has none, and is managed over the network alone".to_owned()
+    } else if case.console_beside_others(gpu) {
+        "the host's console is on this card: that is well if the other cards are for desktops, and if this one is, the console goes dark".to_owned()
     } else {
-        "the host's console is on this card: handing it out darkens the console, and the card's ROM as the host sees it is the used copy of the boot".to_owned()
+        "the host's console is on this card: handing it out darkens the console".to_owned()
     };
+
     let fix = if others == 0 && console.is_none() {
         "# make sure that ssh works, then go on; or put a cheap second card in for the console".to_owned()
-    } else {
+    } else if console.is_some() {
         words(case, Setting::PrimaryDisplay)
+    } else {
+        "# to move the console to another card: choose its slot in the BIOS (\"Primary Display\", \"Init Display First\": PCIe slot), or swap the cards: most boards begin with the first slot".to_owned()
     };
-    let draft = if others == 0 && console.is_none() && !nvidia_vgpu {
+    let alone = others == 0 && console.is_none();
+    let draft = if (alone || case.console_beside_others(gpu)) && !nvidia_vgpu {
         note("boot-vga", &gpu.address)
     } else {
         warning_if(true, "boot-vga", &gpu.address)

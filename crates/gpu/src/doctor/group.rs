@@ -77,16 +77,18 @@ fn dirty(case: &Case<'_>, gpu: &Gpu, group: &IommuGroup) -> Finding {
     let names: Vec<String> = group.blockers.iter().map(what).collect();
     let bridges: Vec<String> =
         group.members.iter().filter(|address| is_bridge(case, address)).map(ToString::to_string).collect();
-    let why = if bridges.is_empty() {
-        "they are not kept apart by the hardware".to_owned()
-    } else {
-        format!(
-            "the bridge {} does not keep what is behind it apart (no ACS, Access Control Services)",
-            enumerate(&bridges)
-        )
+    let why = match bridges.as_slice() {
+        [] => "the hardware does not keep them apart".to_owned(),
+        [one] => format!("the bridge {one} does not keep apart what is behind it (no ACS, Access Control Services)"),
+        [first, .., last] => format!(
+            "the bridges on the way ({first} to {last}) do not keep apart what is behind them (no ACS, Access Control Services)"
+        ),
     };
     let draft: Draft = if case.asked_for(GpuMode::Shared) || case.asked_for(GpuMode::Host) {
         warning_if(false, "dirty-group", &gpu.address)
+    } else if case.console_beside_others(gpu) {
+        // Nobody will hand out the console's card while there are others.
+        warning("dirty-group", &gpu.address)
     } else {
         error("dirty-group", &gpu.address)
     };
@@ -94,7 +96,7 @@ fn dirty(case: &Case<'_>, gpu: &Gpu, group: &IommuGroup) -> Finding {
         .saw_all(group.blockers.iter().map(|blocker| {
             (
                 format!("/sys/kernel/iommu_groups/{}/devices/{}", group.id, blocker.address),
-                format!("class {}, driver {}: {}", blocker.class, blocker.driver.as_deref().unwrap_or("none"), blocker.reason),
+                format!("class {}, driver {}: {}", blocker.class, blocker.driver.as_deref().unwrap_or("none"), blocker.name),
             )
         }))
         .because(format!(
@@ -120,8 +122,25 @@ fn slot_advice(case: &Case<'_>, gpu: &Gpu, group: &IommuGroup) -> String {
     }
     lines.push(format!("# 2. {}", words(case, Setting::Acs).trim_start_matches("# ")));
     let addresses: Vec<String> = group.blockers.iter().map(|one| one.address.to_string()).collect();
+    // Storage, network, USB: the host may hang on them. What belongs to another GPU or makes sound can be spared.
+    let spare = |one: &Blocker| {
+        one.class.starts_with("03")
+            || one.class.starts_with("04")
+            || case
+                .inventory
+                .gpus
+                .iter()
+                .any(|other| other.address.pci().is_some_and(|slot| slot.same_slot(one.address)))
+    };
+    let needed: Vec<String> =
+        group.blockers.iter().filter(|one| !spare(one)).map(|one| one.address.to_string()).collect();
     if chipset {
         lines.push("# the chipset's own functions (storage, SMBus) are in it: they cannot be spared".to_owned());
+    } else if !needed.is_empty() {
+        lines.push(format!(
+            "# 3. or take all of them from the host, for the same desktop: only if neither its disks nor its network nor its keyboard hang on {}",
+            enumerate(&needed)
+        ));
     } else if !addresses.is_empty() {
         lines.push(format!(
             "# 3. or, if the host can do without {}, take it from the host; it goes to the same desktop:",
@@ -177,7 +196,7 @@ fn companions(gpu: &Gpu, findings: &mut Vec<Finding>) {
                 if same_group {
                     "a desktop with the card does not start (\"group is not viable\")"
                 } else {
-                    "the card's reset takes these from under the host, and the desktop has no sound or USB-C"
+                    "the card's reset takes them from under the host, and the desktop goes without them"
                 }
             ))
             .fix(left.iter().fold(format!("oriel gpu mode set {} whole   # takes all functions of the slot; or by hand:", gpu.address), |mut text, one| {

@@ -20,7 +20,8 @@ pub(super) fn host(case: &Case<'_>, findings: &mut Vec<Finding>) {
     findings.push(
         warning_if(case.options.guest == Some(Guest::Windows), "kvm-ignore-msrs", HOST)
             .saw(path, value)
-            .because("KVM answers a guest that reads a processor register which it does not know with a fault. Windows 10 and 11, and the graphics drivers' and makers' tools in them, do so, and stop with the blue screen \"SYSTEM_THREAD_EXCEPTION_NOT_HANDLED\" or \"KMODE_EXCEPTION_NOT_HANDLED\"; told to ignore it, KVM answers 0")
+            .because("Windows 10 and 11, and drivers and tools in them, read processor registers (MSRs) that KVM does not know; KVM answers with a fault, and Windows stops with the blue screen \"SYSTEM_THREAD_EXCEPTION_NOT_HANDLED\" or \"KMODE_EXCEPTION_NOT_HANDLED\". Told to ignore such reads, KVM answers 0")
+
             .fix(format!(
                 "echo 1 > /sys/module/kvm/parameters/ignore_msrs   # now, for desktops that start from here on\n{}   # from the next start on; the second word keeps the log quiet",
                 case.system.module_options("kvm", "kvm ignore_msrs=1 report_ignored_msrs=0")

@@ -2,17 +2,16 @@
 
 use super::{
     case::{enumerate, held_by_vfio},
-    draft::{note, ok},
+    draft::ok,
 };
 use crate::inventory::Gpu;
 use oriel_model::{Finding, Severity};
 
 pub(super) fn console_chip(gpu: &Gpu, findings: &mut Vec<Finding>) {
     findings.push(
-        note("console-chip", &gpu.address)
+        ok("console-chip", &gpu.address)
             .saw(format!("{}/device", gpu.path()), format!("0x{} {}", gpu.device_id, gpu.name))
             .because("this chip draws the host's console (a server's management controller, or a hypervisor's): it accelerates nothing, and is best left to the host")
-            .fix("# nothing")
             .see("https://docs.kernel.org/gpu/index.html"),
     );
 }

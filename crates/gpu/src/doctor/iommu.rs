@@ -59,7 +59,7 @@ pub(super) fn host(case: &Case<'_>, findings: &mut Vec<Finding>) {
         } else {
             (
                 "the firmware describes no IOMMU: it is switched off in the BIOS, or the machine has none",
-                format!("{}\n# then start with it on: {}", words(case, Setting::Iommu), case.system.boot_with(on)),
+                format!("{}\n# then start with it on:\n{}", words(case, Setting::Iommu), case.system.boot_with(on)),
             )
         };
         findings.push(

@@ -11,10 +11,22 @@ const VFIO: &str = "https://docs.kernel.org/driver-api/vfio.html";
 
 pub(super) fn host(case: &Case<'_>, findings: &mut Vec<Finding>) {
     if case.inventory.gpus.is_empty() {
+        let nodes: Vec<String> = case
+            .sysfs
+            .list("/sys/class/drm")
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|name| name.starts_with("renderD"))
+            .collect();
         findings.push(
             note("no-gpu", HOST)
                 .saw("/sys/bus/pci/devices", "no device of class 03xx or 12xx")
-                .because("this host has no GPU that Oriel could hand out; desktops are drawn by the processor")
+                .saw("/sys/class/drm", if nodes.is_empty() { "no render node".to_owned() } else { nodes.join(" ") })
+                .because(if nodes.is_empty() {
+                    "this host has no GPU that Oriel could hand out; desktops are drawn by the processor"
+                } else {
+                    "this host's GPU is part of its processor and no PCI device: it cannot be handed out, and desktops are drawn by the processor"
+                })
                 .fix("# if there should be one: lspci -nn | grep -E '\\[(03|12)'   # a card that is not even there is a matter of power, slot or BIOS")
                 .see(VFIO),
         );

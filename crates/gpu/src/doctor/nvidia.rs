@@ -293,7 +293,7 @@ fn host_driver(case: &Case<'_>, gpu: &Gpu, asked: bool, findings: &mut Vec<Findi
             None => ("/sys/module/nvidia".to_owned(), "absent".to_owned()),
         };
         findings.push(
-            warning_if(asked || driver == Some("nvidia"), "no-vgpu-manager", &gpu.address)
+            warning_if(asked, "no-vgpu-manager", &gpu.address)
                 .saw(found.0, found.1)
                 .saw("/sys/module/nvidia_vgpu_vfio", "absent")
                 .because(format!("the {} can be sliced (vGPU), but the host has not NVIDIA's vGPU manager, a driver of its own that comes with the licence; without it the card can be handed out whole", board(gpu)))

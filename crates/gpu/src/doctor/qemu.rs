@@ -91,7 +91,8 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         return;
     }
     let names = case.drm(gpu);
-    if names.iter().any(|name| name.starts_with("renderD")) {
+    // Where the folder is missing, it was not captured.
+    if names.iter().any(|name| name.starts_with("renderD")) || !case.sysfs.exists("/sys/class/drm") {
         return;
     }
     findings.push(

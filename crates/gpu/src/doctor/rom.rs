@@ -106,7 +106,7 @@ fn shadowed(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) -> bool {
         return false;
     }
     findings.push(
-        warning("rom-shadowed", &gpu.address)
+        warning_if(!case.console_beside_others(gpu), "rom-shadowed", &gpu.address)
             .saw(format!("{}/resource", gpu.path()), format!("0x{:016x} 0x{:016x} 0x{:016x}", rom.start, rom.end, rom.flags))
             .saw(format!("{}/boot_vga", gpu.path()), "1")
             .because("the host started with this card, and what it shows as the card's ROM is the copy that the BIOS worked with and changed: a desktop that starts from it stays black")
