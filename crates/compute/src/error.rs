@@ -13,6 +13,10 @@ pub enum ComputeError {
     /// Something about a GPU failed; the sentence says what.
     #[error("{reason}")]
     Gpu { gpu: oriel_model::GpuAddress, reason: String },
+    #[error(transparent)]
+    GpuRead(#[from] oriel_gpu::GpuError),
+    #[error(transparent)]
+    GpuState(#[from] oriel_gpu::mode::StateError),
     #[error("the desktop has no machine on this host; start it again to make one")]
     NoMachine,
     #[error("the desktop's machine is not running; start it first")]

@@ -8,6 +8,7 @@ mod command;
 mod doctor;
 mod error;
 pub mod fake;
+mod gpus;
 mod host;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
@@ -20,8 +21,8 @@ pub use host::machine_facts;
 pub use picture::Screenshot;
 
 use async_trait::async_trait;
-use oriel_machine::{GuestIdentity, MachineSpec};
 use oriel_gpu::{Inventory, mode::Plan};
+use oriel_machine::{GuestIdentity, MachineSpec};
 use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

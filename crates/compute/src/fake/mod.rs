@@ -3,15 +3,26 @@
 //! In [`FakeMode::Auto`] a machine starts and stops at once; in [`FakeMode::Explicit`] only when the test calls
 //! [`FakeCompute::settle`]. Any step can be made to fail. It outlives whoever uses it, as a real host does: give the same
 //! one to a second broker to see whether that finds what the first one left.
+//!
+//! It has GPUs when it is given a kernel in memory that has some: [`FakeCompute::with_gpus`], [`m60_host`].
 
-use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot};
+mod gpus;
+
+pub use gpus::{M60_GPUS, m60_host};
+
+use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, gpus::Gpus};
 use async_trait::async_trait;
+use gpus::FakeGpus;
+use oriel_gpu::{Inventory, kernel::Kernel, mode::Plan};
 use oriel_machine::{GuestIdentity, MachineSpec};
-use oriel_model::{Accelerator, AcceleratorKind, Desktop, DesktopId, Finding, GuestPort, HostFacts};
+use oriel_model::{
+    Accelerator, AcceleratorKind, Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GuestPort,
+    HostFacts,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::io::DuplexStream;
 
@@ -43,6 +54,12 @@ pub enum FakeStep {
     Dial,
     Screenshot,
     FreePorts,
+    Gpus,
+    PrepareGpu,
+    ReleaseGpu,
+    GpuSlices,
+    PlanGpuMode,
+    ApplyGpuMode,
 }
 
 /// Serves the guest's end of a dialled stream.
@@ -52,10 +69,13 @@ pub struct FakeCompute {
     name: String,
     mode: FakeMode,
     state: Mutex<State>,
+    gpus: Option<FakeGpus>,
 }
 
 #[derive(Default)]
 struct State {
+    /// What each machine was last described with.
+    holds: BTreeMap<DesktopId, Vec<GpuHold>>,
     machines: BTreeMap<(DesktopId, u32), Machine>,
     calls: Vec<(FakeStep, Option<DesktopId>)>,
     faults: BTreeMap<FakeStep, VecDeque<String>>,
@@ -79,7 +99,31 @@ const NOTHING: Machine = Machine { power: Power::Off, pending: None, domain: fal
 
 impl FakeCompute {
     pub fn new(name: impl Into<String>, mode: FakeMode) -> Self {
-        Self { name: name.into(), mode, state: Mutex::default() }
+        Self { name: name.into(), mode, state: Mutex::default(), gpus: None }
+    }
+
+    /// Puts GPUs into the host. The kernel's own faults and its log stay with the caller; `modes` are those that were set.
+    #[must_use]
+    pub fn with_gpus(self, kernel: Arc<Kernel>, modes: &[(GpuAddress, GpuMode)]) -> Self {
+        Self { gpus: Some(FakeGpus::new(kernel, modes)), ..self }
+    }
+
+    /// Puts a Tesla M60 into the host, both its GPUs in mode `vgpu`.
+    #[must_use]
+    pub fn with_m60(self) -> Self {
+        let modes: Vec<(GpuAddress, GpuMode)> =
+            M60_GPUS.iter().filter_map(|gpu| Some((gpu.parse().ok()?, GpuMode::Vgpu))).collect();
+        self.with_gpus(Arc::new(m60_host()), &modes)
+    }
+
+    /// What the desktop's machine was last described with.
+    pub fn holds(&self, desktop: DesktopId) -> Vec<GpuHold> {
+        self.state().holds.get(&desktop).cloned().unwrap_or_default()
+    }
+
+    fn gpu_room(&self, gpu: &GpuAddress) -> Result<&Gpus, ComputeError> {
+        let none = || ComputeError::NoGpus { host: self.name.clone(), gpu: gpu.clone() };
+        self.gpus.as_ref().map(|gpus| &gpus.gpus).ok_or_else(none)
     }
 
     /// The next call of `step` fails with `message`; several faults queue up.
@@ -219,6 +263,7 @@ impl Compute for FakeCompute {
                 *machine = Machine { power: Power::Off, pending: None, domain: false, ..*machine };
             }
         }
+        state.holds.insert(spec.desktop, spec.gpus.clone());
         state.entry(spec).domain = true;
         Ok(())
     }
@@ -297,6 +342,53 @@ impl Compute for FakeCompute {
 
     async fn doctor(&self) -> Vec<Finding> {
         Vec::new()
+    }
+
+    async fn gpus(&self) -> Result<Inventory, ComputeError> {
+        drop(self.step(FakeStep::Gpus, None)?);
+        match &self.gpus {
+            Some(gpus) => gpus.gpus.inventory().await,
+            None => Ok(Inventory::default()),
+        }
+    }
+
+    async fn gpu_findings(&self, gpu: Option<&GpuAddress>) -> Result<Vec<Finding>, ComputeError> {
+        match &self.gpus {
+            Some(gpus) => gpus.gpus.findings(gpu.cloned()).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn prepare_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        drop(self.step(FakeStep::PrepareGpu, None)?);
+        self.gpu_room(&hold.gpu)?.prepare(hold).await
+    }
+
+    async fn release_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        drop(self.step(FakeStep::ReleaseGpu, None)?);
+        self.gpu_room(&hold.gpu)?.release(hold).await
+    }
+
+    async fn gpu_slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
+        drop(self.step(FakeStep::GpuSlices, None)?);
+        match &self.gpus {
+            Some(gpus) => gpus.gpus.slices().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn plan_gpu_mode(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
+        drop(self.step(FakeStep::PlanGpuMode, None)?);
+        self.gpu_room(&switch.gpu)?.plan(switch).await
+    }
+
+    async fn apply_gpu_mode(
+        &self,
+        plan: &Plan,
+        progress: &(dyn for<'a> Fn(usize, usize, &'a str) + Send + Sync),
+    ) -> Result<(), ComputeError> {
+        drop(self.step(FakeStep::ApplyGpuMode, None)?);
+        self.gpu_room(&plan.gpu)?.apply(plan, progress).await
     }
 
     /// A running machine answers, served or not.

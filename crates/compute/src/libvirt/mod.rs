@@ -6,17 +6,19 @@
 mod connection;
 mod disk;
 mod findings;
+mod firmware;
 mod network;
 mod places;
 mod seed_iso;
 
 pub use findings::findings;
 
-use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, host::machine_facts, probe};
+use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, gpus::Gpus, host::machine_facts, probe};
 use async_trait::async_trait;
 use connection::{Connection, QemuUser};
-use oriel_machine::{GuestIdentity, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
-use oriel_model::{Desktop, DesktopId, Finding, GuestPort, HostFacts, Network};
+use oriel_gpu::{Inventory, mode::Plan, sysfs::Folder};
+use oriel_machine::{Boot, GuestIdentity, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
+use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, Network};
 use places::{Kind, Layout};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +26,7 @@ use std::{
     ops::RangeInclusive,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tokio::net::{TcpStream, UnixStream};
@@ -33,6 +36,10 @@ use virt::{connect::Connect, domain::Domain, stream::Stream as VirtStream, sys};
 const DIAL_SECONDS_MAX: u64 = 5;
 const RDP_PORT: u16 = 3389;
 const SSH_PORT: u16 = 22;
+/// Below the data folder: the modes that GPUs were set to, and the journals of switches.
+const GPU_FOLDER: &str = "gpu";
+/// Below the data folder: ROMs of cards whose own cannot be read, by address (`0000:41:00.0.rom`).
+const ROM_FOLDER: &str = "roms";
 /// One read of a screenshot's stream, in bytes.
 const PICTURE_CHUNK: usize = 256 * 1024;
 
@@ -51,21 +58,19 @@ pub struct LibvirtConfig {
     pub ports: RangeInclusive<u16>,
 }
 
-impl LibvirtConfig {
-    pub const PORTS: RangeInclusive<u16> = 24_000..=28_999;
-}
-
 pub struct LibvirtCompute {
     config: LibvirtConfig,
     connection: Connection,
     layout: Layout,
+    gpus: Gpus,
 }
 
 impl LibvirtCompute {
     /// Connects when it is first needed, and again whenever libvirt was restarted.
     pub fn new(config: LibvirtConfig) -> Self {
         let layout = Layout::new(&config.data, &config.run);
-        Self { connection: Connection::new(&config.uri), layout, config }
+        let gpus = Gpus::new(Arc::new(Folder::host()), layout.home().join(GPU_FOLDER));
+        Self { connection: Connection::new(&config.uri), layout, gpus, config }
     }
 
     async fn with<T: Send + 'static>(
@@ -85,8 +90,25 @@ impl LibvirtCompute {
             seed: Some(file(Kind::Seed)).filter(|seed| seed.exists()),
             network_socket: helper.then(|| self.layout.network_socket(spec.desktop)),
             serial_log: Some(file(Kind::Serial)),
-            host: Surroundings::default(),
+            host: self.surroundings(spec).await,
         }
+    }
+
+    /// A machine without a GPU is the same on every host.
+    async fn surroundings(&self, spec: &MachineSpec) -> Surroundings {
+        if spec.gpus.is_empty() {
+            return Surroundings::default();
+        }
+        let roms = self.layout.home().join(ROM_FOLDER);
+        let mut surroundings = self.gpus.surroundings(&spec.gpus, roms).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "The host's GPUs cannot be read; a machine is described without knowing them");
+            Surroundings::default()
+        });
+        if spec.boot == Boot::Disk {
+            let disk = self.layout.file(spec.desktop, spec.generation, Kind::Disk);
+            surroundings.efi_disk = firmware::efi_disk(&disk).await;
+        }
+        surroundings
     }
 
     /// Whether desktops can reach the world; without that they are cut off, but can still be dialled.
@@ -388,6 +410,38 @@ impl Compute for LibvirtCompute {
 
     async fn ports_free(&self, base: u16) -> bool {
         both_free(base)
+    }
+
+    async fn gpus(&self) -> Result<Inventory, ComputeError> {
+        self.gpus.inventory().await
+    }
+
+    async fn gpu_findings(&self, gpu: Option<&GpuAddress>) -> Result<Vec<Finding>, ComputeError> {
+        self.gpus.findings(gpu.cloned()).await
+    }
+
+    async fn prepare_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        self.gpus.prepare(hold).await
+    }
+
+    async fn release_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        self.gpus.release(hold).await
+    }
+
+    async fn gpu_slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
+        self.gpus.slices().await
+    }
+
+    async fn plan_gpu_mode(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
+        self.gpus.plan(switch).await
+    }
+
+    async fn apply_gpu_mode(
+        &self,
+        plan: &Plan,
+        progress: &(dyn for<'a> Fn(usize, usize, &'a str) + Send + Sync),
+    ) -> Result<(), ComputeError> {
+        self.gpus.apply(plan, progress).await
     }
 
     async fn doctor(&self) -> Vec<Finding> {

@@ -1,0 +1,221 @@
+//! A host's GPUs: looked at, carved for desktops, switched. What lies under it is the running host, or a kernel in memory: the
+//! fake's GPUs answer as real ones do.
+//!
+//! Before anything else is done, a switch that a crash cut off is recovered and every mode that was set is made true again
+//! (after a reboot the kernel has forgotten).
+
+mod surroundings;
+mod units;
+
+use crate::ComputeError;
+use oriel_gpu::{
+    Inventory, Sysfs, doctor, inventory,
+    mode::{self, Plan, Progress, StateFolder, Wish},
+};
+use oriel_machine::Surroundings;
+use oriel_model::{Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, mpsc};
+
+/// How long a look at the GPUs is good for, unless we changed something ourselves: drivers' tools take a second and more.
+const LOOK_SECONDS: u64 = 3;
+
+/// What the operation hears of a switch: the number of the step that begins, how many there are, what it does.
+pub(crate) type Listener<'a> = &'a (dyn for<'b> Fn(usize, usize, &'b str) + Send + Sync);
+
+pub(crate) struct Gpus {
+    shared: Arc<Shared>,
+    /// Recovery and modes, once.
+    ready: OnceCell<()>,
+    /// One change at a time: two desktops that start together would see the same free slice.
+    change: AsyncMutex<()>,
+}
+
+struct Shared {
+    sysfs: Arc<dyn Sysfs>,
+    /// The modes that were set, and the journals of switches.
+    state: PathBuf,
+    look: Mutex<Option<(Instant, Arc<Inventory>)>>,
+}
+
+impl Gpus {
+    /// `state` is made when it is needed.
+    pub(crate) fn new(sysfs: Arc<dyn Sysfs>, state: PathBuf) -> Self {
+        let shared = Shared { sysfs, state, look: Mutex::default() };
+        Self { shared: Arc::new(shared), ready: OnceCell::new(), change: AsyncMutex::default() }
+    }
+
+    /// Everything here blocks: on files, on drivers' tools, on a kernel that resets a card.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, ComputeError> + Send + 'static,
+    ) -> Result<T, ComputeError> {
+        self.ready.get_or_init(|| self.settle()).await;
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || work(&shared)).await?
+    }
+
+    /// What fails here must not keep the host's other GPUs from their desktops: it is logged, and the doctor finds it.
+    async fn settle(&self) {
+        let shared = Arc::clone(&self.shared);
+        let settled = tokio::task::spawn_blocking(move || shared.settle()).await;
+        if let Err(error) = settled.map_err(ComputeError::from).flatten() {
+            tracing::error!(%error, "Modes of GPUs could not be restored");
+        }
+    }
+
+    pub(crate) async fn inventory(&self) -> Result<Inventory, ComputeError> {
+        self.with(|shared| shared.inventory().map(|inventory| Inventory::clone(&inventory))).await
+    }
+
+    pub(crate) async fn findings(&self, gpu: Option<GpuAddress>) -> Result<Vec<Finding>, ComputeError> {
+        self.with(move |shared| {
+            let inventory = shared.inventory()?;
+            if let Some(gpu) = &gpu {
+                inventory.gpu(gpu)?;
+            }
+            let options = doctor::Options { gpu, ..doctor::Options::default() };
+            Ok(doctor::doctor(&*shared.sysfs, &inventory, &options))
+        })
+        .await
+    }
+
+    pub(crate) async fn prepare(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        let _change = self.change.lock().await;
+        let hold = hold.clone();
+        self.with(move |shared| {
+            let done = units::prepare(&*shared.sysfs, &hold).map_err(|error| failed(&hold.gpu, &error));
+            shared.forget_look();
+            done
+        })
+        .await
+    }
+
+    pub(crate) async fn release(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        let _change = self.change.lock().await;
+        let hold = hold.clone();
+        self.with(move |shared| {
+            let done = units::release(&*shared.sysfs, &hold).map_err(|error| failed(&hold.gpu, &error));
+            shared.forget_look();
+            done
+        })
+        .await
+    }
+
+    /// Slices of desktops, whether anybody claims them or not.
+    pub(crate) async fn slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
+        self.with(|shared| Ok(units::slices(&*shared.sysfs))).await
+    }
+
+    pub(crate) async fn plan(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
+        let wish =
+            Wish { profile: switch.profile.clone(), count: switch.count, ..Wish::new(switch.gpu.clone(), switch.mode) };
+        self.with(move |shared| {
+            shared.forget_look();
+            Ok(mode::plan(&*shared.sysfs, &*shared.inventory()?, &wish)?)
+        })
+        .await
+    }
+
+    pub(crate) async fn apply(&self, plan: &Plan, listener: Listener<'_>) -> Result<(), ComputeError> {
+        let _change = self.change.lock().await;
+        let plan = plan.clone();
+        let (say, mut said) = mpsc::unbounded_channel();
+        let work = self.with(move |shared| {
+            let mut hear = |progress: Progress<'_>| {
+                if let Progress::Step { number, of, step } | Progress::Skipped { number, of, step } = progress {
+                    let _ = say.send((number, of, step.does.clone()));
+                } else {
+                    tracing::warn!(gpu = %plan.gpu, "{progress}");
+                }
+            };
+            let state = shared.state(&plan.gpu)?;
+            let done = mode::apply(&*shared.sysfs, &plan, &state, &mut hear).map_err(|error| failed(&plan.gpu, &error));
+            shared.forget_look();
+            done.map(drop)
+        });
+        let listen = async {
+            // Ends when the work drops its end.
+            while let Some((number, of, does)) = said.recv().await {
+                listener(number, of, &does);
+            }
+        };
+        tokio::join!(work, listen).0
+    }
+
+    /// What decides how a machine that holds these looks.
+    pub(crate) async fn surroundings(&self, holds: &[GpuHold], roms: PathBuf) -> Result<Surroundings, ComputeError> {
+        let holds = holds.to_vec();
+        self.with(move |shared| Ok(surroundings::surroundings(&*shared.sysfs, &*shared.inventory()?, &holds, &roms)))
+            .await
+    }
+}
+
+impl Shared {
+    fn state(&self, gpu: &GpuAddress) -> Result<StateFolder, ComputeError> {
+        StateFolder::open(&self.state).map_err(|error| failed(gpu, &error))
+    }
+
+    fn forget_look(&self) {
+        *self.look.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// As it is now, or was a moment ago.
+    fn inventory(&self) -> Result<Arc<Inventory>, ComputeError> {
+        let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, inventory)) = look.as_ref()
+            && when.elapsed() < Duration::from_secs(LOOK_SECONDS)
+        {
+            return Ok(Arc::clone(inventory));
+        }
+        let options = inventory::Options { wanted: self.wanted(), ..inventory::Options::default() };
+        let inventory = Arc::new(inventory::inventory(&*self.sysfs, &options)?);
+        *look = Some((Instant::now(), Arc::clone(&inventory)));
+        Ok(inventory)
+    }
+
+    /// The modes that were set.
+    fn wishes(&self) -> Vec<Wish> {
+        if !self.state.is_dir() {
+            return Vec::new();
+        }
+        match StateFolder::open(&self.state).and_then(|state| state.wishes()) {
+            Ok(wishes) => wishes,
+            Err(error) => {
+                tracing::error!(%error, "The modes that GPUs were set to cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
+    fn wanted(&self) -> BTreeMap<GpuAddress, GpuMode> {
+        self.wishes().into_iter().map(|wish| (wish.gpu, wish.mode)).collect()
+    }
+
+    fn settle(&self) -> Result<(), ComputeError> {
+        // Without a folder nothing was ever set.
+        if !self.state.is_dir() || !self.sysfs.live() {
+            return Ok(());
+        }
+        let state = StateFolder::open(&self.state)?;
+        for recovered in mode::recover(&*self.sysfs, &state)? {
+            tracing::warn!(gpu = %recovered.gpu, to = %recovered.to, outcome = ?recovered.outcome, "A switch of a GPU had been cut off");
+        }
+        for done in mode::reapply(&*self.sysfs, &*self.inventory()?, &state)? {
+            if done.outcome != mode::ReapplyOutcome::Nothing {
+                tracing::info!(gpu = %done.wish.gpu, mode = %done.wish.mode, outcome = ?done.outcome, "A GPU's mode was set again");
+            }
+        }
+        self.forget_look();
+        Ok(())
+    }
+}
+
+fn failed(gpu: &GpuAddress, error: &dyn std::fmt::Display) -> ComputeError {
+    ComputeError::Gpu { gpu: gpu.clone(), reason: error.to_string() }
+}
