@@ -188,8 +188,9 @@ impl State {
     }
 
     pub(super) fn remove_mdev(&mut self, device: &str, word: &str) -> io::Result<()> {
-        if word != "1" {
-            return Err(error(EINVAL));
+        // `remove_store`: any number, and 0 asks for nothing.
+        if word.trim().parse::<u64>().map_err(|_| error(EINVAL))? == 0 {
+            return Ok(());
         }
         self.must_be_idle(device, "removing");
         let uuid = name_of(device).to_owned();

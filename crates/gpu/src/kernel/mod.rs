@@ -20,7 +20,10 @@ mod mdev;
 mod nvidia;
 mod pci;
 mod shape;
+mod snapshot;
 mod sriov;
+
+pub use snapshot::snapshot;
 
 use crate::sysfs::{Node, SAVED, Sysfs, Tree};
 use errno::{EACCES, EINVAL, ENODEV, ENOENT};
@@ -330,14 +333,18 @@ impl State {
             "bind" if folder.starts_with(DRIVERS) => self.bind(name_of(&folder), word),
             "unbind" if folder.starts_with(DRIVERS) => self.unbind(name_of(&folder), word),
             "new_id" if folder.starts_with(DRIVERS) => self.new_id(name_of(&folder), word),
+            "remove_id" if folder.starts_with(DRIVERS) => self.remove_id(name_of(&folder), word),
             "sriov_numvfs" => self.set_functions(&folder, word),
-            "sriov_drivers_autoprobe" => match word {
-                "0" | "1" => {
-                    self.tree.file(&real, format!("{word}\n"));
-                    Ok(())
-                }
-                _ => Err(error(EINVAL)),
-            },
+            "sriov_drivers_autoprobe" => {
+                // `kstrtobool` looks at the first letter.
+                let on = match word.chars().next() {
+                    Some('1' | 'y' | 'Y' | 't' | 'T') => 1,
+                    Some('0' | 'n' | 'N' | 'f' | 'F') => 0,
+                    _ => return Err(error(EINVAL)),
+                };
+                self.tree.file(&real, format!("{on}\n"));
+                Ok(())
+            }
             "create" if folder.contains("/mdev_supported_types/") => self.create_mdev(&folder, content),
             "remove" if self.tree.node(&format!("{folder}/mdev_type")).is_some() => self.remove_mdev(&folder, word),
             "current_vgpu_type" => self.set_vgpu_type(&real, word),

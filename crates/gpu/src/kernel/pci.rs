@@ -148,6 +148,13 @@ impl State {
         Ok(())
     }
 
+    /// `remove_id`: what is bound stays bound.
+    pub(super) fn remove_id(&mut self, driver: &str, word: &str) -> io::Result<()> {
+        let mut words = word.split_whitespace().map(|id| format!("0x{}", id.to_ascii_lowercase()));
+        let (Some(vendor), Some(device)) = (words.next(), words.next()) else { return Err(error(EINVAL)) };
+        if self.dynamic.remove(&(driver.to_owned(), vendor, device)) { Ok(()) } else { Err(error(ENODEV)) }
+    }
+
     /// `/dev/vfio/GROUP`, there while any member is VFIO's.
     pub(super) fn vfio_node(&mut self, device: &str) {
         if let Some(group) = self.group(device) {
