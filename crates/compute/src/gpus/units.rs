@@ -47,7 +47,7 @@ pub(super) fn prepare(sysfs: &dyn Sysfs, hold: &GpuHold) -> Result<(), String> {
         GpuUnit::Whole { functions } => {
             functions.iter().try_for_each(|function| bound(sysfs, *function, GpuMode::Whole))
         }
-        GpuUnit::Vf { address } => bound(sysfs, *address, GpuMode::Vf),
+        GpuUnit::Vf { address } => bind(sysfs, *address),
         GpuUnit::Shared { render_node } if sysfs.exists(render_node) => Ok(()),
         GpuUnit::Shared { render_node } => {
             Err(format!("{render_node} is not there: the host's driver for {} does not run", hold.gpu))
@@ -111,6 +111,32 @@ fn what(hold: &GpuHold) -> &str {
     hold.profile.as_deref().unwrap_or("slice")
 }
 
+/// Gives a virtual function to VFIO; it stays there for the next desktop.
+fn bind(sysfs: &dyn Sysfs, function: PciAddress) -> Result<(), String> {
+    let device = format!("{DEVICES}/{function}");
+    if bound(sysfs, function, GpuMode::Vf).is_ok() {
+        return Ok(());
+    }
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |error: std::io::Error| format!("{function} cannot be given to VFIO: {what}: {error}")
+    };
+    if !sysfs.exists("/sys/bus/pci/drivers/vfio-pci") {
+        sysfs.run(&["modprobe", "vfio-pci"]).map_err(failed("modprobe vfio-pci"))?;
+    }
+    // Only this function: a driver's `new_id` would take all that are like it.
+    let choose = format!("{device}/driver_override");
+    sysfs.write(&choose, b"vfio-pci").map_err(failed(&choose))?;
+    let name = function.to_string();
+    if sysfs.exists(&format!("{device}/driver")) {
+        let unbind = format!("{device}/driver/unbind");
+        sysfs.write(&unbind, name.as_bytes()).map_err(failed(&unbind))?;
+    }
+    const PROBE: &str = "/sys/bus/pci/drivers_probe";
+    sysfs.write(PROBE, name.as_bytes()).map_err(failed(PROBE))?;
+    bound(sysfs, function, GpuMode::Vf)
+}
+
 fn bound(sysfs: &dyn Sysfs, function: PciAddress, mode: GpuMode) -> Result<(), String> {
     let driver = sysfs.link_name(&format!("{DEVICES}/{function}/driver"));
     match driver {
@@ -121,5 +147,51 @@ fn bound(sysfs: &dyn Sysfs, function: PciAddress, mode: GpuMode) -> Result<(), S
             "{function} is {}, not with VFIO; set it again: oriel gpu mode set {function} {mode}",
             driver.map_or_else(|| String::from("with no driver"), |driver| format!("with {driver}"))
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oriel_gpu::{kernel::Kernel, sysfs::Tree};
+
+    fn hold(unit: GpuUnit) -> GpuHold {
+        GpuHold { gpu: "c1:00.0".parse().unwrap(), mode: GpuMode::Vgpu, profile: None, slots: Vec::from([0]), unit }
+    }
+
+    #[test]
+    fn a_virtual_function_comes_to_vfio_and_stays() {
+        let mut host = Tree::new();
+        let device = "/sys/devices/pci0000:c0/0000:c1:00.4";
+        for (name, content) in [("vendor", "0x8086\n"), ("device", "0x56c0\n"), ("class", "0x038000\n")] {
+            host.file(&format!("{device}/{name}"), content);
+        }
+        host.link_to("/sys/bus/pci/devices/0000:c1:00.4", "../../../devices/pci0000:c0/0000:c1:00.4")
+            .link_to(&format!("{device}/iommu_group"), "../../../kernel/iommu_groups/9")
+            .link_to("/sys/kernel/iommu_groups/9/devices/0000:c1:00.4", format!("../../../../{}", &device[1..]));
+        let kernel = Kernel::new(host);
+        let function = hold(GpuUnit::Vf { address: "c1:00.4".parse().unwrap() });
+        for _ in 0..2 {
+            prepare(&kernel, &function).unwrap();
+        }
+        assert_eq!(kernel.link_name("/sys/bus/pci/devices/0000:c1:00.4/driver").as_deref(), Some("vfio-pci"));
+        release(&kernel, &function).unwrap();
+        prepare(&kernel, &function).unwrap();
+        assert_eq!(kernel.changes(), 2, "{:?}", kernel.log());
+    }
+
+    #[test]
+    fn a_vendors_function_keeps_its_vgpu_from_others() {
+        let mut host = Tree::new();
+        let file = "/sys/bus/pci/devices/0000:c1:00.4/nvidia/current_vgpu_type";
+        host.file(file, "557\n");
+        let unit = |type_id| hold(GpuUnit::VendorVf { address: "c1:00.4".parse().unwrap(), type_id });
+        prepare(&host, &unit(557)).unwrap();
+        assert!(prepare(&host, &unit(558)).unwrap_err().contains("carries another vGPU already (type 557)"));
+        release(&host, &unit(558)).unwrap();
+        host.file(file, "0\n");
+        release(&host, &unit(557)).unwrap();
+        host.remove(file);
+        assert!(prepare(&host, &unit(557)).unwrap_err().contains("set the card's mode to vgpu again"));
     }
 }
