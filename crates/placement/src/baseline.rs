@@ -1,15 +1,11 @@
 //! What others measure, to measure against.
 
-use crate::{
-    group::Group,
-    state::HostState,
-    waste::{Typical, idle},
-};
+use crate::{group::Group, state::HostState, typical::Typical};
 
 /// Weng et al.'s fragment measure of a host (`pkg/utils/frag.go`): over the typical tasks, weighted, the idle GPU thousandths
 /// that a task cannot use; all of them where it cannot run at all. In thousandths of thousandths.
 pub(crate) fn fragments(state: &HostState, typical: &[Typical], groups: &[Group]) -> i64 {
-    let all = idle(state, groups);
+    let all = state.idle_milli(groups);
     let (mut sum, mut weights) = (0.0, 0.0);
     for kind in typical {
         let (mut fit, mut left) = (0, 0);
@@ -40,5 +36,5 @@ pub(crate) fn gradient(less: i64) -> u64 {
 
 /// What is left of GPUs and CPUs, each against the largest host's (8 GPUs, 128 CPUs).
 pub(crate) fn best_fit(state: &HostState, groups: &[Group]) -> u64 {
-    (idle(state, groups) * 1000 / 8 + state.cpu * 1000 / 128).max(0) as u64
+    (state.idle_milli(groups) * 1000 / 8 + state.cpu * 1000 / 128).max(0) as u64
 }

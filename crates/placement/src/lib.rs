@@ -43,12 +43,14 @@ mod mix;
 mod placer;
 mod policy;
 mod profile;
+mod random;
 mod refusal;
 mod request;
 mod score;
 mod slots;
 mod span;
 mod state;
+mod typical;
 mod waste;
 
 pub use fleet::{

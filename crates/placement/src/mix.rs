@@ -1,15 +1,19 @@
 //! What was asked for until now.
 
-use crate::{request::Shape, waste::Typical};
+use std::collections::HashMap;
+
+use crate::{group::Group, request::Shape, typical::Typical};
 
 /// Kinds of requests that are counted; later ones than these are not.
 pub(crate) const SHAPES_MAX: usize = 4096;
 /// Kinds that are drawn from: the most frequent, up to so many.
-const TYPICAL_MAX: usize = 64;
+const TYPICAL_MAX: usize = 256;
 /// … that make up so much of all requests.
 const COVER_PERCENT: u64 = 95;
 /// Requests before the first conclusions.
 const FIRST: u64 = 32;
+/// … and the next ones at so many times as many.
+const GROWTH: u64 = 4;
 /// At so many, all counts are halved: what was long ago counts less.
 const HALVE_AT: u64 = 1 << 14;
 
@@ -49,20 +53,29 @@ impl Mix {
             self.total = self.counts.iter().sum();
             self.next = HALVE_AT;
         } else {
-            self.next = self.total * 2;
+            self.next = self.total * GROWTH;
         }
         true
     }
 
     /// The most frequent kinds.
-    pub fn typical(&self, shapes: &[Shape], groups: usize) -> Vec<Typical> {
+    pub fn typical(&self, shapes: &[Shape], groups: &[Group]) -> Vec<Typical> {
         let all = self.counts.iter().zip(shapes).filter(|(count, _)| **count > 0);
         most_frequent(all.map(|(count, shape)| (shape.clone(), *count)).collect(), groups)
     }
 }
 
 /// Those that make up [`COVER_PERCENT`] of the weight, most frequent first; of equals, those that came first.
-pub(crate) fn most_frequent(mut kinds: Vec<(Shape, u64)>, groups: usize) -> Vec<Typical> {
+pub(crate) fn most_frequent(all: Vec<(Shape, u64)>, groups: &[Group]) -> Vec<Typical> {
+    let mut kinds: Vec<(Shape, u64)> = Vec::new();
+    let mut numbers = HashMap::new();
+    for (shape, weight) in all {
+        let at = *numbers.entry(shape.clone()).or_insert(kinds.len());
+        match kinds.get_mut(at) {
+            Some((_, sum)) => *sum += weight,
+            None => kinds.push((shape, weight)),
+        }
+    }
     kinds.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
     let total: u64 = kinds.iter().map(|(_, weight)| weight).sum();
     let (mut covered, mut typical) = (0, Vec::new());

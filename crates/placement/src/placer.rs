@@ -5,16 +5,21 @@ use crate::{
     fleet::{Decision, Fleet, HostId, Unit},
     mix::{Mix, SHAPES_MAX, most_frequent},
     policy::{Baseline, Policy},
+    random::Random,
     refusal::{Refusal, explain},
     request::{Request, Shape, Wish, resolve},
     score::{NOWHERE, Pick, Scorer},
     state::HostState,
-    waste::{Random, Typical, Waste},
+    typical::Typical,
+    waste::Waste,
 };
 use std::collections::HashMap;
 
 /// Numbers that are remembered: hosts times kinds of requests. 8 bytes each, twice.
 const REMEMBERED_MAX: usize = 1 << 23;
+/// Where a number is dear to work out (expected waste), so many of the hosts that changed last are judged anew before a choice;
+/// of the others those that look best, until the best is one whose number is fresh. What has room is never overlooked.
+const FRESH_MAX: usize = 256;
 
 /// How good each host is for one kind of request, with the best on top: a binary tree in an array, whose leaves are the hosts
 /// and whose inner nodes are the less of their two.
@@ -23,6 +28,8 @@ struct Ranking {
     /// A power of two, at least the number of hosts.
     leaves: usize,
     tree: Vec<u64>,
+    /// Hosts that changed since their number was worked out.
+    stale: Vec<bool>,
     /// What of the fleet's journal it has seen.
     seen: u64,
     hosts: usize,
@@ -31,14 +38,21 @@ struct Ranking {
 impl Ranking {
     fn new(hosts: usize) -> Self {
         let leaves = hosts.next_power_of_two();
-        Self { leaves, tree: vec![NOWHERE; leaves * 2], seen: 0, hosts }
+        Self { leaves, tree: vec![NOWHERE; leaves * 2], stale: vec![false; hosts], seen: 0, hosts }
     }
 
     fn get(&self, host: usize) -> u64 {
         self.tree.get(self.leaves + host).copied().unwrap_or(NOWHERE)
     }
 
+    fn is_stale(&self, host: usize) -> bool {
+        self.stale.get(host).copied().unwrap_or(false)
+    }
+
     fn set(&mut self, host: usize, score: u64) {
+        if let Some(stale) = self.stale.get_mut(host) {
+            *stale = false;
+        }
         let mut at = self.leaves + host;
         if let Some(leaf) = self.tree.get_mut(at) {
             *leaf = score;
@@ -126,8 +140,8 @@ impl Placer {
         let kinds = mix.iter().filter_map(|(request, weight)| {
             resolve(request, fleet.groups()).into_iter().next().map(|shape| (shape, *weight))
         });
-        self.typical = most_frequent(kinds.collect(), fleet.groups().len());
-        self.waste.learn(self.typical.clone());
+        self.typical = most_frequent(kinds.collect(), fleet.groups());
+        self.waste.learn(&self.typical, &cards_of(fleet));
         self.given = true;
         self.forget();
     }
@@ -154,7 +168,7 @@ impl Placer {
         }
         let mut levels = resolve(request, fleet.groups());
         if let Some(first) = levels.first() {
-            self.learn(first.clone());
+            self.learn(fleet, first.clone());
         }
         for level in &mut levels {
             self.allow(fleet, request, level);
@@ -169,7 +183,7 @@ impl Placer {
     }
 
     /// Counts the request, and draws conclusions when it is time.
-    fn learn(&mut self, shape: Shape) {
+    fn learn(&mut self, fleet: &Fleet, shape: Shape) {
         let uses_mix =
             matches!(self.policy, Policy::Density | Policy::Performance { .. } | Policy::Baseline(Baseline::Fgd));
         if self.given || !uses_mix || !self.any_share {
@@ -177,9 +191,10 @@ impl Placer {
         }
         let kind = self.number(shape);
         if self.mix.count(kind) {
-            self.typical = self.mix.typical(&self.shapes, self.groups);
-            self.waste.learn(self.typical.clone());
-            self.rankings.fill(None);
+            self.typical = self.mix.typical(&self.shapes, fleet.groups());
+            self.waste.learn(&self.typical, &cards_of(fleet));
+            // What was thought of the hosts is nearly right still: the best are judged anew before they are chosen.
+            self.rankings.iter_mut().flatten().for_each(|ranking| ranking.stale.fill(true));
         }
     }
 
@@ -266,6 +281,7 @@ impl Placer {
     /// Brings a kind's ranking up to date.
     fn rank(&mut self, fleet: &Fleet, kind: usize, shape: &Shape) {
         let hosts = fleet.host_slots();
+        let dear = self.any_share && self.policy == Policy::Density && self.waste.is_known();
         if kind >= self.rankings.len() {
             self.rankings.resize(kind + 1, None);
         }
@@ -281,7 +297,7 @@ impl Placer {
             }
         };
         let (changed, now) = fleet.changes_since(ranking.seen);
-        let mut update = |id: HostId| {
+        let mut judge = |ranking: &mut Ranking, id: HostId| {
             let Some(slot) = hosts.get(id.0 as usize) else { return };
             let by_the_clock = fleet.timed_hosts().contains(&id);
             let score = if slot.accepting && !by_the_clock {
@@ -292,8 +308,33 @@ impl Placer {
             ranking.set(id.0 as usize, score);
         };
         match changed {
-            Some(changed) if !fresh && changed.len() < hosts.len() => changed.iter().for_each(|id| update(*id)),
-            _ => (0..hosts.len()).for_each(|id| update(HostId(id as u32))),
+            Some(changed) if !fresh && changed.len() < hosts.len() * 4 => {
+                let (old, new) = changed.split_at(if dear { changed.len().saturating_sub(FRESH_MAX) } else { 0 });
+                for id in old {
+                    if let Some(stale) = ranking.stale.get_mut(id.0 as usize) {
+                        *stale = true;
+                    }
+                }
+                new.iter().for_each(|id| judge(&mut ranking, *id));
+            }
+            _ => (0..hosts.len()).for_each(|id| judge(&mut ranking, HostId(id as u32))),
+        }
+        loop {
+            match ranking.best() {
+                Some((_, host)) if ranking.is_stale(host) => judge(&mut ranking, HostId(host as u32)),
+                Some(_) => break,
+                None => {
+                    // Before anybody is refused, whoever may have room by now is asked.
+                    for host in 0..hosts.len() {
+                        if ranking.is_stale(host) && ranking.best().is_none() {
+                            judge(&mut ranking, HostId(host as u32));
+                        }
+                    }
+                    if ranking.best().is_none() {
+                        break;
+                    }
+                }
+            }
         }
         ranking.seen = now;
         if let Some(slot) = self.rankings.get_mut(kind) {
@@ -348,6 +389,11 @@ impl Placer {
             self.waste = Waste::default();
         }
     }
+}
+
+/// How many cards each group has.
+fn cards_of(fleet: &Fleet) -> Vec<u64> {
+    (0..fleet.groups().len()).map(|group| fleet.untouched(group as u16).1).collect()
 }
 
 /// Whether the request asks for a GPU at all.

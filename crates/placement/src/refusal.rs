@@ -232,7 +232,7 @@ fn on_host(
             refusal.address = fleet.card(*id).map(|card| card.address.clone()).unwrap_or_default();
             if kind >= Closest::OtherKind {
                 let slot = fleet.card_slot(*id)?;
-                let in_the_way = in_the_way(&slot.holds, request.span, kind, choice, profile, group);
+                let in_the_way = in_the_way(&slot.holds, request.span, choice, profile, group);
                 refusal.free_at = in_the_way.iter().map(|hold| hold.span.end).max().filter(|end| *end != Span::OPEN);
                 refusal.blockers = in_the_way
                     .iter()
@@ -322,21 +322,20 @@ fn judge_machine(
 fn in_the_way<'a>(
     holds: &'a [CardHold],
     span: Span,
-    kind: Closest,
     choice: &Choice,
     profile: &Profile,
     group: &Group,
 ) -> Vec<&'a CardHold> {
     let holds: Vec<_> = holds.iter().filter(|hold| hold.span.overlaps(span)).collect();
     let class_of = |hold: &CardHold| group.profiles.get(usize::from(hold.profile)).map(|profile| profile.class);
-    if kind == Closest::OtherKind {
-        return holds.into_iter().filter(|hold| class_of(hold) != Some(profile.class)).collect();
-    }
-    // Where no slot is free: the placement with the fewest holders.
+    let (mut way, same): (Vec<&CardHold>, Vec<&CardHold>) =
+        holds.iter().copied().partition(|hold| class_of(hold) != Some(profile.class));
+    // Of its own kind: the holders of the placement that has the fewest.
     let over = |set: crate::SlotSet| -> Vec<&CardHold> {
-        holds.iter().copied().filter(|hold| !hold.slots.is_disjoint(set)).collect()
+        same.iter().copied().filter(|hold| !hold.slots.is_disjoint(set)).collect()
     };
-    let Some(mut way) = profile.placements.iter().map(|set| over(*set)).min_by_key(Vec::len) else { return Vec::new() };
+    let Some(slots) = profile.placements.iter().map(|set| over(*set)).min_by_key(Vec::len) else { return Vec::new() };
+    way.extend(slots);
     // Where the pool runs out: the largest holders until it suffices.
     for (at, need) in choice.pool.iter().enumerate() {
         let of = |hold: &CardHold| hold.pool.get(at).copied().unwrap_or_default();

@@ -11,8 +11,9 @@ use crate::{
     policy::{Baseline, Policy},
     profile::Several,
     request::{NumaWish, Shape},
-    state::{CardState, HostState},
-    waste::{GRAIN_MILLI, Typical, Waste, idle},
+    state::{CardState, Choice, HostState},
+    typical::Typical,
+    waste::{GRAIN_MILLI, Spare, Waste},
 };
 use oriel_model::GpuMode;
 use std::collections::HashMap;
@@ -73,10 +74,8 @@ impl Scorer<'_> {
             return Some((self.without_gpu(state, shape), Pick { numa, units: Vec::new() }));
         }
         // Waste and fragments are measured against the host as it is.
-        let before = match self.policy {
-            Policy::Baseline(Baseline::Fgd) => fragments(state, self.typical, self.groups),
-            _ => 0,
-        };
+        let by_fragments = matches!(self.policy, Policy::Baseline(Baseline::Fgd));
+        let before = if by_fragments { fragments(state, self.typical, self.groups) } else { 0 };
         let mut best: Option<((u64, u64), Pick)> = None;
         let mut offer = |key: (u64, u64), pick: Pick| {
             if best.as_ref().is_none_or(|(least, _)| key < *least) {
@@ -86,8 +85,8 @@ impl Scorer<'_> {
         for (at, choice) in shape.choices.iter().enumerate() {
             let group = &self.groups[usize::from(choice.group)];
             let profile = &group.profiles[usize::from(choice.profile)];
-            let by_waste = *self.policy == Policy::Density && group.share.is_some() && self.waste.is_known();
-            let by_host = by_waste || matches!(self.policy, Policy::Baseline(Baseline::Fgd));
+            let by_waste = *self.policy == Policy::Density && group.share == Some(usize::from(choice.profile));
+            let spare = (by_waste && self.waste.is_known()).then(|| Spare::new(state, self.groups));
             if shape.count == 1 {
                 for (place, card) in state.cards.iter().enumerate() {
                     // Of cards in equal states the first stands for all, unless the order of cards is what counts.
@@ -99,10 +98,14 @@ impl Scorer<'_> {
                     let Ok((slots, cost)) = card.best_fit(choice, profile, group) else { continue };
                     let Some(id) = cards.get(place) else { continue };
                     let Some(unit) = self.unit(card, *id, shape, at, cost) else { continue };
-                    let key = if by_host {
+                    let key = if let Some(spare) = &spare {
+                        let mut after = *spare;
+                        after.take(place, choice.pool[0]);
+                        (self.waste_after(spare, after, shape, Some(choice)), unit)
+                    } else if by_fragments {
                         let mut after = state.clone();
                         after.cards[place].put(choice, profile, slots);
-                        (self.host_after(state, after, shape, before), unit)
+                        (self.fragments_after(after, shape, before), unit)
                     } else {
                         (self.host_and_unit(state, shape, at, unit), 0)
                     };
@@ -111,8 +114,12 @@ impl Scorer<'_> {
                 continue;
             }
             let Some((sum, units, after)) = self.several(state, cards, shape, at, numa) else { continue };
-            let key = if by_host {
-                (self.host_after(state, after, shape, before), sum)
+            let key = if let Some(spare) = &spare {
+                let mut left = *spare;
+                units.iter().for_each(|(place, _, _)| left.take(*place, choice.pool[0]));
+                (self.waste_after(spare, left, shape, Some(choice)), sum)
+            } else if by_fragments {
+                (self.fragments_after(after, shape, before), sum)
             } else {
                 (self.host_and_unit(state, shape, at, sum), 0)
             };
@@ -184,6 +191,8 @@ impl Scorer<'_> {
             Policy::Explicit(_) => *self.order.get(&id)?,
             Policy::Baseline(Baseline::DepthFirst) => card.capacity(choice, profile, group),
             Policy::Baseline(Baseline::BreadthFirst) => 0xffff - card.capacity(choice, profile, group).min(0xffff),
+            // As published: the first GPU of those that score alike.
+            Policy::Baseline(Baseline::Fgd) if shape.count == 1 => 0,
             Policy::Baseline(_) => free,
         })
     }
@@ -205,28 +214,35 @@ impl Scorer<'_> {
         }
     }
 
-    /// For policies that judge the whole host before and after.
-    fn host_after(&mut self, state: &HostState, mut after: HostState, shape: &Shape, before: i64) -> u64 {
+    /// How much more of the host will go to waste.
+    fn waste_after(&mut self, spare: &Spare, mut after: Spare, shape: &Shape, choice: Option<&Choice>) -> u64 {
         after.cpu -= shape.cpu;
         after.memory -= shape.memory;
-        if matches!(self.policy, Policy::Baseline(Baseline::Fgd)) {
-            return gradient(before - fragments(&after, self.typical, self.groups));
-        }
-        let gain = self.waste.of(state, self.groups) - self.waste.of(&after, self.groups);
-        (WASTE_ZERO - gain.div_euclid(GRAIN_MILLI)).max(0) as u64
+        let gain = self.waste.of(spare, self.groups) - self.waste.of(&after, self.groups);
+        let toll = choice.map_or(0, |choice| self.waste.toll(shape, choice, self.groups));
+        (WASTE_ZERO - (gain - toll).div_euclid(GRAIN_MILLI)).max(0) as u64
+    }
+
+    fn fragments_after(&self, mut after: HostState, shape: &Shape, before: i64) -> u64 {
+        after.cpu -= shape.cpu;
+        after.memory -= shape.memory;
+        gradient(before - fragments(&after, self.typical, self.groups))
     }
 
     fn without_gpu(&mut self, state: &HostState, shape: &Shape) -> u64 {
         match self.policy {
             Policy::Baseline(Baseline::Fgd) => {
                 let before = fragments(state, self.typical, self.groups);
-                self.host_after(state, state.clone(), shape, before)
+                self.fragments_after(state.clone(), shape, before)
             }
             Policy::Baseline(Baseline::BestFit) => best_fit(state, self.groups),
             Policy::Baseline(_) | Policy::Explicit(_) => 0,
-            _ if self.any_share && self.waste.is_known() => self.host_after(state, state.clone(), shape, 0),
+            _ if self.any_share && self.waste.is_known() => {
+                let spare = Spare::new(state, self.groups);
+                self.waste_after(&spare, spare, shape, None)
+            }
             // Away from idle GPUs, then where the least is left.
-            _ => ((idle(state, self.groups).max(0) as u64) << 32) | (state.cpu.max(0) as u64).min(0xffff_ffff),
+            _ => ((state.idle_milli(self.groups).max(0) as u64) << 32) | (state.cpu.max(0) as u64).min(0xffff_ffff),
         }
     }
 }

@@ -32,6 +32,15 @@ pub(crate) struct HostState {
     pub cards: Vec<CardState>,
 }
 
+impl HostState {
+    /// How much of all cards is free, in thousandths of a card.
+    pub fn idle_milli(&self, groups: &[Group]) -> i64 {
+        let free =
+            |card: &CardState| groups.get(usize::from(card.group)).map_or(0, |group| i64::from(card.free_milli(group)));
+        self.cards.iter().map(free).sum()
+    }
+}
+
 /// One unit's needs, resolved: a profile of a group, and how much of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Choice {
@@ -110,15 +119,6 @@ impl CardState {
         self.class = if self.class == 0 || self.class == profile.class { profile.class } else { CLASS_TORN };
         self.weight = self.weight.saturating_add(profile.weight);
         self.units = self.units.saturating_add(1);
-    }
-
-    /// How much of the card is free, in the card's own measure: to compare cards of one group.
-    pub fn free(&self, group: &Group) -> u32 {
-        if group.pool[0] > 0 {
-            group.pool[0].saturating_sub(self.pool[0])
-        } else {
-            group.slots.len().saturating_sub(self.used.len())
-        }
     }
 
     /// Units of the kind that it could still give; where placements overlap, more than that.
