@@ -214,7 +214,8 @@ fn mode(reader: &Reader, gpu: &Seen, address: &GpuAddress, made: &[Slice], modes
     if !gpu.functions.is_empty() {
         return if gpu.vendor_id == "10de" { GpuMode::Vgpu } else { GpuMode::Vf };
     }
-    if !made.is_empty() {
+    // NVIDIA's ordinary driver makes MIG instances too, for the host itself.
+    if made.iter().any(|one| one.kind != SliceKind::MigInstance) {
         return GpuMode::Vgpu;
     }
     match reader.options.wanted.get(address) {

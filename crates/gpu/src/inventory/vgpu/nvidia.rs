@@ -41,7 +41,9 @@ pub(super) fn read(reader: &Reader, gpu: &Seen, own_ids: &[String]) -> Slices {
     let mut profiles: Vec<Profile> = known.iter().map(|one| profile(one, here.id(one))).collect();
     slots::place(&known, &mut profiles, regime);
     let made = here.slices(reader, gpu, &profiles, smi);
-    let mut reasons = here.reasons(reader, gpu, card, &profiles, !made.is_empty());
+    // MIG instances are made by NVIDIA's ordinary driver as well: they say nothing of slices.
+    let sliced = made.iter().any(|one| one.kind != SliceKind::MigInstance);
+    let mut reasons = here.reasons(reader, gpu, card, &profiles, sliced);
     let incomplete = here.incomplete(&made);
     if incomplete {
         reasons.insert(
@@ -187,7 +189,7 @@ impl<'a> Here<'a> {
         }
         // GPU instances are what slices of a MIG card stand on; with slices on them they are in use.
         for instance in smi.into_iter().flat_map(|gpu| &gpu.made) {
-            let of_instance = profiles.iter().find(|one| instance_name(&one.key) == instance.name);
+            let of_instance = profiles.iter().find(|one| fills(&one.key, &instance.name));
             made.push(Slice {
                 kind: SliceKind::MigInstance,
                 name: instance.id.to_string(),
@@ -212,7 +214,10 @@ impl<'a> Here<'a> {
             let of_kind = |list: &[Slice]| {
                 list.iter().filter(|one| one.profile.as_deref() == Some(profile.key.as_str())).count() as u32
             };
-            of_kind(&instances).saturating_sub(of_kind(&slices)) + slots::free(profile, all, &instances, regime)
+            let waiting = of_kind(&instances).saturating_sub(of_kind(&slices));
+            // Some instances there may be once only (`+me`), wherever they would fit.
+            let more = profile.max_per_gpu.saturating_sub(of_kind(&instances));
+            waiting + slots::free(profile, all, &instances, regime).min(more)
         };
         let offered = self.types.iter().find(|one| one.id == profile.id).map(|one| one.available);
         match self.interface {
@@ -342,10 +347,12 @@ fn keep_for(known: &mut Vec<Known>, regime: Regime, smi: Option<&SmiGpu>, card: 
     let instances = smi.map_or(&[][..], |gpu| gpu.instances.as_slice());
     for one in known.iter_mut() {
         let Some(name) = one.name() else { continue };
-        let wanted = instance_name(&one.key);
-        let found = instances.iter().find(|instance| instance.name == wanted && !instance.ids.is_empty());
+        let found = instances.iter().find(|instance| fills(&one.key, &instance.name) && !instance.ids.is_empty());
+        // Smaller slices share an instance in time: they lie where instances of as many compute slices may.
+        let width = format!("{}g.", name.slices.unwrap_or(1));
+        let shared = || instances.iter().find(|one| one.name.starts_with(&width) && !one.ids.is_empty());
         let memory = card.map_or(one.framebuffer_mib * 8, |card| card.memory_mib);
-        (one.equal, one.size) = match found {
+        (one.equal, one.size) = match found.or_else(shared) {
             Some(instance) => (instance.ids.clone(), instance.size),
             None => catalogue::mig_placement(name.slices.unwrap_or(1), catalogue::eighths(one.framebuffer_mib, memory)),
         };
@@ -382,6 +389,13 @@ fn instance_name(key: &str) -> String {
     let attribute =
         if name.attribute.is_empty() { String::new() } else { format!("+{}", name.attribute.to_lowercase()) };
     format!("{slices}g.{}gb{attribute}", name.framebuffer_mib / 1024)
+}
+
+/// Whether a slice takes the whole of an instance. Those with displays need instances with graphics engines (`+gfx`) where a card
+/// has such.
+fn fills(key: &str, instance: &str) -> bool {
+    let wanted = instance_name(key);
+    instance == wanted || instance.strip_suffix("+gfx") == Some(wanted.as_str())
 }
 
 /// `ID    : vGPU Name` and lines of number and name in either order: NVIDIA's guide has the name first, drivers the number.
