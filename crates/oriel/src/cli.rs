@@ -2,7 +2,7 @@
 
 use crate::{
     client::Client,
-    commands::{config, desktop, doctor, image, operation, pool, serve, session, token, user},
+    commands::{config, desktop, doctor, gpu, image, operation, pool, serve, session, token, user},
     config::{Config, Flags},
     failure::{Done, Failure},
     output,
@@ -53,6 +53,9 @@ pub enum Command {
     Serve(serve::Serve),
     /// Find out what works on this machine and what does not; needs no server
     Doctor(doctor::Doctor),
+    /// GPUs: what each can do, and why it cannot; needs no server
+    #[command(subcommand)]
+    Gpu(gpu::Command),
     /// Golden disks
     #[command(subcommand)]
     Image(image::Command),
@@ -120,6 +123,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(global).await,
             Command::Doctor(doctor) => doctor.run(global).await,
+            Command::Gpu(command) => command.run(),
             Command::Image(command) => command.run(&global.client()?).await,
             Command::Recipe(command) => command.run(&global.client()?).await,
             Command::Pool(command) => command.run(&global.client()?).await,

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod desktop;
 pub mod doctor;
+pub mod gpu;
 pub mod image;
 pub mod operation;
 pub mod pool;

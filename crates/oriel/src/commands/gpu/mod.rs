@@ -1,0 +1,74 @@
+//! `oriel gpu`: what a host's GPUs are and can do. Runs here, without a server; with `--root`, on somebody else's host.
+
+mod capture;
+mod doctor;
+mod list;
+pub mod paint;
+mod show;
+
+use crate::failure::{Done, Failure};
+use clap::{Args, Subcommand};
+use oriel_gpu::{GpuError, Inventory, Sysfs, inventory, sysfs::Folder};
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// The GPUs, one line each
+    #[command(visible_alias = "ls")]
+    List(list::List),
+    /// One GPU: everything, and for each mode what is in its way
+    Show(show::Show),
+    /// What is wrong with them, why, and what to do
+    Doctor(doctor::Doctor),
+    /// Put all that the engine reads into one file, without secrets and serial numbers: a bug report
+    Capture(capture::Capture),
+}
+
+impl Command {
+    pub fn run(self) -> Done {
+        match self {
+            Self::List(list) => list.run(),
+            Self::Show(show) => show.run(),
+            Self::Doctor(doctor) => doctor.run(),
+            Self::Capture(capture) => capture.run(),
+        }
+    }
+}
+
+/// Which host is looked at.
+#[derive(Args)]
+pub struct Host {
+    /// Look at this capture, or this folder with a host's files, rather than at this host
+    #[arg(long, value_name = "DIR|CAPTURE")]
+    pub root: Option<PathBuf>,
+}
+
+impl Host {
+    pub fn open(&self) -> Result<Box<dyn Sysfs>, Failure> {
+        match &self.root {
+            None => Ok(Box::new(Folder::host())),
+            Some(path) => oriel_gpu::capture::open(path).map_err(|error| failure(&error)),
+        }
+    }
+
+    /// The host's files and its GPUs.
+    pub fn read(&self) -> Result<(Box<dyn Sysfs>, Inventory), Failure> {
+        let sysfs = self.open()?;
+        let inventory = oriel_gpu::inventory(sysfs.as_ref(), &options()).map_err(|error| failure(&error))?;
+        Ok((sysfs, inventory))
+    }
+}
+
+/// `ORIEL_GPU_CLASSES`: prefixes of PCI class codes that count as GPUs beside display controllers, for labs (`0108,0200`).
+pub fn options() -> inventory::Options {
+    inventory::Options::default().with_classes(&std::env::var("ORIEL_GPU_CLASSES").unwrap_or_default())
+}
+
+/// What the engine says is a whole sentence already.
+pub fn failure(error: &GpuError) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error {
+        GpuError::NoCapture { .. } => failure.code(crate::failure::USAGE),
+        _ => failure,
+    }
+}
