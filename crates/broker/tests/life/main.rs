@@ -1,0 +1,13 @@
+//! The broker with the real store and the real reconcilers, on a host that exists in memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod desktops;
+mod gpus;
+mod house;
