@@ -17,7 +17,10 @@ const EFI_SYSTEM: [u8; 16] =
 const MBR_EFI_SYSTEM: u8 = 0xef;
 const MBR_PROTECTIVE: u8 = 0xee;
 
-/// Whether UEFI finds something to start on a qcow2 disk; `None` when it cannot be read or has no partitions.
+/// Where FAT12/16 and FAT32 say their names in the first sector (UEFI 2.10 §13.3, Microsoft's FAT specification).
+const FAT: [usize; 2] = [54, 82];
+
+/// Whether UEFI finds something to start on a qcow2 disk; `None` when it cannot be read or is empty.
 pub(super) async fn efi_disk(disk: &Path) -> Option<bool> {
     let head = disk.with_extension("head");
     let _ = std::fs::remove_file(&head);
@@ -39,7 +42,9 @@ fn has_efi_system(head: &[u8]) -> Option<bool> {
     if kinds.contains(&MBR_PROTECTIVE) {
         return gpt_has_efi_system(head);
     }
-    (!kinds.is_empty()).then(|| kinds.contains(&MBR_EFI_SYSTEM))
+    // Without partitions it is a boot sector alone, or a file system over the whole disk, of which UEFI reads FAT.
+    let fat = || FAT.iter().any(|at| head.get(*at..*at + 3) == Some(b"FAT"));
+    Some(if kinds.is_empty() { fat() } else { kinds.contains(&MBR_EFI_SYSTEM) })
 }
 
 fn gpt_has_efi_system(head: &[u8]) -> Option<bool> {
@@ -88,6 +93,10 @@ mod tests {
         assert_eq!(has_efi_system(&vec![0; HEAD]), None);
         assert_eq!(has_efi_system(&mbr(0x83)), Some(false));
         assert_eq!(has_efi_system(&mbr(MBR_EFI_SYSTEM)), Some(true));
+        let mut alone = mbr(0);
+        assert_eq!(has_efi_system(&alone), Some(false));
+        alone[82..87].copy_from_slice(b"FAT32");
+        assert_eq!(has_efi_system(&alone), Some(true));
         for entry in [0, 1, 14, 127] {
             assert_eq!(has_efi_system(&gpt(entry)), Some(true), "{entry}");
         }
