@@ -18,8 +18,75 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
     }
     silent(case, gpu, findings);
     overridden(gpu, findings);
+    grabbed(case, gpu, findings);
+    lanes(case, gpu, findings);
     framebuffer(case, gpu, findings);
     boot_vga(case, gpu, findings);
+}
+
+/// `vfio-pci.ids=` takes every card of a model, the host's too.
+fn grabbed(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
+    let id = format!("{}:{}", gpu.vendor_id, gpu.device_id);
+    let twins: Vec<String> = case
+        .inventory
+        .gpus
+        .iter()
+        .filter(|other| other.vendor_id == gpu.vendor_id && other.device_id == gpu.device_id)
+        .map(|other| other.address.to_string())
+        .collect();
+    // Once: at the first of them.
+    if twins.len() < 2 || twins.first() != Some(&gpu.address.to_string()) {
+        return;
+    }
+    let mut places = vec![("/proc/cmdline".to_owned(), case.host.command_line.clone())];
+    for name in case.sysfs.list("/etc/modprobe.d").unwrap_or_default() {
+        let path = format!("/etc/modprobe.d/{name}");
+        places.push((path.clone(), case.sysfs.text(&path).unwrap_or_default()));
+    }
+    let asks = |word: &str| {
+        word.strip_prefix("vfio-pci.ids=")
+            .or_else(|| word.strip_prefix("vfio_pci.ids="))
+            .or_else(|| word.strip_prefix("ids="))
+            .is_some_and(|ids| ids.to_ascii_lowercase().split(',').any(|one| one.starts_with(&id)))
+    };
+    let Some((path, line)) = places.iter().find_map(|(path, text)| {
+        let line = text.lines().find(|line| line.split_whitespace().any(asks))?;
+        Some((path, line))
+    }) else {
+        return;
+    };
+    findings.push(
+        warning_if(true, "vfio-ids-of-several", &gpu.address)
+            .saw(path, line)
+            .because(format!(
+                "vfio-pci is told to take every card {id}, and there are {}: {}; one that the host should keep is taken from it too",
+                twins.len(),
+                super::case::enumerate(&twins)
+            ))
+            .fix(format!(
+                "# take `{id}` off that line; Oriel binds each card by its address (driver_override) and does so again at each start:\noriel gpu mode set {} whole",
+                gpu.address
+            ))
+            .see("https://docs.kernel.org/driver-api/vfio.html"),
+    );
+}
+
+/// A card in a slot with a quarter of its lanes, or badly seated.
+fn lanes(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
+    let read =
+        |name: &str| case.sysfs.number(&format!("{}/{name}", gpu.path())).filter(|lanes| (1..=32).contains(lanes));
+    let (Some(now), Some(most)) = (read("current_link_width"), read("max_link_width")) else { return };
+    if now * 4 > most {
+        return;
+    }
+    findings.push(
+        note("pcie-width", &gpu.address)
+            .saw(format!("{}/current_link_width", gpu.path()), now.to_string())
+            .saw(format!("{}/max_link_width", gpu.path()), most.to_string())
+            .because(format!("the card has {most} lanes and {now} of them are connected: pictures, video and textures go through a needle's eye"))
+            .fix("# the first x16 slot has all lanes; reseat the card and its riser; some slots lose lanes to an M.2 beside them (see the board's manual)")
+            .see("https://docs.kernel.org/PCI/index.html"),
+    );
 }
 
 /// A card that has fallen off the bus reads as all ones.

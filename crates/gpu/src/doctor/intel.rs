@@ -14,6 +14,9 @@ const XE: &str = "https://docs.kernel.org/gpu/xe/index.html";
 
 pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
     let Some(platform) = intel(gpu) else { return };
+    if platform.integrated() && case.asked_for(GpuMode::Whole) {
+        findings.push(igd(gpu, platform));
+    }
     if platform.gvt_g() {
         if case.may_be(GpuMode::Vgpu) {
             gvt(case, gpu, platform, findings);
@@ -24,6 +27,20 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
     if case.may_be(GpuMode::Vf) {
         sriov(case, gpu, platform, findings);
     }
+}
+
+/// GVT-d: the processor's GPU is wired to the chipset and the BIOS in ways that a card is not.
+fn igd(gpu: &Gpu, platform: Platform) -> Finding {
+    let legacy = platform < Platform::Broadwell;
+    note("igd-whole", &gpu.address)
+        .saw(format!("{}/device", gpu.path()), format!("0x{} ({})", gpu.device_id, platform.name()))
+        .because(if legacy {
+            "a desktop with this GPU must look like its own board: machine i440fx, the GPU at 00:02.0, started by BIOS (SeaBIOS) with the GPU's ROM"
+        } else {
+            "a desktop with this GPU uses it beside the virtual screen (UPT) with any machine; for a picture on the monitor itself it must be the only one: machine i440fx, at 00:02.0, with the GPU's ROM and OpRegion. Taken back, i915 may not find it as it was until the host is restarted"
+        })
+        .fix("# nothing for the first; for the second: <qemu:arg value='-set'/> x-igd-opregion=on, x-igd-legacy-mode=on, addr=2.0, and no <video>")
+        .see("https://www.qemu.org/docs/master/system/devices/igd-assign.html")
 }
 
 fn no_gvt(gpu: &Gpu, platform: Platform) -> Finding {
@@ -81,7 +98,7 @@ fn gvt(case: &Case<'_>, gpu: &Gpu, platform: Platform, findings: &mut Vec<Findin
         findings.push(
             warning_if(true, "gvtg-with-guc", &gpu.address)
                 .saw(path, value)
-                .because("GVT-g is switched on, and so is GuC, which keeps it from starting (\"GVT-g is not supported with GuC submission\")")
+                .because("GVT-g is switched on, and so is GuC, which keeps it from starting (\"Graphics virtualization is not yet supported with GuC submission\")")
                 .fix(case.system.boot_with("i915.enable_guc=0"))
                 .see(GVT),
         );

@@ -3,7 +3,7 @@
 use super::{
     bios::{Setting, words},
     case::{Case, integrated, intel},
-    draft::{HOST, error, note, ok, warning_if},
+    draft::{HOST, error, note, ok, warning, warning_if},
 };
 use crate::inventory::Gpu;
 use oriel_model::Finding;
@@ -169,9 +169,13 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         let built = case.sysfs.text(&path).and_then(|text| {
             text.lines().find(|line| line.starts_with("CONFIG_INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF=y")).map(str::to_owned)
         });
-        let mut draft = error("iommu-off-for-integrated", &gpu.address)
-            .saw(link, "absent")
-            .saw("/proc/cmdline", &case.host.command_line);
+        // Where the console's GPU is not the only one, the others may be what it is about.
+        let draft = if case.console_beside_others(gpu) {
+            warning("iommu-off-for-integrated", &gpu.address)
+        } else {
+            error("iommu-off-for-integrated", &gpu.address)
+        };
+        let mut draft = draft.saw(link, "absent").saw("/proc/cmdline", &case.host.command_line);
         if let Some(line) = built {
             draft = draft.saw(path, line);
         }

@@ -318,6 +318,27 @@ fn card_itself() -> Vec<Case> {
             },
         ),
         case(
+            "vfio-ids-of-several",
+            geforce,
+            |s| {
+                s.function("0000:02:00.0", "10de:1b80", "030000", "vfio-pci", Some(2))
+                    .boot_with("vfio-pci.ids=10de:1b80,10de:10f0");
+            },
+            |s| {
+                s.boot_with("intel_iommu=on");
+            },
+        ),
+        case(
+            "pcie-width",
+            geforce,
+            |s| {
+                s.of_card("current_link_width", "4\n").of_card("max_link_width", "16\n");
+            },
+            |s| {
+                s.of_card("current_link_width", "8\n");
+            },
+        ),
+        case(
             "boot-vga",
             geforce,
             |s| {
@@ -624,6 +645,7 @@ fn slices() -> Vec<Case> {
                 s.file(&format!("{IGPU}/mdev_supported_types/i915-GVTg_V5_8/available_instances"), "2");
             },
         ),
+        case("igd-whole", kaby, |s| s.options.mode = Some(GpuMode::Whole), |s| s.options.mode = None),
         case(
             "intel-sriov-kernel",
             flex,

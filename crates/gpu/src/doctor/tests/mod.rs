@@ -118,3 +118,96 @@ proptest::proptest! {
         look(&scene);
     }
 }
+
+#[test]
+fn nobody_is_told_to_take_the_hosts_disks_away() {
+    let fix = |class: &str, driver: &str| {
+        let mut scene = scene::geforce();
+        scene.function("0000:02:00.0", "144d:a808", class, driver, Some(1));
+        look(&scene).into_iter().find(|finding| finding.id == "dirty-group").unwrap().fix
+    };
+    for (class, driver) in [("010802", "nvme"), ("020000", "igb"), ("0c0330", "xhci_hcd")] {
+        assert!(!fix(class, driver).contains("unbind"), "{class}");
+    }
+    assert!(
+        fix("040300", "snd_hda_intel").contains("echo 0000:02:00.0 > /sys/bus/pci/devices/0000:02:00.0/driver/unbind")
+    );
+    // The override patch is named only to say why not.
+    assert!(fix("040300", "snd_hda_intel").contains("not advised: the kernel patch behind pcie_acs_override"));
+}
+
+#[test]
+fn each_distribution_has_its_own_words() {
+    let fix = |release: &str, kernel: &str, files: &[&str]| {
+        let mut scene = scene::geforce();
+        scene.tree.remove("/sys/class/iommu/dmar0");
+        scene.boot_with("quiet").file("/etc/os-release", release).file("/proc/sys/kernel/osrelease", kernel);
+        for path in files {
+            scene.file(path, "x");
+        }
+        look(&scene).into_iter().find(|finding| finding.id == "iommu-not-enabled").unwrap().fix
+    };
+    assert!(fix("ID=debian\nVERSION_ID=\"12\"\n", "6.1.0-56-amd64", &[]).contains("update-grub"));
+    assert!(
+        fix("ID=fedora\nVERSION_ID=41\n", "6.11.4-301.fc41.x86_64", &[])
+            .contains("grubby --update-kernel=ALL --args=\"intel_iommu=on iommu=pt\"")
+    );
+    assert!(fix("ID=arch\n", "6.12.1-arch1-1", &[]).contains("grub-mkconfig -o /boot/grub/grub.cfg"));
+    assert!(fix("ID=opensuse-tumbleweed\n", "6.11.8-1-default", &[]).contains("grub2-mkconfig"));
+    assert!(
+        fix("ID=debian\nVERSION_ID=\"12\"\n", "6.8.12-4-pve", &["/etc/kernel/proxmox-boot-uuids"])
+            .contains("proxmox-boot-tool refresh")
+    );
+    assert!(fix("ID=unheard-of\n", "6.1", &[]).contains("in your boot loader"));
+}
+
+#[test]
+fn firmware_that_is_not_free_is_made_available_first() {
+    let fix = |sources: &str, lists: &str| {
+        let mut scene = scene::card("1002:73bf", "030000", "");
+        scene.tree.prints(
+            &["modinfo", "-F", "firmware", "amdgpu"],
+            "amdgpu/sienna_cichlid_pfp.bin\namdgpu/sienna_cichlid_ta.bin\n",
+        );
+        scene.file(sources, lists).tree.folder("/lib/firmware");
+        let found = look(&scene).into_iter().find(|finding| finding.id == "firmware-missing").unwrap();
+        assert_eq!(found.severity, Severity::Error);
+        assert!(found.reason.contains("sienna_cichlid_pfp.bin") && !found.reason.contains("_ta.bin"));
+        found.fix
+    };
+    let old = fix("/etc/apt/sources.list", "deb http://deb.debian.org/debian bookworm main\n");
+    assert!(old.starts_with("sed -i '/^deb /s/ main\\b/& non-free-firmware/' /etc/apt/sources.list"), "{old}");
+    assert!(old.contains("apt-get install firmware-amd-graphics\nupdate-initramfs -u -k all\nreboot"), "{old}");
+    let new = fix(
+        "/etc/apt/sources.list.d/debian.sources",
+        "Types: deb\nURIs: http://deb.debian.org/debian\nComponents: main\n",
+    );
+    assert!(new.contains("/etc/apt/sources.list.d/debian.sources"), "{new}");
+    let done = fix("/etc/apt/sources.list", "deb http://deb.debian.org/debian bookworm main non-free-firmware\n");
+    assert!(done.starts_with("apt-get update"), "{done}");
+}
+
+#[test]
+fn windows_are_powers_of_two_in_mib() {
+    let mut scene = scene::a40();
+    let none = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
+    let mut need = |bars: &str| {
+        scene.of_card("resource", bars);
+        let inventory = read(&scene.tree);
+        let case = Case::new(&scene.tree, &inventory, &scene.options);
+        window::window_mib(&case, &inventory.gpus[0])
+    };
+    // 16 MiB of 32 bits do not count; 64 GiB alone fit into 64 GiB, with 32 MiB more they take twice that.
+    assert_eq!(
+        need(
+            "0x00000000f4000000 0x00000000f4ffffff 0x0000000000040200\n0x0000206000000000 0x0000206fffffffff 0x000000000014220c\n"
+        ),
+        65_536
+    );
+    assert_eq!(
+        need(&format!(
+            "{none}0x0000206000000000 0x0000206fffffffff 0x000000000014220c\n{none}0x0000207000000000 0x0000207001ffffff 0x000000000014220c\n"
+        )),
+        131_072
+    );
+}
