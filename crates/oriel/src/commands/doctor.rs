@@ -1,5 +1,6 @@
 //! `oriel doctor`: what works on this machine and what does not. Runs here, without a server.
 
+use super::gpu::paint::Paint;
 use crate::{
     cli::{Global, Json},
     failure::{Done, FAILED, Failure},
@@ -25,7 +26,7 @@ impl Doctor {
         if self.json.json {
             output::print_json(&json!({"findings": findings}))?;
         } else {
-            output::print(report(&findings).trim_end())?;
+            output::print(report(&findings, Paint::of_stdout()).trim_end())?;
         }
         // Warnings are for people to weigh; only errors keep desktops from working.
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
@@ -38,24 +39,38 @@ impl Doctor {
 /// Widest line of the report, in characters, where words allow it.
 const LINE_MAX: usize = 110;
 
-fn report(findings: &[Finding]) -> String {
+fn report(findings: &[Finding], paint: Paint) -> String {
+    format!("{}\n{}\n", entries(findings, paint), summary(findings))
+}
+
+/// Most pieces of evidence that are shown; all are in the JSON.
+const EVIDENCE_MAX: usize = 6;
+
+/// Good news in one line, bad news with what was seen, what to do and where it is written.
+pub fn entries(findings: &[Finding], paint: Paint) -> String {
     let mut text = String::new();
     let widest = findings.iter().map(|finding| finding.id.chars().count()).max().unwrap_or(0);
     for finding in findings {
-        let word = match finding.severity {
-            Severity::Ok => "ok",
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "ERROR",
+        let (word, painted) = match finding.severity {
+            Severity::Ok => ("ok", paint.good("ok")),
+            Severity::Note => ("note", "note".to_owned()),
+            Severity::Warning => ("warning", paint.bold("warning")),
+            Severity::Error => ("ERROR", paint.bad("ERROR")),
         };
         let start = format!("{word:8} {:widest$}  ", finding.id);
         let indent = " ".repeat(start.chars().count());
-        wrap(&mut text, &start, &indent, &finding.reason);
+        // What is painted has no width.
+        wrap(&mut text, &start, &indent, &finding.reason, |line| line.replacen(word, &painted, 1));
         if finding.severity == Severity::Ok {
             continue;
         }
-        for evidence in &finding.evidence {
-            writeln!(text, "{indent}saw   {}: {}", evidence.path, first_line(&evidence.content)).ok();
+        for evidence in finding.evidence.iter().take(EVIDENCE_MAX) {
+            let content = first_line(&evidence.content);
+            let colon = if content.is_empty() { "" } else { ": " };
+            writeln!(text, "{indent}saw   {}{colon}{content}", evidence.path).ok();
+        }
+        if finding.evidence.len() > EVIDENCE_MAX {
+            writeln!(text, "{indent}      and {} more", finding.evidence.len() - EVIDENCE_MAX).ok();
         }
         for line in finding.fix.lines() {
             writeln!(text, "{indent}fix   {line}").ok();
@@ -64,20 +79,29 @@ fn report(findings: &[Finding]) -> String {
             writeln!(text, "{indent}see   {}", finding.source).ok();
         }
     }
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    writeln!(text, "\n{}, {}", plural(errors, "error"), plural(warnings, "warning")).ok();
     text
 }
 
-/// Lines of at most [`LINE_MAX`] characters, the first behind `start`, the others behind `indent`.
-fn wrap(text: &mut String, start: &str, indent: &str, words: &str) {
+/// `2 errors, 1 warning`.
+pub fn summary(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
+}
+
+/// Lines of at most [`LINE_MAX`] characters, the first behind `start` and painted, the others behind `indent`.
+fn wrap(text: &mut String, start: &str, indent: &str, words: &str, paint: impl Fn(&str) -> String) {
     let mut line = start.to_owned();
     let mut fresh = true;
+    let mut first = true;
+    let mut put = |line: &str| {
+        let line = line.trim_end();
+        writeln!(text, "{}", if std::mem::take(&mut first) { paint(line) } else { line.to_owned() }).ok();
+    };
     for word in words.split_whitespace() {
         if !fresh && line.chars().count() + 1 + word.chars().count() > LINE_MAX {
-            writeln!(text, "{line}").ok();
+            put(&line);
             indent.clone_into(&mut line);
             fresh = true;
         }
@@ -87,7 +111,7 @@ fn wrap(text: &mut String, start: &str, indent: &str, words: &str) {
         line.push_str(word);
         fresh = false;
     }
-    writeln!(text, "{}", line.trim_end()).ok();
+    put(&line);
 }
 
 fn first_line(text: &str) -> &str {
@@ -111,7 +135,7 @@ mod tests {
             source: "https://example.org".into(),
         };
         let text =
-            report(&[finding("qemu-img", Severity::Ok, ""), finding("kvm", Severity::Warning, "modprobe kvm\nreboot")]);
+            report(&[finding("qemu-img", Severity::Ok, ""), finding("kvm", Severity::Warning, "modprobe kvm\nreboot")], Paint::off());
         insta::assert_snapshot!(text, @r"
         ok       qemu-img  it is so
         warning  kvm       it is so
@@ -123,7 +147,7 @@ mod tests {
         0 errors, 1 warning
         ");
         let long = Finding { reason: "many words ".repeat(20), ..finding("kvm", Severity::Ok, "") };
-        let text = report(&[long]);
+        let text = report(&[long], Paint::off());
         assert!(text.lines().all(|line| line.chars().count() <= LINE_MAX) && text.lines().count() > 3, "{text}");
     }
 }
