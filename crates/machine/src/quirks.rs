@@ -116,7 +116,7 @@ pub const QUIRKS: &[Quirk] = &[
         does: "shows the guest as many address bits as the host has",
         reason: "OVMF sizes its window after them, and a guest with 40 bits cannot reach beyond 1 TiB",
         source: "https://libvirt.org/formatdomain.html#cpu-model-and-topology",
-        applies: |case| case.x86_kvm() && case.passes_through() && case.host.address_bits.is_none(),
+        applies: |case| case.x86_kvm() && case.passes_through() && !case.narrow(),
     },
     Quirk {
         part: Part::NarrowIommu,
@@ -124,7 +124,7 @@ pub const QUIRKS: &[Quirk] = &[
         does: "shows the guest as few address bits as the IOMMU translates",
         reason: "QEMU cannot map what lies beyond them (vfio_container_dma_map … Invalid argument), and OVMF would put BARs there",
         source: IGD,
-        applies: |case| case.x86_kvm() && case.passes_through() && case.host.address_bits.is_some(),
+        applies: |case| case.x86_kvm() && case.narrow(),
     },
     Quirk {
         part: Part::NoBalloon,
@@ -330,6 +330,13 @@ impl<'a> Case<'a> {
 
     fn x86_kvm(&self) -> bool {
         self.kvm() && self.spec.arch == Arch::X86_64
+    }
+
+    /// The IOMMU translates for what is a function of its own, less far than the processor reaches. What a mediated device may
+    /// touch, its driver sees to.
+    fn narrow(&self) -> bool {
+        let function = |hold: &GpuHold| !matches!(hold.unit, GpuUnit::Mdev { .. });
+        self.host.address_bits.is_some() && self.passed_through().any(function)
     }
 
     fn uefi(&self) -> bool {

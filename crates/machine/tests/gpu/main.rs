@@ -159,6 +159,20 @@ pub(crate) fn examples() -> Vec<Example> {
         places(Vec::from([m60_card, card("07:00.0", "10de", "0300", &[])])),
     );
 
+    // The kernel's sample driver, whose display needs a render node that a machine in a machine does not have.
+    let sample = mdev("mbochs", "mbochs-large", "mbochs-large", 3);
+    let lab = Surroundings {
+        cards: Vec::from([Card::plain(address("mbochs"))]),
+        address_bits: Some(39),
+        efi_disk: Some(false),
+        ..Surroundings::default()
+    };
+    add(
+        "other_mdev_mbochs_from_a_bios_disk",
+        spec(ImageOs::Other, Vec::from([sample])),
+        Places { host: lab, ..places(Vec::new()) },
+    );
+
     let l40s = GpuHold {
         gpu: address("c1:00.0"),
         mode: GpuMode::Vgpu,
