@@ -4,8 +4,8 @@ use super::{Holder, Modes, Profile};
 use oriel_model::{GpuAddress, GpuMode, PciAddress};
 use serde::{Deserialize, Serialize};
 
-/// A display, 3D or processing controller (PCI class 03xx, 12xx), or a parent of mediated devices that is no PCI device. Virtual
-/// functions are not GPUs of their own: they are slices of their physical function.
+/// A display, 3D or processing controller (PCI class 03xx, 12xx), graphics on a processor's chip that render, or a parent of mediated
+/// devices that is no PCI device. Virtual functions are not GPUs of their own: they are slices of their physical function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gpu {
     pub address: GpuAddress,
@@ -45,6 +45,9 @@ pub struct Gpu {
     pub modes: Modes,
     /// What is carved out of it now.
     pub slices: Vec<Slice>,
+    /// Its folder in sysfs where neither the PCI bus nor the class of mediated parents has it; empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub device_path: String,
     /// Processes that have its device nodes open, as far as the reader may see them: through VFIO the machine that has it, else the
     /// host's own programs (`/dev/dri/…`). NVIDIA's `/dev/nvidia<n>` are left out: their numbers do not say which card.
     #[serde(default)]
@@ -61,6 +64,7 @@ impl Gpu {
     /// Its folder in sysfs.
     pub fn path(&self) -> String {
         match &self.address {
+            _ if !self.device_path.is_empty() => self.device_path.clone(),
             GpuAddress::Pci(address) => format!("/sys/bus/pci/devices/{address}"),
             GpuAddress::Device(name) => format!("/sys/class/mdev_bus/{name}"),
         }

@@ -64,18 +64,54 @@ fn blocker(pci: &Pci, member: PciAddress, gpus: &[PciAddress]) -> Option<Blocker
     }
     let function = pci.function(member);
     let kind = names::class(class);
-    let other_gpu = gpus.iter().find(|gpu| gpu.same_slot(member));
-    let reason = if let Some(other) = other_gpu {
-        format!(
-            "{kind} {member} of another GPU ({other}) shares the IOMMU group and `{driver}` holds it: the bridge above both has no ACS, \
-             so they can only be given away together; another slot may part them"
-        )
-    } else {
-        format!(
-            "{kind} {member} ({}) shares the IOMMU group and `{driver}` holds it for the host: VFIO takes a group only whole; \
-             move the card to a slot of another root port, or do without that device on the host",
+    let reason = match other_gpu(member, gpus) {
+        Some(other) => format!(
+            "{kind} {member} belongs to another GPU ({other}) and `{driver}` holds it; the bridge above both has no ACS, so both GPUs \
+             can only be given away together"
+        ),
+        None => format!(
+            "{kind} {member} ({}) is held for the host by `{driver}`, and VFIO takes a group only whole",
             function.name
-        )
+        ),
     };
     Some(Blocker { address: member, driver: Some(driver), class: function.class, name: function.name, reason })
+}
+
+/// The GPU, if any, to whose slot a function belongs.
+fn other_gpu(member: PciAddress, gpus: &[PciAddress]) -> Option<PciAddress> {
+    gpus.iter().copied().find(|gpu| gpu.same_slot(member))
+}
+
+/// Why a group cannot go to VFIO: one sentence for each other GPU in it, one for all the rest.
+pub(crate) fn reasons(group: &IommuGroup, gpus: &[PciAddress]) -> Vec<String> {
+    let mut by_gpu: BTreeMap<PciAddress, Vec<String>> = BTreeMap::new();
+    let mut rest = Vec::new();
+    for blocker in &group.blockers {
+        let driver = blocker.driver.as_deref().unwrap_or("nothing");
+        let words = format!("{} {} (`{driver}`)", names::class(&blocker.class), blocker.address);
+        match other_gpu(blocker.address, gpus) {
+            Some(gpu) => by_gpu.entry(gpu).or_default().push(words),
+            None => rest.push(words),
+        }
+    }
+    let mut reasons: Vec<String> = by_gpu
+        .iter()
+        .map(|(gpu, held)| {
+            format!(
+                "its IOMMU group {} has another GPU in it, {gpu}, and the host uses that: {}; both can only be given away together, \
+                 since the bridge above them has no ACS; another slot may part them",
+                group.id,
+                held.join(", ")
+            )
+        })
+        .collect();
+    if !rest.is_empty() {
+        reasons.push(format!(
+            "its IOMMU group {} has devices in it that the host uses: {}; VFIO takes a group only whole: move the card to a slot of \
+             another root port, or do without them on the host",
+            group.id,
+            rest.join(", ")
+        ));
+    }
+    reasons
 }

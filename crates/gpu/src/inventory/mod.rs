@@ -16,7 +16,7 @@
 //! groups   /sys/kernel/iommu_groups/N/devices/*
 //! slices   /sys/class/mdev_bus/* mdev_supported_types/*/{name,device_api,description,available_instances}
 //!          /sys/bus/mdev/devices/UUID→ {mdev_type→,driver→,iommu_group→,nvidia/vgpu_params}
-//! drivers  /sys/class/drm/{card*,renderD*}/device→ /sys/bus/pci/drivers/vfio-pci /sys/module/{vfio_pci,kvmgt,nvidia_vgpu_vfio}
+//! drivers  /sys/class/drm/{card*,renderD*}/device→ (below it driver→ where that is no PCI function) /sys/bus/pci/drivers/vfio-pci /sys/module/{vfio_pci,kvmgt,nvidia_vgpu_vfio}
 //!          /sys/module/nvidia/version /sys/module/i915/parameters/{enable_gvt,enable_guc}
 //!          /lib/modules/KERNEL/modules.{dep,builtin} (only where vfio-pci is not loaded)
 //!          /usr/share/nvidia/vgpu/vgpuConfig.xml
@@ -55,7 +55,7 @@ pub use whole::blocked;
 
 use crate::{GpuError, Sysfs, firmware};
 use oriel_model::{GpuAddress, GpuMode, PciAddress};
-use reader::{Reader, Seen};
+use reader::{MDEV_BUS, Reader, Seen};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,6 +132,7 @@ pub fn inventory(sysfs: &dyn Sysfs, options: &Options) -> Result<Inventory, GpuE
     let addresses = pci_gpus(&reader);
     let mut gpus: Vec<Gpu> = addresses.iter().map(|address| gpu(&reader, *address, &addresses)).collect();
     gpus.extend(made_up(&reader));
+    gpus.extend(on_chip(&reader));
     gpus.sort_by(|one, other| one.address.cmp(&other.address));
     Ok(Inventory { host: reader.host, gpus })
 }
@@ -157,20 +158,21 @@ fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
     let text = |name: &str| reader.sysfs.text(&format!("{}/{name}", seen.path));
     let subsystem_vendor_id = reader.pci.id(address, "subsystem_vendor");
     let slices = vgpu::read(reader, &seen);
-    let (vf, functions) = vf::read(reader, &seen);
+    let (vf, functions) = vf::read(reader, &seen, slices.vgpu.interface);
     let made: Vec<Slice> = slices.made.into_iter().chain(functions).collect();
     let modes = Modes {
-        whole: whole::read(reader, &seen, group.as_ref()),
+        whole: whole::read(reader, &seen, group.as_ref(), all),
         vgpu: slices.vgpu,
         vf,
-        shared: shared::read(reader, &seen),
+        shared: shared::read(&seen),
     };
     let revision = text("revision").unwrap_or_default().trim_start_matches("0x").to_owned();
     let numa_node = text("numa_node").and_then(|node| node.parse().ok()).filter(|_| reader.host.numa_nodes > 1);
     Gpu {
         address: GpuAddress::Pci(address),
         vendor: names::vendor(&seen.vendor_id),
-        board: names::board(&seen.vendor_id, &seen.device_id, &subsystem_vendor_id, &seen.subsystem_device_id),
+        board: names::board(&seen.vendor_id, &seen.device_id, &subsystem_vendor_id, &seen.subsystem_device_id)
+            .or_else(|| catalogue::board(&seen.vendor_id, &seen.device_id, &seen.subsystem_device_id)),
         revision: revision.clone(),
         driver_override: text("driver_override").filter(|name| !name.is_empty() && name != "(null)"),
         mode: mode(reader, &seen, &GpuAddress::Pci(address), &made, &modes),
@@ -192,7 +194,8 @@ fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
                 distribution: &reader.host.distribution,
             },
         ),
-        holders: holders(reader, &seen, &own),
+        holders: holders(reader, &seen),
+        device_path: String::new(),
         modes,
         slices: made,
         name: seen.title,
@@ -223,14 +226,14 @@ fn mode(reader: &Reader, gpu: &Seen, address: &GpuAddress, made: &[Slice], modes
         Some(GpuMode::Shared) if modes.shared.available => GpuMode::Shared,
         Some(GpuMode::Host) => GpuMode::Host,
         // A parent of slices that is nothing else has no other use.
-        _ if gpu.address.is_none() => GpuMode::Vgpu,
+        _ if gpu.is_made_up() => GpuMode::Vgpu,
         _ => GpuMode::Host,
     }
 }
 
-fn holders(reader: &Reader, gpu: &Seen, own: &[PciAddress]) -> Vec<Holder> {
+fn holders(reader: &Reader, gpu: &Seen) -> Vec<Holder> {
     let vfio = reader.vfio_nodes(&gpu.path, gpu.group);
-    let drm = own.iter().flat_map(|function| reader.drm(*function)).map(|name| format!("/dev/dri/{name}"));
+    let drm = gpu.nodes.iter().map(|name| format!("/dev/dri/{name}"));
     let mut holders: Vec<Holder> =
         vfio.into_iter().chain(drm).flat_map(|node| reader.holders().of(&node).to_vec()).collect();
     holders.sort();
@@ -240,49 +243,56 @@ fn holders(reader: &Reader, gpu: &Seen, own: &[PciAddress]) -> Vec<Holder> {
 
 /// Parents of mediated displays that are no PCI device: the kernel's sample drivers.
 fn made_up(reader: &Reader) -> Vec<Gpu> {
-    const BUS: &str = "/sys/class/mdev_bus";
-    let names = reader.sysfs.list(BUS).unwrap_or_default();
-    let others = names.into_iter().filter(|name| name.parse::<PciAddress>().is_err());
-    let parents = others.filter_map(|name| match name.parse::<GpuAddress>() {
-        Ok(address) => Some((address, name)),
-        Err(_) => None,
-    });
-    parents
-        .take(GPUS_MAX)
-        .filter_map(|(address, name)| parent(reader, address, &format!("{BUS}/{name}"), &name))
-        .collect()
+    let names = reader.sysfs.list(MDEV_BUS).unwrap_or_default();
+    let others = names.into_iter().filter(|name| name.parse::<PciAddress>().is_err()).take(GPUS_MAX);
+    let parent = |name: String| {
+        let address = name.parse::<GpuAddress>().ok()?;
+        let path = format!("{MDEV_BUS}/{name}");
+        let types = mdev::types(reader.sysfs, &path);
+        if !vgpu::displays(&types) {
+            return None;
+        }
+        // Types are called `<driver>-<type>`.
+        let driver = types.first().and_then(|one| one.id.split('-').next()).map(str::to_owned);
+        let title = format!("{name} (mediated displays of the kernel)");
+        Some(without_pci(reader, address, Seen { name, path, title, driver, ..Seen::default() }))
+    };
+    others.filter_map(parent).collect()
 }
 
-fn parent(reader: &Reader, address: GpuAddress, path: &str, name: &str) -> Option<Gpu> {
-    let types = mdev::types(reader.sysfs, path);
-    if !vgpu::displays(&types) {
-        return None;
+/// Graphics on a processor's chip that render: they are called by their driver's name.
+fn on_chip(reader: &Reader) -> Vec<Gpu> {
+    let mut gpus: Vec<Gpu> = Vec::new();
+    for drm in reader.platform().filter(|one| one.nodes.iter().any(|node| node.starts_with("renderD"))).take(GPUS_MAX) {
+        let Some(driver) = reader.sysfs.link_name(&format!("{}/driver", drm.path)) else { continue };
+        let same = gpus.iter().filter(|gpu| gpu.driver.as_deref() == Some(driver.as_str())).count();
+        let name = if same == 0 { driver.clone() } else { format!("{driver}-{}", same + 1) };
+        let Ok(address) = name.parse::<GpuAddress>() else { continue };
+        let seen = Seen {
+            name,
+            path: drm.path.clone(),
+            title: names::on_chip(&driver).to_owned(),
+            driver: Some(driver),
+            nodes: drm.nodes.clone(),
+            ..Seen::default()
+        };
+        gpus.push(without_pci(reader, address, seen));
     }
-    // Types are called `<driver>-<type>`.
-    let driver = types.first().and_then(|one| one.id.split('-').next()).map(str::to_owned);
-    let seen = Seen {
-        address: None,
-        name: name.to_owned(),
-        path: path.to_owned(),
-        title: format!("{name} (mediated displays of the kernel)"),
-        vendor_id: String::new(),
-        device_id: String::new(),
-        subsystem_device_id: String::new(),
-        class: String::new(),
-        driver: driver.clone(),
-        group: None,
-        total_vfs: 0,
-        functions: Vec::new(),
-    };
+    gpus
+}
+
+fn without_pci(reader: &Reader, address: GpuAddress, seen: Seen) -> Gpu {
     let slices = vgpu::read(reader, &seen);
     let modes = Modes {
-        whole: whole::read(reader, &seen, None),
+        whole: whole::read(reader, &seen, None, &[]),
+        vf: vf::read(reader, &seen, slices.vgpu.interface).0,
+        shared: shared::read(&seen),
         vgpu: slices.vgpu,
-        vf: vf::read(reader, &seen).0,
-        shared: shared::read(reader, &seen),
     };
-    Some(Gpu {
+    Gpu {
         mode: mode(reader, &seen, &address, &slices.made, &modes),
+        holders: holders(reader, &seen),
+        device_path: if seen.is_made_up() { String::new() } else { seen.path },
         address,
         vendor_id: String::new(),
         device_id: String::new(),
@@ -293,7 +303,7 @@ fn parent(reader: &Reader, address: GpuAddress, path: &str, name: &str) -> Optio
         name: seen.title,
         board: None,
         class: String::new(),
-        driver,
+        driver: seen.driver,
         driver_override: None,
         boot_vga: false,
         numa_node: None,
@@ -304,6 +314,5 @@ fn parent(reader: &Reader, address: GpuAddress, path: &str, name: &str) -> Optio
         firmware: Vec::new(),
         modes,
         slices: slices.made,
-        holders: Vec::new(),
-    })
+    }
 }

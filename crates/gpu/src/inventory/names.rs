@@ -79,6 +79,20 @@ pub fn class(class: &str) -> String {
     known.map_or_else(|| format!("device of class {class}"), |known| known.name().to_owned())
 }
 
+/// Graphics on a processor's chip by their driver.
+pub fn on_chip(driver: &str) -> &str {
+    match driver {
+        "v3d" | "vc4-drm" | "vc4_v3d" => "Broadcom VideoCore",
+        "panfrost" | "panthor" | "lima" => "Arm Mali",
+        "msm" | "msm_dpu" | "adreno" => "Qualcomm Adreno",
+        "etnaviv" | "etnaviv-gpu" => "Vivante",
+        "asahi" => "Apple graphics",
+        "powervr" | "pvr" => "Imagination PowerVR",
+        "tegra" | "gk20a" | "nvgpu" => "NVIDIA Tegra",
+        other => other,
+    }
+}
+
 /// The marketing name in a device's name: what stands in its last brackets.
 pub fn short(name: &str) -> &str {
     let inner = name.rfind('[').and_then(|start| name.get(start + 1..)).and_then(|rest| rest.split(']').next());

@@ -20,8 +20,7 @@ pub(crate) struct Reader<'a> {
     pub pci: Pci<'a>,
     pub groups: Groups<'a>,
     mdevs: BTreeMap<String, Vec<Mdev>>,
-    /// Names in `/sys/class/drm` by the function that they belong to.
-    drm: BTreeMap<String, Vec<String>>,
+    drm: Vec<Drm>,
     holders: OnceCell<Holders>,
     smi: OnceCell<Smi>,
     config: OnceCell<Option<Config>>,
@@ -29,6 +28,7 @@ pub(crate) struct Reader<'a> {
 }
 
 /// A GPU while it is being read.
+#[derive(Default)]
 pub(crate) struct Seen {
     /// `None` for what is no PCI device.
     pub address: Option<PciAddress>,
@@ -44,7 +44,19 @@ pub(crate) struct Seen {
     pub group: Option<u32>,
     pub total_vfs: u32,
     pub functions: Vec<VirtualFunction>,
+    /// Names in `/dev/dri`.
+    pub nodes: Vec<String>,
 }
+
+impl Seen {
+    /// A parent of mediated devices with no hardware below it.
+    pub fn is_made_up(&self) -> bool {
+        self.address.is_none() && self.path.starts_with(MDEV_BUS)
+    }
+}
+
+/// Where the kernel lists parents of mediated devices.
+pub(crate) const MDEV_BUS: &str = "/sys/class/mdev_bus";
 
 /// A virtual function and what NVIDIA's driver says on it.
 pub(crate) struct VirtualFunction {
@@ -81,8 +93,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Names of a function's nodes in `/dev/dri`, `card0` and `renderD128`.
-    pub fn drm(&self, address: PciAddress) -> &[String] {
-        self.drm.get(&address.to_string()).map_or(&[], Vec::as_slice)
+    pub fn nodes(&self, address: PciAddress) -> impl Iterator<Item = &str> {
+        let of_function = self.drm.iter().filter(move |one| one.function == Some(address));
+        of_function.flat_map(|one| &one.nodes).map(String::as_str)
+    }
+
+    /// Graphics that are no PCI function: parts of a processor's chip. Those that the kernel makes up are left out.
+    pub fn platform(&self) -> impl Iterator<Item = &Drm> {
+        self.drm
+            .iter()
+            .filter(|one| one.function.is_none() && !one.path.contains("/virtual/") && !one.path.ends_with("/vgem"))
     }
 
     pub fn holders(&self) -> &Holders {
@@ -140,6 +160,7 @@ impl<'a> Reader<'a> {
                 .and_then(|count| count.try_into().ok())
                 .unwrap_or(0),
             functions: functions.collect(),
+            nodes: self.nodes(address).map(str::to_owned).collect(),
             class: class.get(..4).unwrap_or(&class).to_owned(),
             vendor_id,
             device_id,
@@ -161,16 +182,33 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn drm(sysfs: &dyn Sysfs) -> BTreeMap<String, Vec<String>> {
-    let mut by_function: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// A graphics device that the kernel shows to programs.
+pub(crate) struct Drm {
+    /// The nearest PCI function above it: a virtio GPU's own device lies below its function.
+    pub function: Option<PciAddress>,
+    /// Its folder below `/sys/devices`.
+    pub path: String,
+    /// `card0`, `renderD128`.
+    pub nodes: Vec<String>,
+}
+
+fn drm(sysfs: &dyn Sysfs) -> Vec<Drm> {
+    let mut devices: BTreeMap<String, Drm> = BTreeMap::new();
     for name in sysfs.list("/sys/class/drm").unwrap_or_default() {
         // `card0-HDMI-A-1` is a connector, `version` a file.
-        let node = name.strip_prefix("card").or_else(|| name.strip_prefix("renderD"));
-        if node.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-            && let Some(function) = sysfs.link_name(&format!("/sys/class/drm/{name}/device"))
+        let number = name.strip_prefix("card").or_else(|| name.strip_prefix("renderD"));
+        if number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+            && let Some(path) = device(sysfs, &name)
         {
-            by_function.entry(function).or_default().push(name);
+            let function = path.rsplit('/').find_map(|part| part.parse().ok());
+            devices.entry(path.clone()).or_insert_with(|| Drm { function, path, nodes: Vec::new() }).nodes.push(name);
         }
     }
-    by_function
+    devices.into_values().collect()
+}
+
+/// Where a node's device lies. In a capture that has no more than the link, the link's last part will do.
+fn device(sysfs: &dyn Sysfs, name: &str) -> Option<String> {
+    let link = format!("/sys/class/drm/{name}/device");
+    sysfs.real_path(&link).ok().or_else(|| sysfs.link(&link).ok())
 }

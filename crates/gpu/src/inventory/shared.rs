@@ -1,23 +1,15 @@
 //! Mode `shared`: the host keeps the GPU and renders for machines with a virtio-gpu.
 
-use super::{
-    Shared,
-    reader::{Reader, Seen},
-};
+use super::{Shared, reader::Seen};
 
-pub(crate) fn read(reader: &Reader, gpu: &Seen) -> Shared {
-    let Some(address) = gpu.address else {
-        return Shared {
-            reasons: vec!["it renders nothing: its driver only makes slices".to_owned()],
-            ..Shared::default()
-        };
-    };
-    let node = reader.drm(address).iter().find(|name| name.starts_with("renderD"));
+pub(crate) fn read(gpu: &Seen) -> Shared {
+    let node = gpu.nodes.iter().find(|name| name.starts_with("renderD"));
     if let Some(node) = node {
         // The proprietary driver renders too, but virgl's EGL on it needs a helper that distributions do not have.
         return Shared { available: true, reasons: Vec::new(), render_node: Some(format!("/dev/dri/{node}")) };
     }
     let reason = match gpu.driver.as_deref() {
+        _ if gpu.is_made_up() => "it renders nothing: its driver only makes slices".to_owned(),
         None => "no driver of the host holds it, and rendering is done by the host's driver".to_owned(),
         Some(driver) if driver.starts_with("vfio") || driver == "pci-stub" => {
             format!("`{driver}` holds it for machines; the host's own driver must have it back first")

@@ -108,6 +108,11 @@ fn a_dirty_group_names_who_is_in_the_way() {
     assert_eq!(blockers, ["0000:02:00.0", "0000:03:00.0"]);
     assert!(group.blockers[0].reason.contains("`igb`") && group.blockers[1].reason.contains("another GPU"));
     assert!(!gpus[0].modes.whole.available && gpus[0].modes.whole.reasons.len() == 2);
+    let twice = &gpus[1].modes.whole.reasons;
+    assert!(
+        twice[0].contains("0000:01:00.0") && twice[1].contains("Ethernet controller 0000:02:00.0 (`igb`)"),
+        "{twice:?}"
+    );
 }
 
 #[test]
@@ -412,7 +417,7 @@ fn virtual_functions_of_amd_and_intel() {
 fn a_host_that_renders_may_share() {
     let mut tree = host();
     function(&mut tree, "0000:03:00.0", "1002:67df", "030000", "amdgpu", Some(3));
-    tree.link_to("/sys/class/drm/renderD128/device", "../../../0000:03:00.0")
+    tree.link_to("/sys/class/drm/renderD128/device", "../../../bus/pci/devices/0000:03:00.0")
         .link_to("/proc/9/fd/3", "/dev/dri/renderD128");
     tree.file("/proc/9/comm", "Xorg");
     let gpu = one(&tree);
@@ -421,6 +426,34 @@ fn a_host_that_renders_may_share() {
     let wanted = [(gpu.address.clone(), GpuMode::Shared)].into_iter().collect();
     let options = Options { wanted, ..Options::default() };
     assert_eq!(inventory(&tree, &options).unwrap().gpus[0].mode, GpuMode::Shared);
+}
+
+#[test]
+fn graphics_on_a_chip_may_be_shared() {
+    let mut tree = Tree::new();
+    let chip = "/sys/devices/platform/axi/1002000000.v3d";
+    tree.link_to("/sys/class/drm/renderD128", "../../devices/platform/axi/1002000000.v3d/drm/renderD128")
+        .link_to(&format!("{chip}/drm/renderD128/device"), "../../../1002000000.v3d")
+        .link_to(&format!("{chip}/driver"), "../../../../bus/platform/drivers/v3d")
+        // A display that only scans out, and one that the kernel makes up.
+        .link_to("/sys/class/drm/card1/device", "../../../devices/platform/axi/gpu")
+        .folder("/sys/devices/platform/axi/gpu")
+        .link_to("/sys/class/drm/renderD129/device", "../../../devices/platform/vgem")
+        .folder("/sys/devices/platform/vgem")
+        // A virtio GPU's node lies below its function.
+        .link_to("/sys/class/drm/renderD130/device", "../../../devices/pci0000:00/0000:00:03.0/virtio0")
+        .folder("/sys/devices/pci0000:00/0000:00:03.0/virtio0");
+    function(&mut tree, "0000:00:03.0", "1af4:1050", "038000", "virtio-pci", None);
+    let gpus = read(&tree).gpus;
+    assert_eq!(gpus.len(), 2);
+    assert_eq!(gpus[0].modes.shared.render_node.as_deref(), Some("/dev/dri/renderD130"));
+    let v3d = &gpus[1];
+    assert_eq!(
+        (v3d.address.to_string().as_str(), v3d.name.as_str(), v3d.path().as_str()),
+        ("v3d", "Broadcom VideoCore", chip)
+    );
+    assert_eq!(v3d.modes.shared.render_node.as_deref(), Some("/dev/dri/renderD128"));
+    assert!(v3d.modes.whole.reasons[0].contains("processor's chip") && v3d.mode == GpuMode::Host);
 }
 
 #[test]

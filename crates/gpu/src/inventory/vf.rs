@@ -1,13 +1,13 @@
 //! Mode `vf`: SR-IOV virtual functions of AMD's and Intel's cards.
 
 use super::{
-    Slice, SliceKind, Vf, catalogue, names,
+    Slice, SliceKind, Vf, VgpuInterface, catalogue, names,
     reader::{Reader, Seen},
 };
 
-pub(crate) fn read(reader: &Reader, gpu: &Seen) -> (Vf, Vec<Slice>) {
+pub(crate) fn read(reader: &Reader, gpu: &Seen, vgpu: Option<VgpuInterface>) -> (Vf, Vec<Slice>) {
     let enabled = gpu.functions.len() as u32;
-    let reasons = reasons(reader, gpu);
+    let reasons = reasons(reader, gpu, vgpu);
     let functions = gpu.functions.iter().map(|function| function.address).collect();
     let vf = Vf { available: reasons.is_empty(), reasons, total: gpu.total_vfs, enabled, functions };
     // NVIDIA's functions are not slices by themselves: a slice is made on one.
@@ -24,11 +24,18 @@ pub(crate) fn read(reader: &Reader, gpu: &Seen) -> (Vf, Vec<Slice>) {
     (vf, slices.collect())
 }
 
-fn reasons(reader: &Reader, gpu: &Seen) -> Vec<String> {
+fn reasons(reader: &Reader, gpu: &Seen, vgpu: Option<VgpuInterface>) -> Vec<String> {
     if gpu.address.is_none() {
         return vec!["it is no PCI device and has no virtual functions".to_owned()];
     }
     let mut reasons = match gpu.vendor_id.as_str() {
+        // Turing's cards have functions that no driver makes.
+        "10de" if gpu.total_vfs > 0 && vgpu == Some(VgpuInterface::Mdev) => {
+            return vec![
+                "NVIDIA's driver makes no virtual functions of this card; its slices are mediated devices (mode vgpu)"
+                    .to_owned(),
+            ];
+        }
         "10de" if gpu.total_vfs > 0 => {
             return vec!["NVIDIA's virtual functions carry its slices: they are the mode vgpu".to_owned()];
         }

@@ -1,17 +1,23 @@
 //! Mode `whole`: everything in the slot to one machine, through VFIO.
 
 use super::{
-    IommuGroup, Whole, names,
+    IommuGroup, Whole, group, names,
     reader::{Reader, Seen},
 };
+use oriel_model::PciAddress;
 
-pub(crate) fn read(reader: &Reader, gpu: &Seen, group: Option<&IommuGroup>) -> Whole {
+pub(crate) fn read(reader: &Reader, gpu: &Seen, group: Option<&IommuGroup>, gpus: &[PciAddress]) -> Whole {
     let reasons = if gpu.address.is_none() {
-        vec!["it is no PCI device: a driver of the kernel makes it up, and there is nothing to hand over".to_owned()]
+        let why = if gpu.is_made_up() {
+            "a driver of the kernel makes it up, and there is nothing to hand over"
+        } else {
+            "it is a part of the processor's chip, which VFIO does not hand over"
+        };
+        vec![format!("it is no PCI device: {why}")]
     } else {
         let mut reasons = match group {
             None => vec![without_group(reader, gpu)],
-            Some(group) => group.blockers.iter().map(|blocker| blocker.reason.clone()).collect(),
+            Some(group) => group::reasons(group, gpus),
         };
         reasons.extend(without_driver(reader));
         reasons

@@ -65,6 +65,16 @@ pub(crate) fn card(vendor_id: &str, device_id: &str, subsystem_device_id: &str) 
     exact.or_else(|| cards().find(|card| card.devices.contains(&device) && card.subsystems.is_empty()))
 }
 
+/// The card's name where its device id is that of several cards: A2 and A16 are one chip.
+pub(crate) fn board(vendor_id: &str, device_id: &str, subsystem_device_id: &str) -> Option<String> {
+    let found = card(vendor_id, device_id, subsystem_device_id)?;
+    let others = maxwell::CARDS
+        .iter()
+        .chain(later::CARDS)
+        .filter(|card| card.devices.iter().any(|id| found.devices.contains(id)));
+    (others.count() > 1).then(|| found.name.to_owned())
+}
+
 impl Card {
     /// Its types, ready to be corrected by what the host says.
     pub fn types(&self) -> Vec<Known> {

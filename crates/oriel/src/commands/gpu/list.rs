@@ -80,8 +80,11 @@ fn heading(inventory: &Inventory) -> String {
     format!("{}: {}", place(inventory), facts.join(", "))
 }
 
+/// The name that people know: of the board where the chip's name stands for several, and the vendor only once.
 pub(super) fn title(gpu: &Gpu) -> String {
-    format!("{} {}", gpu.vendor, names::short(&gpu.name)).trim().to_owned()
+    let chip = names::short(&gpu.name);
+    let name = gpu.board.as_deref().filter(|_| chip.contains('/')).unwrap_or(chip);
+    if name.starts_with(&gpu.vendor) { name.to_owned() } else { format!("{} {name}", gpu.vendor) }
 }
 
 fn row(gpu: &Gpu) -> [Cell; 8] {
