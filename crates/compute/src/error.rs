@@ -8,6 +8,8 @@ pub enum ComputeError {
     Unreachable { uri: String, reason: String },
     #[error("libvirt could not {action}: {reason}")]
     Libvirt { action: String, reason: String },
+    #[error("libvirt could not {action}: this host has no {what}; install it: apt-get install {package}")]
+    Lacking { action: String, what: &'static str, package: &'static str },
     #[error("there is no GPU {gpu} on host {host}; `oriel gpu list` shows what there is")]
     NoGpus { host: String, gpu: oriel_model::GpuAddress },
     /// Something about a GPU failed; the sentence says what.

@@ -85,10 +85,28 @@ fn base_label(capabilities: &str) -> Option<QemuUser> {
     Some(QemuUser { user: number(user)?, group: number(group)? })
 }
 
+/// What libvirt says when a program or a file that a machine needs is not there: its words, what it is, Debian's package.
+const LACKING: &[(&str, &str, &str)] = &[
+    ("Unable to find any firmware", "UEFI firmware for guests of this kind", "ovmf qemu-efi-aarch64"),
+    ("unable to find any master var store", "UEFI firmware for guests of this kind", "ovmf qemu-efi-aarch64"),
+    ("3d acceleration is not supported", "QEMU with OpenGL", "qemu-system-modules-opengl"),
+    ("Unable to find 'swtpm", "emulated TPM", "swtpm swtpm-tools"),
+];
+
 /// Gives libvirt's complaint a sentence.
 pub(super) fn failed(action: &str) -> impl FnOnce(Error) -> ComputeError {
     let action = action.to_owned();
-    move |error| ComputeError::Libvirt { action, reason: words(&error) }
+    move |error| complaint(action, words(&error))
+}
+
+fn complaint(action: String, reason: String) -> ComputeError {
+    match LACKING.iter().find(|(words, _, _)| reason.contains(words)) {
+        Some((_, what, package)) => {
+            tracing::warn!(reason, "Libvirt lacks something");
+            ComputeError::Lacking { action, what, package }
+        }
+        None => ComputeError::Libvirt { action, reason },
+    }
 }
 
 fn words(error: &Error) -> String {
@@ -112,6 +130,19 @@ pub(super) fn version_text(version: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn says_what_to_install() {
+        let error = complaint(
+            String::from("define the machine"),
+            String::from("operation failed: Unable to find any firmware to satisfy 'efi'"),
+        );
+        assert_eq!(
+            error.to_string(),
+            "libvirt could not define the machine: this host has no UEFI firmware for guests of this kind; install it: \
+             apt-get install ovmf qemu-efi-aarch64"
+        );
+    }
 
     #[test]
     fn reads_who_qemu_runs_as() {
