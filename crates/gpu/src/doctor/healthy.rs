@@ -36,8 +36,8 @@ pub(super) fn gpu(gpu: &Gpu, found: &mut Vec<Finding>) {
         return;
     }
     let mut facts = Vec::new();
-    if let Some(group) = &gpu.iommu_group {
-        facts.push(format!("IOMMU group {} is its own", group.id));
+    if let Some(group) = gpu.iommu_group.as_ref().filter(|group| group.viable) {
+        facts.push(format!("nothing that the host uses is in its IOMMU group {}", group.id));
     }
     if let Some(first) = gpu.reset_methods.first() {
         facts.push(format!("it can be reset ({first})"));

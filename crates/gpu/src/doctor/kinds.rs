@@ -101,6 +101,7 @@ pub const KINDS: &[Kind] = &[
     kind_of("guc-not-running", "GuC does not run", DRIVEN),
     kind_of("huc-not-running", "HuC does not run", DRIVEN),
     kind_of("guc-switched-off", "GuC was switched off", DRIVEN),
+    kind_of("microcode", "GuC, HuC and DMC run", DRIVEN),
     kind_of("dmc-not-loaded", "DMC is not loaded", DRIVEN),
     kind_of("qemu-without-gl", "QEMU without OpenGL", SHARED),
     kind_of("no-render-node", "no render node", SHARED),

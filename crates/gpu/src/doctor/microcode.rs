@@ -2,7 +2,7 @@
 
 use super::{
     case::{Case, intel},
-    draft::{note, warning},
+    draft::{note, ok, warning},
 };
 use crate::inventory::Gpu;
 use oriel_model::Finding;
@@ -60,7 +60,10 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
             "the helper of the video engine: without it low-power encoding and some decoding fall back to shaders or fail",
         ),
     ] {
-        let Some((path, text)) = info(case, gpu, file) else { continue };
+        let Some((path, text)) = info(case, gpu, file) else {
+            logged(case, gpu, id, role, loss, findings);
+            continue;
+        };
         let Some(word) = status(&text) else { continue };
         if word == "RUNNING" {
             continue;
@@ -100,6 +103,68 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         );
     }
     dmc(case, gpu, findings);
+    running(case, gpu, findings);
+}
+
+/// Without debugfs (it takes root) the kernel's log tells.
+fn logged(case: &Case<'_>, gpu: &Gpu, id: &'static str, role: &str, loss: &str, findings: &mut Vec<Finding>) {
+    let address = gpu.address.to_string();
+    // Words of `intel_uc.c` and `intel_uc_fw.c`.
+    let lines: Vec<&str> =
+        ["initialization failed", "load failed", "fetch failed", "authentication failed", "Failed to"]
+            .iter()
+            .flat_map(|words| case.logged(&[address.as_str(), role, words], 2))
+            .collect();
+    if lines.is_empty() {
+        return;
+    }
+    findings.push(
+        warning(id, &gpu.address)
+            .saw_all(lines.iter().map(|line| ("dmesg".to_owned(), (*line).to_owned())))
+            .because(format!("{role} did not start, as the kernel's log says. It is {loss}"))
+            .fix(format!(
+                "# see `firmware-missing` for the package, where it is a matter of the file; then:\n{}\nreboot",
+                case.system.initial_disk()
+            ))
+            .see(I915),
+    );
+}
+
+/// What runs, in one line, with what each is for: hardly anybody knows these names.
+fn running(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
+    let address = gpu.address.to_string();
+    let mut evidence = Vec::new();
+    let mut words = Vec::new();
+    for (file, role, is) in
+        [("guc_info", "GuC", "which schedules the GPU's work"), ("huc_info", "HuC", "which helps its video engine")]
+    {
+        if let Some((path, text)) = info(case, gpu, file) {
+            if status(&text).as_deref() == Some("RUNNING") {
+                evidence.push((path, "status: RUNNING".to_owned()));
+                words.push(format!("{role}, {is}"));
+            }
+        } else if let Some(line) = case.logged(&[address.as_str(), role], 8).into_iter().find(|line| {
+            line.contains("authenticated")
+                || line.contains("submission enabled")
+                || line.contains("firmware i915/") && line.contains("version")
+        }) {
+            evidence.push(("dmesg".to_owned(), line.to_owned()));
+            words.push(format!("{role}, {is}"));
+        }
+    }
+    if let Some(line) = case.logged(&[address.as_str(), "Finished loading DMC firmware"], 1).first() {
+        evidence.push(("dmesg".to_owned(), (*line).to_owned()));
+        words.push("DMC, which lets the display sleep".to_owned());
+    }
+    if words.is_empty() || findings.iter().any(|finding| finding.id.ends_with("-not-running")) {
+        return;
+    }
+    findings.push(
+        ok("microcode", &gpu.address)
+            .saw_all(evidence)
+            .because(format!("the GPU's own firmware runs: {}", words.join("; ")))
+            .see(I915),
+    );
 }
 
 fn dmc(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {

@@ -29,6 +29,10 @@ pub(super) fn host(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let has_device = devices.contains(&format!("\"{device}\""));
     let has_display = displays.as_deref().is_none_or(|text| text.lines().any(|line| line.trim() == "egl-headless"));
     if !has_device || !has_display {
+        // Debian and Ubuntu made a package of their own of these modules with QEMU 8.
+        let version = case.sysfs.command(&[program, "--version"]).unwrap_or_default();
+        let major = version.split("version ").nth(1).and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+        let old = major.is_some_and(|major| major < 8);
         let mut draft = warning_if(asked, "qemu-without-gl", HOST);
         if !has_device {
             draft = draft.saw(format!("{program} -device help"), format!("no {device}"));
@@ -43,7 +47,7 @@ pub(super) fn host(case: &Case<'_>, findings: &mut Vec<Finding>) {
             draft
                 .because("QEMU's modules for OpenGL are not installed: desktops cannot share the host's GPU and are drawn by the processor")
                 .fix(case.system.packages(
-                    "qemu-system-modules-opengl libvirglrenderer1   # Debian 12: from bookworm-backports, with qemu-system-x86",
+                    if old { "qemu-system-gui" } else { "qemu-system-modules-opengl" },
                     "qemu-ui-egl-headless qemu-device-display-virtio-gpu-gl qemu-device-display-virtio-vga-gl virglrenderer",
                     "qemu-ui-egl-headless qemu-hw-display-virtio-vga-gl qemu-hw-display-virtio-gpu-pci-gl virglrenderer",
                     "qemu-ui-opengl qemu-hw-display-virtio-vga virglrenderer0",

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::Args;
 use oriel_compute::DoctorOptions;
-use oriel_model::{Finding, Severity};
+use oriel_model::{Finding, FindingEvidence, Severity};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -22,7 +22,8 @@ impl Doctor {
     pub async fn run(self, global: &Global) -> Done {
         let config = global.config(None)?;
         let options = DoctorOptions { data: config.data(), uri: config.get("libvirt_uri").to_owned() };
-        let findings = oriel_compute::doctor(&options).await;
+        let mut findings = oriel_compute::doctor(&options).await;
+        findings.extend(gpus());
         if self.json.json {
             output::print_json(&json!({"findings": findings}))?;
         } else {
@@ -34,6 +35,31 @@ impl Doctor {
         }
         Ok(())
     }
+}
+
+/// The GPUs in one line; all about them is said by `oriel gpu doctor`.
+fn gpus() -> Option<Finding> {
+    let host = oriel_gpu::sysfs::Folder::host();
+    let options = oriel_gpu::inventory::Options { commands: false, ..super::gpu::options() };
+    let inventory = oriel_gpu::inventory(&host, &options).ok().filter(|inventory| !inventory.gpus.is_empty())?;
+    let found = oriel_gpu::doctor::doctor(&host, &inventory, &oriel_gpu::doctor::Options::default());
+    let names: Vec<String> = inventory.gpus.iter().map(|gpu| format!("{} {}", gpu.address, gpu.name)).collect();
+    let bad = found.iter().any(|finding| finding.severity == Severity::Error);
+    Some(Finding {
+        id: "gpus".to_owned(),
+        // What keeps a GPU from desktops keeps no desktop from running.
+        severity: if bad { Severity::Warning } else { Severity::Ok },
+        subject: "host".to_owned(),
+        evidence: vec![FindingEvidence { path: "/sys/bus/pci/devices".to_owned(), content: names.join("\n") }],
+        reason: format!(
+            "{} GPU{}: {}",
+            names.len(),
+            if names.len() == 1 { "" } else { "s" },
+            if bad { summary(&found) } else { "nothing keeps them from desktops".to_owned() }
+        ),
+        fix: if bad { "oriel gpu doctor".to_owned() } else { String::new() },
+        source: "https://docs.kernel.org/driver-api/vfio.html".to_owned(),
+    })
 }
 
 /// Widest line of the report, in characters, where words allow it.
@@ -121,7 +147,6 @@ fn first_line(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use oriel_model::FindingEvidence;
 
     #[test]
     fn good_news_is_one_line_and_bad_news_says_what_to_do() {
@@ -134,8 +159,10 @@ mod tests {
             fix: fix.into(),
             source: "https://example.org".into(),
         };
-        let text =
-            report(&[finding("qemu-img", Severity::Ok, ""), finding("kvm", Severity::Warning, "modprobe kvm\nreboot")], Paint::off());
+        let text = report(
+            &[finding("qemu-img", Severity::Ok, ""), finding("kvm", Severity::Warning, "modprobe kvm\nreboot")],
+            Paint::off(),
+        );
         insta::assert_snapshot!(text, @r"
         ok       qemu-img  it is so
         warning  kvm       it is so

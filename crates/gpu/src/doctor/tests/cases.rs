@@ -765,6 +765,16 @@ fn software() -> Vec<Case> {
             },
         ),
         case(
+            "microcode",
+            alder,
+            |s| {
+                s.file(GUC, "\tstatus: RUNNING\n").file(HUC, "\tstatus: RUNNING\n");
+            },
+            |s| {
+                s.file(GUC, "\tstatus: LOAD FAIL\n");
+            },
+        ),
+        case(
             "dmc-not-loaded",
             alder,
             |s| {

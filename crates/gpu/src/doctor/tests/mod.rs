@@ -211,3 +211,14 @@ fn windows_are_powers_of_two_in_mib() {
         131_072
     );
 }
+
+#[test]
+fn without_debugfs_the_log_tells_of_guc() {
+    let mut scene = scene::integrated("46a6", "i915");
+    scene.logs("i915 0000:00:02.0: [drm] GT0: GuC firmware i915/adlp_guc_70.bin version 70.5.1\ni915 0000:00:02.0: [drm] GT0: HuC: authenticated for all workloads\ni915 0000:00:02.0: [drm] Finished loading DMC firmware i915/adlp_dmc_ver2_16.bin (v2.16)\n");
+    let found = look(&scene);
+    let good = found.iter().find(|finding| finding.id == "microcode").unwrap();
+    assert_eq!(good.evidence.len(), 3, "{good:?}");
+    scene.logs("i915 0000:00:02.0: [drm] *ERROR* GT0: GuC initialization failed -ENOENT\n");
+    assert!(ids(&look(&scene)).contains(&"guc-not-running"));
+}

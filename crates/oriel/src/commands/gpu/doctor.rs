@@ -13,7 +13,9 @@ use oriel_model::{Finding, GpuAddress, GpuMode, Severity};
 use serde_json::json;
 
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 without errors (warnings are for people to weigh), 1 with errors, 2 wrong usage.")]
+#[command(
+    after_help = "Exit codes: 0 without errors (warnings are for people to weigh), 1 with errors, 2 wrong usage."
+)]
 pub struct Doctor {
     /// Only this GPU and its host; `41:00.0` will do for 0000:41:00.0
     address: Option<GpuAddress>,
@@ -76,20 +78,13 @@ fn report(inventory: &Inventory, findings: &[Finding], paint: Paint) -> String {
     let mut part = |subject: &str, title: &str| {
         let of: Vec<Finding> = findings.iter().filter(|finding| finding.subject == subject).cloned().collect();
         if !of.is_empty() {
-            parts.push(format!(
-                "{}  {}\n{}",
-                paint.bold(subject),
-                paint.bold(title),
-                entries(&of, paint).trim_end()
-            ));
+            parts.push(format!("{}  {}\n{}", paint.bold(subject), paint.bold(title), entries(&of, paint).trim_end()));
         }
     };
     let host = &inventory.host;
     let system = if host.distribution.pretty.is_empty() { "Linux" } else { host.distribution.pretty.as_str() };
-    let about: Vec<&str> = [host.name.as_str(), host.machine.as_str(), system]
-        .into_iter()
-        .filter(|words| !words.is_empty())
-        .collect();
+    let about: Vec<&str> =
+        [host.name.as_str(), host.machine.as_str(), system].into_iter().filter(|words| !words.is_empty()).collect();
     part("host", &format!("{}, kernel {}", about.join(", "), host.kernel));
     for gpu in &inventory.gpus {
         part(&gpu.address.to_string(), &list::title(gpu));
@@ -120,6 +115,16 @@ mod tests {
             .file(&format!("{card}/boot_vga"), "1");
         let inventory = oriel_gpu::inventory(&tree, &inventory::Options::default()).unwrap();
         let findings = doctor::doctor(&tree, &inventory, &doctor::Options::default());
-        insta::assert_snapshot!(report(&inventory, &findings, Paint::off()));
+        let text = report(&inventory, &findings, Paint::off());
+        let start = "host  oak, Debian GNU/Linux 12 (bookworm), kernel 6.1.0-56-amd64\nERROR    iommu-off-by-command-line  `intel_iommu=off` ";
+        assert!(text.starts_with(start), "{text}");
+        assert!(
+            text.contains(
+                "\n                                    fix   sed -i 's/ *\\bintel_iommu=off\\b//' /etc/default/grub"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("\n\n0000:01:00.0  NVIDIA GeForce GTX 1080\nnote     boot-vga  "), "{text}");
+        assert!(text.ends_with("\n\n1 error, 0 warnings"), "{text}");
     }
 }
