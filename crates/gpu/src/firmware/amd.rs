@@ -108,9 +108,13 @@ pub(super) fn chip(card: &Card<'_>) -> Option<Chip> {
 }
 
 /// What amdgpu can do without, or wants only of special boards or revisions: SR-IOV guests (`cap`), content protection (`ta`),
-/// a scheduler that it does not use (`mes` before GFX11, `mes1`), revisions of the power controller.
-fn optional(rest: &str) -> bool {
+/// a scheduler that it does not use (`mes` before GFX11), revisions of the power controller.
+fn optional(prefix: &str, rest: &str) -> bool {
     let tail = rest.trim_end_matches(".bin");
+    if prefix.starts_with("gc_11") || prefix.starts_with("gc_12") {
+        // GFX11 and later take all work through it.
+        return matches!(tail, "toc" | "imu_kicker" | "rlc_kicker" | "rlc_1") || tail.ends_with("_wks");
+    }
     matches!(
         tail,
         "cap"
@@ -136,7 +140,6 @@ fn optional(rest: &str) -> bool {
             | "kicker"
             | "rlc_1"
             | "dmcu"
-            | "gpu_info"
             | "sjt_mec"
             | "sjt_mec2"
             | "mec2_2"
@@ -159,7 +162,7 @@ pub(super) fn amdgpu(card: &Card<'_>, names: &[&str]) -> Vec<Firmware> {
             continue;
         };
         let (base, order) = match rest.strip_suffix("_2.bin") {
-            Some(base) if !rest.starts_with("mes") => (format!("{base}.bin"), 0),
+            Some(base) => (format!("{base}.bin"), 0),
             _ => (rest.to_owned(), 1),
         };
         let entry = purposes.entry(format!("{prefix} {base}")).or_default();
@@ -172,8 +175,9 @@ pub(super) fn amdgpu(card: &Card<'_>, names: &[&str]) -> Vec<Firmware> {
         .into_iter()
         .map(|(purpose, mut files)| {
             files.sort();
-            let rest = purpose.split_once(' ').map_or("", |(_, rest)| rest);
-            firmware("amdgpu", files.into_iter().map(|(_, name)| name).collect(), optional(rest))
+            let (prefix, rest) = purpose.split_once(' ').unwrap_or(("", &purpose));
+            let optional = optional(prefix, rest);
+            firmware("amdgpu", files.into_iter().map(|(_, name)| name).collect(), optional)
         })
         .collect()
 }
@@ -208,7 +212,7 @@ pub(super) fn radeon(card: &Card<'_>, names: &[&str]) -> Vec<Firmware> {
         .into_iter()
         .map(|(purpose, mut files)| {
             files.sort();
-            let skippable = optional(&purpose) || matches!(purpose.as_str(), "uvd.bin" | "vce.bin" | "smc.bin");
+            let skippable = optional("", &purpose) || matches!(purpose.as_str(), "uvd.bin" | "vce.bin" | "smc.bin");
             firmware("radeon", files.into_iter().map(|(_, name)| name).collect(), skippable)
         })
         .collect()

@@ -91,7 +91,10 @@ fn amd_chips_are_told_by_name() {
             (["amdgpu/polaris10_mc.bin".to_owned()].as_slice(), false),
         ]
     );
-    assert_eq!(ask(&tree, "1002", "7461", "Navi 32 [AMD Radeon PRO V710]", Some("amdgpu")).len(), 3);
+    let files = ask(&tree, "1002", "7461", "Navi 32 [AMD Radeon PRO V710]", Some("amdgpu"));
+    assert_eq!(files.len(), 3);
+    // Its scheduler is needed since GFX11.
+    assert!(files.iter().any(|file| file.alternatives == ["amdgpu/gc_11_0_3_mes1.bin"] && !file.optional));
     assert_eq!(ask(&tree, "1002", "15dd", "Raven Ridge", Some("amdgpu")).len(), 1);
     // amdgpu gave up, so that no driver holds the card: its files are still the question.
     assert_eq!(ask(&tree, "1002", "67df", "Ellesmere", None).len(), 3);
