@@ -13,8 +13,9 @@ pub enum Policy {
     /// was asked for until now tells (the module `waste`).
     #[default]
     Density,
-    /// As few neighbours on a card as possible, as long as that takes nothing from others: spreads over cards that already
-    /// serve the profile, and begins another only while more than `reserve_percent` of the group's cards are untouched.
+    /// As few neighbours on a card as possible, as long as that takes nothing from others: while more than `reserve_percent` of
+    /// the group's cards are untouched it spreads over cards that serve the profile and begins others; then it fills as
+    /// `density` does, so that cards become empty again.
     Performance { reserve_percent: u8 },
     /// These cards, in this order, and no others.
     Explicit(Vec<CardId>),
@@ -23,8 +24,8 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Untouched cards that `performance` leaves alone.
-    pub const RESERVE_PERCENT: u8 = 25;
+    /// Untouched cards below which `performance` stops spreading.
+    pub const RESERVE_PERCENT: u8 = 10;
 
     pub const fn performance() -> Self {
         Self::Performance { reserve_percent: Self::RESERVE_PERCENT }

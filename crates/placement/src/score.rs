@@ -180,14 +180,13 @@ impl Scorer<'_> {
         };
         let cost = (cost + crowd).min(0x7fff);
         Some(match self.policy {
-            Policy::Density => (fresh << 32) | (cost << 16) | free,
-            Policy::Performance { .. } => {
-                let held_back = if shape.may_open { 0 } else { fresh };
-                // To begin a card within what may be begun takes from nobody.
-                let cost = if fresh == 1 && shape.may_open { 0 } else { cost };
+            // To begin a card within what may be begun takes from nobody; beyond it, cards must empty again: as `density`.
+            Policy::Performance { .. } if shape.may_open => {
                 let load = if profile.mode == GpuMode::Shared { u64::from(card.weight.min(1000)) } else { 1000 - free };
-                (held_back << 32) | (cost << 16) | load
+                let cost = if fresh == 1 { 0 } else { cost };
+                (cost << 16) | load
             }
+            Policy::Density | Policy::Performance { .. } => (fresh << 32) | (cost << 16) | free,
             Policy::Explicit(_) => *self.order.get(&id)?,
             Policy::Baseline(Baseline::DepthFirst) => card.capacity(choice, profile, group),
             Policy::Baseline(Baseline::BreadthFirst) => 0xffff - card.capacity(choice, profile, group).min(0xffff),
