@@ -7,7 +7,7 @@ mod zoo;
 mod report;
 
 use flate2::read::GzDecoder;
-use oriel_gpu::{Sysfs, inventory::Options};
+use oriel_gpu::{Sysfs, inventory::Options, mode};
 use std::{fs, io::Read};
 
 /// What rebuilds `zoo/` from `descriptions/`.
@@ -70,5 +70,22 @@ fn doctor() {
         let inventory = oriel_gpu::inventory(&tree, &Options::default()).unwrap();
         let findings = oriel_gpu::doctor::doctor(&tree, &inventory, &oriel_gpu::doctor::Options::default());
         insta::assert_snapshot!(format!("doctor@{name}"), report::doctor(&findings));
+    }
+}
+
+#[test]
+fn plan() {
+    for name in zoo::names() {
+        let tree = zoo::build(&name);
+        let inventory = oriel_gpu::inventory(&tree, &Options::default()).unwrap();
+        let mut out = String::new();
+        for gpu in &inventory.gpus {
+            for wish in report::wishes(gpu) {
+                let plan = mode::plan(&tree, &inventory, &wish).unwrap();
+                assert!(plan.refused.is_empty() || plan.steps.is_empty(), "{name}: {wish:?} is refused and has steps");
+                report::plan(&mut out, &wish, &plan);
+            }
+        }
+        insta::assert_snapshot!(format!("plan@{name}"), out);
     }
 }

@@ -3,8 +3,9 @@
 use oriel_gpu::{
     Inventory,
     inventory::{Gpu, Profile},
+    mode::{Plan, Wish},
 };
-use oriel_model::Finding;
+use oriel_model::{Finding, GpuMode};
 use std::fmt::Write as _;
 
 pub fn list(inventory: &Inventory) -> String {
@@ -156,4 +157,46 @@ pub fn doctor(findings: &[Finding]) -> String {
         }
     }
     out
+}
+
+/// What an administrator asks of a card: every mode once, slices of 2 GiB where there are such.
+pub fn wishes(gpu: &Gpu) -> Vec<Wish> {
+    let to = |mode| Wish::new(gpu.address.clone(), mode);
+    let profiles = &gpu.modes.vgpu.profiles;
+    let slice = profiles.iter().find(|one| one.framebuffer_mib == 2048 && one.free > 0);
+    let mut wishes = vec![to(GpuMode::Whole)];
+    if let Some(slice) = slice.or_else(|| profiles.iter().find(|one| one.free > 0)).or(profiles.first()) {
+        wishes.push(to(GpuMode::Vgpu).profile(&slice.key).count(2));
+    }
+    if gpu.modes.vf.total > 0 {
+        wishes.push(to(GpuMode::Vf).count(3));
+    }
+    wishes.extend([to(GpuMode::Shared), to(GpuMode::Host)]);
+    wishes
+}
+
+pub fn plan(out: &mut String, wish: &Wish, plan: &Plan) {
+    let what = match (&wish.profile, wish.count) {
+        (Some(profile), Some(count)) => format!(" {count} × {profile}"),
+        (None, Some(count)) => format!(" {count}"),
+        _ => String::new(),
+    };
+    let _ = writeln!(out, "{} from {} to {}{what}", wish.gpu, plan.from.word(), wish.mode.word());
+    for refusal in &plan.refused {
+        let _ = writeln!(out, "  refused ({}): {}", refusal.code, refusal.reason);
+    }
+    for (name, yes) in [("a reboot", plan.needs_reboot), ("a drained card", plan.needs_drain)] {
+        if yes {
+            let _ = writeln!(out, "  needs {name}");
+        }
+    }
+    for stop in &plan.stops {
+        let _ = writeln!(out, "  stops: {stop}");
+    }
+    for step in &plan.steps {
+        let _ = writeln!(out, "  {}\n    $ {}", step.does, step.command);
+        if let Some(undo) = &step.undo {
+            let _ = writeln!(out, "    undo $ {undo}");
+        }
+    }
 }

@@ -113,6 +113,10 @@ fn modules(tree: &mut Tree, host: &Host) {
     for module in &host.modules {
         list += &format!("{module} 16384 0 - Live 0x0000000000000000\n");
         tree.folder(&format!("/sys/module/{module}"));
+        // A driver is there as soon as its module is, whether it holds a device or not.
+        if module == "vfio_pci" {
+            tree.folder("/sys/bus/pci/drivers/vfio-pci");
+        }
     }
     tree.file("/proc/modules", list);
     for (name, value) in &host.parameters {
