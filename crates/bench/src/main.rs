@@ -1,10 +1,12 @@
-//! Measures the gateway beside the same server asked directly, in one run, so that a number means the same on any machine.
+//! Measures the gateway beside the same server asked directly, in one run, so that a number means the same on any machine;
+//! and placement beside what others do ([`placement`]).
 //!
 //! The gateway runs in a process of its own (this program again, with `serve`), so that its memory and CPU time are its own:
 //! WebSocket in, protocol out, as in `oriel serve`. The server is a real Xtigervnc with a real xterm in it.
 
 mod case;
 mod direct;
+mod placement;
 mod process;
 mod serve;
 mod viewer;
@@ -34,6 +36,8 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Measures placement: the public trace openb, and desktops that come and go
+    Placement(placement::Options),
     /// The gateway's process (started by `gateway`)
     #[command(hide = true)]
     Serve {
@@ -49,6 +53,7 @@ async fn main() -> Result<()> {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match Arguments::parse().what {
         What::Serve { vnc } => serve::run(vnc).await,
+        What::Placement(options) => placement::run(&options),
         What::Gateway { case, seconds, json } => {
             let mut results = Vec::new();
             for case in case.map_or_else(|| Case::ALL.to_vec(), |case| vec![case]) {
