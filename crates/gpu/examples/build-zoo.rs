@@ -3,21 +3,15 @@
 #[path = "../tests/support/zoo/mod.rs"]
 mod zoo;
 
-use flate2::{Compression, GzBuilder};
-use std::{
-    fs,
-    io::{self, Write},
-};
+use oriel_gpu::capture;
+use std::{fs, io};
 
 fn main() -> io::Result<()> {
-    let folder = zoo::folder("zoo");
     for name in zoo::names() {
-        let archive = zoo::pack(&zoo::build(&name));
-        let mut file = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
-        file.write_all(&archive)?;
-        let file = file.finish()?;
-        println!("{name}: {} bytes, {} packed", archive.len(), file.len());
-        fs::write(folder.join(format!("{name}.tar.gz")), file)?;
+        let mut file = Vec::new();
+        capture::pack(&zoo::build(&name), &mut file)?;
+        println!("{name}: {} bytes", file.len());
+        fs::write(zoo::folder("zoo").join(format!("{name}.tar.gz")), file)?;
     }
     Ok(())
 }

@@ -23,7 +23,10 @@ mod slices;
 
 pub use description::Description;
 
-use oriel_gpu::sysfs::{Node, Tree};
+use oriel_gpu::{
+    capture::{self, Manifest},
+    sysfs::Tree,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -83,38 +86,12 @@ pub fn build(name: &str) -> Tree {
             None => tree.prints(&argv, output),
         };
     }
+    let manifest = Manifest {
+        format: capture::FORMAT,
+        made_by: format!("a description: {}", description.title),
+        kernel: description.host.kernel,
+        gpus: Vec::new(),
+    };
+    tree.file(capture::MANIFEST, serde_json::to_vec_pretty(&manifest).unwrap());
     tree
-}
-
-/// The archive's content before it is compressed: sorted, without times or owners, the same on every machine.
-pub fn pack(tree: &Tree) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (path, node) in tree.nodes() {
-        let name = path.trim_start_matches('/');
-        let mut header = tar::Header::new_gnu();
-        header.set_mtime(0);
-        header.set_uid(0);
-        header.set_gid(0);
-        match node {
-            Node::File(content) => {
-                header.set_entry_type(tar::EntryType::Regular);
-                header.set_mode(0o644);
-                header.set_size(content.len() as u64);
-                archive.append_data(&mut header, name, content.as_slice()).unwrap();
-            }
-            Node::Link(target) => {
-                header.set_entry_type(tar::EntryType::Symlink);
-                header.set_mode(0o777);
-                header.set_size(0);
-                archive.append_link(&mut header, name, target).unwrap();
-            }
-            Node::Folder => {
-                header.set_entry_type(tar::EntryType::Directory);
-                header.set_mode(0o755);
-                header.set_size(0);
-                archive.append_data(&mut header, format!("{name}/"), std::io::empty()).unwrap();
-            }
-        }
-    }
-    archive.into_inner().unwrap()
 }
