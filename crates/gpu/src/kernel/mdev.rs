@@ -81,7 +81,10 @@ impl State {
             };
             size.insert(kind, amount);
         }
-        let room = most.iter().map(|(kind, most)| most * size.get(kind).copied().unwrap_or(1)).max().unwrap_or(0);
+        let size_of = |kind: &String| size.get(kind).copied().unwrap_or(1);
+        let used: u64 = self.taken(parent).iter().map(|(kind, count)| count * size_of(kind)).sum();
+        let free = |kind: &String| self.tree.number(&format!("{folder}/{kind}/available_instances")).unwrap_or(0);
+        let room = used + most.keys().map(|kind| free(kind) * size_of(kind)).max().unwrap_or(0);
         self.pools.insert(parent.to_owned(), Pool { rule: rule.unwrap_or(Rule::Room(room)), most, size });
     }
 
@@ -104,43 +107,55 @@ impl State {
             Rule::Room(total) => {
                 let size = |kind: &str| pool.size.get(kind).copied().unwrap_or(1).max(1);
                 let used: u64 = taken.iter().map(|(kind, count)| size(kind) * count).sum();
-                (total.saturating_sub(used) / size(kind)).min(most)
+                total.saturating_sub(used) / size(kind)
             }
         }
     }
 
-    /// Writes what is left into every type of a parent, and of its siblings where the card decides.
+    /// Writes what is left into every type of a parent.
     pub(super) fn recount(&mut self, parent: &str) {
+        let used = self.used_on_card(parent);
+        self.recount_with(parent, used.as_deref());
+    }
+
+    fn recount_with(&mut self, parent: &str, used: Option<&[(String, u64)]>) {
         let folder = format!("{parent}/mdev_supported_types");
         for kind in self.tree.list(&folder).unwrap_or_default() {
-            let left = self.available(parent, &kind).min(self.card_allows(parent, &kind));
+            let left = self.left(parent, &kind, used);
             self.tree.file(&format!("{folder}/{kind}/available_instances"), format!("{left}\n"));
         }
     }
 
-    /// On a virtual function there is room for one, and the card's other functions decide which: all of one size, no more than
-    /// the card has memory for.
-    fn card_allows(&self, parent: &str, kind: &str) -> u64 {
-        let Ok(physical) = self.tree.real_path(&format!("{parent}/physfn")) else { return u64::MAX };
-        if !self.tree.list(&format!("{parent}/mdev_supported_types")).is_ok_and(|kinds| !kinds.is_empty()) {
+    fn left(&self, parent: &str, kind: &str, used: Option<&[(String, u64)]>) -> u64 {
+        let Some(used) = used else { return self.available(parent, kind) };
+        // On a virtual function there is room for one, and the card's other functions decide which: all of one size, no more
+        // than the card has memory for.
+        let size = self.size_of(parent, kind);
+        if used.iter().any(|(function, other)| function == parent || *other != size) {
             return 0;
         }
-        let size = |kind: &str| {
-            framebuffer_of_name(&self.text(&format!("{parent}/mdev_supported_types/{kind}/name"))).unwrap_or(0)
-        };
         let most = self.pools.get(parent).and_then(|pool| pool.most.get(kind)).copied().unwrap_or(0);
-        let mut used = 0;
-        for function in self.functions(&physical) {
-            let here: Vec<String> =
-                self.taken(&function).into_iter().filter(|(_, count)| *count > 0).map(|(kind, _)| kind).collect();
-            for other in here {
-                if function == parent || size(&other) != size(kind) {
-                    return 0;
-                }
-                used += 1;
+        most.saturating_sub(used.len() as u64).min(1)
+    }
+
+    fn size_of(&self, parent: &str, kind: &str) -> u64 {
+        framebuffer_of_name(&self.text(&format!("{parent}/mdev_supported_types/{kind}/name"))).unwrap_or(0)
+    }
+
+    /// What a card's functions carry, with sizes; `None` for a parent that is no virtual function.
+    fn used_on_card(&self, parent: &str) -> Option<Vec<(String, u64)>> {
+        let physical = self.tree.real_path(&format!("{parent}/physfn")).ok()?;
+        let mut used = Vec::new();
+        for uuid in self.tree.list(BUS).unwrap_or_default() {
+            let Ok(device) = self.tree.real_path(&format!("{BUS}/{uuid}")) else { continue };
+            let function = parent_of(&device).to_owned();
+            if self.tree.real_path(&format!("{function}/physfn")).is_ok_and(|other| other == physical) {
+                let kind = self.tree.link_name(&format!("{device}/mdev_type")).unwrap_or_default();
+                let size = self.size_of(&function, &kind);
+                used.push((function, size));
             }
         }
-        most.saturating_sub(used).min(1)
+        Some(used)
     }
 
     pub(super) fn create_mdev(&mut self, kind: &str, content: &str) -> io::Result<()> {
@@ -157,7 +172,7 @@ impl State {
         if !self.pools.contains_key(&parent) {
             self.learn_pool(&parent);
         }
-        if self.available(&parent, name_of(kind)).min(self.card_allows(&parent, name_of(kind))) == 0 {
+        if self.left(&parent, name_of(kind), self.used_on_card(&parent).as_deref()) == 0 {
             let counted = self.pools.get(&parent).is_some_and(|pool| matches!(pool.rule, Rule::Count(_)));
             return Err(error(if counted { EUSERS } else { ENOSPC }));
         }
@@ -179,11 +194,12 @@ impl State {
             Ok(physical) => self.functions(&physical),
             Err(_) => vec![parent.to_owned()],
         };
+        let used = self.used_on_card(parent);
         for sibling in siblings {
             if !self.pools.contains_key(&sibling) {
                 self.learn_pool(&sibling);
             }
-            self.recount(&sibling);
+            self.recount_with(&sibling, used.as_deref());
         }
     }
 

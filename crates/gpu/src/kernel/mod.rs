@@ -116,11 +116,15 @@ impl Kernel {
     /// A file that every virtual function of a GPU has, relative to the function's folder.
     #[must_use]
     pub fn function_file(self, gpu: &str, path: &str, content: &str) -> Self {
-        self.lock()
-            .templates
-            .entry(gpu.to_owned())
-            .or_default()
-            .push((path.to_owned(), Node::File(content.as_bytes().to_vec())));
+        {
+            let mut state = self.lock();
+            let files = state.templates.entry(gpu.to_owned()).or_default();
+            files.retain(|(known, _)| known != path);
+            files.push((path.to_owned(), Node::File(content.as_bytes().to_vec())));
+            if path.ends_with("creatable_vgpu_types") {
+                state.know_types(gpu, content);
+            }
+        }
         self
     }
 
@@ -367,12 +371,12 @@ impl State {
                 self.tree.remove(&format!("/sys/module/{}", module.replace('-', "_")));
                 Ok(())
             }
-            ("modprobe", [module, ..]) => {
+            ("modprobe", [module, parameters @ ..]) => {
                 self.tree.folder(&format!("/sys/module/{}", module.replace('-', "_")));
                 if pci::is_vfio(module) || self.native.values().any(|driver| driver == module) {
                     self.driver_folder(module);
                 }
-                self.module_loaded(module);
+                self.module_loaded(module, parameters);
                 Ok(())
             }
             ("sriov-manage", ["-e", address]) => self.sriov_manage(address, true),

@@ -6,7 +6,7 @@ use super::{
     error, name_of, parent_of,
 };
 use crate::{
-    mode::{framebuffer_of_name, is_mig_name},
+    mode::{framebuffer_of_name, is_mig_name, nvidia as smi},
     sysfs::{Node, Sysfs, command_file},
 };
 use std::{collections::BTreeMap, io};
@@ -52,7 +52,12 @@ impl State {
             if self.text(&format!("{device}/vendor")) != "0x10de" || self.tree.exists(&format!("{device}/physfn")) {
                 continue;
             }
-            let mut card = Card::default();
+            let mut card = Card {
+                mixed: smi::mixed(&self.tree, &address) == Some(true),
+                mig: smi::mig(&self.tree, &address) == Some(true),
+                instances: smi::instances(&self.tree, &address),
+                types: Vec::new(),
+            };
             let mut files = self.templates.get(&address).cloned().unwrap_or_default();
             for (path, node) in &mut files {
                 if let (true, Node::File(content)) = (path.ends_with("creatable_vgpu_types"), node) {
@@ -80,7 +85,6 @@ impl State {
     }
 
     /// NVIDIA's driver waits for ever where its lock was not taken.
-    #[expect(clippy::panic, reason = "the model of a hang: no test may pass over it")]
     pub(super) fn may_leave_nvidia(&mut self, driver: &str, address: &str) {
         let lock = format!("{PROC}/{address}/unbindLock");
         if driver != "nvidia" || self.tree.node(&lock).is_none() {
@@ -140,6 +144,16 @@ impl State {
             self.retype(&device);
         }
         Ok(())
+    }
+
+    /// All that the functions of a card can carry while it is empty.
+    pub(super) fn know_types(&mut self, address: &str, text: &str) {
+        if let Some(card) = self.cards.get_mut(address) {
+            card.types = type_lines(text);
+        }
+        if let Some(device) = self.device(address) {
+            self.retype(&device);
+        }
     }
 
     fn learn_types(&mut self, device: &str, address: &str) {
@@ -310,26 +324,5 @@ impl State {
             _ => return Err(fail(2, "Invalid combination of input arguments")),
         }
         Ok(())
-    }
-
-    /// A module that makes functions when it comes.
-    pub(super) fn module_loaded(&mut self, module: &str) {
-        if module != "gim" {
-            return;
-        }
-        let text = self.text("/etc/gim_config");
-        let count = text.lines().find_map(|line| line.strip_prefix("vf_num=")?.trim().parse::<u64>().ok()).unwrap_or(0);
-        for address in self.tree.list(DEVICES).unwrap_or_default() {
-            let Some(device) = self.device(&address) else { continue };
-            if self.native.get(&self.ids(&device)).map(String::as_str) != Some("gim")
-                || self.tree.exists(&format!("{device}/physfn"))
-            {
-                continue;
-            }
-            self.probe(&address).ok();
-            let total = self.tree.number(&format!("{device}/sriov_totalvfs")).unwrap_or(0);
-            let count = if count == 0 { total } else { count.min(total) };
-            self.make_functions(&device, count);
-        }
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn shape(sysfs: &dyn Sysfs) -> String {
         let mut line = format!("{address} driver={}", sysfs.link_name(&format!("{path}/driver")).unwrap_or_default());
         for name in ["driver_override", "sriov_numvfs", "sriov_drivers_autoprobe", "nvidia/current_vgpu_type"] {
             if let Some(text) = sysfs.text(&format!("{path}/{name}")) {
-                line.push_str(&format!(" {}={text}", name_of(name)));
+                line.extend([" ", name_of(name), "=", &text]);
             }
         }
         lines.push(line);
@@ -29,7 +29,10 @@ pub(super) fn shape(sysfs: &dyn Sysfs) -> String {
     }
     for line in sysfs.command(&["nvidia-smi", "mig", "-lgi"]).unwrap_or_default().lines() {
         if line.contains(" MIG ") {
-            lines.push(format!("mig {}", line.trim()));
+            lines.push(format!(
+                "mig {}",
+                line.split(" MIG ").nth(1).unwrap_or_default().split_whitespace().next().unwrap_or_default()
+            ));
         }
     }
     for name in sysfs.list("/etc/modprobe.d").unwrap_or_default() {

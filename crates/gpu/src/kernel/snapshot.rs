@@ -47,10 +47,11 @@ pub fn snapshot(sysfs: &dyn Sysfs) -> Tree {
             tree.link_to(&format!("{GROUPS}/{group}/devices/{address}"), real.clone());
         }
         for name in sysfs.list(&real).unwrap_or_default() {
-            if name == "physfn" || name.starts_with("virtfn") {
-                if let Ok(target) = sysfs.real_path(&format!("{real}/{name}")) {
-                    tree.link_to(&format!("{real}/{name}"), target);
-                }
+            let path = format!("{real}/{name}");
+            if (name == "physfn" || name.starts_with("virtfn"))
+                && let Ok(target) = sysfs.real_path(&path)
+            {
+                tree.link_to(&path, target);
             }
         }
     }

@@ -132,4 +132,34 @@ impl State {
         }
         self.tree.file(&format!("{device}/sriov_numvfs"), "0\n");
     }
+
+    /// gim makes functions when it is loaded: as its parameter says, or its options, or its configuration.
+    pub(super) fn module_loaded(&mut self, module: &str, parameters: &[&str]) {
+        if module != "gim" {
+            return;
+        }
+        let numbers = |text: &str| -> Option<Vec<u64>> {
+            let (_, rest) = text.split_once("vf_num=")?;
+            rest.split_whitespace().next()?.split(',').map(|number| number.parse().ok()).collect()
+        };
+        let counts = numbers(&parameters.join(" "))
+            .or_else(|| numbers(&self.text("/etc/modprobe.d/oriel-gim.conf")))
+            .or_else(|| numbers(&self.text("/etc/gim_config")))
+            .unwrap_or_default();
+        let mut number = 0;
+        for address in self.tree.list(DEVICES).unwrap_or_default() {
+            let Some(device) = self.device(&address) else { continue };
+            let is_ours = self.native.get(&self.ids(&device)).is_some_and(|driver| driver == "gim");
+            let total = self.tree.number(&format!("{device}/sriov_totalvfs")).unwrap_or(0);
+            if !is_ours || total == 0 || self.probe(&address).is_err() {
+                continue;
+            }
+            if self.driver(&device).as_deref() == Some("gim") {
+                // 0, and what is not said, is as many as there can be.
+                let count = counts.get(number).or(counts.last()).copied().filter(|count| *count > 0).unwrap_or(total);
+                self.make_functions(&device, count.min(total));
+                number += 1;
+            }
+        }
+    }
 }

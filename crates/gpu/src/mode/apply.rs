@@ -5,7 +5,7 @@ use super::{
     effect::Seen,
     explain,
     journal::{Journal, Phase},
-    usage,
+    nvidia, usage,
 };
 use crate::Sysfs;
 use oriel_model::GpuAddress;
@@ -127,7 +127,7 @@ pub fn apply(
 }
 
 /// The last two things after the last step.
-pub(crate) fn finish(state: &StateFolder, mut journal: Journal<'_>) -> Result<(), StateError> {
+pub(crate) fn finish(state: &StateFolder, mut journal: Journal) -> Result<(), StateError> {
     journal.phase(Phase::Done)?;
     state.remember(&journal.record.plan.wish())?;
     journal.end()
@@ -138,6 +138,7 @@ pub(crate) fn take(sysfs: &dyn Sysfs, action: &Action) -> Result<(), String> {
     if let Some(why) = usage::blocked(sysfs, action) {
         return Err(why);
     }
+    let_nvidia_go(sysfs, action)?;
     let done = match action {
         Action::Write { path, content } => sysfs.write(path, content.as_bytes()),
         Action::Run { argv } => {
@@ -154,7 +155,10 @@ pub(crate) fn take(sysfs: &dyn Sysfs, action: &Action) -> Result<(), String> {
         match effect::seen(sysfs, action) {
             Seen::Done | Seen::Unknown => return Ok(()),
             Seen::Not(instead) if waited.as_millis() >= u128::from(limit_ms) => {
-                return Err(format!("the host took it without effect: {instead}"));
+                return Err(match action {
+                    Action::Wait { limit_ms, .. } => format!("{instead} after {} seconds", limit_ms / 1000),
+                    _ => format!("the host took it without effect: {instead}"),
+                });
             }
             Seen::Not(_) => {
                 sysfs.pause(POLL);
@@ -164,10 +168,30 @@ pub(crate) fn take(sysfs: &dyn Sysfs, action: &Action) -> Result<(), String> {
     }
 }
 
+/// NVIDIA's driver must be asked before a GPU is taken from it, or the kernel waits for ever; on the way back, too.
+fn let_nvidia_go(sysfs: &dyn Sysfs, action: &Action) -> Result<(), String> {
+    let Action::Write { path, content } = action else { return Ok(()) };
+    let address = content.trim();
+    let lock = nvidia::unbind_lock(address);
+    let driver = || sysfs.link_name(&format!("{}/{address}/driver", super::DEVICES));
+    if !path.ends_with("/unbind") || !sysfs.exists(&lock) || driver().as_deref() != Some("nvidia") {
+        return Ok(());
+    }
+    let ask = Action::Write { path: lock.clone(), content: "1".to_owned() };
+    if effect::seen(sysfs, &ask) == Seen::Done {
+        return Ok(());
+    }
+    sysfs.write(&lock, b"1").map_err(|error| explain(&ask, &error))?;
+    match effect::seen(sysfs, &ask) {
+        Seen::Not(why) => Err(why),
+        _ => Ok(()),
+    }
+}
+
 /// Undoes the steps up to `from`, last first. Stops at the first that cannot be undone; the journal then stays.
 pub(crate) fn roll_back(
     sysfs: &dyn Sysfs,
-    journal: &mut Journal<'_>,
+    journal: &mut Journal,
     from: usize,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), String> {

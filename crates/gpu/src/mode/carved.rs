@@ -47,10 +47,7 @@ pub(crate) fn vendor_file(address: PciAddress) -> String {
 impl Carved {
     pub fn read(sysfs: &dyn Sysfs, gpu: &Gpu) -> Self {
         let path = gpu.path();
-        let functions: Vec<PciAddress> = (0..FUNCTIONS_MAX)
-            .map_while(|index| sysfs.link_name(&format!("{path}/virtfn{index}")))
-            .filter_map(|name| name.parse().ok())
-            .collect();
+        let functions = functions(sysfs, &path);
         let vendor = functions
             .iter()
             .filter_map(|address| Some(Vendor { address: *address, type_id: sysfs.number(&vendor_file(*address))? }))
@@ -59,6 +56,14 @@ impl Carved {
         parents.extend(functions.iter().map(|address| folder(*address)));
         Self { mdevs: mdevs(sysfs, &parents), functions, vendor }
     }
+}
+
+/// The virtual functions of a physical one, in order.
+pub(crate) fn functions(sysfs: &dyn Sysfs, path: &str) -> Vec<PciAddress> {
+    (0..FUNCTIONS_MAX)
+        .map_while(|index| sysfs.link_name(&format!("{path}/virtfn{index}")))
+        .filter_map(|name| name.parse().ok())
+        .collect()
 }
 
 /// The mediated devices whose parent is one of those folders.

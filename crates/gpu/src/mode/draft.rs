@@ -22,6 +22,8 @@ pub(crate) struct Draft<'a> {
     pub refused: Vec<Refusal>,
     pub needs_reboot: bool,
     pub needs_drain: bool,
+    /// A driver that an earlier step unloads: nothing is bound to it after that.
+    pub unloaded: Option<&'static str>,
 }
 
 /// An action as a shell would do it.
@@ -60,6 +62,7 @@ impl<'a> Draft<'a> {
             refused: Vec::new(),
             needs_reboot: false,
             needs_drain: false,
+            unloaded: None,
         }
     }
 
@@ -123,7 +126,8 @@ impl<'a> Draft<'a> {
 
     /// The driver that a function has now.
     pub fn driver(&self, address: PciAddress) -> Option<String> {
-        self.sysfs.link_name(&format!("{}/{address}/driver", super::DEVICES))
+        let driver = self.sysfs.link_name(&format!("{}/{address}/driver", super::DEVICES))?;
+        (self.unloaded != Some(driver.as_str())).then_some(driver)
     }
 
     /// The only driver that may bind, if one is named.

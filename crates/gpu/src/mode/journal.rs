@@ -34,8 +34,7 @@ pub(crate) struct Record {
 }
 
 /// The journal of one switch.
-pub(crate) struct Journal<'a> {
-    state: &'a StateFolder,
+pub(crate) struct Journal {
     path: PathBuf,
     pub record: Record,
 }
@@ -44,17 +43,17 @@ pub(crate) fn boot(sysfs: &dyn Sysfs) -> String {
     sysfs.text("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
-impl<'a> Journal<'a> {
-    pub fn begin(sysfs: &dyn Sysfs, state: &'a StateFolder, plan: &Plan) -> Result<Self, StateError> {
+impl Journal {
+    pub fn begin(sysfs: &dyn Sysfs, state: &StateFolder, plan: &Plan) -> Result<Self, StateError> {
         let record = Record { boot: boot(sysfs), phase: Phase::Ready(0), plan: plan.clone() };
-        let journal = Self { state, path: state.journal_path(&plan.gpu), record };
+        let journal = Self { path: state.journal_path(&plan.gpu), record };
         journal.write()?;
         Ok(journal)
     }
 
     /// What a killed program left.
-    pub fn read(state: &'a StateFolder, path: &Path) -> Result<Option<Self>, StateError> {
-        Ok(state::read(path)?.map(|record| Self { state, path: path.to_owned(), record }))
+    pub fn read(path: &Path) -> Result<Option<Self>, StateError> {
+        Ok(state::read(path)?.map(|record| Self { path: path.to_owned(), record }))
     }
 
     pub fn phase(&mut self, phase: Phase) -> Result<(), StateError> {
@@ -63,10 +62,10 @@ impl<'a> Journal<'a> {
     }
 
     fn write(&self) -> Result<(), StateError> {
-        self.state.replace(&self.path, &self.record)
+        StateFolder::replace(&self.path, &self.record)
     }
 
     pub fn end(self) -> Result<(), StateError> {
-        self.state.remove(&self.path)
+        StateFolder::remove(&self.path)
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn enter(draft: &mut Draft<'_>, own: PciAddress, key: &str, count: u3
         return false;
     }
     native::clear_vgpus(draft);
-    destroy(draft, &address, &have);
+    destroy(draft, own);
     if !draft.carved.functions.is_empty() {
         native::clear_functions(draft);
     }
@@ -76,8 +76,11 @@ pub(super) fn enter(draft: &mut Draft<'_>, own: PciAddress, key: &str, count: u3
     true
 }
 
-fn destroy(draft: &mut Draft<'_>, address: &str, have: &[String]) {
-    if have.is_empty() {
+/// Destroys the GPU instances: before the functions go, or undoing could not bring them back in order.
+pub(super) fn destroy(draft: &mut Draft<'_>, own: PciAddress) {
+    let address = &own.to_string();
+    let have = nvidia::instances(draft.sysfs, address);
+    if have.is_empty() || draft.driver(own).as_deref() != Some("nvidia") {
         return;
     }
     draft.needs_drain = true;
@@ -95,10 +98,6 @@ pub(super) fn leave(draft: &mut Draft<'_>) {
     let address = own.to_string();
     if draft.driver(own).as_deref() != Some("nvidia") || nvidia::mig(draft.sysfs, &address) != Some(true) {
         return;
-    }
-    // Taking the functions away has destroyed the instances already.
-    if draft.carved.functions.is_empty() {
-        destroy(draft, &address, &nvidia::instances(draft.sysfs, &address));
     }
     draft.step(
         "switch MIG off",

@@ -31,13 +31,14 @@ pub(crate) mod carved;
 mod draft;
 mod effect;
 mod functions;
+mod gim;
 mod intel;
 mod journal;
 mod mark;
 mod mig;
 mod name;
 mod native;
-mod nvidia;
+pub(crate) mod nvidia;
 mod plan;
 mod planner;
 mod reapply;
@@ -58,7 +59,9 @@ pub use recover::{Recovered, RecoveryOutcome, recover};
 pub use state::{StateError, StateFolder};
 pub use wish::Wish;
 
+pub(crate) use apply::take;
 pub(crate) use name::{framebuffer_of_name, function_address, is_mig_name};
+pub(crate) use usage::Usage;
 pub(crate) use words::explain;
 
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";

@@ -3,8 +3,9 @@
 use super::{
     DEVICES, DRIVERS, MDEVS, Owner, carved,
     draft::{Draft, run, write},
-    holds_for_others, mig, nvidia, owner,
+    gim, holds_for_others, mig, nvidia, owner,
 };
+use oriel_model::PciAddress;
 
 pub(super) fn draft_host(draft: &mut Draft<'_>) {
     clear(draft);
@@ -32,6 +33,9 @@ pub(super) fn draft_shared(draft: &mut Draft<'_>) {
 pub(super) fn clear(draft: &mut Draft<'_>) {
     clear_slices(draft, |_| false);
     clear_vgpus(draft);
+    if let Some(own) = draft.gpu.address.pci() {
+        mig::destroy(draft, own);
+    }
     clear_functions(draft);
     mig::leave(draft);
 }
@@ -76,6 +80,25 @@ pub(super) fn free_vgpu(draft: &mut Draft<'_>, vendor: &carved::Vendor) {
     );
 }
 
+/// Takes functions from VFIO, so that undoing gives them back to it.
+pub(super) fn let_functions_go(draft: &mut Draft<'_>, functions: &[PciAddress]) {
+    for function in functions {
+        draft.idle(&carved::folder(*function), &function.to_string());
+        let Some(driver) = draft.driver(*function).filter(|driver| holds_for_others(driver)) else { continue };
+        draft.step(
+            format!("take {function} from {driver}"),
+            write(format!("{DRIVERS}/{driver}/unbind"), function.to_string()),
+            Some(write("/sys/bus/pci/drivers_probe", function.to_string())),
+        );
+        let only = format!("{}/driver_override", carved::folder(*function));
+        draft.step(
+            format!("let any driver have {function}"),
+            write(&only, "\n"),
+            Some(write(&only, format!("{driver}\n"))),
+        );
+    }
+}
+
 /// Takes all virtual functions away.
 pub(super) fn clear_functions(draft: &mut Draft<'_>) {
     let Some(own) = draft.gpu.address.pci() else { return };
@@ -103,19 +126,26 @@ pub(super) fn clear_functions(draft: &mut Draft<'_>) {
             Some(run([nvidia::SRIOV_MANAGE, "-e", &address])),
         );
     } else if driver == "gim" {
-        draft.stop("every other GPU that gim drives: the module serves all of them at once");
-        draft.step(
-            "unload AMD's host driver gim, and its virtual functions with it",
-            run(["modprobe", "-r", "gim"]),
-            Some(run(["modprobe", "gim"])),
-        );
+        gim::unload(draft);
     } else {
+        let functions = draft.carved.functions.clone();
+        let_functions_go(draft, &functions);
         let path = format!("{DEVICES}/{own}/sriov_numvfs");
+        // Whoever undoes this must make functions that no host driver takes, where none has them now.
+        let probe = format!("{DEVICES}/{own}/sriov_drivers_autoprobe");
+        let bare = |function: &PciAddress| draft.driver(*function).is_none_or(|driver| holds_for_others(&driver));
+        let keep_off = draft.sysfs.text(&probe).as_deref() == Some("1") && functions.iter().any(bare);
+        if keep_off {
+            draft.step("keep host drivers off its virtual functions", write(&probe, "0"), Some(write(&probe, "1")));
+        }
         draft.step(
             format!("take the {count} virtual functions of {own} away"),
             write(&path, "0"),
             Some(write(&path, count.to_string())),
         );
+        if keep_off || draft.sysfs.text(&probe).as_deref() == Some("0") {
+            draft.step("let drivers have virtual functions again", write(&probe, "1"), Some(write(&probe, "0")));
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub fn recover(sysfs: &dyn Sysfs, state: &StateFolder) -> Result<Vec<Recovered>,
 }
 
 fn recover_one(sysfs: &dyn Sysfs, state: &StateFolder, path: &Path) -> Result<Option<Recovered>, StateError> {
-    let Some(found) = Journal::read(state, path)? else { return Ok(None) };
+    let Some(found) = Journal::read(path)? else { return Ok(None) };
     let (gpu, to) = (found.record.plan.gpu.clone(), found.record.plan.to);
     let with = |outcome: RecoveryOutcome| Ok(Some(Recovered { gpu: gpu.clone(), to, outcome }));
     let _lock = match state.lock(&gpu) {
@@ -56,7 +56,7 @@ fn recover_one(sysfs: &dyn Sysfs, state: &StateFolder, path: &Path) -> Result<Op
         Err(error) => return Err(error),
     };
     // Its owner may have ended it between the look and the lock.
-    let Some(mut journal) = Journal::read(state, path)? else { return Ok(None) };
+    let Some(mut journal) = Journal::read(path)? else { return Ok(None) };
     if journal.record.boot != boot(sysfs) {
         keep_only_files(&mut journal.record);
     }

@@ -72,7 +72,7 @@ impl StateFolder {
         } else {
             modes.wishes.insert(wish.gpu.to_string(), wish.clone());
         }
-        self.replace(&self.path.join("modes.json"), &modes)
+        Self::replace(&self.path.join("modes.json"), &modes)
     }
 
     /// Forgets a GPU that is no more.
@@ -125,7 +125,7 @@ impl StateFolder {
     }
 
     /// Replaces a file as a whole: after a crash it is the old or the new one.
-    pub(crate) fn replace(&self, path: &Path, value: &impl Serialize) -> Result<(), StateError> {
+    pub(crate) fn replace(path: &Path, value: &impl Serialize) -> Result<(), StateError> {
         let act = || {
             let new = path.with_extension("new");
             let mut file = File::create(&new)?;
@@ -137,7 +137,7 @@ impl StateFolder {
         act().map_err(|source| cannot(path, source))
     }
 
-    pub(crate) fn remove(&self, path: &Path) -> Result<(), StateError> {
+    pub(crate) fn remove(path: &Path) -> Result<(), StateError> {
         let act = || {
             fs::remove_file(path)?;
             sync_folder(path)

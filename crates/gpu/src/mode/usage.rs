@@ -99,6 +99,12 @@ pub(crate) fn blocked(sysfs: &dyn Sysfs, action: &Action) -> Option<String> {
             }
             None
         }
+        Action::Run { argv } if argv.iter().map(String::as_str).eq(["modprobe", "-r", "gim"]) => {
+            let usage = Usage::read(sysfs);
+            let cards = sysfs.list("/sys/bus/pci/drivers/gim").unwrap_or_default();
+            let (what, who) = cards.iter().find_map(|card| usage.below(sysfs, &format!("{DEVICES}/{card}")))?;
+            held(&what, &who)
+        }
         Action::Run { argv } => {
             let address = argv.iter().find(|word| word.contains(':') && word.contains('.'))?;
             let takes = argv

@@ -35,7 +35,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
         draft.refuse("no-vgpu", format!("{} cannot be sliced: {reasons}", gpu.address));
         return;
     }
-    let Some(profile) = profile(draft) else { return };
+    let Ok(profile) = profile(draft) else { return };
     match interface(draft) {
         VgpuInterface::Mdev => on_gpu(draft, profile.as_ref()),
         VgpuInterface::MdevOnVf => on_functions(draft, profile.as_ref()),
@@ -43,22 +43,25 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     }
 }
 
-/// The profile that is meant, `Some(None)` when none was named; `None` when the plan was refused.
-fn profile(draft: &mut Draft<'_>) -> Option<Option<Profile>> {
+/// The plan says why.
+struct Refused;
+
+/// The profile that is meant, `None` when none was named.
+fn profile(draft: &mut Draft<'_>) -> Result<Option<Profile>, Refused> {
     let gpu = draft.gpu;
     let profiles = &gpu.modes.vgpu.profiles;
     let Some(key) = &draft.wish.profile else {
         if draft.wish.count.is_some() {
             draft.refuse("profile-needed", "a count of slices needs to know of which profile; name one with --profile");
-            return None;
+            return Err(Refused);
         }
-        return Some(None);
+        return Ok(None);
     };
     let Some(profile) = gpu.profile(key).cloned().or_else(|| mig_profile(draft, key)) else {
         let known: Vec<&str> = profiles.iter().map(|profile| profile.key.as_str()).collect();
         let known = if known.is_empty() { "none that can be told now".to_owned() } else { known.join(", ") };
         draft.refuse("no-such-profile", format!("{} has no profile `{key}`; it has {known}", gpu.address));
-        return None;
+        return Err(Refused);
     };
     let most = match (draft.wish.mixed, gpu.modes.vgpu.regime) {
         // Placement IDs of another regime say nothing.
@@ -67,9 +70,9 @@ fn profile(draft: &mut Draft<'_>) -> Option<Option<Profile>> {
     };
     if let Some(count) = draft.wish.count.filter(|count| most > 0 && *count > most) {
         draft.refuse("too-many", format!("{} holds at most {most} slices {}, not {count}", gpu.address, profile.key));
-        return None;
+        return Err(Refused);
     }
-    Some(Some(profile))
+    Ok(Some(profile))
 }
 
 /// While MIG is off its types are no profiles; the driver's catalogue has their numbers all the same.
@@ -100,6 +103,10 @@ fn mig_profile(draft: &Draft<'_>, key: &str) -> Option<Profile> {
 }
 
 fn interface(draft: &Draft<'_>) -> VgpuInterface {
+    // Up to Turing the GPU itself is the parent, also of cards that have an SR-IOV capability (T4).
+    if draft.is_nvidia() && draft.gpu.device_id.as_str() < "2000" {
+        return VgpuInterface::Mdev;
+    }
     if let Some(interface) = draft.gpu.modes.vgpu.interface {
         return interface;
     }
@@ -107,7 +114,7 @@ fn interface(draft: &Draft<'_>) -> VgpuInterface {
     if !draft.is_nvidia() || total == 0 {
         return VgpuInterface::Mdev;
     }
-    if !draft.carved.vendor.is_empty() { VgpuInterface::VendorVf } else { VgpuInterface::MdevOnVf }
+    if draft.carved.vendor.is_empty() { VgpuInterface::MdevOnVf } else { VgpuInterface::VendorVf }
 }
 
 /// The UUID of the n-th slice that this mode carves.
@@ -253,6 +260,7 @@ fn leave_mig(draft: &mut Draft<'_>, own: PciAddress) -> bool {
         return false;
     }
     native::clear_vgpus(draft);
+    mig::destroy(draft, own);
     native::clear_functions(draft);
     mig::leave(draft);
     draft.carved = carved::Carved::default();

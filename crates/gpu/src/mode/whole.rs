@@ -5,7 +5,7 @@
 use super::{
     DEVICES, DRIVERS,
     draft::{Draft, run, write},
-    is_vfio, native, nvidia,
+    gim, is_vfio, native, nvidia,
 };
 use crate::inventory::Function;
 use oriel_model::PciAddress;
@@ -24,6 +24,7 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
     for function in &todo {
         hand_over(draft, function);
     }
+    gim::load_for_others(draft);
     what_stops(draft, own, &todo);
 }
 
@@ -130,12 +131,12 @@ fn what_stops(draft: &mut Draft<'_>, own: PciAddress, functions: &[Function]) {
         let class = function.class.get(..2).unwrap_or_default();
         match (function.class.as_str(), driver.as_str()) {
             (_, "nvidia") => {
-                draft.stop(format!("CUDA, video encoding and drawing on {} on the host", function.address))
+                draft.stop(format!("CUDA, video encoding and drawing on {} on the host", function.address));
             }
             _ if is_vfio(&driver) => {}
             ("0403", _) => draft.stop("sound through this card's display outputs on the host"),
             _ if class == "0c" => {
-                draft.stop(format!("what is plugged into the card's USB-C port ({})", function.address))
+                draft.stop(format!("what is plugged into the card's USB-C port ({})", function.address));
             }
             _ if class == "03" || class == "12" => {
                 draft.stop(format!("drawing and computing with {} on the host ({driver})", function.address));

@@ -1,0 +1,108 @@
+//! Which unit of a GPU a desktop gets, once it is decided that it gets one of this GPU.
+
+use super::AssignError;
+use crate::{Sysfs, inventory::Profile};
+use crate::{
+    inventory::{Gpu, SliceKind, VgpuInterface},
+    mode::{carved, desktop_slice},
+};
+use oriel_model::{GpuAddress, GpuHold, GpuMode, GpuUnit, PciAddress};
+use uuid::Uuid;
+
+/// What placement has decided.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    pub mode: GpuMode,
+    /// The profile's key, for `vgpu`.
+    pub profile: Option<&'a str>,
+    pub desktop: Uuid,
+    /// Which of the desktop's units this is, counted from 0.
+    pub index: u32,
+    /// The card's slots that it takes, as placement says.
+    pub slots: Vec<u8>,
+    /// What is claimed already on this host, of any GPU.
+    pub taken: &'a [GpuHold],
+}
+
+/// Names the unit. Changes nothing; the same question has the same answer while `taken` is the same.
+///
+/// # Errors
+/// The card does not offer it, or every virtual function is taken.
+pub fn hold(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<GpuHold, AssignError> {
+    let not_ready = |why: String| AssignError::NotReady { gpu: gpu.address.clone(), mode: wanted.mode, why };
+    let unit = match wanted.mode {
+        GpuMode::Whole => GpuUnit::Whole { functions: gpu.functions.iter().map(|function| function.address).collect() },
+        GpuMode::Shared => {
+            let node = gpu.modes.shared.render_node.clone();
+            GpuUnit::Shared { render_node: node.ok_or_else(|| not_ready("it has no render node".to_owned()))? }
+        }
+        GpuMode::Vf => GpuUnit::Vf { address: free_function(sysfs, gpu, wanted)? },
+        GpuMode::Vgpu => vgpu(sysfs, gpu, wanted)?,
+        GpuMode::Host => return Err(not_ready("the host keeps it for itself".to_owned())),
+    };
+    Ok(GpuHold {
+        gpu: gpu.address.clone(),
+        mode: wanted.mode,
+        profile: wanted.profile.map(str::to_owned),
+        slots: wanted.slots.clone(),
+        unit,
+    })
+}
+
+fn vgpu(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<GpuUnit, AssignError> {
+    let not_ready = |why: String| AssignError::NotReady { gpu: gpu.address.clone(), mode: wanted.mode, why };
+    let key = wanted.profile.unwrap_or_default();
+    let profile: &Profile = gpu.profile(key).ok_or_else(|| not_ready(format!("it has no profile `{key}`")))?;
+    let uuid = desktop_slice(wanted.desktop, wanted.index);
+    // What was made before stays where it is.
+    let made = gpu.slices.iter().find(|slice| slice.kind == SliceKind::Mdev && slice.name == uuid.to_string());
+    if let Some(slice) = made {
+        let parent = slice.parent.map_or_else(|| gpu.address.clone(), GpuAddress::Pci);
+        return Ok(GpuUnit::Mdev { uuid, parent, type_id: profile.id.clone() });
+    }
+    match gpu.modes.vgpu.interface {
+        Some(VgpuInterface::MdevOnVf) => {
+            let parent = GpuAddress::Pci(free_function(sysfs, gpu, wanted)?);
+            Ok(GpuUnit::Mdev { uuid, parent, type_id: profile.id.clone() })
+        }
+        Some(VgpuInterface::VendorVf) => {
+            let number = profile.id.parse();
+            let type_id = number.map_err(|_| not_ready(format!("the driver's number of `{key}` is not known now")))?;
+            Ok(GpuUnit::VendorVf { address: free_function(sysfs, gpu, wanted)?, type_id })
+        }
+        _ => Ok(GpuUnit::Mdev { uuid, parent: gpu.address.clone(), type_id: profile.id.clone() }),
+    }
+}
+
+/// The first virtual function of the card that nobody claims and nothing is on.
+fn free_function(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<PciAddress, AssignError> {
+    let functions = carved::functions(sysfs, &gpu.path());
+    let claimed = |address: PciAddress| {
+        wanted.taken.iter().any(|hold| match &hold.unit {
+            GpuUnit::Mdev { parent, .. } => parent.pci() == Some(address),
+            GpuUnit::VendorVf { address: other, .. } | GpuUnit::Vf { address: other } => *other == address,
+            GpuUnit::Whole { .. } | GpuUnit::Shared { .. } => false,
+        })
+    };
+    let occupied = |address: PciAddress| {
+        gpu.slices.iter().any(|slice| match slice.kind {
+            SliceKind::Mdev => slice.parent == Some(address),
+            SliceKind::VendorVf => slice.name == address.to_string(),
+            SliceKind::Vf => slice.in_use && slice.name == address.to_string(),
+            SliceKind::MigInstance => false,
+        })
+    };
+    let free = functions.iter().copied().find(|address| !claimed(*address) && !occupied(*address));
+    free.ok_or_else(|| match functions.len() {
+        0 => AssignError::NotReady {
+            gpu: gpu.address.clone(),
+            mode: wanted.mode,
+            why: "it has no virtual functions now".to_owned(),
+        },
+        count => AssignError::NoRoom {
+            gpu: gpu.address.clone(),
+            what: wanted.profile.unwrap_or("a virtual function").to_owned(),
+            why: format!("all {count} virtual functions are taken"),
+        },
+    })
+}
