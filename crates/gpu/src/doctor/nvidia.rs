@@ -356,14 +356,14 @@ fn license(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         Some(have) => findings.push(
             warning("license-edition", &gpu.address)
                 .saw(&profile.key, format!("needs {need}, there is {have}"))
-                .because(format!("the profile {} needs an {need} licence and there is {have}: desktops start at full speed, and after some twenty minutes draw a few frames a second until they get one", profile.key))
+                .because(format!("the profile {} needs a licence of edition {need} and there is {have}: desktops start at full speed, and after some twenty minutes draw a few frames a second until they get one", profile.key))
                 .fix(format!("# get {need}, or choose a profile for {have}: {}", fitting(gpu, have)))
                 .see(LICENSING),
         ),
         None => findings.push(
             note("license-needed", &gpu.address)
                 .saw(&profile.key, format!("needs {need}"))
-                .because(format!("each desktop with {} takes an {need} licence from your licence server while it runs; the host itself needs none", profile.key))
+                .because(format!("each desktop with {} takes a licence of edition {need} from your licence server while it runs; the host itself needs none", profile.key))
                 .fix("# in the desktop: the client configuration token in /etc/nvidia/ClientConfigToken (Windows: C:\\Program Files\\NVIDIA Corporation\\vGPU Licensing\\ClientConfigToken)\n# which licence you have: oriel gpu doctor --license vWS")
                 .see(LICENSING),
         ),
