@@ -11,6 +11,7 @@ const PAGES = [
   ["/users", "Users", "jonas"],
   ["/sessions", "Sessions", "Mbit/s"],
   ["/operations", "Operations", "Installing packages"],
+  ["/gpus", "GPUs", "M60-2Q"],
   ["/host", "Host", "The data folder has 1.1 GiB left"],
   ["/account", "Password and tokens", "laptop"],
   ["/nowhere", "No such page", "There is nothing at this address"],
@@ -74,6 +75,7 @@ test("the lists of a house where nothing was made say how to begin", async () =>
   for (const [path, shows] of [
     ["/images", "No images yet"],
     ["/pools", "No pools yet"],
+    ["/gpus", "No GPU"],
     ["/sessions", "Nobody is connected"],
     ["/operations", "Nothing has been run yet"],
     ["/account", "No tokens"],

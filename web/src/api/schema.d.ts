@@ -212,6 +212,106 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/gpus": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All GPUs, and who holds them.
+     * @description Only admins may call it.
+     */
+    get: operations["list_gpus"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/gpus/{address}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One GPU.
+     * @description Only admins may call it.
+     */
+    get: operations["show_gpu"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/gpus/{address}/findings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What the doctor says of it.
+     * @description Only admins may call it.
+     */
+    get: operations["gpu_findings"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/gpus/{address}/mode": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Switch it to another mode; every step is verified, and undone when a later one fails.
+     * @description Only admins may call it.
+     */
+    post: operations["set_gpu_mode"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/gpus/{address}/plan": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * How it would be switched to another mode, or why it cannot be. Changes nothing.
+     * @description Only admins may call it.
+     */
+    post: operations["plan_gpu_mode"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/health": {
     parameters: {
       query?: never;
@@ -887,6 +987,175 @@ export interface components {
     FindingList: {
       findings: components["schemas"]["Finding"][];
     };
+    Gpu: {
+      /** @description `0000:41:00.0`. */
+      address: string;
+      boot_vga: boolean;
+      class: string;
+      device_id: string;
+      driver: string | null;
+      functions: components["schemas"]["GpuFunction"][];
+      holders: components["schemas"]["GpuHolder"][];
+      iommu_group: components["schemas"]["GpuIommuGroup"] | null;
+      /** @description How it is handed out now. */
+      mode: components["schemas"]["GpuMode"];
+      modes: components["schemas"]["GpuModes"];
+      name: string;
+      /** Format: int32 */
+      numa_node: number | null;
+      reset_methods: string[];
+      /**
+       * Format: int32
+       * @description Into how many slots the card is divided in its mode; 0 when it gives nothing.
+       */
+      slots: number;
+      /** @description The operation that changes its mode. */
+      switching: string | null;
+      vendor: string;
+      vendor_id: string;
+    };
+    /** @description What stands in the way of giving the card away. */
+    GpuBlocker: {
+      address: string;
+      driver: string | null;
+      name: string;
+      reason: string;
+    };
+    /** @description One function of a card. */
+    GpuFunction: {
+      address: string;
+      class: string;
+      driver: string | null;
+      name: string;
+    };
+    /** @description A desktop, and what it holds of the card. */
+    GpuHolder: {
+      desktop: components["schemas"]["Named"];
+      mode: components["schemas"]["GpuMode"];
+      profile: string | null;
+      /** @description The card's slots that it takes. */
+      slots: number[];
+    };
+    GpuIommuGroup: {
+      blockers: components["schemas"]["GpuBlocker"][];
+      /** Format: int32 */
+      id: number;
+      viable: boolean;
+    };
+    GpuList: {
+      gpus: components["schemas"]["Gpu"][];
+    };
+    /** @enum {string} */
+    GpuMode: "whole" | "vgpu" | "vf" | "shared" | "host";
+    GpuModes: {
+      shared: components["schemas"]["GpuShared"];
+      vf: components["schemas"]["GpuVf"];
+      vgpu: components["schemas"]["GpuVgpu"];
+      whole: components["schemas"]["GpuWhole"];
+    };
+    /** @description What would be done, in order. */
+    GpuPlan: {
+      from: components["schemas"]["GpuMode"];
+      /** @description Desktops hold units of it: these must go first. */
+      needs_drain: boolean;
+      needs_reboot: boolean;
+      /** @description Why it cannot be; then there are no steps. */
+      refused: components["schemas"]["GpuRefusal"][];
+      steps: components["schemas"]["GpuStep"][];
+      /** @description What will stop working. */
+      stops: string[];
+      to: components["schemas"]["GpuMode"];
+    };
+    /** @description A size of slice. */
+    GpuProfile: {
+      /** Format: int32 */
+      frame_rate_limit: number | null;
+      /** Format: int64 */
+      framebuffer_mib: number;
+      /**
+       * Format: int32
+       * @description How many more could be made now.
+       */
+      free: number;
+      /** Format: int32 */
+      heads: number;
+      /** @description What the host calls it. */
+      id: string;
+      /** @description What pools ask for: `M60-2Q`. */
+      key: string;
+      license: string | null;
+      /** Format: int32 */
+      max_per_gpu: number;
+      max_resolution: string;
+    };
+    GpuRefusal: {
+      /** @description Stable: `in-use`, `dirty-group`, `no-iommu`… */
+      code: string;
+      reason: string;
+    };
+    /** @enum {string} */
+    GpuRegime: "same_type" | "same_size" | "mixed_size" | "mig" | "free_pool";
+    GpuRequest: {
+      /**
+       * Format: int32
+       * @description Units for one desktop; 1 when left out.
+       */
+      count?: number | null;
+      /** Format: int64 */
+      min_framebuffer_mib?: number | null;
+      mode?: components["schemas"]["GpuWish"];
+      /** @description A profile's key, `M60-2Q`; excludes `min_framebuffer_mib`. */
+      profile?: string | null;
+      /** @description `nvidia`, `amd`, `intel`, or a PCI vendor id such as `10de`. */
+      vendor?: string | null;
+    };
+    GpuShared: {
+      available: boolean;
+      reasons: string[];
+      render_node: string | null;
+    };
+    GpuStep: {
+      /** @description What a shell would do. */
+      command: string;
+      /** @description For people. */
+      does: string;
+      undo: string | null;
+    };
+    /** @description A GPU's mode as it shall be. */
+    GpuSwitch: {
+      /**
+       * Format: int32
+       * @description Slices or virtual functions; as many as there can be when left out.
+       */
+      count?: number | null;
+      mode: components["schemas"]["GpuMode"];
+      /** @description For `vgpu`. */
+      profile?: string | null;
+    };
+    GpuVf: {
+      available: boolean;
+      /** Format: int32 */
+      enabled: number;
+      reasons: string[];
+      /** Format: int32 */
+      total: number;
+    };
+    GpuVgpu: {
+      available: boolean;
+      profiles: components["schemas"]["GpuProfile"][];
+      reasons: string[];
+      regime: components["schemas"]["GpuRegime"] | null;
+    };
+    GpuWhole: {
+      available: boolean;
+      /** @description Why not; empty when available. */
+      reasons: string[];
+    };
+    /**
+     * @description What each desktop gets of a GPU.
+     * @enum {string}
+     */
+    GpuWish: "none" | "auto" | "whole" | "vgpu" | "vf" | "shared";
     /** @description Whether the server is there. */
     Health: {
       /** @description Always `ok`. */
@@ -1042,7 +1311,7 @@ export interface components {
       /** @description Why it failed, with what to do next. */
       error: string | null;
       id: string;
-      /** @description `image_build` or `image_import`. */
+      /** @description `image_build`, `image_import` or `gpu_switch`. */
       kind: string;
       /** @description The last lines of its log, oldest first. */
       log: string[];
@@ -1085,6 +1354,7 @@ export interface components {
       desktops_max: number;
       /** Format: int64 */
       disk_gib: number;
+      gpu: components["schemas"]["GpuRequest"] | null;
       id: string;
       image: components["schemas"]["ImageRef"];
       /** @description XKB layout with an optional variant: `us`, `de`, `us(intl)`. */
@@ -1104,6 +1374,7 @@ export interface components {
       desktops_max?: number | null;
       /** Format: int64 */
       disk_gib?: number | null;
+      gpu?: components["schemas"]["GpuRequest"] | null;
       /** @description An image's id, `name` for the newest version, or `name:version`. */
       image?: string | null;
       keyboard?: string | null;
@@ -1127,6 +1398,7 @@ export interface components {
        * @description 20 when left out.
        */
       disk_gib?: number | null;
+      gpu?: components["schemas"]["GpuRequest"] | null;
       /** @description An image's id, `name` for the newest version, or `name:version`. */
       image: string;
       /** @description `us` when left out. */
@@ -1664,6 +1936,162 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["FindingList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_gpus: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GpuList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_gpu: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        address: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Gpu"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  gpu_findings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        address: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FindingList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  set_gpu_mode: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        address: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GpuSwitch"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  plan_gpu_mode: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        address: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GpuSwitch"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GpuPlan"];
         };
       };
       /** @description a problem */

@@ -76,6 +76,21 @@ export const hostQuery = queryOptions({
   refetchInterval: RARE_MS,
 });
 
+export const gpusQuery = queryOptions({
+  queryKey: ["gpus"],
+  queryFn: async () => (await answer(client.GET("/api/v1/gpus"))).gpus,
+  refetchInterval: (q) => (q.state.data?.some((gpu) => gpu.switching) ? MOVING_MS : IDLE_MS),
+});
+
+export const gpuFindingsQuery = (address: string) =>
+  queryOptions({
+    queryKey: ["gpus", address, "findings"],
+    queryFn: async () =>
+      (await answer(client.GET("/api/v1/gpus/{address}/findings", { params: { path: { address } } })))
+        .findings,
+    staleTime: RARE_MS,
+  });
+
 export const doctorQuery = queryOptions({
   queryKey: ["doctor"],
   queryFn: async () => (await answer(client.GET("/api/v1/doctor"))).findings,

@@ -59,6 +59,26 @@ export const KINDS: Record<Schemas["ConnectKind"], { title: string; protocol: st
   ssh: { title: "Shell", protocol: "SSH" },
 };
 
+export const GPU_MODES: Record<Schemas["GpuMode"], { text: string; about: string; tone: Tone }> = {
+  whole: { text: "Whole", about: "One desktop gets the whole card", tone: "purple" },
+  vgpu: { text: "Sliced", about: "Desktops get virtual GPUs of a chosen size", tone: "blue" },
+  vf: {
+    text: "Virtual functions",
+    about: "Desktops get equal parts that the card makes itself",
+    tone: "teal",
+  },
+  shared: { text: "Shared", about: "The host draws for many desktops", tone: "green" },
+  host: { text: "Kept by the host", about: "Desktops get nothing of it", tone: "grey" },
+};
+
+export const GPU_REGIMES: Record<Schemas["GpuRegime"], string> = {
+  same_type: "one profile at a time",
+  same_size: "one size at a time",
+  mixed_size: "sizes can be mixed",
+  mig: "partitions of the card itself",
+  free_pool: "any mix while there is room",
+};
+
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 

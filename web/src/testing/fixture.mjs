@@ -1,4 +1,6 @@
 // The house that the mock pretends to be. One fresh copy for each sign-in.
+import { gpus } from "./gpus.mjs";
+
 let next = 1;
 /** Looks like a UUID of version 7, sorts by birth. */
 export const id = () => `01930000-0000-7000-8000-${(next++).toString(16).padStart(12, "0")}`;
@@ -138,6 +140,7 @@ export function house(who) {
       network: { kind: "user" },
       desktops_max: 10,
       keyboard: "de",
+      gpu: null,
       desktops: 0,
       users: [],
       created_at: before(4000),
@@ -145,7 +148,11 @@ export function house(who) {
     });
     const named = (u) => ({ id: u.id, name: u.name });
     pools.push(
-      pool("studio", images[1], { desktops: 5, users: [named(admin), named(mira)] }),
+      pool("studio", images[1], {
+        gpu: { mode: "vgpu", profile: "M60-2Q", min_framebuffer_mib: null, count: 1, vendor: null },
+        desktops: 5,
+        users: [named(admin), named(mira)],
+      }),
       pool("render", images[1], {
         vcpus: 8,
         memory_mib: 32768,
@@ -324,6 +331,7 @@ function machine() {
         source: "",
       },
     ],
+    gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     reconcilers: [
       {
         name: "desktops",

@@ -14,6 +14,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { desktop, house, id, operation, STEPS, steps } from "./fixture.mjs";
+import { gpuFindings, gpuPlan } from "./gpus.mjs";
 import { picture } from "./picture.mjs";
 
 const TYPES = {
@@ -271,6 +272,7 @@ export function startMock({ port = 0, dist }) {
         ...body,
         id: id(),
         image: { id: of.id, name: of.name, version: of.version },
+        gpu: body.gpu?.mode === "none" ? null : (body.gpu ?? null),
         desktops: 0,
         users: [],
         created_at: new Date().toISOString(),
@@ -292,6 +294,7 @@ export function startMock({ port = 0, dist }) {
       }
       const { image: _, ...rest } = body;
       Object.assign(pool, rest);
+      if (pool.gpu?.mode === "none") pool.gpu = null;
       return ok(pool);
     }
     if (is("GET", "operations")) return ok({ operations: it.operations });
@@ -311,6 +314,19 @@ export function startMock({ port = 0, dist }) {
     if (is("DELETE", "sessions", "*")) {
       it.sessions = it.sessions.filter((s) => s.id !== key);
       return send(response, 204);
+    }
+    if (is("GET", "gpus")) return ok({ gpus: it.gpus });
+    if (noun === "gpus") {
+      const gpu = it.gpus.find((one) => one.address === key) ?? raise(gone("GPU"));
+      if (verb === "findings") return ok({ findings: gpuFindings(gpu) });
+      if (verb === "plan") return ok(gpuPlan(gpu, body));
+      const made = operation("gpu_switch", `Switch GPU ${gpu.address} to mode ${body.mode}`, by, {
+        created_at: new Date().toISOString(),
+      });
+      it.operations.push(made);
+      session.moves.set(made.id, { to: "done", since: Date.now(), name: gpu.address });
+      gpu.mode = body.mode;
+      return send(response, 202, made);
     }
     if (is("GET", "host")) return ok(it.host);
     if (is("GET", "doctor")) return ok({ findings: it.findings });

@@ -11,8 +11,8 @@ use crate::{Broker, BrokerError, fault};
 use fleet::Books;
 use oriel_gpu::{Inventory, inventory::Gpu, mode::Plan};
 use oriel_model::{
-    Desktop, DesktopState, Finding, GpuAddress, GpuClaim, GpuHold, GpuRequest, GpuSwitch, Name, Operation, OperationId,
-    OperationKind, Pool, UserId,
+    Desktop, DesktopState, Finding, GpuAddress, GpuClaim, GpuHold, GpuRequest, GpuSwitch, GpuUnit, Name, Operation,
+    OperationId, OperationKind, Pool, UserId,
 };
 use oriel_placement::{Decision, Placer, Policy, Request, Wish};
 use oriel_store::{GpuCard, StoreError};
@@ -216,8 +216,14 @@ impl Broker {
         // The world first: a slice made after this look has a claim by the time the claims are read.
         let slices = compute.gpu_slices().await?;
         let claims = store.gpu_claims().await?;
+        let desktops = store.desktops().await?;
+        // Another Oriel on this host has desktops that we do not know: their slices are theirs.
+        let ours = |hold: &GpuHold| match &hold.unit {
+            GpuUnit::Mdev { uuid, .. } => desktops.iter().any(|desktop| oriel_gpu::mode::is_of(*uuid, desktop.id.0)),
+            _ => false,
+        };
         let mut tidied = 0;
-        for slice in slices {
+        for slice in slices.into_iter().filter(ours) {
             if !claims.iter().any(|claim| claim.host == host && claim.hold.unit == slice.unit) {
                 tracing::info!(gpu = %slice.gpu, "Removing a slice that no desktop holds");
                 compute.release_gpu(&slice).await?;

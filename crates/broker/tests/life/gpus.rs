@@ -11,11 +11,8 @@ use std::time::Duration;
 /// A house with a Tesla M60, whose pool asks for `request`.
 async fn house(request: &str) -> House {
     let mut house = House::on(FakeCompute::new("here", FakeMode::Auto).with_m60()).await;
-    let change = PoolChange {
-        gpu: Some(Some(request.parse().unwrap())),
-        desktops_max: Some(40),
-        ..PoolChange::default()
-    };
+    let change =
+        PoolChange { gpu: Some(Some(request.parse().unwrap())), desktops_max: Some(40), ..PoolChange::default() };
     house.pool = house.broker.change_pool(house.pool.id, change).await.unwrap();
     house
 }
@@ -151,7 +148,10 @@ async fn a_held_card_keeps_its_mode() {
     let switch = |gpu: &str| GpuSwitch { gpu: gpu.parse().unwrap(), mode: GpuMode::Whole, profile: None, count: None };
     let plan = house.broker.plan_gpu_mode(&switch(&held_card)).await.unwrap();
     assert!(plan.needs_drain && plan.steps.is_empty(), "{plan:?}");
-    assert!(plan.refused.iter().any(|refusal| refusal.code == "in-use" && refusal.reason.contains("lab-1")), "{plan:?}");
+    assert!(
+        plan.refused.iter().any(|refusal| refusal.code == "in-use" && refusal.reason.contains("lab-1")),
+        "{plan:?}"
+    );
     let refused = house.broker.switch_gpu(switch(&held_card), None).await;
     assert!(matches!(refused, Err(BrokerError::Conflict { code: "gpu_mode_refused", .. })), "{refused:?}");
 

@@ -117,4 +117,3 @@ pub fn broker(folder: &TempDir, store: &Store, host: &Arc<FakeCompute>) -> Broke
     let accelerator = Accelerator { kind: AcceleratorKind::Tcg, reason: "test".into() };
     Broker::new(store.clone(), vault, host.clone(), images, accelerator)
 }
-

@@ -103,6 +103,7 @@ function Inside() {
                     </Td>
                     <Td dataLabel="Each desktop">
                       {count(p.vcpus, "CPU")} · {memory(p.memory_mib)} · {p.disk_gib} GiB disk
+                      {p.gpu && ` · ${p.gpu.profile ?? `GPU ${p.gpu.mode}`}`}
                     </Td>
                     <Td dataLabel="Network">
                       <NetworkWords network={p.network} />

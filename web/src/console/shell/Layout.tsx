@@ -21,6 +21,7 @@ import ClipboardListIcon from "@patternfly/react-icons/dist/esm/icons/clipboard-
 import CubesIcon from "@patternfly/react-icons/dist/esm/icons/cubes-icon";
 import DesktopIcon from "@patternfly/react-icons/dist/esm/icons/desktop-icon";
 import HddIcon from "@patternfly/react-icons/dist/esm/icons/hdd-icon";
+import MicrochipIcon from "@patternfly/react-icons/dist/esm/icons/microchip-icon";
 import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
 import ServerIcon from "@patternfly/react-icons/dist/esm/icons/server-icon";
 import UsersIcon from "@patternfly/react-icons/dist/esm/icons/users-icon";
@@ -32,7 +33,7 @@ import { ThemeMenu } from "./ThemeMenu";
 import { UserMenu } from "./UserMenu";
 
 interface Place {
-  to: "/" | "/images" | "/pools" | "/users" | "/sessions" | "/operations" | "/host";
+  to: "/" | "/images" | "/pools" | "/users" | "/sessions" | "/operations" | "/gpus" | "/host";
   text: string;
   icon: ComponentType;
 }
@@ -44,6 +45,7 @@ const ADMIN: Place[] = [
   { to: "/users", text: "Users", icon: UsersIcon },
   { to: "/sessions", text: "Sessions", icon: PlugIcon },
   { to: "/operations", text: "Operations", icon: ClipboardListIcon },
+  { to: "/gpus", text: "GPUs", icon: MicrochipIcon },
   { to: "/host", text: "Host", icon: ServerIcon },
 ];
 

@@ -6,7 +6,7 @@ import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
-import { imagesQuery } from "../../queries";
+import { gpusQuery, imagesQuery } from "../../queries";
 import { KEYBOARDS, nameFault } from "../../words";
 
 interface Draft {
@@ -19,6 +19,8 @@ interface Draft {
   keyboard: string;
   network: Schemas["Network"]["kind"];
   networkName: string;
+  /** `none`, `auto`, `whole`, `shared`, or a profile's key behind `vgpu `. */
+  gpu: string;
 }
 
 const FRESH: Draft = {
@@ -31,6 +33,7 @@ const FRESH: Draft = {
   keyboard: "us",
   network: "user",
   networkName: "",
+  gpu: "none",
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -44,7 +47,31 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     most: String(pool.desktops_max),
     keyboard: pool.keyboard,
     network: pool.network.kind,
+    gpu: gpuWord(pool.gpu),
   };
+}
+
+const gpuWord = (gpu: Schemas["GpuRequest"] | null) =>
+  gpu ? (gpu.profile ? `vgpu ${gpu.profile}` : (gpu.mode ?? "auto")) : "none";
+
+function gpuOf(word: string): Schemas["GpuRequest"] {
+  const [mode, profile] = word.split(/ (.*)/);
+  return profile ? { mode: "vgpu", profile } : { mode: mode as Schemas["GpuWish"] };
+}
+
+/** What the host's cards give, and what the pool asks for already. */
+function gpuOptions(gpus: Schemas["Gpu"][], now: string) {
+  const options: Array<readonly [string, string]> = [
+    ["none", "None: desktops draw in software"],
+    ["auto", "Any: shared before sliced before whole"],
+    ["shared", "Shared: the host draws for many"],
+    ["vf", "A virtual function"],
+    ["whole", "A whole card"],
+  ];
+  const keys = new Set(gpus.flatMap((gpu) => gpu.modes.vgpu.profiles.map((p) => p.key)));
+  for (const key of keys) options.push([`vgpu ${key}`, `A slice: ${key}`]);
+  if (!options.some(([value]) => value === now)) options.push([now, now]);
+  return options;
 }
 
 const whole = (text: string) =>
@@ -58,6 +85,7 @@ function networkOf(draft: Draft): Schemas["Network"] {
 
 export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: () => void }) {
   const images = useQuery(imagesQuery);
+  const gpus = useQuery(gpusQuery);
   const [draft, setDraft] = useState<Draft>(() => (pool ? draftOf(pool) : FRESH));
   const set = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
   const usable = (images.data ?? [])
@@ -74,6 +102,8 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         disk_gib: Number(draft.disk),
         desktops_max: Number(draft.most),
         keyboard: draft.keyboard,
+        // What the form cannot say (a least framebuffer, a count, a vendor) stays as the command line set it.
+        ...(pool && draft.gpu === gpuWord(pool.gpu) ? {} : { gpu: gpuOf(draft.gpu) }),
       };
       if (pool) {
         return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body: size }));
@@ -175,6 +205,13 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
           />
         </GridItem>
       </Grid>
+      <Choice
+        label="GPU"
+        value={draft.gpu}
+        onChange={(gpu) => set({ gpu })}
+        options={gpuOptions(gpus.data ?? [], draft.gpu)}
+        help="Held while a desktop runs"
+      />
       <Choice
         label="Keyboard"
         value={draft.keyboard}

@@ -1,0 +1,124 @@
+/** The host's GPUs: what each is divided into and who holds it, what it could do and why it can't, and switching it. */
+import {
+  Card,
+  CardBody,
+  CardHeader,
+  CardTitle,
+  EmptyState,
+  EmptyStateBody,
+  Label,
+} from "@patternfly/react-core";
+import MicrochipIcon from "@patternfly/react-icons/dist/esm/icons/microchip-icon";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import type { Schemas } from "../../api/client";
+import { AdminOnly } from "../parts/AdminOnly";
+import { Loaded } from "../parts/Loaded";
+import { ReasonButton } from "../parts/ReasonButton";
+import { gpuFindingsQuery, gpusQuery } from "../queries";
+import { PageHead } from "../shell/PageHead";
+import { GPU_MODES } from "../words";
+import { Modes } from "./gpus/Modes";
+import { Slots } from "./gpus/Slots";
+import { SwitchMode } from "./gpus/SwitchMode";
+import { Findings } from "./host/Findings";
+
+type Gpu = Schemas["Gpu"];
+
+export function Gpus() {
+  return (
+    <AdminOnly title="GPUs">
+      <Inside />
+    </AdminOnly>
+  );
+}
+
+function Inside() {
+  const gpus = useQuery(gpusQuery);
+  const [switching, setSwitching] = useState<string | null>(null);
+  const chosen = gpus.data?.find((gpu) => gpu.address === switching);
+  return (
+    <>
+      <PageHead title="GPUs" about="What each GPU can do, why it can't, and which desktops hold it." />
+      <Loaded query={gpus}>
+        {(list) =>
+          list.length === 0 ? (
+            <EmptyState icon={MicrochipIcon} titleText="No GPU" headingLevel="h2">
+              <EmptyStateBody>
+                This host has no display, 3D or processing controller. Desktops draw in software.
+              </EmptyStateBody>
+            </EmptyState>
+          ) : (
+            <div className="stack">
+              {list.map((gpu) => (
+                <One key={gpu.address} gpu={gpu} onSwitch={() => setSwitching(gpu.address)} />
+              ))}
+            </div>
+          )
+        }
+      </Loaded>
+      {chosen && <SwitchMode gpu={chosen} onClose={() => setSwitching(null)} />}
+    </>
+  );
+}
+
+function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
+  const findings = useQuery(gpuFindingsQuery(gpu.address));
+  const mode = GPU_MODES[gpu.mode];
+  return (
+    <Card component="article" aria-label={`${gpu.name}, ${gpu.address}`}>
+      <CardHeader
+        actions={{
+          actions: (
+            <ReasonButton
+              variant="secondary"
+              reason={gpu.switching ? "Its mode is being changed" : ""}
+              onClick={onSwitch}
+              aria-label={`Switch the mode of ${gpu.address}`}
+            >
+              Switch mode…
+            </ReasonButton>
+          ),
+        }}
+      >
+        <CardTitle component="h2">
+          {gpu.vendor} {gpu.name}{" "}
+          <Label isCompact color={mode.tone}>
+            {mode.text}
+          </Label>
+          {gpu.boot_vga && (
+            <Label isCompact variant="outline">
+              Shows the host's console
+            </Label>
+          )}
+        </CardTitle>
+        <p className="about numbers">
+          {gpu.address}
+          {gpu.numa_node !== null && ` · NUMA node ${gpu.numa_node}`}
+          {gpu.iommu_group && ` · IOMMU group ${gpu.iommu_group.id}`}
+          {` · ${gpu.driver ? `driver ${gpu.driver}` : "no driver"}`}
+        </p>
+      </CardHeader>
+      <CardBody className="gpu-body">
+        <section className="stack" aria-label="Use">
+          {gpu.switching && (
+            <p>
+              Its mode is being changed.{" "}
+              <Link to="/operations" search={{ id: gpu.switching }}>
+                See how far it is
+              </Link>
+            </p>
+          )}
+          <Slots gpu={gpu} />
+          <Modes gpu={gpu} />
+        </section>
+        <section className="stack" aria-label="Findings">
+          <Loaded query={findings} bare>
+            {(list) => <Findings list={list} />}
+          </Loaded>
+        </section>
+      </CardBody>
+    </Card>
+  );
+}
