@@ -5,11 +5,10 @@
 //! (after a reboot the kernel has forgotten).
 
 mod surroundings;
-mod units;
 
 use crate::ComputeError;
 use oriel_gpu::{
-    Inventory, Sysfs, doctor, inventory,
+    Inventory, Sysfs, assign, doctor, inventory,
     mode::{self, Plan, Progress, StateFolder, Wish},
 };
 use oriel_machine::Surroundings;
@@ -89,7 +88,7 @@ impl Gpus {
         let _change = self.change.lock().await;
         let hold = hold.clone();
         self.with(move |shared| {
-            let done = units::prepare(&*shared.sysfs, &hold).map_err(|error| failed(&hold.gpu, &error));
+            let done = assign::prepare(&*shared.sysfs, &hold).map_err(|error| failed(&hold.gpu, &error));
             shared.forget_look();
             done
         })
@@ -100,7 +99,7 @@ impl Gpus {
         let _change = self.change.lock().await;
         let hold = hold.clone();
         self.with(move |shared| {
-            let done = units::release(&*shared.sysfs, &hold).map_err(|error| failed(&hold.gpu, &error));
+            let done = assign::release(&*shared.sysfs, &hold).map_err(|error| failed(&hold.gpu, &error));
             shared.forget_look();
             done
         })
@@ -109,7 +108,13 @@ impl Gpus {
 
     /// Slices of desktops, whether anybody claims them or not.
     pub(crate) async fn slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
-        self.with(|shared| Ok(units::slices(&*shared.sysfs))).await
+        self.with(|shared| {
+            // Slices that were made this moment count, whoever made them.
+            shared.forget_look();
+            let found = assign::leftovers(&*shared.sysfs, &*shared.inventory()?, &[], &[]);
+            Ok(found.into_iter().map(|slice| slice.hold).collect())
+        })
+        .await
     }
 
     pub(crate) async fn plan(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
