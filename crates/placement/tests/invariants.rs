@@ -285,3 +285,44 @@ proptest! {
         prop_assert_eq!(answers, run(regime, &policy, &deeds));
     }
 }
+
+/// On a fleet that is too large to be looked at for each request, as `density` remembers it, still nobody is turned away who fits.
+#[test]
+fn a_large_fleet_turns_nobody_away_who_fits() {
+    let mut fleet = Fleet::new();
+    let group = fleet.add_group(Group::new("S", "10de").with_share(1000)).unwrap();
+    for at in 0..200 {
+        let node = NumaNode { cpu_milli: 24_000, memory_mib: 65_536 };
+        let host = fleet.add_host(Host { name: format!("host-{at}"), numa: vec![node] });
+        for at in 0..2 {
+            fleet.add_card(Card { host, group, address: format!("0000:0{at}:00.0"), numa: None, enabled: 1 }).unwrap();
+        }
+    }
+    let mut placer = Placer::new(Policy::Density);
+    let (mut seed, mut alive, mut refused, mut placed) = (9_u64, Vec::new(), 0, 0);
+    let mut random = move |bound: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % bound
+    };
+    for number in 0..6000 {
+        // Full after a while; then one leaves for one that comes, and kinds that are rare come after many changes.
+        if number > 1200 && !alive.is_empty() {
+            fleet.release(alive.swap_remove(random(alive.len() as u64) as usize)).unwrap();
+        }
+        let rare = random(100) == 0;
+        let amount = if rare { 100 + 10 * random(90) } else { [190, 320, 470, 810, 1000][random(5) as usize] };
+        let wish =
+            if random(8) == 0 { Wish::None } else { Wish::Share { amount: amount as u32, count: 1 + u32::from(rare) } };
+        let request = Request::new(wish, 1000 + 250 * random(40), 2048);
+        if let Some(decision) = placer.choose(&fleet, &request) {
+            fleet.hold(owner(number), &decision).unwrap();
+            alive.push(owner(number));
+            placed += 1;
+        } else {
+            let first_fit = Policy::from_str("first-fit").unwrap();
+            assert!(Placer::new(first_fit).choose(&fleet, &request).is_none(), "turned away, but it fits: {request:?}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 100 && placed > 1000, "{refused} refused, {placed} placed: the test tests nothing");
+}
