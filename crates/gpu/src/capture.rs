@@ -25,9 +25,11 @@ pub use recorder::Recorder;
 use crate::{
     GpuError, Sysfs, doctor,
     inventory::{self, inventory},
+    mode::{self, Wish},
     sysfs::{COMMANDS, Node, Tree},
 };
 use flate2::{Compression, write::GzEncoder};
+use oriel_model::GpuMode;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
@@ -81,6 +83,15 @@ pub fn read(
     progress("asking the doctor");
     for guest in [None, Some(doctor::Guest::Windows), Some(doctor::Guest::Linux)] {
         doctor::doctor(&recorder, &host, &doctor::Options { guest, ..doctor::Options::default() });
+    }
+    progress("planning modes");
+    for gpu in &host.gpus {
+        for mode in GpuMode::ALL {
+            let profile = gpu.modes.vgpu.profiles.first().filter(|_| mode == GpuMode::Vgpu);
+            let wish = Wish::new(gpu.address.clone(), mode);
+            let wish = profile.map_or(wish.clone(), |profile| wish.profile(&profile.key));
+            mode::plan(&recorder, &host, &wish).ok();
+        }
     }
     progress("reading the PCI bus, modules and firmware");
     extra::read(&recorder, &host);
