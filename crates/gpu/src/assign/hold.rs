@@ -1,59 +1,58 @@
 //! Which unit of a GPU a desktop gets, once it is decided that it gets one of this GPU.
 
 use super::AssignError;
-use crate::{Sysfs, inventory::Profile};
 use crate::{
-    inventory::{Gpu, SliceKind, VgpuInterface},
-    mode::{carved, desktop_slice},
+    Inventory,
+    inventory::{Gpu, Profile, SliceKind, VgpuInterface},
+    mode::desktop_slice,
 };
-use oriel_model::{GpuAddress, GpuHold, GpuMode, GpuUnit, PciAddress};
-use uuid::Uuid;
+use oriel_model::{DesktopId, GpuAddress, GpuHold, GpuMode, GpuUnit, PciAddress};
 
 /// What placement has decided.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub struct Wish {
     pub mode: GpuMode,
     /// The profile's key, for `vgpu`.
-    pub profile: Option<&'a str>,
-    pub desktop: Uuid,
-    /// Which of the desktop's units this is, counted from 0.
-    pub index: u32,
-    /// The card's slots that it takes, as placement says.
+    pub profile: Option<String>,
+    /// The card's slots that it takes.
     pub slots: Vec<u8>,
-    /// What is claimed already on this host, of any GPU.
-    pub taken: &'a [GpuHold],
+    pub desktop: DesktopId,
+    /// Which of the desktop's units this is, counted from 0.
+    pub ordinal: u32,
 }
 
-/// Names the unit. Changes nothing; the same question has the same answer while `taken` is the same.
+/// Names the unit. Changes nothing; the same question has the same answer while `taken`, what is claimed already on this host,
+/// is the same.
 ///
 /// # Errors
 /// The card does not offer it, or every virtual function is taken.
-pub fn hold(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<GpuHold, AssignError> {
-    let not_ready = |why: String| AssignError::NotReady { gpu: gpu.address.clone(), mode: wanted.mode, why };
-    let unit = match wanted.mode {
+pub fn hold(inventory: &Inventory, gpu: &Gpu, wish: &Wish, taken: &[GpuHold]) -> Result<GpuHold, AssignError> {
+    let gpu = inventory.gpus.iter().find(|one| one.address == gpu.address).unwrap_or(gpu);
+    let not_ready = |why: String| AssignError::NotReady { gpu: gpu.address.clone(), mode: wish.mode, why };
+    let unit = match wish.mode {
         GpuMode::Whole => GpuUnit::Whole { functions: gpu.functions.iter().map(|function| function.address).collect() },
         GpuMode::Shared => {
             let node = gpu.modes.shared.render_node.clone();
             GpuUnit::Shared { render_node: node.ok_or_else(|| not_ready("it has no render node".to_owned()))? }
         }
-        GpuMode::Vf => GpuUnit::Vf { address: free_function(sysfs, gpu, wanted)? },
-        GpuMode::Vgpu => vgpu(sysfs, gpu, wanted)?,
+        GpuMode::Vf => GpuUnit::Vf { address: free_function(gpu, wish, taken)? },
+        GpuMode::Vgpu => vgpu(gpu, wish, taken)?,
         GpuMode::Host => return Err(not_ready("the host keeps it for itself".to_owned())),
     };
     Ok(GpuHold {
         gpu: gpu.address.clone(),
-        mode: wanted.mode,
-        profile: wanted.profile.map(str::to_owned),
-        slots: wanted.slots.clone(),
+        mode: wish.mode,
+        profile: wish.profile.clone(),
+        slots: wish.slots.clone(),
         unit,
     })
 }
 
-fn vgpu(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<GpuUnit, AssignError> {
-    let not_ready = |why: String| AssignError::NotReady { gpu: gpu.address.clone(), mode: wanted.mode, why };
-    let key = wanted.profile.unwrap_or_default();
+fn vgpu(gpu: &Gpu, wish: &Wish, taken: &[GpuHold]) -> Result<GpuUnit, AssignError> {
+    let not_ready = |why: String| AssignError::NotReady { gpu: gpu.address.clone(), mode: wish.mode, why };
+    let key = wish.profile.as_deref().unwrap_or_default();
     let profile: &Profile = gpu.profile(key).ok_or_else(|| not_ready(format!("it has no profile `{key}`")))?;
-    let uuid = desktop_slice(wanted.desktop, wanted.index);
+    let uuid = desktop_slice(wish.desktop.0, wish.ordinal);
     // What was made before stays where it is.
     let made = gpu.slices.iter().find(|slice| slice.kind == SliceKind::Mdev && slice.name == uuid.to_string());
     if let Some(slice) = made {
@@ -62,23 +61,23 @@ fn vgpu(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<GpuUnit, As
     }
     match gpu.modes.vgpu.interface {
         Some(VgpuInterface::MdevOnVf) => {
-            let parent = GpuAddress::Pci(free_function(sysfs, gpu, wanted)?);
+            let parent = GpuAddress::Pci(free_function(gpu, wish, taken)?);
             Ok(GpuUnit::Mdev { uuid, parent, type_id: profile.id.clone() })
         }
         Some(VgpuInterface::VendorVf) => {
             let number = profile.id.parse();
             let type_id = number.map_err(|_| not_ready(format!("the driver's number of `{key}` is not known now")))?;
-            Ok(GpuUnit::VendorVf { address: free_function(sysfs, gpu, wanted)?, type_id })
+            Ok(GpuUnit::VendorVf { address: free_function(gpu, wish, taken)?, type_id })
         }
         _ => Ok(GpuUnit::Mdev { uuid, parent: gpu.address.clone(), type_id: profile.id.clone() }),
     }
 }
 
 /// The first virtual function of the card that nobody claims and nothing is on.
-fn free_function(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<PciAddress, AssignError> {
-    let functions = carved::functions(sysfs, &gpu.path());
+fn free_function(gpu: &Gpu, wish: &Wish, taken: &[GpuHold]) -> Result<PciAddress, AssignError> {
+    let functions = &gpu.modes.vf.functions;
     let claimed = |address: PciAddress| {
-        wanted.taken.iter().any(|hold| match &hold.unit {
+        taken.iter().any(|hold| match &hold.unit {
             GpuUnit::Mdev { parent, .. } => parent.pci() == Some(address),
             GpuUnit::VendorVf { address: other, .. } | GpuUnit::Vf { address: other } => *other == address,
             GpuUnit::Whole { .. } | GpuUnit::Shared { .. } => false,
@@ -96,12 +95,12 @@ fn free_function(sysfs: &dyn Sysfs, gpu: &Gpu, wanted: &Wanted<'_>) -> Result<Pc
     free.ok_or_else(|| match functions.len() {
         0 => AssignError::NotReady {
             gpu: gpu.address.clone(),
-            mode: wanted.mode,
+            mode: wish.mode,
             why: "it has no virtual functions now".to_owned(),
         },
         count => AssignError::NoRoom {
             gpu: gpu.address.clone(),
-            what: wanted.profile.unwrap_or("a virtual function").to_owned(),
+            what: wish.profile.as_deref().unwrap_or("a virtual function").to_owned(),
             why: format!("all {count} virtual functions are taken"),
         },
     })

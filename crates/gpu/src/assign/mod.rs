@@ -22,7 +22,7 @@
 mod hold;
 mod leftovers;
 
-pub use hold::{Wanted, hold};
+pub use hold::{Wish, hold};
 pub use leftovers::{Leftover, leftovers};
 
 use crate::{
