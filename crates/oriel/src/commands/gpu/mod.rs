@@ -3,6 +3,7 @@
 mod capture;
 mod doctor;
 mod list;
+mod mode;
 pub mod paint;
 mod show;
 
@@ -22,6 +23,9 @@ pub enum Command {
     Doctor(doctor::Doctor),
     /// Put all that the engine reads into one file, without secrets and serial numbers: a bug report
     Capture(capture::Capture),
+    /// How a GPU is handed out: whole, in slices, as functions, shared
+    #[command(subcommand)]
+    Mode(mode::Command),
 }
 
 impl Command {
@@ -31,6 +35,7 @@ impl Command {
             Self::Show(show) => show.run(),
             Self::Doctor(doctor) => doctor.run(),
             Self::Capture(capture) => capture.run(),
+            Self::Mode(mode) => mode.run(),
         }
     }
 }
