@@ -83,6 +83,9 @@ impl Scorer<'_> {
             }
         };
         for (at, choice) in shape.choices.iter().enumerate() {
+            if !state.cards.iter().any(|card| card.group == choice.group) {
+                continue;
+            }
             let group = &self.groups[usize::from(choice.group)];
             let profile = &group.profiles[usize::from(choice.profile)];
             let by_waste = *self.policy == Policy::Density && group.share == Some(usize::from(choice.profile));

@@ -41,9 +41,6 @@ const REMEMBERED_MAX: usize = 1 << 20;
 pub(crate) const GRAIN_MILLI: i64 = 10;
 /// How much of what the next request could take counts.
 const REACH_PERCENT: i64 = 25;
-/// What it costs to take a card that others depend on: so many percent of what is taken, where what they ask for is as much as
-/// there is.
-const SCARCE_PERCENT: i64 = 20;
 /// Hosts whose free CPU (thousandths) and memory (MiB) differ by less than this are alike. Rounded down.
 const CPU_GRAIN: i64 = 1000;
 const MEMORY_GRAIN: i64 = 32_768;
@@ -267,13 +264,13 @@ impl Waste {
         (sum / self.weights.max(1)) as i64
     }
 
-    /// What taking a card of the choice's group costs others, in thousandths of a GPU: nothing where it is among the least asked
-    /// for of those that would do.
+    /// What taking a card of the choice's group costs others, in thousandths of a GPU: what is taken, where others ask for as much
+    /// as there is; nothing where it is among the least asked for of those that would do.
     pub fn toll(&self, shape: &Shape, choice: &Choice, groups: &[Group]) -> i64 {
         let scarce = |choice: &Choice| self.scarce.get(usize::from(choice.group)).copied().unwrap_or_default();
         let least = shape.choices.iter().map(scarce).min().unwrap_or_default();
         let takes = demand(choice, groups) as i64 * i64::from(shape.count);
-        takes * (scarce(choice) - least) * SCARCE_PERCENT / 100_000
+        takes * (scarce(choice) - least) / 1000
     }
 }
 
