@@ -36,6 +36,7 @@ fn captures_are_what_their_descriptions_say() {
     assert_eq!(known, Vec::<String>::new(), "in zoo/ without a description");
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn unzipped(bytes: &[u8]) -> Vec<u8> {
     let mut archive = Vec::new();
     GzDecoder::new(bytes).read_to_end(&mut archive).unwrap();
@@ -55,6 +56,7 @@ fn a_capture_says_what_its_host_says() {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn answers(sysfs: &dyn Sysfs) -> (String, String) {
     let inventory = oriel_gpu::inventory(sysfs, &Options::default()).unwrap();
     let findings = oriel_gpu::doctor::doctor(sysfs, &inventory, &oriel_gpu::doctor::Options::default());

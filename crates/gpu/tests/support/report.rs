@@ -80,6 +80,10 @@ fn of(out: &mut String, gpu: &Gpu) {
         line(format!("  BAR {} {:?}{prefetchable} {}{sizes}", bar.index, bar.kind, size(bar.size_bytes)));
     }
     line(format!("  resets by {}", gpu.reset_methods.join(" ")));
+    for file in gpu.firmware.iter().filter(|file| file.found.is_none()) {
+        let need = if file.optional { "would like" } else { "misses" };
+        line(format!("  {} {need} {}", file.role, file.alternatives.join(" or ")));
+    }
     modes(out, gpu);
 }
 
