@@ -250,7 +250,18 @@ export function house(who) {
       { id: id(), label: "backup script on the file server", created_at: before(80_000), expires_at: null },
     );
   }
-  return { me, users, images, pools, desktops, operations, sessions, tokens, ...machine() };
+  return {
+    me,
+    users,
+    images,
+    pools,
+    desktops,
+    operations,
+    sessions,
+    tokens,
+    gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
+    ...machine(),
+  };
 }
 
 function machine() {
@@ -331,7 +342,6 @@ function machine() {
         source: "",
       },
     ],
-    gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     reconcilers: [
       {
         name: "desktops",
