@@ -211,7 +211,13 @@ impl State {
         let used: u64 = taken.iter().map(size).sum();
         let fits = |id: &u64, name: &str| {
             if card.mig {
-                return is_mig_name(name) && (taken.len() as u64) < card.instances.len() as u64;
+                // An instance carries as many as fit into its memory.
+                let gib = |instance: &String| {
+                    let (_, rest) = instance.split_once("g.")?;
+                    rest.split("gb").next()?.parse::<u64>().ok()
+                };
+                let room: u64 = card.instances.iter().filter_map(gib).map(|gib| gib * 1024 / size(id).max(1)).sum();
+                return is_mig_name(name) && (taken.len() as u64) < room;
             }
             let same = card.mixed || taken.iter().all(|other| size(other) == size(id));
             !is_mig_name(name) && same && used + size(id) <= total && (taken.len() as u64) < VGPUS_MAX
@@ -311,7 +317,8 @@ impl State {
                 }
             }
             ["mig", "-dgi"] => self.destroy_instances(&address),
-            ["mig", "-cgi", profiles, "-C"] => {
+            ["mig", "-cci"] => {}
+            ["mig", "-cgi", profiles, ..] => {
                 let Some(card) = self.cards.get_mut(&address) else { return Err(fail(6, "No devices were found")) };
                 if !card.mig {
                     return Err(fail(3, "MIG mode is not enabled"));

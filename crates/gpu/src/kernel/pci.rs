@@ -141,8 +141,10 @@ impl State {
         }
         for address in self.tree.list(DEVICES).unwrap_or_default() {
             let Some(path) = self.device(&address) else { continue };
-            if self.driver(&path).is_none() && self.ids(&path) == (vendor.clone(), device.clone()) {
-                self.probe(&address)?;
+            let meant = self.ids(&path) == (vendor.clone(), device.clone()) && self.matches(driver, &path);
+            // By this driver alone (`driver_attach`), though another may have come first; a probe that fails is no error.
+            if meant && self.driver(&path).is_none() {
+                self.attach(driver, &path).ok();
             }
         }
         Ok(())

@@ -129,6 +129,15 @@ fn ran(sysfs: &dyn Sysfs, argv: &[String]) -> Seen {
         ("nvidia-smi", ["mig", "-i", address, "-dci" | "-dgi"]) if nvidia::instances(sysfs, address).is_empty() => {
             Seen::Done
         }
+        ("nvidia-smi", ["mig", "-i", address, "-cgi", list, ..]) => {
+            let mut missing: Vec<&str> = list.split(',').collect();
+            for instance in nvidia::instances(sysfs, address) {
+                if let Some(at) = missing.iter().position(|name| *name == instance) {
+                    missing.remove(at);
+                }
+            }
+            Seen::of(missing.is_empty(), || format!("GPU instances {} are missing", missing.join(", ")))
+        }
         _ => Seen::Unknown,
     }
 }

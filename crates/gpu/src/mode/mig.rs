@@ -84,11 +84,15 @@ pub(super) fn destroy(draft: &mut Draft<'_>, own: PciAddress) {
         return;
     }
     draft.needs_drain = true;
-    draft.step("destroy the compute instances", run(["nvidia-smi", "mig", "-i", address, "-dci"]), None);
+    draft.step(
+        "destroy the compute instances",
+        run(["nvidia-smi", "mig", "-i", address, "-dci"]),
+        Some(run(["nvidia-smi", "mig", "-i", address, "-cci"])),
+    );
     draft.step(
         "destroy the GPU instances",
         run(["nvidia-smi", "mig", "-i", address, "-dgi"]),
-        Some(run(["nvidia-smi", "mig", "-i", address, "-cgi", &have.join(","), "-C"])),
+        Some(run(["nvidia-smi", "mig", "-i", address, "-cgi", &have.join(",")])),
     );
 }
 
