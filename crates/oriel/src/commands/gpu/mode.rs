@@ -290,11 +290,9 @@ fn report(plan: &Plan, paint: Paint) -> String {
     let mut parts = vec![paint.bold(&format!("{}: {} → {}{what}{mixed}", plan.gpu, plan.from, plan.to))];
     if !plan.refused.is_empty() {
         for refusal in &plan.refused {
-            parts.push(wrap(
-                &format!("  {} ", paint.bad(&format!("refused ({})", refusal.code))),
-                &refusal.reason,
-                LINE_MAX,
-            ));
+            // Wrapped before it is painted: escape sequences have no width.
+            let text = wrap(&format!("  refused ({}) ", refusal.code), &refusal.reason, LINE_MAX);
+            parts.push(paint.bad(&text));
         }
         return parts.join("\n");
     }
