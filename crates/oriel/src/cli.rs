@@ -123,7 +123,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(global).await,
             Command::Doctor(doctor) => doctor.run(global).await,
-            Command::Gpu(command) => command.run(),
+            Command::Gpu(command) => command.run(global),
             Command::Image(command) => command.run(&global.client()?).await,
             Command::Recipe(command) => command.run(&global.client()?).await,
             Command::Pool(command) => command.run(&global.client()?).await,

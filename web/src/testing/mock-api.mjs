@@ -317,7 +317,7 @@ export function startMock({ port = 0, dist }) {
     }
     if (is("GET", "gpus")) return ok({ gpus: it.gpus });
     if (noun === "gpus") {
-      const gpu = it.gpus.find((one) => one.address === key) ?? raise(gone("GPU"));
+      const gpu = it.gpus.find((one) => one.address === decodeURIComponent(key)) ?? raise(gone("GPU"));
       if (verb === "findings") return ok({ findings: gpuFindings(gpu) });
       if (verb === "plan") return ok(gpuPlan(gpu, body));
       const made = operation("gpu_switch", `Switch GPU ${gpu.address} to mode ${body.mode}`, by, {

@@ -1,22 +1,13 @@
 //! Desktops through their whole life.
 
 use crate::house::House;
-use oriel_broker::{Broker, BrokerError, NewDesktop, NewPool, NewUser};
-use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep};
+use oriel_broker::{BrokerError, NewDesktop, NewUser};
+use oriel_compute::fake::{FakeMode, FakeStep};
 use oriel_compute::{Compute, Observed, Power};
-use oriel_identity::Vault;
-use oriel_image::ImageStore;
-use oriel_model::{
-    Accelerator, AcceleratorKind, Desktop, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageId, ImageOs,
-    ImageSource, ImageState, Micros, Network, Pool, Role, User,
-};
-use oriel_store::{Store, TicketRefusal};
+use oriel_model::{DesktopId, DesktopIntent, DesktopState, GuestPort, Role};
+use oriel_store::TicketRefusal;
 use secrecy::ExposeSecret;
-use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 #[tokio::test]
 async fn from_request_to_ready_to_gone() {

@@ -182,6 +182,7 @@ async fn a_held_card_keeps_its_mode() {
         gpu: Some("whole".parse().unwrap()),
     };
     let whole = house.broker.create_pool(whole).await.unwrap();
+    house.broker.entitle(whole.id, house.anna.id).await.unwrap();
     let new = oriel_broker::NewDesktop { pool: whole, owner: Some(house.anna.clone()), name: None };
     let desktop = house.broker.create_desktop(new).await.unwrap();
     house.reaches(desktop.id, DesktopState::Ready).await;

@@ -1,16 +1,14 @@
 //! A broker, its store and its host, as tests need them.
 
-use oriel_broker::{Broker, BrokerError, NewDesktop, NewPool, NewUser};
-use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep};
-use oriel_compute::{Compute, Observed, Power};
+use oriel_broker::{Broker, NewDesktop, NewPool, NewUser};
+use oriel_compute::fake::{FakeCompute, FakeMode};
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
-    Accelerator, AcceleratorKind, Desktop, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageId, ImageOs,
-    ImageSource, ImageState, Micros, Network, Pool, Role, User,
+    Accelerator, AcceleratorKind, Desktop, DesktopId, DesktopState, Image, ImageId, ImageOs, ImageSource, ImageState,
+    Micros, Network, Pool, Role, User,
 };
-use oriel_store::{Store, TicketRefusal};
-use secrecy::ExposeSecret;
+use oriel_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;

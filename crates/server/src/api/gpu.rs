@@ -130,6 +130,8 @@ pub struct Gpu {
     pub device_id: String,
     pub vendor: String,
     pub name: String,
+    /// What is printed on the box: `Tesla M60`.
+    pub board: String,
     pub class: String,
     #[schema(required)]
     pub driver: Option<String>,
@@ -225,6 +227,7 @@ impl From<HeldGpu> for Gpu {
             vendor_id: gpu.vendor_id,
             device_id: gpu.device_id,
             vendor: gpu.vendor,
+            board: gpu.board.unwrap_or_else(|| gpu.name.clone()),
             name: gpu.name,
             class: gpu.class,
             driver: gpu.driver,

@@ -67,7 +67,7 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
   const findings = useQuery(gpuFindingsQuery(gpu.address));
   const mode = GPU_MODES[gpu.mode];
   return (
-    <Card component="article" aria-label={`${gpu.name}, ${gpu.address}`}>
+    <Card component="article" aria-label={`${gpu.board}, ${gpu.address}`}>
       <CardHeader
         actions={{
           actions: (
@@ -83,7 +83,7 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
         }}
       >
         <CardTitle component="h2">
-          {gpu.vendor} {gpu.name}{" "}
+          {gpu.vendor} {gpu.board}{" "}
           <Label isCompact color={mode.tone}>
             {mode.text}
           </Label>
@@ -94,7 +94,7 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
           )}
         </CardTitle>
         <p className="about numbers">
-          {gpu.address}
+          {gpu.address} · {gpu.name}
           {gpu.numa_node !== null && ` · NUMA node ${gpu.numa_node}`}
           {gpu.iommu_group && ` · IOMMU group ${gpu.iommu_group.id}`}
           {` · ${gpu.driver ? `driver ${gpu.driver}` : "no driver"}`}

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use oriel_gpu::{Inventory, doctor};
 use oriel_model::{Finding, GpuAddress, GpuMode, Severity};
 use serde_json::json;
+use std::path::Path;
 
 #[derive(Args)]
 #[command(
@@ -44,8 +45,8 @@ enum Guest {
 }
 
 impl Doctor {
-    pub fn run(self) -> Done {
-        let (sysfs, inventory) = self.host.read()?;
+    pub fn run(self, state: &Path) -> Done {
+        let (sysfs, inventory) = self.host.read(state)?;
         if let Some(address) = &self.address {
             inventory.gpu(address).map_err(|error| super::failure(&error))?;
         }

@@ -16,6 +16,7 @@ use oriel_gpu::{
 };
 use oriel_model::GpuMode;
 use std::io::IsTerminal;
+use std::path::Path;
 
 #[derive(Args)]
 pub struct List {
@@ -26,8 +27,8 @@ pub struct List {
 }
 
 impl List {
-    pub fn run(self) -> Done {
-        let (_, inventory) = self.host.read()?;
+    pub fn run(self, state: &Path) -> Done {
+        let (_, inventory) = self.host.read(state)?;
         if self.json.json {
             let value =
                 serde_json::to_value(&inventory).map_err(|error| Failure::because("cannot write JSON", &error))?;
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn a_host_of_the_zoo_as_a_person_sees_it() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../gpu/zoo/tesla-m60.tar.gz");
-        let (_, inventory) = Host { root: Some(path) }.read().unwrap();
+        let (_, inventory) = Host { root: Some(path) }.read(Path::new("/")).unwrap();
         let text = report(&inventory, Paint::off());
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].contains("Linux ") && lines[2].starts_with("ADDRESS "), "{text}");

@@ -7,10 +7,13 @@ mod mode;
 pub mod paint;
 mod show;
 
-use crate::failure::{Done, Failure};
+use crate::{
+    cli::Global,
+    failure::{Done, Failure},
+};
 use clap::{Args, Subcommand};
-use oriel_gpu::{GpuError, Inventory, Sysfs, inventory, sysfs::Folder};
-use std::path::PathBuf;
+use oriel_gpu::{GpuError, Inventory, Sysfs, inventory, mode::StateFolder, sysfs::Folder};
+use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -29,13 +32,15 @@ pub enum Command {
 }
 
 impl Command {
-    pub fn run(self) -> Done {
+    pub fn run(self, global: &Global) -> Done {
+        // Where `oriel serve` keeps the modes that were set, too.
+        let state = global.config(None)?.data().join("gpu");
         match self {
-            Self::List(list) => list.run(),
-            Self::Show(show) => show.run(),
-            Self::Doctor(doctor) => doctor.run(),
+            Self::List(list) => list.run(&state),
+            Self::Show(show) => show.run(&state),
+            Self::Doctor(doctor) => doctor.run(&state),
             Self::Capture(capture) => capture.run(),
-            Self::Mode(mode) => mode.run(),
+            Self::Mode(mode) => mode.run(&state),
         }
     }
 }
@@ -56,10 +61,11 @@ impl Host {
         }
     }
 
-    /// The host's files and its GPUs.
-    pub fn read(&self) -> Result<(Box<dyn Sysfs>, Inventory), Failure> {
+    /// The host's files and its GPUs; `state` is the folder of the modes that were set here.
+    pub fn read(&self, state: &Path) -> Result<(Box<dyn Sysfs>, Inventory), Failure> {
         let sysfs = self.open()?;
-        let inventory = oriel_gpu::inventory(sysfs.as_ref(), &options()).map_err(|error| failure(&error))?;
+        let options = if self.root.is_none() { options_here(state) } else { options() };
+        let inventory = oriel_gpu::inventory(sysfs.as_ref(), &options).map_err(|error| failure(&error))?;
         Ok((sysfs, inventory))
     }
 }
@@ -67,6 +73,15 @@ impl Host {
 /// `ORIEL_GPU_CLASSES`: prefixes of PCI class codes that count as GPUs beside display controllers, for labs (`0108,0200`).
 pub fn options() -> inventory::Options {
     inventory::Options::default().with_classes(&std::env::var("ORIEL_GPU_CLASSES").unwrap_or_default())
+}
+
+/// As [`options`], with the modes that were set on this host: what the kernel shows does not tell `shared` from kept by the host.
+pub fn options_here(state: &Path) -> inventory::Options {
+    // Who may not read them sees the host as the kernel shows it.
+    let wishes =
+        if state.is_dir() { StateFolder::open(state).and_then(|state| state.wishes()) } else { Ok(Vec::new()) };
+    let wanted = wishes.unwrap_or_default().into_iter().map(|wish| (wish.gpu, wish.mode)).collect();
+    inventory::Options { wanted, ..options() }
 }
 
 /// What the engine says is a whole sentence already.

@@ -16,11 +16,9 @@ use oriel_model::{GpuAddress, GpuMode};
 use serde_json::json;
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-/// Where wished modes and the journal are kept.
-const STATE: &str = "/var/lib/oriel/gpu";
 /// Widest line, in characters, where words allow it.
 const LINE_MAX: usize = 110;
 
@@ -79,27 +77,27 @@ pub struct SetArguments {
     /// No desktop needs the card's slices any more: remove those that exist
     #[arg(long)]
     drained: bool,
-    /// Folder in which wished modes and the journal are kept
-    #[arg(long, value_name = "DIR", default_value = STATE)]
-    state: PathBuf,
+    /// Folder in which wished modes and the journal are kept, `gpu` in the data folder when left out
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub struct StateArguments {
     #[command(flatten)]
     json: Json,
-    /// Folder in which wished modes and the journal are kept
-    #[arg(long, value_name = "DIR", default_value = STATE)]
-    state: PathBuf,
+    /// Folder in which wished modes and the journal are kept, `gpu` in the data folder when left out
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 impl Command {
-    pub fn run(self) -> Done {
+    pub fn run(self, state: &Path) -> Done {
         match self {
-            Self::Plan(plan) => plan.run(),
-            Self::Set(set) => set.run(),
-            Self::Recover(recover) => recover.recover(),
-            Self::Reapply(reapply) => reapply.reapply(),
+            Self::Plan(plan) => plan.run(state),
+            Self::Set(set) => set.run(state),
+            Self::Recover(recover) => recover.recover(state),
+            Self::Reapply(reapply) => reapply.reapply(state),
         }
     }
 }
@@ -129,8 +127,8 @@ fn refused(plan: &Plan) -> Done {
 }
 
 impl PlanArguments {
-    fn run(self) -> Done {
-        let (sysfs, inventory) = self.host.read()?;
+    fn run(self, state: &Path) -> Done {
+        let (sysfs, inventory) = self.host.read(state)?;
         let plan = self.wanted.plan(sysfs.as_ref(), &inventory)?;
         if self.json.json {
             output::print_json(&value(&plan)?)?;
@@ -142,10 +140,12 @@ impl PlanArguments {
 }
 
 impl SetArguments {
-    fn run(self) -> Done {
-        let state = StateFolder::open(&self.state).map_err(|error| kept(&error))?;
+    fn run(self, state: &Path) -> Done {
+        let folder = self.state.as_deref().unwrap_or(state);
+        let state = StateFolder::open(folder).map_err(|error| kept(&error))?;
         let host = Folder::host();
-        let inventory = oriel_gpu::inventory(&host, &super::options()).map_err(|error| super::failure(&error))?;
+        let inventory =
+            oriel_gpu::inventory(&host, &super::options_here(folder)).map_err(|error| super::failure(&error))?;
         let plan = self.wanted.plan(&host, &inventory)?;
         if !plan.refused.is_empty() {
             if self.json.json {
@@ -213,12 +213,12 @@ fn kept(error: &StateError) -> Failure {
 }
 
 impl StateArguments {
-    fn open(&self) -> Result<StateFolder, Failure> {
-        StateFolder::open(&self.state).map_err(|error| kept(&error))
+    fn open(&self, state: &Path) -> Result<StateFolder, Failure> {
+        StateFolder::open(self.state.as_deref().unwrap_or(state)).map_err(|error| kept(&error))
     }
 
-    fn recover(self) -> Done {
-        let all = mode::recover(&Folder::host(), &self.open()?).map_err(|error| kept(&error))?;
+    fn recover(self, state: &Path) -> Done {
+        let all = mode::recover(&Folder::host(), &self.open(state)?).map_err(|error| kept(&error))?;
         let mut stuck = false;
         let mut rows = Vec::new();
         for one in &all {
@@ -247,8 +247,8 @@ impl StateArguments {
         if stuck { Err(Failure::new("").code(FAILED)) } else { Ok(()) }
     }
 
-    fn reapply(self) -> Done {
-        let state = self.open()?;
+    fn reapply(self, state: &Path) -> Done {
+        let state = self.open(state)?;
         let host = Folder::host();
         mode::recover(&host, &state).map_err(|error| kept(&error))?;
         let inventory = oriel_gpu::inventory(&host, &super::options()).map_err(|error| super::failure(&error))?;
@@ -297,10 +297,16 @@ fn report(plan: &Plan, paint: Paint) -> String {
         return parts.join("\n");
     }
     if plan.is_nothing() {
-        parts.push(if plan.needs_reboot {
-            "  everything is prepared; it takes effect with the next reboot".to_owned()
-        } else {
-            "  it is so already: nothing to do".to_owned()
+        parts.push(match (plan.needs_reboot, plan.from == plan.to, plan.to) {
+            (true, _, _) => "  everything is prepared; it takes effect with the next reboot".to_owned(),
+            (false, false, GpuMode::Vgpu) => {
+                "  nothing on the host has to be changed: a slice is made when a desktop starts, and removed after it"
+                    .to_owned()
+            }
+            (false, false, _) => {
+                "  nothing on the host has to be changed; desktops are given it from then on".to_owned()
+            }
+            (false, true, _) => "  it is so already: nothing to do".to_owned(),
         });
     }
     for (index, step) in plan.steps.iter().enumerate() {

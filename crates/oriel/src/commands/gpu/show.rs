@@ -12,6 +12,7 @@ use crate::{
 use clap::Args;
 use oriel_gpu::inventory::{Bar, BarKind, Gpu, IommuGroup, Profile, Regime, SliceKind, VgpuInterface, names};
 use oriel_model::GpuAddress;
+use std::path::Path;
 
 #[derive(Args)]
 pub struct Show {
@@ -29,8 +30,8 @@ const LINE_MAX: usize = 110;
 const NAME: usize = 16;
 
 impl Show {
-    pub fn run(self) -> Done {
-        let (_, inventory) = self.host.read()?;
+    pub fn run(self, state: &Path) -> Done {
+        let (_, inventory) = self.host.read(state)?;
         let gpu = inventory.gpu(&self.address).map_err(|error| super::failure(&error))?;
         if self.json.json {
             let value = serde_json::to_value(gpu).map_err(|error| Failure::because("cannot write JSON", &error))?;
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn a_card_of_the_zoo_as_a_person_sees_it() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../gpu/zoo/tesla-m60.tar.gz");
-        let (_, inventory) = Host { root: Some(path) }.read().unwrap();
+        let (_, inventory) = Host { root: Some(path) }.read(Path::new("/")).unwrap();
         let text = report(&inventory.gpus[0], Paint::off());
         for words in ["Tesla M60", "IOMMU group", "M60-2Q", "✓ whole", "✗ vf", "LICENCE"] {
             assert!(text.contains(words), "{words} is missing:\n{text}");

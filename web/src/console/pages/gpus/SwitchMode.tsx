@@ -56,7 +56,7 @@ export function SwitchMode({ gpu, onClose }: { gpu: Gpu; onClose: () => void }) 
           : "The plan is being made";
   return (
     <Dialogue
-      title={`Switch ${gpu.name}`}
+      title={`Switch ${gpu.board}`}
       about={`${gpu.address} is in mode ${GPU_MODES[gpu.mode].text.toLowerCase()}.`}
       variant="medium"
       stack
