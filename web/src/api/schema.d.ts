@@ -990,6 +990,8 @@ export interface components {
     Gpu: {
       /** @description `0000:41:00.0`. */
       address: string;
+      /** @description What is printed on the box: `Tesla M60`. */
+      board: string;
       boot_vga: boolean;
       class: string;
       device_id: string;
