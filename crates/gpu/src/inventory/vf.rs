@@ -40,8 +40,9 @@ fn reasons(reader: &Reader, gpu: &Seen, vgpu: Option<VgpuInterface>) -> Vec<Stri
             return vec!["NVIDIA's virtual functions carry its slices: they are the mode vgpu".to_owned()];
         }
         "10de" => return vec!["the card has no SR-IOV".to_owned()],
-        "8086" => intel(reader, gpu),
-        "1002" => amd(gpu),
+        // A lab counts other controllers as GPUs: what is said of graphics is not true of them.
+        "8086" if is_graphics(gpu) => intel(reader, gpu),
+        "1002" if is_graphics(gpu) => amd(gpu),
         _ if gpu.total_vfs == 0 => vec!["the card has no SR-IOV (sriov_totalvfs is missing or 0)".to_owned()],
         _ => Vec::new(),
     };
@@ -49,6 +50,10 @@ fn reasons(reader: &Reader, gpu: &Seen, vgpu: Option<VgpuInterface>) -> Vec<Stri
         reasons.push("virtual functions need an IOMMU, and that is off; see mode whole for the reason".to_owned());
     }
     reasons
+}
+
+fn is_graphics(gpu: &Seen) -> bool {
+    super::CLASSES.iter().any(|class| gpu.class.starts_with(class))
 }
 
 /// Intel's virtual functions come with the right driver on the right platform and kernel.
