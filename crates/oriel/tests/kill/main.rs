@@ -142,8 +142,14 @@ fn real_vm_dies_with_an_image_made() {
 
 #[test]
 fn every_point_is_tried() {
+    // A desktop's GPU is claimed, carved and given back on a machine that has one: in the lab.
+    let lab = include_str!("../../../../lab/scenes/desktops");
+    let in_lab = |point: &str| {
+        point.starts_with("gpu.") && lab.split_whitespace().any(|word| word.trim_end_matches(';') == point)
+    };
     for point in fault::POINTS {
-        assert!(PASSED.contains(&point) || point == "operation.image_made", "{point} is passed by no test");
+        let tried = PASSED.contains(&point) || point == "operation.image_made" || in_lab(point);
+        assert!(tried, "{point} is passed by no test");
     }
 }
 

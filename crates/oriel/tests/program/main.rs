@@ -82,9 +82,20 @@ impl Drop for Server {
 fn help() {
     let data = tempfile::tempdir().unwrap();
     insta::assert_snapshot!("help", said(data.path(), &["--help"]));
-    for noun in
-        ["serve", "doctor", "image", "recipe", "pool", "desktop", "user", "token", "operation", "session", "config"]
-    {
+    for noun in [
+        "serve",
+        "doctor",
+        "gpu",
+        "image",
+        "recipe",
+        "pool",
+        "desktop",
+        "user",
+        "token",
+        "operation",
+        "session",
+        "config",
+    ] {
         insta::assert_snapshot!(format!("help-{noun}"), said(data.path(), &[noun, "--help"]));
     }
 }
