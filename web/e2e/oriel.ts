@@ -125,6 +125,10 @@ export function measured(what: string, ms: number): void {
   process.stdout.write(`e2e: ${what}: ${Math.round(ms)} ms\n`);
 }
 
+export function measuredMemory(what: string, { all, own }: { all: number; own: number }): void {
+  process.stdout.write(`e2e: ${what}: ${all.toFixed(1)} MiB resident, ${own.toFixed(1)} of them its own\n`);
+}
+
 /** Physical keys of a German keyboard for the characters that tests type. */
 const GERMAN: Readonly<Record<string, readonly [code: string, level: "" | "shift" | "altgr"]>> = {
   ä: ["Quote", ""],

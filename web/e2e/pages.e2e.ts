@@ -12,6 +12,7 @@ const PAGES = [
   ["/sessions", "Sessions"],
   ["/operations", "Operations"],
   ["/host", "Host"],
+  ["/gpus", "GPUs"],
   ["/account", "Password and tokens"],
   ["/nowhere", "No such page"],
 ] as const;
@@ -56,6 +57,9 @@ describe.each([{ dark: false }, { dark: true }])("%o", (look) => {
         await toolbar.getByRole("button", { name }).click();
         await accessible(page, `${kind}: ${name}`);
       }
+      await toolbar.getByRole("button", { name: "Statistics" }).click();
+      await page.getByText("Round trip").waitFor();
+      await accessible(page, `${kind}: statistics`);
       await page.close();
     }
     const nothing = await visit.page("/viewer/?desktop=01a20451-0000-7000-8000-000000000000&kind=rdp");

@@ -1,6 +1,7 @@
 /** `oriel serve` goes and comes back; desktops and the people in them hardly notice. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Desktop, house, measured, type Shell, type Viewer, Visit } from "./oriel";
+import { type Desktop, house, measured, measuredMemory, type Shell, type Viewer, Visit } from "./oriel";
 
 let visit: Visit;
 let desktop: Desktop;
@@ -36,6 +37,36 @@ it("finds its running desktop again, and the viewer comes back to the same sessi
   await screen.settled();
   const fresh = await visit.shell(desktop);
   expect(await fresh.run("pgrep -u $USER -x xfce4-session")).toBe(session);
+});
+
+const MIB = 1024;
+const IDLE_MIB_MAX = 60_000 / MIB;
+const SESSION_MIB_MAX = 12_000 / MIB;
+
+/** Resident, in MiB: all of the program, and what no other process and no file has. */
+function resident(): { all: number; own: number } {
+  const status = readFileSync(`/proc/${house.pid}/status`, "utf8");
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / MIB;
+  return { all: field("VmRSS"), own: field("RssAnon") };
+}
+
+it("is small, idle and with people in it", async () => {
+  for (const page of visit.context.pages()) await page.close();
+  await house.stop();
+  await house.start();
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  const idle = resident();
+  measuredMemory("oriel serve, idle", idle);
+  expect(idle.all).toBeLessThan(IDLE_MIB_MAX);
+  let before = idle;
+  for (const kind of ["rdp", "vnc"] as const) {
+    const viewer = await visit.view(desktop, kind);
+    await viewer.settled();
+    const now = resident();
+    measuredMemory(`with one more session (${kind})`, now);
+    expect(now.own - before.own, `memory of a session: ${kind}`).toBeLessThan(SESSION_MIB_MAX);
+    before = now;
+  }
 });
 
 it("made the browser complain of nothing", () => {

@@ -5,6 +5,9 @@ use crate::{Broker, BrokerError};
 use oriel_machine::Keyboard;
 use oriel_model::{GpuRequest, Image, ImageId, Name, Network, Pool, PoolId, User, UserId};
 
+/// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
+const NETWORK_NAME_BYTES_MAX: usize = 50;
+
 /// What an admin asks for.
 pub struct NewPool {
     pub name: Name,
@@ -141,7 +144,7 @@ impl Broker {
         };
         if let Some(name) = named
             && (name.is_empty()
-                || name.len() > 50
+                || name.len() > NETWORK_NAME_BYTES_MAX
                 || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
         {
             return bad(

@@ -24,7 +24,7 @@ pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
     let verdict = probe::probe(&options.data).await;
     let mut findings = vec![verdict.finding(), qemu().await, qemu_img().await, passt().await];
     findings.extend(libvirt(options).await);
-    findings.extend(apparmor());
+    findings.extend(apparmor(&options.data));
     findings.extend([disk_space(&options.data), memory(&options.data)]);
     findings
 }
@@ -125,31 +125,58 @@ async fn libvirt(options: &DoctorOptions) -> Vec<Finding> {
     )]
 }
 
-/// Where AppArmor is on, QEMU may open only what its profile names.
-fn apparmor() -> Option<Finding> {
-    const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
-    const LOCAL: &str = "/etc/apparmor.d/local/abstractions/libvirt-qemu";
-    let enabled = std::fs::read_to_string(ENABLED).ok()?;
-    if enabled.trim() != "Y" || !Path::new("/etc/apparmor.d/abstractions/libvirt-qemu").exists() {
+const APPARMOR: &str = "/sys/module/apparmor/parameters/enabled";
+const QEMU_ABSTRACTION: &str = "/etc/apparmor.d/abstractions/libvirt-qemu";
+/// What an administrator adds to it.
+const QEMU_RULES: &str = "/etc/apparmor.d/local/abstractions/libvirt-qemu";
+const PASST_PROFILE: &str = "/etc/apparmor.d/usr.bin.passt";
+
+/// Where AppArmor is on, QEMU and passt may open only what their profiles name.
+fn apparmor(data: &Path) -> Option<Finding> {
+    let enabled = std::fs::read_to_string(APPARMOR).ok()?;
+    if enabled.trim() != "Y" || !Path::new(QEMU_ABSTRACTION).exists() {
         return None;
     }
-    let rules = std::fs::read_to_string(LOCAL).unwrap_or_default();
-    let good = rules.contains("/run/oriel/");
-    Some(finding(
-        "apparmor",
-        if good { Severity::Ok } else { Severity::Warning },
-        LOCAL,
-        &[(ENABLED, enabled.trim().to_owned()), (LOCAL, rules.trim().chars().take(400).collect())],
-        String::from(if good {
-            "AppArmor lets QEMU reach the network helpers of desktops"
-        } else {
-            "AppArmor keeps QEMU from the sockets under /run/oriel, so desktops with the network \"user\" cannot start"
-        }),
-        "mkdir -p /etc/apparmor.d/local/abstractions && echo '/run/oriel/** rw,' >> /etc/apparmor.d/local/abstractions/libvirt-qemu\n\
-         # and, where passt is confined too:\n\
-         sed -i 's|^  include <abstractions/passt>|&\\n  /run/oriel/** rw,|' /etc/apparmor.d/usr.bin.passt && apparmor_parser -r /etc/apparmor.d/usr.bin.passt",
-        "https://gitlab.com/apparmor/apparmor/-/wikis/Libvirt",
+    Some(apparmor_finding(
+        data,
+        &std::fs::read_to_string(QEMU_RULES).unwrap_or_default(),
+        std::fs::read_to_string(PASST_PROFILE).ok().as_deref(),
     ))
+}
+
+/// `qemu` and `passt` are what the two profiles say. `./run` makes the same changes (`allow_in_apparmor` in `tools/setup`).
+fn apparmor_finding(data: &Path, qemu: &str, passt: Option<&str>) -> Finding {
+    let data = data.display();
+    let rule = format!("{data}/run/** rw,");
+    let missing: Vec<&str> = [(QEMU_RULES, Some(qemu)), (PASST_PROFILE, passt)]
+        .into_iter()
+        .filter(|(_, rules)| rules.is_some_and(|rules| !rules.contains(&rule)))
+        .map(|(file, _)| file)
+        .collect();
+    let mut fix = Vec::new();
+    if missing.contains(&QEMU_RULES) {
+        fix.push(format!("mkdir -p /etc/apparmor.d/local/abstractions && echo '{rule}' >> {QEMU_RULES}"));
+    }
+    if missing.contains(&PASST_PROFILE) {
+        fix.push(format!(
+            "sed -i 's|^  include <abstractions/passt>|&\\n  {rule}|' {PASST_PROFILE} && apparmor_parser -r {PASST_PROFILE}"
+        ));
+    }
+    finding(
+        "apparmor",
+        if missing.is_empty() { Severity::Ok } else { Severity::Warning },
+        "host",
+        &missing.iter().map(|file| (*file, format!("does not say {rule}"))).collect::<Vec<_>>(),
+        if missing.is_empty() {
+            String::from("AppArmor lets QEMU and passt meet in the data folder")
+        } else {
+            format!(
+                "AppArmor keeps programs from the sockets under {data}/run, so desktops with the network \"user\" cannot start"
+            )
+        },
+        &fix.join("\n"),
+        "https://gitlab.com/apparmor/apparmor/-/wikis/Libvirt",
+    )
 }
 
 fn disk_space(data: &Path) -> Finding {
@@ -186,7 +213,7 @@ fn memory(data: &Path) -> Finding {
         } else {
             "a desktop takes 2 GiB unless its pool says otherwise"
         }),
-        "stop desktops that nobody uses, or make the pool's desktops smaller: oriel pool set NAME --memory-mib 1024",
+        "stop desktops that nobody uses, or make the pool's desktops smaller: oriel pool set NAME --memory 1024",
         "https://www.qemu.org/docs/master/system/invocation.html",
     )
 }
@@ -194,6 +221,22 @@ fn memory(data: &Path) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn apparmor_needs_the_rule_of_this_data_folder() {
+        let data = Path::new("/srv/oriel");
+        let rule = "/srv/oriel/run/** rw,\n";
+        let both =
+            apparmor_finding(data, "/run/oriel/** rw,\n", Some("profile passt {\n  include <abstractions/passt>\n}"));
+        assert_eq!((both.severity, both.evidence.len()), (Severity::Warning, 2));
+        assert_eq!(both.fix.matches("/srv/oriel/run/** rw,").count(), 2, "{}", both.fix);
+        // passt need not be confined.
+        assert_eq!(apparmor_finding(data, rule, None).severity, Severity::Ok);
+        let half = apparmor_finding(data, rule, Some("profile passt {}"));
+        assert!(half.severity == Severity::Warning && !half.fix.contains("libvirt-qemu"), "{half:?}");
+        // What `./run` writes is what the doctor looks for.
+        assert!(include_str!("../../../tools/setup").contains("/run/** rw,"));
+    }
 
     #[tokio::test]
     async fn says_what_contract_asks_for() {

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use oriel_compute::{
-    Compute,
+    Compute, ComputeError,
     libvirt::{LibvirtCompute, LibvirtConfig},
 };
 use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, MachineSpec};
@@ -20,6 +20,7 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
+use tokio::io::AsyncReadExt as _;
 
 const START_SECONDS_MAX: u64 = 300;
 
@@ -78,30 +79,38 @@ fn say(listener: TcpListener, word: &'static str) -> u16 {
     port
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_desktop_comes_up_as_itself_and_is_alone() {
-    let Some(image) = std::env::var_os("ORIEL_TEST_IMAGE").map(PathBuf::from) else {
+fn image() -> Option<PathBuf> {
+    let image = std::env::var_os("ORIEL_TEST_IMAGE").map(PathBuf::from);
+    if image.is_none() {
         let why = "ORIEL_TEST_IMAGE names no image: `./test` builds one, or give the path of a built image";
         assert_ne!(std::env::var("ORIEL_TEST_VM").as_deref(), Ok("required"), "{why}");
         eprintln!("SKIPPED: {why}");
-        return;
-    };
-    let folder = tempfile::Builder::new().prefix("oriel").tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-    let compute = LibvirtCompute::new(LibvirtConfig {
+    }
+    image
+}
+
+fn uri() -> String {
+    std::env::var("ORIEL_TEST_LIBVIRT_URI").unwrap_or_else(|_| String::from("qemu:///system"))
+}
+
+/// A room of desktops' hosts on a folder; a second one on the same folder is as after a restart of Oriel.
+fn room(folder: &Path) -> LibvirtCompute {
+    LibvirtCompute::new(LibvirtConfig {
         name: String::from("here"),
-        uri: std::env::var("ORIEL_TEST_LIBVIRT_URI").unwrap_or_else(|_| String::from("qemu:///system")),
-        data: folder.path().join("data"),
-        run: folder.path().join("run"),
+        uri: uri(),
+        data: folder.join("data"),
+        run: folder.join("run"),
         ports: 32_000..=32_998,
-    });
+    })
+}
+
+async fn spec(compute: &LibvirtCompute, name: &str, network: Network, port_base: Option<u16>) -> MachineSpec {
     let accelerator = compute.facts().await.unwrap().accelerator;
     eprintln!("{accelerator:?}");
-    let port = compute.free_ports(&BTreeSet::new()).await.unwrap();
-    let spec = MachineSpec {
+    MachineSpec {
         desktop: DesktopId::new(),
         generation: 1,
-        name: format!("guest-{}", std::process::id()).parse().unwrap(),
+        name: format!("{name}-{}", std::process::id()).parse().unwrap(),
         title: String::from("A test's desktop"),
         os: ImageOs::Linux,
         arch: Arch::X86_64,
@@ -110,18 +119,94 @@ async fn a_desktop_comes_up_as_itself_and_is_alone() {
         memory_mib: 2048,
         disk_gib: 12,
         accelerator: if accelerator.kind == AcceleratorKind::Kvm { AcceleratorKind::Kvm } else { AcceleratorKind::Tcg },
-        network: Network::User,
-        port_base: Some(port),
+        network,
+        port_base,
         keyboard: "de".parse().unwrap(),
         gpus: Vec::new(),
         hardware: Hardware::default(),
-    };
-    let identity = GuestIdentity::generate(&spec.name, Some("alice")).unwrap();
-    let row: Desktop = serde_json::from_value(serde_json::json!({
+    }
+}
+
+fn row(spec: &MachineSpec) -> Desktop {
+    serde_json::from_value(serde_json::json!({
         "id": spec.desktop, "name": spec.name, "pool": PoolId::new(), "owner": null, "intent": "running", "state": "ready", "failure": null, "step": null,
-        "generation": 1, "host": null, "port_base": port, "facts": {}, "created": 0, "changed": 0, "image": null,
+        "generation": 1, "host": null, "port_base": spec.port_base, "facts": {}, "created": 0, "changed": 0, "image": null,
     }))
-    .unwrap();
+    .unwrap()
+}
+
+/// A NAT network of libvirt's for as long as the test runs.
+struct Nat(String);
+
+impl Nat {
+    fn start(folder: &Path) -> Self {
+        let (name, number) = (format!("oriel-test-{}", std::process::id()), 100 + std::process::id() % 100);
+        let file = folder.join("network.xml");
+        let xml = format!(
+            "<network><name>{name}</name><forward mode='nat'/><bridge name='oriel{number}'/><ip address='192.168.{number}.1' netmask='255.255.255.0'>\
+             <dhcp><range start='192.168.{number}.10' end='192.168.{number}.99'/></dhcp></ip></network>"
+        );
+        std::fs::write(&file, xml).unwrap();
+        assert!(
+            virsh(&["net-create", file.to_str().unwrap()]),
+            "libvirt's NAT network needs dnsmasq-base and iptables"
+        );
+        Self(name)
+    }
+}
+
+impl Drop for Nat {
+    fn drop(&mut self) {
+        virsh(&["net-destroy", &self.0]);
+    }
+}
+
+fn virsh(arguments: &[&str]) -> bool {
+    Command::new("virsh").args(["-q", "-c", &uri()]).args(arguments).status().unwrap().success()
+}
+
+/// Where guests have addresses of their own, Oriel finds them by their lease and dials them there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desktop_on_nat_is_found_by_its_address() {
+    let Some(image) = image() else { return };
+    let folder = tempfile::Builder::new().prefix("oriel").tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let compute = room(folder.path());
+    let nat = Nat::start(folder.path());
+    let spec = spec(&compute, "nat", Network::Nat { network: nat.0.clone() }, None).await;
+    let identity = GuestIdentity::generate(&spec.name, Some("alice")).unwrap();
+    let row = row(&spec);
+    compute.clone_disk(&spec, &image).await.unwrap();
+    compute.write_seed(&spec, &identity).await.unwrap();
+    compute.define(&spec).await.unwrap();
+    let since = Instant::now();
+    compute.start(&spec).await.unwrap();
+    assert!(matches!(compute.dial(&row, GuestPort::Ssh).await, Err(ComputeError::NoAddress)), "it has no lease yet");
+    let mut came = false;
+    while !came && since.elapsed() < Duration::from_secs(START_SECONDS_MAX) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        came = compute.answers(&row, GuestPort::Ssh).await && compute.answers(&row, GuestPort::Rdp).await;
+    }
+    let mut greeting = [0; 8];
+    if came {
+        compute.dial(&row, GuestPort::Ssh).await.unwrap().read_exact(&mut greeting).await.unwrap();
+    }
+    compute.remove(spec.desktop, None).await.unwrap();
+    assert!(came, "neither SSH nor RDP answered");
+    assert_eq!(&greeting, b"SSH-2.0-");
+    eprintln!("answers after {:.1} s", since.elapsed().as_secs_f64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desktop_comes_up_as_itself_and_is_alone() {
+    let Some(image) = image() else { return };
+    let folder = tempfile::Builder::new().prefix("oriel").tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let compute = room(folder.path());
+    let port = compute.free_ports(&BTreeSet::new()).await.unwrap();
+    let spec = spec(&compute, "guest", Network::User, Some(port)).await;
+    let identity = GuestIdentity::generate(&spec.name, Some("alice")).unwrap();
+    let row = row(&spec);
 
     compute.clone_disk(&spec, &image).await.unwrap();
     compute.write_seed(&spec, &identity).await.unwrap();
@@ -144,13 +229,8 @@ async fn a_desktop_comes_up_as_itself_and_is_alone() {
 }
 
 async fn examine(folder: PathBuf, identity: GuestIdentity, row: Desktop, port: u16, since: Instant) {
-    let compute = LibvirtCompute::new(LibvirtConfig {
-        name: String::from("again, as after a restart of Oriel"),
-        uri: std::env::var("ORIEL_TEST_LIBVIRT_URI").unwrap_or_else(|_| String::from("qemu:///system")),
-        data: folder.join("data"),
-        run: folder.join("run"),
-        ports: 32_000..=32_998,
-    });
+    // Another one, as after a restart of Oriel.
+    let compute = room(&folder);
     for door in [GuestPort::Console, GuestPort::Ssh, GuestPort::Rdp] {
         while !compute.answers(&row, door).await {
             assert!(since.elapsed() < Duration::from_secs(START_SECONDS_MAX), "{door:?} does not answer");

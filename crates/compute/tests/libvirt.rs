@@ -178,6 +178,53 @@ async fn a_machine_lives_and_leaves_nothing() {
     assert_eq!((left("data/desktops"), left("run")), (0, 0));
 }
 
+/// A bridge of the host's for as long as the test runs.
+struct Bridge(String);
+
+impl Bridge {
+    fn make() -> Option<Self> {
+        let name = format!("orielbr{}", std::process::id() % 100_000);
+        let ip = |words: &[&str]| Command::new("ip").args(words).status().is_ok_and(|status| status.success());
+        (ip(&["link", "add", "name", &name, "type", "bridge"]) && ip(&["link", "set", &name, "up"])).then(|| Self(name))
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        Command::new("ip").args(["link", "delete", &self.0]).status().ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_on_a_bridge_is_a_port_of_it() {
+    let Some(lab) = lab().await else { return };
+    let Some(bridge) = Bridge::make() else {
+        assert_ne!(std::env::var("ORIEL_TEST_VM").as_deref(), Ok("required"), "making a bridge needs root");
+        return;
+    };
+    let spec = MachineSpec { network: Network::Bridge { bridge: bridge.0.clone() }, ..lab.spec("bridged", None) };
+    let identity = GuestIdentity::generate(&spec.name, None).unwrap();
+    lab.compute.clone_disk(&spec, &lab.base()).await.unwrap();
+    lab.compute.write_seed(&spec, &identity).await.unwrap();
+    lab.compute.define(&spec).await.unwrap();
+    lab.compute.start(&spec).await.unwrap();
+    let ports = std::fs::read_dir(format!("/sys/class/net/{}/brif", bridge.0)).unwrap().count();
+    let dialled = lab.compute.dial(&row(&spec), GuestPort::Ssh).await.map(drop);
+    lab.compute.remove(spec.desktop, None).await.unwrap();
+    assert_eq!(ports, 1);
+    assert!(matches!(dialled, Err(ComputeError::NoAddress)), "nobody gave it an address: {dialled:?}");
+
+    // One that is not there is named.
+    let astray =
+        MachineSpec { network: Network::Bridge { bridge: String::from("nosuchbr0") }, ..lab.spec("astray", None) };
+    lab.compute.clone_disk(&astray, &lab.base()).await.unwrap();
+    lab.compute.write_seed(&astray, &identity).await.unwrap();
+    lab.compute.define(&astray).await.unwrap();
+    let started = lab.compute.start(&astray).await;
+    lab.compute.remove(astray.desktop, None).await.unwrap();
+    assert!(started.as_ref().is_err_and(|error| error.to_string().contains("nosuchbr0")), "{started:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn finds_what_was_left_behind() {
     let Some(lab) = lab().await else { return };

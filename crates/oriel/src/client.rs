@@ -200,7 +200,7 @@ fn no_server(socket: &Path, error: &io::Error) -> Failure {
 
 fn refused(status: StatusCode, answer: &[u8]) -> Failure {
     match serde_json::from_slice::<ProblemDetails>(answer) {
-        Ok(problem) => Failure::new(problem.detail).next(problem.next_step),
+        Ok(problem) => Failure { problem: Some(problem.code), ..Failure::new(problem.detail) }.next(problem.next_step),
         Err(_) => Failure::new(format!("the server answered {status} and no more"))
             .next("check that this is the address of an Oriel server"),
     }

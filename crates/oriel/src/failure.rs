@@ -26,11 +26,13 @@ pub struct Failure {
     /// Its causes, outermost first.
     pub why: Vec<String>,
     pub next_step: Option<String>,
+    /// The server's own stable word for it, when it was the server that refused.
+    pub problem: Option<String>,
 }
 
 impl Failure {
     pub fn new(what: impl Into<String>) -> Self {
-        Self { code: FAILED, what: what.into(), why: Vec::new(), next_step: None }
+        Self { code: FAILED, what: what.into(), why: Vec::new(), next_step: None, problem: None }
     }
 
     pub fn usage(what: impl Into<String>) -> Self {

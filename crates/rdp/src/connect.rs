@@ -15,8 +15,12 @@ use ironrdp_pdu::gcc::{ConnectionType, KeyboardType};
 use ironrdp_pdu::rdp::capability_sets::{MajorPlatformType, RailSupportLevel, client_codecs_capabilities};
 use ironrdp_pdu::rdp::client_info::{PerformanceFlags, TimezoneInfo};
 use secrecy::ExposeSecret as _;
+use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -37,11 +41,19 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let at = AtomicUsize::new(0);
-    let outcome = tokio::time::timeout(CONNECT_TIMEOUT, establish(stream, &options, &at)).await;
-    outcome.unwrap_or_else(|_| {
-        let stage = STAGES.get(at.load(Ordering::Relaxed)).copied().unwrap_or_default();
-        Err(ConnectError::TimedOut { seconds: CONNECT_TIMEOUT.as_secs(), stage })
-    })
+    let stage = || STAGES.get(at.load(Ordering::Relaxed)).copied().unwrap_or_default();
+    let mut work = pin!(establish(stream, &options, &at));
+    // A panic in a decoder is this connection's error, not its task's end.
+    let contained = poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
+            Poll::Ready(Err(ConnectError::Protocol {
+                stage: stage(),
+                what: "a message that cannot be decoded".to_owned(),
+            }))
+        })
+    });
+    let outcome = tokio::time::timeout(CONNECT_TIMEOUT, contained).await;
+    outcome.unwrap_or_else(|_| Err(ConnectError::TimedOut { seconds: CONNECT_TIMEOUT.as_secs(), stage: stage() }))
 }
 
 async fn establish<S>(

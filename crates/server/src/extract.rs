@@ -1,10 +1,10 @@
-//! Reading requests: bodies as JSON with errors that say what is wrong.
+//! Reading requests: bodies and queries, with errors that say what is wrong.
 
 use crate::api::problem::Problem;
 use axum::{
     Json,
-    extract::{FromRequest, Request, rejection::JsonRejection},
-    http::StatusCode,
+    extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
+    http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
@@ -18,6 +18,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(refused(&rejection)),
+        }
+    }
+}
+
+/// What stands behind the address's question mark.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(Problem::bad_request(
+                format!("the address's query does not fit: {}", rejection.body_text()),
+                "compare it with this endpoint's description in /api/v1/openapi.json",
+            )),
         }
     }
 }

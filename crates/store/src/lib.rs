@@ -26,8 +26,8 @@ mod user;
 
 pub use error::StoreError;
 pub use gpu::GpuCard;
-pub use session::Expired;
-pub use ticket::TicketRefusal;
+pub use session::{Expired, WEB_SESSIONS_PER_USER_MAX};
+pub use ticket::{TICKETS_PER_SESSION_MAX, TicketRefusal};
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,

@@ -3,7 +3,7 @@
 use crate::{Store, StoreError, codec, ticket};
 use oriel_model::{ApiToken, Micros, TokenId, User, UserId, WebSession};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
@@ -73,6 +73,9 @@ impl TryFrom<api::Model> for ApiToken {
     }
 }
 
+/// Browsers that one person is signed in from; the longest unused one gives way to one more.
+pub const WEB_SESSIONS_PER_USER_MAX: u64 = 64;
+
 /// How many rows had expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
@@ -96,8 +99,22 @@ impl Store {
             .on_conflict(OnConflict::column(web::Column::TokenSha256).update_column(web::Column::Expires).to_owned())
             .exec_without_returning(&self.writer)
             .await
-            .map(drop)
-            .map_err(|error| StoreError::dangling(error, "user", session.user))
+            .map_err(|error| StoreError::dangling(error, "user", session.user))?;
+        let surplus: Vec<String> = web::Entity::find()
+            .select_only()
+            .column(web::Column::TokenSha256)
+            .filter(web::Column::UserId.eq(session.user.to_string()))
+            .order_by_desc(web::Column::Expires)
+            .offset(WEB_SESSIONS_PER_USER_MAX)
+            .limit(WEB_SESSIONS_PER_USER_MAX)
+            .into_tuple()
+            .all(&self.writer)
+            .await?;
+        if !surplus.is_empty() {
+            let gone = web::Entity::delete_many().filter(web::Column::TokenSha256.is_in(surplus));
+            gone.exec(&self.writer).await?;
+        }
+        Ok(())
     }
 
     /// Moves the expiry of a session that is in use. One that was signed out meanwhile stays signed out: false.

@@ -7,7 +7,7 @@
 
 use crate::{Store, StoreError, codec};
 use oriel_model::{Micros, Ticket};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 pub(crate) mod row {
     use sea_orm::entity::prelude::*;
@@ -47,6 +47,9 @@ impl TryFrom<row::Model> for Ticket {
     }
 }
 
+/// Tickets of one session that nobody has used yet; the oldest gives way to one more. A ticket lives for half a minute.
+pub const TICKETS_PER_SESSION_MAX: u64 = 64;
+
 /// Why a ticket does not let anybody in.
 #[derive(Debug, thiserror::Error)]
 pub enum TicketRefusal {
@@ -84,8 +87,23 @@ impl Store {
         row::Entity::insert(row.into_active_model())
             .exec_without_returning(&self.writer)
             .await
-            .map(drop)
-            .map_err(|error| StoreError::dangling(error, "desktop", ticket.desktop))
+            .map_err(|error| StoreError::dangling(error, "desktop", ticket.desktop))?;
+        let surplus: Vec<String> = row::Entity::find()
+            .select_only()
+            .column(row::Column::TicketSha256)
+            .filter(row::Column::SessionSha256.eq(&ticket.session_sha256))
+            .filter(row::Column::Used.is_null())
+            .order_by_desc(row::Column::Expires)
+            .offset(TICKETS_PER_SESSION_MAX)
+            .limit(TICKETS_PER_SESSION_MAX)
+            .into_tuple()
+            .all(&self.writer)
+            .await?;
+        if !surplus.is_empty() {
+            let gone = row::Entity::delete_many().filter(row::Column::TicketSha256.is_in(surplus));
+            gone.exec(&self.writer).await?;
+        }
+        Ok(())
     }
 
     /// Uses a ticket up. Of any number of callers at once, in any number of programs, one gets it.

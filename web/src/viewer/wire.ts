@@ -2,7 +2,7 @@
  * The viewer protocol of docs/viewer-protocol.md, byte by byte, both directions. Total: any bytes give records or a
  * {@link WireError}, never anything else. Payload bytes are views into the message, not copies.
  *
- * The vectors in docs/viewer-protocol-vectors.json hold this file and `crates/screen/src/wire.rs` together.
+ * The vectors in docs/viewer-protocol-vectors.json hold this file and `crates/screen/src/wire/` together.
  */
 
 export const PROTOCOL_VERSION = 1;

@@ -24,6 +24,9 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell, mpsc};
 /// How long a look at the GPUs is good for, unless we changed something ourselves: drivers' tools take a second and more.
 const LOOK_SECONDS: u64 = 3;
 
+/// Steps of a switch that were done and not yet written down.
+const STEPS_UNHEARD_MAX: usize = 64;
+
 /// What the operation hears of a switch: the number of the step that begins, how many there are, what it does.
 pub(crate) type Listener<'a> = &'a (dyn for<'b> Fn(usize, usize, &'b str) + Send + Sync);
 
@@ -130,11 +133,11 @@ impl Gpus {
     pub(crate) async fn apply(&self, plan: &Plan, listener: Listener<'_>) -> Result<(), ComputeError> {
         let _change = self.change.lock().await;
         let plan = plan.clone();
-        let (say, mut said) = mpsc::unbounded_channel();
+        let (say, mut said) = mpsc::channel(STEPS_UNHEARD_MAX);
         let work = self.with(move |shared| {
             let mut hear = |progress: Progress<'_>| {
                 if let Progress::Step { number, of, step } | Progress::Skipped { number, of, step } = progress {
-                    let _ = say.send((number, of, step.does.clone()));
+                    let _ = say.blocking_send((number, of, step.does.clone()));
                 } else {
                     tracing::warn!(gpu = %plan.gpu, "{progress}");
                 }

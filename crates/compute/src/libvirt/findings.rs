@@ -76,7 +76,10 @@ pub async fn findings(uri: &str, data: &Path) -> Vec<Finding> {
                 Ok(()) => "desktops on the network \"user\" reach the world, but neither this machine's loopback nor each other",
                 Err(_) => "desktops on the network \"user\" can be opened, but reach nothing outside, not even the internet",
             }),
-            "apt-get install passt && sysctl -w kernel.unprivileged_userns_clone=1   # where that setting exists",
+            "apt-get install passt\n\
+             # where these settings exist, and are not so already (Debian before 11; Ubuntu since 23.10):\n\
+             sysctl -w kernel.unprivileged_userns_clone=1\n\
+             sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
             "https://passt.top/passt/about/#pasta",
         ));
         let subject = data.display().to_string();

@@ -52,7 +52,7 @@ pub struct LibvirtConfig {
     pub uri: String,
     /// The data folder; QEMU's user must be able to enter it.
     pub data: PathBuf,
-    /// For sockets, whose paths must be short (107 bytes): `/run/oriel`.
+    /// For sockets, whose paths must be short (107 bytes): `DATA/run`.
     pub run: PathBuf,
     /// Loopback ports for desktops on the `user` network.
     pub ports: RangeInclusive<u16>,

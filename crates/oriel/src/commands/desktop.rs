@@ -141,7 +141,7 @@ impl Command {
 /// Everybody's for admins, the own ones for others.
 async fn list(client: &Client) -> Result<Value, Failure> {
     match client.get("/desktops?all=true").await {
-        Err(failure) if failure.what.contains("administrator") => client.get("/desktops").await,
+        Err(failure) if failure.problem.as_deref() == Some("admin_only") => client.get("/desktops").await,
         answer => answer,
     }
 }

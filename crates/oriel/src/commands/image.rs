@@ -31,7 +31,7 @@ pub enum Command {
     },
     /// Import a qcow2, raw or cloud image
     Import {
-        /// File on the server, or an https URL
+        /// File on the server, or an https URL (http only with --sha256)
         from: String,
         /// Name of the image
         #[arg(long)]

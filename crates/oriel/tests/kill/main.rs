@@ -11,6 +11,7 @@
 
 mod edge;
 mod house;
+mod operation;
 mod storm;
 mod world;
 
@@ -201,6 +202,18 @@ fn real_vm_two_oriels_leave_each_other_alone() {
         check_empty(house);
     }
     drop((first, second));
+}
+
+#[test]
+fn real_vm_an_import_is_cancelled_resumed_and_killed() {
+    let Some(house) = House::new(PORTS) else { return };
+    operation::import(&house);
+}
+
+#[test]
+fn real_vm_a_build_is_cancelled() {
+    let Some(house) = House::new(PORTS) else { return };
+    operation::build(&house);
 }
 
 #[test]

@@ -7,12 +7,12 @@ use crate::{
         problem::Problem,
     },
     caller::{Caller, TheDesktop},
-    extract::Body,
+    extract::{Body, Query},
     names::{self, Names},
 };
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };

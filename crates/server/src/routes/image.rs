@@ -68,9 +68,11 @@ pub async fn import(
     caller: Caller,
     Body(import): Body<ImageImport>,
 ) -> Answer<(StatusCode, Json<Operation>)> {
-    if !(import.from.starts_with('/') || import.from.starts_with("https://")) {
+    // What comes over plain http can be changed on its way, unless its checksum is known.
+    let plain = import.from.starts_with("http://") && import.sha256.is_some();
+    if !(import.from.starts_with('/') || import.from.starts_with("https://") || plain) {
         return Err(Problem::bad_request(
-            "an image comes from an absolute path of the server or an https URL",
+            "an image comes from an absolute path of the server, an https URL, or an http URL with its SHA-256",
             "write the whole path, beginning with a slash, or a URL that begins with https://",
         ));
     }

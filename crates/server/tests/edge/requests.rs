@@ -68,6 +68,17 @@ async fn wrong_requests_say_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_wrong_query_is_a_problem_like_any_other() {
+    let house = House::new().await;
+    let root = house.user("root", Role::Admin).await;
+    let browser = house.sign_in(&root).await;
+    for query in ["all=maybe", "some=true", "all=true&all=false"] {
+        let reply = house.browse(Some(&browser), &Method::GET, &format!("/api/v1/desktops?{query}"), None).await;
+        assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "bad_request".into()), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn other_sites_get_nowhere() {
     let house = House::new().await;
     let root = house.user("root", Role::Admin).await;

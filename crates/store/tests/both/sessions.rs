@@ -3,7 +3,7 @@ use crate::{
     samples::{NOW, stored_desktop, stored_user, ticket},
 };
 use oriel_model::{ApiToken, Role, TokenId, UserId, WebSession};
-use oriel_store::{Expired, StoreError};
+use oriel_store::{Expired, StoreError, WEB_SESSIONS_PER_USER_MAX};
 
 fn web(user: UserId, token: &str) -> WebSession {
     WebSession {
@@ -39,6 +39,20 @@ on_both! {
         assert_eq!(store.web_session("t1", NOW).await.unwrap(), None);
         assert_eq!(store.delete_web_sessions_of(ada.id).await.unwrap(), 2);
         assert_eq!(store.web_session("t2", NOW).await.unwrap(), None);
+    }
+
+    async fn nobody_is_signed_in_from_everywhere(store: Store) {
+        let ada = stored_user(&store, "ada", Role::User).await;
+        let bob = stored_user(&store, "bob", Role::User).await;
+        store.put_web_session(&web(bob.id, "bob")).await.unwrap();
+        for n in 0..=WEB_SESSIONS_PER_USER_MAX as i64 {
+            let session = WebSession { expires: NOW.plus_seconds(60 + n), ..web(ada.id, &format!("t{n}")) };
+            store.put_web_session(&session).await.unwrap();
+        }
+        assert!(store.web_session("t0", NOW).await.unwrap().is_none(), "the one that was used longest ago gave way");
+        assert!(store.web_session("t1", NOW).await.unwrap().is_some());
+        assert_eq!(store.delete_web_sessions_of(ada.id).await.unwrap(), WEB_SESSIONS_PER_USER_MAX);
+        assert!(store.web_session("bob", NOW).await.unwrap().is_some());
     }
 
     async fn expired_and_disabled_do_not_count(store: Store) {

@@ -3,7 +3,7 @@ use crate::{
     samples::{NOW, stored_desktop, stored_user, ticket},
 };
 use oriel_model::{ConnectionId, DesktopId, GuestPort, Role, Ticket};
-use oriel_store::{Store, StoreError, TicketRefusal};
+use oriel_store::{Store, StoreError, TICKETS_PER_SESSION_MAX, TicketRefusal};
 
 async fn stored_ticket(store: &Store) -> Ticket {
     let desktop = stored_desktop(store).await;
@@ -20,6 +20,17 @@ on_both! {
         assert_eq!(store.take_ticket(ticket, session, NOW).await.unwrap(), given);
         assert!(matches!(store.take_ticket(ticket, session, NOW).await, Err(TicketRefusal::Used)));
         assert!(matches!(store.take_ticket("guessed", session, NOW).await, Err(TicketRefusal::Unknown)));
+    }
+
+    async fn one_session_does_not_hoard_them(store: Store) {
+        let first = stored_ticket(&store).await;
+        for n in 1..=TICKETS_PER_SESSION_MAX as i64 {
+            let ticket = Ticket { ticket_sha256: format!("t{n}"), expires: first.expires.plus_seconds(n), ..first.clone() };
+            store.put_ticket(&ticket).await.unwrap();
+        }
+        let oldest = store.take_ticket(&first.ticket_sha256, &first.session_sha256, NOW).await;
+        assert!(matches!(oldest, Err(TicketRefusal::Unknown)));
+        assert!(store.take_ticket("t1", &first.session_sha256, NOW).await.is_ok());
     }
 
     async fn fifty_takers_have_one_winner(store: Store) {
