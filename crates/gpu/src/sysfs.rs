@@ -29,6 +29,15 @@ pub trait Sysfs: Send + Sync {
     /// Where a link points to, as it is written; the last component is not followed.
     fn link(&self, path: &str) -> io::Result<String>;
 
+    /// Where those links in a folder point to whose targets begin with one of these; and how many entries were looked at. What is no
+    /// link is passed over.
+    fn links_to(&self, folder: &str, starts: &[&str]) -> io::Result<(Vec<String>, usize)> {
+        let names = self.list(folder)?;
+        let targets = names.iter().filter_map(|name| self.link(&format!("{folder}/{name}")).ok());
+        let wanted = targets.filter(|target| starts.iter().any(|start| target.starts_with(start)));
+        Ok((wanted.collect(), names.len()))
+    }
+
     /// The path with every link followed.
     fn real_path(&self, path: &str) -> io::Result<String>;
 

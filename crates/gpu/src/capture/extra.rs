@@ -37,6 +37,8 @@ const FUNCTION: &[&str] = &[
     "resource3_resize",
     "resource4_resize",
     "resource5_resize",
+    "mem_info_vram_total",
+    "tile0/physical_vram_size_bytes",
 ];
 const LINKS: &[&str] = &["driver", "iommu_group", "physfn"];
 /// Modules whose version and parameters count.

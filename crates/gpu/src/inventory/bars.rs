@@ -36,6 +36,7 @@ fn bar(index: usize, line: &str) -> Option<Bar> {
         kind,
         prefetchable: kind != BarKind::Rom && flags & PREFETCH != 0,
         size_bytes,
+        size_mib: size_bytes >> 20,
         resizable: None,
     })
 }

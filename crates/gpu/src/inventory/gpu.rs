@@ -38,6 +38,10 @@ pub struct Gpu {
     /// `None` without an IOMMU.
     pub iommu_group: Option<IommuGroup>,
     pub bars: Vec<Bar>,
+    /// Video memory in MiB, as people say it (49152 for an L40S); where only a resizable BAR tells, rounded up to a power of two.
+    /// `None` when unknown, and for graphics that borrow the host's memory.
+    #[serde(default)]
+    pub vram_mib: Option<u64>,
     /// In the order in which the kernel tries them; empty when it cannot be reset.
     pub reset_methods: Vec<String>,
     /// What the card's driver wants of firmware files; empty where unknown.
@@ -109,7 +113,11 @@ pub struct Bar {
     pub index: u8,
     pub kind: BarKind,
     pub prefetchable: bool,
+    /// Of any size down to some bytes (I/O ports), which MiB cannot say.
     pub size_bytes: u64,
+    /// The same in whole MiB; 0 for less than one.
+    #[serde(default)]
+    pub size_mib: u64,
     pub resizable: Option<ResizableBar>,
 }
 

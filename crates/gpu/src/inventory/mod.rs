@@ -12,6 +12,7 @@
 //!   GPUs, their slot, their group: vendor device driver→ iommu_group→
 //!   GPUs   subsystem_vendor subsystem_device revision driver_override boot_vga numa_node reset_method
 //!          resource resourceN_resize sriov_totalvfs virtfnN→ mdev_supported_types/ vfio-dev/
+//!          amdgpu's mem_info_vram_total, xe's tileN/physical_vram_size_bytes
 //!   VFs    driver→ iommu_group→, NVIDIA's: nvidia/{current_vgpu_type,creatable_vgpu_types,vgpu_params} mdev_supported_types/
 //! groups   /sys/kernel/iommu_groups/N/devices/*
 //! slices   /sys/class/mdev_bus/* mdev_supported_types/*/{name,device_api,description,available_instances}
@@ -21,7 +22,8 @@
 //!          /lib/modules/KERNEL/modules.{dep,builtin} (only where vfio-pci is not loaded)
 //!          /usr/share/nvidia/vgpu/vgpuConfig.xml
 //! who      /proc/PID/{fd/*→,comm}
-//! commands of cards with SR-IOV on the driver nvidia: `nvidia-smi -q`, `vgpu -s -v`, and with MIG on `mig -lgip`, `-lgipp`, `-lgi`
+//! commands of cards on the driver nvidia that have SR-IOV, or memory that nothing else tells: `nvidia-smi -q`, `vgpu -s -v`, and
+//!          with MIG on `mig -lgip`, `-lgipp`, `-lgi`
 //! ```
 //!
 //! Files that are missing are facts that are unknown. A `driver` link's last part is the driver's name, an `iommu_group` link's the
@@ -34,6 +36,7 @@ mod group;
 mod holders;
 mod host;
 mod mdev;
+mod memory;
 mod modes;
 pub mod names;
 mod pci;
@@ -48,7 +51,7 @@ mod whole;
 
 pub use gpu::{Bar, BarKind, Blocker, Firmware, Function, Gpu, IommuGroup, ResizableBar, Slice, SliceKind};
 pub use holders::Holder;
-pub(crate) use holders::NODES as HOLDER_NODES;
+pub(crate) use holders::{NODES as HOLDER_NODES, open_nodes};
 pub use host::{Distribution, Host, Iommu};
 pub use modes::{Modes, Profile, Regime, Shared, Vf, Vgpu, VgpuInterface, Whole};
 pub use whole::blocked;
@@ -166,6 +169,7 @@ fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
         vf,
         shared: shared::read(&seen),
     };
+    let bars = bars::read(reader.sysfs, &seen.path);
     let revision = text("revision").unwrap_or_default().trim_start_matches("0x").to_owned();
     let numa_node = text("numa_node").and_then(|node| node.parse().ok()).filter(|_| reader.host.numa_nodes > 1);
     Gpu {
@@ -180,7 +184,8 @@ fn gpu(reader: &Reader, address: PciAddress, all: &[PciAddress]) -> Gpu {
         numa_node,
         functions: own.iter().map(|function| reader.pci.function(*function)).collect(),
         iommu_group: group,
-        bars: bars::read(reader.sysfs, &seen.path),
+        vram_mib: memory::read(reader, &seen, &bars),
+        bars,
         reset_methods: text("reset_method").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         firmware: firmware::wanted(
             reader.sysfs,
@@ -310,6 +315,7 @@ fn without_pci(reader: &Reader, address: GpuAddress, seen: Seen) -> Gpu {
         functions: Vec::new(),
         iommu_group: None,
         bars: Vec::new(),
+        vram_mib: None,
         reset_methods: Vec::new(),
         firmware: Vec::new(),
         modes,

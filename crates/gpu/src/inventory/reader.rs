@@ -122,7 +122,15 @@ impl<'a> Reader<'a> {
 
     /// What `nvidia-smi` says of a GPU. It is asked only where its answer decides: of cards with SR-IOV that NVIDIA's driver holds.
     pub fn smi(&self, gpu: &Seen) -> Option<&super::vgpu::SmiGpu> {
-        if !self.options.commands || gpu.total_vfs == 0 || gpu.driver.as_deref() != Some("nvidia") {
+        if gpu.total_vfs == 0 || gpu.driver.as_deref() != Some("nvidia") {
+            return None;
+        }
+        self.ask_smi(gpu)
+    }
+
+    /// The same of any GPU; it takes a second or more, once.
+    pub fn ask_smi(&self, gpu: &Seen) -> Option<&super::vgpu::SmiGpu> {
+        if !self.options.commands {
             return None;
         }
         self.smi.get_or_init(|| Smi::read(self.sysfs)).gpu(gpu.address?)

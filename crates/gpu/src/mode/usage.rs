@@ -3,12 +3,8 @@
 //! Unbinding or removing a device that a process holds through VFIO blocks the kernel until that process ends, often for ever.
 
 use super::{Action, DEVICES, MDEVS};
-use crate::Sysfs;
+use crate::{Sysfs, inventory::open_nodes};
 use std::collections::BTreeMap;
-
-/// Most processes and open files looked at.
-const PROCESSES_MAX: usize = 32_768;
-const FILES_MAX: usize = 1 << 20;
 
 /// Open device nodes, with who holds them.
 #[derive(Debug, Default)]
@@ -19,20 +15,11 @@ pub(crate) struct Usage {
 impl Usage {
     pub fn read(sysfs: &dyn Sysfs) -> Self {
         let mut open = BTreeMap::new();
-        let mut files = 0;
-        let processes = sysfs.list("/proc").unwrap_or_default();
-        for pid in processes.iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).take(PROCESSES_MAX) {
-            for file in sysfs.list(&format!("/proc/{pid}/fd")).unwrap_or_default() {
-                files += 1;
-                if files > FILES_MAX {
-                    return Self { open };
-                }
-                let Ok(target) = sysfs.link(&format!("/proc/{pid}/fd/{file}")) else { continue };
-                if ["/dev/vfio/", "/dev/nvidia", "/dev/dri/"].iter().any(|prefix| target.starts_with(prefix)) {
-                    let name = sysfs.text(&format!("/proc/{pid}/comm")).unwrap_or_else(|| "a process".to_owned());
-                    open.entry(target).or_insert_with(|| format!("{name} (process {pid})"));
-                }
-            }
+        for (pid, node) in open_nodes(sysfs) {
+            open.entry(node).or_insert_with(|| {
+                let name = sysfs.text(&format!("/proc/{pid}/comm")).unwrap_or_else(|| "a process".to_owned());
+                format!("{name} (process {pid})")
+            });
         }
         Self { open }
     }

@@ -1,32 +1,41 @@
 //! A host's files below a folder: `/` is the running host, any other folder an unpacked capture.
 
 use super::{COMMANDS, FILE_MAX, NAMES_MAX, PROGRAMS, SAVED, Sysfs, command_file, tree::resolve};
+use rustix::fs::{Dir, FileType, Mode, OFlags};
 use std::{
+    collections::HashMap,
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 /// What a command may print, in bytes.
 const OUTPUT_MAX: u64 = 8 << 20;
 
+/// Most paths of which it is remembered whether they are links.
+const LOOKS_MAX: usize = 65_536;
+
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
     live: bool,
+    /// Of a captured host, whose links are followed here rather than by the kernel: where a path points to, if it is a link. The same
+    /// few folders stand above everything that is asked for.
+    looks: Arc<RwLock<HashMap<String, Option<String>>>>,
 }
 
 impl Folder {
     /// The running host.
     pub fn host() -> Self {
-        Self { root: PathBuf::from("/"), live: true }
+        Self { root: PathBuf::from("/"), live: true, looks: Arc::default() }
     }
 
     /// A folder with a host's files in it. It is only read.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        Self { live: root == Path::new("/"), root }
+        Self { live: root == Path::new("/"), root, looks: Arc::default() }
     }
 
     /// Where a path of the host lies, its links followed without leaving the root.
@@ -34,14 +43,26 @@ impl Folder {
         if self.live && follow_last {
             return Ok(PathBuf::from(path));
         }
-        let real = resolve(path, follow_last, |one| {
-            let file = self.root.join(one.trim_start_matches('/'));
-            if fs::symlink_metadata(&file)?.file_type().is_symlink() {
-                return Ok(Some(fs::read_link(&file)?.to_string_lossy().into_owned()));
-            }
-            Ok(None)
-        })?;
+        let real = resolve(path, follow_last, |one| self.look(one))?;
         Ok(self.root.join(real.trim_start_matches('/')))
+    }
+
+    /// Where a path of the capture, all above it being real, points to; `None` for what is no link.
+    fn look(&self, one: &str) -> io::Result<Option<String>> {
+        if let Some(known) = self.looks.read().unwrap_or_else(PoisonError::into_inner).get(one) {
+            return Ok(known.clone());
+        }
+        let target = match fs::read_link(self.root.join(one.trim_start_matches('/'))) {
+            Ok(target) => Some(target.to_string_lossy().into_owned()),
+            // What it says of everything that is there and no link.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => None,
+            Err(error) => return Err(error),
+        };
+        let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
+        if looks.len() < LOOKS_MAX {
+            looks.insert(one.to_owned(), target.clone());
+        }
+        Ok(target)
     }
 }
 
@@ -62,8 +83,46 @@ impl Sysfs for Folder {
     }
 
     fn link(&self, path: &str) -> io::Result<String> {
-        let file = if self.live { PathBuf::from(path) } else { self.place(path, false)? };
-        Ok(fs::read_link(file)?.to_string_lossy().into_owned())
+        if self.live {
+            return Ok(fs::read_link(path)?.to_string_lossy().into_owned());
+        }
+        let (above, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
+        let above = resolve(above, true, |one| self.look(one))?;
+        let above = if above == "/" { "" } else { above.as_str() };
+        self.look(&format!("{above}/{name}"))?.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    /// Relative to the folder, which is opened once: a host has tens of thousands of open files.
+    fn links_to(&self, folder: &str, starts: &[&str]) -> io::Result<(Vec<String>, usize)> {
+        let place = self.place(folder, true)?;
+        let opened = rustix::fs::open(&place, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut dir = Dir::new(opened)?;
+        let mut names = Vec::new();
+        for entry in dir.by_ref().take(NAMES_MAX) {
+            let entry = entry?;
+            if matches!(entry.file_type(), FileType::Symlink | FileType::Unknown) {
+                names.push(entry.file_name().to_owned());
+            }
+        }
+        let mut wanted = Vec::new();
+        let mut buffer = Vec::with_capacity(64);
+        for name in &names {
+            let Ok(target) = rustix::fs::readlinkat(dir.fd()?, name, buffer) else {
+                buffer = Vec::with_capacity(64);
+                continue;
+            };
+            if starts.iter().any(|start| target.as_bytes().starts_with(start.as_bytes())) {
+                wanted.push(target.to_string_lossy().into_owned());
+            }
+            buffer = target.into_bytes();
+            buffer.clear();
+        }
+        wanted.sort_unstable();
+        Ok((wanted, names.len()))
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        if self.live { Path::new(path).exists() } else { self.real_path(path).is_ok() }
     }
 
     fn real_path(&self, path: &str) -> io::Result<String> {

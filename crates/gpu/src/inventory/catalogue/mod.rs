@@ -4,6 +4,7 @@
 //! Sources: NVIDIA's vGPU user guides (8.x for Maxwell's maxima, R20 for placement IDs) and the `vgpuConfig.xml` of driver
 //! 510.47.03 (heads, resolutions, numbers). Numbers are NVIDIA's for all drivers; what the host says wins over all of this.
 
+mod boards;
 mod intel;
 mod later;
 mod maxwell;
@@ -73,6 +74,13 @@ pub(crate) fn board(vendor_id: &str, device_id: &str, subsystem_device_id: &str)
         .chain(later::CARDS)
         .filter(|card| card.devices.iter().any(|id| found.devices.contains(id)));
     (others.count() > 1).then(|| found.name.to_owned())
+}
+
+/// Video memory of a board whose slices are in no table, in MiB.
+pub(crate) fn memory_mib(vendor_id: &str, device_id: &str) -> Option<u64> {
+    let id = |hex: &str| u16::from_str_radix(hex, 16).ok();
+    let (vendor, device) = (id(vendor_id)?, id(device_id)?);
+    boards::BOARDS.iter().find(|board| (board.0, board.1) == (vendor, device)).map(|board| board.2 * 1024)
 }
 
 impl Card {
@@ -165,6 +173,16 @@ mod tests {
             ("18", 4, FIVE, Some(60))
         );
         assert!(card("10de", "1b80", "").is_none() && card("1002", "13f2", "").is_none());
+    }
+
+    #[test]
+    fn boards_are_what_the_database_calls_them() {
+        for (vendor, device, _, word) in boards::BOARDS {
+            let name = crate::inventory::names::device(&format!("{vendor:04x}"), &format!("{device:04x}"), "030000");
+            assert!(name.contains(word), "{vendor:04x}:{device:04x} is {name}, not {word}");
+        }
+        assert_eq!(memory_mib("10de", "1e07"), Some(11_264));
+        assert_eq!(memory_mib("10de", "ffff"), None);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct SmiGpu {
     /// Slices of several sizes at once: whether the card can, whether it does.
     pub can_mix: bool,
     pub mixed: bool,
+    /// `FB Memory Usage`, `Total`.
+    pub memory_mib: Option<u64>,
     pub types: Vec<Known>,
     pub instances: Vec<MigProfile>,
     pub made: Vec<MigInstance>,
@@ -117,6 +119,9 @@ fn query(text: &str) -> Vec<SmiGpu> {
         };
         // "Not Supported" has "Supported" in it: values are compared, never searched.
         match (heading, name.trim(), value.trim()) {
+            ("FB Memory Usage", "Total", value) => {
+                gpu.memory_mib = value.split_whitespace().next().and_then(|number| number.parse().ok());
+            }
             ("MIG Mode", "Current", "Enabled") => gpu.mig = Some(true),
             ("MIG Mode", "Current", "Disabled") => gpu.mig = Some(false),
             (_, "Heterogeneous Time-Slice Sizes" | "Heterogenous Time-Slice Sizes", value) => {
