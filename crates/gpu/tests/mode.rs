@@ -291,6 +291,37 @@ fn what_cannot_be_says_why() {
 }
 
 #[test]
+fn sizes_are_mixed_where_the_tables_allow() {
+    let kernel = host("l40s");
+    let kept = state();
+    let gpu: GpuAddress = "c1:00.0".parse().unwrap();
+    let wish = |count| Wish { mixed: true, ..Wish::new(gpu.clone(), GpuMode::Vgpu).profile("L40S-8Q").count(count) };
+    let refused = plan(&kernel, &wish(6)).refused;
+    assert_eq!(refused[0].code, "too-many");
+    assert!(refused[0].reason.contains("at most 4 slices L40S-8Q while sizes are mixed"), "{refused:?}");
+    apply(&kernel, &plan(&kernel, &wish(4)), &kept).unwrap();
+    let card = read(&kernel).gpu(&gpu).unwrap().clone();
+    let places: Vec<Option<u8>> = card.slices.iter().map(|slice| slice.placement).collect();
+    assert_eq!(places, [Some(0), Some(16), Some(24), Some(40)]);
+    assert!(plan(&kernel, &wish(4)).is_nothing());
+}
+
+#[test]
+fn what_is_so_already_is_left_alone() {
+    // MIG instances that the host made for itself stay.
+    let kernel = host("h100-mig");
+    let gpu = card(&kernel);
+    assert!(!gpu.slices.is_empty());
+    assert!(plan(&kernel, &Wish::new(gpu.address, GpuMode::Host)).is_nothing());
+    // Graphics on a chip are no PCI device, and shared all the same.
+    let tree = zoo::build("raspberry-pi-5");
+    let gpus = read(&host("raspberry-pi-5"));
+    let v3d = gpus.gpus.iter().find(|gpu| gpu.modes.shared.available).unwrap();
+    let plan = mode::plan(&tree, &gpus, &Wish::new(v3d.address.clone(), GpuMode::Shared)).unwrap();
+    assert!(plan.is_nothing(), "{:?}", plan.refused);
+}
+
+#[test]
 fn a_used_gpu_is_left_alone() {
     let kernel = host("gtx-1080");
     let gpu = card(&kernel);
@@ -486,6 +517,22 @@ mod assignment {
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].hold.unit, first.unit);
         assign::release(&kernel, &first).unwrap();
+        assign::release(&kernel, &first).unwrap();
+    }
+
+    #[test]
+    fn a_slice_lies_where_it_was_claimed() {
+        let kernel = host("l40s");
+        let kept = state();
+        let gpu = card(&kernel);
+        apply(&kernel, &plan(&kernel, &Wish::new(gpu.address.clone(), GpuMode::Host)), &kept).unwrap();
+        let mixed = Wish { mixed: true, ..Wish::new(gpu.address.clone(), GpuMode::Vgpu) };
+        apply(&kernel, &plan(&kernel, &mixed), &kept).unwrap();
+        let first = held(&kernel, GpuMode::Vgpu, Some("L40S-8Q"), 24, &[]).unwrap();
+        idempotent(&kernel, |kernel| assign::prepare(kernel, &first).unwrap());
+        assign::prepare(&kernel, &first).unwrap();
+        let now = read(&kernel);
+        assert_eq!(now.gpu(&gpu.address).unwrap().slices[0].placement, Some(24));
         assign::release(&kernel, &first).unwrap();
     }
 

@@ -79,7 +79,8 @@ pub struct Surroundings {
     pub cards: Vec<Card>,
     /// Width of the addresses that the IOMMU translates, where that is less than the processor's, in bits.
     pub address_bits: Option<u8>,
-    /// Linux 6.13 or newer with virglrenderer 1.0 or newer: host memory of the GPU may be mapped into the guest.
+    /// Linux 6.13 or newer: host memory of the GPU may be mapped into the guest. QEMU's virglrenderer must be 1.0 or newer, too, which
+    /// no file of the host says; the doctor does (`venus-kernel`).
     pub blobs: bool,
     /// Whether the machine's disk has an EFI system partition; `None` when nobody looked.
     pub efi_disk: Option<bool>,

@@ -81,7 +81,8 @@ impl Gpus {
             if let Some(gpu) = &gpu {
                 inventory.gpu(gpu)?;
             }
-            let options = doctor::Options { gpu, ..doctor::Options::default() };
+            let wishes_file = shared.state.join("modes.json").display().to_string();
+            let options = doctor::Options { gpu, wishes: shared.wishes(), wishes_file, ..doctor::Options::default() };
             Ok(doctor::doctor(&*shared.sysfs, &inventory, &options))
         })
         .await
@@ -181,7 +182,10 @@ impl Shared {
         {
             return Ok(Arc::clone(inventory));
         }
-        let options = inventory::Options { wanted: self.wanted(), ..inventory::Options::default() };
+        // Labs count more than display controllers as GPUs.
+        let classes = std::env::var("ORIEL_GPU_CLASSES").unwrap_or_default();
+        let options =
+            inventory::Options { wanted: self.wanted(), ..inventory::Options::default() }.with_classes(&classes);
         let inventory = Arc::new(inventory::inventory(&*self.sysfs, &options)?);
         *look = Some((Instant::now(), Arc::clone(&inventory)));
         Ok(inventory)

@@ -27,6 +27,7 @@ pub use leftovers::{Leftover, leftovers};
 
 use crate::{
     Sysfs,
+    inventory::placement,
     mode::{self, Action, DEVICES, MDEVS, Usage, explain, is_vfio},
 };
 use oriel_model::{GpuAddress, GpuHold, GpuUnit, PciAddress};
@@ -149,8 +150,9 @@ fn make(sysfs: &dyn Sysfs, hold: &GpuHold, uuid: Uuid, parent: &GpuAddress, type
         is: sysfs.real_path(&format!("{path}/mdev_type")).unwrap_or_else(|_| "something else".to_owned()),
         wanted: wanted(),
     };
+    let placed = || place(sysfs, hold, &path, &format!("{path}/nvidia/vgpu_params"));
     if sysfs.exists(&path) {
-        return if is_ours() { Ok(()) } else { Err(foreign()) };
+        return if is_ours() { placed() } else { Err(foreign()) };
     }
     if !sysfs.exists(&kind) {
         return Err(not_ready(hold, format!("{parent} does not offer {type_id} now")));
@@ -158,9 +160,9 @@ fn make(sysfs: &dyn Sysfs, hold: &GpuHold, uuid: Uuid, parent: &GpuAddress, type
     let action = Action::Write { path: format!("{kind}/create"), content: uuid.to_string() };
     match sysfs.write(&format!("{kind}/create"), uuid.to_string().as_bytes()) {
         // Somebody who does the same was quicker.
-        Err(error) if error.raw_os_error() == Some(crate::kernel::errno::EEXIST) && is_ours() => Ok(()),
+        Err(error) if error.raw_os_error() == Some(crate::kernel::errno::EEXIST) && is_ours() => placed(),
         Err(error) => Err(AssignError::NoRoom { gpu: hold.gpu.clone(), what: wanted(), why: explain(&action, &error) }),
-        Ok(()) if is_ours() => Ok(()),
+        Ok(()) if is_ours() => placed(),
         Ok(()) => {
             Err(AssignError::Failed { what: format!("make the slice {uuid}"), why: "it did not appear".to_owned() })
         }
@@ -172,16 +174,40 @@ fn carry(sysfs: &dyn Sysfs, hold: &GpuHold, address: PciAddress, type_id: u32) -
     let Some(now) = sysfs.number(&file) else {
         return Err(not_ready(hold, format!("{address} is no virtual function that carries vGPUs")));
     };
+    let placed = || place(sysfs, hold, &mode::carved::folder(address), &mode::carved::parameters_file(address));
     if now == u64::from(type_id) {
-        return Ok(());
+        return placed();
     }
     idle(sysfs, &mode::carved::folder(address))?;
     if now != 0 {
         write(sysfs, &format!("free the vGPU on {address}"), file.clone(), "0")?;
     }
-    write(sysfs, &format!("put a vGPU of type {type_id} onto {address}"), file, &type_id.to_string()).map_err(|error| {
-        AssignError::NoRoom { gpu: hold.gpu.clone(), what: format!("a vGPU of type {type_id}"), why: error.to_string() }
-    })
+    write(sysfs, &format!("put a vGPU of type {type_id} onto {address}"), file, &type_id.to_string()).map_err(
+        |error| AssignError::NoRoom {
+            gpu: hold.gpu.clone(),
+            what: format!("a vGPU of type {type_id}"),
+            why: error.to_string(),
+        },
+    )?;
+    placed()
+}
+
+/// Where sizes are mixed, a slice lies where it was claimed and not where the driver would put it: `vgpu-placement-id` of its
+/// parameters (vGPU user guide 17, 2.12), read back. Elsewhere, and where the driver has no such file, there is nothing to say. What a
+/// machine holds already lies where it lies.
+fn place(sysfs: &dyn Sysfs, hold: &GpuHold, device: &str, file: &str) -> Result<(), AssignError> {
+    let (Some(first), Some(own)) = (hold.slots.iter().min(), hold.gpu.pci()) else { return Ok(()) };
+    let Some(now) = sysfs.text(file) else { return Ok(()) };
+    if placement(&now) == Some(*first)
+        || mode::nvidia::mixed(sysfs, &own.to_string()) != Some(true)
+        || idle(sysfs, device).is_err()
+    {
+        return Ok(());
+    }
+    let others = now.split(',').map(str::trim).filter(|one| !one.is_empty() && !one.starts_with("vgpu-placement-id="));
+    let own = format!("vgpu-placement-id={first}");
+    let all: Vec<&str> = others.chain([own.as_str()]).collect();
+    write(sysfs, &format!("place {} at slot {first}", last(device)), file.to_owned(), &all.join(", "))
 }
 
 fn bind(sysfs: &dyn Sysfs, hold: &GpuHold, address: PciAddress) -> Result<(), AssignError> {

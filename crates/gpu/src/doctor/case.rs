@@ -146,14 +146,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 /// A display controller that a server's management chip or a hypervisor puts there for the console.
 pub(super) fn console_chip(gpu: &Gpu) -> bool {
-    matches!(
-        (gpu.vendor_id.as_str(), gpu.device_id.as_str()),
-        // ASPEED; Matrox G200 of servers; XGI; Hisilicon; virtio, QXL.
-        ("1a03" | "18ca", _)
-            | ("102b", "0522" | "0524" | "0530" | "0532" | "0533" | "0534" | "0536" | "0538")
-            | ("19e5", "1711")
-            | ("1af4" | "1b36", _)
-    )
+    crate::inventory::console_chip(&gpu.class, &gpu.vendor_id, &gpu.device_id)
 }
 
 pub(super) fn intel(gpu: &Gpu) -> Option<Platform> {

@@ -45,7 +45,7 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
                 } else {
                     "NVIDIA's Windows drivers for GeForce before 465 (March 2021) refuse to run where they see a hypervisor: Device Manager shows \"Code 43\"; newer ones do not"
                 })
-                .fix("# install driver 465 or later in the desktop, where there is one for the card; otherwise hide the hypervisor in the domain's <features>:\n<kvm><hidden state='on'/></kvm>\n<hyperv><vendor_id state='on' value='oriel'/></hyperv>")
+                .fix("# install driver 465 or later in the desktop, where there is one for the card; a card without one is better used in Linux desktops, or shared")
                 .see("https://nvidia.custhelp.com/app/answers/detail/a_id/5173"),
         );
     }

@@ -42,7 +42,9 @@ pub(super) fn gpu(gpu: &Gpu, found: &mut Vec<Finding>) {
     if let Some(first) = gpu.reset_methods.first() {
         facts.push(format!("it can be reset ({first})"));
     }
-    if !gpu.firmware.is_empty() && gpu.firmware.iter().all(|file| file.found.is_some() || file.optional) {
+    if !gpu.firmware.is_empty()
+        && gpu.firmware.iter().all(|file| file.found.is_some() || file.optional && !file.unknown)
+    {
         facts.push("its firmware is there".to_owned());
     }
     let facts = if facts.is_empty() { String::new() } else { format!("; {}", enumerate(&facts)) };
@@ -55,6 +57,6 @@ pub(super) fn gpu(gpu: &Gpu, found: &mut Vec<Finding>) {
         ok("gpu", &gpu.address)
             .saw(gpu.path(), &gpu.name)
             .because(format!("{holder}, and it can be handed out {}{facts}", enumerate(&can)))
-            .see(""),
+            .see("https://docs.kernel.org/driver-api/vfio.html"),
     );
 }

@@ -39,21 +39,29 @@ fn igd(gpu: &Gpu, platform: Platform) -> Finding {
         } else {
             "a desktop with this GPU uses it beside the virtual screen (UPT) with any machine; for a picture on the monitor itself it must be the only one: machine i440fx, at 00:02.0, with the GPU's ROM and OpRegion. Taken back, i915 may not find it as it was until the host is restarted"
         })
-        .fix("# nothing for the first; for the second: <qemu:arg value='-set'/> x-igd-opregion=on, x-igd-legacy-mode=on, addr=2.0, and no <video>")
+        .fix(if legacy {
+            "# Oriel gives it to desktops as a second screen only (UPT), which needs a GPU from Broadwell on; leave this one to the host".to_owned()
+        } else {
+            format!("oriel gpu mode set {} whole   # Oriel gives it to desktops as a second screen, with the firmware's OpRegion; nothing else is needed", gpu.address)
+        })
         .see("https://www.qemu.org/docs/master/system/devices/igd-assign.html")
 }
 
 fn no_gvt(gpu: &Gpu, platform: Platform) -> Finding {
-    let instead = if Maker::of(platform).is_some() {
-        "It has virtual functions (SR-IOV) instead"
-    } else {
-        "It can be handed out whole, or shared"
+    let (instead, fix) = match Maker::of(platform) {
+        Some(_) if gpu.modes.vf.available => {
+            ("It has virtual functions (SR-IOV) instead", format!("oriel gpu mode set {} vf", gpu.address))
+        }
+        Some(_) => (
+            "It would have virtual functions (SR-IOV) instead, and something is missing for them",
+            format!("oriel gpu doctor {} --for vf   # says what", gpu.address),
+        ),
+        None => ("It can be handed out whole, or shared", format!("oriel gpu mode set {} shared", gpu.address)),
     };
-    let mode = if Maker::of(platform).is_some() { "vf" } else { "shared" };
     warning_if(true, "gvtg-not-on-platform", &gpu.address)
         .saw(format!("{}/device", gpu.path()), format!("0x{} ({})", gpu.device_id, platform.name()))
         .because(format!("{} has no GVT-g: Intel built it for Broadwell to Comet Lake. {instead}", platform.name()))
-        .fix(format!("oriel gpu mode set {} {mode}", gpu.address))
+        .fix(fix)
         .see(GVT)
 }
 

@@ -52,6 +52,7 @@ pub const KINDS: &[Kind] = &[
     kind_of("vfio-ids-of-several", "vfio-pci told to take every card of a model", ALL),
     kind_of("pcie-width", "fewer lanes than the card has", ALL),
     kind_of("boot-vga", "the host's console is on the card", GIVEN),
+    kind_of("mode-not-restored", "a mode that was set and is not", ALL),
     kind_of("wrong-driver", "a driver that cannot do what the card can", VGPU),
     kind_of("no-reset", "no way to reset the card", WHOLE),
     kind_of("reset-by-bus", "only the whole slot can be reset", WHOLE),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Sysfs + Inventory ──▶ host:  iommu · modules · memory · qemu · arm
-//!                    └──▶ each GPU:  group · driver · reset · rom · window · firmware · guest · nvidia · amd · intel · sriov
+//!                    └──▶ each GPU:  group · driver · reset · rom · window · firmware · guest · nvidia · amd · intel · sriov · restored
 //! ```
 //!
 //! A finding says what was seen (file and content), for whom that matters, and what to type, edit or choose in the BIOS. It says
@@ -28,6 +28,7 @@ mod modules;
 mod nvidia;
 mod qemu;
 mod reset;
+mod restored;
 mod rom;
 mod sriov;
 mod system;
@@ -38,7 +39,7 @@ mod tests;
 
 pub use kinds::{KINDS, Kind, kind};
 
-use crate::{Inventory, Sysfs};
+use crate::{Inventory, Sysfs, mode::Wish};
 use case::Case;
 use oriel_model::{Finding, GpuAddress, GpuMode, Severity};
 
@@ -55,6 +56,9 @@ pub struct Options {
     pub profile: Option<String>,
     /// The edition of NVIDIA's licence that there is: `vApps`, `vPC`, `vWS`, `NVAIE`.
     pub license: Option<String>,
+    /// The modes that were set on this host and are kept, with the file that keeps them: [`crate::mode::StateFolder`].
+    pub wishes: Vec<Wish>,
+    pub wishes_file: String,
 }
 
 /// What shall run in the desktop: some findings concern one system only.
@@ -93,6 +97,7 @@ pub fn doctor(sysfs: &dyn Sysfs, inventory: &Inventory, options: &Options) -> Ve
                 intel::gpu,
                 sriov::gpu,
                 qemu::gpu,
+                restored::gpu,
             ] {
                 look(&case, gpu, &mut found);
             }

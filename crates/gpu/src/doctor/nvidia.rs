@@ -280,7 +280,7 @@ fn host_driver(case: &Case<'_>, gpu: &Gpu, asked: bool, findings: &mut Vec<Findi
                 .saw(format!("{}/driver", gpu.path()), "nouveau")
                 .because(format!("nouveau holds the {}: slices (vGPU) are made by NVIDIA's vGPU manager only, and nouveau wedges many cards when it is told to let go", board(gpu)))
                 .fix(format!(
-                    "echo -e 'blacklist nouveau\\noptions nouveau modeset=0' > /etc/modprobe.d/nouveau.conf && {}\nreboot\n# then install NVIDIA's vGPU manager for KVM (from https://ui.licensing.nvidia.com)",
+                    "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/nouveau.conf && {}\nreboot\n# then install NVIDIA's vGPU manager for KVM (from https://ui.licensing.nvidia.com)",
                     case.system.initial_disk()
                 ))
                 .see(GUIDE),
@@ -342,7 +342,7 @@ fn license(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         let known: Vec<&str> = gpu.modes.vgpu.profiles.iter().map(|profile| profile.key.as_str()).collect();
         findings.push(
             error("unknown-profile", &gpu.address)
-                .saw(format!("{}/mdev_supported_types", gpu.path()), known.join(" "))
+                .saw(types_file(case, gpu), known.join(" "))
                 .because(format!("the card has no profile {wanted}"))
                 .fix(format!("# it has: {}", known.join(", ")))
                 .see(GUIDE),
@@ -355,19 +355,32 @@ fn license(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         Some(have) if covers(have, need) => {}
         Some(have) => findings.push(
             warning("license-edition", &gpu.address)
-                .saw(&profile.key, format!("needs {need}, there is {have}"))
+                .saw(types_file(case, gpu), format!("{}: {need}; --license {have}", profile.key))
                 .because(format!("the profile {} needs a licence of edition {need} and there is {have}: desktops start at full speed, and after some twenty minutes draw a few frames a second until they get one", profile.key))
                 .fix(format!("# get {need}, or choose a profile for {have}: {}", fitting(gpu, have)))
                 .see(LICENSING),
         ),
         None => findings.push(
             note("license-needed", &gpu.address)
-                .saw(&profile.key, format!("needs {need}"))
+                .saw(types_file(case, gpu), format!("{}: {need}", profile.key))
                 .because(format!("each desktop with {} takes a licence of edition {need} from your licence server while it runs; the host itself needs none", profile.key))
                 .fix("# in the desktop: the client configuration token in /etc/nvidia/ClientConfigToken (Windows: C:\\Program Files\\NVIDIA Corporation\\vGPU Licensing\\ClientConfigToken)\n# which licence you have: oriel gpu doctor --license vWS")
                 .see(LICENSING),
         ),
     }
+}
+
+/// Where the host says which profiles the card has; without such a file, NVIDIA's list.
+fn types_file(case: &Case<'_>, gpu: &Gpu) -> String {
+    let function = gpu.modes.vf.functions.first().map(|function| format!("/sys/bus/pci/devices/{function}"));
+    let places = [
+        Some(format!("{}/mdev_supported_types", gpu.path())),
+        function.as_ref().map(|path| format!("{path}/nvidia/creatable_vgpu_types")),
+        function.as_ref().map(|path| format!("{path}/mdev_supported_types")),
+        Some("/usr/share/nvidia/vgpu/vgpuConfig.xml".to_owned()),
+    ];
+    let found = places.into_iter().flatten().find(|path| case.sysfs.exists(path));
+    found.unwrap_or_else(|| "NVIDIA's vGPU types".to_owned())
 }
 
 fn fitting(gpu: &Gpu, have: &str) -> String {

@@ -89,9 +89,8 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         return;
     }
     let Some(driver) = gpu.driver.as_deref() else { return };
-    let nvidia = driver == "nvidia" && !case.sysfs.exists("/sys/module/nvidia_vgpu_vfio");
-    // A vGPU host driver has no display side, and that is right.
-    if !(nvidia || MESA.contains(&driver)) {
+    // NVIDIA's own driver shares nothing, with a render node or without.
+    if !MESA.contains(&driver) {
         return;
     }
     let names = case.drm(gpu);
@@ -103,17 +102,9 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
         warning_if(case.asked_for(GpuMode::Shared), "no-render-node", &gpu.address)
             .saw("/sys/class/drm", if names.is_empty() { "nothing of this card".to_owned() } else { names.join(" ") })
             .because(format!("{driver} offers no render node (/dev/dri/renderD…), so desktops cannot share this GPU"))
-            .fix(if nvidia {
-                format!(
-                    "{}\n{}\nreboot",
-                    case.system.module_options("nvidia-drm", "nvidia-drm modeset=1"),
-                    case.system.initial_disk()
-                )
-            } else {
-                format!(
-                    "dmesg | grep -i {driver}   # the driver says why it gave up; missing firmware is the usual cause"
-                )
-            })
+            .fix(format!(
+                "dmesg | grep -i {driver}   # the driver says why it gave up; missing firmware is the usual cause"
+            ))
             .see("https://docs.kernel.org/gpu/drm-uapi.html#render-nodes"),
     );
 }

@@ -90,7 +90,7 @@ pub(super) fn gpu(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) {
             warning_if(case.options.mode.is_none_or(|mode| mode == GpuMode::Whole), "rom-without-uefi", &gpu.address)
                 .saw(&path, format!("{} image{}, none for UEFI (code type 3): {found:?}", found.len(), if found.len() == 1 { "" } else { "s" }))
                 .because("the card's ROM has no UEFI part (GOP): in a desktop with UEFI, which Windows 11 insists on, the card shows nothing until the system's driver is loaded")
-                .fix("# look for a VBIOS update with UEFI GOP from the card's maker and pass it on as a file:\n# libvirt, in the card's <hostdev>: <rom file='/usr/share/oriel/vbios.rom'/>\n# or start the desktop by BIOS (SeaBIOS) with the card as its VGA: <os> without firmware='efi', x-vga=on")
+                .fix(format!("# look for a VBIOS with UEFI GOP from the card's maker, and put it where Oriel finds it when a desktop starts:\n#   {}\n# or make the pool's image one that starts by BIOS: the card is then the desktop's VGA", rom_file(gpu)))
                 .see("https://wiki.archlinux.org/title/PCI_passthrough_via_OVMF#UEFI_(OVMF)_compatibility_in_VBIOS"),
         ),
         Some(_) => {}
@@ -116,10 +116,15 @@ fn shadowed(case: &Case<'_>, gpu: &Gpu, findings: &mut Vec<Finding>) -> bool {
     true
 }
 
+/// Oriel makes a desktop's machine anew at each start, with the ROM that lies in its data folder by the card's address.
+fn rom_file(gpu: &Gpu) -> String {
+    format!("/var/lib/oriel/roms/{}.rom", gpu.address)
+}
+
 fn romfile(gpu: &Gpu) -> String {
     format!(
-        "# start the host once with another card as the primary one, and save this card's ROM as it is:\ncd {path} && echo 1 > rom && cat rom > /var/lib/oriel/vbios-{id}.rom; echo 0 > rom\n# then, in the card's <hostdev>: <rom file='/var/lib/oriel/vbios-{id}.rom'/>",
+        "# start the host once with another card as the primary one, and save this card's ROM as it is, where Oriel finds it when a desktop starts:\nmkdir -p /var/lib/oriel/roms   # below the data folder, if yours is another\ncd {path} && echo 1 > rom && cat rom > {file}; echo 0 > rom",
         path = gpu.path(),
-        id = gpu.device_id
+        file = rom_file(gpu)
     )
 }

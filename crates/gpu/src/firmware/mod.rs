@@ -58,7 +58,9 @@ pub fn wanted(sysfs: &dyn Sysfs, card: &Card<'_>) -> Vec<Firmware> {
     };
     files.truncate(FILES_MAX);
     let folders = folders(sysfs, card.kernel);
+    let unknown = !sysfs.live() && !folders.iter().any(|folder| sysfs.exists(folder));
     for file in &mut files {
+        file.unknown = unknown;
         file.found = file.alternatives.iter().find_map(|name| find(sysfs, &folders, name));
         file.package = file.alternatives.first().and_then(|name| package(card.distribution, card.kernel, driver, name));
     }
@@ -92,7 +94,7 @@ pub fn driver<'a>(sysfs: &dyn Sysfs, card: &Card<'a>) -> Option<&'a str> {
 }
 
 fn firmware(role: &str, alternatives: Vec<String>, optional: bool) -> Firmware {
-    Firmware { role: role.to_owned(), alternatives, found: None, optional, package: None }
+    Firmware { role: role.to_owned(), alternatives, found: None, optional, unknown: false, package: None }
 }
 
 #[cfg(test)]

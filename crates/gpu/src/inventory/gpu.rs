@@ -146,6 +146,9 @@ pub struct Firmware {
     /// The first that is there, with its real path.
     pub found: Option<String>,
     pub optional: bool,
+    /// The folders of firmware could not be looked into (a capture without them): nothing says whether it is there.
+    #[serde(default)]
+    pub unknown: bool,
     /// The package that has it on this distribution.
     pub package: Option<String>,
 }

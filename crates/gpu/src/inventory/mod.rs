@@ -31,6 +31,7 @@
 
 mod bars;
 mod catalogue;
+mod console;
 mod gpu;
 mod group;
 mod holders;
@@ -55,6 +56,7 @@ pub(crate) use holders::{NODES as HOLDER_NODES, open_nodes};
 pub use host::{Distribution, Host, Iommu};
 pub use modes::{Modes, Profile, Regime, Shared, Vf, Vgpu, VgpuInterface, Whole};
 pub use whole::blocked;
+pub(crate) use {console::console_chip, mdev::placement, vgpu::mixed_places};
 
 use crate::{GpuError, Sysfs, firmware};
 use oriel_model::{GpuAddress, GpuMode, PciAddress};

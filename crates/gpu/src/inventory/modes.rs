@@ -48,7 +48,7 @@ pub enum VgpuInterface {
 pub enum Regime {
     /// All of one type (NVIDIA Maxwell to Turing).
     SameType,
-    /// All of one framebuffer size (NVIDIA since vGPU 17).
+    /// All of one framebuffer size (NVIDIA's cards with virtual functions, Ampere and later).
     SameSize,
     /// Any mix that the placement IDs allow.
     MixedSize,
@@ -80,6 +80,9 @@ pub struct Profile {
     pub placement_ids: Vec<u8>,
     /// Slots that one instance takes.
     pub placement_size: u8,
+    /// Where instances may lie while sizes are mixed, whatever the GPU's regime now; empty where it cannot or nobody knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixed_placement_ids: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use super::{Shared, reader::Seen};
 
 pub(crate) fn read(gpu: &Seen) -> Shared {
     let node = gpu.nodes.iter().find(|name| name.starts_with("renderD"));
-    if let Some(node) = node {
-        // The proprietary driver renders too, but virgl's EGL on it needs a helper that distributions do not have.
+    // The proprietary driver renders too, but not through Mesa.
+    if let Some(node) = node.filter(|_| gpu.driver.as_deref() != Some("nvidia")) {
         return Shared { available: true, reasons: Vec::new(), render_node: Some(format!("/dev/dri/{node}")) };
     }
     let reason = match gpu.driver.as_deref() {
@@ -15,7 +15,9 @@ pub(crate) fn read(gpu: &Seen) -> Shared {
             format!("`{driver}` holds it for machines; the host's own driver must have it back first")
         }
         Some("nvidia") => {
-            "NVIDIA's driver shows no render node: load nvidia-drm with modeset=1 (the vGPU host driver has none at all)".to_owned()
+            "NVIDIA's own driver has it, and virgl draws through Mesa, which does not reach that driver: sharing takes a card of Intel or AMD, or \
+             nouveau"
+                .to_owned()
         }
         Some("gim") => "AMD's host driver `gim` only makes virtual functions and renders nothing itself".to_owned(),
         Some(driver) => format!("its driver `{driver}` makes no render node (/dev/dri/renderD…): it draws, but does not render"),

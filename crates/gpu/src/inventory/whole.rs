@@ -1,10 +1,13 @@
 //! Mode `whole`: everything in the slot to one machine, through VFIO.
 
 use super::{
-    IommuGroup, Whole, group, names,
+    IommuGroup, Whole, console, group, names,
     reader::{Reader, Seen},
 };
 use oriel_model::PciAddress;
+
+/// The same words as the doctor's.
+const CONSOLE: &str = "it draws the host's console (a server's management controller, or a hypervisor's), accelerates nothing, and is best left to the host";
 
 pub(crate) fn read(reader: &Reader, gpu: &Seen, group: Option<&IommuGroup>, gpus: &[PciAddress]) -> Whole {
     let reasons = if gpu.address.is_none() {
@@ -14,6 +17,8 @@ pub(crate) fn read(reader: &Reader, gpu: &Seen, group: Option<&IommuGroup>, gpus
             "it is a part of the processor's chip, which VFIO does not hand over"
         };
         vec![format!("it is no PCI device: {why}")]
+    } else if console::console_chip(&gpu.class, &gpu.vendor_id, &gpu.device_id) {
+        vec![CONSOLE.to_owned()]
     } else {
         let mut reasons = match group {
             None => vec![without_group(reader, gpu)],

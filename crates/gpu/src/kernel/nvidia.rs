@@ -258,9 +258,23 @@ impl State {
             return Err(error(EIO));
         }
         self.tree.file(real, format!("{wanted}\n"));
+        // Parameters are of a vGPU that exists, and go with it.
+        let parameters = format!("{function}/nvidia/vgpu_params");
+        if wanted == 0 {
+            self.tree.remove(&parameters);
+        } else {
+            self.tree.file(&parameters, "\n");
+        }
         if let Ok(device) = self.tree.real_path(&format!("{function}/physfn")) {
             self.retype(&device);
         }
+        Ok(())
+    }
+
+    /// `vgpu_params`: taken as they are; the driver looks at them when the machine starts.
+    pub(super) fn set_parameters(&mut self, real: &str, word: &str) -> io::Result<()> {
+        self.must_be_idle(parent_of(parent_of(real)), "changing the vGPU of");
+        self.tree.file(real, format!("{}\n", word.trim()));
         Ok(())
     }
 

@@ -9,7 +9,13 @@ pub(super) fn shape(sysfs: &dyn Sysfs) -> String {
     for address in sysfs.list(DEVICES).unwrap_or_default() {
         let path = format!("{DEVICES}/{address}");
         let mut line = format!("{address} driver={}", sysfs.link_name(&format!("{path}/driver")).unwrap_or_default());
-        for name in ["driver_override", "sriov_numvfs", "sriov_drivers_autoprobe", "nvidia/current_vgpu_type"] {
+        for name in [
+            "driver_override",
+            "sriov_numvfs",
+            "sriov_drivers_autoprobe",
+            "nvidia/current_vgpu_type",
+            "nvidia/vgpu_params",
+        ] {
             if let Some(text) = sysfs.text(&format!("{path}/{name}")) {
                 line.extend([" ", name_of(name), "=", &text]);
             }

@@ -44,6 +44,11 @@ pub(crate) fn vendor_file(address: PciAddress) -> String {
     format!("{DEVICES}/{address}/nvidia/current_vgpu_type")
 }
 
+/// Where the parameters of the vGPU on a function are set.
+pub(crate) fn parameters_file(address: PciAddress) -> String {
+    format!("{DEVICES}/{address}/nvidia/vgpu_params")
+}
+
 impl Carved {
     pub fn read(sysfs: &dyn Sysfs, gpu: &Gpu) -> Self {
         let path = gpu.path();

@@ -111,7 +111,7 @@ impl<'a> Draft<'a> {
             self.refuse(
                 "no-pci",
                 format!(
-                    "{} is no PCI device: it can only be sliced (`vgpu`) or left to the host (`host`)",
+                    "{} is no PCI device: it can only be sliced (`vgpu`), shared (`shared`) or left to the host (`host`)",
                     self.gpu.address
                 ),
             );

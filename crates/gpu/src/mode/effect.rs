@@ -1,7 +1,7 @@
 //! What a step makes true, read back from the host: how steps are verified, and why doing or undoing one twice does no harm.
 
 use super::{Action, DEVICES, nvidia};
-use crate::Sysfs;
+use crate::{Sysfs, inventory::placement};
 
 /// What the host shows of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,10 @@ fn written(sysfs: &dyn Sysfs, path: &str, word: &str) -> Seen {
         "unbindLock" => Seen::of(sysfs.text(path).is_some_and(|text| text.ends_with(word)), || {
             "the driver did not give its lock: something on the host uses the GPU (`nvidia-smi` lists it)".to_owned()
         }),
+        "vgpu_params" => {
+            let now = sysfs.text(path).unwrap_or_default();
+            Seen::of(placement(&now) == placement(word), || format!("it says `{now}`"))
+        }
         "sriov_numvfs" | "sriov_drivers_autoprobe" | "current_vgpu_type" => {
             let now = sysfs.text(path).unwrap_or_default();
             Seen::of(now == word, || format!("it says {}", if now.is_empty() { "nothing" } else { &now }))

@@ -66,9 +66,9 @@ pub(super) fn draft(draft: &mut Draft<'_>) {
 
 fn make(draft: &mut Draft<'_>, own: PciAddress, now: u64, count: u64) {
     let path = format!("{DEVICES}/{own}");
-    native::clear_functions(draft);
+    let off = native::take_functions(draft, true);
     let probe = format!("{path}/sriov_drivers_autoprobe");
-    if now > 0 || draft.sysfs.text(&probe).as_deref() == Some("1") {
+    if !off && draft.sysfs.text(&probe).as_deref() == Some("1") {
         draft.step("keep host drivers off new virtual functions", write(&probe, "0"), Some(write(&probe, "1")));
     }
     let number = format!("{path}/sriov_numvfs");

@@ -59,7 +59,10 @@ pub(super) fn enter(draft: &mut Draft<'_>, own: PciAddress, key: &str, count: u3
     );
     draft.wait("wait for them", format!("{DEVICES}/{own}/virtfn0"));
     draft.step(
-        format!("make {} GPU instances {}", wanted.len(), wanted.first().map_or("", String::as_str)),
+        match wanted.as_slice() {
+            [one] => format!("make a GPU instance {one}"),
+            all => format!("make {} GPU instances {}", all.len(), all.first().map_or("", String::as_str)),
+        },
         run(["nvidia-smi", "mig", "-i", &address, "-cgi", &wanted.join(","), "-C"]),
         Some(run(["nvidia-smi", "mig", "-i", &address, "-dgi"])),
     );

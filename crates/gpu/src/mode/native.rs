@@ -5,17 +5,28 @@ use super::{
     draft::{Draft, run, write},
     gim, holds_for_others, mig, nvidia, owner,
 };
-use oriel_model::PciAddress;
+use crate::inventory::placement;
+use oriel_model::{GpuMode, PciAddress};
 
 pub(super) fn draft_host(draft: &mut Draft<'_>) {
-    clear(draft);
+    if !is_the_hosts(draft) {
+        clear(draft);
+    }
     to_own_driver(draft);
 }
 
+/// Nothing is carved for anybody: MIG instances on a GPU that the host has are the host's own, and stay.
+fn is_the_hosts(draft: &Draft<'_>) -> bool {
+    matches!(draft.gpu.mode, GpuMode::Host | GpuMode::Shared)
+        && draft.carved.mdevs.is_empty()
+        && draft.carved.functions.is_empty()
+        && draft.carved.vendor.iter().all(|one| one.type_id == 0)
+}
+
 pub(super) fn draft_shared(draft: &mut Draft<'_>) {
-    let Some(own) = draft.pci() else { return };
-    let shared = &draft.gpu.modes.shared;
-    if draft.is_handed_out() {
+    let gpu = draft.gpu;
+    let shared = &gpu.modes.shared;
+    if let (true, Some(own)) = (draft.is_handed_out(), gpu.address.pci()) {
         draft_host(draft);
         draft.wait("wait for its render node", format!("{DEVICES}/{own}/drm/renderD*"));
         return;
@@ -23,10 +34,9 @@ pub(super) fn draft_shared(draft: &mut Draft<'_>) {
     if !shared.available {
         let reasons =
             if shared.reasons.is_empty() { "it has no render node".to_owned() } else { shared.reasons.join("; ") };
-        draft.refuse("no-shared", format!("{own} cannot render for guests: {reasons}"));
+        draft.refuse("no-shared", format!("{} cannot render for guests: {reasons}", gpu.address));
     }
-    clear(draft);
-    to_own_driver(draft);
+    draft_host(draft);
 }
 
 /// Takes everything back that is carved out of the GPU.
@@ -73,6 +83,15 @@ pub(super) fn free_vgpu(draft: &mut Draft<'_>, vendor: &carved::Vendor) {
     draft.idle(&carved::folder(vendor.address), &vendor.address.to_string());
     draft.needs_drain = true;
     let file = carved::vendor_file(vendor.address);
+    let parameters = carved::parameters_file(vendor.address);
+    // It goes with the vGPU; whoever undoes this needs it back.
+    if let Some(now) = draft.sysfs.text(&parameters).filter(|now| placement(now).is_some()) {
+        draft.step(
+            format!("forget where the vGPU on {} lies", vendor.address),
+            write(&parameters, " "),
+            Some(write(&parameters, now)),
+        );
+    }
     draft.step(
         format!("free the vGPU on {}", vendor.address),
         write(&file, "0"),
@@ -101,10 +120,15 @@ pub(super) fn let_functions_go(draft: &mut Draft<'_>, functions: &[PciAddress]) 
 
 /// Takes all virtual functions away.
 pub(super) fn clear_functions(draft: &mut Draft<'_>) {
-    let Some(own) = draft.gpu.address.pci() else { return };
+    take_functions(draft, false);
+}
+
+/// The same; where others come after them, host drivers stay kept off. Whether they are.
+pub(super) fn take_functions(draft: &mut Draft<'_>, others_follow: bool) -> bool {
+    let Some(own) = draft.gpu.address.pci() else { return false };
     let count = draft.carved.functions.len();
     if count == 0 {
-        return;
+        return false;
     }
     for function in draft.carved.functions.clone() {
         draft.idle(&carved::folder(function), &function.to_string());
@@ -143,10 +167,13 @@ pub(super) fn clear_functions(draft: &mut Draft<'_>) {
             write(&path, "0"),
             Some(write(&path, count.to_string())),
         );
-        if keep_off || draft.sysfs.text(&probe).as_deref() == Some("0") {
+        let off = keep_off || draft.sysfs.text(&probe).as_deref() == Some("0");
+        if off && !others_follow {
             draft.step("let drivers have virtual functions again", write(&probe, "1"), Some(write(&probe, "0")));
         }
+        return off;
     }
+    false
 }
 
 /// Gives every function of the slot back to whatever driver takes it.

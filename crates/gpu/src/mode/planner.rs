@@ -8,7 +8,7 @@ use oriel_model::GpuMode;
 /// cannot be is no error but a refusal in the plan; errors are an address that is not there.
 ///
 /// Codes of refusals: `in-use`, `dirty-group`, `no-iommu`, `boot-vga`, `no-pci`, `no-vgpu`, `no-vf`, `no-shared`, `no-such-profile`,
-/// `profile-needed`, `too-many`, `count`, `no-mixed-size`, `no-driver`, `ask-on-host-driver`, `use-vgpu`, `other-card`.
+/// `console-chip`, `profile-needed`, `too-many`, `count`, `no-mixed-size`, `no-driver`, `ask-on-host-driver`, `use-vgpu`, `other-card`.
 pub fn plan(sysfs: &dyn Sysfs, inventory: &Inventory, wish: &Wish) -> Result<Plan, GpuError> {
     let gpu = inventory.gpu(&wish.gpu)?;
     let mut draft = Draft::new(sysfs, inventory, gpu, wish);

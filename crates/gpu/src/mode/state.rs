@@ -58,6 +58,11 @@ impl StateFolder {
         Ok(Self { path })
     }
 
+    /// The file of the wishes.
+    pub fn wishes_path(&self) -> PathBuf {
+        self.path.join("modes.json")
+    }
+
     /// What is wished, by address.
     pub fn wishes(&self) -> Result<Vec<Wish>, StateError> {
         Ok(self.modes()?.wishes.into_values().collect())

@@ -13,7 +13,7 @@ use super::{
     name::is_mig_name,
     native, nvidia,
 };
-use crate::inventory::{Profile, Regime, VgpuInterface};
+use crate::inventory::{Profile, VgpuInterface, mixed_places, placement};
 use oriel_model::PciAddress;
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -63,13 +63,16 @@ fn profile(draft: &mut Draft<'_>) -> Result<Option<Profile>, Refused> {
         draft.refuse("no-such-profile", format!("{} has no profile `{key}`; it has {known}", gpu.address));
         return Err(Refused);
     };
-    let most = match (draft.wish.mixed, gpu.modes.vgpu.regime) {
-        // Placement IDs of another regime say nothing.
-        (true, Some(Regime::MixedSize)) if !profile.placement_ids.is_empty() => profile.placement_ids.len() as u32,
-        _ => profile.max_per_gpu,
-    };
+    let places = mixed_places(&profile);
+    let mixed = draft.wish.mixed && !places.is_empty();
+    let most = if mixed { places.len() as u32 } else { profile.max_per_gpu };
     if let Some(count) = draft.wish.count.filter(|count| most > 0 && *count > most) {
-        draft.refuse("too-many", format!("{} holds at most {most} slices {}, not {count}", gpu.address, profile.key));
+        // Of one size alone there may be room for more; with the regime of now, `max_per_gpu` may be that of mixed sizes already.
+        let why = if mixed { " while sizes are mixed" } else { "" };
+        draft.refuse(
+            "too-many",
+            format!("{} holds at most {most} slices {}{why}, not {count}", gpu.address, profile.key),
+        );
         return Err(Refused);
     }
     Ok(Some(profile))
@@ -99,6 +102,7 @@ fn mig_profile(draft: &Draft<'_>, key: &str) -> Option<Profile> {
         license: None,
         placement_ids: Vec::new(),
         placement_size: 0,
+        mixed_placement_ids: Vec::new(),
     })
 }
 
@@ -147,7 +151,7 @@ fn on_gpu(draft: &mut Draft<'_>, profile: Option<&Profile>) {
 
 fn create(draft: &mut Draft<'_>, parent: &str, profile: &Profile, uuid: uuid::Uuid) {
     draft.step(
-        format!("carve a slice {} out of {}", profile.key, parent.rsplit('/').next().unwrap_or_default()),
+        format!("carve a slice {} out of {}: {uuid}", profile.key, parent.rsplit('/').next().unwrap_or_default()),
         write(format!("{parent}/mdev_supported_types/{}/create", profile.id), uuid.to_string()),
         Some(write(format!("{}/{uuid}/remove", super::MDEVS), "1")),
     );
@@ -291,8 +295,10 @@ fn carve(draft: &mut Draft<'_>, functions: &[PciAddress], profile: &Profile, cou
             native::free_vgpu(draft, &carved::Vendor { address: *function, type_id });
         }
     }
+    let places = if draft.wish.mixed { mixed_places(profile) } else { Vec::new() };
     for (index, function) in functions.iter().enumerate().take(count as usize) {
-        if now(draft, *function) != wanted(index) {
+        let made = now(draft, *function) == wanted(index);
+        if !made {
             let file = carved::vendor_file(*function);
             draft.step(
                 format!("put a vGPU {} onto {function}", profile.key),
@@ -300,5 +306,23 @@ fn carve(draft: &mut Draft<'_>, functions: &[PciAddress], profile: &Profile, cou
                 Some(write(&file, "0")),
             );
         }
+        if let Some(place) = places.get(index) {
+            put(draft, *function, *place, made);
+        }
     }
+}
+
+/// Says where on the card a vGPU lies, rather than leave it to the driver: what is planned here is then true there.
+fn put(draft: &mut Draft<'_>, function: PciAddress, place: u8, made: bool) {
+    let file = carved::parameters_file(function);
+    let now = draft.sysfs.text(&file);
+    if made && now.is_none_or(|text| placement(&text) == Some(place)) {
+        return;
+    }
+    // Freeing the function forgets it.
+    draft.step(
+        format!("place it at {place} of the card's slots"),
+        write(&file, format!("vgpu-placement-id={place}")),
+        None,
+    );
 }

@@ -7,7 +7,7 @@ use super::{
     draft::{Draft, run, write},
     gim, is_vfio, native, nvidia,
 };
-use crate::inventory::Function;
+use crate::inventory::{Function, console_chip};
 use oriel_model::PciAddress;
 
 pub(super) fn draft(draft: &mut Draft<'_>) {
@@ -36,6 +36,12 @@ fn ready(draft: &Draft<'_>, address: PciAddress) -> bool {
 
 fn may(draft: &mut Draft<'_>, own: PciAddress) {
     let gpu = draft.gpu;
+    if console_chip(&gpu.class, &gpu.vendor_id, &gpu.device_id) {
+        draft.refuse(
+            "console-chip",
+            format!("{own} is a chip for the host's console, which accelerates nothing; leave it to the host"),
+        );
+    }
     match &gpu.iommu_group {
         None => {
             let fix = match draft.inventory.host.cpu_vendor.as_str() {

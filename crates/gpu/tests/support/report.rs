@@ -73,6 +73,9 @@ fn of(out: &mut String, gpu: &Gpu) {
             }
         }
     }
+    if let Some(vram) = gpu.vram_mib {
+        line(format!("  video memory {vram} MiB"));
+    }
     for bar in &gpu.bars {
         let prefetchable = if bar.prefetchable { " prefetchable" } else { "" };
         let sizes =
@@ -81,7 +84,11 @@ fn of(out: &mut String, gpu: &Gpu) {
     }
     line(format!("  resets by {}", gpu.reset_methods.join(" ")));
     for file in gpu.firmware.iter().filter(|file| file.found.is_none()) {
-        let need = if file.optional { "would like" } else { "misses" };
+        let need = match (file.unknown, file.optional) {
+            (true, _) => "may miss (nobody looked)",
+            (false, true) => "would like",
+            (false, false) => "misses",
+        };
         line(format!("  {} {need} {}", file.role, file.alternatives.join(" or ")));
     }
     modes(out, gpu);

@@ -645,6 +645,17 @@ fn slices() -> Vec<Case> {
                 s.file(&format!("{IGPU}/mdev_supported_types/i915-GVTg_V5_8/available_instances"), "2");
             },
         ),
+        case(
+            "mode-not-restored",
+            || card(RADEON, "030000", "amdgpu"),
+            |s| {
+                s.options.wishes = vec![crate::mode::Wish::new(GPU.parse().unwrap(), GpuMode::Whole)];
+                s.options.wishes_file = "/var/lib/oriel/gpu/modes.json".to_owned();
+            },
+            |s| {
+                s.driver(GPU, "vfio-pci").of_card("driver_override", "vfio-pci");
+            },
+        ),
         case("igd-whole", kaby, |s| s.options.mode = Some(GpuMode::Whole), |s| s.options.mode = None),
         case(
             "intel-sriov-kernel",

@@ -9,6 +9,7 @@ mod slots;
 mod smi;
 
 pub(crate) use config_xml::{Config, PATH as CONFIG};
+pub(crate) use slots::mixed_places;
 pub(crate) use smi::{Smi, SmiGpu};
 
 use super::{
@@ -50,7 +51,10 @@ pub(crate) fn read(reader: &Reader, gpu: &Seen) -> Slices {
 fn without_gvt(reader: &Reader, gpu: &Seen) -> Vec<String> {
     if catalogue::gvt(&gpu.device_id) == Gvt::Never {
         let instead = match catalogue::intel_sriov(&gpu.device_id) {
-            Some(sriov) => format!(": {} has virtual functions instead (mode vf)", sriov.platform),
+            Some(sriov) if gpu.total_vfs > 0 => format!(": {} has virtual functions instead (mode vf)", sriov.platform),
+            Some(sriov) => {
+                format!(": {} would have virtual functions instead; mode vf says what they take", sriov.platform)
+            }
             None => String::new(),
         };
         return vec![format!("GVT-g exists for the 5th to 10th generation of Intel's graphics only{instead}")];
@@ -102,6 +106,7 @@ pub(crate) fn profile(known: &Known, id: String) -> Profile {
         license: name.map(|name| name.license().to_owned()),
         placement_ids: Vec::new(),
         placement_size: 0,
+        mixed_placement_ids: Vec::new(),
     }
 }
 

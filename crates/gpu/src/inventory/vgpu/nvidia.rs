@@ -23,8 +23,6 @@ use crate::inventory::{
     reader::{Reader, Seen, VirtualFunction},
 };
 
-/// First branch of the driver whose slices share a GPU by size rather than by type (vGPU 17).
-const SAME_SIZE_SINCE: u32 = 550;
 /// Last branch that knows Maxwell's cards (vGPU 16).
 const MAXWELL_UNTIL: u32 = 535;
 /// Linux that has the vendor interface in place of mediated devices.
@@ -36,7 +34,7 @@ pub(super) fn read(reader: &Reader, gpu: &Seen, own_ids: &[String]) -> Slices {
     let here = Here::look(reader, gpu, own_ids, card);
     let mut known = types(reader, gpu, card, smi);
     here.teach(&mut known);
-    let regime = regime(reader, &here, smi);
+    let regime = regime(&here, smi);
     keep_for(&mut known, regime, smi, card);
     let mut profiles: Vec<Profile> = known.iter().map(|one| profile(one, here.id(one))).collect();
     slots::place(&known, &mut profiles, regime);
@@ -326,12 +324,13 @@ fn types(reader: &Reader, gpu: &Seen, card: Option<&Card>, smi: Option<&SmiGpu>)
     known
 }
 
-fn regime(reader: &Reader, here: &Here, smi: Option<&SmiGpu>) -> Regime {
+fn regime(here: &Here, smi: Option<&SmiGpu>) -> Regime {
     match smi {
         Some(gpu) if gpu.mig == Some(true) => Regime::Mig,
         Some(gpu) if gpu.mixed => Regime::MixedSize,
         _ if here.interface != VgpuInterface::Mdev => Regime::SameSize,
-        _ if reader.nvidia_version().is_some_and(|version| version >= SAME_SIZE_SINCE) => Regime::SameSize,
+        // Maxwell to Turing, whatever the driver: the guide of 17.x repeats for mediated devices on the GPU itself what that of 8.x
+        // says (1.4.3), all vGPUs of a GPU are of one type.
         _ => Regime::SameType,
     }
 }

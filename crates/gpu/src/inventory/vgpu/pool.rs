@@ -55,6 +55,7 @@ fn profile(one: &MdevType) -> Profile {
         license: None,
         placement_ids: Vec::new(),
         placement_size: 0,
+        mixed_placement_ids: Vec::new(),
     }
 }
 

@@ -22,10 +22,26 @@ pub(crate) fn place(known: &[Known], profiles: &mut [Profile], regime: Regime) {
             _ if !known.equal.is_empty() => known.equal.clone(),
             _ => row(),
         };
+        if regime != Regime::Mig && regime != Regime::FreePool {
+            profile.mixed_placement_ids.clone_from(&known.mixed);
+        }
         if regime == Regime::MixedSize && !known.mixed.is_empty() {
             profile.max_per_gpu = fit(&[false; SLOTS], &known.mixed, profile.placement_size);
         }
     }
+}
+
+/// Where so many of one profile lie while sizes are mixed, none over another: as many as fit.
+pub(crate) fn mixed_places(profile: &Profile) -> Vec<u8> {
+    let mut slots = [false; SLOTS];
+    let mut places = Vec::new();
+    for id in &profile.mixed_placement_ids {
+        if vacant(&slots, *id, profile.placement_size) {
+            take(&mut slots, *id, profile.placement_size);
+            places.push(*id);
+        }
+    }
+    places
 }
 
 const fn gcd(a: u64, b: u64) -> u64 {

@@ -50,7 +50,10 @@ impl Doctor {
         if let Some(address) = &self.address {
             inventory.gpu(address).map_err(|error| super::failure(&error))?;
         }
+        let (wishes, wishes_file) = if self.host.root.is_none() { super::wishes(state) } else { Default::default() };
         let options = doctor::Options {
+            wishes,
+            wishes_file,
             gpu: self.address,
             guest: self.guest.map(|guest| match guest {
                 Guest::Windows => doctor::Guest::Windows,

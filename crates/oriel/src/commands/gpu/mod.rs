@@ -12,7 +12,11 @@ use crate::{
     failure::{Done, Failure},
 };
 use clap::{Args, Subcommand};
-use oriel_gpu::{GpuError, Inventory, Sysfs, inventory, mode::StateFolder, sysfs::Folder};
+use oriel_gpu::{
+    GpuError, Inventory, Sysfs, inventory,
+    mode::{StateError, StateFolder, Wish},
+    sysfs::Folder,
+};
 use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
@@ -77,11 +81,20 @@ pub fn options() -> inventory::Options {
 
 /// As [`options`], with the modes that were set on this host: what the kernel shows does not tell `shared` from kept by the host.
 pub fn options_here(state: &Path) -> inventory::Options {
-    // Who may not read them sees the host as the kernel shows it.
-    let wishes =
-        if state.is_dir() { StateFolder::open(state).and_then(|state| state.wishes()) } else { Ok(Vec::new()) };
-    let wanted = wishes.unwrap_or_default().into_iter().map(|wish| (wish.gpu, wish.mode)).collect();
+    let wanted = wishes(state).0.into_iter().map(|wish| (wish.gpu, wish.mode)).collect();
     inventory::Options { wanted, ..options() }
+}
+
+/// The modes that were set on this host, and the file that keeps them. Who may not read it sees the host as the kernel shows it.
+pub fn wishes(state: &Path) -> (Vec<Wish>, String) {
+    if !state.is_dir() {
+        return (Vec::new(), String::new());
+    }
+    let read = || {
+        let folder = StateFolder::open(state)?;
+        Ok::<_, StateError>((folder.wishes()?, folder.wishes_path().display().to_string()))
+    };
+    read().unwrap_or_default()
 }
 
 /// What the engine says is a whole sentence already.

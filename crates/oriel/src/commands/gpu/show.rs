@@ -10,7 +10,7 @@ use crate::{
     output,
 };
 use clap::Args;
-use oriel_gpu::inventory::{Bar, BarKind, Gpu, IommuGroup, Profile, Regime, SliceKind, VgpuInterface, names};
+use oriel_gpu::inventory::{Bar, BarKind, Firmware, Gpu, IommuGroup, Profile, Regime, SliceKind, VgpuInterface, names};
 use oriel_model::GpuAddress;
 use std::path::Path;
 
@@ -26,6 +26,8 @@ pub struct Show {
 
 /// Widest line, in characters, where words allow it.
 const LINE_MAX: usize = 110;
+/// Most firmware files that are named.
+const FIRMWARE_MAX: usize = 6;
 /// Where values begin.
 const NAME: usize = 16;
 
@@ -66,9 +68,13 @@ fn facts(gpu: &Gpu) -> String {
     if gpu.address.pci().is_some() {
         let revision = if gpu.revision.is_empty() { String::new() } else { format!(", revision {}", gpu.revision) };
         fact(&mut lines, "device", &format!("{} ({}:{}{revision})", gpu.name, gpu.vendor_id, gpu.device_id));
-        let board = gpu.board.as_deref().map_or(String::new(), |board| format!("{board} "));
         if !gpu.subsystem_vendor_id.is_empty() {
-            fact(&mut lines, "board", &format!("{board}({}:{})", gpu.subsystem_vendor_id, gpu.subsystem_device_id));
+            let ids = format!("{}:{}", gpu.subsystem_vendor_id, gpu.subsystem_device_id);
+            let text = match &gpu.board {
+                Some(board) => format!("{board} ({ids})"),
+                None => format!("{ids}, which the PCI ID database does not name"),
+            };
+            fact(&mut lines, "board", &text);
         }
         fact(&mut lines, "class", &names::class(&gpu.class));
     }
@@ -92,6 +98,17 @@ fn facts(gpu: &Gpu) -> String {
         };
         fact(&mut lines, "reset by", &resets);
     }
+    if let Some(size) = gpu.vram_mib {
+        fact(&mut lines, "video memory", &mib(size));
+    }
+    if gpu.modes.vf.total > 0 {
+        fact(
+            &mut lines,
+            "SR-IOV",
+            &format!("{} of {} virtual functions exist", gpu.modes.vf.enabled, gpu.modes.vf.total),
+        );
+    }
+    fact(&mut lines, "firmware", &firmware(gpu));
     for (index, bar) in gpu.bars.iter().enumerate() {
         fact(&mut lines, if index == 0 { "memory" } else { "" }, &region(bar));
     }
@@ -105,6 +122,34 @@ fn facts(gpu: &Gpu) -> String {
         fact(&mut lines, if index == 0 { "in use by" } else { "" }, &text);
     }
     lines.join("\n")
+}
+
+/// What of the files that its driver wants is there; empty where it wants none.
+fn firmware(gpu: &Gpu) -> String {
+    let names = |files: Vec<&Firmware>| {
+        let name = |file: &&Firmware| file.alternatives.first().unwrap_or(&file.role).clone();
+        let mut names: Vec<String> = files.iter().take(FIRMWARE_MAX).map(name).collect();
+        if files.len() > FIRMWARE_MAX {
+            names.push(format!("{} more", files.len() - FIRMWARE_MAX));
+        }
+        names.join(", ")
+    };
+    let (all, missing) = (gpu.firmware.len(), |optional: bool| {
+        gpu.firmware.iter().filter(|file| file.found.is_none() && file.optional == optional).collect::<Vec<_>>()
+    });
+    if all == 0 {
+        return String::new();
+    }
+    if gpu.firmware.iter().any(|file| file.unknown) {
+        return format!("{all} files wanted; not known whether they are there");
+    }
+    match (missing(false), missing(true)) {
+        (needed, spare) if needed.is_empty() && spare.is_empty() => format!("all {all} files are there"),
+        (needed, spare) if needed.is_empty() => {
+            format!("what it needs is there; without {} of the optional: {}", spare.len(), names(spare))
+        }
+        (needed, _) => format!("{} of {all} files are missing: {}", needed.len(), names(needed)),
+    }
 }
 
 fn group(lines: &mut Vec<String>, group: Option<&IommuGroup>) {
