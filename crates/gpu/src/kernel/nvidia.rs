@@ -258,13 +258,8 @@ impl State {
             return Err(error(EIO));
         }
         self.tree.file(real, format!("{wanted}\n"));
-        // Parameters are of a vGPU that exists, and go with it.
-        let parameters = format!("{function}/nvidia/vgpu_params");
-        if wanted == 0 {
-            self.tree.remove(&parameters);
-        } else {
-            self.tree.file(&parameters, "\n");
-        }
+        // Parameters are of a vGPU, and go with it.
+        self.tree.file(&format!("{function}/nvidia/vgpu_params"), "\n");
         if let Ok(device) = self.tree.real_path(&format!("{function}/physfn")) {
             self.retype(&device);
         }

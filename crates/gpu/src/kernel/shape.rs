@@ -16,7 +16,9 @@ pub(super) fn shape(sysfs: &dyn Sysfs) -> String {
             "nvidia/current_vgpu_type",
             "nvidia/vgpu_params",
         ] {
-            if let Some(text) = sysfs.text(&format!("{path}/{name}")) {
+            // No parameters are as good as no file for them.
+            let text = sysfs.text(&format!("{path}/{name}")).filter(|text| !text.is_empty());
+            if let Some(text) = text {
                 line.extend([" ", name_of(name), "=", &text]);
             }
         }

@@ -14,28 +14,47 @@ use std::{
 /// What a command may print, in bytes.
 const OUTPUT_MAX: u64 = 8 << 20;
 
-/// Most paths of which it is remembered whether they are links.
-const LOOKS_MAX: usize = 65_536;
+/// Most folders of which it is remembered where they really are, and most paths above them of which it is remembered what they are.
+const KNOWN_MAX: usize = 65_536;
+
+/// What was found out about a capture's folders: the same few stand above everything that is asked for.
+#[derive(Debug, Default)]
+struct Known {
+    /// Where a folder really is.
+    folders: RwLock<HashMap<String, String>>,
+    /// Where a path points to, if it is a link.
+    links: RwLock<HashMap<String, Option<String>>>,
+}
+
+fn recall<T: Clone>(known: &RwLock<HashMap<String, T>>, path: &str) -> Option<T> {
+    known.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+}
+
+fn remember<T>(known: &RwLock<HashMap<String, T>>, path: &str, value: T) {
+    let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+    if known.len() < KNOWN_MAX {
+        known.insert(path.to_owned(), value);
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
     live: bool,
-    /// Of a captured host, whose links are followed here rather than by the kernel: where a path points to, if it is a link. The same
-    /// few folders stand above everything that is asked for.
-    looks: Arc<RwLock<HashMap<String, Option<String>>>>,
+    /// Of a captured host, whose links are followed here rather than by the kernel.
+    known: Arc<Known>,
 }
 
 impl Folder {
     /// The running host.
     pub fn host() -> Self {
-        Self { root: PathBuf::from("/"), live: true, looks: Arc::default() }
+        Self { root: PathBuf::from("/"), live: true, known: Arc::default() }
     }
 
     /// A folder with a host's files in it. It is only read.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        Self { live: root == Path::new("/"), root, looks: Arc::default() }
+        Self { live: root == Path::new("/"), root, known: Arc::default() }
     }
 
     /// Where a path of the host lies, its links followed without leaving the root.
@@ -43,25 +62,45 @@ impl Folder {
         if self.live && follow_last {
             return Ok(PathBuf::from(path));
         }
-        let real = resolve(path, follow_last, |one| self.look(one))?;
+        let real = match self.above(path)? {
+            Some(real) if !follow_last || self.target(&real)?.is_none() => real,
+            _ => resolve(path, follow_last, |one| self.look(one))?,
+        };
         Ok(self.root.join(real.trim_start_matches('/')))
     }
 
-    /// Where a path of the capture, all above it being real, points to; `None` for what is no link.
-    fn look(&self, one: &str) -> io::Result<Option<String>> {
-        if let Some(known) = self.looks.read().unwrap_or_else(PoisonError::into_inner).get(one) {
-            return Ok(known.clone());
-        }
-        let target = match fs::read_link(self.root.join(one.trim_start_matches('/'))) {
-            Ok(target) => Some(target.to_string_lossy().into_owned()),
-            // What it says of everything that is there and no link.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => None,
-            Err(error) => return Err(error),
+    /// A path of the capture with all links above its last part followed; `None` where that is no name.
+    fn above(&self, path: &str) -> io::Result<Option<String>> {
+        let Some((above, name)) = path.rsplit_once('/').filter(|(_, name)| !matches!(*name, "" | "." | "..")) else {
+            return Ok(None);
         };
-        let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
-        if looks.len() < LOOKS_MAX {
-            looks.insert(one.to_owned(), target.clone());
+        let real = match recall(&self.known.folders, above) {
+            Some(real) => real,
+            None => {
+                let real = resolve(above, true, |one| self.look(one))?;
+                remember(&self.known.folders, above, real.clone());
+                real
+            }
+        };
+        Ok(Some(format!("{}/{name}", real.trim_end_matches('/'))))
+    }
+
+    /// Where a path of the capture, all above it being real, points to; `None` for what is no link.
+    fn target(&self, one: &str) -> io::Result<Option<String>> {
+        match fs::read_link(self.root.join(one.trim_start_matches('/'))) {
+            Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
+            // What it says of everything that is there and no link.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            Err(error) => Err(error),
         }
+    }
+
+    fn look(&self, one: &str) -> io::Result<Option<String>> {
+        if let Some(known) = recall(&self.known.links, one) {
+            return Ok(known);
+        }
+        let target = self.target(one)?;
+        remember(&self.known.links, one, target.clone());
         Ok(target)
     }
 }
@@ -86,10 +125,11 @@ impl Sysfs for Folder {
         if self.live {
             return Ok(fs::read_link(path)?.to_string_lossy().into_owned());
         }
-        let (above, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
-        let above = resolve(above, true, |one| self.look(one))?;
-        let above = if above == "/" { "" } else { above.as_str() };
-        self.look(&format!("{above}/{name}"))?.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+        let real = match self.above(path)? {
+            Some(real) => real,
+            None => resolve(path, false, |one| self.look(one))?,
+        };
+        self.target(&real)?.ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
     /// Relative to the folder, which is opened once: a host has tens of thousands of open files.
