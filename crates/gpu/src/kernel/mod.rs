@@ -352,7 +352,10 @@ impl State {
             "create" if folder.contains("/mdev_supported_types/") => self.create_mdev(&folder, content),
             "remove" if self.tree.node(&format!("{folder}/mdev_type")).is_some() => self.remove_mdev(&folder, word),
             "current_vgpu_type" => self.set_vgpu_type(&real, word),
-            "vgpu_params" => self.set_parameters(&real, word),
+            "vgpu_params" => {
+                self.set_parameters(&real, word);
+                Ok(())
+            }
             "unbindLock" => self.lock_nvidia(&real, word),
             _ => Err(error(EACCES)),
         }

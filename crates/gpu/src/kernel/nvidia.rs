@@ -267,10 +267,9 @@ impl State {
     }
 
     /// `vgpu_params`: taken as they are; the driver looks at them when the machine starts.
-    pub(super) fn set_parameters(&mut self, real: &str, word: &str) -> io::Result<()> {
+    pub(super) fn set_parameters(&mut self, real: &str, word: &str) {
         self.must_be_idle(parent_of(parent_of(real)), "changing the vGPU of");
         self.tree.file(real, format!("{}\n", word.trim()));
-        Ok(())
     }
 
     fn destroy_instances(&mut self, address: &str) {
