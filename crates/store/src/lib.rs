@@ -131,7 +131,7 @@ async fn connect(mut options: ConnectOptions, connections_max: u32) -> Result<Da
         .acquire_timeout(WAIT_MAX)
         .connect_timeout(WAIT_MAX)
         .sqlx_logging(false);
-    Database::connect(options).await.map_err(|source| StoreError::Unreachable { source })
+    Box::pin(Database::connect(options)).await.map_err(|source| StoreError::Unreachable { source })
 }
 
 /// Now, for the moment a row was changed when the caller did not say.
