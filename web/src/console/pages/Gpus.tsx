@@ -87,6 +87,11 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
           <Label isCompact color={mode.tone}>
             {mode.text}
           </Label>
+          {gpu.only_profile && (
+            <Label isCompact variant="outline">
+              Only {gpu.only_profile}
+            </Label>
+          )}
           {gpu.boot_vga && (
             <Label isCompact variant="outline">
               Shows the host's console
