@@ -233,6 +233,8 @@ test("a GPU is switched only after its plan was shown, and never with what was t
   const { page, context } = await visit("admin", "/gpus");
   const half = page.getByRole("article", { name: "Tesla M60, 0000:07:00.0" });
   await half.getByRole("list", { name: "Slots of 0000:07:00.0" }).getByText("Somebody else").waitFor();
+  await half.scrollIntoViewIfNeeded();
+  await picture(page, "gpu-of-others");
   const sent: unknown[] = [];
   page.on("request", (request) => {
     if (/\/gpus\/.*\/(plan|mode)$/.test(request.url())) sent.push(request.postDataJSON());
@@ -267,7 +269,7 @@ test("a pool's machines: what is wished is sent as a whole, and shown again", as
   await button(page, "New pool").click();
   const form = dialogue(page, "New pool");
   await form.getByLabel("Name").fill("eleven");
-  await form.getByLabel("GPU").selectOption("whole");
+  await form.getByLabel("GPU", { exact: true }).selectOption("whole");
   await form.getByRole("button", { name: "Machine" }).click();
   await form.getByLabel("For Windows 11").check();
   await form.getByLabel("Hide the hypervisor").check();
@@ -282,7 +284,7 @@ test("a pool's machines: what is wished is sent as a whole, and shown again", as
   expect(await again.getByLabel("Firmware").inputValue()).toBe("secure_uefi");
   expect(await again.getByLabel("TPM", { exact: true }).isChecked()).toBe(true);
   // Without a GPU nothing is wished of it.
-  await again.getByLabel("GPU").selectOption("none");
+  await again.getByLabel("GPU", { exact: true }).selectOption("none");
   await again.getByLabel("Console").waitFor({ state: "detached" });
   const sent = page.waitForRequest((request) => request.method() === "PATCH");
   await again.getByRole("button", { name: "Save" }).click();

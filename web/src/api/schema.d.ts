@@ -1028,6 +1028,11 @@ export interface components {
       vendor_id: string;
       /** @description The only profile that desktops may have of it, where its mode was set so. */
       only_profile: string | null;
+      /**
+       * Format: int64
+       * @description Its own memory. Null: nobody can tell, and it counts as large enough for any pool.
+       */
+      vram_mib: number | null;
     };
     /** @description What stands in the way of giving the card away. */
     GpuBlocker: {

@@ -52,6 +52,7 @@ export function gpus(desktops) {
     driver: "nvidia",
     mode: "vgpu",
     boot_vga: false,
+    vram_mib: 8192,
     numa_node: 0,
     functions: [function_(address, "0300", "GM204GL [Tesla M60]", "nvidia")],
     iommu_group: { id: group, viable: true, blockers: [] },
@@ -85,6 +86,7 @@ export function gpus(desktops) {
       driver: "i915",
       mode: "shared",
       boot_vga: false,
+      vram_mib: null,
       numa_node: null,
       functions: [function_("0000:00:02.0", "0300", "AlderLake-S GT1 [UHD Graphics 770]", "i915")],
       iommu_group: { id: 0, viable: true, blockers: [] },
@@ -120,6 +122,7 @@ export function gpus(desktops) {
       driver: "nouveau",
       mode: "host",
       boot_vga: true,
+      vram_mib: 8192,
       numa_node: 1,
       functions: [
         function_("0000:41:00.0", "0300", "GP104 [GeForce GTX 1080]", "nouveau"),

@@ -343,8 +343,9 @@ fn slice(profile: &GpuProfile, regime: Regime) -> Slice {
     slice.with_several(if profile.max_per_gpu == 1 { Several::OtherCards } else { Several::No })
 }
 
-/// The card's own memory, as far as its largest slice tells. A card of which nobody can tell is taken to be large enough, after
+/// The card's own memory, as far as it or its largest slice tells. A card of which nobody can tell is taken to be large enough, after
 /// those of which somebody can: its largest window (256 MiB for most cards) says nothing of what lies behind.
 fn framebuffer_mib(gpu: &Gpu) -> u64 {
-    gpu.modes.vgpu.profiles.iter().map(|profile| profile.framebuffer_mib).max().unwrap_or(u64::MAX)
+    let slices = gpu.modes.vgpu.profiles.iter().map(|profile| profile.framebuffer_mib).max();
+    gpu.vram_mib.or(slices).unwrap_or(u64::MAX)
 }

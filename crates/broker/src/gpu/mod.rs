@@ -461,8 +461,11 @@ mod tests {
         // As if the other card of the group were away.
         let whole = &mut inventory.gpus[0].modes.whole;
         (whole.available, whole.reasons) = (true, Vec::new());
-        let holds = ask(&inventory, "whole,min_framebuffer_mib=8192").unwrap();
-        assert_eq!(holds[0].gpu.to_string(), "0000:01:00.0");
+        inventory.gpus[0].vram_mib = Some(11_264);
+        assert!(ask(&inventory, "whole,min_framebuffer_mib=8192").is_ok());
+        assert!(ask(&inventory, "whole,min_framebuffer_mib=16384").is_err());
+        inventory.gpus[0].vram_mib = None;
+        assert!(ask(&inventory, "whole,min_framebuffer_mib=16384").is_ok());
     }
 
     #[test]

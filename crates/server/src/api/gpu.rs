@@ -149,6 +149,9 @@ pub struct Gpu {
     /// How it is handed out now.
     pub mode: GpuMode,
     pub boot_vga: bool,
+    /// Its own memory. Null: nobody can tell, and it counts as large enough for any pool.
+    #[schema(required)]
+    pub vram_mib: Option<u64>,
     #[schema(required)]
     pub numa_node: Option<u32>,
     pub functions: Vec<GpuFunction>,
@@ -249,6 +252,7 @@ impl From<HeldGpu> for Gpu {
             driver: gpu.driver,
             mode: gpu.mode.into(),
             boot_vga: gpu.boot_vga,
+            vram_mib: gpu.vram_mib,
             numa_node: gpu.numa_node,
             functions: gpu.functions.into_iter().map(function).collect(),
             iommu_group: gpu.iommu_group.map(group),

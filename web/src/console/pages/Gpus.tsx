@@ -18,7 +18,7 @@ import { Loaded } from "../parts/Loaded";
 import { ReasonButton } from "../parts/ReasonButton";
 import { gpuFindingsQuery, gpusQuery } from "../queries";
 import { PageHead } from "../shell/PageHead";
-import { GPU_MODES } from "../words";
+import { GPU_MODES, memory } from "../words";
 import { Modes } from "./gpus/Modes";
 import { Slots } from "./gpus/Slots";
 import { SwitchMode } from "./gpus/SwitchMode";
@@ -100,6 +100,7 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
         </CardTitle>
         <p className="about numbers">
           {gpu.address} · {gpu.name}
+          {gpu.vram_mib !== null && ` · ${memory(gpu.vram_mib)}`}
           {gpu.numa_node !== null && ` · NUMA node ${gpu.numa_node}`}
           {gpu.iommu_group && ` · IOMMU group ${gpu.iommu_group.id}`}
           {` · ${gpu.driver ? `driver ${gpu.driver}` : "no driver"}`}
