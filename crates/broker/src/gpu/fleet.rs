@@ -128,6 +128,14 @@ impl Books {
         Ok(())
     }
 
+    /// Takes all other cards out.
+    pub fn keep_only(&mut self, named: &[CardId]) -> Result<(), FleetError> {
+        for card in self.cards.keys().filter(|card| !named.contains(card)) {
+            self.fleet.enable(*card, 0)?;
+        }
+        Ok(())
+    }
+
     /// Why the card does not give something that cards like it can.
     pub fn closed(&self, card: CardId) -> Option<&str> {
         self.closed.get(&card).map(String::as_str)

@@ -349,15 +349,17 @@ fn choose(
             "stop a desktop that holds one, switch another GPU to such a mode, or change the pool's request",
         )
     };
-    let books = Books::new(look).map_err(|error| BrokerError::internal("reading the host's GPUs", error))?;
+    let unread = |error| BrokerError::internal("reading the host's GPUs", error);
+    let mut books = Books::new(look).map_err(unread)?;
+    let named: Vec<_> = request.cards.iter().filter_map(|gpu| books.find(gpu)).collect();
     let policy = match placement {
         _ if !request.cards.is_empty() => {
-            let cards: Vec<_> = request.cards.iter().filter_map(|gpu| books.find(gpu)).collect();
-            if cards.is_empty() {
-                let named = request.cards.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                return Err(no_gpu(format!("host {} has none of the GPUs that the pool names: {named}", look.host)));
+            if named.is_empty() {
+                let gpus = request.cards.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(no_gpu(format!("host {} has none of the GPUs that the pool names: {gpus}", look.host)));
             }
-            Policy::Explicit(cards)
+            books.keep_only(&named).map_err(unread)?;
+            Policy::Explicit(named.clone())
         }
         GpuPlacement::Density => Policy::Density,
         GpuPlacement::Performance => Policy::performance(),
@@ -365,10 +367,11 @@ fn choose(
     // CPUs and memory are no part of the question: the host overcommits them.
     let wanted = Request { numa, ..Request::new(Wish::Units(request.clone()), 0, 0) };
     let decision = Placer::new(policy).place(&books.fleet, &wanted).map_err(|refusal| {
-        let closed =
-            refusal.card.filter(|_| refusal.closest == Closest::NotEnabled).and_then(|card| books.closed(card));
+        // Of cards that the pool does not name nobody needs to hear.
+        let card = named.first().copied().or(refusal.card).filter(|_| refusal.closest == Closest::NotEnabled);
+        let closed = card.and_then(|card| Some((books.address(card)?, books.closed(card)?)));
         no_gpu(match closed {
-            Some(why) => format!("{} of host {} does not give {}: {why}", refusal.address, look.host, refusal.wanted),
+            Some((gpu, why)) => format!("{gpu} of host {} does not give {}: {why}", look.host, refusal.wanted),
             None => refusal.to_string(),
         })
     })?;
