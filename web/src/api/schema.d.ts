@@ -1015,6 +1015,8 @@ export interface components {
       name: string;
       /** Format: int32 */
       numa_node: number | null;
+      /** @description The only profile that desktops may have of it, where its mode was set so. */
+      only_profile: string | null;
       reset_methods: string[];
       /**
        * Format: int32
@@ -1026,8 +1028,6 @@ export interface components {
       switching: string | null;
       vendor: string;
       vendor_id: string;
-      /** @description The only profile that desktops may have of it, where its mode was set so. */
-      only_profile: string | null;
       /**
        * Format: int64
        * @description Its own memory. Null: nobody can tell, and it counts as large enough for any pool.
