@@ -472,23 +472,6 @@ mod tests {
     }
 
     #[test]
-    fn units_of_one_desktop_are_kept_on_one_node() {
-        let mut inventory = captured("tesla-m10");
-        let gpus = &mut inventory.gpus;
-        assert!(gpus.len() >= 4, "{} GPUs", gpus.len());
-        for (at, gpu) in gpus.iter_mut().enumerate() {
-            gpu.mode = GpuMode::Whole;
-            (gpu.modes.whole.available, gpu.modes.whole.reasons) = (true, Vec::new());
-            // Alternating, so that the first two are apart.
-            gpu.numa_node = Some(at as u32 % 2);
-        }
-        let nodes: Vec<_> = gpus.iter().map(|gpu| (gpu.address.clone(), gpu.numa_node)).collect();
-        let holds = ask(&inventory, "whole,count=2").unwrap();
-        let node = |hold: &GpuHold| nodes.iter().find(|(gpu, _)| *gpu == hold.gpu).and_then(|(_, node)| *node);
-        assert_eq!(node(&holds[0]), node(&holds[1]), "{holds:?}");
-    }
-
-    #[test]
     fn fields_are_named_instead_of_flags() {
         assert_eq!(
             in_fields("name one with --profile, or insist with --force"),
