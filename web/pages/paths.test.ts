@@ -1,7 +1,7 @@
 /** The main paths, as a person walks them: by role and label. */
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { accessible, browsing, dialogue, heading, signIn } from "./browser";
+import { accessible, browsing, dialogue, heading, picture, signIn } from "./browser";
 
 const visit = browsing();
 const button = (page: Page, name: string | RegExp) =>
@@ -226,5 +226,68 @@ test("when the server goes away, what was there stays and says that it is old", 
   await page
     .getByText("This is not up to date", { exact: false })
     .waitFor({ state: "detached", timeout: 20_000 });
+  await context.close();
+});
+
+test("a GPU is switched only after its plan was shown, and never with what was typed for another mode", async () => {
+  const { page, context } = await visit("admin", "/gpus");
+  const half = page.getByRole("article", { name: "Tesla M60, 0000:07:00.0" });
+  await half.getByRole("list", { name: "Slots of 0000:07:00.0" }).getByText("Somebody else").waitFor();
+  await half.scrollIntoViewIfNeeded();
+  await picture(page, "gpu-of-others");
+  const sent: unknown[] = [];
+  page.on("request", (request) => {
+    if (/\/gpus\/.*\/(plan|mode)$/.test(request.url())) sent.push(request.postDataJSON());
+  });
+
+  await button(page, "Switch the mode of 0000:07:00.0").click();
+  const form = dialogue(page, "Switch Tesla M60");
+  await form.getByLabel("Profile").selectOption("M60-2Q");
+  await form.getByLabel("Slices to make at once").fill("3");
+  await form.getByLabel("Mixed sizes").check();
+  await form.getByText("leave `mixed` out").waitFor();
+  await form.getByLabel("Mode", { exact: true }).selectOption("whole");
+  await form.getByText("Slices or functions of it exist that machines may hold").waitFor();
+  await form.getByRole("region", { name: "Plan" }).getByText("driver_override").first().waitFor();
+  await accessible(page, "switching a GPU");
+  await picture(page, "switch-mode");
+  expect(sent.at(-1)).toMatchObject({ mode: "whole", profile: null, count: null, mixed: false });
+  await form.getByText("Switch mode", { exact: true }).hover();
+  await page.getByRole("tooltip").getByText("Say first that nobody needs what exists of it").waitFor();
+  await form.getByLabel("Drained").check();
+  await button(page, "Switch mode").click();
+  await page.getByText("0000:07:00.0 is being switched").first().waitFor();
+  expect(sent.at(-1)).toMatchObject({ mode: "whole", drained: true, force: false });
+
+  await button(page, "Switch the mode of 0000:41:00.0").click();
+  await dialogue(page, "Switch GeForce GTX 1080").getByLabel("Force").waitFor();
+  await context.close();
+});
+
+test("a pool's machines: what is wished is sent as a whole, and shown again", async () => {
+  const { page, context } = await visit("admin", "/pools");
+  await button(page, "New pool").click();
+  const form = dialogue(page, "New pool");
+  await form.getByLabel("Name").fill("eleven");
+  await form.getByLabel("GPU", { exact: true }).selectOption("whole");
+  await form.getByRole("button", { name: "Machine" }).click();
+  await form.getByLabel("For Windows 11").check();
+  await form.getByLabel("Hide the hypervisor").check();
+  await form.getByLabel("Console").selectOption("without");
+  await accessible(page, "a pool's machines");
+  await picture(page, "pool-machine");
+  await form.getByRole("button", { name: "Make pool" }).click();
+  await page.getByText("The pool eleven was made").first().waitFor();
+  await button(page, "Actions for eleven").click();
+  await page.getByRole("menuitem", { name: "Edit…" }).click();
+  const again = dialogue(page, "Edit eleven");
+  expect(await again.getByLabel("Firmware").inputValue()).toBe("secure_uefi");
+  expect(await again.getByLabel("TPM", { exact: true }).isChecked()).toBe(true);
+  // Without a GPU nothing is wished of it.
+  await again.getByLabel("GPU", { exact: true }).selectOption("none");
+  await again.getByLabel("Console").waitFor({ state: "detached" });
+  const sent = page.waitForRequest((request) => request.method() === "PATCH");
+  await again.getByRole("button", { name: "Save" }).click();
+  expect((await sent).postDataJSON().hardware).toMatchObject({ tpm: true, console: "beside" });
   await context.close();
 });

@@ -21,7 +21,7 @@ mod user;
 
 pub use desktop::NewDesktop;
 pub use error::BrokerError;
-pub use gpu::{HeldGpu, Holder};
+pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
 pub use guest::{GuestAccess, GuestCredentials};
 pub use operation::BuildRequest;
 pub use pool::{NewPool, PoolChange};
@@ -67,6 +67,9 @@ struct Inner {
     sessions: OnceLock<Arc<dyn Sessions>>,
     reconcilers: reconcile::Board,
     thumbnails: thumbnail::Cache,
+    gpu_rules: OnceLock<GpuRules>,
+    /// One choice at a time: two that look together would both take the last licence.
+    choosing_gpus: tokio::sync::Mutex<()>,
 }
 
 impl Broker {
@@ -89,6 +92,8 @@ impl Broker {
                 sessions: OnceLock::new(),
                 reconcilers: reconcile::Board::default(),
                 thumbnails: thumbnail::Cache::default(),
+                gpu_rules: OnceLock::new(),
+                choosing_gpus: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -96,6 +101,11 @@ impl Broker {
     /// Connects the gateway's view of live connections, once.
     pub fn set_sessions(&self, sessions: Arc<dyn Sessions>) {
         self.inner.sessions.set(sessions).ok();
+    }
+
+    /// How GPUs are handed out, once; the usual rules until then.
+    pub fn set_gpu_rules(&self, rules: GpuRules) {
+        self.inner.gpu_rules.set(rules).ok();
     }
 
     pub fn accelerator(&self) -> &Accelerator {

@@ -2,8 +2,8 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_machine::Keyboard;
-use oriel_model::{GpuRequest, Image, ImageId, Name, Network, Pool, PoolId, User, UserId};
+use oriel_machine::{Arch, Keyboard};
+use oriel_model::{GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, User, UserId};
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
 const NETWORK_NAME_BYTES_MAX: usize = 50;
@@ -19,6 +19,7 @@ pub struct NewPool {
     pub desktops_max: u32,
     pub keyboard: String,
     pub gpu: Option<GpuRequest>,
+    pub hardware: Hardware,
 }
 
 /// What an admin changes, for desktops that are made from then on; `None` leaves it.
@@ -32,6 +33,8 @@ pub struct PoolChange {
     pub keyboard: Option<String>,
     /// `Some(None)` takes the GPU away.
     pub gpu: Option<Option<GpuRequest>>,
+    /// As a whole; holds from each desktop's next start.
+    pub hardware: Option<Hardware>,
 }
 
 const VCPUS_MAX: u32 = 256;
@@ -67,6 +70,7 @@ impl Broker {
             desktops_max: new.desktops_max,
             keyboard: new.keyboard,
             gpu: new.gpu,
+            hardware: new.hardware,
             created: now(),
         };
         self.check_pool(&pool).await?;
@@ -83,6 +87,7 @@ impl Broker {
         pool.desktops_max = change.desktops_max.unwrap_or(pool.desktops_max);
         pool.keyboard = change.keyboard.unwrap_or(pool.keyboard);
         pool.gpu = change.gpu.unwrap_or(pool.gpu);
+        pool.hardware = change.hardware.unwrap_or(pool.hardware);
         self.check_pool(&pool).await?;
         self.inner.store.update_pool(&pool).await?;
         Ok(pool)
@@ -107,6 +112,27 @@ impl Broker {
 
     pub async fn unentitle(&self, pool: PoolId, user: UserId) -> Result<(), BrokerError> {
         Ok(self.inner.store.unentitle(pool, user).await?)
+    }
+
+    /// An image for other processors than the host's would start nothing; of an imported one nobody knows what it is for.
+    pub(crate) fn check_arch(&self, image: &Image) -> Result<Arch, BrokerError> {
+        let host = self.inner.compute.arch();
+        let ImageSource::Built { recipe, .. } = &image.source else { return Ok(host) };
+        let made_for = oriel_image::recipe(recipe).ok().and_then(|recipe| Arch::named(&recipe.architecture));
+        match made_for {
+            Some(arch) if arch != host => Err(BrokerError::invalid(
+                "other_architecture",
+                format!(
+                    "image {} is made for {}, and host {} runs {} machines",
+                    image.name,
+                    arch.word(),
+                    self.inner.compute.name(),
+                    host.word()
+                ),
+                format!("choose an image for {}", host.word()),
+            )),
+            _ => Ok(host),
+        }
     }
 
     async fn check_pool(&self, pool: &Pool) -> Result<(), BrokerError> {
@@ -135,8 +161,12 @@ impl Broker {
             return bad(error.to_string(), "use a name like us, de or us(intl)");
         }
         if let Some(Err(error)) = pool.gpu.as_ref().map(GpuRequest::check) {
-            return bad(error, "`oriel gpu list` shows what the host's GPUs give");
+            return bad(error, "the list of GPUs shows what the host's cards give");
         }
+        if let Err(error) = pool.hardware.check(pool.memory_mib, pool.gpu.as_ref()) {
+            return bad(error, "leave the pool's `hardware` out, or mend that part of it");
+        }
+        self.check_arch(&image)?;
         let named = match &pool.network {
             Network::User => None,
             Network::Nat { network } => Some(network),

@@ -15,6 +15,8 @@ pub enum ComputeError {
     /// Something about a GPU failed; the sentence says what.
     #[error("{reason}")]
     Gpu { gpu: oriel_model::GpuAddress, reason: String },
+    #[error("modes of GPUs could not be set again: {0}")]
+    GpuModes(String),
     #[error(transparent)]
     GpuRead(#[from] oriel_gpu::GpuError),
     #[error(transparent)]

@@ -17,12 +17,16 @@ pub mod probe;
 
 pub use doctor::{DoctorOptions, doctor};
 pub use error::ComputeError;
+pub use gpus::SettledGpus;
 pub use host::machine_facts;
 pub use picture::Screenshot;
 
 use async_trait::async_trait;
-use oriel_gpu::{Inventory, mode::Plan};
-use oriel_machine::{GuestIdentity, MachineSpec};
+use oriel_gpu::{
+    Inventory,
+    mode::{Plan, Wish},
+};
+use oriel_machine::{Arch, GuestIdentity, MachineSpec};
 use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -62,6 +66,11 @@ pub enum Power {
 pub trait Compute: Send + Sync {
     /// The host's name, as stored in `Desktop::host`.
     fn name(&self) -> &str;
+
+    /// What its machines are: the host's own kind, which alone runs under KVM.
+    fn arch(&self) -> Arch {
+        Arch::here()
+    }
 
     async fn facts(&self) -> Result<HostFacts, ComputeError>;
 
@@ -128,6 +137,17 @@ pub trait Compute: Send + Sync {
     /// Slices on the host that Oriel made: those that no claim names are leftovers.
     async fn gpu_slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
         Ok(Vec::new())
+    }
+
+    /// The modes that somebody set and that hold until somebody sets others.
+    async fn gpu_wishes(&self) -> Result<Vec<Wish>, ComputeError> {
+        Ok(Vec::new())
+    }
+
+    /// Recovers switches that a crash cut off and makes every GPU again what it was set to: after a reboot the kernel has
+    /// forgotten. The first look at the host's GPUs waits for the first such try.
+    async fn settle_gpus(&self) -> Result<SettledGpus, ComputeError> {
+        Ok(SettledGpus::default())
     }
 
     /// How the GPU would be switched, or why not.

@@ -83,7 +83,7 @@ async fn a_card_gives_slices_until_it_is_full() {
 #[tokio::test]
 async fn a_switch_is_planned_shown_and_done() {
     let host = FakeCompute::new("m60", FakeMode::Auto).with_m60();
-    let switch = GpuSwitch { gpu: gpu(0), mode: GpuMode::Whole, profile: None, count: None };
+    let switch = GpuSwitch::new(gpu(0), GpuMode::Whole);
     let plan = host.plan_gpu_mode(&switch).await.unwrap();
     assert!(plan.refused.is_empty() && !plan.steps.is_empty(), "{plan:#?}");
     let heard = std::sync::Mutex::new(Vec::new());

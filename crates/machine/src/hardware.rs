@@ -1,76 +1,7 @@
-//! What a machine with a GPU is made of: what its pool wishes, and what its host knows.
+//! What a machine with a GPU is made of: what its host knows. What its pool wishes is [`oriel_model::Hardware`].
 
 use oriel_model::GpuAddress;
 use std::path::PathBuf;
-
-/// Wishes beyond the size. The default is right for nearly everybody: what a GPU needs follows from the GPU.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hardware {
-    pub firmware: Firmware,
-    /// An emulated TPM 2.0, as Windows 11 wants it.
-    pub tpm: bool,
-    /// Hides from the guest that it is a guest: NVIDIA drivers before 465 refuse to work in one.
-    pub hide_hypervisor: bool,
-    pub console: Console,
-    pub igd: Igd,
-    /// Vulkan beside OpenGL for a seat at a shared GPU (venus). Only where the host can: [`Surroundings::blobs`].
-    pub vulkan: bool,
-    /// Size of the host's huge pages to take memory from, in KiB: 2048 or 1048576.
-    pub hugepages_kib: Option<u64>,
-    /// Keeps all of QEMU's memory in RAM. What a passed-through GPU reaches is pinned without this.
-    pub lock_memory: bool,
-    /// Runs on the processors and the memory beside the card, where the host has several nodes.
-    pub numa: Numa,
-}
-
-impl Hardware {
-    /// What Windows 11 asks for: UEFI with Secure Boot and a TPM 2.0.
-    pub fn windows_11() -> Self {
-        Self { firmware: Firmware::SecureUefi, tpm: true, ..Self::default() }
-    }
-}
-
-/// What the machine starts with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Firmware {
-    /// UEFI with a passed-through GPU, with a TPM and on aarch64; BIOS otherwise, and where the disk is known to start by BIOS
-    /// only ([`Surroundings::efi_disk`]).
-    #[default]
-    Auto,
-    /// `SeaBIOS`; x86 only.
-    Bios,
-    Uefi,
-    /// UEFI that starts only what Microsoft's keys have signed; unsigned kernel modules do not load then.
-    SecureUefi,
-}
-
-/// The emulated display beside a GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Console {
-    /// It stays: people see the machine start, and get in when the GPU's driver does not work.
-    #[default]
-    Beside,
-    /// The GPU is the only display, for guests and licences that cannot bear a second one.
-    Without,
-}
-
-/// How an integrated Intel GPU is given away whole (GVT-d).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Igd {
-    /// As a second display: the guest's driver does everything ("universal pass-through").
-    #[default]
-    Universal,
-    /// As the only display, in the place and with the ROM that its BIOS expects: monitors on the host's sockets show the
-    /// guest. Needs the i440FX board and `SeaBIOS`.
-    Legacy,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Numa {
-    #[default]
-    BesideCard,
-    Anywhere,
-}
 
 /// What only the host knows and what decides how a machine with a GPU looks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -148,7 +148,7 @@ pub const QUIRKS: &[Quirk] = &[
         does: "takes the guest's memory from the host's huge pages",
         reason: "pinning page by page makes machines with much memory start slowly, and the IOMMU's tables stay small",
         source: "https://libvirt.org/formatdomain.html#memory-backing",
-        applies: |case| case.spec.hardware.hugepages_kib.is_some(),
+        applies: |case| case.spec.hardware.hugepages_mib.is_some(),
     },
     Quirk {
         part: Part::NumaPinning,

@@ -44,6 +44,21 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// Of the computer that this runs on. Its desktops are of the same kind: only that runs under KVM.
+    pub fn here() -> Self {
+        // Elsewhere QEMU emulates what most images are made for.
+        Self::named(std::env::consts::ARCH).unwrap_or(Self::X86_64)
+    }
+
+    /// By the kernel's word, or Debian's.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "x86_64" | "amd64" => Some(Self::X86_64),
+            "aarch64" | "arm64" => Some(Self::Aarch64),
+            _ => None,
+        }
+    }
+
     /// The word libvirt and QEMU use.
     pub const fn word(self) -> &'static str {
         match self {

@@ -179,15 +179,69 @@ impl FromStr for GpuMode {
 pub struct GpuSwitch {
     pub gpu: GpuAddress,
     pub mode: GpuMode,
-    /// The profile's key, for `vgpu`: the only one that desktops may have, where the card must have one for all.
+    /// The profile's key, for `vgpu`: the only one that desktops may have of this card; any when left out.
     #[serde(default)]
     pub profile: Option<String>,
-    /// Slices or virtual functions; as many as there can be when left out.
+    /// Slices to make at once, or virtual functions. Left out, a slice is made when its desktop starts, and there are as many
+    /// virtual functions as there can be.
     #[serde(default)]
     pub count: Option<u32>,
+    /// Slices of several sizes beside each other, where the vendor has that (NVIDIA; fewer of each).
+    #[serde(default)]
+    pub mixed: bool,
+    /// Takes the card even though the host's console is on it.
+    #[serde(default)]
+    pub force: bool,
+    /// No desktop needs the card's slices any more: those that exist are removed.
+    #[serde(default)]
+    pub drained: bool,
 }
 
-/// What each desktop of a pool gets: `gpu = { mode, profile | min_framebuffer_mib, count, vendor }`.
+impl GpuSwitch {
+    pub fn new(gpu: GpuAddress, mode: GpuMode) -> Self {
+        Self { gpu, mode, profile: None, count: None, mixed: false, force: false, drained: false }
+    }
+}
+
+/// Which card is chosen among those that have room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GpuPlacement {
+    /// As many desktops as possible, now and later: cards are filled one after the other.
+    #[default]
+    Density,
+    /// As few neighbours on a card as possible, as long as that takes no card from others.
+    Performance,
+}
+
+impl GpuPlacement {
+    pub const ALL: [Self; 2] = [Self::Density, Self::Performance];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Density => "density",
+            Self::Performance => "performance",
+        }
+    }
+}
+
+impl FromStr for GpuPlacement {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let explicit =
+            "explicit is said by naming the cards: cards=0000:41:00.0+0000:42:00.0 in the pool's GPU request";
+        if text == "explicit" {
+            return Err(explicit.to_owned());
+        }
+        Self::ALL
+            .into_iter()
+            .find(|placement| placement.word() == text)
+            .ok_or_else(|| format!("{text:?} is no placement of GPUs; choose density or performance ({explicit})"))
+    }
+}
+
+/// What each desktop of a pool gets: `gpu = { mode, profile | min_framebuffer_mib, count, vendor, placement | cards }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuRequest {
@@ -204,15 +258,37 @@ pub struct GpuRequest {
     /// `nvidia`, `amd`, `intel`, or a PCI vendor id such as `10de`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
+    /// As the configuration says (`gpu_placement`) when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<GpuPlacement>,
+    /// These cards, in this order, and no others: the placement is explicit. Any card when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<GpuAddress>,
 }
 
 const fn one() -> u32 {
     1
 }
 
+impl Default for GpuRequest {
+    fn default() -> Self {
+        Self {
+            mode: GpuWish::Auto,
+            profile: None,
+            min_framebuffer_mib: None,
+            count: 1,
+            vendor: None,
+            placement: None,
+            cards: Vec::new(),
+        }
+    }
+}
+
 impl GpuRequest {
     /// Most units that one desktop may hold.
     pub const COUNT_MAX: u32 = 16;
+    /// Most cards that a pool may name.
+    pub const CARDS_MAX: usize = 64;
     /// Longest profile or vendor, in characters.
     pub const WORD_MAX: usize = 64;
     pub const FRAMEBUFFER_MIB_MAX: u64 = 4 << 20;
@@ -230,6 +306,15 @@ impl GpuRequest {
         }
         if self.min_framebuffer_mib.is_some_and(|mib| mib == 0 || mib > Self::FRAMEBUFFER_MIB_MAX) {
             return Err(format!("a framebuffer has 1 to {} MiB", Self::FRAMEBUFFER_MIB_MAX));
+        }
+        if self.placement.is_some() && !self.cards.is_empty() {
+            return Err("a GPU request names a placement or the cards, not both: leave one out".to_owned());
+        }
+        if self.cards.len() > Self::CARDS_MAX {
+            return Err(format!("a pool can name {} cards at most", Self::CARDS_MAX));
+        }
+        if self.cards.iter().enumerate().any(|(at, card)| self.cards.iter().take(at).any(|other| other == card)) {
+            return Err("a card is named twice: name each once, the preferred first".to_owned());
         }
         let word = |text: &String| {
             let good = |c: char| c.is_ascii_alphanumeric() || " ._+-".contains(c);
@@ -263,6 +348,12 @@ impl fmt::Display for GpuRequest {
         if let Some(vendor) = &self.vendor {
             write!(f, ",vendor={vendor}")?;
         }
+        if let Some(placement) = self.placement {
+            write!(f, ",placement={}", placement.word())?;
+        }
+        for (at, card) in self.cards.iter().enumerate() {
+            write!(f, "{}{card}", if at == 0 { ",cards=" } else { "+" })?;
+        }
         Ok(())
     }
 }
@@ -271,8 +362,7 @@ impl FromStr for GpuRequest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut request =
-            Self { mode: GpuWish::Auto, profile: None, min_framebuffer_mib: None, count: 1, vendor: None };
+        let mut request = Self::default();
         for part in text.split(',').map(str::trim) {
             let number = |value: &str| value.parse().map_err(|_| format!("{value:?} in {part:?} is no number"));
             match part.split_once('=') {
@@ -284,10 +374,16 @@ impl FromStr for GpuRequest {
                     request.count = number(value)?.try_into().map_err(|_| format!("{value} units are too many"))?;
                 }
                 Some(("vendor", value)) => request.vendor = Some(value.to_owned()),
+                Some(("placement", value)) => request.placement = Some(value.parse()?),
+                Some(("cards", value)) => {
+                    let cards =
+                        value.split('+').map(|card| card.parse::<GpuAddress>().map_err(|error| error.to_string()));
+                    request.cards = cards.collect::<Result<_, _>>()?;
+                }
                 Some((key, _)) => {
                     return Err(format!(
                         "{key:?} is no part of a GPU request; write it like vgpu,profile=M60-2Q or \
-                         min_framebuffer_mib=2048,count=1,vendor=nvidia"
+                         min_framebuffer_mib=2048,count=1,vendor=nvidia,placement=performance, or whole,cards=0000:41:00.0+0000:42:00.0"
                     ));
                 }
             }
@@ -414,11 +510,24 @@ mod tests {
     fn a_request_may_be_short() {
         let request: GpuRequest = serde_json::from_str(r#"{"min_framebuffer_mib":2048}"#).unwrap();
         assert_eq!((request.mode, request.count), (GpuWish::Auto, 1));
-        for text in ["auto", "vgpu,profile=M60-2Q", "auto,min_framebuffer_mib=2048,count=2,vendor=nvidia"] {
+        for text in [
+            "auto",
+            "vgpu,profile=M60-2Q,placement=performance",
+            "auto,min_framebuffer_mib=2048,count=2,vendor=nvidia",
+            "whole,cards=0000:41:00.0+mbochs",
+        ] {
             assert_eq!(text.parse::<GpuRequest>().unwrap().to_string(), text);
         }
         assert_eq!("profile=M60-2Q".parse::<GpuRequest>().unwrap().to_string(), "auto,profile=M60-2Q");
-        for wrong in ["", "some", "whole,profile=M60-2Q", "count=0", "count=x", "colour=red", "profile=a;b"] {
+        for wrong in
+            ["", "some", "whole,profile=M60-2Q", "count=0", "count=x", "colour=red", "profile=a;b"].into_iter().chain([
+                "placement=explicit",
+                "placement=x",
+                "cards=",
+                "cards=mbochs+mbochs",
+                "placement=density,cards=mbochs",
+            ])
+        {
             assert!(wrong.parse::<GpuRequest>().is_err(), "{wrong}");
         }
     }

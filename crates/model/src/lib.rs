@@ -2,6 +2,7 @@
 
 mod desktop;
 mod gpu;
+mod hardware;
 mod host;
 mod id;
 mod image;
@@ -13,8 +14,10 @@ mod user;
 
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
 pub use gpu::{
-    GpuAddress, GpuClaim, GpuHold, GpuMode, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress, PciAddressError,
+    GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,
+    PciAddressError,
 };
+pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
 pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, TokenId, UserId};
 pub use image::{Image, ImageOs, ImageSource, ImageState};

@@ -1,6 +1,6 @@
 //! A set of like desktops.
 
-use crate::{GpuRequest, ImageId, Micros, Name, PoolId};
+use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Pool {
     pub keyboard: String,
     /// What each desktop gets of a GPU while it runs.
     pub gpu: Option<GpuRequest>,
+    /// What its desktops' machines are made of beyond the size.
+    pub hardware: Hardware,
     pub created: Micros,
 }
 

@@ -5,6 +5,8 @@
 //! ```
 
 use crate::failure::Failure;
+use oriel_broker::GpuRules;
+use oriel_model::GpuPlacement;
 use std::{
     collections::BTreeMap,
     env, fmt, fs,
@@ -31,6 +33,14 @@ pub const KEYS: &[Key] = &[
     Key { name: "cache", about: "folder of downloads and built images, shared by all data folders of this user" },
     Key { name: "data", about: "folder of everything that is kept" },
     Key { name: "database", about: "an SQLite file, or postgres://USER:PASSWORD@HOST/NAME" },
+    Key {
+        name: "gpu_licenses",
+        about: "most desktops at a time for editions of vGPU licences: \"vWS=10, vPC=50\", or a table of them; no limit for others",
+    },
+    Key {
+        name: "gpu_placement",
+        about: "density or performance: which of the cards with room pools take that say nothing of it",
+    },
     Key { name: "images", about: "folder of the images' files" },
     Key { name: "libvirt_uri", about: "the libvirt that runs desktops" },
     Key { name: "listen", about: "ADDRESS:PORT for browsers; TLS unless it is a loopback address" },
@@ -124,6 +134,7 @@ impl Config {
             ("accelerator", "auto".to_owned()),
             ("cache", default_folder("XDG_CACHE_HOME", ".cache", "/var/cache", &env)),
             ("database", below("oriel.db")),
+            ("gpu_placement", "density".to_owned()),
             ("images", below("images")),
             ("libvirt_uri", uri.to_owned()),
             ("listen", LISTEN.to_owned()),
@@ -147,6 +158,12 @@ impl Config {
         if range(self.get("ports")).is_none() {
             let fit = format!("give the first and the last port, like {}-{}", PORTS.start(), PORTS.end());
             return wrong("ports", self.get("ports"), &fit);
+        }
+        if let Err(error) = self.get("gpu_placement").parse::<GpuPlacement>() {
+            return wrong("gpu_placement", self.get("gpu_placement"), &error);
+        }
+        if licences(self.get("gpu_licenses")).is_none() {
+            return wrong("gpu_licenses", self.get("gpu_licenses"), "name editions and counts, like vWS=10, vPC=50");
         }
         if !["text", "json"].contains(&self.get("log_format")) {
             return wrong("log_format", self.get("log_format"), "use text or json");
@@ -183,6 +200,15 @@ impl Config {
         }
     }
 
+    /// How GPUs are handed out.
+    pub fn gpu_rules(&self) -> GpuRules {
+        // Both were checked when they were read.
+        GpuRules {
+            placement: self.get("gpu_placement").parse().unwrap_or_default(),
+            licences: licences(self.get("gpu_licenses")).unwrap_or_default(),
+        }
+    }
+
     /// Loopback ports for desktops.
     pub fn ports(&self) -> RangeInclusive<u16> {
         // Checked when it was read.
@@ -198,6 +224,17 @@ impl Config {
             })
             .collect()
     }
+}
+
+/// Editions and how many desktops may use them; `None` where the text is no such list.
+fn licences(text: &str) -> Option<BTreeMap<String, u32>> {
+    let one = |part: &str| {
+        let (edition, count) = part.split_once('=')?;
+        let edition = edition.trim();
+        (!edition.is_empty()).then_some(())?;
+        Some((edition.to_owned(), count.trim().parse().ok()?))
+    };
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(one).collect()
 }
 
 /// The first and the last port; `None` where the text names no range with room for one desktop.
@@ -251,6 +288,10 @@ fn text(key: &Key, value: &toml::Value, path: &Path) -> Result<String, Failure> 
         toml::Value::String(text) => Ok(text.clone()),
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Boolean(truth) => Ok(truth.to_string()),
+        toml::Value::Table(counts) if key.name == "gpu_licenses" => {
+            let pairs: Vec<String> = counts.iter().map(|(edition, count)| format!("{edition}={count}")).collect();
+            Ok(pairs.join(", "))
+        }
         _ => Err(Failure::usage(format!("{} sets `{}` to something that is no text", path.display(), key.name))
             .next(format!("write {} = \"…\" ({})", key.name, key.about))),
     }
@@ -318,6 +359,20 @@ mod tests {
     }
 
     #[test]
+    fn rules_for_gpus_are_read_from_both_spellings() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().to_owned()), ..Flags::default() };
+        for text in ["gpu_licenses = \"vWS=10, vPC = 50\"", "[gpu_licenses]\nvWS = 10\nvPC = 50"] {
+            fs::write(folder.path().join("oriel.toml"), text).unwrap();
+            let rules = Config::merge(&flags, nothing).unwrap().gpu_rules();
+            let caps = [("vPC".to_owned(), 50), ("vWS".to_owned(), 10)];
+            assert_eq!(rules, GpuRules { placement: GpuPlacement::Density, licences: caps.into() });
+        }
+        let env = |name: &str| (name == "ORIEL_GPU_PLACEMENT").then(|| "performance".to_owned());
+        assert_eq!(Config::merge(&flags, env).unwrap().gpu_rules().placement, GpuPlacement::Performance);
+    }
+
+    #[test]
     fn wrong_keys_and_values_say_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags { data: Some(folder.path().to_owned()), ..Flags::default() };
@@ -334,6 +389,8 @@ mod tests {
             let failure = fails(&format!("ports = \"{ports}\""));
             assert_eq!(failure.next_step.as_deref(), Some("give the first and the last port, like 24000-28999"));
         }
+        assert!(fails("gpu_placement = \"explicit\"").next_step.unwrap().contains("cards="));
+        assert!(fails("[gpu_licenses]\nvWS = \"many\"").next_step.unwrap().contains("vWS=10"));
         assert!(fails("tls_key = \"a\"").next_step.unwrap().contains("together"));
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use oriel_broker::{Broker, BrokerError, BuildRequest, NewDesktop, NewPool, NewUser};
 use oriel_model::{
-    Desktop, DesktopState, Image, Name, Network, Operation, OperationKind, OperationState, Pool, Role, User,
+    Desktop, DesktopState, Hardware, Image, Name, Network, Operation, OperationKind, OperationState, Pool, Role, User,
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -134,6 +134,7 @@ async fn pool(broker: &Broker, image: &Image) -> Result<Pool, BrokerError> {
         desktops_max: 10,
         keyboard: "us".to_owned(),
         gpu: None,
+        hardware: Hardware::default(),
     };
     broker.create_pool(new).await
 }

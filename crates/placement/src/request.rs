@@ -49,13 +49,7 @@ impl Request {
 
     /// A request for `count` units of a profile.
     pub fn profile(key: &str, count: u32) -> Wish {
-        Wish::Units(GpuRequest {
-            mode: GpuWish::Auto,
-            profile: Some(key.to_owned()),
-            min_framebuffer_mib: None,
-            count,
-            vendor: None,
-        })
+        Wish::Units(GpuRequest { profile: Some(key.to_owned()), count, ..GpuRequest::default() })
     }
 
     pub fn over(mut self, span: Span) -> Self {

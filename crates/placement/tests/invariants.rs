@@ -68,13 +68,7 @@ fn wish(fleet: &Fleet, what: usize, count: u32) -> Wish {
     let group = &fleet.groups()[0];
     match what % (group.profiles.len() + 2) {
         0 => Wish::None,
-        1 => Wish::Units(oriel_model::GpuRequest {
-            mode: oriel_model::GpuWish::Auto,
-            profile: None,
-            min_framebuffer_mib: Some(2048),
-            count,
-            vendor: None,
-        }),
+        1 => Wish::Units(oriel_model::GpuRequest { min_framebuffer_mib: Some(2048), count, ..Default::default() }),
         at if group.share == Some(at - 2) => Wish::Share { amount: [190, 320, 470, 810, 1000][what % 5], count },
         at => Request::profile(&group.profiles[at - 2].key, count),
     }

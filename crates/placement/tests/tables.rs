@@ -238,11 +238,9 @@ fn auto_takes_shared_before_slice_before_whole_by_what_suffices() {
     let mut placer = Placer::new(Policy::Density);
     let mut auto = |min: Option<u64>| {
         let wish = Wish::Units(oriel_model::GpuRequest {
-            mode: oriel_model::GpuWish::Auto,
-            profile: None,
             min_framebuffer_mib: min,
-            count: 1,
             vendor: Some("nvidia".into()),
+            ..Default::default()
         });
         placer.place(&fleet, &Request::new(wish, 1000, 1024)).unwrap().units.first().unwrap().card
     };

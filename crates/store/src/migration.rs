@@ -14,9 +14,10 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
+    Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
 ];
 
 impl MigrationName for Step {

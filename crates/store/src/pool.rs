@@ -28,6 +28,8 @@ pub(crate) mod row {
         pub created: i64,
         /// JSON.
         pub gpu: Option<String>,
+        /// JSON.
+        pub hardware: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -66,6 +68,7 @@ impl TryFrom<row::Model> for Pool {
             desktops_max: codec::number("pool", row.desktops_max)?,
             keyboard: row.keyboard,
             gpu: row.gpu.map(|gpu| codec::from_json("pool", &gpu)).transpose()?,
+            hardware: row.hardware.map(|hardware| codec::from_json("pool", &hardware)).transpose()?.unwrap_or_default(),
             created: Micros(row.created),
         })
     }
@@ -84,6 +87,7 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
         keyboard: pool.keyboard.clone(),
         created: pool.created.0,
         gpu: pool.gpu.as_ref().map(codec::json).transpose()?,
+        hardware: (!pool.hardware.is_default()).then(|| codec::json(&pool.hardware)).transpose()?,
     })
 }
 

@@ -658,7 +658,7 @@ export interface paths {
     options?: never;
     head?: never;
     /**
-     * Change a pool, for desktops made from now on.
+     * Change a pool. Image and disk are those of desktops made from now on; the rest holds from each desktop's next start.
      * @description Only admins may call it.
      */
     patch: operations["change_pool"];
@@ -889,6 +889,11 @@ export interface components {
       path: string;
       ticket: string;
     };
+    /**
+     * @description The emulated display beside a GPU.
+     * @enum {string}
+     */
+    Console: "beside" | "without";
     Desktop: {
       changed_at: string;
       /**
@@ -987,6 +992,11 @@ export interface components {
     FindingList: {
       findings: components["schemas"]["Finding"][];
     };
+    /**
+     * @description What a machine starts with.
+     * @enum {string}
+     */
+    Firmware: "auto" | "bios" | "uefi" | "secure_uefi";
     Gpu: {
       /** @description `0000:41:00.0`. */
       address: string;
@@ -1005,16 +1015,24 @@ export interface components {
       name: string;
       /** Format: int32 */
       numa_node: number | null;
+      /** @description The only profile that desktops may have of it, where its mode was set so. */
+      only_profile: string | null;
       reset_methods: string[];
       /**
        * Format: int32
        * @description Into how many slots the card is divided in its mode; 0 when it gives nothing.
        */
       slots: number;
+      strangers: components["schemas"]["GpuStranger"][];
       /** @description The operation that changes its mode. */
       switching: string | null;
       vendor: string;
       vendor_id: string;
+      /**
+       * Format: int64
+       * @description Its own memory. Null: nobody can tell, and it counts as large enough for any pool.
+       */
+      vram_mib: number | null;
     };
     /** @description What stands in the way of giving the card away. */
     GpuBlocker: {
@@ -1055,10 +1073,15 @@ export interface components {
       vgpu: components["schemas"]["GpuVgpu"];
       whole: components["schemas"]["GpuWhole"];
     };
+    /**
+     * @description Which card is chosen among those that have room.
+     * @enum {string}
+     */
+    GpuPlacement: "density" | "performance";
     /** @description What would be done, in order. */
     GpuPlan: {
       from: components["schemas"]["GpuMode"];
-      /** @description Desktops hold units of it: these must go first. */
+      /** @description Units of it exist that a machine may hold: those must go first. Without a refusal, `drained` says that they may. */
       needs_drain: boolean;
       needs_reboot: boolean;
       /** @description Why it cannot be; then there are no steps. */
@@ -1098,14 +1121,20 @@ export interface components {
     /** @enum {string} */
     GpuRegime: "same_type" | "same_size" | "mixed_size" | "mig" | "free_pool";
     GpuRequest: {
+      /** @description Addresses of the only cards to take, the preferred first; any when left out. */
+      cards?: string[];
       /**
        * Format: int32
        * @description Units for one desktop; 1 when left out.
        */
       count?: number | null;
-      /** Format: int64 */
+      /**
+       * Format: int64
+       * @description A card whose memory nobody can tell counts as large enough, and is taken last.
+       */
       min_framebuffer_mib?: number | null;
       mode?: components["schemas"]["GpuWish"];
+      placement?: components["schemas"]["GpuPlacement"] | null;
       /** @description A profile's key, `M60-2Q`; excludes `min_framebuffer_mib`. */
       profile?: string | null;
       /** @description `nvidia`, `amd`, `intel`, or a PCI vendor id such as `10de`. */
@@ -1123,15 +1152,30 @@ export interface components {
       does: string;
       undo: string | null;
     };
+    /** @description Something of the card that is in use, and not by a desktop of ours. */
+    GpuStranger: {
+      /** @description What the host calls it: a UUID, a function's address, a process. */
+      name: string;
+      profile: string | null;
+      /** @description Slots as if it had them; the host only counts how many there are. */
+      slots: number[];
+    };
     /** @description A GPU's mode as it shall be. */
     GpuSwitch: {
       /**
        * Format: int32
-       * @description Slices or virtual functions; as many as there can be when left out.
+       * @description For `vgpu` slices to make at once, which needs `profile`: left out, each is made when its desktop starts. For `vf` virtual
+       *     functions: as many as there can be when left out.
        */
       count?: number | null;
+      /** @description No machine needs the card's slices any more: those that exist are removed. */
+      drained?: boolean;
+      /** @description Take the card even though the host's console is on it. */
+      force?: boolean;
+      /** @description For `vgpu`: slices of several sizes beside each other, where the vendor has that. */
+      mixed?: boolean;
       mode: components["schemas"]["GpuMode"];
-      /** @description For `vgpu`. */
+      /** @description For `vgpu`: the only profile that desktops may have of this card; any when left out. */
       profile?: string | null;
     };
     GpuVf: {
@@ -1158,6 +1202,29 @@ export interface components {
      * @enum {string}
      */
     GpuWish: "none" | "auto" | "whole" | "vgpu" | "vf" | "shared";
+    /**
+     * @description What a machine is made of beyond its size. What is left out is as usual, which is right for nearly everybody; it holds from
+     *     each desktop's next start.
+     */
+    Hardware: {
+      console?: components["schemas"]["Console"];
+      firmware?: components["schemas"]["Firmware"];
+      /** @description Hides that the machine is virtual: NVIDIA drivers for GeForce before 465 refuse to work otherwise. */
+      hide_hypervisor?: boolean;
+      /**
+       * Format: int64
+       * @description Takes memory from the host's huge pages of this size: 2 or 1024 on x86.
+       */
+      hugepages_mib?: number | null;
+      igd?: components["schemas"]["Igd"];
+      /** @description Keeps all of QEMU's memory in RAM. */
+      lock_memory?: boolean;
+      numa?: components["schemas"]["Numa"];
+      /** @description An emulated TPM 2.0; Windows 11 wants it with `secure_uefi`. */
+      tpm?: boolean;
+      /** @description Vulkan through a shared GPU (venus), where the host can: Linux 6.13 and virglrenderer 1.0. */
+      vulkan?: boolean;
+    };
     /** @description Whether the server is there. */
     Health: {
       /** @description Always `ok`. */
@@ -1189,6 +1256,11 @@ export interface components {
       /** @description One sentence: what the probe saw. */
       reason: string;
     };
+    /**
+     * @description How an integrated Intel GPU is given whole (GVT-d).
+     * @enum {string}
+     */
+    Igd: "universal" | "legacy";
     Image: {
       created_at: string;
       /**
@@ -1306,6 +1378,11 @@ export interface components {
           /** @enum {string} */
           kind: "bridge";
         };
+    /**
+     * @description Which processors and memory of a host with several nodes.
+     * @enum {string}
+     */
+    Numa: "beside_card" | "anywhere";
     Operation: {
       by: components["schemas"]["Named"] | null;
       changed_at: string;
@@ -1357,6 +1434,7 @@ export interface components {
       /** Format: int64 */
       disk_gib: number;
       gpu: components["schemas"]["GpuRequest"] | null;
+      hardware: components["schemas"]["Hardware"];
       id: string;
       image: components["schemas"]["ImageRef"];
       /** @description XKB layout with an optional variant: `us`, `de`, `us(intl)`. */
@@ -1370,13 +1448,17 @@ export interface components {
       /** Format: int32 */
       vcpus: number;
     };
-    /** @description What to change, for desktops made from now on; what is left out stays. */
+    /**
+     * @description What to change; what is left out stays. Image and disk are those of desktops made from now on; the rest holds from each
+     *     desktop's next start.
+     */
     PoolChange: {
       /** Format: int32 */
       desktops_max?: number | null;
       /** Format: int64 */
       disk_gib?: number | null;
       gpu?: components["schemas"]["GpuRequest"] | null;
+      hardware?: components["schemas"]["Hardware"] | null;
       /** @description An image's id, `name` for the newest version, or `name:version`. */
       image?: string | null;
       keyboard?: string | null;
@@ -1401,6 +1483,7 @@ export interface components {
        */
       disk_gib?: number | null;
       gpu?: components["schemas"]["GpuRequest"] | null;
+      hardware?: components["schemas"]["Hardware"] | null;
       /** @description An image's id, `name` for the newest version, or `name:version`. */
       image: string;
       /** @description `us` when left out. */

@@ -1,6 +1,19 @@
 // The house that the mock pretends to be. One fresh copy for each sign-in.
 import { gpus } from "./gpus.mjs";
 
+/** What a pool's machines are made of when nobody wishes anything. */
+export const HARDWARE = {
+  firmware: "auto",
+  tpm: false,
+  hide_hypervisor: false,
+  console: "beside",
+  igd: "universal",
+  vulkan: false,
+  hugepages_mib: null,
+  lock_memory: false,
+  numa: "beside_card",
+};
+
 let next = 1;
 /** Looks like a UUID of version 7, sorts by birth. */
 export const id = () => `01930000-0000-7000-8000-${(next++).toString(16).padStart(12, "0")}`;
@@ -141,6 +154,7 @@ export function house(who) {
       desktops_max: 10,
       keyboard: "de",
       gpu: null,
+      hardware: HARDWARE,
       desktops: 0,
       users: [],
       created_at: before(4000),
@@ -149,7 +163,15 @@ export function house(who) {
     const named = (u) => ({ id: u.id, name: u.name });
     pools.push(
       pool("studio", images[1], {
-        gpu: { mode: "vgpu", profile: "M60-2Q", min_framebuffer_mib: null, count: 1, vendor: null },
+        gpu: {
+          mode: "vgpu",
+          profile: "M60-2Q",
+          min_framebuffer_mib: null,
+          count: 1,
+          vendor: null,
+          placement: null,
+          cards: [],
+        },
         desktops: 5,
         users: [named(admin), named(mira)],
       }),

@@ -1,7 +1,11 @@
 // GPUs of the mock house: a Tesla M60 whose halves are sliced, one of them with holders; a GTX 1080 that shows the host's
 // console and shares its group; an integrated GPU that is shared.
+/** A slice that another program made. */
+const STRANGER = "f4a1c2de-0b6e-4c51-9c4e-2f6f0f9d8a11";
 const IN_NO_OTHER =
   "the card and its driver know no slices: it has no mdev_supported_types and no nvidia folder";
+
+const NOT_MIXED = "Tesla M60 cannot hold slices of several sizes by choice; leave `mixed` out";
 
 const profile = (key, id, mib, most, free, heads, resolution, limit, license) => ({
   key,
@@ -37,7 +41,7 @@ export function gpus(desktops) {
     profile: "M60-2Q",
     slots,
   });
-  const half = (address, group, holders) => ({
+  const half = (address, group, holders, strangers = []) => ({
     address,
     vendor_id: "10de",
     device_id: "13f2",
@@ -48,6 +52,7 @@ export function gpus(desktops) {
     driver: "nvidia",
     mode: "vgpu",
     boot_vga: false,
+    vram_mib: 8192,
     numa_node: 0,
     functions: [function_(address, "0300", "GM204GL [Tesla M60]", "nvidia")],
     iommu_group: { id: group, viable: true, blockers: [] },
@@ -64,6 +69,8 @@ export function gpus(desktops) {
     },
     slots: 16,
     holders,
+    strangers,
+    only_profile: null,
     switching: null,
   });
   const [one, two] = desktops;
@@ -79,6 +86,7 @@ export function gpus(desktops) {
       driver: "i915",
       mode: "shared",
       boot_vga: false,
+      vram_mib: null,
       numa_node: null,
       functions: [function_("0000:00:02.0", "0300", "AlderLake-S GT1 [UHD Graphics 770]", "i915")],
       iommu_group: { id: 0, viable: true, blockers: [] },
@@ -97,10 +105,12 @@ export function gpus(desktops) {
       },
       slots: 0,
       holders: [],
+      strangers: [],
+      only_profile: null,
       switching: null,
     },
     half("0000:06:00.0", 22, one && two ? [hold(one, [0, 1, 2, 3]), hold(two, [4, 5, 6, 7])] : []),
-    half("0000:07:00.0", 23, []),
+    half("0000:07:00.0", 23, [], [{ name: STRANGER, profile: "M60-4Q", slots: [0, 1, 2, 3, 4, 5, 6, 7] }]),
     {
       address: "0000:41:00.0",
       vendor_id: "10de",
@@ -112,6 +122,7 @@ export function gpus(desktops) {
       driver: "nouveau",
       mode: "host",
       boot_vga: true,
+      vram_mib: 8192,
       numa_node: 1,
       functions: [
         function_("0000:41:00.0", "0300", "GP104 [GeForce GTX 1080]", "nouveau"),
@@ -138,6 +149,8 @@ export function gpus(desktops) {
       },
       slots: 0,
       holders: [],
+      strangers: [],
+      only_profile: null,
       switching: null,
     },
   ];
@@ -173,7 +186,7 @@ export function gpuFindings(gpu) {
   ];
 }
 
-export function gpuPlan(gpu, { mode, profile = null, count = null }) {
+export function gpuPlan(gpu, { mode, profile = null, count = null, mixed = false, force = false }) {
   const base = {
     from: gpu.mode,
     to: mode,
@@ -193,10 +206,14 @@ export function gpuPlan(gpu, { mode, profile = null, count = null }) {
   }
   const can = gpu.modes[mode];
   if (can && !can.available) return { ...base, refused: [{ code: "unavailable", reason: can.reasons[0] }] };
+  if (mixed) return { ...base, refused: [{ code: "no-mixed-size", reason: NOT_MIXED }] };
   if (mode === gpu.mode && !profile && !count) return base;
+  if (gpu.boot_vga && mode === "whole" && !force)
+    return { ...base, refused: [{ code: "boot-vga", reason: `${gpu.address} shows the host's console` }] };
   const at = `/sys/bus/pci/devices/${gpu.address}`;
   return {
     ...base,
+    needs_drain: gpu.strangers.length > 0,
     stops: gpu.driver ? [`what the host draws or computes with ${gpu.driver} on this card`] : [],
     steps: [
       {

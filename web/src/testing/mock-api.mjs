@@ -13,7 +13,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { desktop, house, id, operation, STEPS, steps } from "./fixture.mjs";
+import { desktop, HARDWARE, house, id, operation, STEPS, steps } from "./fixture.mjs";
 import { gpuFindings, gpuPlan } from "./gpus.mjs";
 import { picture } from "./picture.mjs";
 
@@ -273,6 +273,7 @@ export function startMock({ port = 0, dist }) {
         id: id(),
         image: { id: of.id, name: of.name, version: of.version },
         gpu: body.gpu?.mode === "none" ? null : (body.gpu ?? null),
+        hardware: { ...HARDWARE, ...body.hardware },
         desktops: 0,
         users: [],
         created_at: new Date().toISOString(),

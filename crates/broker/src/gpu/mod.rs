@@ -8,14 +8,20 @@ mod fleet;
 
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
-use fleet::Books;
-use oriel_gpu::{Inventory, inventory::Gpu, mode::Plan};
-use oriel_model::{
-    Desktop, DesktopState, Finding, GpuAddress, GpuClaim, GpuHold, GpuRequest, GpuSwitch, GpuUnit, Name, Operation,
-    OperationId, OperationKind, Pool, UserId,
+pub use fleet::Stranger;
+
+use fleet::{Books, Look};
+use oriel_gpu::{
+    Inventory,
+    inventory::Gpu,
+    mode::{Plan, Refusal, Wish as ModeWish},
 };
-use oriel_placement::{Decision, Placer, Policy, Request, Wish};
-use oriel_store::{GpuCard, StoreError};
+use oriel_model::{
+    Desktop, DesktopState, Finding, GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch,
+    GpuUnit, Name, Numa, Operation, OperationId, OperationKind, Pool, UserId,
+};
+use oriel_placement::{Closest, Decision, NumaWish, Placer, Policy, Request, Wish};
+use oriel_store::StoreError;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -26,6 +32,15 @@ const LEASE_SECONDS: i64 = 600;
 /// Looks at the cards after others were quicker, before giving up for this round.
 const TRIES_MAX: u32 = 5;
 
+/// How GPUs are handed out, as the configuration says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GpuRules {
+    /// For pools that say nothing of it.
+    pub placement: GpuPlacement,
+    /// How many desktops at a time may use an edition of a vendor's licence (`vWS`); editions that are not named have no cap.
+    pub licences: BTreeMap<String, u32>,
+}
+
 /// A GPU with those who hold something of it.
 #[derive(Clone, Debug)]
 pub struct HeldGpu {
@@ -33,6 +48,10 @@ pub struct HeldGpu {
     /// Into how many slots it is divided in its mode; 0 when it gives nothing, or has a pool instead.
     pub slots: u8,
     pub holders: Vec<Holder>,
+    /// Others than desktops of ours that have something of it.
+    pub strangers: Vec<Stranger>,
+    /// The only profile that its desktops may have, where its mode was set so.
+    pub only_profile: Option<String>,
     /// The operation that changes its mode.
     pub switching: Option<OperationId>,
 }
@@ -52,8 +71,16 @@ impl Broker {
         let inventory = self.inner.compute.gpus().await?;
         let cards = self.inner.store.gpu_cards(host).await?;
         let claims = self.inner.store.gpu_claims().await?;
-        let books = Books::new(host, &inventory, &[], &BTreeSet::new())
-            .map_err(|error| BrokerError::internal("reading the host's GPUs", error))?;
+        let wishes = self.inner.compute.gpu_wishes().await?;
+        let look = Look {
+            host,
+            inventory: &inventory,
+            wishes: &wishes,
+            claims: &claims,
+            switching: &BTreeSet::new(),
+            licences: &self.gpu_rules().licences,
+        };
+        let books = Books::new(&look).map_err(|error| BrokerError::internal("reading the host's GPUs", error))?;
         let desktops: BTreeMap<_, _> =
             self.inner.store.desktops().await?.into_iter().map(|desktop| (desktop.id, desktop.name)).collect();
         let of = |gpu: Gpu| {
@@ -66,7 +93,14 @@ impl Broker {
                 })
                 .collect();
             let switching = cards.iter().find(|card| card.gpu == gpu.address).and_then(|card| card.switching);
-            HeldGpu { slots: books.slots(&gpu), gpu, holders, switching }
+            HeldGpu {
+                slots: books.slots(&gpu),
+                strangers: books.strangers(&gpu.address),
+                only_profile: only_profile(&gpu, &wishes),
+                gpu,
+                holders,
+                switching,
+            }
         };
         Ok(inventory.gpus.into_iter().map(of).collect())
     }
@@ -101,13 +135,16 @@ impl Broker {
     pub async fn plan_gpu_mode(&self, switch: &GpuSwitch) -> Result<Plan, BrokerError> {
         let held = self.find_gpu(&switch.gpu.to_string()).await?;
         let mut plan = self.inner.compute.plan_gpu_mode(switch).await?;
+        for refusal in &mut plan.refused {
+            refusal.reason = in_fields(&refusal.reason);
+        }
         if !held.holders.is_empty() {
             let names: BTreeSet<&str> = held.holders.iter().map(|holder| holder.name.as_str()).collect();
             let names: Vec<&str> = names.into_iter().collect();
             plan.needs_drain = true;
             plan.steps.clear();
             plan.refused.retain(|refusal| refusal.code != "in-use");
-            plan.refused.push(oriel_gpu::mode::Refusal {
+            plan.refused.push(Refusal {
                 code: "in-use".to_owned(),
                 reason: format!("{} hold units of it: stop those desktops first", names.join(", ")),
             });
@@ -125,6 +162,7 @@ impl Broker {
                 "look at the plan to see all that is in the way",
             ));
         }
+        undrained(&plan, &switch)?;
         let host = self.inner.compute.name().to_owned();
         self.queue_operation(OperationKind::GpuSwitch { host, switch }, by).await
     }
@@ -144,10 +182,12 @@ impl Broker {
             if let Some(refusal) = plan.refused.first() {
                 return Err(BrokerError::conflict(
                     "gpu_mode_refused",
-                    refusal.reason.clone(),
+                    in_fields(&refusal.reason),
                     "mend that and switch again",
                 ));
             }
+            // Somebody may have made a slice since it was asked for.
+            undrained(&plan, switch)?;
             Ok(compute.apply_gpu_mode(&plan, progress).await?)
         };
         let done = work.await;
@@ -155,12 +195,16 @@ impl Broker {
         done
     }
 
+    fn gpu_rules(&self) -> &GpuRules {
+        self.inner.gpu_rules.get_or_init(GpuRules::default)
+    }
+
     /// Claims what the pool asks for, unless the desktop has it already, and makes it on the host.
     pub(crate) async fn hold_gpus(&self, desktop: &Desktop, pool: &Pool) -> Result<Vec<GpuHold>, BrokerError> {
         let Some(request) = &pool.gpu else { return Ok(Vec::new()) };
         let mut claims = self.inner.store.gpu_claims_of(desktop.id).await?;
         if claims.is_empty() {
-            claims = self.claim_gpus(desktop, request).await?;
+            claims = self.claim_gpus(desktop, pool, request).await?;
             fault::point("gpu.claimed");
         } else {
             self.inner.store.renew_gpu_claims(desktop.id, now().plus_seconds(LEASE_SECONDS)).await?;
@@ -187,17 +231,38 @@ impl Broker {
         Ok(())
     }
 
-    async fn claim_gpus(&self, desktop: &Desktop, request: &GpuRequest) -> Result<Vec<GpuClaim>, BrokerError> {
+    async fn claim_gpus(
+        &self,
+        desktop: &Desktop,
+        pool: &Pool,
+        request: &GpuRequest,
+    ) -> Result<Vec<GpuClaim>, BrokerError> {
+        let _choosing = self.inner.choosing_gpus.lock().await;
         let store = &self.inner.store;
         let host = self.inner.compute.name();
         let mut tries = 0;
         loop {
             // In this order: what is claimed after the first look shows in the second or fails the claim.
             let cards = store.gpu_cards(host).await?;
-            let claims: Vec<GpuClaim> =
-                store.gpu_claims().await?.into_iter().filter(|claim| claim.host == host).collect();
+            let claims = store.gpu_claims().await?;
             let inventory = self.inner.compute.gpus().await?;
-            let holds = choose(host, &inventory, &cards, &claims, desktop, request)?;
+            let wishes = self.inner.compute.gpu_wishes().await?;
+            let switching = cards.iter().filter(|card| card.switching.is_some()).map(|card| card.gpu.clone()).collect();
+            let rules = self.gpu_rules();
+            let look = Look {
+                host,
+                inventory: &inventory,
+                wishes: &wishes,
+                claims: &claims,
+                switching: &switching,
+                licences: &rules.licences,
+            };
+            let numa = match pool.hardware.numa {
+                Numa::BesideCard => NumaWish::Prefer,
+                Numa::Anywhere => NumaWish::Any,
+            };
+            let placement = request.placement.unwrap_or(rules.placement);
+            let holds = choose(&look, desktop, request, placement, numa)?;
             let seen: BTreeMap<GpuAddress, u64> = cards.into_iter().map(|card| (card.gpu, card.version)).collect();
             let lease = now().plus_seconds(LEASE_SECONDS);
             match store.claim_gpus(desktop.id, host, &holds, &seen, lease).await {
@@ -244,30 +309,76 @@ impl Broker {
     }
 }
 
+/// The profile that the card's mode was set for, where it gives that alone.
+fn only_profile(gpu: &Gpu, wishes: &[ModeWish]) -> Option<String> {
+    let wish = wishes.iter().find(|wish| wish.gpu == gpu.address && wish.mode == gpu.mode)?;
+    // The wish may say the profile's id.
+    let profile = wish.profile.as_deref().filter(|_| gpu.mode == GpuMode::Vgpu).and_then(|key| gpu.profile(key))?;
+    Some(profile.key.clone())
+}
+
+/// The library's words are for the command line; who asks over HTTP has fields.
+fn in_fields(text: &str) -> String {
+    text.replace("--profile", "`profile`").replace("--mixed", "`mixed`").replace("--force", "`force`")
+}
+
+/// Slices that exist may be somebody's: whoever switches says that nobody needs them.
+fn undrained(plan: &Plan, switch: &GpuSwitch) -> Result<(), BrokerError> {
+    if !plan.needs_drain || switch.drained {
+        return Ok(());
+    }
+    Err(BrokerError::conflict(
+        "gpu_needs_drain",
+        format!("slices of {} exist, and machines may count on them", plan.gpu),
+        "stop those machines, then say with `drained` that the slices may go",
+    ))
+}
+
 /// Which units, or the closest failure in words.
 fn choose(
-    host: &str,
-    inventory: &Inventory,
-    cards: &[GpuCard],
-    claims: &[GpuClaim],
+    look: &Look<'_>,
     desktop: &Desktop,
     request: &GpuRequest,
+    placement: GpuPlacement,
+    numa: NumaWish,
 ) -> Result<Vec<GpuHold>, BrokerError> {
-    let switching = cards.iter().filter(|card| card.switching.is_some()).map(|card| card.gpu.clone()).collect();
-    let books = Books::new(host, inventory, claims, &switching)
-        .map_err(|error| BrokerError::internal("reading the host's GPUs", error))?;
-    // CPUs and memory are no part of the question: the host overcommits them.
-    let wanted = Request::new(Wish::Units(request.clone()), 0, 0);
-    let decision = Placer::new(Policy::Density).place(&books.fleet, &wanted).map_err(|refusal| {
+    let no_gpu = |text: String| {
         BrokerError::conflict(
             "no_gpu",
-            refusal.to_string(),
-            "stop a desktop that holds one, switch another GPU with `oriel gpu mode set`, or change the pool's request",
+            text,
+            "stop a desktop that holds one, switch another GPU to such a mode, or change the pool's request",
         )
+    };
+    let unread = |error| BrokerError::internal("reading the host's GPUs", error);
+    let mut books = Books::new(look).map_err(unread)?;
+    let named: Vec<_> = request.cards.iter().filter_map(|gpu| books.find(gpu)).collect();
+    let policy = match placement {
+        _ if !request.cards.is_empty() => {
+            if named.is_empty() {
+                let gpus = request.cards.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(no_gpu(format!("host {} has none of the GPUs that the pool names: {gpus}", look.host)));
+            }
+            books.keep_only(&named).map_err(unread)?;
+            Policy::Explicit(named.clone())
+        }
+        GpuPlacement::Density => Policy::Density,
+        GpuPlacement::Performance => Policy::performance(),
+    };
+    // CPUs and memory are no part of the question: the host overcommits them.
+    let wanted = Request { numa, ..Request::new(Wish::Units(request.clone()), 0, 0) };
+    let decision = Placer::new(policy).place(&books.fleet, &wanted).map_err(|refusal| {
+        // Of cards that the pool does not name nobody needs to hear.
+        let card = named.first().copied().or(refusal.card).filter(|_| refusal.closest == Closest::NotEnabled);
+        let closed = card.and_then(|card| Some((books.address(card)?, books.closed(card)?)));
+        no_gpu(match closed {
+            Some((gpu, why)) => format!("{gpu} of host {} does not give {}: {why}", look.host, refusal.wanted),
+            None => refusal.to_string(),
+        })
     })?;
-    let mut taken: Vec<GpuHold> = claims.iter().map(|claim| claim.hold.clone()).collect();
+    let mut taken: Vec<GpuHold> =
+        look.claims.iter().filter(|claim| claim.host == look.host).map(|claim| claim.hold.clone()).collect();
     let others = taken.len();
-    complete(inventory, &books, &decision, desktop, &mut taken)?;
+    complete(look.inventory, &books, &decision, desktop, &mut taken)?;
     Ok(taken.split_off(others))
 }
 
@@ -300,4 +411,71 @@ fn complete(
         taken.push(hold);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use oriel_gpu::{capture, inventory::Options};
+    use oriel_model::{DesktopId, DesktopIntent, Micros, PoolId};
+
+    fn captured(name: &str) -> Inventory {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../gpu/zoo/{name}.tar.gz"));
+        oriel_gpu::inventory(&*capture::open(&file).unwrap(), &Options::default()).unwrap()
+    }
+
+    fn desktop() -> Desktop {
+        Desktop {
+            id: DesktopId::new(),
+            name: "lab-1".parse().unwrap(),
+            pool: PoolId::new(),
+            owner: None,
+            intent: DesktopIntent::Running,
+            state: DesktopState::Requested,
+            failure: None,
+            step: None,
+            generation: 0,
+            host: None,
+            port_base: None,
+            facts: oriel_model::DesktopFacts::default(),
+            created: Micros(0),
+            changed: Micros(0),
+        }
+    }
+
+    fn ask(inventory: &Inventory, request: &str) -> Result<Vec<GpuHold>, String> {
+        let (switching, licences) = (BTreeSet::new(), BTreeMap::new());
+        let look =
+            Look { host: "here", inventory, wishes: &[], claims: &[], switching: &switching, licences: &licences };
+        choose(&look, &desktop(), &request.parse().unwrap(), GpuPlacement::Density, NumaWish::Prefer)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_card_whose_group_is_not_free_is_not_offered() {
+        let refused = ask(&captured("shared-group"), "whole,cards=0000:01:00.0").unwrap_err();
+        assert!(refused.contains("0000:01:00.0") && refused.contains("another GPU in it, 0000:02:00.0"), "{refused}");
+    }
+
+    #[test]
+    fn a_card_of_unknown_memory_counts_as_large_enough() {
+        let mut inventory = captured("shared-group");
+        // As if the other card of the group were away.
+        let whole = &mut inventory.gpus[0].modes.whole;
+        (whole.available, whole.reasons) = (true, Vec::new());
+        inventory.gpus[0].vram_mib = Some(11_264);
+        assert!(ask(&inventory, "whole,min_framebuffer_mib=8192").is_ok());
+        assert!(ask(&inventory, "whole,min_framebuffer_mib=16384").is_err());
+        inventory.gpus[0].vram_mib = None;
+        assert!(ask(&inventory, "whole,min_framebuffer_mib=16384").is_ok());
+    }
+
+    #[test]
+    fn fields_are_named_instead_of_flags() {
+        assert_eq!(
+            in_fields("name one with --profile, or insist with --force"),
+            "name one with `profile`, or insist with `force`"
+        );
+    }
 }

@@ -9,7 +9,7 @@ use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use oriel_compute::{Observed, Power};
-use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, Keyboard, MachineSpec};
+use oriel_machine::{Boot, GuestIdentity, Keyboard, MachineSpec};
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageSource, Micros, Network,
     StartStep,
@@ -296,7 +296,7 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
         name: desktop.name.clone(),
         title: format!("{} (Oriel pool {})", desktop.name, pool.name),
         os: image.os,
-        arch: Arch::X86_64,
+        arch: broker.check_arch(&image)?,
         boot: Boot::Disk,
         vcpus: pool.vcpus,
         memory_mib: pool.memory_mib,
@@ -306,7 +306,7 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
         port_base: desktop.port_base,
         keyboard,
         gpus: Vec::new(),
-        hardware: Hardware::default(),
+        hardware: pool.hardware,
     };
     Ok((spec, image))
 }

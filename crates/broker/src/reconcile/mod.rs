@@ -6,6 +6,7 @@
 
 mod desktop;
 mod gpu;
+mod gpu_mode;
 mod operation;
 mod reaper;
 
@@ -24,7 +25,7 @@ use tokio_util::task::TaskTracker;
 #[async_trait]
 trait Reconciler: Send {
     fn name(&self) -> &'static str;
-    /// How often it looks when nothing wakes it.
+    /// How often it looks when nothing wakes it, as things stand.
     fn period(&self) -> Duration;
     /// Looks once and takes what steps it can.
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError>;
@@ -84,6 +85,7 @@ impl Broker {
             stop.clone(),
         ));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
+        tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 
@@ -114,10 +116,10 @@ impl Broker {
 }
 
 async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: CancellationToken) {
-    let (name, period) = (reconciler.name(), reconciler.period());
+    let name = reconciler.name();
     let mut status = ReconcilerStatus {
         name,
-        period,
+        period: reconciler.period(),
         last_run: None,
         last_duration: Duration::ZERO,
         last_error: None,
@@ -146,11 +148,13 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
                 Again::Later
             }
         };
+        // It may have changed its mind: one that fails again and again looks ever more rarely.
+        status.period = reconciler.period();
         broker.inner.reconcilers.status.lock().unwrap_or_else(PoisonError::into_inner).insert(name, status.clone());
         let wait = match again {
             Again::Now => NOW,
             Again::Soon => SOON,
-            Again::Later => period,
+            Again::Later => status.period,
         };
         let bell = async {
             match broker.bell(name) {

@@ -1,9 +1,10 @@
 //! Desktops through their whole life.
 
 use crate::house::House;
-use oriel_broker::{BrokerError, NewDesktop, NewUser};
-use oriel_compute::fake::{FakeMode, FakeStep};
+use oriel_broker::{BrokerError, NewDesktop, NewUser, PoolChange};
+use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep};
 use oriel_compute::{Compute, Observed, Power};
+use oriel_machine::Arch;
 use oriel_model::{DesktopId, DesktopIntent, DesktopState, GuestPort, Role};
 use oriel_store::TicketRefusal;
 use secrecy::ExposeSecret;
@@ -158,4 +159,38 @@ async fn tickets_open_one_door_once_for_one_session() {
     let hash = oriel_identity::sha256_hex(stolen.secret.expose_secret());
     assert!(matches!(house.broker.redeem(&hash, "session-b").await, Err(TicketRefusal::NotYours)));
     assert!(house.broker.redeem(&hash, "session-a").await.is_err(), "a stolen ticket is burnt");
+}
+
+/// What a pool wishes of its machines reaches them, whatever the host's kind; what contradicts itself is refused.
+#[tokio::test]
+async fn machines_are_made_as_the_pool_wishes() {
+    let house = House::new(FakeMode::Auto).await;
+    let wish = |hardware: &str| PoolChange { hardware: Some(hardware.parse().unwrap()), ..PoolChange::default() };
+    house.broker.change_pool(house.pool.id, wish("windows_11,hide_hypervisor,hugepages_mib=2")).await.unwrap();
+    let id = house.desktop().await.id;
+    house.reaches(id, DesktopState::Ready).await;
+    let described = house.host.described(id).unwrap();
+    assert_eq!(described.arch, Arch::X86_64);
+    assert_eq!(described.hardware, "windows_11,hide_hypervisor,hugepages_mib=2".parse().unwrap());
+    for wrong in ["firmware=bios,tpm", "vulkan", "hugepages_mib=3"] {
+        let refused = house.broker.change_pool(house.pool.id, wish(wrong)).await;
+        assert!(matches!(refused, Err(BrokerError::Invalid { code: "bad_pool", .. })), "{wrong}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_arm64_host_makes_arm64_machines_of_arm64_images() {
+    let house = House::on(FakeCompute::new("here", FakeMode::Auto).with_arch(Arch::Aarch64)).await;
+    let id = house.desktop().await.id;
+    house.reaches(id, DesktopState::Ready).await;
+    assert_eq!(house.host.described(id).unwrap().arch, Arch::Aarch64);
+    let mut image = house.broker.find_image("debian").await.unwrap();
+    image.id = oriel_model::ImageId::new();
+    image.name = "amd64".parse().unwrap();
+    image.source =
+        oriel_model::ImageSource::Built { recipe: "debian-desktop".into(), inputs: "y".into(), packages: vec![] };
+    let image = house.store.put_image(&image).await.unwrap();
+    let change = PoolChange { image: Some(image.id), ..PoolChange::default() };
+    let refused = house.broker.change_pool(house.pool.id, change).await.unwrap_err();
+    assert_eq!(refused.to_string(), "image amd64 is made for x86_64, and host here runs aarch64 machines");
 }

@@ -1,10 +1,10 @@
 //! Units of GPUs from claim to release, and switching a card between desktops.
 
 use crate::house::House;
-use oriel_broker::{BrokerError, NewPool, PoolChange};
+use oriel_broker::{BrokerError, GpuRules, NewPool, PoolChange};
 use oriel_compute::Compute;
 use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep, M60_GPUS};
-use oriel_model::{DesktopId, DesktopIntent, DesktopState, GpuMode, GpuSwitch, GpuUnit, OperationState};
+use oriel_model::{DesktopId, DesktopIntent, DesktopState, GpuMode, GpuSwitch, GpuUnit, Hardware, OperationState};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ async fn a_held_card_keeps_its_mode() {
     let id = house.desktop().await.id;
     house.reaches(id, DesktopState::Ready).await;
     let held_card = held(&house).await.remove(0).1;
-    let switch = |gpu: &str| GpuSwitch { gpu: gpu.parse().unwrap(), mode: GpuMode::Whole, profile: None, count: None };
+    let switch = |gpu: &str| GpuSwitch::new(gpu.parse().unwrap(), GpuMode::Whole);
     let plan = house.broker.plan_gpu_mode(&switch(&held_card)).await.unwrap();
     assert!(plan.needs_drain && plan.steps.is_empty(), "{plan:?}");
     assert!(
@@ -180,6 +180,7 @@ async fn a_held_card_keeps_its_mode() {
         desktops_max: 3,
         keyboard: "us".into(),
         gpu: Some("whole".parse().unwrap()),
+        hardware: Hardware::default(),
     };
     let whole = house.broker.create_pool(whole).await.unwrap();
     house.broker.entitle(whole.id, house.anna.id).await.unwrap();
@@ -188,4 +189,127 @@ async fn a_held_card_keeps_its_mode() {
     house.reaches(desktop.id, DesktopState::Ready).await;
     let hold = house.host.holds(desktop.id).remove(0);
     assert_eq!((hold.gpu.to_string().as_str(), hold.mode), (other, GpuMode::Whole));
+}
+
+/// The desktops of the pool, each with what became of it, once each runs or has failed.
+async fn decided(house: &House, count: usize) -> Vec<oriel_model::Desktop> {
+    let mut desktops = Vec::new();
+    until("all are decided", async || {
+        desktops = house.store.desktops().await.unwrap();
+        let ended = |state| matches!(state, DesktopState::Ready | DesktopState::Failed);
+        desktops.len() == count && desktops.iter().all(|desktop| ended(desktop.state))
+    })
+    .await;
+    desktops
+}
+
+#[tokio::test]
+async fn performance_spreads_and_named_cards_are_kept_to() {
+    let house = house("vgpu,profile=M60-2Q,placement=performance").await;
+    house.desktop().await;
+    house.desktop().await;
+    decided(&house, 2).await;
+    let both = held(&house).await;
+    assert_ne!(both[0].1, both[1].1, "as few neighbours as possible");
+
+    let ask = async |request: &str| {
+        let change = PoolChange { gpu: Some(Some(request.parse().unwrap())), ..PoolChange::default() };
+        house.broker.change_pool(house.pool.id, change).await.unwrap();
+        house.desktop().await.id
+    };
+    let named = ask("vgpu,profile=M60-2Q,cards=0000:07:00.0").await;
+    house.reaches(named, DesktopState::Ready).await;
+    assert_eq!(house.host.holds(named)[0].gpu.to_string(), "0000:07:00.0");
+    let nowhere = ask("vgpu,profile=M60-2Q,cards=0000:99:00.0").await;
+    let failed = house.reaches(nowhere, DesktopState::Failed).await.failure.unwrap();
+    assert!(failed.contains("none of the GPUs that the pool names: 0000:99:00.0"), "{failed}");
+}
+
+#[tokio::test]
+async fn licences_have_their_caps() {
+    let house = House::on(FakeCompute::new("here", FakeMode::Auto).with_m60()).await;
+    let rules = GpuRules { licences: [("VWS".to_owned(), 2)].into(), ..GpuRules::default() };
+    house.broker.set_gpu_rules(rules);
+    let change = PoolChange {
+        gpu: Some(Some("vgpu,profile=M60-1Q".parse().unwrap())),
+        desktops_max: Some(40),
+        ..PoolChange::default()
+    };
+    house.broker.change_pool(house.pool.id, change).await.unwrap();
+    for _ in 0..4 {
+        house.desktop().await;
+    }
+    let desktops = decided(&house, 4).await;
+    let failed: Vec<_> = desktops.iter().filter_map(|desktop| desktop.failure.as_deref()).collect();
+    assert_eq!(failed.len(), 2, "{failed:?}");
+    assert!(failed[0].contains("all licences that allow M60-1Q are in use: vWS (at most 2)"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_card_that_was_set_for_one_profile_gives_no_other() {
+    let house = house("vgpu,profile=M60-2Q").await;
+    let wish =
+        GpuSwitch { profile: Some("M60-4Q".into()), ..GpuSwitch::new(M60_GPUS[0].parse().unwrap(), GpuMode::Vgpu) };
+    let operation = house.broker.switch_gpu(wish, None).await.unwrap();
+    until("the switch", async || {
+        house.store.operation(operation.id).await.unwrap().unwrap().state == OperationState::Done
+    })
+    .await;
+    let only: Vec<_> = house.broker.gpus().await.unwrap().into_iter().map(|held| held.only_profile).collect();
+    assert_eq!(only, [Some("M60-4Q".to_owned()), None]);
+    let id = house.desktop().await.id;
+    house.reaches(id, DesktopState::Ready).await;
+    assert_eq!(house.host.holds(id)[0].gpu.to_string(), M60_GPUS[1]);
+    let request = format!("vgpu,profile=M60-2Q,cards={}", M60_GPUS[0]);
+    let change = PoolChange { gpu: Some(Some(request.parse().unwrap())), ..PoolChange::default() };
+    house.broker.change_pool(house.pool.id, change).await.unwrap();
+    let id = house.desktop().await.id;
+    let failed = house.reaches(id, DesktopState::Failed).await.failure.unwrap();
+    assert!(failed.contains("does not give M60-2Q: its mode was set for slices M60-4Q only"), "{failed}");
+}
+
+#[tokio::test]
+async fn what_others_made_is_shown_and_goes_only_when_somebody_says_so() {
+    let house = house("vgpu,profile=M60-2Q").await;
+    let gpu: oriel_model::GpuAddress = M60_GPUS[0].parse().unwrap();
+    let uuid = oriel_gpu::mode::desktop_slice(DesktopId::new().0, 0);
+    let unit = GpuUnit::Mdev { uuid, parent: gpu.clone(), type_id: "nvidia-20".into() };
+    let hold = oriel_model::GpuHold {
+        gpu: gpu.clone(),
+        mode: GpuMode::Vgpu,
+        profile: Some("M60-4Q".into()),
+        slots: vec![0],
+        unit,
+    };
+    house.host.prepare_gpu(&hold).await.unwrap();
+    let gpus = house.broker.gpus().await.unwrap();
+    let found = &gpus[0].strangers;
+    assert_eq!((found.len(), found[0].name.clone(), found[0].slots.len()), (1, uuid.to_string(), 8), "{found:?}");
+    assert_eq!(gpus[1].strangers, []);
+
+    let switch = GpuSwitch::new(gpu, GpuMode::Whole);
+    let refused = house.broker.switch_gpu(switch.clone(), None).await;
+    assert!(matches!(&refused, Err(BrokerError::Conflict { code: "gpu_needs_drain", .. })), "{refused:?}");
+    let operation = house.broker.switch_gpu(GpuSwitch { drained: true, ..switch }, None).await.unwrap();
+    until("the switch", async || {
+        house.store.operation(operation.id).await.unwrap().unwrap().state == OperationState::Done
+    })
+    .await;
+    let gpus = house.broker.gpus().await.unwrap();
+    assert_eq!((gpus[0].gpu.mode, gpus[0].strangers.len()), (GpuMode::Whole, 0));
+}
+
+#[tokio::test]
+async fn modes_are_set_again_until_they_are() {
+    let host = FakeCompute::new("here", FakeMode::Auto).with_m60();
+    host.fail_next(FakeStep::SettleGpus, "the driver is not there yet");
+    let house = House::on(host).await;
+    let status = || house.broker.reconcilers().into_iter().find(|status| status.name == "gpu modes");
+    until("the failure is shown", async || {
+        status().is_some_and(|status| status.last_error.as_deref() == Some("the driver is not there yet"))
+    })
+    .await;
+    assert_eq!(status().unwrap().period, Duration::from_secs(2));
+    until("it is tried again", async || status().is_some_and(|status| status.last_error.is_none())).await;
+    assert_eq!(status().unwrap().progress, "2 GPUs are as they were set");
 }

@@ -1,12 +1,14 @@
 //! A broker, its store and its host, as tests need them.
 
 use oriel_broker::{Broker, NewDesktop, NewPool, NewUser};
+use oriel_compute::Compute as _;
 use oriel_compute::fake::{FakeCompute, FakeMode};
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
+use oriel_machine::Arch;
 use oriel_model::{
-    Accelerator, AcceleratorKind, Desktop, DesktopId, DesktopState, Image, ImageId, ImageOs, ImageSource, ImageState,
-    Micros, Network, Pool, Role, User,
+    Accelerator, AcceleratorKind, Desktop, DesktopId, DesktopState, Hardware, Image, ImageId, ImageOs, ImageSource,
+    ImageState, Micros, Network, Pool, Role, User,
 };
 use oriel_store::Store;
 use std::sync::Arc;
@@ -40,7 +42,13 @@ impl House {
             version: 1,
             state: ImageState::Ready,
             os: ImageOs::Linux,
-            source: ImageSource::Built { recipe: "debian-desktop".into(), inputs: "x".into(), packages: vec![] },
+            // The recipe is for amd64.
+            source: match host.arch() {
+                Arch::X86_64 => {
+                    ImageSource::Built { recipe: "debian-desktop".into(), inputs: "x".into(), packages: vec![] }
+                }
+                Arch::Aarch64 => ImageSource::Imported { from: "/tmp/arm64.qcow2".into() },
+            },
             sha256: "0".repeat(64),
             virtual_bytes: 4 << 30,
             file_bytes: 1 << 20,
@@ -58,6 +66,7 @@ impl House {
                 disk_gib: 8,
                 network: Network::User,
                 gpu: None,
+                hardware: Hardware::default(),
                 desktops_max: 3,
                 keyboard: "us".into(),
             })

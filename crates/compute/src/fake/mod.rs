@@ -10,11 +10,15 @@ mod gpus;
 
 pub use gpus::{M60_GPUS, m60_host};
 
-use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, gpus::Gpus};
+use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, SettledGpus, gpus::Gpus};
 use async_trait::async_trait;
 use gpus::FakeGpus;
-use oriel_gpu::{Inventory, kernel::Kernel, mode::Plan};
-use oriel_machine::{GuestIdentity, MachineSpec};
+use oriel_gpu::{
+    Inventory,
+    kernel::Kernel,
+    mode::{Plan, Wish},
+};
+use oriel_machine::{Arch, GuestIdentity, MachineSpec};
 use oriel_model::{
     Accelerator, AcceleratorKind, Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GuestPort,
     HostFacts,
@@ -60,6 +64,7 @@ pub enum FakeStep {
     GpuSlices,
     PlanGpuMode,
     ApplyGpuMode,
+    SettleGpus,
 }
 
 /// Serves the guest's end of a dialled stream.
@@ -70,12 +75,13 @@ pub struct FakeCompute {
     mode: FakeMode,
     state: Mutex<State>,
     gpus: Option<FakeGpus>,
+    arch: Arch,
 }
 
 #[derive(Default)]
 struct State {
-    /// What each machine was last described with.
-    holds: BTreeMap<DesktopId, Vec<GpuHold>>,
+    /// What each machine was last described as.
+    described: BTreeMap<DesktopId, MachineSpec>,
     machines: BTreeMap<(DesktopId, u32), Machine>,
     calls: Vec<(FakeStep, Option<DesktopId>)>,
     faults: BTreeMap<FakeStep, VecDeque<String>>,
@@ -99,7 +105,7 @@ const NOTHING: Machine = Machine { power: Power::Off, pending: None, domain: fal
 
 impl FakeCompute {
     pub fn new(name: impl Into<String>, mode: FakeMode) -> Self {
-        Self { name: name.into(), mode, state: Mutex::default(), gpus: None }
+        Self { name: name.into(), mode, state: Mutex::default(), gpus: None, arch: Arch::X86_64 }
     }
 
     /// Puts GPUs into the host. The kernel's own faults and its log stay with the caller; `modes` are those that were set.
@@ -116,9 +122,20 @@ impl FakeCompute {
         self.with_gpus(Arc::new(m60_host()), &modes)
     }
 
+    /// Makes it a host of another kind.
+    #[must_use]
+    pub fn with_arch(self, arch: Arch) -> Self {
+        Self { arch, ..self }
+    }
+
+    /// What the desktop's machine was last described as.
+    pub fn described(&self, desktop: DesktopId) -> Option<MachineSpec> {
+        self.state().described.get(&desktop).cloned()
+    }
+
     /// What the desktop's machine was last described with.
     pub fn holds(&self, desktop: DesktopId) -> Vec<GpuHold> {
-        self.state().holds.get(&desktop).cloned().unwrap_or_default()
+        self.described(desktop).map(|spec| spec.gpus).unwrap_or_default()
     }
 
     fn gpu_room(&self, gpu: &GpuAddress) -> Result<&Gpus, ComputeError> {
@@ -215,6 +232,10 @@ impl Compute for FakeCompute {
         &self.name
     }
 
+    fn arch(&self) -> Arch {
+        self.arch
+    }
+
     async fn facts(&self) -> Result<HostFacts, ComputeError> {
         drop(self.step(FakeStep::Facts, None)?);
         Ok(HostFacts {
@@ -222,7 +243,7 @@ impl Compute for FakeCompute {
             uri: String::from("fake:///"),
             os: String::from("a host in memory"),
             kernel: String::from("0"),
-            arch: String::from("x86_64"),
+            arch: self.arch.word().to_owned(),
             cpus: 8,
             cpu_model: String::from("none"),
             memory_mib: 65_536,
@@ -263,7 +284,7 @@ impl Compute for FakeCompute {
                 *machine = Machine { power: Power::Off, pending: None, domain: false, ..*machine };
             }
         }
-        state.holds.insert(spec.desktop, spec.gpus.clone());
+        state.described.insert(spec.desktop, spec.clone());
         state.entry(spec).domain = true;
         Ok(())
     }
@@ -380,6 +401,21 @@ impl Compute for FakeCompute {
     async fn plan_gpu_mode(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
         drop(self.step(FakeStep::PlanGpuMode, None)?);
         self.gpu_room(&switch.gpu)?.plan(switch).await
+    }
+
+    async fn gpu_wishes(&self) -> Result<Vec<Wish>, ComputeError> {
+        match &self.gpus {
+            Some(gpus) => gpus.gpus.wishes().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn settle_gpus(&self) -> Result<SettledGpus, ComputeError> {
+        drop(self.step(FakeStep::SettleGpus, None)?);
+        match &self.gpus {
+            Some(gpus) => gpus.gpus.settle().await,
+            None => Ok(SettledGpus::default()),
+        }
     }
 
     async fn apply_gpu_mode(

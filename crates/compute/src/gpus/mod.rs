@@ -2,17 +2,17 @@
 //! fake's GPUs answer as real ones do.
 //!
 //! Before anything else is done, a switch that a crash cut off is recovered and every mode that was set is made true again
-//! (after a reboot the kernel has forgotten).
+//! (after a reboot the kernel has forgotten). What of that fails is tried again whenever somebody calls [`Gpus::settle`].
 
 mod surroundings;
 
 use crate::ComputeError;
 use oriel_gpu::{
     Inventory, Sysfs, assign, doctor, inventory,
-    mode::{self, Plan, Progress, StateFolder, Wish},
+    mode::{self, Plan, Progress, ReapplyOutcome, RecoveryOutcome, StateFolder, Wish},
 };
 use oriel_machine::Surroundings;
-use oriel_model::{Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch};
+use oriel_model::{Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GpuUnit};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -30,13 +30,29 @@ const STEPS_UNHEARD_MAX: usize = 64;
 /// What the operation hears of a switch: the number of the step that begins, how many there are, what it does.
 pub(crate) type Listener<'a> = &'a (dyn for<'b> Fn(usize, usize, &'b str) + Send + Sync);
 
+/// What became of the modes that were set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettledGpus {
+    /// GPUs that are as they were set.
+    pub settled: usize,
+    /// GPUs that will be after a reboot of the host.
+    pub after_reboot: Vec<GpuAddress>,
+    /// GPUs that have a mode and are not there now.
+    pub missing: Vec<GpuAddress>,
+    /// Why the others are not, one sentence each.
+    pub failed: Vec<String>,
+}
+
 pub(crate) struct Gpus {
     shared: Arc<Shared>,
-    /// Recovery and modes, once.
-    ready: OnceCell<()>,
+    /// The first try to make modes true: nothing is asked before it. What it came to is for who asks first.
+    ready: OnceCell<Mutex<Option<Settling>>>,
     /// One change at a time: two desktops that start together would see the same free slice.
     change: AsyncMutex<()>,
 }
+
+/// What a try came to. Its error is words already: it is told to whoever asks, later.
+type Settling = Result<SettledGpus, String>;
 
 struct Shared {
     sysfs: Arc<dyn Sysfs>,
@@ -57,18 +73,39 @@ impl Gpus {
         &self,
         work: impl FnOnce(&Shared) -> Result<T, ComputeError> + Send + 'static,
     ) -> Result<T, ComputeError> {
-        self.ready.get_or_init(|| self.settle()).await;
+        self.first_try().await;
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || work(&shared)).await?
     }
 
-    /// What fails here must not keep the host's other GPUs from their desktops: it is logged, and the doctor finds it.
-    async fn settle(&self) {
+    /// What fails here must not keep the host's other GPUs from their desktops: it is told by [`Gpus::settle`].
+    async fn first_try(&self) -> &Mutex<Option<Settling>> {
+        self.ready.get_or_init(async || Mutex::new(Some(self.try_modes().await))).await
+    }
+
+    async fn try_modes(&self) -> Settling {
         let shared = Arc::clone(&self.shared);
         let settled = tokio::task::spawn_blocking(move || shared.settle()).await;
-        if let Err(error) = settled.map_err(ComputeError::from).flatten() {
-            tracing::error!(%error, "Modes of GPUs could not be restored");
-        }
+        settled.map_err(ComputeError::from).flatten().map_err(|error| error.to_string())
+    }
+
+    /// Makes true again what was set, and says what came of it. Where it is so already, nothing is done.
+    pub(crate) async fn settle(&self) -> Result<SettledGpus, ComputeError> {
+        let first = self.first_try().await.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let settled = match first {
+            Some(settled) => settled,
+            None => {
+                // The first try needs no such lock: whoever holds it waits for that try.
+                let _change = self.change.lock().await;
+                self.try_modes().await
+            }
+        };
+        settled.map_err(ComputeError::GpuModes)
+    }
+
+    /// The modes that were set.
+    pub(crate) async fn wishes(&self) -> Result<Vec<Wish>, ComputeError> {
+        self.with(|shared| Ok(shared.wishes())).await
     }
 
     pub(crate) async fn inventory(&self) -> Result<Inventory, ComputeError> {
@@ -92,6 +129,7 @@ impl Gpus {
         let _change = self.change.lock().await;
         let hold = hold.clone();
         self.with(move |shared| {
+            shared.viable(&hold)?;
             let done = assign::prepare(&*shared.sysfs, &hold).map_err(|error| failed(&hold.gpu, &error));
             shared.forget_look();
             done
@@ -122,8 +160,13 @@ impl Gpus {
     }
 
     pub(crate) async fn plan(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
-        let wish =
-            Wish { profile: switch.profile.clone(), count: switch.count, ..Wish::new(switch.gpu.clone(), switch.mode) };
+        let wish = Wish {
+            profile: switch.profile.clone(),
+            count: switch.count,
+            mixed: switch.mixed,
+            force: switch.force,
+            ..Wish::new(switch.gpu.clone(), switch.mode)
+        };
         self.with(move |shared| {
             shared.forget_look();
             Ok(mode::plan(&*shared.sysfs, &*shared.inventory()?, &wish)?)
@@ -209,22 +252,49 @@ impl Shared {
         self.wishes().into_iter().map(|wish| (wish.gpu, wish.mode)).collect()
     }
 
-    fn settle(&self) -> Result<(), ComputeError> {
+    /// Before a start: what else is in a card's IOMMU group may have got a driver of the host since the card was switched, and
+    /// then QEMU would end with words that name no device.
+    fn viable(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        let GpuUnit::Whole { .. } = &hold.unit else { return Ok(()) };
+        self.forget_look();
+        let inventory = self.inventory()?;
+        let whole = &inventory.gpu(&hold.gpu)?.modes.whole;
+        if whole.available {
+            return Ok(());
+        }
+        let why = format!("{} cannot be given to a desktop: {}", hold.gpu, whole.reasons.join("; "));
+        Err(failed(&hold.gpu, &why))
+    }
+
+    fn settle(&self) -> Result<SettledGpus, ComputeError> {
+        let mut all = SettledGpus::default();
         // Without a folder nothing was ever set.
         if !self.state.is_dir() || !self.sysfs.live() {
-            return Ok(());
+            return Ok(all);
         }
         let state = StateFolder::open(&self.state)?;
         for recovered in mode::recover(&*self.sysfs, &state)? {
             tracing::warn!(gpu = %recovered.gpu, to = %recovered.to, outcome = ?recovered.outcome, "A switch of a GPU had been cut off");
-        }
-        for done in mode::reapply(&*self.sysfs, &*self.inventory()?, &state)? {
-            if done.outcome != mode::ReapplyOutcome::Nothing {
-                tracing::info!(gpu = %done.wish.gpu, mode = %done.wish.mode, outcome = ?done.outcome, "A GPU's mode was set again");
+            if let RecoveryOutcome::Stuck(why) = recovered.outcome {
+                all.failed.push(format!("{}: the switch to {} that was cut off: {why}", recovered.gpu, recovered.to));
             }
         }
         self.forget_look();
-        Ok(())
+        for done in mode::reapply(&*self.sysfs, &*self.inventory()?, &state)? {
+            let (gpu, mode) = (done.wish.gpu, done.wish.mode);
+            match done.outcome {
+                ReapplyOutcome::Nothing => all.settled += 1,
+                ReapplyOutcome::Done => {
+                    tracing::info!(%gpu, %mode, "A GPU's mode was set again");
+                    all.settled += 1;
+                }
+                ReapplyOutcome::AfterReboot => all.after_reboot.push(gpu),
+                ReapplyOutcome::Missing => all.missing.push(gpu),
+                ReapplyOutcome::Failed(why) => all.failed.push(format!("{gpu} to mode {mode}: {why}")),
+            }
+        }
+        self.forget_look();
+        Ok(all)
     }
 }
 

@@ -13,10 +13,16 @@ mod seed_iso;
 
 pub use findings::findings;
 
-use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, gpus::Gpus, host::machine_facts, probe};
+use crate::{
+    BoxStream, Compute, ComputeError, Observed, Power, Screenshot, SettledGpus, gpus::Gpus, host::machine_facts, probe,
+};
 use async_trait::async_trait;
 use connection::{Connection, QemuUser};
-use oriel_gpu::{Inventory, mode::Plan, sysfs::Folder};
+use oriel_gpu::{
+    Inventory,
+    mode::{Plan, Wish},
+    sysfs::Folder,
+};
 use oriel_machine::{Boot, GuestIdentity, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
 use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, Network};
 use places::{Kind, Layout};
@@ -434,6 +440,14 @@ impl Compute for LibvirtCompute {
 
     async fn plan_gpu_mode(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
         self.gpus.plan(switch).await
+    }
+
+    async fn gpu_wishes(&self) -> Result<Vec<Wish>, ComputeError> {
+        self.gpus.wishes().await
+    }
+
+    async fn settle_gpus(&self) -> Result<SettledGpus, ComputeError> {
+        self.gpus.settle().await
     }
 
     async fn apply_gpu_mode(

@@ -22,6 +22,8 @@ pub(super) fn check(case: &Case<'_>) -> Result<(), XmlError> {
         "arm64 machines start by UEFI; leave the firmware to Oriel"
     } else if bios && hardware.tpm {
         "a TPM goes with UEFI; leave the firmware to Oriel, or the TPM out"
+    } else if bios && case.has(Part::SecureBoot) {
+        "Secure Boot goes with UEFI; an integrated GPU as the only display starts by BIOS: choose one of them"
     } else if case.has(Part::IgdLegacy) && case.passed_through().count() > 1 {
         "an integrated GPU as the only display leaves no place for a second card; take it as a second display (universal)"
     } else if case.has(Part::IgdLegacy) && case.spec.vcpus > 255 {
@@ -149,8 +151,8 @@ pub(super) fn clock(case: &Case<'_>, drivers: &Drivers) -> Element {
 
 pub(super) fn memory_backing(case: &Case<'_>) -> Option<Element> {
     let mut parts = Vec::new();
-    if let Some(size) = case.spec.hardware.hugepages_kib {
-        let page = element("page").with("size", size).with("unit", "KiB");
+    if let Some(mib) = case.spec.hardware.hugepages_mib {
+        let page = element("page").with("size", mib.saturating_mul(1024)).with("unit", "KiB");
         parts.push(element("hugepages").child(page));
     }
     if case.has(Part::LockMemory) {

@@ -191,7 +191,7 @@ pub(crate) fn examples() -> Vec<Example> {
         unit: GpuUnit::Vf { address: "4d:00.3".parse().unwrap() },
     };
     let flex_card = card("4d:00.0", "8086", "0380", &[512 * MIB, 16 * MIB]);
-    let large = Hardware { hugepages_kib: Some(1 << 20), lock_memory: true, ..Hardware::default() };
+    let large = Hardware { hugepages_mib: Some(1024), lock_memory: true, ..Hardware::default() };
     let node = Some(Node { id: 1, cpus: String::from("16-31") });
     add(
         "linux_intel_vf_on_hugepages",

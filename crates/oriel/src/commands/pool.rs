@@ -7,7 +7,10 @@ use crate::{
     output::{self, Rows, age, say},
 };
 use clap::{Args, Subcommand};
-use oriel_server::api::pool::{GpuRequest, Network, Pool, PoolChange, PoolList};
+use oriel_server::api::{
+    hardware::Hardware,
+    pool::{GpuRequest, Network, Pool, PoolChange, PoolList},
+};
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
@@ -26,7 +29,7 @@ pub enum Command {
         #[arg(long, default_value = "user")]
         network: String,
     },
-    /// Change a pool, for desktops made from now on
+    /// Change a pool: image and disk for desktops made from now on, the rest from each desktop's next start
     Set {
         /// Id or name
         pool: String,
@@ -75,9 +78,21 @@ pub struct Size {
     #[arg(long, value_name = "LAYOUT")]
     keyboard: Option<String>,
     /// What each desktop gets of a GPU: auto, whole, shared, `vgpu,profile=M60-2Q`,
-    /// `min_framebuffer_mib=2048,count=1,vendor=nvidia`, or none
+    /// `min_framebuffer_mib=2048,count=1,vendor=nvidia,placement=density|performance`,
+    /// `whole,cards=0000:41:00.0+0000:42:00.0` (only these, in this order), or none
     #[arg(long, value_name = "REQUEST", value_parser = parse_gpu)]
     gpu: Option<GpuRequest>,
+    /// What its machines are made of, as words with commas between: `firmware=auto|bios|uefi|secure_uefi`, `tpm`,
+    /// `hide_hypervisor` (old NVIDIA drivers), `console=beside|without` (the display beside a GPU),
+    /// `igd=universal|legacy` (an integrated Intel GPU given whole), `vulkan` (through a shared GPU),
+    /// `hugepages_mib=2|1024`, `lock_memory`, `numa=beside_card|anywhere`; `windows_11` for Secure Boot with a TPM;
+    /// `default` for what is usual
+    #[arg(long, value_name = "WISHES", value_parser = parse_hardware)]
+    hardware: Option<Hardware>,
+}
+
+fn parse_hardware(text: &str) -> Result<Hardware, String> {
+    text.parse::<oriel_model::Hardware>().map(Into::into)
 }
 
 fn parse_gpu(text: &str) -> Result<GpuRequest, String> {
@@ -96,12 +111,12 @@ impl Command {
                 let list: PoolList = client.get("/pools").await?;
                 let mut rows = Rows::new(
                     [
-                        "name", "image", "vcpus", "memory", "disk", "gpu", "network", "keyboard", "desktops", "users",
-                        "made",
+                        "name", "image", "vcpus", "memory", "disk", "gpu", "hardware", "network", "keyboard",
+                        "desktops", "users", "made",
                     ],
                     "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
                 )
-                .right(&[2, 3, 4, 8]);
+                .right(&[2, 3, 4, 9]);
                 for pool in list.pools {
                     rows.row([
                         pool.name,
@@ -110,8 +125,9 @@ impl Command {
                         format!("{} MiB", pool.memory_mib),
                         format!("{} GiB", pool.disk_gib),
                         output::or_dash(
-                            pool.gpu.and_then(GpuRequest::into_model).map(|gpu| gpu.to_string()).as_deref(),
+                            pool.gpu.and_then(|gpu| gpu.into_model().ok()?).map(|gpu| gpu.to_string()).as_deref(),
                         ),
+                        oriel_model::Hardware::from(pool.hardware).to_string(),
                         match pool.network {
                             Network::User => "user".to_owned(),
                             Network::Nat { network } => format!("nat:{network}"),
@@ -130,7 +146,8 @@ impl Command {
             Self::Create { name, image, size, network } => {
                 let body = json!({
                     "name": name, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
-                    "desktops_max": size.desktops_max, "keyboard": size.keyboard, "gpu": size.gpu, "network": parse_network(&network)?,
+                    "desktops_max": size.desktops_max, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
+                    "network": parse_network(&network)?,
                 });
                 let pool: Pool = client.post("/pools", &body).await?;
                 say(format!("made pool {} of {}:{}", pool.name, pool.image.name, pool.image.version));
@@ -145,9 +162,13 @@ impl Command {
                     desktops_max: size.desktops_max,
                     keyboard: size.keyboard,
                     gpu: size.gpu,
+                    hardware: size.hardware,
                 };
                 let pool: Pool = client.patch(&path(&pool), &change).await?;
-                say(format!("changed pool {}; desktops made from now on follow it", pool.name));
+                say(format!(
+                    "changed pool {}; new desktops follow it, others from their next start but for image and disk",
+                    pool.name
+                ));
                 Ok(())
             }
             Self::Delete { pool } => {

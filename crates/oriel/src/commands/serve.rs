@@ -122,6 +122,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     tracing::info!(kind = accelerator.kind.word(), reason = accelerator.reason, "Desktops run on this");
     let compute = compute(config, folder);
     let broker = Broker::new(store.clone(), vault, compute, images, accelerator);
+    broker.set_gpu_rules(config.gpu_rules());
     let gateway = Gateway::new(Arc::new(Doors(broker.clone())));
     broker.set_sessions(Arc::new(Live(gateway.clone())));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -1,7 +1,7 @@
 //! GPUs: what each can do and why it can't, who holds what, and how one is switched.
 
 use super::{Named, host::FindingList};
-use oriel_broker::{HeldGpu, Holder};
+use oriel_broker::{HeldGpu, Holder, Stranger};
 use oriel_gpu::{inventory, mode};
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,17 @@ pub struct GpuHolder {
     pub slots: Vec<u8>,
 }
 
+/// Something of the card that is in use, and not by a desktop of ours.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct GpuStranger {
+    /// What the host calls it: a UUID, a function's address, a process.
+    pub name: String,
+    #[schema(required)]
+    pub profile: Option<String>,
+    /// Slots as if it had them; the host only counts how many there are.
+    pub slots: Vec<u8>,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Gpu {
     /// `0000:41:00.0`.
@@ -138,6 +149,9 @@ pub struct Gpu {
     /// How it is handed out now.
     pub mode: GpuMode,
     pub boot_vga: bool,
+    /// Its own memory. Null: nobody can tell, and it counts as large enough for any pool.
+    #[schema(required)]
+    pub vram_mib: Option<u64>,
     #[schema(required)]
     pub numa_node: Option<u32>,
     pub functions: Vec<GpuFunction>,
@@ -148,6 +162,10 @@ pub struct Gpu {
     /// Into how many slots the card is divided in its mode; 0 when it gives nothing.
     pub slots: u8,
     pub holders: Vec<GpuHolder>,
+    pub strangers: Vec<GpuStranger>,
+    /// The only profile that desktops may have of it, where its mode was set so.
+    #[schema(required)]
+    pub only_profile: Option<String>,
     /// The operation that changes its mode.
     #[schema(required)]
     pub switching: Option<String>,
@@ -204,7 +222,8 @@ impl From<inventory::Modes> for GpuModes {
 
 impl From<HeldGpu> for Gpu {
     fn from(held: HeldGpu) -> Self {
-        let HeldGpu { gpu, slots, holders, switching } = held;
+        let HeldGpu { gpu, slots, holders, strangers, only_profile, switching } = held;
+        let stranger = |one: Stranger| GpuStranger { name: one.name, profile: one.profile, slots: one.slots };
         let function = |one: inventory::Function| GpuFunction {
             address: one.address.to_string(),
             class: one.class,
@@ -233,6 +252,7 @@ impl From<HeldGpu> for Gpu {
             driver: gpu.driver,
             mode: gpu.mode.into(),
             boot_vga: gpu.boot_vga,
+            vram_mib: gpu.vram_mib,
             numa_node: gpu.numa_node,
             functions: gpu.functions.into_iter().map(function).collect(),
             iommu_group: gpu.iommu_group.map(group),
@@ -240,6 +260,8 @@ impl From<HeldGpu> for Gpu {
             modes: gpu.modes.into(),
             slots,
             holders: holders.into_iter().map(Into::into).collect(),
+            strangers: strangers.into_iter().map(stranger).collect(),
+            only_profile,
             switching: switching.map(|id| id.to_string()),
         }
     }
@@ -250,12 +272,22 @@ impl From<HeldGpu> for Gpu {
 #[serde(deny_unknown_fields)]
 pub struct GpuSwitch {
     pub mode: GpuMode,
-    /// For `vgpu`.
+    /// For `vgpu`: the only profile that desktops may have of this card; any when left out.
     #[serde(default)]
     pub profile: Option<String>,
-    /// Slices or virtual functions; as many as there can be when left out.
+    /// For `vgpu` slices to make at once, which needs `profile`: left out, each is made when its desktop starts. For `vf` virtual
+    /// functions: as many as there can be when left out.
     #[serde(default)]
     pub count: Option<u32>,
+    /// For `vgpu`: slices of several sizes beside each other, where the vendor has that.
+    #[serde(default)]
+    pub mixed: bool,
+    /// Take the card even though the host's console is on it.
+    #[serde(default)]
+    pub force: bool,
+    /// No machine needs the card's slices any more: those that exist are removed.
+    #[serde(default)]
+    pub drained: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -284,7 +316,7 @@ pub struct GpuPlan {
     /// What will stop working.
     pub stops: Vec<String>,
     pub needs_reboot: bool,
-    /// Desktops hold units of it: these must go first.
+    /// Units of it exist that a machine may hold: those must go first. Without a refusal, `drained` says that they may.
     pub needs_drain: bool,
     /// Why it cannot be; then there are no steps.
     pub refused: Vec<GpuRefusal>,

@@ -1,6 +1,6 @@
 //! Pools of like desktops, and who may use them.
 
-use super::{Named, image::ImageRef};
+use super::{Named, hardware::Hardware, image::ImageRef};
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -52,7 +52,17 @@ pub enum GpuWish {
     Shared,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+mirror! {
+    /// Which card is chosen among those that have room.
+    GpuPlacement = model::GpuPlacement {
+        /// As many desktops as possible, now and later.
+        Density,
+        /// As few neighbours on a card as possible, as long as that takes no card from others.
+        Performance,
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GpuRequest {
     #[serde(default)]
@@ -60,6 +70,7 @@ pub struct GpuRequest {
     /// A profile's key, `M60-2Q`; excludes `min_framebuffer_mib`.
     #[serde(default)]
     pub profile: Option<String>,
+    /// A card whose memory nobody can tell counts as large enough, and is taken last.
     #[serde(default)]
     pub min_framebuffer_mib: Option<u64>,
     /// Units for one desktop; 1 when left out.
@@ -68,6 +79,12 @@ pub struct GpuRequest {
     /// `nvidia`, `amd`, `intel`, or a PCI vendor id such as `10de`.
     #[serde(default)]
     pub vendor: Option<String>,
+    /// As the configuration says when left out; excludes `cards`.
+    #[serde(default)]
+    pub placement: Option<GpuPlacement>,
+    /// Addresses of the only cards to take, the preferred first; any when left out.
+    #[serde(default)]
+    pub cards: Vec<String>,
 }
 
 impl From<model::GpuRequest> for GpuRequest {
@@ -84,6 +101,8 @@ impl From<model::GpuRequest> for GpuRequest {
             min_framebuffer_mib: request.min_framebuffer_mib,
             count: Some(request.count),
             vendor: request.vendor,
+            placement: request.placement.map(Into::into),
+            cards: request.cards.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -91,14 +110,24 @@ impl From<model::GpuRequest> for GpuRequest {
 impl GpuRequest {
     /// No GPU at all.
     pub const fn none() -> Self {
-        Self { mode: GpuWish::None, profile: None, min_framebuffer_mib: None, count: None, vendor: None }
+        Self {
+            mode: GpuWish::None,
+            profile: None,
+            min_framebuffer_mib: None,
+            count: None,
+            vendor: None,
+            placement: None,
+            cards: Vec::new(),
+        }
     }
 
-    /// `None` for mode `none`.
-    pub fn into_model(self) -> Option<model::GpuRequest> {
-        Some(model::GpuRequest {
+    /// `None` for mode `none`. The error is a sentence: a card's address that is none.
+    pub fn into_model(self) -> Result<Option<model::GpuRequest>, String> {
+        let cards = self.cards.iter().take(model::GpuRequest::CARDS_MAX + 1);
+        let cards = cards.map(|card| card.parse().map_err(|error: model::PciAddressError| error.to_string()));
+        Ok(Some(model::GpuRequest {
             mode: match self.mode {
-                GpuWish::None => return None,
+                GpuWish::None => return Ok(None),
                 GpuWish::Auto => model::GpuWish::Auto,
                 GpuWish::Whole => model::GpuWish::Whole,
                 GpuWish::Vgpu => model::GpuWish::Vgpu,
@@ -109,7 +138,9 @@ impl GpuRequest {
             min_framebuffer_mib: self.min_framebuffer_mib,
             count: self.count.unwrap_or(1),
             vendor: self.vendor,
-        })
+            placement: self.placement.map(Into::into),
+            cards: cards.collect::<Result<_, _>>()?,
+        }))
     }
 }
 
@@ -128,6 +159,7 @@ pub struct Pool {
     /// What each desktop gets of a GPU while it runs.
     #[schema(required)]
     pub gpu: Option<GpuRequest>,
+    pub hardware: Hardware,
     /// How many desktops it holds now.
     pub desktops: u64,
     /// Who may use it.
@@ -168,9 +200,13 @@ pub struct PoolNew {
     /// None when left out.
     #[serde(default)]
     pub gpu: Option<GpuRequest>,
+    /// As usual when left out.
+    #[serde(default)]
+    pub hardware: Option<Hardware>,
 }
 
-/// What to change, for desktops made from now on; what is left out stays.
+/// What to change; what is left out stays. Image and disk are those of desktops made from now on; the rest holds from each
+/// desktop's next start.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoolChange {
@@ -190,4 +226,7 @@ pub struct PoolChange {
     /// Mode `none` takes the GPU away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<GpuRequest>,
+    /// As a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
 }

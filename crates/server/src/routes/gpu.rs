@@ -39,7 +39,8 @@ pub async fn findings(State(app): State<App>, Path(address): Path<String>) -> An
 
 async fn switch_of(app: &App, address: &str, wanted: GpuSwitch) -> Answer<model::GpuSwitch> {
     let gpu = app.broker.find_gpu(address).await?.gpu.address;
-    Ok(model::GpuSwitch { gpu, mode: wanted.mode.into(), profile: wanted.profile, count: wanted.count })
+    let GpuSwitch { mode, profile, count, mixed, force, drained } = wanted;
+    Ok(model::GpuSwitch { gpu, mode: mode.into(), profile, count, mixed, force, drained })
 }
 
 /// How it would be switched to another mode, or why it cannot be. Changes nothing.

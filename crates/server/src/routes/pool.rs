@@ -2,7 +2,10 @@
 
 use crate::{
     Answer, App,
-    api::pool::{GpuRequest, Pool, PoolChange, PoolList, PoolNew},
+    api::{
+        pool::{GpuRequest, Pool, PoolChange, PoolList, PoolNew},
+        problem::Problem,
+    },
     extract::Body,
     names::Names,
 };
@@ -16,6 +19,13 @@ use oriel_model as model;
 
 async fn answer(app: &App, pool: &model::Pool) -> Answer<Json<Pool>> {
     Ok(Json(Names::read(app).await?.pool(app, pool).await?))
+}
+
+fn gpu(wanted: Option<GpuRequest>) -> Answer<Option<Option<model::GpuRequest>>> {
+    wanted
+        .map(GpuRequest::into_model)
+        .transpose()
+        .map_err(|error| Problem::bad_request(error, "name cards as the list of GPUs does"))
 }
 
 /// All pools.
@@ -42,7 +52,8 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         network: new.network.map_or(model::Network::User, Into::into),
         desktops_max: new.desktops_max.unwrap_or(10),
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
-        gpu: new.gpu.and_then(GpuRequest::into_model),
+        gpu: gpu(new.gpu)?.flatten(),
+        hardware: new.hardware.map(Into::into).unwrap_or_default(),
     };
     let pool = app.broker.create_pool(pool).await?;
     Ok((StatusCode::CREATED, answer(&app, &pool).await?))
@@ -54,7 +65,7 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json
     answer(&app, &app.broker.find_pool(&id).await?).await
 }
 
-/// Change a pool, for desktops made from now on.
+/// Change a pool. Image and disk are those of desktops made from now on; the rest holds from each desktop's next start.
 #[utoipa::path(patch, path = "/pools/{id}", tag = "pools", operation_id = "change_pool", params(("id" = String, Path)), request_body = PoolChange, responses((status = 200, body = Pool)))]
 pub async fn change(
     State(app): State<App>,
@@ -73,7 +84,8 @@ pub async fn change(
         disk_gib: change.disk_gib,
         desktops_max: change.desktops_max,
         keyboard: change.keyboard,
-        gpu: change.gpu.map(GpuRequest::into_model),
+        gpu: gpu(change.gpu)?,
+        hardware: change.hardware.map(Into::into),
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }

@@ -15,8 +15,8 @@ use oriel_gateway::{DialError, Dialler, Gateway, Target};
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
-    Accelerator, AcceleratorKind, DesktopId, DesktopState, GuestPort, Image, ImageId, ImageOs, ImageSource, ImageState,
-    Micros, Network, Role, User,
+    Accelerator, AcceleratorKind, DesktopId, DesktopState, GuestPort, Hardware, Image, ImageId, ImageOs, ImageSource,
+    ImageState, Micros, Network, Role, User,
 };
 use oriel_screen::ByeCode;
 use oriel_server::Peer;
@@ -142,6 +142,7 @@ impl House {
                     desktops_max: 10,
                     keyboard: "us".into(),
                     gpu: None,
+                    hardware: Hardware::default(),
                 };
                 self.broker.create_pool(new).await.unwrap()
             }

@@ -1,5 +1,8 @@
-use crate::{at_once, on_both, on_postgres, samples::stored_desktop};
-use oriel_model::DesktopState;
+use crate::{
+    at_once, on_both, on_postgres,
+    samples::{stored_desktop, stored_pool},
+};
+use oriel_model::{DesktopState, Hardware, Pool};
 use oriel_store::{Store, StoreError};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use std::os::unix::fs::PermissionsExt;
@@ -26,6 +29,16 @@ on_both! {
             assert_eq!(again.setting("key").await.unwrap().as_deref(), Some("value"));
             again.close().await.unwrap();
         }
+    }
+
+    async fn a_database_from_before_hardware_is_brought_up_to_date(store: Store, url: String) {
+        let studio = stored_pool(&store).await;
+        let raw = raw(&url).await;
+        raw.execute_unprepared("ALTER TABLE pool DROP COLUMN hardware").await.unwrap();
+        raw.execute_unprepared("DELETE FROM seaql_migrations WHERE version = 'm0003_hardware'").await.unwrap();
+        let store = Store::open(&url).await.unwrap();
+        let found = store.pool(studio.id).await.unwrap().unwrap();
+        assert_eq!(found, Pool { hardware: Hardware::default(), ..studio });
     }
 
     async fn a_newer_schema_is_refused(_store: Store, url: String) {

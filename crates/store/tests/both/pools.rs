@@ -2,7 +2,7 @@ use crate::{
     on_both,
     samples::{desktop, image, pool, stored_pool, stored_user},
 };
-use oriel_model::{ImageId, Network, Pool, PoolId, Role, UserId};
+use oriel_model::{Hardware, ImageId, Network, Pool, PoolId, Role, UserId};
 use oriel_store::StoreError;
 
 on_both! {
@@ -22,7 +22,9 @@ on_both! {
         let lab = pool("lab", studio.image);
         store.create_pool(&lab).await.unwrap();
         let image = store.put_image(&image("windows")).await.unwrap();
-        let changed = Pool { image: image.id, vcpus: 8, network: Network::User, desktops_max: 1, ..studio.clone() };
+        let usual = Hardware::default();
+        let changed =
+            Pool { image: image.id, vcpus: 8, network: Network::User, desktops_max: 1, hardware: usual, ..studio.clone() };
         store.update_pool(&changed).await.unwrap();
         assert_eq!(store.pool(studio.id).await.unwrap(), Some(changed.clone()));
         assert_eq!(store.pool(lab.id).await.unwrap(), Some(lab.clone()));

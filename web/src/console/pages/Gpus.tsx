@@ -18,7 +18,7 @@ import { Loaded } from "../parts/Loaded";
 import { ReasonButton } from "../parts/ReasonButton";
 import { gpuFindingsQuery, gpusQuery } from "../queries";
 import { PageHead } from "../shell/PageHead";
-import { GPU_MODES } from "../words";
+import { GPU_MODES, memory } from "../words";
 import { Modes } from "./gpus/Modes";
 import { Slots } from "./gpus/Slots";
 import { SwitchMode } from "./gpus/SwitchMode";
@@ -87,6 +87,11 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
           <Label isCompact color={mode.tone}>
             {mode.text}
           </Label>
+          {gpu.only_profile && (
+            <Label isCompact variant="outline">
+              Only {gpu.only_profile}
+            </Label>
+          )}
           {gpu.boot_vga && (
             <Label isCompact variant="outline">
               Shows the host's console
@@ -95,6 +100,7 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
         </CardTitle>
         <p className="about numbers">
           {gpu.address} · {gpu.name}
+          {gpu.vram_mib !== null && ` · ${memory(gpu.vram_mib)}`}
           {gpu.numa_node !== null && ` · NUMA node ${gpu.numa_node}`}
           {gpu.iommu_group && ` · IOMMU group ${gpu.iommu_group.id}`}
           {` · ${gpu.driver ? `driver ${gpu.driver}` : "no driver"}`}

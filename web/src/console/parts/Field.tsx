@@ -1,5 +1,6 @@
 /** A labelled input with its help or its fault below. */
 import {
+  Checkbox,
   FormGroup,
   FormHelperText,
   FormSelect,
@@ -75,6 +76,26 @@ export function Choice(p: ChoiceProps) {
       </FormSelect>
       <Help id={id} help={p.help} />
     </FormGroup>
+  );
+}
+
+interface TickProps {
+  label: string;
+  value: boolean;
+  onChange: (value: boolean) => void;
+  help?: ReactNode;
+}
+
+export function Tick(p: TickProps) {
+  const id = useId();
+  return (
+    <Checkbox
+      id={id}
+      label={p.label}
+      description={p.help}
+      isChecked={p.value}
+      onChange={(_, value) => p.onChange(value)}
+    />
   );
 }
 

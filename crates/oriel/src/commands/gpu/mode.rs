@@ -30,7 +30,7 @@ pub enum Command {
     Set(SetArguments),
     /// Finish or roll back switches that were cut off by a crash
     Recover(StateArguments),
-    /// Make every GPU again what it was set to, as at boot
+    /// Make every GPU again what it was set to; `oriel serve` does so when it starts
     Reapply(StateArguments),
 }
 
@@ -177,12 +177,21 @@ impl SetArguments {
         })?;
         let (word, text) = match applied {
             Applied::Nothing => ("nothing", format!("{} is as wished: nothing had to be done", plan.gpu)),
-            Applied::Done => {
-                ("done", format!("{} is in mode {} now, and will be again after a reboot", plan.gpu, plan.to))
-            }
+            Applied::Done => (
+                "done",
+                format!(
+                    "{} is in mode {} now; after a reboot `oriel serve` sets it again when it starts, and without a server \
+                     `oriel gpu mode reapply` does",
+                    plan.gpu, plan.to
+                ),
+            ),
             Applied::AfterReboot => (
                 "after-reboot",
-                format!("{} will be in mode {} after the next reboot: reboot this host", plan.gpu, plan.to),
+                format!(
+                    "{} will be in mode {} after a reboot: reboot this host; then `oriel serve` finishes it when it starts, and \
+                     without a server `oriel gpu mode reapply` does",
+                    plan.gpu, plan.to
+                ),
             ),
         };
         if json {
@@ -327,7 +336,7 @@ fn report(plan: &Plan, paint: Paint) -> String {
     }
     if plan.needs_reboot {
         parts.push(String::new());
-        parts.push(paint.bad("A reboot is needed; the mode is set on when the host is back."));
+        parts.push(paint.bad("A reboot is needed; `oriel serve` goes on with it when the host is back, or `oriel gpu mode reapply`."));
     }
     parts.join("\n")
 }

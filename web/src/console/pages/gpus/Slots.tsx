@@ -4,23 +4,53 @@ import { count, GPU_MODES } from "../../words";
 
 type Gpu = Schemas["Gpu"];
 
-/** Runs of neighbouring slots with one holder, or with none. */
-function runs(gpu: Gpu) {
-  const found: Array<{ from: number; width: number; holder: Schemas["GpuHolder"] | null }> = [];
-  for (let slot = 0; slot < gpu.slots; slot += 1) {
-    const holder = gpu.holders.find((h) => h.slots.includes(slot)) ?? null;
+/** Who has something of the card: a desktop of ours, or somebody else on the host. */
+interface Taker {
+  key: string;
+  name: string;
+  what: string;
+  slots: number[];
+  ours: boolean;
+}
+
+function takers(gpu: Gpu): Taker[] {
+  const desktops = gpu.holders.map((holder) => ({
+    key: `${holder.desktop.id} ${holder.slots}`,
+    name: holder.desktop.name,
+    what: holder.profile ?? GPU_MODES[holder.mode].text.toLowerCase(),
+    slots: holder.slots,
+    ours: true,
+  }));
+  const strangers = gpu.strangers.map((stranger) => ({
+    key: stranger.name,
+    name: "Somebody else",
+    what: [stranger.profile, stranger.name].filter(Boolean).join(", "),
+    slots: stranger.slots,
+    ours: false,
+  }));
+  return [...desktops, ...strangers];
+}
+
+/** Runs of neighbouring slots with one taker, or with none. */
+function runs(slots: number, all: Taker[]) {
+  const found: Array<{ from: number; width: number; taker: Taker | null }> = [];
+  for (let slot = 0; slot < slots; slot += 1) {
+    const taker = all.find((one) => one.slots.includes(slot)) ?? null;
     const last = found.at(-1);
-    if (last && last.holder === holder) last.width += 1;
-    else found.push({ from: slot, width: 1, holder });
+    if (last && last.taker === taker) last.width += 1;
+    else found.push({ from: slot, width: 1, taker });
   }
   return found;
 }
 
-const what = (holder: Schemas["GpuHolder"]) => holder.profile ?? GPU_MODES[holder.mode].text.toLowerCase();
+const look = (taker: Taker | null) =>
+  taker ? (taker.ours ? "gpu-slot-held" : "gpu-slot-held gpu-slot-stranger") : "gpu-slot-free";
 
 export function Slots({ gpu }: { gpu: Gpu }) {
-  if (gpu.slots === 0) return <Holders gpu={gpu} />;
-  const taken = new Set(gpu.holders.flatMap((h) => h.slots)).size;
+  const all = takers(gpu);
+  if (gpu.slots === 0) return <Takers gpu={gpu} all={all} />;
+  const taken = new Set(all.flatMap((one) => one.slots)).size;
+  const placeless = all.filter((one) => one.slots.length === 0);
   return (
     <figure className="gpu-slots">
       <figcaption className="about">
@@ -30,16 +60,16 @@ export function Slots({ gpu }: { gpu: Gpu }) {
         style={{ gridTemplateColumns: `repeat(${gpu.slots}, minmax(0, 1fr))` }}
         aria-label={`Slots of ${gpu.address}`}
       >
-        {runs(gpu).map(({ from, width, holder }) => (
+        {runs(gpu.slots, all).map(({ from, width, taker }) => (
           <li
             key={from}
-            className={holder ? "gpu-slot-held" : "gpu-slot-free"}
+            className={look(taker)}
             style={{ gridColumn: `span ${width}` }}
-            title={holder ? `${holder.desktop.name}: ${what(holder)}` : `${count(width, "slot")} free`}
+            title={taker ? `${taker.name}: ${taker.what}` : `${count(width, "slot")} free`}
           >
-            {holder ? (
+            {taker ? (
               <>
-                <strong>{holder.desktop.name}</strong> <span>{what(holder)}</span>
+                <strong>{taker.name}</strong> <span>{taker.what}</span>
               </>
             ) : (
               <span className="pf-v6-screen-reader">{count(width, "slot")} free</span>
@@ -47,21 +77,26 @@ export function Slots({ gpu }: { gpu: Gpu }) {
           </li>
         ))}
       </ol>
+      {placeless.length > 0 && <List of={gpu.address} all={placeless} />}
     </figure>
   );
 }
 
 /** What has no slots: a pool of memory, a card that several share, or one that the host keeps. */
-function Holders({ gpu }: { gpu: Gpu }) {
+function Takers({ gpu, all }: { gpu: Gpu; all: Taker[] }) {
   if (gpu.mode === "host") {
     return <p>The host keeps it: desktops get nothing of it until its mode is switched.</p>;
   }
-  if (gpu.holders.length === 0) return <p>No desktop holds any of it.</p>;
+  if (all.length === 0) return <p>No desktop holds any of it.</p>;
+  return <List of={gpu.address} all={all} />;
+}
+
+function List({ of, all }: { of: string; all: Taker[] }) {
   return (
-    <ul aria-label={`Desktops that hold ${gpu.address}`}>
-      {gpu.holders.map((holder) => (
-        <li key={`${holder.desktop.id} ${holder.slots}`}>
-          <strong>{holder.desktop.name}</strong> <span className="about">{what(holder)}</span>
+    <ul aria-label={`Who holds ${of}`}>
+      {all.map((taker) => (
+        <li key={taker.key}>
+          <strong>{taker.name}</strong> <span className="about">{taker.what}</span>
         </li>
       ))}
     </ul>

@@ -7,7 +7,7 @@ import { answer, client, type Schemas } from "../../../api/client";
 import { sentence } from "../../../api/problem";
 import { useAct } from "../../act";
 import { Dialogue } from "../../parts/Dialogue";
-import { Choice, Field } from "../../parts/Field";
+import { Choice, Field, Tick } from "../../parts/Field";
 import { Loaded } from "../../parts/Loaded";
 import { ProblemAlert } from "../../parts/ProblemState";
 import { ReasonButton } from "../../parts/ReasonButton";
@@ -15,27 +15,51 @@ import { GPU_MODES } from "../../words";
 
 type Gpu = Schemas["Gpu"];
 type Mode = Schemas["GpuMode"];
+/** Its PCI vendor id. */
+const NVIDIA = "10de";
 const MODES: Mode[] = ["host", "shared", "vgpu", "vf", "whole"];
+
+const counted = (text: string) => (/^[1-9]\d{0,2}$/.test(text) ? Number(text) : null);
 
 export function SwitchMode({ gpu, onClose }: { gpu: Gpu; onClose: () => void }) {
   const [mode, setMode] = useState<Mode>(gpu.mode);
-  const [profile, setProfile] = useState("");
-  const [count, setCount] = useState("");
-  const counted = /^\d{1,3}$/.test(count) ? Number(count) : null;
+  const [profile, setProfile] = useState(gpu.only_profile ?? "");
+  // Each mode counts something of its own: what was typed for one is not sent with another.
+  const [slices, setSlices] = useState("");
+  const [functions, setFunctions] = useState("");
+  const [mixed, setMixed] = useState(false);
+  const [force, setForce] = useState(false);
+  const [drained, setDrained] = useState(false);
+  const sliced = mode === "vgpu";
   const body = {
     mode,
-    profile: mode === "vgpu" && profile ? profile : null,
-    count: (mode === "vgpu" || mode === "vf") && counted ? counted : null,
+    profile: sliced && profile ? profile : null,
+    count: sliced ? (profile ? counted(slices) : null) : mode === "vf" ? counted(functions) : null,
+    mixed: sliced && mixed,
+    force,
+    drained: false,
   };
+  const asNow =
+    mode === gpu.mode &&
+    (!sliced || profile === (gpu.only_profile ?? "")) &&
+    body.count === null &&
+    !body.mixed;
   const path = { address: gpu.address };
   const plan = useQuery({
     queryKey: ["gpu-plan", gpu.address, body],
     queryFn: () => answer(client.POST("/api/v1/gpus/{address}/plan", { params: { path }, body })),
-    enabled: mode !== gpu.mode || body.profile !== null || body.count !== null,
+    enabled: !asNow,
     staleTime: 0,
   });
+  const undrained = Boolean(plan.data?.needs_drain && plan.data.refused.length === 0);
   const act = useAct({
-    do: () => answer(client.POST("/api/v1/gpus/{address}/mode", { params: { path }, body })),
+    do: () =>
+      answer(
+        client.POST("/api/v1/gpus/{address}/mode", {
+          params: { path },
+          body: { ...body, drained: undrained && drained },
+        }),
+      ),
     touches: ["gpus", "operations"],
     good: () => `${gpu.address} is being switched to ${GPU_MODES[mode].text.toLowerCase()}`,
     more: (operation) => (
@@ -45,15 +69,15 @@ export function SwitchMode({ gpu, onClose }: { gpu: Gpu; onClose: () => void }) 
     ),
     after: onClose,
   });
-  const ready = plan.data && plan.data.refused.length === 0 && !plan.isFetching;
-  const reason =
-    mode === gpu.mode && !body.profile && !body.count
-      ? "It is in this mode already"
-      : plan.data?.refused.length
-        ? "The plan says what is in the way"
-        : ready
-          ? ""
-          : "The plan is being made";
+  const reason = asNow
+    ? "It is in this mode already"
+    : plan.data?.refused.length
+      ? "The plan says what is in the way"
+      : !plan.data || plan.isFetching
+        ? "The plan is being made"
+        : undrained && !drained
+          ? "Say first that nobody needs what exists of it"
+          : "";
   return (
     <Dialogue
       title={`Switch ${gpu.board}`}
@@ -96,15 +120,41 @@ export function SwitchMode({ gpu, onClose }: { gpu: Gpu; onClose: () => void }) 
             ]}
           />
         )}
+        {sliced && profile && (
+          <Field
+            label="Slices to make at once"
+            type="number"
+            min={1}
+            value={slices}
+            onChange={setSlices}
+            help="Left empty, each is made when its desktop starts"
+          />
+        )}
+        {sliced && gpu.vendor_id === NVIDIA && (
+          <Tick
+            label="Mixed sizes"
+            help="Slices of several sizes beside each other, fewer of each"
+            value={mixed}
+            onChange={setMixed}
+          />
+        )}
         {mode === "vf" && (
           <Field
             label="Virtual functions"
             type="number"
             min={1}
             max={gpu.modes.vf.total}
-            value={count}
-            onChange={setCount}
+            value={functions}
+            onChange={setFunctions}
             help={`As many as there can be (${gpu.modes.vf.total}) when left empty`}
+          />
+        )}
+        {gpu.boot_vga && (
+          <Tick
+            label="Force"
+            help="Take it even though the host's console is on it, which goes dark"
+            value={force}
+            onChange={setForce}
           />
         )}
       </Form>
@@ -112,6 +162,14 @@ export function SwitchMode({ gpu, onClose }: { gpu: Gpu; onClose: () => void }) 
         <Loaded query={plan} bare>
           {(made) => <Plan plan={made} />}
         </Loaded>
+      )}
+      {undrained && (
+        <Tick
+          label="Drained"
+          help="No machine needs them any more: what exists of it is removed"
+          value={drained}
+          onChange={setDrained}
+        />
       )}
       <ProblemAlert error={act.error} />
     </Dialogue>
@@ -126,6 +184,16 @@ function Plan({ plan }: { plan: Schemas["GpuPlan"] }) {
           {sentence(refusal.reason)}
         </Alert>
       ))}
+      {plan.needs_drain && plan.refused.length === 0 && (
+        <Alert
+          variant="warning"
+          isInline
+          title="Slices or functions of it exist that machines may hold"
+          component="h3"
+        >
+          Stop those machines first.
+        </Alert>
+      )}
       {plan.needs_reboot && (
         <Alert variant="warning" isInline title="The host must be started again for this" component="h3" />
       )}

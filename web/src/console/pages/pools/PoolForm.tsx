@@ -8,6 +8,7 @@ import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
 import { gpusQuery, imagesQuery } from "../../queries";
 import { KEYBOARDS, nameFault } from "../../words";
+import { fitting, type Hardware, Machine, USUAL } from "./Machine";
 
 interface Draft {
   name: string;
@@ -21,6 +22,7 @@ interface Draft {
   networkName: string;
   /** `none`, `auto`, `whole`, `shared`, or a profile's key behind `vgpu `. */
   gpu: string;
+  hardware: Hardware;
 }
 
 const FRESH: Draft = {
@@ -34,6 +36,7 @@ const FRESH: Draft = {
   network: "user",
   networkName: "",
   gpu: "none",
+  hardware: USUAL,
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -48,6 +51,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     keyboard: pool.keyboard,
     network: pool.network.kind,
     gpu: gpuWord(pool.gpu),
+    hardware: { ...USUAL, ...pool.hardware },
   };
 }
 
@@ -102,7 +106,8 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         disk_gib: Number(draft.disk),
         desktops_max: Number(draft.most),
         keyboard: draft.keyboard,
-        // What the form cannot say (a least framebuffer, a count, a vendor) stays as the command line set it.
+        hardware: fitting(draft.hardware, draft.gpu),
+        // What the form cannot say (a least framebuffer, a count, a vendor, the cards) stays as the command line set it.
         ...(pool && draft.gpu === gpuWord(pool.gpu) ? {} : { gpu: gpuOf(draft.gpu) }),
       };
       if (pool) {
@@ -132,7 +137,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
       title={pool ? `Edit ${pool.name}` : "New pool"}
       about={
         pool && pool.desktops > 0
-          ? "Changes hold for new desktops; those that exist stay as they are."
+          ? "Desktops that exist keep their image and disk; the rest holds from their next start."
           : undefined
       }
       variant="medium"
@@ -212,6 +217,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         options={gpuOptions(gpus.data ?? [], draft.gpu)}
         help="Held while a desktop runs"
       />
+      <Machine value={draft.hardware} onChange={(hardware) => set({ hardware })} gpu={draft.gpu} />
       <Choice
         label="Keyboard"
         value={draft.keyboard}
