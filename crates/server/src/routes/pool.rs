@@ -21,11 +21,8 @@ async fn answer(app: &App, pool: &model::Pool) -> Answer<Json<Pool>> {
     Ok(Json(Names::read(app).await?.pool(app, pool).await?))
 }
 
-fn gpu(wanted: Option<GpuRequest>) -> Answer<Option<Option<model::GpuRequest>>> {
-    wanted
-        .map(GpuRequest::into_model)
-        .transpose()
-        .map_err(|error| Problem::bad_request(error, "name cards as the list of GPUs does"))
+fn gpu(wanted: GpuRequest) -> Answer<Option<model::GpuRequest>> {
+    wanted.into_model().map_err(|error| Problem::bad_request(error, "name cards as the list of GPUs does"))
 }
 
 /// All pools.
@@ -52,7 +49,7 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         network: new.network.map_or(model::Network::User, Into::into),
         desktops_max: new.desktops_max.unwrap_or(10),
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
-        gpu: gpu(new.gpu)?.flatten(),
+        gpu: new.gpu.map(gpu).transpose()?.flatten(),
         hardware: new.hardware.map(Into::into).unwrap_or_default(),
     };
     let pool = app.broker.create_pool(pool).await?;
@@ -84,7 +81,7 @@ pub async fn change(
         disk_gib: change.disk_gib,
         desktops_max: change.desktops_max,
         keyboard: change.keyboard,
-        gpu: gpu(change.gpu)?,
+        gpu: change.gpu.map(gpu).transpose()?,
         hardware: change.hardware.map(Into::into),
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
