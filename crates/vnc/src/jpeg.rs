@@ -88,10 +88,15 @@ impl JpegRect {
     }
 
     pub(crate) fn run(&mut self, reader: &mut Reader, before: &mut Tables) -> Result<Whole, Stop> {
+        let result = self.walk(reader, before);
+        if self.got.len() > BYTES_MAX {
+            return bad(format!("a JPEG picture is longer than {BYTES_MAX} bytes"));
+        }
+        result
+    }
+
+    fn walk(&mut self, reader: &mut Reader, before: &mut Tables) -> Result<Whole, Stop> {
         loop {
-            if self.got.len() > BYTES_MAX {
-                return bad(format!("a JPEG picture is longer than {BYTES_MAX} bytes"));
-            }
             self.state = match self.state {
                 State::Marker => {
                     if let [0xff, 0xff, ..] = reader.rest() {

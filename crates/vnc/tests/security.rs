@@ -34,6 +34,7 @@ fn only(security: Security) -> VncOptions {
     VncOptions { security: SecurityPolicy::Only(vec![security]), ..both() }
 }
 
+#[allow(clippy::panic, reason = "helpers of tests may panic")]
 /// A handshake with everything that the server says known before; TLS is taken as begun with a server of ones.
 fn shake(options: VncOptions, server: &[&[u8]]) -> Result<(Handshake, Vec<u8>), ConnectError> {
     let mut handshake = Handshake::new(options);

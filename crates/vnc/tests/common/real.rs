@@ -274,14 +274,16 @@ impl Qemu {
 /// A certificate authority and a server's certificate of it, as QEMU and TigerVNC read them: `ca-cert.pem`,
 /// `server-cert.pem`, `server-key.pem`. Answers the SHA-256 of the server's certificate.
 pub fn certificates(folder: &Path) -> [u8; 32] {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "authority");
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut server = CertificateParams::new(vec![String::from("localhost")]).unwrap();
-    server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    server.distinguished_name.push(DnType::CommonName, "localhost");
+    server.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let server = server.signed_by(&key, &authority).unwrap();
     std::fs::write(folder.join("ca-cert.pem"), authority.pem()).unwrap();
