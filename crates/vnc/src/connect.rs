@@ -82,9 +82,7 @@ where
                 stream.send(&mut out).await?;
                 stream
             }
-            (Progress::Seal(keys), Layer::Bare(bare)) => {
-                VncStream(Layer::Sealed(Box::new(Sealed::new(bare, *keys.0))))
-            }
+            (Progress::Seal(keys), Layer::Bare(bare)) => VncStream(Layer::Sealed(Box::new(Sealed::new(bare, *keys.0)))),
             // The handshake chooses one way to sign in and so never asks for a second layer.
             (Progress::StartTls | Progress::Seal(_), _) => {
                 return Err(ConnectError::Protocol { what: String::from("encryption inside encryption") });

@@ -50,9 +50,13 @@ pub enum ConnectError {
          administrator can accept the new one"
     )]
     IdentityChanged { expected: Fingerprint, seen: Fingerprint },
-    #[error("TLS with the VNC server failed: {what}; check the server's certificate and its TLS version (1.2 or later)")]
+    #[error(
+        "TLS with the VNC server failed: {what}; check the server's certificate and its TLS version (1.2 or later)"
+    )]
     Tls { what: String },
-    #[error("what answered is a VNC repeater, which must be told whom to reach; set the repeater's target for this machine")]
+    #[error(
+        "what answered is a VNC repeater, which must be told whom to reach; set the repeater's target for this machine"
+    )]
     RepeaterUnasked,
     #[error("the repeater's target {target:?} is longer than {most} bytes; use a shorter name or an ID")]
     RepeaterTarget { target: String, most: usize },

@@ -175,10 +175,9 @@ impl JpegRect {
             return bad("a JPEG picture has another size than its rectangle");
         }
         let mut lacking = Vec::new();
-        for (now, before) in [
-            (&mut self.tables.quantisation, &mut before.quantisation),
-            (&mut self.tables.huffman, &mut before.huffman),
-        ] {
+        for (now, before) in
+            [(&mut self.tables.quantisation, &mut before.quantisation), (&mut self.tables.huffman, &mut before.huffman)]
+        {
             if now.is_empty() {
                 lacking.extend_from_slice(before);
             } else {

@@ -41,10 +41,7 @@ impl Pending {
 
     /// The pixels in `rect` are about to be read.
     pub(crate) fn paint_in(&mut self, rect: Rect, surface: &mut Surface) -> Result<(), Stop> {
-        self.take(
-            surface,
-            |picture| if picture.intersect(&rect).is_empty() { Fate::Stay } else { Fate::Paint },
-        )
+        self.take(surface, |picture| if picture.intersect(&rect).is_empty() { Fate::Stay } else { Fate::Paint })
     }
 
     pub(crate) fn paint_all(&mut self, surface: &mut Surface) -> Result<(), Stop> {

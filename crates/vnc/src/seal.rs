@@ -75,8 +75,7 @@ impl Seal {
     /// Opens what follows a length: the sealed bytes and their proof. Answers the plain bytes.
     pub(crate) fn open<'b>(&mut self, length: [u8; 2], sealed: &'b mut [u8]) -> Result<&'b mut [u8], Forged> {
         let nonce = Nonce::<Eax<Aes128>>::from(self.nonce());
-        let (body, tag) =
-            sealed.split_at_mut_checked(usize::from(u16::from_be_bytes(length))).ok_or(Forged)?;
+        let (body, tag) = sealed.split_at_mut_checked(usize::from(u16::from_be_bytes(length))).ok_or(Forged)?;
         let tag: [u8; TAG_BYTES] = (&*tag).try_into().map_err(|_| Forged)?;
         let tag = Tag::<Eax<Aes128>>::from(tag);
         match &self.cipher {
@@ -112,9 +111,10 @@ impl<S> Sealed<S> {
         let Some(length) = self.got.first_chunk::<LENGTH_BYTES>().copied() else { return Ok(false) };
         let end = LENGTH_BYTES + usize::from(u16::from_be_bytes(length)) + TAG_BYTES;
         let Some(sealed) = self.got.get_mut(LENGTH_BYTES..end) else { return Ok(false) };
-        let plain = self.seals.theirs.open(length, sealed).map_err(|Forged| {
-            io::Error::new(io::ErrorKind::InvalidData, "a sealed message was changed on its way")
-        })?;
+        let plain =
+            self.seals.theirs.open(length, sealed).map_err(|Forged| {
+                io::Error::new(io::ErrorKind::InvalidData, "a sealed message was changed on its way")
+            })?;
         self.plain.clear();
         self.plain.extend_from_slice(plain);
         self.read = 0;

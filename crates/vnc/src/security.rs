@@ -172,11 +172,8 @@ fn best(
 
 /// Chooses from a server's first list.
 pub(crate) fn outer(options: &VncOptions, offered: &[u8]) -> Result<Choice, ConnectError> {
-    let direct = best(
-        options,
-        |security| security.outer().is_some_and(|number| offered.contains(&number)),
-        || names(offered),
-    );
+    let direct =
+        best(options, |security| security.outer().is_some_and(|number| offered.contains(&number)), || names(offered));
     let inside_vencrypt = |security: &Security| {
         security.vencrypt().is_some() && fits(options, *security) && lacks(options, *security).is_none()
     };
@@ -196,11 +193,7 @@ pub(crate) fn outer(options: &VncOptions, offered: &[u8]) -> Result<Choice, Conn
 }
 
 /// Chooses from VeNCrypt's list; `others`: the first list had something else.
-pub(crate) fn vencrypt(
-    options: &VncOptions,
-    offered: &[u32],
-    others: bool,
-) -> Result<(Security, u32), ConnectError> {
+pub(crate) fn vencrypt(options: &VncOptions, offered: &[u32], others: bool) -> Result<(Security, u32), ConnectError> {
     let names = || vencrypt_names(offered);
     let found = best(options, |security| security.vencrypt().is_some_and(|number| offered.contains(&number)), names);
     match found {
@@ -221,8 +214,7 @@ pub(crate) fn tight(options: &VncOptions, offered: &[u32]) -> Result<(Security, 
         let names: Vec<String> = offered.iter().map(|number| format!("Tight authentication {number}")).collect();
         names.join(", ")
     };
-    let security =
-        best(options, |security| security.tight().is_some_and(|number| offered.contains(&number)), names)?;
+    let security = best(options, |security| security.tight().is_some_and(|number| offered.contains(&number)), names)?;
     Ok((security, security.tight().unwrap_or_default()))
 }
 
@@ -321,9 +313,6 @@ mod tests {
         assert_eq!(outer(&pinned, &[2, 5]).unwrap(), Choice::Direct(Security::Ra2));
         // An attacker who offers anonymous TLS beside a password is not fallen for.
         assert_eq!(outer(&pinned, &[2, 19]).unwrap(), Choice::VeNCrypt { others: false });
-        assert!(matches!(
-            vencrypt(&pinned, &[258], false),
-            Err(ConnectError::VeNCryptUnusable { others: false, .. })
-        ));
+        assert!(matches!(vencrypt(&pinned, &[258], false), Err(ConnectError::VeNCryptUnusable { others: false, .. })));
     }
 }

@@ -160,7 +160,12 @@ fn pictures_that_lie() {
     refused(rect, encodings::JPEG, &jpeg(17, 16, RED), "another size");
     refused(rect, encodings::JPEG, b"GIF89a", "marker");
     refused(rect, encodings::JPEG, &[0xff, 0xd8, 0xff, 0xdb, 0, 1], "shorter");
-    refused(rect, encodings::JPEG, &[&[0xff, 0xd8][..], &[0xff, 0xdb, 0x40, 0].repeat(1), &[0; 0x3ffe]].concat(), "tables");
+    refused(
+        rect,
+        encodings::JPEG,
+        &[&[0xff, 0xd8][..], &[0xff, 0xdb, 0x40, 0].repeat(1), &[0; 0x3ffe]].concat(),
+        "tables",
+    );
     refused(rect, encodings::JPEG, &[&good[..good.len() - 2], &vec![0; 9 << 20]].concat(), "longer");
     // A header alone is enough to be handed on; painting it is not possible.
     refused(rect, encodings::TIGHT, &tight(10, &png(16, 16, RED)[..40]), "PNG");
@@ -178,7 +183,9 @@ fn video_is_handed_on_and_begins_anew_for_newcomers() {
     let rect = Rect::new(0, 0, 64, 64);
     let frame = |nal: u8| [&[0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, nal][..], &[9; 20]].concat();
     let sent = |nal: u8| [&(frame(nal).len() as u32).to_be_bytes()[..], &[0; 4], &frame(nal)].concat();
-    session.feed(&update(&[rectangle(rect, encodings::H264, &sent(0x65)), rectangle(rect, encodings::H264, &sent(0x41))])).unwrap();
+    session
+        .feed(&update(&[rectangle(rect, encodings::H264, &sent(0x65)), rectangle(rect, encodings::H264, &sent(0x41))]))
+        .unwrap();
     let video = |key, nal| ScreenEvent::Video { rect, codec: VideoCodec::H264, key, bytes: frame(nal).into() };
     assert_eq!(session.events, [video(true, 0x65), video(false, 0x41), ScreenEvent::FrameEnd]);
     // A viewer comes: the next request is for everything.
@@ -221,7 +228,10 @@ fn corre() {
     let parts = [0, 255, 0, 0, 1, 2, 3, 1];
     let bytes = [&[0, 0, 0, 1, 255, 0, 0, 0][..], &parts].concat();
     session.feed(&one(Rect::new(0, 0, 10, 10), encodings::CORRE, &bytes)).unwrap();
-    assert_eq!((session.rgb(0, 0), session.rgb(1, 2), session.rgb(3, 2), session.rgb(4, 2)), ([255, 0, 0], [0, 255, 0], [0, 255, 0], [255, 0, 0]));
+    assert_eq!(
+        (session.rgb(0, 0), session.rgb(1, 2), session.rgb(3, 2), session.rgb(4, 2)),
+        ([255, 0, 0], [0, 255, 0], [0, 255, 0], [255, 0, 0])
+    );
     let outside = [&[0, 0, 0, 1, 255, 0, 0, 0][..], &[0, 255, 0, 0, 9, 9, 2, 1]].concat();
     assert!(session.feed(&one(Rect::new(0, 0, 10, 10), encodings::CORRE, &outside)).is_err());
 }

@@ -115,10 +115,13 @@ async fn qemu_shows_its_firmware_and_takes_keys() {
         ("zrle", encodings::ZRLE),
     ] {
         let options = VncOptions { nearby: true, ..VncOptions::default() };
-        let mut session =
-            Live::new(connect_with_encodings(qemu.stream().await, &options, &[encoding]).await.unwrap());
+        let mut session = Live::new(connect_with_encodings(qemu.stream().await, &options, &[encoding]).await.unwrap());
         session.until(name, |session| shown(&mut session.source) == qemu.dump()).await;
-        println!("{name}: {} bytes, {:?}", session.received, (shown(&mut session.source).0, shown(&mut session.source).1));
+        println!(
+            "{name}: {} bytes, {:?}",
+            session.received,
+            (shown(&mut session.source).0, shown(&mut session.source).1)
+        );
     }
     // Escape opens the boot menu: the scan code arrived.
     let options = VncOptions { nearby: true, ..VncOptions::default() };
@@ -152,7 +155,8 @@ const BOOT: &str = "fa31c08ed88ed0bc007cfbb8024fbb4201cd10b800a08ec06631c931d2b8
 #[tokio::test]
 async fn qemu_sends_jpeg_and_sound() {
     let folder = tempfile::tempdir().unwrap();
-    let mut disk: Vec<u8> = (0..BOOT.len()).step_by(2).map(|i| u8::from_str_radix(&BOOT[i..i + 2], 16).unwrap()).collect();
+    let mut disk: Vec<u8> =
+        (0..BOOT.len()).step_by(2).map(|i| u8::from_str_radix(&BOOT[i..i + 2], 16).unwrap()).collect();
     disk.resize(1440 << 10, 0);
     disk[510..512].copy_from_slice(&[0x55, 0xaa]);
     let file = folder.path().join("disk");
@@ -160,9 +164,8 @@ async fn qemu_sends_jpeg_and_sound() {
     let drive = format!("file={},format=raw,if=floppy", file.display());
     let arguments = ["-drive", &drive, "-audiodev", "none,id=snd", "-machine", "pcspk-audiodev=snd"];
     let mut qemu = Qemu::start(folder, ",audiodev=snd,lossy=on,non-adaptive=on", &arguments);
-    let colours = |picture: &Picture| {
-        picture.2.chunks(3).map(<[u8]>::to_vec).collect::<std::collections::HashSet<_>>().len()
-    };
+    let colours =
+        |picture: &Picture| picture.2.chunks(3).map(<[u8]>::to_vec).collect::<std::collections::HashSet<_>>().len();
     until("the picture", || (colours(&qemu.dump()) > 500).then_some(()));
 
     let options = VncOptions { quality: Some(4), audio: true, ..VncOptions::default() };

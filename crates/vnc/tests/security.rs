@@ -10,7 +10,10 @@ use aes::{
 use aws_lc_rs::{
     digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest},
     encoding::AsDer,
-    rsa::{KeyPair, KeySize, Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey, PublicKeyComponents},
+    rsa::{
+        KeyPair, KeySize, Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey,
+        PublicKeyComponents,
+    },
     signature::KeyPair as _,
 };
 use eax::{
@@ -127,7 +130,10 @@ fn tight() {
 /// The server of Apple's login: a prime of 512 bits (2^512 - 569) and a secret of its own.
 #[test]
 fn ard() {
-    use crypto_bigint::{BoxedUint, Odd, modular::{BoxedMontyForm, BoxedMontyParams}};
+    use crypto_bigint::{
+        BoxedUint, Odd,
+        modular::{BoxedMontyForm, BoxedMontyParams},
+    };
     let mut prime = [0xff; 64];
     prime[62..].copy_from_slice(&[0xfd, 0xc7]);
     let power = |base: &[u8], exponent: &[u8]| {
@@ -233,8 +239,16 @@ impl Seal {
         let nonce = Nonce::<Eax<Aes128>>::from(self.messages.to_le_bytes());
         self.messages += 1;
         let tag = match self.key.len() {
-            16 => Eax::<Aes128>::new_from_slice(&self.key).unwrap().encrypt_inout_detached(&nonce, &length, (&mut *body).into()),
-            _ => Eax::<Aes256>::new_from_slice(&self.key).unwrap().encrypt_inout_detached(&nonce, &length, (&mut *body).into()),
+            16 => Eax::<Aes128>::new_from_slice(&self.key).unwrap().encrypt_inout_detached(
+                &nonce,
+                &length,
+                (&mut *body).into(),
+            ),
+            _ => Eax::<Aes256>::new_from_slice(&self.key).unwrap().encrypt_inout_detached(
+                &nonce,
+                &length,
+                (&mut *body).into(),
+            ),
         };
         [&length[..], &body, &tag.unwrap()].concat()
     }
@@ -250,8 +264,18 @@ impl Seal {
         self.messages += 1;
         let tag = Tag::<Eax<Aes128>>::from(tag);
         match self.key.len() {
-            16 => Eax::<Aes128>::new_from_slice(&self.key).unwrap().decrypt_inout_detached(&nonce, &length, (&mut *body).into(), &tag),
-            _ => Eax::<Aes256>::new_from_slice(&self.key).unwrap().decrypt_inout_detached(&nonce, &length, (&mut *body).into(), &tag),
+            16 => Eax::<Aes128>::new_from_slice(&self.key).unwrap().decrypt_inout_detached(
+                &nonce,
+                &length,
+                (&mut *body).into(),
+                &tag,
+            ),
+            _ => Eax::<Aes256>::new_from_slice(&self.key).unwrap().decrypt_inout_detached(
+                &nonce,
+                &length,
+                (&mut *body).into(),
+                &tag,
+            ),
         }
         .unwrap();
         body
@@ -331,12 +355,9 @@ async fn ra2_server(mut stream: DuplexStream, kind: u8, subtype: u8, lie: bool) 
 
 #[tokio::test]
 async fn rsa_aes_of_every_kind() {
-    for (kind, want) in [
-        (5, Security::Ra2),
-        (6, Security::Ra2ne),
-        (129, Security::Ra2With256),
-        (130, Security::Ra2neWith256),
-    ] {
+    for (kind, want) in
+        [(5, Security::Ra2), (6, Security::Ra2ne), (129, Security::Ra2With256), (130, Security::Ra2neWith256)]
+    {
         for subtype in [1, 2] {
             let (ours, theirs) = duplex(1 << 16);
             let server = tokio::spawn(ra2_server(theirs, kind, subtype, false));
@@ -365,7 +386,9 @@ async fn rsa_aes_with_somebody_in_between() {
 async fn rsa_aes_wants_a_user() {
     let (ours, theirs) = duplex(1 << 16);
     let server = tokio::spawn(ra2_server(theirs, 129, 1, false));
-    let Err(error) = connect(ours, &VncOptions { user: None, ..both() }).await else { unreachable!("no user was taken") };
+    let Err(error) = connect(ours, &VncOptions { user: None, ..both() }).await else {
+        unreachable!("no user was taken")
+    };
     assert!(matches!(error, ConnectError::UserRequired), "{error}");
     server.abort();
 }

@@ -17,11 +17,7 @@ impl MsLogonII {
     /// Generator, modulus and the server's number.
     pub(super) const BYTES: usize = 24;
 
-    pub(super) fn answer(
-        reader: &mut Reader,
-        options: &VncOptions,
-        out: &mut Vec<u8>,
-    ) -> Result<Next, Failure> {
+    pub(super) fn answer(reader: &mut Reader, options: &VncOptions, out: &mut Vec<u8>) -> Result<Next, Failure> {
         let mut number = || reader.array().map(u64::from_be_bytes);
         let (generator, modulus, theirs) = (number()?, number()?, number()?);
         if modulus < 2 {

@@ -17,8 +17,8 @@ use aws_lc_rs::{
     digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256},
     encoding::{AsDer, Pkcs8V1Der},
     rsa::{
-        KeyPair, KeySize, Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey, PublicEncryptingKey,
-        PublicKeyComponents,
+        KeyPair, KeySize, Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey,
+        PublicEncryptingKey, PublicKeyComponents,
     },
     signature::KeyPair as _,
 };

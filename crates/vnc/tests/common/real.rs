@@ -274,7 +274,10 @@ impl Qemu {
 /// A certificate authority and a server's certificate of it, as QEMU and TigerVNC read them: `ca-cert.pem`,
 /// `server-cert.pem`, `server-key.pem`. Answers the SHA-256 of the server's certificate.
 pub fn certificates(folder: &Path) -> [u8; 32] {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+        KeyUsagePurpose,
+    };
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.distinguished_name.push(DnType::CommonName, "authority");
