@@ -163,7 +163,7 @@ fn pictures_that_lie() {
     refused(
         rect,
         encodings::JPEG,
-        &[&[0xff, 0xd8][..], &[0xff, 0xdb, 0x40, 0].repeat(1), &[0; 0x3ffe]].concat(),
+        &[&[0xff, 0xd8][..], &[0xff, 0xdb, 0x40, 0], &[0; 0x3ffe]].concat(),
         "tables",
     );
     refused(rect, encodings::JPEG, &[&good[..good.len() - 2], &vec![0; 9 << 20]].concat(), "longer");
