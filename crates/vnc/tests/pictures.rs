@@ -160,12 +160,7 @@ fn pictures_that_lie() {
     refused(rect, encodings::JPEG, &jpeg(17, 16, RED), "another size");
     refused(rect, encodings::JPEG, b"GIF89a", "marker");
     refused(rect, encodings::JPEG, &[0xff, 0xd8, 0xff, 0xdb, 0, 1], "shorter");
-    refused(
-        rect,
-        encodings::JPEG,
-        &[&[0xff, 0xd8][..], &[0xff, 0xdb, 0x40, 0], &[0; 0x3ffe]].concat(),
-        "tables",
-    );
+    refused(rect, encodings::JPEG, &[&[0xff, 0xd8][..], &[0xff, 0xdb, 0x40, 0], &[0; 0x3ffe]].concat(), "tables");
     refused(rect, encodings::JPEG, &[&good[..good.len() - 2], &vec![0; 9 << 20]].concat(), "longer");
     // A header alone is enough to be handed on; painting it is not possible.
     refused(rect, encodings::TIGHT, &tight(10, &png(16, 16, RED)[..40]), "PNG");
