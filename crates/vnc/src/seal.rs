@@ -213,7 +213,10 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        use std::fmt::Write;
+        let mut text = String::new();
+        bytes.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+        text
     }
 
     fn pair() -> (Seals, Seals) {

@@ -259,6 +259,8 @@ impl Qemu {
         let machine = start("qemu-system-x86_64", &all);
         let mut control = until("QEMU's control socket", || StdUnixStream::connect(&control).ok());
         control.write_all(b"{\"execute\":\"qmp_capabilities\"}\n").unwrap();
+        // Its VNC server listens a moment after its monitor.
+        until("QEMU's VNC socket", || StdUnixStream::connect(folder.path().join("vnc")).ok());
         Self { folder, control, _machine: machine }
     }
 
