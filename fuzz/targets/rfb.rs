@@ -1,12 +1,13 @@
 //! The RFB client against any server: handshake and session fed arbitrary bytes in arbitrary pieces.
 //!
-//! The first byte chooses (bit 0: begin with the handshake), the second how large the pieces are; the rest is what the
-//! server says. Whatever it is: no panic, and every event stays within the screen it speaks of.
+//! The first byte chooses (bit 0: begin with the handshake; bit 1: credentials; bit 2: paint pictures), the second how large
+//! the pieces are; the rest is what the server says. Whatever it is: no panic, and every event stays within the screen it
+//! speaks of.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use oriel_screen::{InputEvent, ScreenEvent, Source};
-use oriel_vnc::{Established, Handshake, VncSource, encodings};
+use oriel_vnc::{Established, Fingerprint, Handshake, Progress, Security, SecurityPolicy, VncOptions, VncSource, encodings};
 
 /// Larger screens only make each try slow.
 const SIDE_MAX: u16 = 512;
@@ -16,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let (established, rest) = if choice & 1 == 0 {
         (Established { width: 96, height: 70, name: String::from("fuzz") }, server)
     } else {
-        match shake(server) {
+        match shake(server, choice & 2 != 0) {
             Some(begun) => begun,
             None => return,
         }
@@ -38,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
         let pixels = source.framebuffer();
         assert_eq!((pixels.width(), pixels.height()), screen, "the last resize names the surface's size");
         assert_eq!(pixels.rgba().len(), usize::from(screen.0) * usize::from(screen.1) * 4);
-        if result.is_err() {
+        if result.is_err() || (choice & 4 != 0 && source.settle().is_err()) {
             assert!(source.receive(&[2], &mut out, &mut events).is_err(), "a broken session stays broken");
             return;
         }
@@ -49,6 +50,7 @@ fuzz_target!(|data: &[u8]| {
                 1 => InputEvent::Clipboard(String::from("a\nb")),
                 2 => InputEvent::Key { down: true, code: turn as u16, keysym: 0x61 },
                 3 => InputEvent::ReleaseAll,
+                4 => InputEvent::Pointer { x: 1, y: 9999, buttons: turn as u16 },
                 _ => InputEvent::Wheel { x: 9999, y: 1, dx: 7, dy: i16::from(*choice) },
             };
             source.input(&input, &mut out).expect("input never fails");
@@ -56,17 +58,33 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// The handshake over the first bytes: what it ends with, and the bytes after it.
-fn shake(mut server: &[u8]) -> Option<(Established, &[u8])> {
-    let mut handshake = Handshake::new(Some("password".into()));
+/// The handshake over the first bytes: what it ends with, and the bytes after it. TLS and sealing are taken as begun.
+fn shake(mut server: &[u8], credentials: bool) -> Option<(Established, &[u8])> {
+    let mut options = VncOptions { password: Some("password".into()), ..VncOptions::default() };
+    if credentials {
+        options.user = Some(String::from("user"));
+        options.repeater = Some(String::from("ID:1"));
+        options.security = SecurityPolicy::Only(vec![
+            Security::X509Plain,
+            Security::Ra2With256,
+            Security::Ra2ne,
+            Security::Ard,
+            Security::MsLogonII,
+            Security::Plain,
+            Security::UnixLogin,
+        ]);
+    }
+    let mut handshake = Handshake::new(options);
     let mut out = Vec::new();
     loop {
         let need = handshake.need();
         assert!(need > 0 && need <= 4096, "a step takes {need} bytes");
         let (now, later) = server.split_at_checked(need)?;
         server = later;
-        if let Some(established) = handshake.feed(now, &mut out).ok()? {
-            return Some((established, server));
+        match handshake.feed(now, &mut out).ok()? {
+            Progress::More | Progress::Seal(_) => {}
+            Progress::StartTls => handshake.secured(Fingerprint([0; 32]), &mut out).ok()?,
+            Progress::Established(established) => return Some((established, server)),
         }
     }
 }
@@ -74,7 +92,9 @@ fn shake(mut server: &[u8]) -> Option<(Established, &[u8])> {
 fn check(event: &ScreenEvent, screen: &mut (u16, u16)) {
     match event {
         ScreenEvent::Resize { width, height } => *screen = (*width, *height),
-        ScreenEvent::Damage(rect) => assert!(rect.fits(screen.0, screen.1), "{rect:?} in {screen:?}"),
+        ScreenEvent::Damage(rect) | ScreenEvent::Tile { rect, .. } | ScreenEvent::Video { rect, .. } => {
+            assert!(rect.fits(screen.0, screen.1), "{rect:?} in {screen:?}");
+        }
         ScreenEvent::Copy { from_x, from_y, to } => {
             let from = oriel_screen::Rect { x: *from_x, y: *from_y, ..*to };
             assert!(to.fits(screen.0, screen.1) && from.fits(screen.0, screen.1), "{event:?} in {screen:?}");
@@ -83,6 +103,7 @@ fn check(event: &ScreenEvent, screen: &mut (u16, u16)) {
             assert!(hot_x < width && hot_y < height);
             assert_eq!(rgba.len(), usize::from(*width) * usize::from(*height) * 4);
         }
+        ScreenEvent::Audio { bytes, .. } => assert!(!bytes.is_empty() && bytes.len() % 4 == 0),
         ScreenEvent::Clipboard(text) => assert!(text.len() <= oriel_screen::CLIPBOARD_BYTES_MAX),
         _ => {}
     }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use oriel_screen::{InputEvent, ScreenEvent, Source};
-use oriel_vnc::{VncOptions, VncSource};
+use oriel_vnc::{Session, VncOptions, VncSource, VncStream};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,16 +12,17 @@ use tokio::time::timeout;
 const KEY_TIME_MAX: Duration = Duration::from_secs(2);
 
 pub(crate) struct Direct {
-    stream: TcpStream,
+    stream: VncStream<TcpStream>,
     source: VncSource,
     buffer: Vec<u8>,
 }
 
 impl Direct {
     pub async fn open(server: SocketAddr) -> Result<Self> {
-        let mut stream = TcpStream::connect(server).await?;
+        let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
-        let source = oriel_vnc::connect(&mut stream, &VncOptions { password: None, nearby: true }).await?;
+        let options = VncOptions { nearby: true, ..VncOptions::default() };
+        let Session { stream, source, .. } = oriel_vnc::connect(stream, &options).await?;
         Ok(Self { stream, source, buffer: vec![0; 64 << 10] })
     }
 

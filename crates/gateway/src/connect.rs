@@ -8,7 +8,7 @@ use oriel_model::{ConnectionId, DesktopId, GuestPort};
 use oriel_rdp::{CertificatePin, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::{Auth, HostKeyPin, Shell, SshOptions, TerminalError};
-use oriel_vnc::VncOptions;
+use oriel_vnc::{HostPin, VncOptions};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -52,14 +52,22 @@ pub(crate) async fn dial(dialler: &dyn Dialler, desktop: DesktopId, port: GuestP
     }
 }
 
+/// The way to a machine, to go there again.
+pub(crate) struct Door<'d> {
+    pub dialler: &'d dyn Dialler,
+    pub desktop: DesktopId,
+    pub port: GuestPort,
+}
+
 pub(crate) async fn screen(
     target: Target,
+    door: &Door<'_>,
     width: u16,
     height: u16,
     scale: u16,
     layout: String,
 ) -> Result<ScreenSession, Bye> {
-    let Target { mut stream, protocol, .. } = target;
+    let Target { stream, protocol, .. } = target;
     let connecting = async {
         match protocol {
             Protocol::Rdp { user, password, certificate_sha256, keyboard } => {
@@ -79,16 +87,31 @@ pub(crate) async fn screen(
                 Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })
             }
             Protocol::Vnc { password, nearby } => {
-                let options = VncOptions { password, nearby };
-                let source = oriel_vnc::connect(&mut stream, &options)
-                    .await
-                    .map_err(|error| Bye::new(error.bye_code(), error.to_string()))?;
-                Ok(ScreenSession { stream, source: Box::new(source) })
+                let options = VncOptions { password, nearby, audio: true, ..VncOptions::default() };
+                vnc(stream, options, door).await
             }
+            Protocol::VncServer(options) => vnc(stream, options, door).await,
             Protocol::Ssh { .. } => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),
         }
     };
     timeout(CONNECT_TIME_MAX, connecting).await.map_err(|_| too_late())?
+}
+
+/// A VNC server may lead us into a list of ways to sign in that holds none for us, and the protocol has no way back: then
+/// it is dialled once more, and that list left out.
+async fn vnc(stream: Box<dyn Stream>, mut options: VncOptions, door: &Door<'_>) -> Result<ScreenSession, Bye> {
+    use oriel_vnc::ConnectError as E;
+    let mut opened = oriel_vnc::connect(stream, &options).await;
+    if let Err(E::VeNCryptUnusable { others: true, .. }) = opened {
+        let target = dial(door.dialler, door.desktop, door.port).await?;
+        options.without_vencrypt = true;
+        opened = oriel_vnc::connect(target.stream, &options).await;
+    }
+    let session = opened.map_err(|error| Bye::new(error.bye_code(), error.to_string()))?;
+    if let (HostPin::FirstUse, Some(identity)) = (options.pin, session.identity) {
+        door.dialler.met(door.desktop, door.port, identity);
+    }
+    Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
 }
 
 pub(crate) async fn shell(target: Target, columns: u16, rows: u16) -> Result<Shell, Bye> {

@@ -21,7 +21,9 @@ mod transcript;
 mod viewer;
 
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
-pub use target::{DialError, Dialler, Protocol, Stream, Target};
+pub use target::{
+    DialError, Dialler, Fingerprint, HostPin, Protocol, Stream, Target, VncOptions, VncSecurity, VncSecurityPolicy,
+};
 
 use std::time::Duration;
 

@@ -158,6 +158,11 @@ impl Picture {
         !self.queue.is_empty() || self.accepts_direct() && self.marked && (self.in_frame || !self.dirty.is_empty())
     }
 
+    /// True when [`Self::step`] reads pixels rather than ends a frame whose pictures were all handed on.
+    pub fn reads_pixels(&self) -> bool {
+        !self.queue.is_empty() || !self.dirty.is_empty()
+    }
+
     /// Encodes one tile, or begins or ends a frame.
     pub fn step(&mut self, pixels: &dyn Framebuffer, counters: &Counters) -> Result<(), Bye> {
         if self.queue.is_empty() {

@@ -5,7 +5,7 @@
 //! ```
 
 use crate::command::{Bye, Command};
-use crate::connect::{ScreenSession, Task};
+use crate::connect::{Door, ScreenSession, Task};
 use crate::picture::Picture;
 use crate::{RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX};
 use oriel_screen::encode::thumbnail;
@@ -149,7 +149,9 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<ScreenSession, By
     lobby.status(task, StatusCode::Authenticating, "signing in to the machine");
     let layout = lobby.viewer.as_ref().map(|picture| picture.hello.layout.clone()).unwrap_or_default();
     let (width, height, scale) = lobby.size;
-    meanwhile(task, lobby, crate::connect::screen(target, width, height, scale, layout)).await
+    let dialler = std::sync::Arc::clone(&task.dialler);
+    let door = Door { dialler: &*dialler, desktop: task.desktop, port: task.port };
+    meanwhile(task, lobby, crate::connect::screen(target, &door, width, height, scale, layout)).await
 }
 
 /// Runs a future to its end while the seat may change.
@@ -227,7 +229,10 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
                     }
                     Ok(Asked::Detached) => outcome = source.input(&InputEvent::ReleaseAll, &mut upstream),
                     Ok(Asked::Input(input)) => outcome = source.input(&input, &mut upstream),
-                    Ok(Asked::Thumbnail(width_max, reply)) => drop(reply.send(thumbnail(source.framebuffer(), width_max))),
+                    Ok(Asked::Thumbnail(width_max, reply)) => {
+                        outcome = source.settle();
+                        drop(reply.send(thumbnail(source.framebuffer(), width_max)));
+                    }
                     Ok(Asked::Acknowledged | Asked::Nothing) => {}
                     Err(bye) => return bye,
                 }
@@ -242,9 +247,13 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
             },
             // Yields between tiles, so that commands and other connections come first.
             () = tokio::task::yield_now(), if has_work => {
-                if let Some(picture) = &mut lobby.viewer
-                    && let Err(bye) = picture.step(source.framebuffer(), &task.counters) {
-                    return bye;
+                if let Some(picture) = &mut lobby.viewer {
+                    if picture.reads_pixels() {
+                        outcome = source.settle();
+                    }
+                    if let Err(bye) = picture.step(source.framebuffer(), &task.counters) {
+                        return bye;
+                    }
                 }
             }
             read = reader.read(&mut buffer) => match read {

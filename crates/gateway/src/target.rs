@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort};
 use oriel_screen::ByeCode;
+pub use oriel_vnc::{Fingerprint, HostPin, Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -14,6 +15,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 #[async_trait]
 pub trait Dialler: Send + Sync {
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError>;
+
+    /// A machine that was dialled with nothing pinned ([`HostPin::FirstUse`]) proved itself with this: the place to
+    /// pin it from now on.
+    fn met(&self, desktop: DesktopId, port: GuestPort, identity: Fingerprint) {
+        let _ = (desktop, port, identity);
+    }
 }
 
 /// An open stream and what to say on it.
@@ -39,6 +46,8 @@ pub enum Protocol {
         /// The stream stays on one machine: cheap encodings are better than small ones.
         nearby: bool,
     },
+    /// Any VNC server: with a user, ways to sign in, an identity, a repeater, JPEG.
+    VncServer(VncOptions),
     Ssh {
         user: String,
         /// OpenSSH private key.

@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest};
+use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest, VncOptions};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
-use oriel_screen::{ByeCode, InputEvent};
+use oriel_screen::{ByeCode, InputEvent, TileCodec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -297,4 +297,88 @@ async fn a_session_opened_ahead_is_taken_over_and_never_takes_over() {
     gateway.prelaunch(asked.user, asked.desktop).await;
     viewer.say(&PRESS);
     assert_eq!(viewer.red().await, 90, "the person still sits there");
+}
+
+/// The picture that [`fussy`] sends.
+fn jpeg() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let rgb = [220, 20, 20].repeat(usize::from(WIDTH) * usize::from(HEIGHT));
+    jpeg_encoder::Encoder::new(&mut bytes, 90).encode(&rgb, WIDTH, HEIGHT, jpeg_encoder::ColorType::Rgb).unwrap();
+    bytes
+}
+
+/// A VNC server as TigerVNC comes: VeNCrypt with anonymous keys, or a password. A key makes it send a JPEG picture.
+async fn fussy(mut stream: DuplexStream) -> std::io::Result<()> {
+    stream.write_all(b"RFB 003.008\n").await?;
+    read(&mut stream, 12).await?;
+    stream.write_all(&[2, 19, 2]).await?;
+    if stream.read_u8().await? == 19 {
+        stream.write_all(&[0, 2]).await?;
+        read(&mut stream, 2).await?;
+        stream.write_all(&[0, 1, 0, 0, 1, 2]).await?;
+        read(&mut stream, 4).await?;
+        return Ok(());
+    }
+    stream.write_all(&[7; 16]).await?;
+    read(&mut stream, 16).await?;
+    stream.write_all(&[0; 4]).await?;
+    stream.read_u8().await?;
+    stream.write_u16(WIDTH).await?;
+    stream.write_u16(HEIGHT).await?;
+    stream.write_all(&[32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0]).await?;
+    stream.write_u32(0).await?;
+    loop {
+        match stream.read_u8().await? {
+            0 => drop(read(&mut stream, 19).await?),
+            2 => {
+                stream.read_u8().await?;
+                let count = stream.read_u16().await?;
+                read(&mut stream, usize::from(count) * 4).await?;
+            }
+            3 => drop(read(&mut stream, 9).await?),
+            4 => {
+                read(&mut stream, 7).await?;
+                let jpeg = jpeg();
+                let mut update = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, WIDTH as u8, 0, HEIGHT as u8, 0, 0, 0, 7, 0x90];
+                update.extend([jpeg.len() as u8 & 0x7f | 0x80, (jpeg.len() >> 7) as u8]);
+                stream.write_all(&[update, jpeg].concat()).await?;
+            }
+            5 => drop(read(&mut stream, 5).await?),
+            other => panic!("message {other}"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fussy(AtomicUsize);
+
+#[async_trait]
+impl Dialler for Fussy {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let (near, far) = tokio::io::duplex(1 << 16);
+        tokio::spawn(fussy(far));
+        let options =
+            VncOptions { password: Some("secret".into()), quality: Some(8), audio: true, ..VncOptions::default() };
+        Ok(Target { title: "fussy".into(), stream: Box::new(near), protocol: Protocol::VncServer(options) })
+    }
+}
+
+#[tokio::test]
+async fn a_jpeg_is_handed_on_and_painted_for_who_comes_later() {
+    let machines = Arc::new(Fussy::default());
+    let gateway = Gateway::new(Arc::clone(&machines) as Arc<dyn Dialler>);
+    let request = request();
+    let mut viewer = Viewer::open(&gateway, &request);
+    assert_eq!(viewer.red().await, 0);
+    assert_eq!(machines.0.load(Ordering::Relaxed), 2, "dialled again without VeNCrypt");
+    viewer.say(&PRESS);
+    let tile = viewer.until(|r| matches!(r, ServerRecord::Tile { .. })).await;
+    let ServerRecord::Tile { codec, bytes, .. } = &tile else { unreachable!() };
+    assert_eq!((*codec, bytes), (TileCodec::Jpeg, &Bytes::from(jpeg())));
+    viewer.until(|r| matches!(r, ServerRecord::FrameEnd { .. })).await;
+    // The next viewer of the same connection has none of it and gets pixels.
+    let mut later = Viewer::open(&gateway, &request);
+    let red = later.painted().await;
+    assert!((200..240).contains(&red), "{red}");
 }

@@ -46,7 +46,8 @@ pub enum ScreenEvent {
         from_y: u16,
         to: Rect,
     },
-    /// A compressed picture that the browser can decode, forwarded untouched; the framebuffer has its pixels too.
+    /// A compressed picture that the browser can decode, forwarded untouched; the framebuffer has its pixels too, after
+    /// `Source::settle`.
     Tile {
         rect: Rect,
         codec: TileCodec,

@@ -18,7 +18,13 @@ pub trait Source: Send {
         Ok(())
     }
 
-    /// The pixels as they are now.
+    /// Paints what was handed on compressed ([`ScreenEvent::Tile`]) and is not in the framebuffer yet. Called before pixels
+    /// are read, so that pictures which every viewer got are never decoded here.
+    fn settle(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// The pixels as they are now; behind by pictures until [`Self::settle`].
     fn framebuffer(&self) -> &dyn Framebuffer;
 }
 

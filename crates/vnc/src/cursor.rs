@@ -1,4 +1,5 @@
-//! Pointer pictures: the Cursor and CursorWithAlpha pseudo encodings (RFC 6143 §7.8.1 and the community's registry).
+//! Pointer pictures: the Cursor, CursorWithAlpha and VMware Cursor pseudo encodings (RFC 6143 §7.8.1 and the community's
+//! registry).
 
 use crate::reader::{Stop, bad};
 use bytes::Bytes;
@@ -28,6 +29,27 @@ pub(crate) fn masked(rect: Rect, bytes: &[u8]) -> ScreenEvent {
         rgba.extend_from_slice(&if shown { [*r, *g, *b, 255] } else { [0; 4] });
     }
     event(rect, rgba)
+}
+
+/// VMware's pointer without half tones: what is kept of the screen (AND), then what is turned over (XOR), both as pixels.
+/// Turning over cannot be shown and becomes black.
+pub(crate) fn vmware_masks(rect: Rect, bytes: &[u8]) -> ScreenEvent {
+    let (kept, turned) = bytes.split_at_checked(rect.area() as usize * 4).unwrap_or((bytes, &[]));
+    let mut rgba = Vec::with_capacity(kept.len());
+    for (kept, turned) in kept.as_chunks::<4>().0.iter().zip(turned.as_chunks::<4>().0) {
+        let ([r, g, b, _], [kr, kg, kb, _]) = (*turned, *kept);
+        rgba.extend_from_slice(&match [kr, kg, kb] {
+            [0, 0, 0] => [r, g, b, 255],
+            [255, 255, 255] if [r, g, b] == [0; 3] => [0; 4],
+            _ => [0, 0, 0, 255],
+        });
+    }
+    event(rect, rgba)
+}
+
+/// VMware's pointer with straight alpha.
+pub(crate) fn vmware_alpha(rect: Rect, bytes: &[u8]) -> ScreenEvent {
+    event(rect, bytes.to_vec())
 }
 
 /// RGBA with premultiplied alpha, which becomes straight.

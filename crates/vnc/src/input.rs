@@ -10,12 +10,14 @@ const NOTCHES_MAX: i32 = 20;
 /// One notch of a wheel.
 const NOTCH: i32 = 120;
 
-const LEFT: u8 = 1;
-const WHEEL_UP: u8 = 1 << 3;
-const WHEEL_DOWN: u8 = 1 << 4;
-const WHEEL_LEFT: u8 = 1 << 5;
-const WHEEL_RIGHT: u8 = 1 << 6;
-const BACK: u8 = 1 << 7;
+const LEFT: u16 = 1;
+const WHEEL_UP: u16 = 1 << 3;
+const WHEEL_DOWN: u16 = 1 << 4;
+const WHEEL_LEFT: u16 = 1 << 5;
+const WHEEL_RIGHT: u16 = 1 << 6;
+const BACK: u16 = 1 << 7;
+/// Only servers with extended mouse buttons know it.
+const FORWARD: u16 = 1 << 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
@@ -27,8 +29,10 @@ struct Key {
 pub(crate) struct Input {
     /// The server understands QEMU's key event.
     pub(crate) scan_codes: bool,
+    /// The server understands more than eight buttons.
+    pub(crate) many_buttons: bool,
     down: Vec<Key>,
-    buttons: u8,
+    buttons: u16,
     at: (u16, u16),
     /// Parts of notches that have not been sent.
     wheel: (i32, i32),
@@ -43,8 +47,9 @@ impl Input {
             InputEvent::Key { down, code, keysym } => self.key(*down, Key { code: *code, keysym: *keysym }, out),
             InputEvent::Pointer { x, y, buttons } => {
                 let back = if buttons & 8 == 0 { 0 } else { BACK };
+                let forward = if buttons & 16 == 0 { 0 } else { FORWARD };
                 self.at = inside(*x, *y);
-                self.buttons = (buttons & 7) as u8 | back;
+                self.buttons = buttons & 7 | back | forward;
                 self.point(self.buttons, out);
             }
             InputEvent::Wheel { x, y, dx, dy } => {
@@ -93,13 +98,17 @@ impl Input {
         }
     }
 
-    fn point(&self, buttons: u8, out: &mut Vec<u8>) {
-        write::pointer(out, buttons, self.at.0, self.at.1);
+    fn point(&self, buttons: u16, out: &mut Vec<u8>) {
+        if self.many_buttons && buttons >= BACK {
+            write::extended_pointer(out, buttons, self.at.0, self.at.1);
+        } else {
+            write::pointer(out, buttons as u8, self.at.0, self.at.1);
+        }
     }
 
     fn wheel(&mut self, dx: i32, dy: i32, out: &mut Vec<u8>) {
         let (mut left_x, mut left_y) = self.wheel;
-        let mut turn = |left: &mut i32, delta: i32, back: u8, forth: u8| {
+        let mut turn = |left: &mut i32, delta: i32, back: u16, forth: u16| {
             // A turn the other way starts afresh.
             *left = if *left != 0 && delta.signum() == -left.signum() { delta } else { *left + delta };
             let notches = (*left / NOTCH).clamp(-NOTCHES_MAX, NOTCHES_MAX);
@@ -203,6 +212,16 @@ mod tests {
         let out = sent(&mut input, &[key(true, 0xE038, 0xfe03)]);
         assert_eq!(out, [255, 0, 0, 1, 0, 0, 0xfe, 0x03, 0, 0, 0, 0xb8]);
         assert_eq!(sent(&mut input, &[InputEvent::ReleaseAll])[..4], [255, 0, 0, 0]);
+    }
+
+    #[test]
+    fn back_and_forward() {
+        let both = [InputEvent::Pointer { x: 1, y: 2, buttons: 0b11001 }];
+        assert_eq!(sent(&mut Input::default(), &both), [5, 0x81, 0, 1, 0, 2], "back alone is known everywhere");
+        let mut many = Input { many_buttons: true, ..Input::default() };
+        assert_eq!(sent(&mut many, &both), [5, 0x81, 0, 1, 0, 2, 3]);
+        let left = [InputEvent::Pointer { x: 1, y: 2, buttons: 1 }];
+        assert_eq!(sent(&mut many, &left), [5, 1, 0, 1, 0, 2]);
     }
 
     #[test]

@@ -2,94 +2,60 @@
 //!
 //! Everything but [`connect`] is a machine without I/O: bytes in; bytes, events and pixels out. The remote side is not
 //! trusted: every list and size is checked against a named limit, pixels are painted as they arrive (a rectangle is never
-//! held in memory), and compressed data is inflated in small pieces that must fit their rectangle.
+//! held in memory), and compressed data is inflated in small pieces that must fit their rectangle. Pictures that a browser
+//! can decode (JPEG, PNG, H.264) are handed on as they came; JPEG and PNG are painted here when somebody wants the pixels.
 //!
 //! ```text
 //!             ┌────────────┐  Established   ┌─────────────────────────────────────────────────────────┐
 //! bytes ────▶ │ Handshake  │ ─────────────▶ │ VncSource                                               │
-//!             └────────────┘                │  Message ─▶ Update ─▶ Rect(Decoder) ─▶ Update ─▶ Message│
-//!                                           │     └─────────▶ Collect / Skip ─────────────▲           │
+//!             │  └ Talk    │                │  Message ─▶ Update ─▶ Rect(Decoder) ─▶ Update ─▶ Message│
+//!             └────────────┘                │     └─────────▶ Collect / Skip ─────────────▲           │
 //!                                           └─────────────────────────────────────────────────────────┘
 //! ```
+//!
+//! Not here: SASL (security type 20 and VeNCrypt's 263, 264), the anonymous TLS of VeNCrypt's 257–259 and of type 18
+//! (rustls has no anonymous suites), RealVNC's two-step types, UltraVNC's older logons, Apple's Kerberos and SRP.
 
 mod auth;
 mod clipboard;
+mod connect;
 mod cursor;
 mod decode;
 pub mod encodings;
 mod error;
+mod h264;
 mod handshake;
 mod hextile;
 mod inflate;
 mod input;
+mod jpeg;
 mod keysym;
+mod options;
+mod paint;
+mod pending;
+mod picture;
 mod reader;
 mod rre;
+mod seal;
+mod security;
+mod sound;
 mod source;
 mod tight;
 mod tiles;
+mod tls;
 mod update;
 mod write;
 
+pub use connect::{Session, VncStream, connect, connect_with_encodings, identity};
 pub use error::ConnectError;
-pub use handshake::{Established, Handshake};
+pub use handshake::{Established, Handshake, Progress, SealKeys};
+pub use options::{Fingerprint, HostPin, SecurityPolicy, VncOptions};
+pub use security::Security;
 pub use source::VncSource;
-
-use secrecy::SecretString;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Longest screen name that is accepted, in bytes.
 pub const NAME_BYTES_MAX: u32 = 4096;
 /// Longest reason for a refusal that is read, in bytes.
 pub const REASON_BYTES_MAX: u32 = 4096;
-
-/// How to talk to the server.
-#[derive(Clone, Debug, Default)]
-pub struct VncOptions {
-    /// For VNC authentication; only its first eight bytes count, by the protocol's design.
-    pub password: Option<SecretString>,
-    /// The server is on this machine (loopback or unix socket): cheap encodings are better than small ones.
-    pub nearby: bool,
-}
-
-/// Opens an RFB session: version, security, initialisation, then the session's first requests. Reads exactly the bytes
-/// that belong to the handshake. The caller bounds the time.
-///
-/// # Errors
-/// [`ConnectError`] tells an unreachable server from refused credentials and from a broken protocol.
-pub async fn connect<S>(stream: &mut S, options: &VncOptions) -> Result<VncSource, ConnectError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    connect_with_encodings(stream, options, encodings::wanted(options.nearby)).await
-}
-
-/// As [`connect`], with the encodings to announce in order of preference (see [`encodings`]): tests make a server use
-/// one encoding this way.
-pub async fn connect_with_encodings<S>(
-    stream: &mut S,
-    options: &VncOptions,
-    wanted: &[i32],
-) -> Result<VncSource, ConnectError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let mut handshake = Handshake::new(options.password.clone());
-    let mut out = Vec::new();
-    let mut buffer = Vec::new();
-    let established = loop {
-        buffer.resize(handshake.need(), 0);
-        stream.read_exact(&mut buffer).await.map_err(ConnectError::Lost)?;
-        let established = handshake.feed(&buffer, &mut out)?;
-        stream.write_all(&out).await.map_err(ConnectError::Lost)?;
-        stream.flush().await.map_err(ConnectError::Lost)?;
-        out.clear();
-        if let Some(established) = established {
-            break established;
-        }
-    };
-    let source = VncSource::new(established, wanted, &mut out)?;
-    stream.write_all(&out).await.map_err(ConnectError::Lost)?;
-    stream.flush().await.map_err(ConnectError::Lost)?;
-    Ok(source)
-}
+/// What a repeater is told: a name or an ID, filled up with zeros.
+pub const REPEATER_BYTES: usize = 250;

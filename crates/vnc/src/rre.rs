@@ -1,4 +1,5 @@
-//! RRE (RFC 6143 §7.7.3): a background and a list of rectangles on it.
+//! RRE (RFC 6143 §7.7.3): a background and a list of rectangles on it; and CoRRE (community's RFB specification), the same
+//! with places and sizes of one byte.
 
 use crate::{
     decode::Decode,
@@ -12,6 +13,7 @@ const PAINT_FACTOR_MAX: u64 = 8;
 #[derive(Debug)]
 pub(crate) struct Rre {
     rect: Rect,
+    compact: bool,
     /// Rectangles to come; none before the header.
     left: Option<u32>,
     painted: u64,
@@ -19,7 +21,11 @@ pub(crate) struct Rre {
 
 impl Rre {
     pub(crate) const fn new(rect: Rect) -> Self {
-        Self { rect, left: None, painted: 0 }
+        Self { rect, compact: false, left: None, painted: 0 }
+    }
+
+    pub(crate) const fn compact(rect: Rect) -> Self {
+        Self { rect, compact: true, left: None, painted: 0 }
     }
 }
 
@@ -40,7 +46,12 @@ impl Decode for Rre {
             return Ok(());
         };
         let colour = reader.pixel()?;
-        let inner = Rect::new(reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?);
+        let inner = if self.compact {
+            let [x, y, w, h] = reader.array::<4>()?.map(u16::from);
+            Rect::new(x, y, w, h)
+        } else {
+            Rect::new(reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?)
+        };
         if !inner.fits(self.rect.w, self.rect.h) {
             return bad("an RRE part leaves its rectangle");
         }

@@ -13,13 +13,17 @@ use crate::{
     cursor, encodings,
     handshake::printable,
     input::Input,
+    pending::Pending,
+    picture::Whole,
     reader::{Reader, Stop, bad},
+    sound::{self, Sound},
+    tight,
     update::{Decoder, Streams},
     write,
 };
 use oriel_screen::{
     Framebuffer, InputEvent, Rect, SURFACE_PIXELS_MAX, SURFACE_SIDE_MAX, ScreenEvent, Source, SourceError, Surface,
-    SurfaceError,
+    SurfaceError, VideoCodec,
 };
 use std::mem;
 
@@ -47,11 +51,14 @@ enum State {
 enum What {
     Cursor(Rect),
     AlphaCursor(Rect),
+    VmwareMasks(Rect),
+    VmwareAlpha(Rect),
     Name,
     Layout { size: Rect },
     PlainText,
     ExtendedText,
     Fence { flags: u32 },
+    Samples,
 }
 
 /// Where messages leave what they mean.
@@ -68,8 +75,13 @@ pub struct VncSource {
     /// Bytes of an unfinished unit, a few hundred at most between calls.
     carry: Vec<u8>,
     streams: Streams,
+    /// Pictures that were handed on and are not painted yet.
+    pending: Pending,
     input: Input,
     clipboard: Clipboard,
+    sound: Sound,
+    /// Some of the screen is video, of which the surface has nothing.
+    video: bool,
     /// Rectangles left in the current update; none outside updates.
     left: Option<u16>,
     /// The current update changed something that is seen.
@@ -101,8 +113,11 @@ impl VncSource {
             state: State::Message,
             carry: Vec::new(),
             streams: Streams::default(),
+            pending: Pending::default(),
             input: Input::default(),
             clipboard: Clipboard::default(),
+            sound: Sound::default(),
+            video: false,
             left: None,
             seen: false,
             painted: 0,
@@ -153,12 +168,9 @@ impl VncSource {
                 }
             },
             State::Pixels { rect, mut decoder } => match decoder.run(reader, &mut self.surface, &mut self.streams) {
-                Ok(()) => {
-                    if !rect.is_empty() {
-                        sinks.events.push(ScreenEvent::Damage(rect));
-                        self.seen = true;
-                    }
+                Ok(whole) => {
                     self.state = self.after();
+                    self.finished(rect, whole, sinks)?;
                 }
                 Err(stop) => {
                     self.state = State::Pixels { rect, decoder };
@@ -191,6 +203,28 @@ impl VncSource {
     /// What follows a finished rectangle or message.
     const fn after(&self) -> State {
         if self.left.is_some() { State::Update } else { State::Message }
+    }
+
+    /// A rectangle is complete.
+    fn finished(&mut self, rect: Rect, whole: Whole, sinks: &mut Sinks) -> Result<(), Stop> {
+        if rect.is_empty() {
+            return Ok(());
+        }
+        let event = match whole {
+            Whole::Nothing => return Ok(()),
+            Whole::Painted => ScreenEvent::Damage(rect),
+            Whole::Tile { codec, bytes } => {
+                self.pending.add(rect, codec, bytes.clone(), &mut self.surface)?;
+                ScreenEvent::Tile { rect, codec, bytes }
+            }
+            Whole::Video { key, bytes } => {
+                self.video = true;
+                ScreenEvent::Video { rect, codec: VideoCodec::H264, key, bytes }
+            }
+        };
+        sinks.events.push(event);
+        self.seen = true;
+        Ok(())
     }
 
     /// The header of a message.
@@ -243,6 +277,23 @@ impl VncSource {
                 }
                 collect(What::Fence { flags }, u32::from(length))
             }
+            255 => match reader.u8()? {
+                1 => match reader.u16()? {
+                    // Sound ends and begins: what is between says enough.
+                    0 | 1 => State::Message,
+                    2 => {
+                        let length = reader.u32()?;
+                        if length > sound::MESSAGE_BYTES_MAX {
+                            tracing::warn!(bytes = length, "The VNC server sent too much sound at once, left out");
+                            State::Skip { left: u64::from(length) }
+                        } else {
+                            collect(What::Samples, length)
+                        }
+                    }
+                    other => return bad(format!("an audio message has the unknown operation {other}")),
+                },
+                other => return bad(format!("a QEMU message has the unknown type {other}")),
+            },
             other => return bad(format!("message type {other} is unknown")),
         })
     }
@@ -278,6 +329,8 @@ impl VncSource {
             encodings::COPY_RECT => {
                 let (from_x, from_y) = (reader.u16()?, reader.u16()?);
                 self.may_paint(rect)?;
+                self.pending.paint_in(Rect::new(from_x, from_y, rect.w, rect.h), &mut self.surface)?;
+                self.pending.make_way(rect, &mut self.surface)?;
                 self.surface.copy(from_x, from_y, rect)?;
                 if !rect.is_empty() {
                     sinks.events.push(ScreenEvent::Copy { from_x, from_y, to: rect });
@@ -291,6 +344,15 @@ impl VncSource {
                     return bad(format!("a pointer picture has the encoding {inner} instead of raw"));
                 }
                 return Ok(collect(What::AlphaCursor(rect), cursor::check(rect)? * 4));
+            }
+            encodings::VMWARE_CURSOR => {
+                let [kind, _] = reader.array::<2>()?;
+                let bytes = cursor::check(rect)? * 4;
+                return match kind {
+                    0 => Ok(collect(What::VmwareMasks(rect), bytes * 2)),
+                    1 => Ok(collect(What::VmwareAlpha(rect), bytes)),
+                    other => bad(format!("a pointer picture has VMware's unknown kind {other}")),
+                };
             }
             encodings::DESKTOP_SIZE => self.resized(rect.w, rect.h, sinks)?,
             encodings::EXTENDED_DESKTOP_SIZE => {
@@ -311,6 +373,16 @@ impl VncSource {
                 return Ok(collect(What::Name, length));
             }
             encodings::QEMU_KEY => self.input.scan_codes = true,
+            encodings::EXTENDED_MOUSE_BUTTONS => self.input.many_buttons = true,
+            encodings::QEMU_AUDIO => {
+                if !mem::replace(&mut self.sound.asked, true) {
+                    write::qemu_audio(sinks.out, sound::CHANNELS, sound::RATE);
+                }
+            }
+            encodings::VMWARE_LED => {
+                let bits = (reader.u32()? & 0b111) as u8;
+                sinks.events.push(ScreenEvent::Leds(bits));
+            }
             encodings::QEMU_LED => {
                 let bits = reader.u8()? & 0b111;
                 sinks.events.push(ScreenEvent::Leds(bits));
@@ -319,7 +391,18 @@ impl VncSource {
                 let Some(decoder) = Decoder::new(encoding, rect) else {
                     return bad(format!("a rectangle has the encoding {encoding}, which was not asked for"));
                 };
+                // A Tight rectangle says with its first byte whether it is a picture.
+                let picture = match decoder {
+                    Decoder::Tight(_) => {
+                        let control = reader.rest().first().copied().ok_or(Stop::Short)?;
+                        tight::picture_of(control).is_some()
+                    }
+                    _ => !decoder.paints(),
+                };
                 self.may_paint(rect)?;
+                if !picture {
+                    self.pending.make_way(rect, &mut self.surface)?;
+                }
                 return Ok(State::Pixels { rect, decoder });
             }
         }
@@ -350,6 +433,9 @@ impl VncSource {
         match what {
             What::Cursor(rect) => sinks.events.push(cursor::masked(rect, bytes)),
             What::AlphaCursor(rect) => sinks.events.push(cursor::with_alpha(rect, bytes)),
+            What::VmwareMasks(rect) => sinks.events.push(cursor::vmware_masks(rect, bytes)),
+            What::VmwareAlpha(rect) => sinks.events.push(cursor::vmware_alpha(rect, bytes)),
+            What::Samples => sinks.events.extend(self.sound.samples(bytes)),
             What::Name => {
                 self.name = printable(bytes);
                 sinks.events.push(ScreenEvent::Title(self.name.clone()));
@@ -391,6 +477,8 @@ impl VncSource {
             return Ok(());
         }
         self.surface = Surface::new(width, height)?;
+        self.pending.forget_all();
+        self.video = false;
         self.painted = 0;
         self.seen = true;
         self.whole = true;
@@ -440,6 +528,29 @@ fn protocol(what: String) -> SourceError {
     SourceError::Protocol { protocol: "RFB", what }
 }
 
+impl VncSource {
+    /// The viewer cannot follow the video: asks for the whole screen, which servers answer with a frame that stands alone.
+    /// Does nothing while no video has come.
+    pub fn want_key(&mut self, out: &mut Vec<u8>) {
+        if self.video {
+            self.whole = true;
+            if !self.requested {
+                self.request(out);
+            }
+        }
+    }
+
+    fn broken(&mut self, stop: Result<(), Stop>) -> Result<(), SourceError> {
+        match stop {
+            Ok(()) | Err(Stop::Short) => Ok(()),
+            Err(Stop::Bad(what)) => {
+                self.broken = Some(what.clone());
+                Err(protocol(what))
+            }
+        }
+    }
+}
+
 impl Source for VncSource {
     fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
         if let Some(what) = &self.broken {
@@ -449,19 +560,16 @@ impl Source for VncSource {
             events.push(ScreenEvent::Resize { width: self.surface.width(), height: self.surface.height() });
             events.push(ScreenEvent::Title(self.name.clone()));
         }
-        match self.take(bytes, &mut Sinks { out, events }) {
-            Ok(()) | Err(Stop::Short) => Ok(()),
-            Err(Stop::Bad(what)) => {
-                self.broken = Some(what.clone());
-                Err(protocol(what))
-            }
-        }
+        let taken = self.take(bytes, &mut Sinks { out, events });
+        self.broken(taken)
     }
 
     fn input(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
         match input {
             InputEvent::Clipboard(text) => self.clipboard.set(text, out),
             InputEvent::Resize { width, height, .. } => {
+                // A viewer that comes says its size, and frames of a video that it has not seen make no picture.
+                self.want_key(out);
                 let wish = (*width.min(&SURFACE_SIDE_MAX), *height.min(&SURFACE_SIDE_MAX));
                 if wish.0 != 0 && wish.1 != 0 && self.wish != Some(wish) {
                     self.wish = Some(wish);
@@ -478,6 +586,11 @@ impl Source for VncSource {
             self.request(out);
         }
         Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), SourceError> {
+        let painted = self.pending.paint_all(&mut self.surface);
+        self.broken(painted)
     }
 
     fn framebuffer(&self) -> &dyn Framebuffer {

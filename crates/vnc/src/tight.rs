@@ -1,12 +1,13 @@
 //! Tight (community RFB specification §7.7.x "Tight Encoding"): fill, or pixels through a filter (copy, palette,
-//! gradient) and one of four zlib streams. JPEG is not announced, so a server that sends it is told so.
+//! gradient) and one of four zlib streams, or a JPEG or PNG picture.
 
 use crate::{
     decode::{Decode, Walk, paint_rgb},
     inflate::{Deflated, Inflater},
+    picture::{self, Collect, Whole},
     reader::{Reader, Stop, bad},
 };
-use oriel_screen::{Framebuffer, Rect, Surface};
+use oriel_screen::{Framebuffer, Rect, Surface, TileCodec};
 
 /// Data shorter than this is not compressed.
 const UNCOMPRESSED_BELOW: u32 = 12;
@@ -33,7 +34,22 @@ enum State {
         stream: usize,
         pixels: Deflated<Pixels>,
     },
+    /// Reads a picture's length.
+    PictureLength(TileCodec),
+    Picture {
+        codec: TileCodec,
+        bytes: Collect,
+    },
     Done,
+}
+
+/// What a control byte says about pictures; the other kinds paint pixels.
+pub(crate) const fn picture_of(control: u8) -> Option<TileCodec> {
+    match control >> 4 {
+        9 => Some(TileCodec::Jpeg),
+        10 => Some(TileCodec::Png),
+        _ => None,
+    }
 }
 
 impl Tight {
@@ -47,7 +63,7 @@ impl Tight {
         surface: &mut Surface,
         streams: &mut [Option<Inflater>; 4],
         scratch: &mut Vec<u8>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Whole, Stop> {
         loop {
             self.state = match std::mem::replace(&mut self.state, State::Done) {
                 State::Control => match reader.unit(|reader| Self::control(self.rect, reader, surface, streams)) {
@@ -78,12 +94,23 @@ impl Tight {
                         Err(stop) => return self.put_back(State::Deflated { stream, pixels }, stop),
                     }
                 }
-                State::Done => return Ok(()),
+                State::PictureLength(codec) => match reader.unit(compact_length) {
+                    Ok(length) => State::Picture { codec, bytes: Collect::new(length) },
+                    Err(stop) => return self.put_back(State::PictureLength(codec), stop),
+                },
+                State::Picture { codec, mut bytes } => match bytes.run(reader) {
+                    Ok(bytes) => {
+                        picture::check(codec, &bytes, self.rect)?;
+                        return Ok(Whole::Tile { codec, bytes });
+                    }
+                    Err(stop) => return self.put_back(State::Picture { codec, bytes }, stop),
+                },
+                State::Done => return Ok(Whole::Painted),
             };
         }
     }
 
-    fn put_back(&mut self, state: State, stop: Stop) -> Result<(), Stop> {
+    fn put_back(&mut self, state: State, stop: Stop) -> Result<Whole, Stop> {
         self.state = state;
         Err(stop)
     }
@@ -101,9 +128,10 @@ impl Tight {
                 surface.fill(rect, reader.array::<3>()?)?;
                 State::Done
             }
-            9 => return bad("a tight rectangle holds a JPEG picture, which was not asked for"),
-            10 => return bad("a tight rectangle holds a PNG picture, which was not asked for"),
-            other => return bad(format!("a tight rectangle has the unknown kind {other}")),
+            other => match picture_of(control) {
+                Some(codec) => State::PictureLength(codec),
+                None => return bad(format!("a tight rectangle has the unknown kind {other}")),
+            },
         };
         for (bit, stream) in streams.iter_mut().enumerate() {
             if control & (1 << bit) != 0 {

@@ -3,8 +3,11 @@
 use crate::{
     decode::{Decode, Raw},
     encodings,
+    h264::H264,
     hextile::Hextile,
     inflate::{Deflated, Inflater},
+    jpeg::{JpegRect, Tables},
+    picture::Whole,
     reader::{Reader, Stop},
     rre::Rre,
     tight::Tight,
@@ -18,6 +21,7 @@ pub(crate) struct Streams {
     zlib: Option<Inflater>,
     zrle: Option<Inflater>,
     tight: [Option<Inflater>; 4],
+    jpeg: Tables,
     /// Inflated bytes of an unfinished unit.
     scratch: Vec<u8>,
 }
@@ -33,21 +37,31 @@ pub(crate) enum Decoder {
     Zlib(Deflated<Raw>),
     ZrleLength(Rect),
     Zrle(Deflated<Tiles>),
+    Jpeg(JpegRect),
+    H264(H264),
 }
 
 impl Decoder {
     /// None for encodings that are not pixels.
-    pub(crate) const fn new(encoding: i32, rect: Rect) -> Option<Self> {
+    pub(crate) fn new(encoding: i32, rect: Rect) -> Option<Self> {
         Some(match encoding {
             encodings::RAW => Self::Raw(Raw::new(rect)),
             encodings::RRE => Self::Rre(Rre::new(rect)),
+            encodings::CORRE => Self::Rre(Rre::compact(rect)),
             encodings::HEXTILE => Self::Hextile(Hextile::new(rect)),
             encodings::ZLIB => Self::ZlibLength(rect),
-            encodings::TIGHT => Self::Tight(Tight::new(rect)),
+            encodings::TIGHT | encodings::TIGHT_PNG => Self::Tight(Tight::new(rect)),
             encodings::TRLE => Self::Trle(Tiles::trle(rect)),
             encodings::ZRLE => Self::ZrleLength(rect),
+            encodings::JPEG => Self::Jpeg(JpegRect::new(rect)),
+            encodings::H264 => Self::H264(H264::Header),
             _ => return None,
         })
+    }
+
+    /// True when the rectangle paints pixels from its first byte on; pictures come whole or not at all.
+    pub(crate) const fn paints(&self) -> bool {
+        !matches!(self, Self::Jpeg(_) | Self::H264(_))
     }
 
     /// Paints what is there; `Short` until the rectangle is complete.
@@ -56,24 +70,27 @@ impl Decoder {
         reader: &mut Reader,
         surface: &mut Surface,
         streams: &mut Streams,
-    ) -> Result<(), Stop> {
-        let Streams { zlib, zrle, tight, scratch } = streams;
+    ) -> Result<Whole, Stop> {
+        let Streams { zlib, zrle, tight, jpeg, scratch } = streams;
         match self {
+            Self::Tight(rect) => return rect.run(reader, surface, tight, scratch),
+            Self::Jpeg(rect) => return rect.run(reader, jpeg),
+            Self::H264(rect) => return rect.run(reader),
             Self::Raw(raw) => raw.run(reader, surface),
             Self::Rre(rre) => rre.run(reader, surface),
             Self::Hextile(hextile) => hextile.run(reader, surface),
             Self::Trle(tiles) => tiles.run(reader, surface),
-            Self::Tight(rect) => rect.run(reader, surface, tight, scratch),
             Self::ZlibLength(rect) => {
                 *self = Self::Zlib(Deflated::new(reader.u32()?, Raw::new(*rect)));
-                self.run(reader, surface, streams)
+                return self.run(reader, surface, streams);
             }
             Self::Zlib(data) => data.run(reader, surface, zlib.get_or_insert_with(Inflater::new), scratch),
             Self::ZrleLength(rect) => {
                 *self = Self::Zrle(Deflated::new(reader.u32()?, Tiles::zrle(*rect)));
-                self.run(reader, surface, streams)
+                return self.run(reader, surface, streams);
             }
             Self::Zrle(data) => data.run(reader, surface, zrle.get_or_insert_with(Inflater::new), scratch),
         }
+        .map(|()| Whole::Painted)
     }
 }

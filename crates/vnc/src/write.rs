@@ -66,6 +66,19 @@ pub(crate) fn pointer(out: &mut Vec<u8>, buttons: u8, x: u16, y: u16) {
     out.extend_from_slice(&y.to_be_bytes());
 }
 
+/// With extended mouse buttons: the eighth bit says that a byte for the buttons above the seventh follows.
+pub(crate) fn extended_pointer(out: &mut Vec<u8>, buttons: u16, x: u16, y: u16) {
+    pointer(out, (buttons & 0x7f) as u8 | 0x80, x, y);
+    out.push((buttons >> 7) as u8);
+}
+
+/// Asks for sound: its format (3: signed 16 bits, little endian), then that it begins.
+pub(crate) fn qemu_audio(out: &mut Vec<u8>, channels: u8, rate: u32) {
+    out.extend_from_slice(&[255, 1, 0, 2, 3, channels]);
+    out.extend_from_slice(&rate.to_be_bytes());
+    out.extend_from_slice(&[255, 1, 0, 0]);
+}
+
 /// Text as Latin-1; what it cannot hold becomes a question mark.
 pub(crate) fn cut_text(out: &mut Vec<u8>, text: &str) {
     let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();

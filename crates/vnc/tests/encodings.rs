@@ -202,13 +202,6 @@ fn tight_copy_palette_and_gradient_on_streams_of_their_own() {
 }
 
 #[test]
-fn a_jpeg_that_was_not_asked_for_is_named() {
-    let mut session = Session::new(4, 4);
-    let error = session.feed(&one(whole(&session), encodings::TIGHT, &[0x90, 1, 0])).unwrap_err();
-    assert!(error.to_string().contains("JPEG"), "{error}");
-}
-
-#[test]
 fn pointers() {
     let mut session = Session::new(4, 4);
     let payload = [pixels(&[R, G]), vec![0b0100_0000]].concat();

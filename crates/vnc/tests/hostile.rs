@@ -5,7 +5,7 @@ mod common;
 
 use common::{Deflater, Session, one, picture, pixels, rectangle, update};
 use oriel_screen::{Rect, Source};
-use oriel_vnc::{ConnectError, Established, Handshake, VncSource, encodings};
+use oriel_vnc::{ConnectError, Established, Handshake, Progress, VncOptions, VncSource, encodings};
 use proptest::prelude::*;
 
 fn refused(bytes: &[u8], word: &str) {
@@ -17,7 +17,7 @@ fn refused(bytes: &[u8], word: &str) {
 
 #[test]
 fn rectangles_outside_the_screen() {
-    for encoding in [0, 1, 2, 5, 6, 7, 15, 16] {
+    for encoding in [0, 1, 2, 4, 5, 6, 7, 15, 16, 21, 50, -260] {
         for rect in [Rect::new(1, 0, 64, 1), Rect::new(65535, 65535, 65535, 65535), Rect::new(0, 0, 65535, 65535)] {
             refused(&one(rect, encoding, &[0; 64]), "does not fit");
         }
@@ -94,13 +94,14 @@ fn a_huge_clipboard_is_skipped_not_stored() {
 }
 
 fn shake(password: Option<&str>, server: &[&[u8]]) -> Result<Established, ConnectError> {
-    let mut handshake = Handshake::new(password.map(Into::into));
+    let options = VncOptions { password: password.map(Into::into), ..VncOptions::default() };
+    let mut handshake = Handshake::new(options);
     let all = server.concat();
     let mut rest = all.as_slice();
     loop {
         let (now, later) = rest.split_at_checked(handshake.need()).expect("the server says too little");
         rest = later;
-        if let Some(established) = handshake.feed(now, &mut Vec::new())? {
+        if let Progress::Established(established) = handshake.feed(now, &mut Vec::new())? {
             assert!(rest.is_empty(), "bytes after the handshake were taken");
             return Ok(established);
         }
@@ -132,8 +133,8 @@ fn refusals_are_told_apart() {
     assert!(matches!(wrong, ConnectError::CredentialsRefused { .. }));
     let closed = error(None, &[V38, &[0], &[0, 0, 0, 4], b"busy"]);
     assert!(matches!(&closed, ConnectError::Refused { reason } if reason == "busy"), "{closed}");
-    let tls = error(None, &[V38, &[1], &[19]]);
-    assert!(tls.to_string().contains("VeNCrypt"), "{tls}");
+    let tls = error(None, &[V38, &[1], &[18]]);
+    assert!(tls.to_string().contains("anonymous TLS"), "{tls}");
     assert!(matches!(error(None, &[b"SSH-2.0-Open"]), ConnectError::NotVnc { .. }));
     assert!(matches!(error(None, &[b"RFB 002.000\n"]), ConnectError::TooOld { .. }));
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod real;
+
 use flate2::{Compress, Compression, FlushCompress};
 use oriel_screen::{Rect, ScreenEvent, Source, SourceError};
 use oriel_vnc::{Established, VncSource, encodings};
@@ -26,6 +28,11 @@ impl Session {
 
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SourceError> {
         self.source.receive(bytes, &mut self.out, &mut self.events)
+    }
+
+    /// Paints what was handed on as pictures.
+    pub fn settle(&mut self) {
+        self.source.settle().unwrap();
     }
 
     pub fn rgb(&self, x: u16, y: u16) -> [u8; 3] {
