@@ -187,6 +187,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         keyboard: String::new(),
         certificate: CertificatePin::Sha256([0; 32]),
         client_name: String::new(),
+        pipeline: oriel_rdp::Pipeline::Video,
     };
     let Err(error) = Client::connect(port, options).await else { panic!("connected to nothing") };
     assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");
