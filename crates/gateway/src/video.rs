@@ -30,10 +30,6 @@ impl Video {
         &self.shown
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.streams.is_empty()
-    }
-
     /// True when more than half of the screen is video: a picture of the framebuffer would not show the screen.
     pub fn hides(&self, pixels: &dyn Framebuffer) -> bool {
         let screen = u64::from(pixels.width()) * u64::from(pixels.height());
@@ -165,6 +161,6 @@ mod tests {
         }
         assert!(video.streams.len() <= VIDEO_STREAMS_MAX);
         video.follow(&ScreenEvent::Resize { width: 10, height: 10 });
-        assert!(video.is_empty() && video.region().is_empty());
+        assert!(video.streams.is_empty() && video.region().is_empty());
     }
 }
