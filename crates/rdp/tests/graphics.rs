@@ -1,5 +1,7 @@
 //! The graphics pipeline against FreeRDP's shadow server, which shares an Xvfb of 1024x768.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use oriel_rdp::Pipeline;
