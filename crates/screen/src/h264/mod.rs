@@ -161,7 +161,7 @@ mod tests {
     fn units_without_a_picture_and_wrong_ones() {
         let mut rewriter = Rewriter::new(Colour::Kept);
         assert_eq!(rewriter.unit(annex(&[&SPS, &PPS])), Ok(None));
-        assert_eq!(rewriter.unit(annex(&[&[0x65, 1]])).unwrap().unwrap().key, true);
+        assert!(rewriter.unit(annex(&[&[0x65, 1]])).unwrap().unwrap().key);
         assert_eq!(rewriter.unit(Bytes::from_static(&[1, 2, 3])), Err(UnitError::Packing));
         assert_eq!(rewriter.unit(annex(&[&[0x67, 1]])), Err(UnitError::ParameterSet));
         assert_eq!(rewriter.unit(Bytes::new()), Ok(None));
