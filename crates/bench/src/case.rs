@@ -2,6 +2,8 @@
 
 use crate::direct::Direct;
 use crate::process::Gateway;
+use crate::serve::Server;
+use crate::shadow::Shadow;
 use crate::viewer::Viewer;
 use crate::xserver::XServer;
 use anyhow::{Context, Result};
@@ -15,6 +17,9 @@ pub(crate) enum Case {
     VncKey,
     /// A terminal that prints twenty lines a second, at 1920x1080
     VncScroll,
+    /// Motion at thirty frames a second, at 1920x1080, H.264 in the graphics pipeline
+    #[value(name = "rdp-motion-1080p30")]
+    RdpMotion,
     /// Ten connections that show a still picture
     Idle,
 }
@@ -40,12 +45,13 @@ const WARM_UP: u32 = 10;
 const IDLE_SESSIONS: u32 = 10;
 
 impl Case {
-    pub const ALL: [Self; 3] = [Self::VncKey, Self::VncScroll, Self::Idle];
+    pub const ALL: [Self; 4] = [Self::VncKey, Self::VncScroll, Self::RdpMotion, Self::Idle];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::VncKey => "vnc-key",
             Self::VncScroll => "vnc-scroll",
+            Self::RdpMotion => "rdp-motion-1080p30",
             Self::Idle => "idle",
         }
     }
@@ -54,6 +60,7 @@ impl Case {
         match self {
             Self::VncKey => key(seconds).await,
             Self::VncScroll => scroll(seconds).await,
+            Self::RdpMotion => rdp_motion(seconds).await,
             Self::Idle => idle(seconds).await,
         }
     }
@@ -61,7 +68,7 @@ impl Case {
 
 async fn key(seconds: u64) -> Result<Measured> {
     let server = XServer::start(1280, 800, "exec cat").await?;
-    let gateway = Gateway::start(server.address()).await?;
+    let gateway = Gateway::start(&Server::vnc(server.address())).await?;
     let mut viewer = Viewer::open(gateway.address(), 0).await?;
     viewer.settle(Duration::from_secs(1)).await?;
     // The terminal may take a while to come up on a busy machine.
@@ -109,7 +116,7 @@ async fn key(seconds: u64) -> Result<Measured> {
 async fn scroll(seconds: u64) -> Result<Measured> {
     let program = "while :; do echo \"$RANDOM the quick brown fox jumps over the lazy dog $RANDOM\"; sleep 0.05; done";
     let server = XServer::start(1920, 1080, program).await?;
-    let gateway = Gateway::start(server.address()).await?;
+    let gateway = Gateway::start(&Server::vnc(server.address())).await?;
     let mut viewer = Viewer::open(gateway.address(), 0).await?;
     // It never settles: the first pictures are let pass by time.
     viewer.watch(Duration::from_secs(2)).await?;
@@ -129,9 +136,43 @@ async fn scroll(seconds: u64) -> Result<Measured> {
     })
 }
 
+async fn rdp_motion(seconds: u64) -> Result<Measured> {
+    let server = Shadow::start(1920, 1080, 30).await?;
+    let gateway = Gateway::start(&Server::rdp(server.address, server.pin)).await?;
+    let mut viewer = Viewer::open(gateway.address(), 0).await?;
+    viewer.watch(Duration::from_secs(3)).await?;
+    anyhow::ensure!(viewer.video > 0, "no H.264 came within 3 s");
+    let (cpu, frames, bytes) = (gateway.cpu_seconds()?, viewer.video, viewer.bytes);
+    let began = Instant::now();
+    viewer.watch(Duration::from_secs(seconds)).await?;
+    let elapsed = began.elapsed().as_secs_f64();
+    let frames = f64::from(viewer.video - frames);
+    let used = gateway.cpu_seconds()? - cpu;
+    Ok(Measured {
+        case: Case::RdpMotion.name(),
+        cpu_percent: used / elapsed * 100.0,
+        fps: frames / elapsed,
+        mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
+        added_ms_p50: None,
+        added_ms_p95: None,
+        rss_mib: gateway.rss_mib()?,
+        notes: format!(
+            "1920x1080, H.264 forwarded, {:.2} ms of CPU a frame; load of the machine {}",
+            used * 1e3 / frames.max(1.0),
+            load()
+        ),
+    })
+}
+
+/// The load average over a minute, as the system says it.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
+}
+
 async fn idle(seconds: u64) -> Result<Measured> {
     let server = XServer::start(1920, 1080, "exec sleep 1000000").await?;
-    let gateway = Gateway::start(server.address()).await?;
+    let gateway = Gateway::start(&Server::vnc(server.address())).await?;
     let empty = gateway.rss_mib()?;
     let mut viewers = Vec::new();
     for session in 0..IDLE_SESSIONS {

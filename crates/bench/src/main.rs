@@ -2,13 +2,15 @@
 //! and placement beside what others do ([`placement`]).
 //!
 //! The gateway runs in a process of its own (this program again, with `serve`), so that its memory and CPU time are its own:
-//! WebSocket in, protocol out, as in `oriel serve`. The server is a real Xtigervnc with a real xterm in it.
+//! WebSocket in, protocol out, as in `oriel serve`. The servers are real: Xtigervnc with an xterm in it, and FreeRDP's
+//! shadow server with H.264.
 
 mod case;
 mod direct;
 mod placement;
 mod process;
 mod serve;
+mod shadow;
 mod viewer;
 mod xserver;
 
@@ -41,8 +43,8 @@ enum What {
     /// The gateway's process (started by `gateway`)
     #[command(hide = true)]
     Serve {
-        #[arg(long)]
-        vnc: std::net::SocketAddr,
+        #[command(flatten)]
+        server: serve::Server,
     },
 }
 
@@ -52,7 +54,7 @@ async fn main() -> Result<()> {
     // Fails only when a provider is installed already.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match Arguments::parse().what {
-        What::Serve { vnc } => serve::run(vnc).await,
+        What::Serve { server } => serve::run(server).await,
         What::Placement(options) => placement::run(&options),
         What::Gateway { case, seconds, json } => {
             let mut results = Vec::new();
@@ -71,10 +73,10 @@ fn report(results: &[Measured], json: bool) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(results)?);
         return Ok(());
     }
-    println!("case         cpu %    fps  Mbit/s  added p50 ms  added p95 ms  rss MiB  notes");
+    println!("case               cpu %    fps  Mbit/s  added p50 ms  added p95 ms  rss MiB  notes");
     for m in results {
         println!(
-            "{:<12} {:>5.1} {:>6.1} {:>7.2} {:>13} {:>13} {:>8.1}  {}",
+            "{:<18} {:>5.1} {:>6.1} {:>7.2} {:>13} {:>13} {:>8.1}  {}",
             m.case,
             m.cpu_percent,
             m.fps,

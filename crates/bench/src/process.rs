@@ -1,5 +1,6 @@
 //! The gateway's own process: its address, memory and CPU time.
 
+use crate::serve::Server;
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -12,9 +13,10 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub async fn start(vnc: SocketAddr) -> Result<Self> {
+    pub async fn start(server: &Server) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--vnc", &vnc.to_string()])
+            .arg("serve")
+            .args(server.arguments())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -1,4 +1,4 @@
-//! The gateway behind a WebSocket, as `oriel serve` has it, with one VNC server as every desktop.
+//! The gateway behind a WebSocket, as `oriel serve` has it, with one server as every desktop.
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -12,27 +12,70 @@ use futures::{SinkExt, StreamExt, future};
 use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest};
 use oriel_model::{DesktopId, GuestPort, UserId};
 use oriel_screen::ByeCode;
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
 
-struct OneServer(SocketAddr);
+/// The one server.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Server {
+    #[arg(long)]
+    address: SocketAddr,
+    /// It speaks RDP, with a certificate of this SHA-256 in hexadecimal; otherwise VNC
+    #[arg(long)]
+    rdp_pin: Option<String>,
+}
 
-#[async_trait]
-impl Dialler for OneServer {
-    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
-        let refused = |error: std::io::Error| DialError { code: ByeCode::Unreachable, text: error.to_string() };
-        let stream = TcpStream::connect(self.0).await.map_err(refused)?;
-        stream.set_nodelay(true).map_err(refused)?;
-        let protocol = Protocol::Vnc { password: None, nearby: true };
-        Ok(Target { title: "bench".into(), stream: Box::new(stream), protocol })
+impl Server {
+    pub const fn vnc(address: SocketAddr) -> Self {
+        Self { address, rdp_pin: None }
+    }
+
+    pub fn rdp(address: SocketAddr, pin: [u8; 32]) -> Self {
+        let hex = pin.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        Self { address, rdp_pin: Some(hex) }
+    }
+
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--address".to_owned(), self.address.to_string()];
+        if let Some(pin) = &self.rdp_pin {
+            arguments.extend(["--rdp-pin".to_owned(), pin.clone()]);
+        }
+        arguments
+    }
+
+    fn protocol(&self) -> Protocol {
+        let Some(hex) = &self.rdp_pin else { return Protocol::Vnc { password: None, nearby: true } };
+        let mut certificate_sha256 = [0; 32];
+        for (at, byte) in certificate_sha256.iter_mut().enumerate() {
+            let pair = hex.get(at * 2..at * 2 + 2).unwrap_or_default();
+            *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
+        }
+        Protocol::Rdp {
+            user: "bench".into(),
+            password: SecretString::default(),
+            certificate_sha256,
+            keyboard: "us".into(),
+        }
     }
 }
 
-/// Prints its port and serves until it is killed. Each viewer is a person of their own.
+#[async_trait]
+impl Dialler for Server {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        let refused = |error: std::io::Error| DialError { code: ByeCode::Unreachable, text: error.to_string() };
+        let stream = TcpStream::connect(self.address).await.map_err(refused)?;
+        stream.set_nodelay(true).map_err(refused)?;
+        Ok(Target { title: "bench".into(), stream: Box::new(stream), protocol: self.protocol() })
+    }
+}
+
+/// Prints its port and serves until it is killed. Each path is a person of their own.
 #[expect(clippy::print_stdout, reason = "the parent reads the port")]
-pub(crate) async fn run(vnc: SocketAddr) -> Result<()> {
-    let gateway = Gateway::new(Arc::new(OneServer(vnc)));
+pub(crate) async fn run(server: Server) -> Result<()> {
+    let gateway = Gateway::new(Arc::new(server));
     let routes = Router::new().route("/{viewer}", any(upgrade)).with_state(gateway);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
@@ -41,9 +84,9 @@ pub(crate) async fn run(vnc: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-async fn upgrade(State(gateway): State<Gateway>, Path(_): Path<u32>, upgrade: WebSocketUpgrade) -> Response {
-    let request =
-        ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Console, resume: None };
+async fn upgrade(State(gateway): State<Gateway>, Path(person): Path<u32>, upgrade: WebSocketUpgrade) -> Response {
+    let id = Uuid::from_u128(u128::from(person));
+    let request = ViewerRequest { user: UserId(id), desktop: DesktopId(id), port: GuestPort::Console, resume: None };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();
         let incoming = incoming.filter_map(|message| {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use futures::{SinkExt, StreamExt};
 use oriel_screen::InputEvent;
-use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -18,6 +18,8 @@ pub(crate) struct Viewer {
     socket: WebSocketStream<TcpStream>,
     pub frames: u32,
     pub bytes: usize,
+    /// Video frames among what was painted.
+    pub video: u32,
 }
 
 impl Viewer {
@@ -25,16 +27,16 @@ impl Viewer {
         let stream = TcpStream::connect(gateway).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async(format!("ws://{gateway}/{session}"), stream).await?;
-        let mut viewer = Self { socket, frames: 0, bytes: 0 };
+        let mut viewer = Self { socket, frames: 0, bytes: 0, video: 0 };
         let hello =
             ViewerHello { version: PROTOCOL_VERSION, width: 1280, height: 800, scale: 100, ..ViewerHello::default() };
-        viewer.say(&ViewerRecord::Hello(hello)).await?;
+        viewer.say(&[ViewerRecord::Hello(hello), ViewerRecord::Abilities { bits: ABILITY_H264 }]).await?;
         Ok(viewer)
     }
 
-    async fn say(&mut self, record: &ViewerRecord) -> Result<()> {
+    async fn say(&mut self, records: &[ViewerRecord]) -> Result<()> {
         let mut message = Vec::new();
-        record.encode(&mut message);
+        records.iter().for_each(|record| record.encode(&mut message));
         Ok(self.socket.send(Message::Binary(message.into())).await?)
     }
 
@@ -47,9 +49,13 @@ impl Viewer {
         for record in ServerRecord::decode_all(&bytes)? {
             match record {
                 ServerRecord::Tile { .. } | ServerRecord::Fill { .. } | ServerRecord::Copy { .. } => painted = true,
+                ServerRecord::Video { .. } => {
+                    painted = true;
+                    self.video += 1;
+                }
                 ServerRecord::FrameEnd { sequence } => {
                     self.frames += 1;
-                    self.say(&ViewerRecord::Ack { sequence }).await?;
+                    self.say(&[ViewerRecord::Ack { sequence }]).await?;
                 }
                 ServerRecord::Bye { text, .. } => bail!("the connection ended: {text}"),
                 _ => {}
@@ -78,8 +84,8 @@ impl Viewer {
     pub async fn key(&mut self) -> Result<Duration> {
         let press = |down| ViewerRecord::Input(InputEvent::Key { down, code: 0x1E, keysym: 0x61 });
         let began = Instant::now();
-        self.say(&press(true)).await?;
-        self.say(&press(false)).await?;
+        self.say(&[press(true)]).await?;
+        self.say(&[press(false)]).await?;
         timeout(KEY_TIME_MAX, async {
             while !self.read().await? {}
             anyhow::Ok(())

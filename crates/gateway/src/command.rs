@@ -12,6 +12,8 @@ pub(crate) enum Command {
     Attach {
         viewer: ViewerId,
         hello: ViewerHello,
+        /// It decodes H.264.
+        h264: bool,
         out: mpsc::Sender<Bytes>,
     },
     Detach {

@@ -5,7 +5,7 @@ use crate::command::{Bye, Command};
 use crate::registry::Counters;
 use crate::target::{Dialler, Protocol, Stream, Target};
 use oriel_model::{ConnectionId, DesktopId, GuestPort};
-use oriel_rdp::{CertificatePin, RdpOptions};
+use oriel_rdp::{CertificatePin, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::{Auth, HostKeyPin, Shell, SshOptions, TerminalError};
 use oriel_vnc::{HostPin, VncOptions};
@@ -66,6 +66,7 @@ pub(crate) async fn screen(
     height: u16,
     scale: u16,
     layout: String,
+    h264: bool,
 ) -> Result<ScreenSession, Bye> {
     let Target { stream, protocol, .. } = target;
     let connecting = async {
@@ -82,6 +83,7 @@ pub(crate) async fn screen(
                     keyboard: if layout.is_empty() { keyboard } else { layout },
                     certificate: CertificatePin::Sha256(certificate_sha256),
                     client_name: "oriel".into(),
+                    pipeline: if h264 { Pipeline::Video } else { Pipeline::Pixels },
                 };
                 let (stream, source) = oriel_rdp::connect(stream, options).await.map_err(rdp_bye)?;
                 Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })

@@ -18,6 +18,7 @@ mod screen_task;
 mod target;
 mod terminal_task;
 mod transcript;
+mod video;
 mod viewer;
 
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
@@ -40,6 +41,18 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(45);
 const UPSTREAM_PENDING_BYTES_MAX: usize = 8 << 20;
 /// Bytes waiting for a viewer that does not read; beyond them the viewer is dropped.
 const VIEWER_PENDING_BYTES_MAX: usize = 48 << 20;
+/// Of each video stream that is kept for those who join late: bytes and frames since its key frame.
+const VIDEO_REPLAY_BYTES_MAX: usize = 3 << 20;
+const VIDEO_REPLAY_UNITS_MAX: usize = 900;
+/// Video streams of one connection at once, as many as the viewer has decoders for.
+const VIDEO_STREAMS_MAX: usize = 4;
+/// Video that waits for a viewer which is behind: beyond it the viewer goes on with a key frame.
+const VIDEO_HELD_BYTES_MAX: usize = 2 << 20;
+const VIDEO_HELD_UNITS_MAX: usize = 90;
+/// How long a source that was asked for a key frame may take before its machine is connected to anew.
+const KEY_TIME_MAX: Duration = Duration::from_secs(2);
+/// A viewer whose decoder fails this often gets pixels instead of video.
+const VIDEO_TROUBLES_MAX: u32 = 3;
 /// Messages between a connection and its viewer's socket.
 const VIEWER_QUEUE_MAX: usize = 16;
 /// Commands waiting for a connection; its viewer's reading stops while they do.

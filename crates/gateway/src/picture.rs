@@ -1,12 +1,13 @@
 //! One viewer's picture: what it has, what it lacks, and the message being written for it.
 
-use crate::VIEWER_PENDING_BYTES_MAX;
 use crate::command::{Bye, ViewerId};
 use crate::registry::Counters;
+use crate::video::Video;
+use crate::{VIDEO_HELD_BYTES_MAX, VIDEO_HELD_UNITS_MAX, VIEWER_PENDING_BYTES_MAX};
 use bytes::Bytes;
 use oriel_screen::encode::{Encoder, Fidelity, tiles};
 use oriel_screen::wire::{ServerRecord, ViewerHello};
-use oriel_screen::{Damage, FRAMES_IN_FLIGHT_MAX, Framebuffer, Rect, ScreenEvent};
+use oriel_screen::{Damage, FRAMES_IN_FLIGHT_MAX, Framebuffer, Rect, Region, ScreenEvent};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -34,6 +35,15 @@ pub(crate) struct Picture {
     sequence: u32,
     acked: u32,
     repair_at: Option<Instant>,
+    /// Video that came while the viewer was behind.
+    held: Vec<ServerRecord>,
+    held_bytes: usize,
+    /// The viewer cannot follow the video before the next key frame.
+    lost: bool,
+    /// Frame ends of the source so far, those in each frame that is not acknowledged, and those that are shown.
+    marks: u64,
+    marked_frames: VecDeque<(u32, u64)>,
+    shown: u64,
 }
 
 impl Picture {
@@ -52,6 +62,12 @@ impl Picture {
             sequence: 0,
             acked: 0,
             repair_at: None,
+            held: Vec::new(),
+            held_bytes: 0,
+            lost: false,
+            marks: 0,
+            marked_frames: VecDeque::new(),
+            shown: 0,
         }
     }
 
@@ -60,9 +76,15 @@ impl Picture {
         record.encode(&mut self.message);
     }
 
-    /// The surface starts anew: its size, and everything dirty.
-    pub fn restart(&mut self, pixels: &dyn Framebuffer, cursor: Option<&ServerRecord>) {
+    /// The surface starts anew: its size, everything dirty, and the video so far. `marks`: frame ends of the source so far.
+    pub fn restart(&mut self, pixels: &dyn Framebuffer, cursor: Option<&ServerRecord>, video: &Video, marks: u64) {
         self.queue.clear();
+        if marks < self.marks {
+            // Another session of the machine, whose frames are counted anew.
+            self.marked_frames.clear();
+            self.shown = 0;
+        }
+        self.marks = marks;
         self.dirty.clear();
         self.encoder.lossy().clear();
         let (width, height) = (pixels.width(), pixels.height());
@@ -72,12 +94,84 @@ impl Picture {
         }
         self.dirty.add(Rect::new(0, 0, width, height));
         self.marked = true;
+        self.resume_video(video);
+    }
+
+    /// Sends the video so far, where it can be begun; until then frames are left out.
+    pub fn resume_video(&mut self, video: &Video) {
+        self.held.clear();
+        self.held_bytes = 0;
+        let replay = video.replay();
+        self.lost = replay.is_none();
+        for record in replay.unwrap_or_default() {
+            self.tell(&record);
+            self.in_frame = true;
+            self.marked = true;
+        }
+    }
+
+    /// The viewer lost its place in the video.
+    pub fn lose_video(&mut self) {
+        self.lost = true;
+    }
+
+    /// True until a key frame comes.
+    pub const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// True when the viewer lacks a key frame and would take one.
+    pub fn wants_key(&self) -> bool {
+        self.lost && self.accepts_direct()
+    }
+
+    /// Frame ends of the source that the viewer has shown.
+    pub fn shown(&self) -> u64 {
+        // A mark without anything to show makes no frame.
+        let idle = self.in_flight() == 0 && !self.in_frame && self.held.is_empty();
+        if idle && self.dirty.is_empty() && self.queue.is_empty() { self.marks } else { self.shown }
+    }
+
+    fn video(&mut self, record: ServerRecord) {
+        let ServerRecord::Video { rect, regions, key, bytes, .. } = &record else { return };
+        // Tiles of this frame that are not encoded yet would paint over it what was there before.
+        for region in regions.as_deref().unwrap_or(std::slice::from_ref(rect)) {
+            if self.queue.iter().any(|tile| !tile.intersect(region).is_empty()) {
+                let mut hole = Region::default();
+                hole.add(*region);
+                self.queue = self.queue.iter().flat_map(|tile| hole.outside(tile)).collect();
+            }
+        }
+        if *key {
+            self.lost = false;
+            if !self.accepts_direct() {
+                // What waits is older than a picture that stands alone.
+                let stream = *rect;
+                self.held.retain(|held| !matches!(held, ServerRecord::Video { rect, .. } if *rect == stream));
+                self.held_bytes = self.held.iter().map(video_bytes).sum();
+            }
+        }
+        if self.lost {
+            return;
+        }
+        if self.accepts_direct() && self.held.is_empty() {
+            self.tell(&record);
+            self.in_frame = true;
+            return;
+        }
+        self.held_bytes += bytes.len();
+        self.held.push(record);
+        if self.held_bytes > VIDEO_HELD_BYTES_MAX || self.held.len() > VIDEO_HELD_UNITS_MAX {
+            self.held.clear();
+            self.held_bytes = 0;
+            self.lost = true;
+        }
     }
 
     /// Takes over what happened on the screen; the source's framebuffer has the pixels already.
-    pub fn apply(&mut self, event: ScreenEvent, pixels: &dyn Framebuffer) {
+    pub fn apply(&mut self, event: ScreenEvent, pixels: &dyn Framebuffer, video: &Video) {
         match event {
-            ScreenEvent::Resize { .. } => self.restart(pixels, None),
+            ScreenEvent::Resize { .. } => self.restart(pixels, None, video, self.marks),
             ScreenEvent::Damage(rect) => self.damage(rect),
             ScreenEvent::Copy { from_x, from_y, to } => self.copy(from_x, from_y, to),
             ScreenEvent::Tile { rect, codec, bytes } => {
@@ -88,9 +182,8 @@ impl Picture {
                     self.damage(rect);
                 }
             }
-            ScreenEvent::Video { rect, codec, key, bytes } => {
-                self.tell(&ServerRecord::Video { rect, codec, key, bytes });
-                self.in_frame = true;
+            ScreenEvent::Video { rect, regions, codec, key, bytes } => {
+                self.video(ServerRecord::Video { rect, regions, codec, key, bytes });
             }
             ScreenEvent::Audio { codec, channels, rate, time_ms, bytes } => {
                 self.tell(&ServerRecord::Audio { codec, channels, rate, time_ms, bytes });
@@ -105,7 +198,10 @@ impl Picture {
             ScreenEvent::Bell => self.tell(&ServerRecord::Bell),
             ScreenEvent::Leds(bits) => self.tell(&ServerRecord::Leds(bits)),
             ScreenEvent::Title(_) => {}
-            ScreenEvent::FrameEnd => self.marked = true,
+            ScreenEvent::FrameEnd => {
+                self.marked = true;
+                self.marks += 1;
+            }
         }
     }
 
@@ -141,6 +237,11 @@ impl Picture {
         let ahead = sequence.wrapping_sub(self.acked);
         if ahead <= self.in_flight() {
             self.acked = sequence;
+            let acked = |frame: &&(u32, u64)| sequence.wrapping_sub(frame.0) < u32::MAX / 2;
+            while let Some((_, marks)) = self.marked_frames.front().filter(acked).copied() {
+                self.shown = marks;
+                self.marked_frames.pop_front();
+            }
         }
     }
 
@@ -155,7 +256,8 @@ impl Picture {
 
     /// True when [`Self::step`] has something to do.
     pub fn has_work(&self) -> bool {
-        !self.queue.is_empty() || self.accepts_direct() && self.marked && (self.in_frame || !self.dirty.is_empty())
+        let new = self.in_frame || !self.held.is_empty() || !self.dirty.is_empty();
+        !self.queue.is_empty() || self.accepts_direct() && self.marked && new
     }
 
     /// True when [`Self::step`] reads pixels rather than ends a frame whose pictures were all handed on.
@@ -163,13 +265,19 @@ impl Picture {
         !self.queue.is_empty() || !self.dirty.is_empty()
     }
 
-    /// Encodes one tile, or begins or ends a frame.
-    pub fn step(&mut self, pixels: &dyn Framebuffer, counters: &Counters) -> Result<(), Bye> {
+    /// Encodes one tile, or begins or ends a frame. Where `video` is on the screen, no tiles are sent.
+    pub fn step(&mut self, pixels: &dyn Framebuffer, video: &Region, counters: &Counters) -> Result<(), Bye> {
         if self.queue.is_empty() {
             self.marked = false;
+            for record in std::mem::take(&mut self.held) {
+                self.tell(&record);
+            }
+            self.held_bytes = 0;
             let dirty = self.dirty.take(pixels.width(), pixels.height());
-            self.queue.extend(dirty.into_iter().flat_map(tiles));
+            let dirty = dirty.iter().flat_map(|rect| video.outside(rect));
+            self.queue.extend(dirty.flat_map(tiles));
             self.in_frame = true;
+            self.marked_frames.push_back((self.sequence.wrapping_add(1), self.marks));
         }
         if let Some(tile) = self.queue.pop_front() {
             self.encoder.frame(pixels, &[tile], self.fidelity, &mut self.message);
@@ -233,10 +341,17 @@ impl Picture {
     }
 }
 
+fn video_bytes(record: &ServerRecord) -> usize {
+    match record {
+        ServerRecord::Video { bytes, .. } => bytes.len(),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use oriel_screen::Surface;
+    use oriel_screen::{Surface, VideoCodec};
 
     fn picture() -> (Picture, mpsc::Receiver<Bytes>, Counters) {
         let (out, messages) = mpsc::channel(16);
@@ -245,7 +360,7 @@ mod tests {
 
     fn drain(picture: &mut Picture, surface: &Surface, counters: &Counters) {
         while picture.has_work() {
-            picture.step(surface, counters).unwrap();
+            picture.step(surface, &Region::default(), counters).unwrap();
         }
     }
 
@@ -253,11 +368,11 @@ mod tests {
     fn a_slow_viewer_gets_what_is_dirty_by_then_and_no_backlog() {
         let surface = Surface::new(100, 100).unwrap();
         let (mut picture, mut messages, counters) = picture();
-        picture.restart(&surface, None);
+        picture.restart(&surface, None, &Video::default(), 0);
         drain(&mut picture, &surface, &counters);
         for i in 0..50 {
-            picture.apply(ScreenEvent::Damage(Rect::new(i, i, 10, 10)), &surface);
-            picture.apply(ScreenEvent::FrameEnd, &surface);
+            picture.apply(ScreenEvent::Damage(Rect::new(i, i, 10, 10)), &surface, &Video::default());
+            picture.apply(ScreenEvent::FrameEnd, &surface, &Video::default());
             drain(&mut picture, &surface, &counters);
         }
         assert_eq!(picture.in_flight(), FRAMES_IN_FLIGHT_MAX);
@@ -276,7 +391,7 @@ mod tests {
     fn acknowledgements_of_frames_never_sent_are_ignored() {
         let surface = Surface::new(10, 10).unwrap();
         let (mut picture, _messages, counters) = picture();
-        picture.restart(&surface, None);
+        picture.restart(&surface, None, &Video::default(), 0);
         drain(&mut picture, &surface, &counters);
         picture.acknowledge(1000);
         assert_eq!(picture.in_flight(), 1);
@@ -290,7 +405,7 @@ mod tests {
     fn a_copy_of_pixels_the_viewer_lacks_becomes_damage() {
         let surface = Surface::new(100, 100).unwrap();
         let (mut picture, mut messages, counters) = picture();
-        picture.restart(&surface, None);
+        picture.restart(&surface, None, &Video::default(), 0);
         drain(&mut picture, &surface, &counters);
         messages.try_recv().unwrap();
         let copies = |message: Bytes| {
@@ -300,14 +415,130 @@ mod tests {
                 .filter(|r| matches!(r, ServerRecord::Copy { .. }))
                 .count()
         };
-        picture.apply(ScreenEvent::Copy { from_x: 0, from_y: 50, to: Rect::new(0, 0, 100, 50) }, &surface);
-        picture.apply(ScreenEvent::FrameEnd, &surface);
+        picture.apply(
+            ScreenEvent::Copy { from_x: 0, from_y: 50, to: Rect::new(0, 0, 100, 50) },
+            &surface,
+            &Video::default(),
+        );
+        picture.apply(ScreenEvent::FrameEnd, &surface, &Video::default());
         drain(&mut picture, &surface, &counters);
         assert_eq!(copies(messages.try_recv().unwrap()), 1);
-        picture.apply(ScreenEvent::Damage(Rect::new(0, 60, 10, 10)), &surface);
-        picture.apply(ScreenEvent::Copy { from_x: 0, from_y: 50, to: Rect::new(0, 0, 100, 50) }, &surface);
-        picture.apply(ScreenEvent::FrameEnd, &surface);
+        picture.apply(ScreenEvent::Damage(Rect::new(0, 60, 10, 10)), &surface, &Video::default());
+        picture.apply(
+            ScreenEvent::Copy { from_x: 0, from_y: 50, to: Rect::new(0, 0, 100, 50) },
+            &surface,
+            &Video::default(),
+        );
+        picture.apply(ScreenEvent::FrameEnd, &surface, &Video::default());
         drain(&mut picture, &surface, &counters);
         assert_eq!(copies(messages.try_recv().unwrap()), 0);
+    }
+
+    const SCREEN: Rect = Rect::new(0, 0, 100, 100);
+
+    fn unit(key: bool, bytes: usize) -> ScreenEvent {
+        let regions = Some(vec![SCREEN]);
+        ScreenEvent::Video { rect: SCREEN, regions, codec: VideoCodec::H264, key, bytes: vec![7; bytes].into() }
+    }
+
+    /// What a message paints, in its order: `V` a key frame, `v` another, `t` tiles.
+    fn story(message: &Bytes) -> String {
+        let letters = ServerRecord::decode_all(message).unwrap().into_iter().filter_map(|record| match record {
+            ServerRecord::Video { key: true, .. } => Some('V'),
+            ServerRecord::Video { .. } => Some('v'),
+            ServerRecord::Tile { .. } | ServerRecord::Fill { .. } => Some('t'),
+            ServerRecord::FrameEnd { .. } => Some('|'),
+            _ => None,
+        });
+        letters.collect()
+    }
+
+    /// One event for the picture and for what is remembered, as the task does it.
+    fn happen(picture: &mut Picture, video: &mut Video, event: ScreenEvent, surface: &Surface) {
+        video.follow(&event);
+        picture.apply(event, surface, video);
+    }
+
+    fn run(picture: &mut Picture, video: &Video, surface: &Surface, counters: &Counters) {
+        while picture.has_work() {
+            picture.step(surface, video.region(), counters).unwrap();
+        }
+    }
+
+    #[test]
+    fn video_and_tiles_keep_their_order_and_tiles_leave_video_alone() {
+        let surface = Surface::new(100, 100).unwrap();
+        let (mut picture, mut messages, counters) = picture();
+        let mut video = Video::default();
+        picture.restart(&surface, None, &video, 0);
+        // Painted, then covered by video in the same picture: only the video is sent.
+        happen(&mut picture, &mut video, ScreenEvent::Damage(Rect::new(0, 0, 50, 50)), &surface);
+        happen(&mut picture, &mut video, unit(true, 9), &surface);
+        happen(&mut picture, &mut video, ScreenEvent::FrameEnd, &surface);
+        run(&mut picture, &video, &surface, &counters);
+        assert_eq!(story(&messages.try_recv().unwrap()), "V|");
+        // Painted over the video: after it.
+        happen(&mut picture, &mut video, unit(false, 9), &surface);
+        happen(&mut picture, &mut video, ScreenEvent::Damage(Rect::new(0, 0, 50, 50)), &surface);
+        happen(&mut picture, &mut video, ScreenEvent::FrameEnd, &surface);
+        run(&mut picture, &video, &surface, &counters);
+        assert_eq!(story(&messages.try_recv().unwrap()), "vt|");
+        // Who joins now gets the video from its key frame on, and tiles only where it is not.
+        let (mut joiner, mut joined, counters) = self::picture();
+        joiner.restart(&surface, None, &video, 2);
+        run(&mut joiner, &video, &surface, &counters);
+        assert_eq!(story(&joined.try_recv().unwrap()), "Vvt|");
+    }
+
+    #[test]
+    fn the_source_hears_of_a_frame_when_the_viewer_has_shown_it() {
+        let surface = Surface::new(100, 100).unwrap();
+        let (mut picture, _messages, counters) = picture();
+        let mut video = Video::default();
+        picture.restart(&surface, None, &video, 0);
+        run(&mut picture, &video, &surface, &counters);
+        for at in 1..=5u64 {
+            happen(&mut picture, &mut video, unit(at == 1, 9), &surface);
+            happen(&mut picture, &mut video, ScreenEvent::FrameEnd, &surface);
+            run(&mut picture, &video, &surface, &counters);
+        }
+        // Three in flight: the first picture and two of the video; the others wait.
+        assert_eq!((picture.in_flight(), picture.shown()), (3, 0));
+        picture.acknowledge(2);
+        assert_eq!(picture.shown(), 1);
+        run(&mut picture, &video, &surface, &counters);
+        picture.acknowledge(4);
+        assert_eq!(picture.shown(), 5);
+        // A picture in which nothing changes is shown as soon as all before it is.
+        happen(&mut picture, &mut video, ScreenEvent::FrameEnd, &surface);
+        assert!(!picture.has_work());
+        assert_eq!(picture.shown(), 6);
+    }
+
+    #[test]
+    fn a_viewer_that_is_behind_goes_on_with_a_key_frame() {
+        let surface = Surface::new(100, 100).unwrap();
+        let (mut picture, mut messages, counters) = picture();
+        let mut video = Video::default();
+        picture.restart(&surface, None, &video, 0);
+        run(&mut picture, &video, &surface, &counters);
+        happen(&mut picture, &mut video, unit(true, 9), &surface);
+        for _ in 0..500 {
+            happen(&mut picture, &mut video, unit(false, 100_000), &surface);
+            happen(&mut picture, &mut video, ScreenEvent::FrameEnd, &surface);
+            run(&mut picture, &video, &surface, &counters);
+            assert!(picture.held_bytes <= VIDEO_HELD_BYTES_MAX);
+        }
+        assert!(!picture.wants_key(), "a viewer that takes nothing needs nothing");
+        while messages.try_recv().is_ok() {}
+        picture.acknowledge(3);
+        assert!(picture.wants_key());
+        happen(&mut picture, &mut video, unit(false, 9), &surface);
+        happen(&mut picture, &mut video, unit(true, 9), &surface);
+        happen(&mut picture, &mut video, unit(false, 9), &surface);
+        happen(&mut picture, &mut video, ScreenEvent::FrameEnd, &surface);
+        run(&mut picture, &video, &surface, &counters);
+        assert_eq!(story(&messages.try_recv().unwrap()), "Vv|");
+        assert!(!picture.wants_key());
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{Sink, Stream, StreamExt, future, stream};
 use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, UserId};
 use oriel_screen::ByeCode;
-use oriel_screen::wire::{PROTOCOL_VERSION, ViewerHello, ViewerRecord};
+use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -131,19 +131,20 @@ impl Gateway {
     /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
     pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
         let request = ViewerRequest { user, desktop, port: GuestPort::Rdp, resume: None };
-        let message = |record: &ViewerRecord| {
+        let message = |records: &[ViewerRecord]| {
             let mut message = Vec::new();
-            record.encode(&mut message);
+            records.iter().for_each(|record| record.encode(&mut message));
             Bytes::from(message)
         };
         let hello =
             ViewerHello { version: PROTOCOL_VERSION, width: 1280, height: 800, scale: 100, ..ViewerHello::default() };
-        let hello = message(&ViewerRecord::Hello(hello));
+        // As most browsers say; one that has no H.264 makes the gateway sign in anew.
+        let hello = message(&[ViewerRecord::Hello(hello), ViewerRecord::Abilities { bits: ABILITY_H264 }]);
         let end = tokio::time::Instant::now() + PRELAUNCH_TIME;
         // Shows nothing and acknowledges nothing: three pictures are sent and then none.
         let incoming = stream::once(future::ready(hello)).chain(stream::unfold((), move |()| async move {
             tokio::time::sleep(crate::VIEWER_SILENCE_MAX / 2).await;
-            (tokio::time::Instant::now() < end).then(|| (message(&ViewerRecord::Ping { token: 0 }), ()))
+            (tokio::time::Instant::now() < end).then(|| (message(&[ViewerRecord::Ping { token: 0 }]), ()))
         }));
         viewer::serve(self, request, true, Box::pin(incoming), futures::sink::drain()).await;
     }

@@ -2,15 +2,21 @@
 //!
 //! ```text
 //! waiting for a viewer ─▶ dialling ─▶ authenticating ─▶ live ─▶ bye
+//!                           ▲                            │
+//!                           └── the video cannot go on ──┘
 //! ```
+//!
+//! Video is decoded by the viewer alone. Where a viewer cannot go on with it, and the machine gives no frame that stands
+//! alone, the machine is signed in to anew: the session there goes on, and the viewer keeps its seat.
 
 use crate::command::{Bye, Command};
 use crate::connect::{Door, ScreenSession, Task};
 use crate::picture::Picture;
-use crate::{RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX};
+use crate::video::Video;
+use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX};
 use oriel_screen::encode::thumbnail;
-use oriel_screen::wire::{ServerRecord, ViewerRecord};
-use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, SourceError, StatusCode};
+use oriel_screen::wire::{ServerRecord, VideoTrouble, ViewerRecord};
+use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, SourceError, StatusCode};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +27,14 @@ use tokio::time::{Instant, sleep_until};
 const READ_BYTES: usize = 16 << 10;
 
 pub(crate) async fn run(mut task: Task) {
-    let mut lobby = Lobby { viewer: None, gone_at: resume_deadline(), size: (0, 0, 100), title: String::new() };
+    let mut lobby = Lobby {
+        viewer: None,
+        gone_at: resume_deadline(),
+        size: (0, 0, 100),
+        title: String::new(),
+        h264: false,
+        troubles: 0,
+    };
     let bye = drive(&mut task, &mut lobby).await;
     tracing::info!(connection = %task.id, desktop = %task.desktop, code = ?bye.code, reason = %bye.text, "Connection ended");
     if let Some(viewer) = lobby.viewer.take() {
@@ -30,7 +43,7 @@ pub(crate) async fn run(mut task: Task) {
     // A viewer that was about to join reads the same.
     task.commands.close();
     while let Ok(command) = task.commands.try_recv() {
-        if let Command::Attach { viewer, hello, out } = command {
+        if let Command::Attach { viewer, hello, out, .. } = command {
             Picture::new(viewer, hello, out).farewell(&bye);
         }
     }
@@ -43,6 +56,10 @@ struct Lobby {
     /// The window's width, height and scale, as last said.
     size: (u16, u16, u16),
     title: String,
+    /// The viewer decodes H.264.
+    h264: bool,
+    /// How often its decoder lost its place.
+    troubles: u32,
 }
 
 fn resume_deadline() -> Instant {
@@ -62,12 +79,13 @@ enum Asked {
 impl Lobby {
     fn take(&mut self, task: &Task, command: Command) -> Result<Asked, Bye> {
         match command {
-            Command::Attach { viewer, hello, out } => {
+            Command::Attach { viewer, hello, h264, out } => {
                 let taken = Bye::new(ByeCode::TakenOver, "this desktop was opened in another window");
                 if let Some(old) = self.viewer.take() {
                     old.farewell(&taken);
                 }
                 self.size = (hello.width, hello.height, hello.scale);
+                (self.h264, self.troubles) = (h264, 0);
                 let mut picture = Picture::new(viewer, hello, out);
                 picture.tell(&ServerRecord::Hello {
                     terminal: false,
@@ -97,6 +115,16 @@ impl Lobby {
                         picture.acknowledge(sequence);
                     }
                     Asked::Acknowledged
+                }
+                ViewerRecord::VideoTrouble(trouble) => {
+                    self.troubles += 1;
+                    tracing::info!(connection = %task.id, ?trouble, times = self.troubles, "Viewer cannot go on with the video");
+                    if trouble == VideoTrouble::Undecodable || self.troubles >= VIDEO_TROUBLES_MAX {
+                        self.h264 = false;
+                    } else if let Some(picture) = &mut self.viewer {
+                        picture.lose_video();
+                    }
+                    Asked::Nothing
                 }
                 _ => Asked::Nothing,
             }),
@@ -131,14 +159,35 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
             None => return Bye::new(ByeCode::ServerShutdown, "the server is shutting down"),
         }
     }
-    match connect(task, lobby).await {
-        Ok(session) => live(task, lobby, session).await,
-        Err(bye) => bye,
+    loop {
+        let (session, h264) = match connect(task, lobby).await {
+            Ok(connected) => connected,
+            Err(bye) => return bye,
+        };
+        match live(task, lobby, session, h264).await {
+            Over::Bye(bye) => return bye,
+            Over::Again(why) => {
+                tracing::info!(connection = %task.id, why, h264 = lobby.h264, "Signing in to the machine anew");
+            }
+        }
     }
 }
 
-/// Dials and authenticates while commands are still answered.
-async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<ScreenSession, Bye> {
+/// How a session ended for the gateway.
+enum Over {
+    Bye(Bye),
+    /// The machine is to be signed in to once more.
+    Again(&'static str),
+}
+
+impl From<Bye> for Over {
+    fn from(bye: Bye) -> Self {
+        Self::Bye(bye)
+    }
+}
+
+/// Dials and authenticates while commands are still answered; also says whether H.264 was offered.
+async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, bool), Bye> {
     lobby.status(task, StatusCode::Dialling, "reaching the machine");
     let target = {
         let dialler = std::sync::Arc::clone(&task.dialler);
@@ -149,9 +198,11 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<ScreenSession, By
     lobby.status(task, StatusCode::Authenticating, "signing in to the machine");
     let layout = lobby.viewer.as_ref().map(|picture| picture.hello.layout.clone()).unwrap_or_default();
     let (width, height, scale) = lobby.size;
+    let h264 = lobby.h264;
     let dialler = std::sync::Arc::clone(&task.dialler);
     let door = Door { dialler: &*dialler, desktop: task.desktop, port: task.port };
-    meanwhile(task, lobby, crate::connect::screen(target, &door, width, height, scale, layout)).await
+    let connecting = crate::connect::screen(target, &door, width, height, scale, layout, h264);
+    Ok((meanwhile(task, lobby, connecting).await?, h264))
 }
 
 /// Runs a future to its end while the seat may change.
@@ -176,38 +227,40 @@ async fn meanwhile<T>(
     }
 }
 
-async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye {
+async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: bool) -> Over {
     let ScreenSession { stream, mut source } = session;
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut buffer = vec![0u8; READ_BYTES];
     let mut upstream: Vec<u8> = Vec::new();
     let mut unflushed = false;
     let mut events: Vec<ScreenEvent> = Vec::new();
-    let mut cursor: Option<ServerRecord> = None;
+    let mut screen = Screen { h264, ..Screen::default() };
 
     // What came with the handshake is the source's already: let it speak before the first read.
     let mut outcome = source.receive(&[], &mut upstream, &mut events);
     if let Some(picture) = &mut lobby.viewer {
         picture.tell(&ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() });
-        picture.restart(source.framebuffer(), None);
+        picture.restart(source.framebuffer(), None, &screen.video, 0);
     }
     loop {
         if let Err(error) = outcome {
-            return over(error);
+            return over(error).into();
         }
-        distribute(&mut events, &mut cursor, lobby, source.framebuffer());
-        if let Some(picture) = &mut lobby.viewer {
-            if let Err(bye) = picture.flush_control(&task.counters) {
-                return bye;
-            }
-            if picture.is_hungry()
-                && let Err(error) = source.want_frame(&mut upstream)
-            {
-                return over(error);
-            }
+        screen.distribute(&mut events, lobby, source.framebuffer());
+        if screen.h264 && screen.had_video && lobby.viewer.is_some() && !lobby.h264 {
+            return Over::Again("the viewer has no H.264");
+        }
+        outcome = screen.answer(&mut *source, lobby, &mut upstream);
+        if let Err(error) = outcome {
+            return over(error).into();
+        }
+        if let Some(picture) = &mut lobby.viewer
+            && let Err(bye) = picture.flush_control(&task.counters)
+        {
+            return bye.into();
         }
         if upstream.len() > UPSTREAM_PENDING_BYTES_MAX {
-            return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again");
+            return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again").into();
         }
         let has_work = lobby.viewer.as_ref().is_some_and(Picture::has_work);
         let repair_at = lobby.viewer.as_ref().and_then(Picture::repair_at);
@@ -216,13 +269,13 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
             biased;
             command = task.commands.recv() => {
                 let Some(command) = command else {
-                    return Bye::new(ByeCode::ServerShutdown, "the server is shutting down");
+                    return Bye::new(ByeCode::ServerShutdown, "the server is shutting down").into();
                 };
                 match lobby.take(task, command) {
                     Ok(Asked::Attached) => {
                         if let Some(picture) = &mut lobby.viewer {
                             picture.tell(&ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() });
-                            picture.restart(source.framebuffer(), cursor.as_ref());
+                            picture.restart(source.framebuffer(), screen.cursor.as_ref(), &screen.video, screen.marks);
                         }
                         let (width, height, scale) = lobby.size;
                         outcome = source.input(&InputEvent::Resize { width, height, scale }, &mut upstream);
@@ -231,14 +284,16 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
                     Ok(Asked::Input(input)) => outcome = source.input(&input, &mut upstream),
                     Ok(Asked::Thumbnail(width_max, reply)) => {
                         outcome = source.settle();
-                        drop(reply.send(thumbnail(source.framebuffer(), width_max)));
+                        // Where video is, the framebuffer has what was there before: no picture is better than a wrong one.
+                        let shows = !screen.video.hides(source.framebuffer());
+                        drop(reply.send(shows.then(|| thumbnail(source.framebuffer(), width_max)).flatten()));
                     }
                     Ok(Asked::Acknowledged | Asked::Nothing) => {}
-                    Err(bye) => return bye,
+                    Err(bye) => return bye.into(),
                 }
             }
             sent = send(&mut writer, &upstream), if !upstream.is_empty() || unflushed => match sent {
-                Ok(Sent::Written(0)) | Err(_) => return lost(),
+                Ok(Sent::Written(0)) | Err(_) => return lost().into(),
                 Ok(Sent::Written(count)) => {
                     upstream.drain(..count);
                     unflushed = true;
@@ -251,23 +306,29 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
                     if picture.reads_pixels() {
                         outcome = source.settle();
                     }
-                    if let Err(bye) = picture.step(source.framebuffer(), &task.counters) {
-                        return bye;
+                    if let Err(bye) = picture.step(source.framebuffer(), screen.video.region(), &task.counters) {
+                        return bye.into();
                     }
                 }
             }
             read = reader.read(&mut buffer) => match read {
-                Ok(0) => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection"),
+                Ok(0) => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection").into(),
                 Ok(count) => outcome = source.receive(buffer.get(..count).unwrap_or_default(), &mut upstream, &mut events),
-                Err(_) => return lost(),
+                Err(_) => return lost().into(),
             },
+            () = sleep_until(screen.key_by.unwrap_or_else(Instant::now)), if screen.key_by.is_some() => {
+                // Also a decoder that loses its place again and again comes here; then video is given up.
+                lobby.troubles += 1;
+                lobby.h264 &= lobby.troubles < VIDEO_TROUBLES_MAX;
+                return Over::Again("the machine gave no key frame");
+            }
             () = sleep_until(repair_at.unwrap_or_else(Instant::now)), if repair_at.is_some() => {
                 if let Some(picture) = &mut lobby.viewer {
                     picture.repair(source.framebuffer());
                 }
             }
             () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => {
-                return Bye::new(ByeCode::TooSlow, "nobody has been watching");
+                return Bye::new(ByeCode::TooSlow, "nobody has been watching").into();
             }
         }
     }
@@ -287,30 +348,75 @@ async fn send(writer: &mut (impl AsyncWriteExt + Unpin), bytes: &[u8]) -> std::i
     }
 }
 
-fn distribute(
-    events: &mut Vec<ScreenEvent>,
-    cursor: &mut Option<ServerRecord>,
-    lobby: &mut Lobby,
-    pixels: &dyn Framebuffer,
-) {
-    for event in events.drain(..) {
-        match &event {
-            ScreenEvent::Cursor { hot_x, hot_y, width, height, rgba } => {
-                *cursor = Some(ServerRecord::Cursor {
-                    hot_x: *hot_x,
-                    hot_y: *hot_y,
-                    width: *width,
-                    height: *height,
-                    rgba: rgba.clone(),
-                });
+/// What the task knows of the screen beyond the source's framebuffer.
+#[derive(Default)]
+struct Screen {
+    cursor: Option<ServerRecord>,
+    video: Video,
+    /// H.264 was offered to the machine.
+    h264: bool,
+    had_video: bool,
+    /// Frame ends of the source so far, and those that it was told of.
+    marks: u64,
+    told: u64,
+    /// When a key frame that was asked for must have come.
+    key_by: Option<Instant>,
+}
+
+impl Screen {
+    fn distribute(&mut self, events: &mut Vec<ScreenEvent>, lobby: &mut Lobby, pixels: &dyn Framebuffer) {
+        for event in events.drain(..) {
+            match &event {
+                ScreenEvent::Cursor { hot_x, hot_y, width, height, rgba } => {
+                    self.cursor = Some(ServerRecord::Cursor {
+                        hot_x: *hot_x,
+                        hot_y: *hot_y,
+                        width: *width,
+                        height: *height,
+                        rgba: rgba.clone(),
+                    });
+                }
+                ScreenEvent::CursorHidden => self.cursor = Some(ServerRecord::cursor_hidden()),
+                ScreenEvent::CursorDefault => self.cursor = Some(ServerRecord::CursorDefault),
+                ScreenEvent::FrameEnd => self.marks += 1,
+                ScreenEvent::Video { .. } => self.had_video = true,
+                _ => {}
             }
-            ScreenEvent::CursorHidden => *cursor = Some(ServerRecord::cursor_hidden()),
-            ScreenEvent::CursorDefault => *cursor = Some(ServerRecord::CursorDefault),
-            _ => {}
+            self.video.follow(&event);
+            if let Some(picture) = &mut lobby.viewer {
+                picture.apply(event, pixels, &self.video);
+            }
         }
-        if let Some(picture) = &mut lobby.viewer {
-            picture.apply(event, pixels);
+    }
+
+    /// Tells the source what the viewer has shown and what it wants.
+    fn answer(
+        &mut self,
+        source: &mut dyn Source,
+        lobby: &mut Lobby,
+        upstream: &mut Vec<u8>,
+    ) -> Result<(), SourceError> {
+        // Without a viewer nothing holds the machine back: what it paints is in the framebuffer for the next one.
+        let shown = lobby.viewer.as_ref().map_or(self.marks, Picture::shown);
+        if shown > self.told {
+            self.told = shown;
+            source.shown(shown, upstream)?;
         }
+        let Some(picture) = &mut lobby.viewer else {
+            self.key_by = None;
+            return Ok(());
+        };
+        if picture.wants_key() && self.key_by.is_none() {
+            picture.resume_video(&self.video);
+            if picture.is_lost() {
+                self.key_by = Some(Instant::now() + KEY_TIME_MAX);
+                source.want_key(upstream)?;
+            }
+        }
+        if !picture.is_lost() {
+            self.key_by = None;
+        }
+        if picture.is_hungry() { source.want_frame(upstream) } else { Ok(()) }
     }
 }
 

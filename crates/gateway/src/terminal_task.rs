@@ -83,7 +83,7 @@ impl Seat {
 
     fn take(&mut self, task: &Task, command: Command) -> Result<(), Bye> {
         match command {
-            Command::Attach { viewer, hello, out } => self.seat(task, viewer, &hello, out),
+            Command::Attach { viewer, hello, out, .. } => self.seat(task, viewer, &hello, out),
             Command::Detach { viewer } if self.is_seated(viewer) => {
                 self.viewer = None;
                 self.gone_at = deadline();

@@ -35,10 +35,11 @@ pub(crate) async fn serve<R, W>(
         Ok(entry) => entry,
         Err(bye) => return say_bye(&mut outgoing, bye.code, bye.text).await,
     };
+    let h264 = ViewerRecord::announces_h264(&early);
     let viewer = gateway.next_viewer();
     let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
     let mut writer = tokio::spawn(write(messages, outgoing));
-    if entry.commands.send(Command::Attach { viewer, hello, out: out.clone() }).await.is_err() {
+    if entry.commands.send(Command::Attach { viewer, hello, h264, out: out.clone() }).await.is_err() {
         // The connection ended between finding it and joining it.
         let mut bye = Vec::new();
         ServerRecord::Bye { code: ByeCode::RemoteEnded, text: "the connection has just ended; connect again".into() }

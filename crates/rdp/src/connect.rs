@@ -2,9 +2,10 @@
 
 use crate::clipboard::Clipboard;
 use crate::error::ConnectError;
+use crate::graphics::Graphics;
 use crate::handshake::{credssp, step};
 use crate::layout::windows_layout;
-use crate::options::RdpOptions;
+use crate::options::{Pipeline, RdpOptions};
 use crate::source::RdpSource;
 use crate::tls;
 use ironrdp_cliprdr::CliprdrClient;
@@ -65,7 +66,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let [negotiation, tls_stage, credssp_stage, setup] = STAGES;
-    let mut connector = channels(ClientConnector::new(config(options), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+    let connector = ClientConnector::new(config(options), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let mut connector = channels(connector, options.pipeline);
     while !connector.should_perform_security_upgrade() {
         step(&mut stream, &mut connector).await.map_err(|error| error.into_error(negotiation))?;
     }
@@ -98,11 +100,15 @@ where
     }
 }
 
-/// The channels that Oriel asks for: the clipboard, and dynamic channels with the display control in them.
-pub(crate) fn channels(connector: ClientConnector) -> ClientConnector {
-    connector
-        .with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())))
-        .with_static_channel(DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new()))))
+/// The channels that Oriel asks for: the clipboard, and dynamic channels with the display control and the graphics pipeline.
+pub(crate) fn channels(connector: ClientConnector, pipeline: Pipeline) -> ClientConnector {
+    let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
+    if pipeline != Pipeline::Off {
+        // Servers close the channel and open it again when a session is taken over.
+        let video = pipeline == Pipeline::Video;
+        dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
+    }
+    connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default()))).with_static_channel(dynamic)
 }
 
 /// A reactivation needs the configuration for as long as the session lives, but not the password.
@@ -170,6 +176,6 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         enable_server_pointer: true,
         pointer_software_rendering: false,
         multitransport_flags: None,
-        support_dyn_vc_gfx_protocol: false,
+        support_dyn_vc_gfx_protocol: options.pipeline != Pipeline::Off,
     }
 }

@@ -2,7 +2,7 @@
 //! messages and bitmaps announce sizes that only their end would prove wrong. Also handles the few messages that
 //! IronRDP takes for an error or says nothing about (the bell, the keyboard's lights).
 
-use crate::{CHANNEL_MESSAGE_BYTES_MAX, DYNAMIC_MESSAGE_BYTES_MAX, UPDATE_BYTES_MAX};
+use crate::{CHANNEL_MESSAGE_BYTES_MAX, DYNAMIC_MESSAGE_BYTES_MAX, GRAPHICS_MESSAGE_BYTES_MAX, UPDATE_BYTES_MAX};
 use ironrdp_core::encode_vec;
 use ironrdp_pdu::mcs::{SendDataIndication, decode_send_data_indication};
 use ironrdp_pdu::x224::X224;
@@ -26,6 +26,8 @@ pub(crate) struct Channels {
     pub(crate) message: Option<u16>,
     pub(crate) clipboard: Option<u16>,
     pub(crate) dynamic: Option<u16>,
+    /// The dynamic channel of the graphics pipeline, once it is open.
+    pub(crate) graphics: Option<u32>,
 }
 
 /// What to do with an X.224 frame.
@@ -133,7 +135,7 @@ impl Guard {
             });
         }
         if first && Some(data.channel_id) == channels.dynamic {
-            check_dynamic(body)?;
+            check_dynamic(body, channels.graphics)?;
         }
         Ok(Verdict::Channel)
     }
@@ -198,7 +200,7 @@ pub(crate) fn crossing(frame: &[u8], channels: Channels) -> Crossing {
 }
 
 /// DYNVC_DATA_FIRST (MS-RDPEDYC 2.2.3.1, and 2.2.3.3 for the compressed one) announces the length of its message.
-fn check_dynamic(body: &[u8]) -> Result<(), String> {
+fn check_dynamic(body: &[u8], graphics: Option<u32>) -> Result<(), String> {
     let Some(head) = body.first() else { return Ok(()) };
     if !matches!(head >> 4, 2 | 6) {
         return Ok(());
@@ -214,10 +216,15 @@ fn check_dynamic(body: &[u8]) -> Result<(), String> {
         1 => u16_at(body, at).map(u32::from),
         _ => u32_at(body, at),
     };
+    let id = match id_bytes {
+        1 => body.get(1).copied().map(u32::from),
+        2 => u16_at(body, 1).map(u32::from),
+        _ => u32_at(body, 1),
+    };
+    let most =
+        if graphics.is_some() && id == graphics { GRAPHICS_MESSAGE_BYTES_MAX } else { DYNAMIC_MESSAGE_BYTES_MAX };
     match length {
-        Some(length) if length > DYNAMIC_MESSAGE_BYTES_MAX => {
-            Err(format!("a dynamic channel message announces {length} bytes"))
-        }
+        Some(length) if length > most => Err(format!("a dynamic channel message announces {length} bytes")),
         _ => Ok(()),
     }
 }
@@ -239,7 +246,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CHANNELS: Channels = Channels { io: 1003, message: None, clipboard: Some(1004), dynamic: Some(1005) };
+    const CHANNELS: Channels =
+        Channels { io: 1003, message: None, clipboard: Some(1004), dynamic: Some(1005), graphics: Some(8) };
 
     fn indication(channel_id: u16, data: &[u8]) -> Vec<u8> {
         encode_vec(&X224(SendDataIndication { initiator_id: 1002, channel_id, user_data: Cow::Borrowed(data) }))
@@ -293,6 +301,11 @@ mod tests {
             guard.x224(&indication(1005, &chunk(10, 3, &[0x28, 7, 0xff, 0xff, 0xff, 0x7f])), CHANNELS).unwrap_err(),
             "a dynamic channel message announces 2147483647 bytes"
         );
+        // The graphics pipeline's may be larger, and no other's.
+        let announce = |id: u8| indication(1005, &chunk(10, 3, &[0x28, id, 0, 0, 2, 0]));
+        assert_eq!(guard.x224(&announce(8), CHANNELS), Ok(Verdict::Channel));
+        assert!(guard.x224(&announce(7), CHANNELS).is_err());
+        assert!(guard.x224(&indication(1005, &chunk(10, 3, &[0x28, 8, 0, 0, 0, 1])), CHANNELS).is_err());
     }
 
     #[test]

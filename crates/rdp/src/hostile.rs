@@ -1,7 +1,7 @@
 //! Servers that mean harm: a real session's bytes, bent in every way that a seed can think of.
 
 use crate::connect::{channels, config, scrub};
-use crate::{CertificatePin, RdpOptions, RdpSource};
+use crate::{CertificatePin, Pipeline, RdpOptions, RdpSource};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_connector::connection_activation::ConnectionActivationFactory;
 use ironrdp_connector::{ClientConnector, ConnectionResult, DesktopSize};
@@ -29,9 +29,11 @@ fn source(compressed: bool) -> RdpSource {
         keyboard: "us".to_owned(),
         certificate: CertificatePin::Sha256([0; 32]),
         client_name: "test".to_owned(),
+        pipeline: Pipeline::Video,
     };
     let config = scrub(config(&options));
-    let mut connector = channels(ClientConnector::new(config.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+    let connector = ClientConnector::new(config.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let mut connector = channels(connector, options.pipeline);
     let mut static_channels = std::mem::take(&mut connector.static_channels);
     static_channels.attach_channel_id(TypeId::of::<CliprdrClient>(), 1004);
     static_channels.attach_channel_id(TypeId::of::<DrdynvcClient>(), 1005);

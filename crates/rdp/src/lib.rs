@@ -17,15 +17,15 @@
 //! What the server may make us hold is bounded in `guard`, because the protocol lets it announce messages of any
 //! length; a panic in a decoder (hostile RemoteFX coordinates overflow) ends that one session and nothing else.
 //!
-//! The graphics pipeline (MS-RDPEGFX: H.264, ClearCodec, progressive RemoteFX) is not offered yet: xrdp 0.9 has
-//! none. It will plug in as one more dynamic channel beside the display control in `connect::channels`, with
-//! `support_dyn_vc_gfx_protocol` set in `connect::config`; its AVC payloads become `ScreenEvent::Video` untouched.
+//! The graphics pipeline (MS-RDPEGFX) is a dynamic channel of our own, `graphics`: what browsers cannot decode is painted
+//! into the picture, H.264 becomes `ScreenEvent::Video` untouched, and the server is told of a frame when the viewer shows it.
 
 mod clipboard;
 mod connect;
 mod cursor;
 mod error;
 mod frame;
+mod graphics;
 mod guard;
 mod handshake;
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tls;
 pub use connect::{CONNECT_TIMEOUT, Stream, connect};
 pub use error::{ConnectError, Fingerprint};
 pub use layout::windows_layout;
-pub use options::{CertificatePin, RdpOptions};
+pub use options::{CertificatePin, Pipeline, RdpOptions};
 pub use source::RdpSource;
 
 /// Largest message of the handshake in bytes; real ones stay below 20 KiB.
@@ -56,3 +56,7 @@ pub const UPDATE_BYTES_MAX: usize = 8 << 20;
 pub const CHANNEL_MESSAGE_BYTES_MAX: usize = 2 * oriel_screen::CLIPBOARD_BYTES_MAX + 4096;
 /// Largest message of a dynamic channel in bytes; the display control's capabilities have 12.
 pub const DYNAMIC_MESSAGE_BYTES_MAX: u32 = 64 * 1024;
+/// Largest message of the graphics pipeline in bytes, as it travels: key frames and first pictures of large screens.
+pub const GRAPHICS_MESSAGE_BYTES_MAX: u32 = 12 << 20;
+/// Frames that wait for the viewer to show them; of more, the oldest are not told to the server.
+pub const FRAMES_PENDING_MAX: usize = 256;

@@ -9,6 +9,18 @@ pub enum CertificatePin {
     Sha256([u8; 32]),
 }
 
+/// What is offered of the graphics pipeline (MS-RDPEGFX). Servers without it send bitmaps as ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pipeline {
+    /// Nothing.
+    Off,
+    /// The codecs that are decoded here: ClearCodec, planar, RemoteFX, progressive, plain.
+    #[default]
+    Pixels,
+    /// Those, and H.264 (AVC420), which is forwarded to viewers that decode it.
+    Video,
+}
+
 /// How to open an RDP session.
 #[derive(Clone, Debug)]
 pub struct RdpOptions {
@@ -26,4 +38,5 @@ pub struct RdpOptions {
     pub certificate: CertificatePin,
     /// Shown in the machine's session list; the first 15 characters are sent.
     pub client_name: String,
+    pub pipeline: Pipeline,
 }

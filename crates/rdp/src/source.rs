@@ -1,8 +1,10 @@
 //! The connected session: bytes in, picture and events out.
 
+use crate::FRAMES_PENDING_MAX;
 use crate::clipboard::{Clipboard, Task};
 use crate::cursor::cursor_event;
 use crate::frame::Frames;
+use crate::graphics::{Graphics, Output};
 use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
 use crate::handshake::chain;
 use crate::input::{Input, slow_path};
@@ -26,7 +28,9 @@ use ironrdp_pdu::rdp::session_info::{
     LogonErrorNotificationData, LogonErrorNotificationDataErrorCode, LogonErrorNotificationType,
 };
 use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput, GracefulDisconnectReason};
-use oriel_screen::{Framebuffer, InputEvent, Rect, ScreenEvent, Source, SourceError};
+use ironrdp_svc::ChannelFlags;
+use oriel_screen::{Framebuffer, InputEvent, Rect, ScreenEvent, Source, SourceError, VideoCodec};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Steps of an activation that need no message of the server: four (MS-RDPBCGR 1.3.1.1, finalization).
@@ -52,6 +56,20 @@ pub struct RdpSource {
     greeted: bool,
     /// The session is over; nothing may touch it any more.
     dead: bool,
+    /// Frame ends told so far.
+    marks: u64,
+    /// Those of the graphics pipeline whose server waits to hear that they are shown.
+    waiting: VecDeque<Waiting>,
+    /// Bytes of channels since the last of them.
+    received: usize,
+}
+
+/// A frame of the graphics pipeline that the viewer has not shown.
+struct Waiting {
+    mark: u64,
+    channel: u32,
+    frame: u32,
+    bytes: usize,
 }
 
 /// Everything that makes the machine give up, with words for the person.
@@ -69,6 +87,7 @@ impl RdpSource {
             message: result.message_channel_id,
             clipboard: result.static_channels.get_channel_id_by_type::<CliprdrClient>(),
             dynamic: result.static_channels.get_channel_id_by_type::<DrdynvcClient>(),
+            graphics: None,
         };
         let activation = ConnectionActivationFactory::new(config, result.io_channel_id, result.user_channel_id);
         let stage = ActiveStageBuilder {
@@ -97,6 +116,9 @@ impl RdpSource {
             wanted: None,
             greeted: false,
             dead: false,
+            marks: 0,
+            waiting: VecDeque::new(),
+            received: 0,
         };
         tracing::debug!(flags = ?result.input_flags, width, height, "Session is active");
         // Windows announces the newer kind of fast-path input alone (MS-RDPBCGR 2.2.7.1.6), xrdp and FreeRDP both kinds.
@@ -150,10 +172,20 @@ impl RdpSource {
         if let Some((width, height, scale)) = self.wanted.filter(|_| self.reactivating.is_none()) {
             self.resize(width, height, scale, out)?;
         }
-        if events.get(before..).is_some_and(|new| new.iter().any(|event| matches!(event, ScreenEvent::Damage(_)))) {
-            events.push(ScreenEvent::FrameEnd);
+        let new = events.get(before..).unwrap_or_default();
+        let unmarked = new.iter().rev().take_while(|event| **event != ScreenEvent::FrameEnd);
+        let painted =
+            unmarked.into_iter().any(|event| matches!(event, ScreenEvent::Damage(_) | ScreenEvent::Copy { .. }));
+        // A picture of the pipeline that is half here ends by itself.
+        if painted && !self.stage.get_dvc::<Graphics>().is_some_and(|channel| channel.processor().in_frame()) {
+            self.mark(events);
         }
         Ok(())
+    }
+
+    fn mark(&mut self, events: &mut Vec<ScreenEvent>) {
+        self.marks += 1;
+        events.push(ScreenEvent::FrameEnd);
     }
 
     fn frame(
@@ -171,6 +203,7 @@ impl RdpSource {
             self.guard.fast_path(frame, self.picture.width()).map_err(protocol)?;
             return self.session(action, frame, out, events);
         }
+        self.channels.graphics = self.stage.get_dvc::<Graphics>().map(|channel| channel.channel_id());
         match self.guard.x224(frame, self.channels).map_err(protocol)? {
             Verdict::Drop => Ok(()),
             Verdict::Bell => {
@@ -204,6 +237,22 @@ impl RdpSource {
     ) -> Result<(), SourceError> {
         let outputs =
             self.stage.process(&mut self.picture.0, action, frame, None).map_err(|error| protocol(chain(&error)))?;
+        self.damage(events);
+        for output in outputs {
+            self.output(output, out, events)?;
+        }
+        if self.stage.take_bitmap_recovery_request() {
+            self.request_redraw(out)?;
+        }
+        if action == Action::X224 {
+            self.received = self.received.saturating_add(frame.len());
+            self.graphics(events)?;
+        }
+        self.clipboard_tasks(out, events)
+    }
+
+    /// Tells what of the picture changed.
+    fn damage(&mut self, events: &mut Vec<ScreenEvent>) {
         for region in self.stage.take_damage_regions() {
             let (w, h) = (region.right.saturating_sub(region.left), region.bottom.saturating_sub(region.top));
             let rect = Rect::new(region.left, region.top, w.saturating_add(1), h.saturating_add(1));
@@ -212,13 +261,89 @@ impl RdpSource {
                 events.push(ScreenEvent::Damage(rect));
             }
         }
+    }
+
+    /// What the graphics pipeline did, in its order.
+    fn graphics(&mut self, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+        let Some(mut channel) = self.stage.get_dvc_mut::<Graphics>() else { return Ok(()) };
+        let id = channel.channel_id();
+        let outputs = channel.processor_mut().take().map_err(protocol)?;
         for output in outputs {
-            self.output(output, out, events)?;
+            match output {
+                Output::Reset { width, height } => {
+                    let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+                    let (width, height) = (side(width), side(height));
+                    self.picture = Picture::new(width, height).map_err(protocol)?;
+                    events.push(ScreenEvent::Resize { width, height });
+                }
+                Output::Damage(rect) => {
+                    self.compose(rect)?;
+                    self.damage(events);
+                }
+                Output::Copy { from_x, from_y, to } => {
+                    let (width, height) = (self.picture.width(), self.picture.height());
+                    self.compose(to)?;
+                    if to.fits(width, height) && Rect::new(from_x, from_y, to.w, to.h).fits(width, height) {
+                        drop(self.stage.take_damage_regions());
+                        events.push(ScreenEvent::Copy { from_x, from_y, to });
+                    } else {
+                        self.damage(events);
+                    }
+                }
+                Output::Video { rect, mut regions, unit } => {
+                    let (width, height) = (self.picture.width(), self.picture.height());
+                    regions.iter_mut().for_each(|region| *region = region.clip(width, height));
+                    regions.retain(|region| !region.is_empty());
+                    events.push(ScreenEvent::Video {
+                        rect,
+                        regions: Some(regions),
+                        codec: VideoCodec::H264,
+                        key: unit.key,
+                        bytes: unit.bytes,
+                    });
+                }
+                Output::FrameEnd { frame } => {
+                    self.mark(events);
+                    let bytes = std::mem::take(&mut self.received);
+                    self.waiting.push_back(Waiting { mark: self.marks, channel: id, frame, bytes });
+                    if self.waiting.len() > FRAMES_PENDING_MAX {
+                        self.waiting.pop_front();
+                    }
+                }
+            }
         }
-        if self.stage.take_bitmap_recovery_request() {
-            self.request_redraw(out)?;
+        Ok(())
+    }
+
+    /// Brings what the pipeline's surfaces show in a part of the screen into the picture.
+    fn compose(&mut self, rect: Rect) -> Result<(), SourceError> {
+        let rect = rect.clip(self.picture.width(), self.picture.height());
+        let parts =
+            self.stage.get_dvc::<Graphics>().map(|channel| channel.processor().pixels(rect)).unwrap_or_default();
+        self.stage.composite_rgba32(&mut self.picture.0, parts).map_err(|error| protocol(chain(&error)))?;
+        Ok(())
+    }
+
+    /// Tells the server of every frame up to a mark that it is shown.
+    fn acknowledge(&mut self, marks: u64, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if self.reactivating.is_some() {
+            return Ok(());
         }
-        self.clipboard_tasks(out, events)
+        let mut behind: usize = self.waiting.iter().map(|waiting| waiting.bytes).sum();
+        while let Some(first) = self.waiting.front().filter(|first| first.mark <= marks) {
+            behind = behind.saturating_sub(first.bytes);
+            let (id, frame) = (first.channel, first.frame);
+            self.waiting.pop_front();
+            let Some(mut channel) = self.stage.get_dvc_mut::<Graphics>().filter(|channel| channel.channel_id() == id)
+            else {
+                continue;
+            };
+            let message = channel.processor_mut().acknowledgement(frame, behind);
+            let messages = ironrdp_dvc::encode_dvc_messages(id, vec![message], ChannelFlags::empty())
+                .map_err(|error| protocol(chain(&error)))?;
+            out.extend(self.stage.encode_dvc_messages(messages).map_err(|error| protocol(chain(&error)))?);
+        }
+        Ok(())
     }
 
     fn output(
@@ -327,6 +452,10 @@ impl RdpSource {
                 tracing::debug!(width, height, "Session is active again");
                 self.picture = Picture::new(width, height).map_err(protocol)?;
                 events.push(ScreenEvent::Resize { width, height });
+                if let Some(mut channel) = self.stage.get_dvc_mut::<Graphics>() {
+                    channel.processor_mut().repaint();
+                }
+                self.graphics(events)?;
                 let locks = self.input.keyboard.synchronize();
                 self.send(&[locks], out)
             }
@@ -467,6 +596,17 @@ impl Source for RdpSource {
 
     fn input(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
         self.contained(|source| source.input_event(input, out))
+    }
+
+    fn shown(&mut self, marks: u64, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if self.waiting.front().is_none_or(|first| first.mark > marks) {
+            return Ok(());
+        }
+        self.contained(|source| source.acknowledge(marks, out))
+    }
+
+    fn want_key(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        self.redraw(out)
     }
 
     fn framebuffer(&self) -> &dyn Framebuffer {

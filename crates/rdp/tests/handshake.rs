@@ -25,6 +25,7 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         keyboard: String::new(),
         certificate: CertificatePin::Sha256(pin),
         client_name: String::new(),
+        pipeline: oriel_rdp::Pipeline::Video,
     }
 }
 

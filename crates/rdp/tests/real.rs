@@ -187,6 +187,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         keyboard: String::new(),
         certificate: CertificatePin::Sha256([0; 32]),
         client_name: String::new(),
+        pipeline: oriel_rdp::Pipeline::Video,
     };
     let Err(error) = Client::connect(port, options).await else { panic!("connected to nothing") };
     assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");
@@ -196,7 +197,9 @@ async fn a_listener_that_hangs_up_is_unreachable() {
 async fn network_level_authentication_and_a_wrong_password() {
     logging();
     let server = Shadow::start("nla");
-    let mut client = Client::connect(server.port, server.options("geheim")).await.unwrap();
+    // Pixels that are compared must be decoded here.
+    let options = oriel_rdp::RdpOptions { pipeline: oriel_rdp::Pipeline::Pixels, ..server.options("geheim") };
+    let mut client = Client::connect(server.port, options).await.unwrap();
     client.settle(Duration::from_secs(2)).await;
     let difference = compare(&shot(server.display, None), client.source.framebuffer());
     assert!(difference.share < 0.002, "{} of the pixels differ", difference.share);

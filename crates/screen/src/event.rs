@@ -53,9 +53,13 @@ pub enum ScreenEvent {
         codec: TileCodec,
         bytes: Bytes,
     },
-    /// A compressed video frame, forwarded untouched.
+    /// A compressed video frame, forwarded untouched; its pixels are not in the framebuffer.
     Video {
+        /// Where the decoded picture lies: its top left corner is at `x, y`. Frames of the same rectangle are one stream.
         rect: Rect,
+        /// The areas of the surface that the frame changes, inside `rect`, or all of it. With an empty list the frame is
+        /// decoded for those that follow and not drawn.
+        regions: Option<Vec<Rect>>,
         codec: VideoCodec,
         key: bool,
         bytes: Bytes,

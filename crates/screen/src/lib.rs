@@ -12,7 +12,9 @@
 mod damage;
 pub mod encode;
 mod event;
+pub mod h264;
 mod rect;
+mod region;
 mod source;
 mod surface;
 pub mod wire;
@@ -20,6 +22,7 @@ pub mod wire;
 pub use damage::Damage;
 pub use event::{AudioCodec, ByeCode, InputEvent, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec};
 pub use rect::Rect;
+pub use region::{REGION_RECTS_MAX, Region};
 pub use source::{Source, SourceError};
 pub use surface::{Framebuffer, Surface, SurfaceError};
 
@@ -33,5 +36,7 @@ pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
 pub const TEXT_BYTES_MAX: usize = 4096;
 /// Largest pointer picture side in pixels.
 pub const CURSOR_SIDE_MAX: u16 = 384;
+/// Most areas of one video frame that are drawn.
+pub const VIDEO_REGIONS_MAX: usize = 1024;
 /// Frames a viewer may have unacknowledged before it only collects damage.
 pub const FRAMES_IN_FLIGHT_MAX: u32 = 3;

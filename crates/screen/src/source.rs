@@ -24,6 +24,19 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// The first `marks` of this source's [`ScreenEvent::FrameEnd`]s are on the viewer's canvas, or nobody watches: what
+    /// the remote side learns its pace from. Called with a growing number, not for each.
+    fn shown(&mut self, marks: u64, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let _ = (marks, out);
+        Ok(())
+    }
+
+    /// The viewer cannot follow the video: ask the remote side, where it lets itself be asked, for a frame that stands alone.
+    fn want_key(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let _ = out;
+        Ok(())
+    }
+
     /// The pixels as they are now; behind by pictures until [`Self::settle`].
     fn framebuffer(&self) -> &dyn Framebuffer;
 }

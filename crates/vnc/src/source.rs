@@ -219,7 +219,7 @@ impl VncSource {
             }
             Whole::Video { key, bytes } => {
                 self.video = true;
-                ScreenEvent::Video { rect, codec: VideoCodec::H264, key, bytes }
+                ScreenEvent::Video { rect, codec: VideoCodec::H264, key, regions: None, bytes }
             }
         };
         sinks.events.push(event);
@@ -529,17 +529,6 @@ fn protocol(what: String) -> SourceError {
 }
 
 impl VncSource {
-    /// The viewer cannot follow the video: asks for the whole screen, which servers answer with a frame that stands alone.
-    /// Does nothing while no video has come.
-    pub fn want_key(&mut self, out: &mut Vec<u8>) {
-        if self.video {
-            self.whole = true;
-            if !self.requested {
-                self.request(out);
-            }
-        }
-    }
-
     fn broken(&mut self, stop: Result<(), Stop>) -> Result<(), SourceError> {
         match stop {
             Ok(()) | Err(Stop::Short) => Ok(()),
@@ -569,7 +558,7 @@ impl Source for VncSource {
             InputEvent::Clipboard(text) => self.clipboard.set(text, out),
             InputEvent::Resize { width, height, .. } => {
                 // A viewer that comes says its size, and frames of a video that it has not seen make no picture.
-                self.want_key(out);
+                self.want_key(out)?;
                 let wish = (*width.min(&SURFACE_SIDE_MAX), *height.min(&SURFACE_SIDE_MAX));
                 if wish.0 != 0 && wish.1 != 0 && self.wish != Some(wish) {
                     self.wish = Some(wish);
@@ -584,6 +573,17 @@ impl Source for VncSource {
     fn want_frame(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
         if !self.requested && (!self.continuous || self.whole) {
             self.request(out);
+        }
+        Ok(())
+    }
+
+    /// Asks for the whole screen, which servers answer with a frame that stands alone. Does nothing while no video has come.
+    fn want_key(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if self.video {
+            self.whole = true;
+            if !self.requested {
+                self.request(out);
+            }
         }
         Ok(())
     }

@@ -181,7 +181,8 @@ fn video_is_handed_on_and_begins_anew_for_newcomers() {
     session
         .feed(&update(&[rectangle(rect, encodings::H264, &sent(0x65)), rectangle(rect, encodings::H264, &sent(0x41))]))
         .unwrap();
-    let video = |key, nal| ScreenEvent::Video { rect, codec: VideoCodec::H264, key, bytes: frame(nal).into() };
+    let video =
+        |key, nal| ScreenEvent::Video { rect, codec: VideoCodec::H264, key, regions: None, bytes: frame(nal).into() };
     assert_eq!(session.events, [video(true, 0x65), video(false, 0x41), ScreenEvent::FrameEnd]);
     // A viewer comes: the next request is for everything.
     session.source.input(&InputEvent::Resize { width: 64, height: 64, scale: 100 }, &mut session.out).unwrap();

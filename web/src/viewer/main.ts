@@ -10,6 +10,7 @@ import { listenToText } from "./input/textarea";
 import { Touch, type TouchManner } from "./input/touch";
 import { Cursor } from "./screen/cursor";
 import { RemoteScreen } from "./screen/remote";
+import { decodesH264 } from "./screen/video";
 import { type ScaleMode, View } from "./screen/view";
 import { type Phase, Session } from "./session";
 import type { TerminalView } from "./terminal";
@@ -21,7 +22,7 @@ import { layoutMenu, radios, toggle } from "./ui/settings";
 import { Meter, StatsOverlay } from "./ui/stats";
 import { Toolbar } from "./ui/toolbar";
 import { Waiting } from "./ui/waiting";
-import { encodeText, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
+import { ABILITY_H264, encodeText, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
 
 const query = new URLSearchParams(location.search);
 const desktop = query.get("desktop") ?? "";
@@ -66,6 +67,9 @@ let terminal: TerminalView | null = null;
 let layout = chosenLayout();
 let guessed = "";
 
+/** False once this browser's decoder has failed at what the machine sends. */
+let videoWorks = true;
+
 const session = new Session(desktop, kind, {
   phase: onPhase,
   hello: () => {
@@ -78,6 +82,7 @@ const session = new Session(desktop, kind, {
     const size = view?.wanted() ?? { width: 80, height: 24, scale: 100 };
     return { ...size, received: 0n, ...common };
   },
+  abilities: async () => (!isTerminal && videoWorks && (await decodesH264()) ? ABILITY_H264 : 0),
   named: onNamed,
   record: onRecord,
   screen: (message) => {
@@ -183,6 +188,11 @@ function startScreen(): void {
       marks.last_frame = shown;
       marks.last_sequence = sequence;
       arrived(shown, blank);
+    },
+    videoTrouble: (trouble) => {
+      console.warn("screen: video", trouble);
+      if (trouble === "undecodable") videoWorks = false;
+      session.send({ type: "video_trouble", trouble });
     },
     problem: (text) => {
       console.warn("screen:", text);

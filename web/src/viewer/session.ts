@@ -44,11 +44,15 @@ export type Phase =
   | { name: "ended"; ending: Ending };
 
 export type Hello = { width: number; height: number; scale: number; received: bigint; layout: string };
+/** How long the browser may take to say what it can decode, milliseconds. */
+const ABILITIES_MS_MAX = 1500;
 
 export type SessionEvents = {
   phase(phase: Phase): void;
   /** What to say in hello, asked for at each connection. */
   hello(): Hello;
+  /** What this browser can do, as bits of the abilities record. */
+  abilities(): Promise<number>;
   /** A record for the page; those that change pixels go to {@link screen} (a frame's end to both). */
   record(record: ServerRecord): void;
   /** A message with at least one record that changes pixels. The buffer may be kept. */
@@ -88,6 +92,8 @@ export class Session {
   resumed = 0;
   readonly #api = new Api();
   #socket: WebSocket | null = null;
+  /** The hello of this WebSocket was sent. */
+  #greeted = false;
   #heard = 0;
   #pings = new Map<number, number>();
   #token = 0;
@@ -141,9 +147,17 @@ export class Session {
   }
 
   /** Sends at once; false when there is no open WebSocket. */
-  send(record: ViewerRecord): boolean {
+  /** Sends records as one message; nothing before the hello. */
+  send(...records: [ViewerRecord, ...ViewerRecord[]]): boolean {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    const bytes = encodeViewer(record);
+    this.#greeted ||= records[0].type === "hello";
+    if (!this.#greeted) return false;
+    const parts = records.map(encodeViewer);
+    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    parts.reduce((at, part) => {
+      bytes.set(part, at);
+      return at + part.length;
+    }, 0);
     this.bytesOut += bytes.length;
     this.#socket.send(bytes);
     return true;
@@ -220,16 +234,24 @@ export class Session {
     const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    this.#greeted = false;
     if (!resuming) this.#to({ name: "opening", status: null, text: "" });
     const late = setTimeout(() => socket.close(), OPEN_MS_MAX);
     let opened = false;
 
-    socket.onopen = () => {
+    socket.onopen = async () => {
       clearTimeout(late);
       opened = true;
       this.#heard = performance.now();
       this.events.opened();
-      this.send({ type: "hello", version: PROTOCOL_VERSION, ...this.events.hello() });
+      const slow = new Promise<number>((resolve) => setTimeout(() => resolve(0), ABILITIES_MS_MAX));
+      const bits = await Promise.race([this.events.abilities().catch(() => 0), slow]);
+      if (era !== this.#era || socket !== this.#socket) return;
+      // In one message: the server must know before it turns to the machine.
+      this.send(
+        { type: "hello", version: PROTOCOL_VERSION, ...this.events.hello() },
+        { type: "abilities", bits },
+      );
       this.ping();
       this.#pulse = () => {
         if (performance.now() - this.#heard > SILENCE_MS) {

@@ -29,6 +29,16 @@ const TILE_CODECS: readonly TileCodec[] = ["raw", "png", "jpeg", "webp"];
 const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "connected", "waiting"];
 const TOUCH_PHASES = ["start", "move", "end", "cancel"] as const;
 export type TouchPhase = (typeof TOUCH_PHASES)[number];
+const VIDEO_TROUBLES = ["lost", "undecodable"] as const;
+/** `lost`: a key frame helps; `undecodable`: only pixels do. */
+export type VideoTrouble = (typeof VIDEO_TROUBLES)[number];
+
+/** Abilities: the viewer decodes H.264. */
+export const ABILITY_H264 = 1;
+const VIDEO_KEY = 1;
+const VIDEO_REGIONS = 2;
+/** Most regions of one video frame. */
+const VIDEO_REGIONS_MAX = 1024;
 
 /** Why a connection ended; the numbers are the wire's. */
 export const Bye = {
@@ -60,7 +70,14 @@ export type ServerRecord =
     }
   | { type: "cursor_default" }
   | { type: "cursor_move"; x: number; y: number }
-  | ({ type: "video"; codec: number; key: boolean; bytes: Uint8Array<ArrayBuffer> } & Rect)
+  /** `regions`: what of the rectangle is drawn, from the same places of the picture; all of it, scaled, when absent. */
+  | ({
+      type: "video";
+      codec: number;
+      key: boolean;
+      regions?: Rect[];
+      bytes: Uint8Array<ArrayBuffer>;
+    } & Rect)
   | {
       type: "audio";
       codec: number;
@@ -99,6 +116,8 @@ export type ViewerRecord =
   | { type: "ping"; token: number }
   | { type: "release" }
   | { type: "text"; text: string }
+  | { type: "abilities"; bits: number }
+  | { type: "video_trouble"; trouble: VideoTrouble }
   | { type: "terminal_input"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_resize"; columns: number; rows: number }
   | { type: "terminal_ack"; offset: bigint };
@@ -209,7 +228,13 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
     case 0x18: {
       const rect = read.rect();
       const codec = read.u8();
-      return { type: "video", ...rect, codec, key: (read.u8() & 1) === 1, bytes: read.rest() };
+      const flags = read.u8();
+      const video = { type: "video" as const, ...rect, codec, key: (flags & VIDEO_KEY) !== 0 };
+      if ((flags & VIDEO_REGIONS) === 0) return { ...video, bytes: read.rest() };
+      const count = read.u16();
+      if (count > VIDEO_REGIONS_MAX) throw new WireError(`a video frame has ${count} regions`);
+      const regions = Array.from({ length: count }, () => read.rect());
+      return { ...video, regions, bytes: read.rest() };
     }
     case 0x19:
       return {
@@ -283,6 +308,10 @@ export function decodeViewer({ type, payload }: RawRecord): ViewerRecord | null 
       return { type: "release" };
     case 0x8b:
       return { type: "text", text: read.text() };
+    case 0x8c:
+      return { type: "abilities", bits: read.u32() };
+    case 0x8d:
+      return { type: "video_trouble", trouble: read.choice("the video trouble", VIDEO_TROUBLES) };
     case 0x90:
       return { type: "terminal_input", bytes: read.rest() };
     case 0x91:
@@ -383,6 +412,10 @@ export function encodeViewer(record: ViewerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x8a, 0).done();
     case "text":
       return new Writer(0x8b, 0, encoder.encode(record.text)).done();
+    case "abilities":
+      return new Writer(0x8c, 4).u32(record.bits).done();
+    case "video_trouble":
+      return new Writer(0x8d, 1).u8(VIDEO_TROUBLES.indexOf(record.trouble)).done();
     case "terminal_input":
       return new Writer(0x90, 0, record.bytes).done();
     case "terminal_resize":
@@ -428,11 +461,14 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x14, 0).done();
     case "cursor_move":
       return new Writer(0x15, 4).u16(record.x, record.y).done();
-    case "video":
-      return new Writer(0x18, 10, record.bytes)
+    case "video": {
+      const { regions } = record;
+      const writer = new Writer(0x18, 10 + (regions ? 2 + 8 * regions.length : 0), record.bytes)
         .u16(record.x, record.y, record.w, record.h)
-        .u8(record.codec, record.key ? 1 : 0)
-        .done();
+        .u8(record.codec, (record.key ? VIDEO_KEY : 0) | (regions ? VIDEO_REGIONS : 0));
+      if (regions) writer.u16(regions.length, ...regions.flatMap(({ x, y, w, h }) => [x, y, w, h]));
+      return writer.done();
+    }
     case "audio":
       return new Writer(0x19, 10, record.bytes)
         .u8(record.codec, record.channels)

@@ -13,6 +13,9 @@ pub struct Client {
     /// Everything that came from the machine after the handshake.
     pub received: Vec<u8>,
     pub ended: Option<SourceError>,
+    /// Frame ends so far; each is said to be shown at once while `shows` is set.
+    pub marks: u64,
+    pub shows: bool,
 }
 
 impl Client {
@@ -20,7 +23,7 @@ impl Client {
         let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         socket.set_nodelay(true).unwrap();
         let (stream, source) = connect(socket, options).await?;
-        Ok(Self { stream, source, events: Vec::new(), received: Vec::new(), ended: None })
+        Ok(Self { stream, source, events: Vec::new(), received: Vec::new(), ended: None, marks: 0, shows: true })
     }
 
     pub async fn input(&mut self, input: InputEvent) {
@@ -64,7 +67,12 @@ impl Client {
             };
             self.received.extend_from_slice(&buffer[..read]);
             let mut out = Vec::new();
+            let before = self.events.len();
             let outcome = self.source.receive(&buffer[..read], &mut out, &mut self.events);
+            self.marks += self.events[before..].iter().filter(|event| **event == ScreenEvent::FrameEnd).count() as u64;
+            if self.shows {
+                let _ = self.source.shown(self.marks, &mut out);
+            }
             if !out.is_empty() {
                 let _ = self.stream.write_all(&out).await;
                 let _ = self.stream.flush().await;

@@ -21,11 +21,20 @@ pub struct Shadow {
 impl Shadow {
     /// Shares an Xvfb of 1024x768 with TLS and NLA; the user is `anna`, the password `geheim`.
     pub fn start(security: &str) -> Self {
+        Self::with(security, "+auth")
+    }
+
+    /// Anybody may watch: what the graphics pipeline is tested with.
+    pub fn open() -> Self {
+        Self::with("tls", "-auth")
+    }
+
+    fn with(security: &str, authentication: &str) -> Self {
         need("freerdp-shadow-cli");
         let folder = tempfile::tempdir().unwrap();
         let (port, display) = (free_port(), free_display());
         let screen = Command::new(need("Xvfb"))
-            .args([&format!(":{display}"), "-screen", "0", "1024x768x24", "-nolisten", "tcp"])
+            .args([&format!(":{display}"), "-screen", "0", "1024x768x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -39,7 +48,7 @@ impl Shadow {
         let log = fs::File::create(folder.path().join("shadow.log")).unwrap();
         let server = Command::new(need("freerdp-shadow-cli"))
             .arg(format!("/port:{port}"))
-            .args(["/bind-address:127.0.0.1", &format!("/sec:{security}"), "+auth"])
+            .args(["/bind-address:127.0.0.1", &format!("/sec:{security}"), authentication])
             .arg(format!("/sam-file:{}", sam.display()))
             .env("DISPLAY", format!(":{display}"))
             .env("HOME", folder.path())
@@ -87,6 +96,7 @@ impl Shadow {
             keyboard: "us".to_owned(),
             certificate: CertificatePin::Sha256(self.pin),
             client_name: "oriel-test".to_owned(),
+            pipeline: oriel_rdp::Pipeline::Video,
         }
     }
 

@@ -142,6 +142,7 @@ impl Xrdp {
             keyboard: keyboard.to_owned(),
             certificate: CertificatePin::Sha256(self.pin),
             client_name: "oriel-test".to_owned(),
+            pipeline: oriel_rdp::Pipeline::Video,
         }
     }
 

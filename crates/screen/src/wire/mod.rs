@@ -9,7 +9,7 @@ mod viewer;
 
 pub use server::ServerRecord;
 pub(crate) use server::encode_tile;
-pub use viewer::{ViewerHello, ViewerRecord};
+pub use viewer::{ABILITY_H264, VideoTrouble, ViewerHello, ViewerRecord};
 
 /// The version both sides say in their hello.
 pub const PROTOCOL_VERSION: u8 = 1;

@@ -2,11 +2,14 @@
 
 use super::reader::{Fields, record, records};
 use super::{PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
-use crate::{AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, Rect, StatusCode, TileCodec, VideoCodec};
+use crate::{AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, Rect, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec};
 use bytes::Bytes;
 
 /// Longest text in a hello, status or bye, in bytes.
 const WORDS_BYTES_MAX: usize = 4096;
+/// Flags of a video frame: it stands alone; its regions follow.
+const VIDEO_KEY: u8 = 1;
+const VIDEO_REGIONS: u8 = 2;
 
 /// One record to a viewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +52,10 @@ pub enum ServerRecord {
         x: u16,
         y: u16,
     },
+    /// `regions`: what of `rect` is drawn, all of it when absent.
     Video {
         rect: Rect,
+        regions: Option<Vec<Rect>>,
         codec: VideoCodec,
         key: bool,
         bytes: Bytes,
@@ -115,9 +120,15 @@ impl ServerRecord {
             }),
             Self::CursorDefault => record(out, 0x14, |_| ()),
             Self::CursorMove { x, y } => record(out, 0x15, |o| u16s(o, &[*x, *y])),
-            Self::Video { rect: r, codec, key, bytes } => record(out, 0x18, |o| {
+            Self::Video { rect: r, regions, codec, key, bytes } => record(out, 0x18, |o| {
                 u16s(o, &[r.x, r.y, r.w, r.h]);
-                o.extend_from_slice(&[*codec as u8, u8::from(*key)]);
+                let flags = (u8::from(*key) * VIDEO_KEY) | (u8::from(regions.is_some()) * VIDEO_REGIONS);
+                o.extend_from_slice(&[*codec as u8, flags]);
+                if let Some(regions) = regions {
+                    let count = regions.len().min(VIDEO_REGIONS_MAX);
+                    u16s(o, &[count as u16]);
+                    regions.iter().take(count).for_each(|r| u16s(o, &[r.x, r.y, r.w, r.h]));
+                }
                 o.extend_from_slice(bytes);
             }),
             Self::Audio { codec, channels, rate, time_ms, bytes } => record(out, 0x19, |o| {
@@ -188,7 +199,17 @@ impl ServerRecord {
                     0 => VideoCodec::H264,
                     _ => return Err(f.bad("video codec")),
                 };
-                Self::Video { rect, codec, key: f.u8()? & 1 == 1, bytes: f.rest() }
+                let flags = f.u8()?;
+                let regions = if flags & VIDEO_REGIONS == 0 {
+                    None
+                } else {
+                    let count = usize::from(f.u16()?);
+                    if count > VIDEO_REGIONS_MAX {
+                        return Err(f.bad("number of video regions"));
+                    }
+                    Some((0..count).map(|_| f.rect()).collect::<Result<_, _>>()?)
+                };
+                Self::Video { rect, regions, codec, key: flags & VIDEO_KEY != 0, bytes: f.rest() }
             }
             0x19 => {
                 let codec = match f.u8()? {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{ByeCode, InputEvent, Rect, StatusCode, TileCodec, TouchPhase};
+use crate::{ByeCode, InputEvent, Rect, StatusCode, TileCodec, TouchPhase, VideoCodec};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -13,6 +13,20 @@ fn server_samples() -> Vec<ServerRecord> {
         ServerRecord::cursor_hidden(),
         ServerRecord::CursorDefault,
         ServerRecord::CursorMove { x: 1, y: 2 },
+        ServerRecord::Video {
+            rect: Rect::new(0, 0, 64, 64),
+            regions: None,
+            codec: VideoCodec::H264,
+            key: true,
+            bytes: Bytes::from_static(&[0, 0, 0, 1, 0x65]),
+        },
+        ServerRecord::Video {
+            rect: Rect::new(0, 0, 64, 64),
+            regions: Some(vec![Rect::new(1, 2, 3, 4), Rect::new(5, 6, 7, 8)]),
+            codec: VideoCodec::H264,
+            key: false,
+            bytes: Bytes::from_static(&[0, 0, 0, 1, 0x61]),
+        },
         ServerRecord::Clipboard("€".into()),
         ServerRecord::Bell,
         ServerRecord::Leds(5),
@@ -45,6 +59,8 @@ fn viewer_samples() -> Vec<ViewerRecord> {
         ViewerRecord::Input(InputEvent::Text("日本".into())),
         ViewerRecord::Ack { sequence: 9 },
         ViewerRecord::Ping { token: 10 },
+        ViewerRecord::Abilities { bits: ABILITY_H264 },
+        ViewerRecord::VideoTrouble(VideoTrouble::Undecodable),
         ViewerRecord::TerminalInput(Bytes::from_static(b"ls\r")),
         ViewerRecord::TerminalResize { columns: 80, rows: 24 },
         ViewerRecord::TerminalAck { offset: 11 },

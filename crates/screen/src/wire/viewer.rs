@@ -24,16 +24,51 @@ pub struct ViewerHello {
     pub layout: String,
 }
 
+impl ViewerRecord {
+    /// Whether a hello and what came in its message announce that the viewer decodes H.264.
+    pub fn announces_h264(records: &[Self]) -> bool {
+        records.iter().any(|record| matches!(record, Self::Abilities { bits } if bits & ABILITY_H264 != 0))
+    }
+}
+
+/// The viewer decodes H.264 (Annex B, up to 4:2:0 high profile).
+pub const ABILITY_H264: u32 = 1;
+
+/// What is wrong with the video at the viewer. The numbers are the wire's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum VideoTrouble {
+    /// It lost its place: a frame that stands alone helps.
+    Lost = 0,
+    /// It cannot decode it at all: send pixels instead.
+    Undecodable = 1,
+}
+
 /// One record from a viewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ViewerRecord {
     Hello(ViewerHello),
     Input(InputEvent),
-    Ack { sequence: u32 },
-    Ping { token: u32 },
+    Ack {
+        sequence: u32,
+    },
+    Ping {
+        token: u32,
+    },
+    /// What the viewer can do beyond version 1: [`ABILITY_H264`]. In the message of its hello.
+    Abilities {
+        bits: u32,
+    },
+    /// The viewer cannot go on with the video.
+    VideoTrouble(VideoTrouble),
     TerminalInput(Bytes),
-    TerminalResize { columns: u16, rows: u16 },
-    TerminalAck { offset: u64 },
+    TerminalResize {
+        columns: u16,
+        rows: u16,
+    },
+    TerminalAck {
+        offset: u64,
+    },
 }
 
 impl ViewerRecord {
@@ -74,6 +109,12 @@ impl ViewerRecord {
             0x89 => Self::Ping { token: f.u32()? },
             0x8a => Self::Input(InputEvent::ReleaseAll),
             0x8b => Self::Input(InputEvent::Text(f.text(TEXT_BYTES_MAX)?)),
+            0x8c => Self::Abilities { bits: f.u32()? },
+            0x8d => Self::VideoTrouble(match f.u8()? {
+                0 => VideoTrouble::Lost,
+                1 => VideoTrouble::Undecodable,
+                _ => return Err(f.bad("video trouble")),
+            }),
             0x90 => Self::TerminalInput(f.rest()),
             0x91 => Self::TerminalResize { columns: f.u16()?, rows: f.u16()? },
             0x92 => Self::TerminalAck { offset: f.u64()? },
@@ -122,6 +163,8 @@ impl ViewerRecord {
             },
             Self::Ack { sequence } => record(out, 0x88, |o| o.extend_from_slice(&sequence.to_le_bytes())),
             Self::Ping { token } => record(out, 0x89, |o| o.extend_from_slice(&token.to_le_bytes())),
+            Self::Abilities { bits } => record(out, 0x8c, |o| o.extend_from_slice(&bits.to_le_bytes())),
+            Self::VideoTrouble(trouble) => record(out, 0x8d, |o| o.push(*trouble as u8)),
             Self::TerminalInput(bytes) => record(out, 0x90, |o| o.extend_from_slice(bytes)),
             Self::TerminalResize { columns, rows } => record(out, 0x91, |o| u16s(o, &[*columns, *rows])),
             Self::TerminalAck { offset } => record(out, 0x92, |o| o.extend_from_slice(&offset.to_le_bytes())),

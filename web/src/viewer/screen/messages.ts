@@ -1,3 +1,5 @@
+import type { VideoTrouble } from "../wire";
+
 /** What the page and the screen worker say to each other. */
 export type TileCount = {
   raw: number;
@@ -38,6 +40,7 @@ export type FromWorker =
    * `blank`: since the last reset there has been one colour only. */
   | { type: "shown"; sequence: number; shown: number; blank: boolean; stats: PaintStats }
   | { type: "problem"; text: string }
+  | { type: "video_trouble"; trouble: VideoTrouble }
   | { type: "pixel"; id: number; rgb: [number, number, number] }
   | { type: "snapshot"; id: number; png: Blob | null }
   | { type: "probed"; sent: number };

@@ -9,7 +9,7 @@
  * Copies read the canvas as it is at their place in the order, so operations run strictly in order. A picture that
  * does not decode is left out and told; the frame is shown without it, since holding it would freeze the screen.
  */
-import type { Rect, ServerRecord, TileCodec } from "../wire";
+import type { Rect, ServerRecord, TileCodec, VideoTrouble } from "../wire";
 import { isBlank } from "./blank";
 import { noTiles, type PaintStats } from "./messages";
 import { VideoStreams } from "./video";
@@ -23,6 +23,7 @@ export type PainterEvents = {
   /** `blank`: since the last reset there has been one colour only. */
   shown(sequence: number, blank: boolean, stats: PaintStats): void;
   problem(text: string): void;
+  videoTrouble(trouble: VideoTrouble): void;
 };
 
 const MIME: Readonly<Record<Exclude<TileCodec, "raw">, string>> = {
@@ -61,7 +62,7 @@ export class Painter {
   constructor(context: Context, events: PainterEvents) {
     this.#context = context;
     this.#events = events;
-    this.#video = new VideoStreams((text) => events.problem(text));
+    this.#video = new VideoStreams(events);
   }
 
   reset(): void {
@@ -141,24 +142,25 @@ export class Painter {
   }
 
   #videoFrame(record: Extract<ServerRecord, { type: "video" }>): void {
-    const era = this.#era;
+    const { x, y, regions } = record;
     let frame: VideoFrame | null = null;
     let passed = false;
-    const draw = (context: Context, picture: VideoFrame) => {
-      context.drawImage(picture, record.x, record.y, record.w, record.h);
-      picture.close();
-    };
     const decoded = this.#video.decode(record).then((picture) => {
-      if (passed && picture && era === this.#era) {
-        // Later than its frame: better late than never, in order with whatever is drawn now.
-        this.#turn = this.#turn.then(() => draw(this.#context, picture));
-      } else if (passed) picture?.close();
+      // Later than its frame: newer pixels may be there by now. The stream was given up, and begins anew.
+      if (passed || regions?.length === 0) picture?.close();
       else frame = picture;
     });
-    this.#open.decoding.push(Promise.race([decoded, VideoStreams.patience()]));
+    // Decoded for the frames that follow; nothing waits for it.
+    if (regions?.length === 0) return;
+    this.#open.decoding.push(this.#video.within(record, decoded));
     this.#open.operations.push((context) => {
       passed = true;
-      if (frame) draw(context, frame);
+      if (!frame) return;
+      if (!regions) context.drawImage(frame, x, y, record.w, record.h);
+      for (const part of regions ?? []) {
+        context.drawImage(frame, part.x - x, part.y - y, part.w, part.h, part.x, part.y, part.w, part.h);
+      }
+      frame.close();
     });
   }
 

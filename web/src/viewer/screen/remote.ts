@@ -1,4 +1,5 @@
 /** The page's side of the screen worker: hands it messages, learns what it showed, asks it for pixels. */
+import type { VideoTrouble } from "../wire";
 import { type FromWorker, noTiles, type PaintStats, type ToWorker } from "./messages";
 
 export type RemoteEvents = {
@@ -6,6 +7,8 @@ export type RemoteEvents = {
   /** `blank`: since the WebSocket opened there has been one colour only. */
   shown(sequence: number, shown: number, blank: boolean): void;
   problem(text: string): void;
+  /** The video cannot go on by itself. */
+  videoTrouble(trouble: VideoTrouble): void;
 };
 
 export class RemoteScreen {
@@ -29,6 +32,9 @@ export class RemoteScreen {
           break;
         case "problem":
           events.problem(data.text);
+          break;
+        case "video_trouble":
+          events.videoTrouble(data.trouble);
           break;
         case "probed":
           this.workerDelay = performance.now() - data.sent;

@@ -57,6 +57,7 @@ function start(canvas: OffscreenCanvas): void {
     size: (width, height) => page.postMessage({ type: "size", width, height }),
     shown,
     problem: (text) => page.postMessage({ type: "problem", text }),
+    videoTrouble: (trouble) => page.postMessage({ type: "video_trouble", trouble }),
   });
 }
 

@@ -18,6 +18,15 @@ export function copy(fromX: number, fromY: number, x: number, y: number, w: numb
 export function fill(x: number, y: number, w: number, h: number, r: number, g: number, b: number): Buffer;
 export function cursor(hotX: number, hotY: number, w: number, h: number, rgba: Bytes): Buffer;
 export function video(x: number, y: number, w: number, h: number, key: boolean, bytes: Bytes): Buffer;
+export function videoPart(
+  x: number,
+  y: number,
+  w: number,
+  h: number,
+  key: boolean,
+  regions: readonly (readonly [number, number, number, number])[],
+  bytes: Bytes,
+): Buffer;
 export function clipboard(text: string): Buffer;
 export function frameEnd(sequence: number): Buffer;
 export function status(code: number, text: string): Buffer;
@@ -36,6 +45,7 @@ export class MockServer {
   refuseSockets: boolean;
   policy: string;
   animate: boolean;
+  relay: number;
   scene: "test card" | "silent" | "fixed" | "black";
   terminalSent: Buffer;
   terminalTyped: Buffer;

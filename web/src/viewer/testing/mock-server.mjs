@@ -7,6 +7,7 @@
  */
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
@@ -60,6 +61,16 @@ export const copy = (fromX, fromY, x, y, w, h) => record(0x11, u16(fromX, fromY,
 export const fill = (x, y, w, h, r, g, b) => record(0x12, u16(x, y, w, h), [r, g, b]);
 export const cursor = (hotX, hotY, w, h, rgba) => record(0x13, u16(hotX, hotY, w, h), rgba);
 export const video = (x, y, w, h, key, bytes) => record(0x18, u16(x, y, w, h), [0, key ? 1 : 0], bytes);
+/** `regions`: lists of x, y, w, h. */
+export const videoPart = (x, y, w, h, key, regions, bytes) =>
+  record(
+    0x18,
+    u16(x, y, w, h),
+    [0, (key ? 1 : 0) | 2],
+    u16(regions.length),
+    ...regions.map((region) => u16(...region)),
+    bytes,
+  );
 export const clipboard = (text) => record(0x20, [0], Buffer.from(text));
 export const frameEnd = (sequence) => record(0x30, u32(sequence));
 export const status = (code, text) => record(0x32, [code], Buffer.from(text));
@@ -78,6 +89,7 @@ function read(message) {
     at += 5 + length;
     const names = { 129: "hello", 130: "key", 131: "pointer", 132: "wheel", 133: "touch", 134: "resize" };
     Object.assign(names, { 135: "clipboard", 136: "ack", 137: "ping", 138: "release", 139: "text" });
+    Object.assign(names, { 140: "abilities", 141: "video_trouble" });
     Object.assign(names, { 144: "terminal_input", 145: "terminal_resize", 146: "terminal_ack" });
     const one = {
       type: names[type] ?? `0x${type.toString(16)}`,
@@ -121,6 +133,26 @@ export function arrow(side = 24) {
   return rgba;
 }
 
+/** Hands a WebSocket to a gateway, as a reverse proxy does; each is a viewer of its own there. */
+function relay(request, socket, head, port) {
+  const gateway = connect(port, "127.0.0.1", () => {
+    const headers = [];
+    for (let at = 0; at < request.rawHeaders.length; at += 2) {
+      headers.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`);
+    }
+    gateway.write(`GET /0 HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n`);
+    gateway.write(head);
+    socket.pipe(gateway).pipe(socket);
+  });
+  for (const [one, other] of [
+    [socket, gateway],
+    [gateway, socket],
+  ]) {
+    one.on("error", () => other.destroy());
+    one.on("close", () => other.destroy());
+  }
+}
+
 export class MockServer {
   /** Everything the viewers sent, oldest first. */
   records = [];
@@ -135,6 +167,8 @@ export class MockServer {
   policy = POLICY;
   animate = false;
   scene = "test card";
+  /** A real gateway's port on this machine that WebSockets are handed to, instead of being answered here. */
+  relay = 0;
   /** Terminal bytes sent and typed, from the start of the stream. */
   terminalSent = Buffer.alloc(0);
   terminalTyped = Buffer.alloc(0);
@@ -149,6 +183,10 @@ export class MockServer {
     this.http.on("upgrade", (request, socket, head) => {
       if (this.refuseSockets) {
         socket.destroy();
+        return;
+      }
+      if (this.relay) {
+        relay(request, socket, head, this.relay);
         return;
       }
       this.ws.handleUpgrade(request, socket, head, (viewer) => this.#viewer(viewer, request.url));

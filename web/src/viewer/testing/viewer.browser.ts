@@ -7,7 +7,18 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { launch } from "./browser.mjs";
 import { buildViewer } from "./build.mjs";
-import { bye, cursor, fill, H264, MockServer, record, status, tile, video } from "./mock-server.mjs";
+import {
+  bye,
+  cursor,
+  fill,
+  H264,
+  MockServer,
+  record,
+  status,
+  tile,
+  video,
+  videoPart,
+} from "./mock-server.mjs";
 
 let dist = "";
 let browser: Browser;
@@ -101,6 +112,51 @@ describe("pictures", () => {
     expect(strongest).toEqual([0, 1, 2]);
     expect(colours.every((rgb) => Math.max(...(rgb ?? [0])) > 230)).toBe(true);
     expect(errors).toEqual([]);
+  });
+
+  it("of video are drawn only where they changed, in order with tiles", async () => {
+    const page = await open();
+    await live(page);
+    const [key, green, blue] = H264 as [(typeof H264)[0], (typeof H264)[0], (typeof H264)[0]];
+    const at = (regions: [number, number, number, number][], unit: (typeof H264)[0]) =>
+      videoPart(600, 100, 64, 64, unit.key, regions, unit.bytes);
+    const strongest = async (x: number, y: number) => {
+      const rgb = (await pixel(page, x, y)) ?? [0, 0, 0];
+      return Math.max(...rgb) > 200 ? rgb.indexOf(Math.max(...rgb)) : -1;
+    };
+    await shown(page, mock.frame(fill(600, 100, 64, 64, 9, 9, 9), at([[600, 100, 32, 64]], key)));
+    expect([await strongest(610, 110), await pixel(page, 640, 110)]).toEqual([0, [9, 9, 9]]);
+    // Decoded and not drawn; then the next one, under a tile that came after it.
+    await shown(
+      page,
+      mock.frame(at([], green), at([[632, 100, 32, 64]], blue), fill(640, 120, 10, 10, 1, 2, 3)),
+    );
+    expect([await strongest(610, 110), await strongest(640, 110)]).toEqual([0, 2]);
+    expect(await pixel(page, 645, 125)).toEqual([1, 2, 3]);
+    expect(mock.of("abilities")[0]?.hex).toBe("01000000");
+    expect(mock.of("video_trouble")).toEqual([]);
+  });
+
+  it("of video that cannot go on are told, and the next key frame begins anew", async () => {
+    const page = await open();
+    await live(page);
+    const [key] = H264 as [(typeof H264)[0]];
+    const broken = Uint8Array.from(key.bytes);
+    broken.fill(0xff, 40);
+    await shown(page, mock.frame(video(600, 100, 64, 64, true, broken)));
+    expect((await until(() => mock.of("video_trouble")[0])).hex).toBe("00");
+    await shown(page, mock.frame(video(600, 100, 64, 64, true, key.bytes)));
+    expect((await pixel(page, 632, 132))?.[0]).toBeGreaterThan(230);
+  });
+
+  it("come without video to a browser that has no decoder", async () => {
+    const context = await browser.newContext();
+    await context.addInitScript(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
+    const page = await context.newPage();
+    pages.push(page);
+    await page.goto(`${address}/viewer/?desktop=d1&kind=rdp`);
+    await live(page);
+    expect(mock.of("abilities")[0]?.hex).toBe("00000000");
   });
 
   it("that are broken leave the rest of the frame alone", async () => {
