@@ -601,6 +601,15 @@ describe("the terminal", () => {
 
 describe("accessibility", () => {
   const serious = async (page: Page) => {
+    // What is still fading in has other colours than it will have.
+    await page.evaluate(() =>
+      Promise.all(
+        document
+          .getAnimations()
+          .filter((one) => one instanceof CSSTransition)
+          .map((one) => one.finished.catch(() => undefined)),
+      ),
+    );
     const { violations } = await new AxeBuilder({ page }).analyze();
     return violations
       .filter(({ impact }) => impact === "serious" || impact === "critical")
