@@ -11,6 +11,8 @@
 
 mod command;
 mod connect;
+mod files;
+mod interview;
 pub mod memory;
 mod picture;
 mod registry;
@@ -20,8 +22,9 @@ mod terminal_task;
 mod transcript;
 mod viewer;
 
+pub use oriel_terminal as terminal;
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
-pub use target::{DialError, Dialler, Protocol, Stream, Target};
+pub use target::{DialError, Dialler, Protocol, ShellTarget, Stream, Target};
 
 use std::time::Duration;
 

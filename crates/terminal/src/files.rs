@@ -14,7 +14,7 @@ pub use path::{NAME_BYTES_MAX, PATH_BYTES_MAX, RemotePath};
 pub use upload::Upload;
 
 use crate::ssh::FILES_WINDOW_BYTES;
-use crate::{Connection, SshOptions, Stream, TerminalError};
+use crate::{Connection, SeenKey, SshOptions, Stream, TerminalError};
 use path::is_below;
 use russh::ChannelMsg;
 use russh_sftp::client::rawsession::Limits;
@@ -115,6 +115,11 @@ impl Files {
         let root = files.real(root.unwrap_or(".")).await?;
         root.trim_end_matches('/').clone_into(&mut files.root);
         Ok(Arc::new(files))
+    }
+
+    /// As [`Connection::host_keys`].
+    pub fn host_keys(&self) -> &[SeenKey] {
+        self.connection.host_keys()
     }
 
     pub fn is_closed(&self) -> bool {

@@ -9,6 +9,8 @@ use vt100::{Parser, Screen};
 
 /// Lines above the screen that are kept. A cell takes 32 bytes: 200 columns make 1.9 MiB.
 const SCROLLBACK_LINES_MAX: usize = 300;
+/// Longest repaint: when every cell has colours of its own, first the lines above the screen are left out, then the screen.
+const REPAINT_BYTES_MAX: usize = 4 << 20;
 /// Largest size that is emulated.
 const COLUMNS_MAX: u16 = 1000;
 const ROWS_MAX: u16 = 500;
@@ -43,20 +45,28 @@ impl Headless {
 
     /// Bytes that bring a terminal that was just reset into this state: lines above, screen, colours, cursor, input modes.
     pub fn repaint(&mut self) -> Vec<u8> {
-        let mut painted = Vec::new();
+        let (mut above, mut screen) = (Vec::new(), Vec::new());
         self.guarded(|parser| {
             let alternate = parser.screen().alternate_screen();
             if alternate {
                 parser.process(b"\x1b[?47l");
             }
-            painted.extend(main_screen(parser.screen()));
+            above = lines(parser.screen());
+            screen = parser.screen().state_formatted().into_bytes();
             if alternate {
                 parser.process(b"\x1b[?47h");
-                painted.extend(b"\x1b[?1049h");
-                painted.extend(parser.screen().state_formatted().into_bytes());
+                screen.extend(b"\x1b[?1049h");
+                screen.extend(parser.screen().state_formatted().into_bytes());
             }
         });
-        painted
+        if screen.len() > REPAINT_BYTES_MAX {
+            return Vec::new();
+        }
+        if above.len() + screen.len() <= REPAINT_BYTES_MAX {
+            above.extend(screen);
+            return above;
+        }
+        screen
     }
 
     fn guarded(&mut self, work: impl FnOnce(&mut Parser)) {
@@ -68,21 +78,20 @@ impl Headless {
     }
 }
 
-fn main_screen(screen: &Screen) -> Vec<u8> {
-    let mut lines = String::new();
+/// All lines, those of the screen too, so that those above it are pushed up; the screen is then drawn over itself.
+fn lines(screen: &Screen) -> Vec<u8> {
+    let mut text = String::new();
     let mut state = vt100::capture::BasicFormattedCaptureState::new();
     let range = vt100::capture::BasicFormattedCaptureRange::Full(&mut state);
     // Writing to a string cannot fail.
-    screen.write_contents_formatted_basic(&mut lines, range).ok();
-    let mut painted = Vec::with_capacity(lines.len() + lines.len() / 8);
-    // The lines of the screen go with those above it, so that those are pushed up; the screen is then drawn over itself.
-    for byte in lines.bytes() {
+    screen.write_contents_formatted_basic(&mut text, range).ok();
+    let mut painted = Vec::with_capacity(text.len() + text.len() / 8);
+    for byte in text.bytes() {
         if byte == b'\n' {
             painted.push(b'\r');
         }
         painted.push(byte);
     }
-    painted.extend(screen.state_formatted().into_bytes());
     painted
 }
 

@@ -19,7 +19,7 @@ pub mod telnet;
 
 pub use backspace::Backspace;
 pub use error::TerminalError;
-pub use files::Files;
+pub use files::{Files, FilesError};
 pub use headless::Headless;
 pub use shell::{Shell, TerminalEvent};
 pub use ssh::{Connection, Credentials, HostKeyPin, Jump, Key, Prompt, Question, SeenKey, ShellOptions, SshOptions};

@@ -12,6 +12,9 @@ pub enum FilesError {
     /// There is no connection.
     #[error(transparent)]
     Connection(#[from] TerminalError),
+    /// Nor can there be one now.
+    #[error("{0}")]
+    NotThere(String),
     #[error("the path \"{path}\" cannot be used: {why}; choose another")]
     BadPath { path: String, why: &'static str },
     #[error("\"{path}\" leads out of the folder that may be seen here; open what it points to in a shell")]
