@@ -3,11 +3,12 @@
 use crate::CONNECT_TIME_MAX;
 use crate::command::{Bye, Command};
 use crate::registry::Counters;
-use crate::target::{Dialler, Protocol, Stream, Target};
+use crate::target::{Dialler, Protocol, ShellTarget, Stream, Target, is_first_use};
 use oriel_model::{ConnectionId, DesktopId, GuestPort};
 use oriel_rdp::{CertificatePin, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
-use oriel_terminal::{Auth, HostKeyPin, Shell, SshOptions, TerminalError};
+use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
+use oriel_terminal::{Connection, FilesError, SeenKey, Shell, TerminalError, telnet};
 use oriel_vnc::{HostPin, VncOptions};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -34,7 +35,7 @@ pub(crate) fn desktop_size(width: u16, height: u16) -> (u16, u16) {
     (width.clamp(640, 7680) & !3, height.clamp(400, 4320) & !1)
 }
 
-fn too_late() -> Bye {
+pub(crate) fn too_late() -> Bye {
     Bye::new(
         ByeCode::Unreachable,
         format!(
@@ -93,7 +94,7 @@ pub(crate) async fn screen(
                 vnc(stream, options, door).await
             }
             Protocol::VncServer(options) => vnc(stream, options, door).await,
-            Protocol::Ssh { .. } => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),
+            Protocol::Ssh { .. } | Protocol::Shell(_) => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),
         }
     };
     timeout(CONNECT_TIME_MAX, connecting).await.map_err(|_| too_late())?
@@ -116,24 +117,27 @@ async fn vnc(stream: Box<dyn Stream>, mut options: VncOptions, door: &Door<'_>) 
     Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
 }
 
-pub(crate) async fn shell(target: Target, columns: u16, rows: u16) -> Result<Shell, Bye> {
-    let Protocol::Ssh { user, key, host_key } = target.protocol else {
+/// Signs in and opens the terminal. The caller bounds the time: a person may have to answer first. The second answer are host
+/// keys that were accepted because none was known.
+pub(crate) async fn shell(target: Target, columns: u16, rows: u16, ask: Ask) -> Result<(Shell, Vec<SeenKey>), Bye> {
+    let Some(way) = target.protocol.into_shell() else {
         return Err(Bye::new(ByeCode::Internal, "a screen is not a shell"));
     };
-    let options = SshOptions {
-        user,
-        auth: Auth::Key { private_openssh: key, passphrase: None },
-        host_key: HostKeyPin::Known(host_key),
-        term: "xterm-256color".into(),
-        columns,
-        rows,
-        locale: None,
-        command: None,
-    };
-    match timeout(CONNECT_TIME_MAX, oriel_terminal::connect(target.stream, options)).await {
-        Ok(Ok(shell)) => Ok(shell),
-        Ok(Err(error)) => Err(ssh_bye(&error)),
-        Err(_) => Err(too_late()),
+    match way {
+        ShellTarget::Ssh { mut ssh, mut shell, .. } => {
+            ssh.ask = Some(ask);
+            (shell.columns, shell.rows) = (columns, rows);
+            let opening =
+                async { Connection::open(target.stream, &ssh, SHELL_WINDOW_BYTES).await?.shell(&shell).await };
+            let shell = opening.await.map_err(|error| terminal_bye(&error))?;
+            let met = if is_first_use(&ssh) { shell.host_keys().to_vec() } else { Vec::new() };
+            Ok((shell, met))
+        }
+        ShellTarget::Telnet(options) => {
+            let options = oriel_terminal::TelnetOptions { columns, rows, ..options };
+            let shell = telnet::connect(target.stream, options).await.map_err(|error| terminal_bye(&error))?;
+            Ok((shell, Vec::new()))
+        }
     }
 }
 
@@ -148,12 +152,22 @@ fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
     Bye::new(code, error.to_string())
 }
 
-fn ssh_bye(error: &TerminalError) -> Bye {
+pub(crate) fn terminal_bye(error: &TerminalError) -> Bye {
     let code = match error {
-        TerminalError::Unreachable { .. } => ByeCode::Unreachable,
+        TerminalError::Jump { error, .. } => terminal_bye(error).code,
+        TerminalError::Unreachable { .. } | TerminalError::NoWayOn { .. } | TerminalError::TelnetBroken(_) => {
+            ByeCode::Unreachable
+        }
         TerminalError::HostKeyChanged { .. } => ByeCode::IdentityChanged,
-        TerminalError::CredentialsRefused { .. } => ByeCode::CredentialsRefused,
+        TerminalError::CredentialsRefused { .. }
+        | TerminalError::LoginRefused { .. }
+        | TerminalError::Unanswered { .. } => ByeCode::CredentialsRefused,
         _ => ByeCode::Protocol,
     };
     Bye::new(code, error.to_string())
+}
+
+/// As a [`DialError`](crate::DialError) for who asks for files.
+pub(crate) fn files_error(bye: Bye) -> FilesError {
+    FilesError::NotThere(bye.text)
 }

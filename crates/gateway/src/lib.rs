@@ -11,6 +11,8 @@
 
 mod command;
 mod connect;
+mod files;
+mod interview;
 pub mod memory;
 mod picture;
 mod registry;
@@ -21,9 +23,11 @@ mod transcript;
 mod video;
 mod viewer;
 
+pub use oriel_terminal as terminal;
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
 pub use target::{
-    DialError, Dialler, Fingerprint, HostPin, Protocol, Stream, Target, VncOptions, VncSecurity, VncSecurityPolicy,
+    DialError, Dialler, Fingerprint, HostPin, Protocol, ShellTarget, Stream, Target, VncOptions, VncSecurity,
+    VncSecurityPolicy,
 };
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use crate::command::{Bye, Command, ViewerId};
 use crate::target::Dialler;
-use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, screen_task, terminal_task, viewer};
+use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, screen_task, terminal_task, viewer};
 use bytes::Bytes;
 use futures::{Sink, Stream, StreamExt, future, stream};
 use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, UserId};
@@ -46,6 +46,7 @@ struct Inner {
     live: Mutex<HashMap<ConnectionId, Entry>>,
     viewers: AtomicU64,
     changed: Notify,
+    files: files::Sessions,
 }
 
 #[derive(Clone)]
@@ -113,6 +114,7 @@ impl Gateway {
                 live: Mutex::new(HashMap::new()),
                 viewers: AtomicU64::new(1),
                 changed: Notify::new(),
+                files: files::Sessions::default(),
             }),
         }
     }
@@ -198,6 +200,15 @@ impl Gateway {
         for entry in entries {
             entry.commands.send(Command::End { code, text: text.to_owned() }).await.ok();
         }
+        self.inner.files.end_where(matches).await;
+    }
+
+    pub(crate) fn file_sessions(&self) -> &files::Sessions {
+        &self.inner.files
+    }
+
+    pub(crate) fn dialler(&self) -> Arc<dyn Dialler> {
+        Arc::clone(&self.inner.dialler)
     }
 
     /// A JPEG of what a live graphical connection to the desktop shows (RDP before the console); `None` without one.

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort};
 use oriel_screen::ByeCode;
+use oriel_terminal::{Credentials, HostKeyPin, SeenKey, ShellOptions, SshOptions, TelnetOptions};
 pub use oriel_vnc::{Fingerprint, HostPin, Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +22,10 @@ pub trait Dialler: Send + Sync {
     fn met(&self, desktop: DesktopId, port: GuestPort, identity: Fingerprint) {
         let _ = (desktop, port, identity);
     }
+
+    /// The host keys that were shown where the pin was [`HostKeyPin::FirstUse`]: of each jump host, then of the machine. Whoever
+    /// keeps them makes the next connection a pinned one.
+    async fn met_keys(&self, _desktop: DesktopId, _keys: &[SeenKey]) {}
 }
 
 /// An open stream and what to say on it.
@@ -55,6 +60,41 @@ pub enum Protocol {
         /// The only host key we accept, as an OpenSSH public key.
         host_key: String,
     },
+    /// A terminal of any other machine, with all that can be set.
+    Shell(Box<ShellTarget>),
+}
+
+/// How to get a terminal. Its size is the viewer's; what the machine asks beyond a password is asked in the terminal.
+#[derive(Clone, Debug)]
+pub enum ShellTarget {
+    Ssh {
+        ssh: SshOptions,
+        shell: ShellOptions,
+        /// The folder that files are seen below; `None` is the account's home.
+        files_root: Option<String>,
+    },
+    Telnet(TelnetOptions),
+}
+
+impl Protocol {
+    /// The terminal behind it, when there is one.
+    pub(crate) fn into_shell(self) -> Option<ShellTarget> {
+        match self {
+            Self::Ssh { user, key, host_key } => Some(ShellTarget::Ssh {
+                ssh: SshOptions::new(Credentials::key(user, key), HostKeyPin::Known(host_key)),
+                shell: ShellOptions::default(),
+                files_root: None,
+            }),
+            Self::Shell(target) => Some(*target),
+            Self::Rdp { .. } | Self::Vnc { .. } | Self::VncServer(_) => None,
+        }
+    }
+}
+
+/// Whether a pin on the way accepts what it sees.
+pub(crate) fn is_first_use(ssh: &SshOptions) -> bool {
+    let mut pins = ssh.jumps.iter().map(|jump| &jump.host_key).chain([&ssh.host_key]);
+    pins.any(|pin| matches!(pin, HostKeyPin::FirstUse))
 }
 
 /// Why a stream could not be opened; the text is for the person in front of the viewer.

@@ -1,13 +1,14 @@
 //! The task of a terminal connection: a shell on one side, a terminal in the browser on the other, bytes untouched.
 
-use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
-use crate::connect::{Task, dial};
+use crate::connect::{Task, dial, too_late};
+use crate::interview::Interview;
 use crate::transcript::Transcript;
+use crate::{CONNECT_TIME_MAX, RESUME_SECONDS};
 use bytes::Bytes;
 use oriel_screen::wire::{ServerRecord, TERMINAL_WINDOW_BYTES, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, StatusCode};
-use oriel_terminal::{Shell, TerminalEvent};
+use oriel_terminal::{Question, Shell, TerminalEvent};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// How long a machine may leave typed bytes lying.
 const TAKE_TIME_MAX: Duration = Duration::from_secs(15);
+/// How long a person may take to answer what a machine asks. (OpenSSH waits two minutes for a login.)
+const ANSWER_TIME_MAX: Duration = Duration::from_mins(2);
 /// Typed bytes kept while the shell is not there yet.
 const EARLY_BYTES_MAX: usize = 4096;
 
@@ -126,6 +129,9 @@ impl Seat {
             title: self.title.clone(),
         });
         viewer.say(&ServerRecord::TerminalStart { offset: start });
+        if hello.received < start {
+            viewer.say(&ServerRecord::TerminalRepaint(self.transcript.repaint()));
+        }
         self.viewer = Some(viewer);
         self.resize(hello.width, hello.height);
         task.counters.viewers.store(1, Ordering::Relaxed);
@@ -133,7 +139,10 @@ impl Seat {
 
     fn resize(&mut self, columns: u16, rows: u16) {
         let size = (columns.clamp(2, 1000), rows.clamp(1, 500));
-        self.resized |= size != self.size;
+        if size != self.size {
+            self.resized = true;
+            self.transcript.resize(size.0, size.1);
+        }
         self.size = size;
     }
 
@@ -206,7 +215,11 @@ async fn connect(task: &mut Task, seat: &mut Seat) -> Result<Shell, Bye> {
     seat.status(StatusCode::Authenticating, "signing in to the machine");
     let (columns, rows) = seat.size;
     seat.resized = false;
-    let shell = meanwhile(task, seat, crate::connect::shell(target, columns, rows)).await?;
+    let (ask, questions) = mpsc::channel(1);
+    let (shell, met) = sign_in(task, seat, questions, crate::connect::shell(target, columns, rows, ask)).await?;
+    if !met.is_empty() {
+        task.dialler.met_keys(task.desktop, &met).await;
+    }
     seat.status(StatusCode::Connected, "connected");
     Ok(shell)
 }
@@ -222,6 +235,53 @@ async fn meanwhile<T>(task: &mut Task, seat: &mut Seat, work: impl Future<Output
                 while seat.typed.iter().map(Bytes::len).sum::<usize>() > EARLY_BYTES_MAX {
                     seat.typed.pop_front();
                 }
+            }
+        }
+    }
+}
+
+/// As [`meanwhile`], within bounds, and takes what the machine asks to the person: in the terminal, as `ssh` does.
+async fn sign_in<T>(
+    task: &mut Task,
+    seat: &mut Seat,
+    mut questions: mpsc::Receiver<Question>,
+    work: impl Future<Output = Result<T, Bye>>,
+) -> Result<T, Bye> {
+    tokio::pin!(work);
+    let mut interview: Option<Interview> = None;
+    let mut end = Instant::now() + CONNECT_TIME_MAX;
+    loop {
+        seat.pump(task);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            Some(question) = questions.recv(), if interview.is_none() => {
+                // What was typed before was not meant as an answer.
+                seat.typed.clear();
+                let (asked, text) = Interview::begin(question);
+                seat.transcript.push(text.as_bytes());
+                interview = Some(asked);
+                end = Instant::now() + ANSWER_TIME_MAX;
+            }
+            command = task.commands.recv() => {
+                seat.take(task, command.ok_or_else(shutting_down)?)?;
+                if let Some(mut asked) = interview.take() {
+                    let typed: Vec<u8> = seat.typed.drain(..).flatten().collect();
+                    let text = asked.typed(&typed);
+                    seat.transcript.push(text.as_bytes());
+                    if asked.is_over() {
+                        end = Instant::now() + CONNECT_TIME_MAX;
+                    } else {
+                        interview = Some(asked);
+                    }
+                }
+                while seat.typed.iter().map(Bytes::len).sum::<usize>() > EARLY_BYTES_MAX {
+                    seat.typed.pop_front();
+                }
+            }
+            () = sleep_until(end) => return Err(too_late()),
+            () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
+                return Err(Bye::new(ByeCode::TooSlow, "nobody has been watching"));
             }
         }
     }

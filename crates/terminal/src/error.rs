@@ -16,9 +16,30 @@ pub enum TerminalError {
     /// What we were given to sign in with cannot be used.
     #[error("the {what} that was set for this machine cannot be read: {why}; set it again")]
     BadCredentials { what: &'static str, why: String },
+    /// The machine asks something that nobody answers.
+    #[error("the machine asks \"{prompt}\" before it lets {user} in, and nobody answered; open it again and answer")]
+    Unanswered { user: String, prompt: String },
     /// The server let us in but gave no terminal.
     #[error("the machine let us in but refused {what}")]
     Refused { what: &'static str },
+    /// Something went wrong at a machine on the way.
+    #[error("jump host {number}: {error}")]
+    Jump { number: usize, error: Box<TerminalError> },
+    /// A jump host reached no further.
+    #[error("the jump host cannot reach {host}:{port}: {why}; check the address and what the jump host may forward")]
+    NoWayOn { host: String, port: u16, why: String },
+    /// More than we carry.
+    #[error("{what} is limited to {max}; leave some out")]
+    TooMany { what: &'static str, max: usize },
+    /// Telnet's stream broke.
+    #[error("the machine closed the telnet connection: {0}")]
+    TelnetBroken(#[source] std::io::Error),
+    /// The login patterns said no.
+    #[error("the machine refused to let {user} in: it says \"{said}\"; check the name and the password")]
+    LoginRefused { user: String, said: String },
+    /// A login pattern is no regular expression, or too large a one.
+    #[error("the pattern for {what} cannot be used: {why}; set it again")]
+    BadPattern { what: &'static str, why: String },
     #[error("the connection to the machine broke: {0}")]
     Broken(#[from] russh::Error),
     /// The session is over.

@@ -1,47 +1,32 @@
-//! Terminals of remote machines as bytes: SSH now; telnet and serial consoles have their place here later.
+//! Terminals and files of remote machines: SSH and telnet.
 //!
-//! Bytes go through untouched in both directions. When [`Shell::next`] is not called, SSH's channel window closes and a
-//! flood stops at its source.
+//! ```text
+//!  stream ─▶ ssh::Connection (jump hosts, host keys, signing in) ─▶ Shell   bytes, untouched
+//!         │                                                      └▶ Files   SFTP below one folder
+//!         └▶ telnet::connect (options, login patterns)           ─▶ Shell
+//!  bytes  ─▶ Headless: what a terminal shows, for viewers that come later
+//! ```
+//! Bytes go through untouched in both directions. When [`Shell::next`] is not called, SSH's channel window closes (telnet's
+//! stream is not read) and a flood stops at its source.
 
+mod backspace;
 mod error;
-mod known_host;
+pub mod files;
+mod headless;
 mod shell;
+pub mod ssh;
+pub mod telnet;
 
+pub use backspace::Backspace;
 pub use error::TerminalError;
-pub use shell::{Shell, TerminalEvent, connect};
+pub use files::{Files, FilesError};
+pub use headless::Headless;
+pub use shell::{Shell, TerminalEvent};
+pub use ssh::{Connection, Credentials, HostKeyPin, Jump, Key, Prompt, Question, SeenKey, ShellOptions, SshOptions};
+pub use telnet::TelnetOptions;
 
-use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-/// How the machine lets us in.
-#[derive(Clone, Debug)]
-pub enum Auth {
-    Password(SecretString),
-    /// An OpenSSH private key (PEM text), with its passphrase when it has one.
-    Key {
-        private_openssh: SecretString,
-        passphrase: Option<SecretString>,
-    },
-}
-
-/// Which machine we accept.
-#[derive(Clone, Debug)]
-pub enum HostKeyPin {
-    /// Only this key: an OpenSSH public key, `ssh-ed25519 AAAA…`.
-    Known(String),
-}
-
-/// How to open a shell.
-#[derive(Clone, Debug)]
-pub struct SshOptions {
-    pub user: String,
-    pub auth: Auth,
-    pub host_key: HostKeyPin,
-    /// `TERM` in the shell.
-    pub term: String,
-    pub columns: u16,
-    pub rows: u16,
-    /// `LANG` in the shell, where the server takes it.
-    pub locale: Option<String>,
-    /// Run instead of the account's shell.
-    pub command: Option<String>,
-}
+/// A byte stream to a machine.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}

@@ -16,6 +16,7 @@ import { type Phase, Session } from "./session";
 import type { TerminalView } from "./terminal";
 import { Banner } from "./ui/banner";
 import { el, store, stored } from "./ui/dom";
+import { FindPanel } from "./ui/find";
 import { canFullscreen, isFullscreen, toggleFullscreen } from "./ui/fullscreen";
 import { keysPanel, terminalKeys } from "./ui/keys";
 import { layoutMenu, radios, toggle } from "./ui/settings";
@@ -250,7 +251,7 @@ function startScreen(): void {
 }
 
 async function startTerminal(): Promise<void> {
-  const { TerminalView } = await import("./terminal");
+  const { TerminalView, themeName } = await import("./terminal");
   terminal = new TerminalView(
     stage,
     {
@@ -263,7 +264,14 @@ async function startTerminal(): Promise<void> {
       },
     },
     (text) => void navigator.clipboard?.writeText(text).catch(() => undefined),
+    () => findButton && toolbar.reveal(findButton),
   );
+  setTheme = (name) => {
+    if (terminal) terminal.theme = themeName(name);
+  };
+  setTheme(stored("terminal-theme", "system"));
+  const letters = Number(stored("font", "14"));
+  if (letters !== 14) terminal.fontSize(letters);
   terminal.copyOnSelect = stored("copy-on-select", "no") === "yes";
   stage.addEventListener(
     "keydown",
@@ -324,6 +332,9 @@ function onRecord(record: ServerRecord): void {
       terminal?.start(record.offset);
       session.arrived();
       break;
+    case "terminal_repaint":
+      terminal?.repaint(record.bytes);
+      break;
     case "terminal_data":
       terminal?.data(record.bytes);
       session.arrived();
@@ -356,6 +367,10 @@ function onPhase(phase: Phase): void {
 const overlay = new StatsOverlay();
 const toolbar = new Toolbar(`Tools for this ${KIND_NAMES[kind].toLowerCase()}`, { left: focusScreen });
 const keys = keysPanel(keyboard);
+const find = new FindPanel((text, down) => terminal?.find(text, down) ?? false);
+let findButton: HTMLButtonElement | null = null;
+/** Known once the terminal is loaded. */
+let setTheme: (name: string) => void = () => undefined;
 
 const layouts = layoutMenu(layout, (chosen) => {
   layout = chosen;
@@ -372,6 +387,21 @@ function settings(): HTMLElement {
         store("copy-on-select", on ? "yes" : "no");
         if (terminal) terminal.copyOnSelect = on;
       }),
+      radios(
+        "Colours",
+        "theme",
+        [
+          ["system", "As the system"],
+          ["dark", "Dark"],
+          ["light", "Light"],
+          ["contrast", "High contrast"],
+        ],
+        stored("terminal-theme", "system"),
+        (value) => {
+          store("terminal-theme", value);
+          setTheme(value);
+        },
+      ),
       radios(
         "Letters",
         "font",
@@ -453,6 +483,7 @@ function buildTools(): void {
       "Special keys",
       terminalKeys((text) => terminal?.send(text)),
     );
+    findButton = toolbar.panel("find", "Find", find.element, () => find.shown());
   } else {
     toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     toolbar.panel("clipboard", "Clipboard", clipboard.element, () => void clipboard.refresh());

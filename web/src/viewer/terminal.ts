@@ -5,6 +5,8 @@
  * lost or doubled byte: we tell how much we have shown, the server tells how much of our typing it has.
  */
 import { FitAddon } from "@xterm/addon-fit";
+import { SearchAddon } from "@xterm/addon-search";
+import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { type ITheme, Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
@@ -72,6 +74,22 @@ const LIGHT: ITheme = {
   brightWhite: "#3b4148",
 };
 
+const CONTRAST: ITheme = {
+  ...DARK,
+  background: "#000000",
+  foreground: "#ffffff",
+  cursor: "#ffff00",
+  cursorAccent: "#000000",
+  selectionBackground: "#0050c0",
+};
+
+/** What the terminal looks like; `system` follows the system's light or dark. */
+export type ThemeName = "system" | "dark" | "light" | "contrast";
+
+export function themeName(text: string): ThemeName {
+  return text === "dark" || text === "light" || text === "contrast" ? text : "system";
+}
+
 /**
  * xterm.js writes its rules into `<style>` elements, which `default-src 'self'` refuses even while empty. While it
  * opens, it gets inert elements in their place that pass their text to constructed style sheets, which are allowed.
@@ -108,6 +126,9 @@ function withConstructedStyles(open: () => void): void {
 export class TerminalView {
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
+  readonly #search = new SearchAddon();
+  readonly #dark = matchMedia("(prefers-color-scheme: dark)");
+  #theme: ThemeName = "system";
   readonly #typed = new TypedLog();
   readonly #encoder = new TextEncoder();
   /** Bytes of the stream given to the terminal, shown by it, and acknowledged. */
@@ -125,23 +146,28 @@ export class TerminalView {
     place: HTMLElement,
     private readonly sink: TerminalSink,
     private readonly copied: (text: string) => void,
+    private readonly finding: () => void,
   ) {
-    const dark = matchMedia("(prefers-color-scheme: dark)");
     this.#terminal = new Terminal({
       fontFamily: FONT,
       fontSize: 14,
       lineHeight: 1.15,
       cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
       scrollback: SCROLLBACK_LINES,
-      theme: dark.matches ? DARK : LIGHT,
+      theme: this.#colours(),
       minimumContrastRatio: 4.5,
       macOptionIsMeta: false,
       allowProposedApi: false,
     });
-    dark.addEventListener("change", () => {
-      this.#terminal.options.theme = dark.matches ? DARK : LIGHT;
+    this.#dark.addEventListener("change", () => {
+      this.theme = this.#theme;
     });
     this.#terminal.loadAddon(this.#fit);
+    this.#terminal.loadAddon(this.#search);
+    // What is on the screen is the machine's: a page that it leads to learns nothing of this one.
+    this.#terminal.loadAddon(
+      new WebLinksAddon((_event, address) => void window.open(address, "_blank", "noopener,noreferrer")),
+    );
     withConstructedStyles(() => this.#terminal.open(place));
     this.#webgl();
     this.#fit.fit();
@@ -188,6 +214,22 @@ export class TerminalView {
     return lines.join("\n").trimEnd();
   }
 
+  set theme(name: ThemeName) {
+    this.#theme = name;
+    this.#terminal.options.theme = this.#colours();
+  }
+
+  #colours(): ITheme {
+    if (this.#theme === "contrast") return CONTRAST;
+    const dark = this.#theme === "system" ? this.#dark.matches : this.#theme === "dark";
+    return dark ? DARK : LIGHT;
+  }
+
+  /** Marks the next place with the text, upwards from the last; false when there is none. */
+  find(text: string, down: boolean): boolean {
+    return down ? this.#search.findNext(text) : this.#search.findPrevious(text);
+  }
+
   fontSize(pixels: number): void {
     this.#terminal.options.fontSize = pixels;
     this.#fit.fit();
@@ -224,6 +266,11 @@ export class TerminalView {
     } else {
       this.#skip = this.#given - offset;
     }
+  }
+
+  /** What the terminal showed before the stream's next byte; not part of its count. */
+  repaint(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#terminal.write(bytes);
   }
 
   data(bytes: Uint8Array<ArrayBuffer>): void {
@@ -271,12 +318,17 @@ export class TerminalView {
     this.#live = false;
   }
 
-  /** Ctrl+Shift+C and Ctrl+Shift+V, as in every terminal. */
+  /** Ctrl+Shift+C, Ctrl+Shift+F and Ctrl+Shift+V, as in every terminal. */
   #shortcut(event: KeyboardEvent): boolean {
     if (event.type !== "keydown" || !event.ctrlKey || !event.shiftKey || event.altKey) return true;
     if (event.code === "KeyC") {
       const text = this.#terminal.getSelection();
       if (text) this.copied(text);
+      event.preventDefault();
+      return false;
+    }
+    if (event.code === "KeyF") {
+      this.finding();
       event.preventDefault();
       return false;
     }

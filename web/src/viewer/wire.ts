@@ -94,7 +94,8 @@ export type ServerRecord =
   | { type: "status"; code: StatusCode; text: string }
   | { type: "bye"; code: number; text: string }
   | { type: "terminal_data"; bytes: Uint8Array<ArrayBuffer> }
-  | { type: "terminal_start"; offset: bigint };
+  | { type: "terminal_start"; offset: bigint }
+  | { type: "terminal_repaint"; bytes: Uint8Array<ArrayBuffer> };
 
 export type ViewerRecord =
   | {
@@ -263,6 +264,8 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
       return { type: "terminal_data", bytes: read.rest() };
     case 0x41:
       return { type: "terminal_start", offset: read.u64() };
+    case 0x42:
+      return { type: "terminal_repaint", bytes: read.rest() };
     default:
       return null;
   }
@@ -493,6 +496,8 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x40, 0, record.bytes).done();
     case "terminal_start":
       return new Writer(0x41, 8).u64(record.offset).done();
+    case "terminal_repaint":
+      return new Writer(0x42, 0, record.bytes).done();
   }
 }
 

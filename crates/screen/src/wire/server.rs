@@ -88,6 +88,8 @@ pub enum ServerRecord {
     TerminalStart {
         offset: u64,
     },
+    /// What a terminal showed before the first byte that follows: not part of the stream's count.
+    TerminalRepaint(Bytes),
 }
 
 impl ServerRecord {
@@ -155,6 +157,7 @@ impl ServerRecord {
             }),
             Self::TerminalData(bytes) => record(out, 0x40, |o| o.extend_from_slice(bytes)),
             Self::TerminalStart { offset } => record(out, 0x41, |o| o.extend_from_slice(&offset.to_le_bytes())),
+            Self::TerminalRepaint(bytes) => record(out, 0x42, |o| o.extend_from_slice(bytes)),
         }
     }
 
@@ -244,6 +247,7 @@ impl ServerRecord {
             }
             0x40 => Self::TerminalData(f.rest()),
             0x41 => Self::TerminalStart { offset: f.u64()? },
+            0x42 => Self::TerminalRepaint(f.rest()),
             _ => return Ok(None),
         };
         Ok(Some(record))

@@ -36,6 +36,7 @@ fn server_samples() -> Vec<ServerRecord> {
         ServerRecord::Bye { code: ByeCode::TakenOver, text: "bye".into() },
         ServerRecord::TerminalData(Bytes::from_static(b"\x1b[2J")),
         ServerRecord::TerminalStart { offset: u64::MAX },
+        ServerRecord::TerminalRepaint(Bytes::from_static(b"\x1b[H$ ")),
     ]
 }
 

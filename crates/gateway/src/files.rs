@@ -1,0 +1,125 @@
+//! Files of machines, over the same ways in as shells. Each person has one SFTP session to a desktop, which stays open for a
+//! while: browsing a folder must not cost a handshake a click.
+
+use crate::connect::{dial, files_error, terminal_bye, too_late};
+use crate::target::{Dialler, ShellTarget, is_first_use};
+use crate::{CONNECT_TIME_MAX, Gateway};
+use oriel_model::{DesktopId, GuestPort, UserId};
+use oriel_terminal::{Files, FilesError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Most open sessions of one program.
+const SESSIONS_MAX: usize = 500;
+/// How long one stays open after it was last asked for.
+const IDLE_TIME: Duration = Duration::from_secs(60);
+
+type Key = (UserId, DesktopId);
+
+struct Session {
+    // Filled by whoever comes first; the others wait for that.
+    files: Arc<OnceCell<Arc<Files>>>,
+    used: Instant,
+}
+
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<HashMap<Key, Session>>);
+
+impl Sessions {
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Session>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session's cell, and whether it is new.
+    fn take(&self, key: Key) -> Result<(Arc<OnceCell<Arc<Files>>>, bool), FilesError> {
+        let mut all = self.all();
+        if let Some(session) = all.get_mut(&key)
+            && session.files.get().is_none_or(|files| !files.is_closed())
+        {
+            session.used = Instant::now();
+            return Ok((Arc::clone(&session.files), false));
+        }
+        if all.len() >= SESSIONS_MAX {
+            return Err(FilesError::NotThere(format!(
+                "this server already has {SESSIONS_MAX} file sessions open; try again in a minute"
+            )));
+        }
+        let files = Arc::default();
+        all.insert(key, Session { files: Arc::clone(&files), used: Instant::now() });
+        Ok((files, true))
+    }
+
+    /// Ends sessions; transfers over them break.
+    pub async fn end_where(&self, matches: impl Fn(UserId, DesktopId) -> bool) {
+        let mut ended = Vec::new();
+        self.all().retain(|(user, desktop), session| {
+            let ends = matches(*user, *desktop);
+            if ends {
+                ended.extend(session.files.get().cloned());
+            }
+            !ends
+        });
+        for files in ended {
+            files.close().await;
+        }
+    }
+}
+
+impl Gateway {
+    /// The files of a desktop, for a person who may open it (the server has checked). The browser names no host and no port.
+    pub async fn files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
+        let key = (user, desktop);
+        let (cell, new) = self.file_sessions().take(key)?;
+        let opened = cell.get_or_try_init(|| open(self.dialler(), desktop)).await.cloned();
+        if opened.is_err() {
+            self.forget(key, &cell);
+        } else if new {
+            let gateway = self.clone();
+            tokio::spawn(async move { gateway.watch(key, cell).await });
+        }
+        opened
+    }
+
+    fn forget(&self, key: Key, cell: &Arc<OnceCell<Arc<Files>>>) {
+        let mut all = self.file_sessions().all();
+        if all.get(&key).is_some_and(|session| Arc::ptr_eq(&session.files, cell)) {
+            all.remove(&key);
+        }
+    }
+
+    /// Closes a session when nobody has asked for it for a while and nothing is being transferred.
+    async fn watch(&self, key: Key, cell: Arc<OnceCell<Arc<Files>>>) {
+        loop {
+            sleep(IDLE_TIME / 2).await;
+            let Some(files) = cell.get() else { return };
+            let mut all = self.file_sessions().all();
+            let Some(session) = all.get(&key).filter(|session| Arc::ptr_eq(&session.files, &cell)) else { return };
+            // Transfers hold it too.
+            let idle = session.used.elapsed() > IDLE_TIME && Arc::strong_count(files) == 1;
+            if idle || files.is_closed() {
+                all.remove(&key);
+                return;
+            }
+        }
+    }
+}
+
+async fn open(dialler: Arc<dyn Dialler>, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
+    let target = dial(&*dialler, desktop, GuestPort::Ssh).await.map_err(files_error)?;
+    let Some(ShellTarget::Ssh { ssh, files_root, .. }) = target.protocol.into_shell() else {
+        return Err(FilesError::NotThere("this machine has no file service; only machines with SSH have".into()));
+    };
+    let opening = Files::open(target.stream, &ssh, files_root.as_deref());
+    let files = timeout(CONNECT_TIME_MAX, opening).await.map_err(|_| files_error(too_late()))?;
+    let files = files.map_err(|error| match error {
+        FilesError::Connection(error) => files_error(terminal_bye(&error)),
+        other => other,
+    })?;
+    if is_first_use(&ssh) {
+        dialler.met_keys(desktop, files.host_keys()).await;
+    }
+    Ok(files)
+}

@@ -1,0 +1,253 @@
+//! A viewer's terminal and files on a real OpenSSH, through the gateway.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{SinkExt, StreamExt};
+use oriel_gateway::terminal::files::RemotePath;
+use oriel_gateway::terminal::{Credentials, HostKeyPin, SeenKey, ShellOptions, SshOptions};
+use oriel_gateway::{DialError, Dialler, Gateway, Protocol, ShellTarget, Target, ViewerRequest};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
+use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let output =
+        output.unwrap_or_else(|error| panic!("cannot start {program}: {error}; apt-get install openssh-server"));
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A folder of the test's own, gone with it.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("oriel-gateway-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Sshd {
+    folder: Folder,
+    program: Child,
+    port: u16,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+impl Sshd {
+    fn start() -> Self {
+        let folder = Folder::new();
+        let path = folder.path().display().to_string();
+        for name in ["host", "user"] {
+            run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &format!("{path}/{name}")]);
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let config = format!(
+            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {path}/host\nAuthorizedKeysFile {path}/user.pub\nPidFile none\n\
+             UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n"
+        );
+        std::fs::write(format!("{path}/config"), config).unwrap();
+        let program = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-e", "-f", &format!("{path}/config")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("cannot start /usr/sbin/sshd; apt-get install openssh-server");
+        let begin = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begin.elapsed() < PATIENCE, "sshd does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { folder, program, port }
+    }
+
+    fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+}
+
+struct Machines {
+    port: u16,
+    key: String,
+    command: String,
+    root: String,
+    met: Mutex<Vec<SeenKey>>,
+    dialled: Mutex<u32>,
+}
+
+#[async_trait]
+impl Dialler for Machines {
+    async fn dial(&self, _: DesktopId, port: GuestPort) -> Result<Target, DialError> {
+        assert_eq!(port, GuestPort::Ssh);
+        *self.dialled.lock().unwrap() += 1;
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let credentials = Credentials::key(run("id", &["-un"]), self.key.clone().into());
+        let target = ShellTarget::Ssh {
+            ssh: SshOptions::new(credentials, HostKeyPin::FirstUse),
+            shell: ShellOptions { command: Some(self.command.clone()), ..ShellOptions::default() },
+            files_root: Some(self.root.clone()),
+        };
+        Ok(Target { title: "machine".into(), stream: Box::new(stream), protocol: Protocol::Shell(Box::new(target)) })
+    }
+
+    async fn met_keys(&self, _: DesktopId, keys: &[SeenKey]) {
+        self.met.lock().unwrap().extend_from_slice(keys);
+    }
+}
+
+fn house(server: &Sshd, command: &str) -> (Gateway, Arc<Machines>) {
+    let root = server.folder.path().join("root");
+    std::fs::create_dir_all(&root).unwrap();
+    let machines = Arc::new(Machines {
+        port: server.port,
+        key: server.file("user"),
+        command: command.into(),
+        root: root.to_str().unwrap().to_owned(),
+        met: Mutex::default(),
+        dialled: Mutex::default(),
+    });
+    (Gateway::new(Arc::clone(&machines) as Arc<dyn Dialler>), machines)
+}
+
+struct Viewer {
+    typed: UnboundedSender<Bytes>,
+    said: UnboundedReceiver<Bytes>,
+    records: Vec<ServerRecord>,
+}
+
+impl Viewer {
+    fn open(gateway: &Gateway, request: &ViewerRequest) -> Self {
+        let (typed, incoming) = unbounded();
+        let (outgoing, said) = unbounded();
+        let (gateway, request) = (gateway.clone(), request.clone());
+        tokio::spawn(async move {
+            gateway.attach(request, incoming, outgoing.sink_map_err(|_| ())).await;
+        });
+        let mut viewer = Self { typed, said, records: Vec::new() };
+        let hello = ViewerHello { version: PROTOCOL_VERSION, width: 80, height: 24, ..ViewerHello::default() };
+        viewer.say(&ViewerRecord::Hello(hello));
+        viewer
+    }
+
+    fn say(&mut self, record: &ViewerRecord) {
+        let mut message = Vec::new();
+        record.encode(&mut message);
+        self.typed.unbounded_send(message.into()).unwrap();
+    }
+
+    async fn next(&mut self) -> ServerRecord {
+        while self.records.is_empty() {
+            let message = timeout(PATIENCE, self.said.next()).await.unwrap().expect("the gateway hung up");
+            self.records = ServerRecord::decode_all(&message).unwrap();
+        }
+        self.records.remove(0)
+    }
+
+    /// Acknowledges all it is given until the text is there; answers the stream's number then and what was repainted.
+    async fn until(&mut self, text: &str) -> (u64, usize) {
+        let (mut number, mut repainted, mut tail) = (0, 0, String::new());
+        loop {
+            match self.next().await {
+                ServerRecord::TerminalStart { offset } => number = offset,
+                ServerRecord::TerminalRepaint(bytes) => repainted = bytes.len(),
+                ServerRecord::TerminalData(bytes) => {
+                    number += bytes.len() as u64;
+                    self.say(&ViewerRecord::TerminalAck { offset: number });
+                    tail.push_str(&String::from_utf8_lossy(&bytes));
+                    if tail.contains(text) {
+                        return (number, repainted);
+                    }
+                    let cut = tail.len().saturating_sub(200);
+                    let cut = (cut..tail.len()).find(|at| tail.is_char_boundary(*at)).unwrap_or(0);
+                    tail = tail.split_off(cut);
+                }
+                ServerRecord::Bye { text, .. } => panic!("{text}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn request(resume: Option<ConnectionId>) -> ViewerRequest {
+    ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Ssh, resume }
+}
+
+#[tokio::test]
+async fn whoever_comes_late_gets_a_repaint() {
+    let server = Sshd::start();
+    let script = "i=0; while [ $i -lt 40000 ]; do echo \"line $i of a long listing of lines\"; i=$((i+1)); done; echo all-of-it; read x; echo got $x; sleep 9";
+    let (gateway, machines) = house(&server, script);
+    let mut request = request(None);
+    let mut first = Viewer::open(&gateway, &request);
+    let (end, repainted) = first.until("all-of-it").await;
+    assert!(end > 1_200_000 && repainted == 0, "{end} {repainted}");
+    assert_eq!(machines.met.lock().unwrap().len(), 1);
+    let host = server.file("host.pub");
+    let key: Vec<&str> = host.split(' ').take(2).collect();
+    assert!(machines.met.lock().unwrap()[0].openssh.starts_with(&key.join(" ")));
+
+    request.resume = Some(gateway.connections()[0].connection.id);
+    let mut second = Viewer::open(&gateway, &request);
+    let (again, repainted) = second.until("all-of-it").await;
+    assert_eq!(again, end, "the numbers are the stream's");
+    assert!(repainted > 1000, "the bytes at the start are gone: {repainted}");
+    second.say(&ViewerRecord::TerminalInput(Bytes::from_static(b"here\r")));
+    second.until("got here").await;
+}
+
+#[tokio::test]
+async fn files_share_one_session_that_ends_with_its_person() {
+    let server = Sshd::start();
+    let (gateway, machines) = house(&server, "true");
+    let (user, desktop) = (UserId::new(), DesktopId::new());
+    std::fs::write(Path::new(&machines.root).join("a"), "one").unwrap();
+    let (one, two) = tokio::join!(gateway.files(user, desktop), gateway.files(user, desktop));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert!(Arc::ptr_eq(&one, &two));
+    assert_eq!(one.list(&RemotePath::default()).await.unwrap().entries[0].name, "a");
+    assert_eq!(*machines.dialled.lock().unwrap(), 1);
+    assert_eq!(machines.met.lock().unwrap().len(), 1);
+    let other = gateway.files(UserId::new(), desktop).await.unwrap();
+    assert!(!Arc::ptr_eq(&one, &other), "nobody shares another person's way in");
+    gateway.end_where(|of, _| of == user, oriel_screen::ByeCode::EndedByAdmin, "ended").await;
+    assert!(one.list(&RemotePath::default()).await.is_err());
+    assert!(other.list(&RemotePath::default()).await.is_ok());
+    assert!(gateway.files(user, desktop).await.unwrap().list(&RemotePath::default()).await.is_ok());
+}

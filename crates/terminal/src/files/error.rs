@@ -1,0 +1,60 @@
+//! Why a file could not be had. Texts are for the person who asked.
+
+use crate::TerminalError;
+use russh_sftp::client::error::Error as SftpError;
+use russh_sftp::protocol::StatusCode;
+
+/// Longest text of a server that is shown.
+const TEXT_CHARS_MAX: usize = 200;
+
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connection(#[from] TerminalError),
+    /// Nor can there be one now.
+    #[error("{0}")]
+    NotThere(String),
+    #[error("the path \"{path}\" cannot be used: {why}; choose another")]
+    BadPath { path: String, why: &'static str },
+    #[error("\"{path}\" leads out of the folder that may be seen here; open what it points to in a shell")]
+    Outside { path: String },
+    #[error("there is no such file or folder; reload the list")]
+    Missing,
+    #[error("the machine does not allow it; the account has no permission there")]
+    Denied,
+    #[error("\"{path}\" is there already; choose another name")]
+    Exists { path: String },
+    #[error("\"{path}\" is not a file; only files can be read and written")]
+    NotAFile { path: String },
+    /// The part before it is missing.
+    #[error("only {there} bytes of this upload have arrived; go on there")]
+    Gap { there: u64 },
+    #[error("the file became shorter while it was read; try again")]
+    Shrunk,
+    /// `SSH_FX_FAILURE` says no more than that.
+    #[error("the machine could not do it ({0}); a folder must be empty to be deleted, and the disk may be full")]
+    Failed(String),
+    #[error("the machine's file service did something strange: {0}; look at it in a shell")]
+    Strange(&'static str),
+    #[error("the connection to the machine's files broke ({0}); try again")]
+    Broken(String),
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(TEXT_CHARS_MAX).collect()
+}
+
+impl From<SftpError> for FilesError {
+    fn from(error: SftpError) -> Self {
+        match error {
+            SftpError::Status(status) => match status.status_code {
+                StatusCode::NoSuchFile => Self::Missing,
+                StatusCode::PermissionDenied => Self::Denied,
+                StatusCode::NoConnection | StatusCode::ConnectionLost => Self::Broken(shown(&status.error_message)),
+                _ => Self::Failed(shown(&status.error_message)),
+            },
+            other => Self::Broken(shown(&other.to_string())),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Writing a file: several pieces are on the way at a time, into a hidden file that takes the other's place when it is whole.
+
+use super::{FilesError, Handle, NAME_BYTES_MAX, PIECES_IN_FLIGHT_MAX, RemotePath};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use russh_sftp::protocol::FileAttributes;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Longest tag of an upload.
+const TAG_CHARS_MAX: usize = 32;
+
+type Writing = Pin<Box<dyn Future<Output = (u64, Result<(), FilesError>)> + Send>>;
+
+/// A file that is being written.
+pub struct Upload {
+    handle: Arc<Handle>,
+    part: String,
+    place: String,
+    /// Where the next byte goes.
+    at: u64,
+    /// What was there before.
+    there: u64,
+    writing: FuturesUnordered<Writing>,
+    /// The first byte that did not arrive, and why.
+    broken: Option<(u64, FilesError)>,
+}
+
+/// Where an upload's bytes wait until they are all there.
+pub(super) fn part(path: &RemotePath, tag: &str) -> Result<RemotePath, FilesError> {
+    let fits = !tag.is_empty() && tag.len() <= TAG_CHARS_MAX && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !fits {
+        return Err(FilesError::BadPath { path: String::new(), why: "an upload's tag has 1 to 32 letters and digits" });
+    }
+    let (folder, name) = path.split().ok_or(FilesError::BadPath { path: String::new(), why: "it is the root" })?;
+    let fixed = tag.len() + "..part.".len();
+    // Two long names that begin alike still differ in their tags.
+    let mut end = name.len().min(NAME_BYTES_MAX.saturating_sub(fixed));
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    let name = name.get(..end).unwrap_or_default();
+    RemotePath::parse(&format!("{}/.{name}.{tag}.part", folder.as_str()))
+}
+
+impl Upload {
+    pub(super) fn new(handle: Handle, part: String, place: String, offset: u64, there: u64) -> Self {
+        Self {
+            handle: Arc::new(handle),
+            part,
+            place,
+            at: offset,
+            there,
+            writing: FuturesUnordered::new(),
+            broken: None,
+        }
+    }
+
+    /// Bytes written, when all that is on the way arrives.
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Appends. Waits while too much is on the way.
+    pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), FilesError> {
+        let piece = self.handle.files.piece_bytes as usize;
+        while !bytes.is_empty() {
+            while self.writing.len() >= PIECES_IN_FLIGHT_MAX {
+                self.arrived().await;
+            }
+            if self.broken.is_some() {
+                return self.settle().await;
+            }
+            let data = bytes.split_to(piece.min(bytes.len()));
+            let (handle, at) = (Arc::clone(&self.handle), self.at);
+            self.at += data.len() as u64;
+            let writing: Writing = Box::pin(async move {
+                let written = handle.files.session.write(handle.name(), at, data.into()).await;
+                (at, written.map(|_| ()).map_err(FilesError::from))
+            });
+            self.writing.push(writing);
+        }
+        Ok(())
+    }
+
+    async fn arrived(&mut self) {
+        if let Some((at, Err(error))) = self.writing.next().await
+            && self.broken.as_ref().is_none_or(|(first, _)| at < *first)
+        {
+            self.broken = Some((at, error));
+        }
+    }
+
+    /// Waits for all that is on the way. After a failure the part ends where its first hole is, so that it can be continued.
+    pub async fn settle(&mut self) -> Result<(), FilesError> {
+        while !self.writing.is_empty() {
+            self.arrived().await;
+        }
+        let Some((at, error)) = self.broken.take() else { return Ok(()) };
+        self.cut(at).await.ok();
+        self.at = at;
+        Err(error)
+    }
+
+    async fn cut(&self, size: u64) -> Result<(), FilesError> {
+        let attributes = FileAttributes { size: Some(size), ..FileAttributes::empty() };
+        self.handle.files.session.fsetstat(self.handle.name(), attributes).await?;
+        Ok(())
+    }
+
+    /// Puts the file in its place: it is whole. What was there before is replaced.
+    pub async fn complete(mut self) -> Result<(), FilesError> {
+        self.settle().await?;
+        if self.there > self.at {
+            self.cut(self.at).await?;
+        }
+        let Self { handle, part, place, writing, .. } = self;
+        drop(writing);
+        let files = Arc::clone(&handle.files);
+        // Nothing else holds it once all writes have settled.
+        if let Some(handle) = Arc::into_inner(handle) {
+            handle.close().await?;
+        }
+        files.replace(&part, &place).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_hidden_and_fit() {
+        let at =
+            |path: &str, tag: &str| part(&RemotePath::parse(path).unwrap(), tag).map(|part| part.as_str().to_owned());
+        assert_eq!(at("a/b.txt", "t1").unwrap(), "a/.b.txt.t1.part");
+        assert_eq!(at("b.txt", "t1").unwrap(), ".b.txt.t1.part");
+        assert!(at(&"ä".repeat(127), &"t".repeat(32)).unwrap().len() <= NAME_BYTES_MAX);
+        for (path, tag) in [("a", ""), ("a", "../x"), ("a", "t.t"), ("", "t"), ("a", &"t".repeat(33))] {
+            assert!(at(path, tag).is_err(), "{path} {tag}");
+        }
+    }
+}
