@@ -15,13 +15,14 @@ use tokio::time::{Instant, sleep, timeout};
 /// Most open sessions of one program.
 const SESSIONS_MAX: usize = 500;
 /// How long one stays open after it was last asked for.
-const IDLE_TIME: Duration = Duration::from_secs(60);
+const IDLE_TIME: Duration = Duration::from_mins(1);
 
 type Key = (UserId, DesktopId);
+/// Filled by whoever comes first; the others wait for that.
+type Cell = Arc<OnceCell<Arc<Files>>>;
 
 struct Session {
-    // Filled by whoever comes first; the others wait for that.
-    files: Arc<OnceCell<Arc<Files>>>,
+    files: Cell,
     used: Instant,
 }
 
@@ -34,7 +35,7 @@ impl Sessions {
     }
 
     /// The session's cell, and whether it is new.
-    fn take(&self, key: Key) -> Result<(Arc<OnceCell<Arc<Files>>>, bool), FilesError> {
+    fn take(&self, key: Key) -> Result<(Cell, bool), FilesError> {
         let mut all = self.all();
         if let Some(session) = all.get_mut(&key)
             && session.files.get().is_none_or(|files| !files.is_closed())
@@ -83,7 +84,7 @@ impl Gateway {
         opened
     }
 
-    fn forget(&self, key: Key, cell: &Arc<OnceCell<Arc<Files>>>) {
+    fn forget(&self, key: Key, cell: &Cell) {
         let mut all = self.file_sessions().all();
         if all.get(&key).is_some_and(|session| Arc::ptr_eq(&session.files, cell)) {
             all.remove(&key);
@@ -91,7 +92,7 @@ impl Gateway {
     }
 
     /// Closes a session when nobody has asked for it for a while and nothing is being transferred.
-    async fn watch(&self, key: Key, cell: Arc<OnceCell<Arc<Files>>>) {
+    async fn watch(&self, key: Key, cell: Cell) {
         loop {
             sleep(IDLE_TIME / 2).await;
             let Some(files) = cell.get() else { return };

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpStream, time::timeout};
 
 const APT: &str = "apt-get install openssh-server openssh-client putty-tools inetutils-telnetd";
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
