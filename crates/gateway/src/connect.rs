@@ -7,7 +7,7 @@ use crate::target::{Dialler, Protocol, Stream, Target};
 use oriel_model::{ConnectionId, DesktopId, GuestPort};
 use oriel_rdp::{CertificatePin, RdpOptions};
 use oriel_screen::{ByeCode, Source};
-use oriel_terminal::{Auth, HostKeyPin, Shell, SshOptions, TerminalError};
+use oriel_terminal::{HostKeyPin, Shell, SshOptions, TerminalError};
 use oriel_vnc::VncOptions;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ pub(crate) fn desktop_size(width: u16, height: u16) -> (u16, u16) {
     (width.clamp(640, 7680) & !3, height.clamp(400, 4320) & !1)
 }
 
-fn too_late() -> Bye {
+pub(crate) fn too_late() -> Bye {
     Bye::new(
         ByeCode::Unreachable,
         format!(
@@ -62,18 +62,18 @@ pub(crate) async fn screen(
     let Target { mut stream, protocol, .. } = target;
     let connecting = async {
         match protocol {
-            Protocol::Rdp { user, password, certificate_sha256, keyboard } => {
+            Protocol::Rdp { user, password, domain, certificate_sha256, keyboard, client_name } => {
                 let (width, height) = desktop_size(width, height);
                 let options = RdpOptions {
                     user,
                     password,
-                    domain: None,
+                    domain,
                     width,
                     height,
                     scale,
                     keyboard: if layout.is_empty() { keyboard } else { layout },
                     certificate: CertificatePin::Sha256(certificate_sha256),
-                    client_name: "oriel".into(),
+                    client_name: client_name.unwrap_or_else(|| "oriel".into()),
                 };
                 let (stream, source) = oriel_rdp::connect(stream, options).await.map_err(rdp_bye)?;
                 Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })
@@ -92,18 +92,18 @@ pub(crate) async fn screen(
 }
 
 pub(crate) async fn shell(target: Target, columns: u16, rows: u16) -> Result<Shell, Bye> {
-    let Protocol::Ssh { user, key, host_key } = target.protocol else {
+    let Protocol::Ssh { user, auth, host_key, terminal_type, locale, command } = target.protocol else {
         return Err(Bye::new(ByeCode::Internal, "a screen is not a shell"));
     };
     let options = SshOptions {
         user,
-        auth: Auth::Key { private_openssh: key, passphrase: None },
+        auth,
         host_key: HostKeyPin::Known(host_key),
-        term: "xterm-256color".into(),
+        term: terminal_type.unwrap_or_else(|| "xterm-256color".into()),
         columns,
         rows,
-        locale: None,
-        command: None,
+        locale,
+        command,
     };
     match timeout(CONNECT_TIME_MAX, oriel_terminal::connect(target.stream, options)).await {
         Ok(Ok(shell)) => Ok(shell),
@@ -112,7 +112,7 @@ pub(crate) async fn shell(target: Target, columns: u16, rows: u16) -> Result<She
     }
 }
 
-fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
+pub(crate) fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
     use oriel_rdp::ConnectError as E;
     let code = match &error {
         E::Unreachable(_) | E::TimedOut { .. } => ByeCode::Unreachable,
@@ -123,7 +123,7 @@ fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
     Bye::new(code, error.to_string())
 }
 
-fn ssh_bye(error: &TerminalError) -> Bye {
+pub(crate) fn ssh_bye(error: &TerminalError) -> Bye {
     let code = match error {
         TerminalError::Unreachable { .. } => ByeCode::Unreachable,
         TerminalError::HostKeyChanged { .. } => ByeCode::IdentityChanged,

@@ -11,6 +11,7 @@
 
 mod command;
 mod connect;
+mod identify;
 pub mod memory;
 mod picture;
 mod registry;
@@ -20,8 +21,9 @@ mod terminal_task;
 mod transcript;
 mod viewer;
 
+pub use identify::identify;
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
-pub use target::{DialError, Dialler, Protocol, Stream, Target};
+pub use target::{DialError, Dialler, Protocol, SshAuth, Stream, Target};
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort};
 use oriel_screen::ByeCode;
+pub use oriel_terminal::Auth as SshAuth;
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -29,10 +30,14 @@ pub enum Protocol {
     Rdp {
         user: String,
         password: SecretString,
+        /// Windows domain.
+        domain: Option<String>,
         /// SHA-256 of the only certificate we accept.
         certificate_sha256: [u8; 32],
         /// XKB name; the viewer's own layout wins when it names one.
         keyboard: String,
+        /// What the machine's session list shows for us; `oriel` when unset.
+        client_name: Option<String>,
     },
     Vnc {
         password: Option<SecretString>,
@@ -41,10 +46,15 @@ pub enum Protocol {
     },
     Ssh {
         user: String,
-        /// OpenSSH private key.
-        key: SecretString,
+        auth: SshAuth,
         /// The only host key we accept, as an OpenSSH public key.
         host_key: String,
+        /// `TERM`; `xterm-256color` when unset.
+        terminal_type: Option<String>,
+        /// `LANG`, where the server takes it.
+        locale: Option<String>,
+        /// Run instead of the account's shell.
+        command: Option<String>,
     },
 }
 

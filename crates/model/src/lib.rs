@@ -1,6 +1,7 @@
 //! The nouns of the house: ids, names, states. No I/O, no clock; every other room speaks in these.
 
 mod desktop;
+mod external;
 mod gpu;
 mod hardware;
 mod host;
@@ -13,6 +14,10 @@ mod session;
 mod user;
 
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
+pub use external::{
+    External, MACHINE_COMMAND_BYTES_MAX, MACHINE_HOST_BYTES_MAX, MACHINE_IDENTITY_BYTES_MAX, MACHINE_TEXT_BYTES_MAX,
+    MACHINE_TIMEOUT_SECONDS_MAX, MachineParameters, MachineProtocol,
+};
 pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,
     PciAddressError,
@@ -23,7 +28,7 @@ pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, 
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};
-pub use pool::{Network, Pool};
+pub use pool::{Network, Pool, PoolKind};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use user::{Role, User};
 

@@ -2,9 +2,9 @@
 //! gateway who is connected.
 
 use async_trait::async_trait;
-use oriel_broker::{Broker, GuestCredentials, Sessions};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target};
-use oriel_model::{DesktopId, GuestPort, UserId};
+use oriel_broker::{Broker, BrokerError, GuestAuth, GuestCredentials, Sessions};
+use oriel_gateway::{DialError, Dialler, Gateway, Protocol, SshAuth, Target};
+use oriel_model::{DesktopId, GuestPort, MachineProtocol, UserId};
 use oriel_screen::ByeCode;
 
 /// The broker's doors into guests, for the gateway.
@@ -13,26 +13,59 @@ pub struct Doors(pub Broker);
 #[async_trait]
 impl Dialler for Doors {
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
-        let access = self
-            .0
-            .guest_access(desktop, port)
-            .await
-            .map_err(|error| DialError { code: ByeCode::Unreachable, text: error.to_string() })?;
+        let cannot = |error: BrokerError| DialError { code: ByeCode::Unreachable, text: error.to_string() };
+        let mut access = self.0.guest_access(desktop, port).await.map_err(cannot)?;
+        if let Some(protocol) = stranger(&access.credentials) {
+            // Met for the first time: who it is is kept before anything is told to it.
+            let shown = oriel_gateway::identify(protocol, Box::new(access.stream)).await?;
+            self.0.pin_identity(desktop, &shown.unwrap_or_default()).await.map_err(cannot)?;
+            access = self.0.guest_access(desktop, port).await.map_err(cannot)?;
+        }
+        let no_identity = || DialError {
+            code: ByeCode::Internal,
+            text: format!(
+                "the identity on record for {} is damaged: recycle the desktop, or accept its identity anew",
+                access.name
+            ),
+        };
         let protocol = match access.credentials {
-            GuestCredentials::Rdp { user, password, certificate_sha256, keyboard } => Protocol::Rdp {
-                user,
-                password,
-                certificate_sha256: from_hex(&certificate_sha256).ok_or_else(|| DialError {
-                    code: ByeCode::Internal,
-                    text: format!("the certificate on record for {} is damaged: recycle the desktop", access.name),
-                })?,
-                keyboard,
-            },
+            GuestCredentials::Rdp { user, password, domain, certificate_sha256, keyboard, client_name } => {
+                Protocol::Rdp {
+                    user,
+                    password,
+                    domain,
+                    certificate_sha256: certificate_sha256.as_deref().and_then(from_hex).ok_or_else(no_identity)?,
+                    keyboard,
+                    client_name,
+                }
+            }
             GuestCredentials::Console => Protocol::Vnc { password: None, nearby: true },
-            GuestCredentials::Ssh { user, key, host_key } => Protocol::Ssh { user, key, host_key },
+            GuestCredentials::Vnc { password } => Protocol::Vnc { password, nearby: false },
+            GuestCredentials::Ssh { user, auth, host_key, terminal_type, locale, command } => Protocol::Ssh {
+                user,
+                auth: match auth {
+                    GuestAuth::Password(password) => SshAuth::Password(password),
+                    GuestAuth::Key { private_key, passphrase } => {
+                        SshAuth::Key { private_openssh: private_key, passphrase }
+                    }
+                },
+                host_key: host_key.ok_or_else(no_identity)?,
+                terminal_type,
+                locale,
+                command,
+            },
         };
         self.0.connections_changed();
         Ok(Target { title: access.name, stream: Box::new(access.stream), protocol })
+    }
+}
+
+/// What speaks on the other end, when it was never met before.
+const fn stranger(credentials: &GuestCredentials) -> Option<MachineProtocol> {
+    match credentials {
+        GuestCredentials::Rdp { certificate_sha256: None, .. } => Some(MachineProtocol::Rdp),
+        GuestCredentials::Ssh { host_key: None, .. } => Some(MachineProtocol::Ssh),
+        _ => None,
     }
 }
 
@@ -67,6 +100,10 @@ impl Sessions for Live {
 
     async fn end_desktop(&self, desktop: DesktopId, reason: &str) {
         self.0.end_where(|_, of| of == desktop, ByeCode::RemoteEnded, reason).await;
+    }
+
+    async fn end_of(&self, user: UserId, desktop: DesktopId, reason: &str) {
+        self.0.end_where(|by, of| by == user && of == desktop, ByeCode::EndedByAdmin, reason).await;
     }
 
     async fn end_user(&self, user: UserId, reason: &str) {

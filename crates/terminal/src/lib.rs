@@ -4,10 +4,12 @@
 //! flood stops at its source.
 
 mod error;
+mod host_key;
 mod known_host;
 mod shell;
 
 pub use error::TerminalError;
+pub use host_key::host_key;
 pub use shell::{Shell, TerminalEvent, connect};
 
 use secrecy::SecretString;

@@ -336,7 +336,9 @@ fn report(plan: &Plan, paint: Paint) -> String {
     }
     if plan.needs_reboot {
         parts.push(String::new());
-        parts.push(paint.bad("A reboot is needed; `oriel serve` goes on with it when the host is back, or `oriel gpu mode reapply`."));
+        parts.push(paint.bad(
+            "A reboot is needed; `oriel serve` goes on with it when the host is back, or `oriel gpu mode reapply`.",
+        ));
     }
     parts.join("\n")
 }
