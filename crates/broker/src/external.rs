@@ -7,8 +7,8 @@ use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_machine::Keyboard;
 use oriel_model::{
-    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, External, GuestPort, Hardware, MachineProtocol, Name, Network,
-    Pool, PoolId, PoolKind, User,
+    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, External, GuestPort, Hardware, MachineProtocol,
+    Name, Network, Pool, PoolId, PoolKind, User,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};

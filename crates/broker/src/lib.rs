@@ -113,6 +113,8 @@ impl Broker {
     /// How GPUs are handed out, once; the usual rules until then.
     pub fn set_gpu_rules(&self, rules: GpuRules) {
         self.inner.gpu_rules.set(rules).ok();
+    }
+
     /// Says which addresses beyond the public internet may be dialled, once.
     pub fn set_outside(&self, outside: Arc<Outside>) {
         self.inner.outside.set(outside).ok();
