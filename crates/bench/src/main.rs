@@ -8,6 +8,7 @@ mod case;
 mod direct;
 mod placement;
 mod process;
+mod record;
 mod serve;
 mod viewer;
 mod xserver;
@@ -43,6 +44,9 @@ enum What {
     Serve {
         #[arg(long)]
         vnc: std::net::SocketAddr,
+        /// Records every connection into this folder
+        #[arg(long)]
+        record: Option<std::path::PathBuf>,
     },
 }
 
@@ -52,7 +56,7 @@ async fn main() -> Result<()> {
     // Fails only when a provider is installed already.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match Arguments::parse().what {
-        What::Serve { vnc } => serve::run(vnc).await,
+        What::Serve { vnc, record } => serve::run(vnc, record.as_deref()).await,
         What::Placement(options) => placement::run(&options),
         What::Gateway { case, seconds, json } => {
             let mut results = Vec::new();

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -13,12 +14,17 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub async fn start(vnc: SocketAddr) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--vnc", &vnc.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        Self::start_with(vnc, None).await
+    }
+
+    /// `record`: the folder that every connection is recorded into.
+    pub async fn start_with(vnc: SocketAddr, record: Option<&Path>) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["serve", "--vnc", &vnc.to_string()]);
+        if let Some(folder) = record {
+            command.arg("--record").arg(folder);
+        }
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let output = child.stdout.take().context("no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).await?;

@@ -1,5 +1,6 @@
 //! The gateway behind a WebSocket, as `oriel serve` has it, with one VNC server as every desktop.
 
+use crate::record::Shelf;
 use anyhow::Result;
 use async_trait::async_trait;
 use axum::Router;
@@ -13,6 +14,7 @@ use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest
 use oriel_model::{DesktopId, GuestPort, UserId};
 use oriel_screen::ByeCode;
 use std::net::SocketAddr;
+use std::path::Path as Folder;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -31,8 +33,12 @@ impl Dialler for OneServer {
 
 /// Prints its port and serves until it is killed. Each viewer is a person of their own.
 #[expect(clippy::print_stdout, reason = "the parent reads the port")]
-pub(crate) async fn run(vnc: SocketAddr) -> Result<()> {
-    let gateway = Gateway::new(Arc::new(OneServer(vnc)));
+pub(crate) async fn run(vnc: SocketAddr, record: Option<&Folder>) -> Result<()> {
+    let dialler = Arc::new(OneServer(vnc));
+    let gateway = match record {
+        Some(folder) => Gateway::recording(dialler, Arc::new(Shelf::new(folder)?)),
+        None => Gateway::new(dialler),
+    };
     let routes = Router::new().route("/{viewer}", any(upgrade)).with_state(gateway);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());

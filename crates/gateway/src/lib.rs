@@ -13,13 +13,18 @@ mod command;
 mod connect;
 pub mod memory;
 mod picture;
+mod recording;
 mod registry;
+mod screen_recorder;
 mod screen_task;
+mod tape;
 mod target;
+mod terminal_recorder;
 mod terminal_task;
 mod transcript;
 mod viewer;
 
+pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
 pub use target::{DialError, Dialler, Protocol, Stream, Target};
 

@@ -34,6 +34,8 @@ pub(crate) struct Picture {
     sequence: u32,
     acked: u32,
     repair_at: Option<Instant>,
+    /// Nothing is forwarded for now, only what is dirty is noted.
+    pub held: bool,
 }
 
 impl Picture {
@@ -52,6 +54,7 @@ impl Picture {
             sequence: 0,
             acked: 0,
             repair_at: None,
+            held: false,
         }
     }
 
@@ -133,6 +136,10 @@ impl Picture {
     }
 
     fn accepts_direct(&self) -> bool {
+        !self.held && self.has_room()
+    }
+
+    const fn has_room(&self) -> bool {
         self.in_flight() < FRAMES_IN_FLIGHT_MAX
     }
 
@@ -144,18 +151,33 @@ impl Picture {
         }
     }
 
+    /// As if everything that was sent had been acknowledged.
+    pub const fn acknowledge_all(&mut self) {
+        self.acked = self.sequence;
+    }
+
+    /// What waits is a whole picture.
+    pub const fn mark(&mut self) {
+        self.marked = true;
+    }
+
+    /// Part of a picture is in the message that is being written.
+    pub fn is_open(&self) -> bool {
+        self.in_frame || !self.queue.is_empty()
+    }
+
     pub const fn in_flight(&self) -> u32 {
         self.sequence.wrapping_sub(self.acked)
     }
 
     /// True when the viewer would take a new picture now: the source may be asked for one.
     pub fn is_hungry(&self) -> bool {
-        self.accepts_direct() && self.queue.is_empty() && self.dirty.is_empty()
+        self.has_room() && self.queue.is_empty() && self.dirty.is_empty()
     }
 
     /// True when [`Self::step`] has something to do.
     pub fn has_work(&self) -> bool {
-        !self.queue.is_empty() || self.accepts_direct() && self.marked && (self.in_frame || !self.dirty.is_empty())
+        !self.queue.is_empty() || self.has_room() && self.marked && (self.in_frame || !self.dirty.is_empty())
     }
 
     /// Encodes one tile, or begins or ends a frame.

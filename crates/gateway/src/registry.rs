@@ -1,6 +1,7 @@
 //! The live connections.
 
 use crate::command::{Bye, Command, ViewerId};
+use crate::recording::Recordings;
 use crate::target::Dialler;
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, screen_task, terminal_task, viewer};
 use bytes::Bytes;
@@ -43,6 +44,7 @@ pub struct Gateway {
 
 struct Inner {
     dialler: Arc<dyn Dialler>,
+    recordings: Option<Arc<dyn Recordings>>,
     live: Mutex<HashMap<ConnectionId, Entry>>,
     viewers: AtomicU64,
     changed: Notify,
@@ -106,10 +108,21 @@ impl Counters {
 }
 
 impl Gateway {
+    /// Records nothing.
     pub fn new(dialler: Arc<dyn Dialler>) -> Self {
+        Self::build(dialler, None)
+    }
+
+    /// Records what `recordings` says.
+    pub fn recording(dialler: Arc<dyn Dialler>, recordings: Arc<dyn Recordings>) -> Self {
+        Self::build(dialler, Some(recordings))
+    }
+
+    fn build(dialler: Arc<dyn Dialler>, recordings: Option<Arc<dyn Recordings>>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 dialler,
+                recordings,
                 live: Mutex::new(HashMap::new()),
                 viewers: AtomicU64::new(1),
                 changed: Notify::new(),
@@ -275,8 +288,10 @@ impl Gateway {
         let gateway = self.clone();
         let task = crate::connect::Task {
             id,
+            user: request.user,
             desktop: request.desktop,
             port: request.port,
+            recordings: self.inner.recordings.clone(),
             commands: inbox,
             dialler: Arc::clone(&self.inner.dialler),
             counters: Arc::clone(&entry.counters),

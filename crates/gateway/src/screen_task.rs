@@ -7,10 +7,16 @@
 use crate::command::{Bye, Command};
 use crate::connect::{ScreenSession, Task};
 use crate::picture::Picture;
+use crate::recording::{self, CONSENT_TIME_MAX};
+use crate::screen_recorder::ScreenRecorder;
+use crate::tape::Tape;
+use crate::target::Stream;
 use crate::{RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX};
+use oriel_model::RecordingPolicy;
 use oriel_screen::encode::thumbnail;
+use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, ViewerRecord};
-use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, SourceError, StatusCode};
+use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, SourceError, StatusCode};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +27,15 @@ use tokio::time::{Instant, sleep_until};
 const READ_BYTES: usize = 16 << 10;
 
 pub(crate) async fn run(mut task: Task) {
-    let mut lobby = Lobby { viewer: None, gone_at: resume_deadline(), size: (0, 0, 100), title: String::new() };
+    let mut lobby = Lobby {
+        viewer: None,
+        gone_at: resume_deadline(),
+        size: (0, 0, 100),
+        title: String::new(),
+        sign: None,
+        consent: None,
+        recorder: None,
+    };
     let bye = drive(&mut task, &mut lobby).await;
     tracing::info!(connection = %task.id, desktop = %task.desktop, code = ?bye.code, reason = %bye.text, "Connection ended");
     if let Some(viewer) = lobby.viewer.take() {
@@ -34,6 +48,9 @@ pub(crate) async fn run(mut task: Task) {
             Picture::new(viewer, hello, out).farewell(&bye);
         }
     }
+    if let Some(recorder) = lobby.recorder.take() {
+        recorder.finish().await;
+    }
 }
 
 /// The viewer's seat: at most one sits in it; empty for too long ends the connection.
@@ -43,6 +60,11 @@ struct Lobby {
     /// The window's width, height and scale, as last said.
     size: (u16, u16, u16),
     title: String,
+    /// What every viewer is told about recording.
+    sign: Option<ServerRecord>,
+    /// What the person said when they were asked.
+    consent: Option<bool>,
+    recorder: Option<ScreenRecorder>,
 }
 
 fn resume_deadline() -> Instant {
@@ -75,6 +97,9 @@ impl Lobby {
                     received: 0,
                     title: self.title.clone(),
                 });
+                if let Some(sign) = &self.sign {
+                    picture.tell(sign);
+                }
                 self.viewer = Some(picture);
                 task.counters.viewers.store(1, Ordering::Relaxed);
                 Ok(Asked::Attached)
@@ -98,6 +123,10 @@ impl Lobby {
                     }
                     Asked::Acknowledged
                 }
+                ViewerRecord::Consent { yes } => {
+                    self.consent = Some(yes);
+                    Asked::Nothing
+                }
                 _ => Asked::Nothing,
             }),
             // A viewer that lost its seat may still have records on the way.
@@ -109,6 +138,20 @@ impl Lobby {
 
     fn is_seated(&self, viewer: u64) -> bool {
         self.viewer.as_ref().is_some_and(|picture| picture.id == viewer)
+    }
+
+    fn flush(&mut self, task: &Task) {
+        if let Some(picture) = &mut self.viewer {
+            picture.flush_control(&task.counters).ok();
+        }
+    }
+
+    fn show_sign(&mut self, task: &Task, sign: ServerRecord) {
+        if let Some(picture) = &mut self.viewer {
+            picture.tell(&sign);
+            picture.flush_control(&task.counters).ok();
+        }
+        self.sign = Some(sign);
     }
 
     fn status(&mut self, task: &Task, code: StatusCode, text: &str) {
@@ -131,10 +174,56 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
             None => return Bye::new(ByeCode::ServerShutdown, "the server is shutting down"),
         }
     }
+    let policy = match recording::policy(task).await {
+        Ok(policy) => policy,
+        Err(bye) => return bye,
+    };
+    let tape = match permitted(task, lobby, policy).await {
+        Ok(tape) => tape,
+        Err(bye) => return bye,
+    };
     match connect(task, lobby).await {
-        Ok(session) => live(task, lobby, session).await,
-        Err(bye) => bye,
+        Ok(session) => live(task, lobby, session, tape, policy == RecordingPolicy::Always).await,
+        Err(bye) => {
+            if let Some(tape) = tape {
+                tape.finish(&[]).await;
+            }
+            bye
+        }
     }
+}
+
+/// Asks the person where the pool wants that, and begins to record where it should be.
+async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
+    let recorded = match policy {
+        RecordingPolicy::Off => return Ok(None),
+        RecordingPolicy::Always => true,
+        RecordingPolicy::Ask => {
+            lobby.show_sign(task, recording::question());
+            let deadline = Instant::now() + CONSENT_TIME_MAX;
+            loop {
+                if let Some(answer) = lobby.consent {
+                    break answer;
+                }
+                tokio::select! {
+                    command = task.commands.recv() => match command {
+                        Some(command) => match lobby.take(task, command)? {
+                            // Hello and the question leave at once.
+                            Asked::Attached => lobby.flush(task),
+                            Asked::Thumbnail(_, reply) => drop(reply.send(None)),
+                            _ => {}
+                        },
+                        None => return Err(Bye::new(ByeCode::ServerShutdown, "the server is shutting down")),
+                    },
+                    () = sleep_until(deadline) => return Err(recording::not_answered()),
+                    () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => return Err(recording::not_answered()),
+                }
+            }
+        }
+    };
+    let tape = if recorded { Some(recording::begin(task, RecordingKind::Screen).await?) } else { None };
+    lobby.show_sign(task, recording::sign(recorded));
+    Ok(tape)
 }
 
 /// Dials and authenticates while commands are still answered.
@@ -174,8 +263,24 @@ async fn meanwhile<T>(
     }
 }
 
-async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye {
+/// `required`: a connection that can no longer be recorded ends.
+async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, tape: Option<Tape>, required: bool) -> Bye {
     let ScreenSession { stream, mut source } = session;
+    lobby.recorder = tape.map(|tape| ScreenRecorder::start(tape, source.framebuffer(), None));
+    let bye = carry(task, lobby, stream, &mut *source, required).await;
+    if let Some(recorder) = &mut lobby.recorder {
+        recorder.last_picture(source.framebuffer());
+    }
+    bye
+}
+
+async fn carry(
+    task: &mut Task,
+    lobby: &mut Lobby,
+    stream: Box<dyn Stream>,
+    source: &mut dyn Source,
+    required: bool,
+) -> Bye {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut buffer = vec![0u8; READ_BYTES];
     let mut upstream: Vec<u8> = Vec::new();
@@ -204,11 +309,25 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
                 return over(error);
             }
         }
+        if let Some(recorder) = &mut lobby.recorder
+            && let Err(why) = recorder.tick()
+        {
+            if required {
+                return recording::failed(&why);
+            }
+            lobby.recorder = None;
+            lobby.show_sign(task, recording::sign(false));
+        }
         if upstream.len() > UPSTREAM_PENDING_BYTES_MAX {
             return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again");
         }
         let has_work = lobby.viewer.as_ref().is_some_and(Picture::has_work);
         let repair_at = lobby.viewer.as_ref().and_then(Picture::repair_at);
+        let records = lobby.recorder.as_ref().is_some_and(ScreenRecorder::has_work);
+        let records_now = records && lobby.recorder.as_ref().is_some_and(ScreenRecorder::is_starving);
+        let record_at = lobby.recorder.as_ref().filter(|_| !records).and_then(ScreenRecorder::resume_at);
+        let record_repair_at = lobby.recorder.as_ref().and_then(ScreenRecorder::repair_at);
+        let tape_wake = lobby.recorder.as_ref().map(ScreenRecorder::wake);
         outcome = Ok(());
         tokio::select! {
             biased;
@@ -226,7 +345,12 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
                         outcome = source.input(&InputEvent::Resize { width, height, scale }, &mut upstream);
                     }
                     Ok(Asked::Detached) => outcome = source.input(&InputEvent::ReleaseAll, &mut upstream),
-                    Ok(Asked::Input(input)) => outcome = source.input(&input, &mut upstream),
+                    Ok(Asked::Input(input)) => {
+                        if let (InputEvent::Pointer { x, y, .. }, Some(recorder)) = (&input, &mut lobby.recorder) {
+                            recorder.pointer(*x, *y);
+                        }
+                        outcome = source.input(&input, &mut upstream);
+                    }
                     Ok(Asked::Thumbnail(width_max, reply)) => drop(reply.send(thumbnail(source.framebuffer(), width_max))),
                     Ok(Asked::Acknowledged | Asked::Nothing) => {}
                     Err(bye) => return bye,
@@ -241,10 +365,22 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
                 Ok(Sent::Flushed) => unflushed = false,
             },
             // Yields between tiles, so that commands and other connections come first.
-            () = tokio::task::yield_now(), if has_work => {
+            () = tokio::task::yield_now(), if has_work && !records_now => {
                 if let Some(picture) = &mut lobby.viewer
                     && let Err(bye) = picture.step(source.framebuffer(), &task.counters) {
                     return bye;
+                }
+            }
+            // The person's picture first, then the recording's.
+            () = tokio::task::yield_now(), if records && (records_now || !has_work) => {
+                if let Some(recorder) = &mut lobby.recorder
+                    && let Err(why) = recorder.step(source.framebuffer(), cursor.as_ref()) {
+                    tracing::warn!(connection = %task.id, why, "A recording fell too far behind");
+                    if required {
+                        return recording::failed(&why);
+                    }
+                    lobby.recorder = None;
+                    lobby.show_sign(task, recording::sign(false));
                 }
             }
             read = reader.read(&mut buffer) => match read {
@@ -255,6 +391,14 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession) -> Bye
             () = sleep_until(repair_at.unwrap_or_else(Instant::now)), if repair_at.is_some() => {
                 if let Some(picture) = &mut lobby.viewer {
                     picture.repair(source.framebuffer());
+                }
+            }
+            // Only wake the loop: what is due is done at its top.
+            () = sleep_until(record_at.unwrap_or_else(Instant::now)), if record_at.is_some() => {}
+            () = async { if let Some(wake) = tape_wake { wake.wait().await } else { std::future::pending().await } } => {}
+            () = sleep_until(record_repair_at.unwrap_or_else(Instant::now)), if record_repair_at.is_some() => {
+                if let Some(recorder) = &mut lobby.recorder {
+                    recorder.repair(source.framebuffer());
                 }
             }
             () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => {
@@ -298,6 +442,9 @@ fn distribute(
             ScreenEvent::CursorHidden => *cursor = Some(ServerRecord::cursor_hidden()),
             ScreenEvent::CursorDefault => *cursor = Some(ServerRecord::CursorDefault),
             _ => {}
+        }
+        if let Some(recorder) = &mut lobby.recorder {
+            recorder.apply(&event, pixels);
         }
         if let Some(picture) = &mut lobby.viewer {
             picture.apply(event, pixels);

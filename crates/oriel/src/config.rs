@@ -47,6 +47,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "log", about: "what to log: error, warn, info, debug, or filters like oriel_rdp=debug,info" },
     Key { name: "log_format", about: "text or json" },
     Key { name: "ports", about: "FIRST-LAST: ports of this machine's loopback through which desktops are reached" },
+    Key { name: "recordings", about: "folder of recorded connections, encrypted" },
     Key { name: "tls_certificate", about: "PEM file with the certificate chain; an own one is made when unset" },
     Key { name: "tls_key", about: "PEM file with its private key" },
 ];
@@ -140,6 +141,7 @@ impl Config {
             ("listen", LISTEN.to_owned()),
             ("log", "info".to_owned()),
             ("log_format", "text".to_owned()),
+            ("recordings", below("recordings")),
             ("ports", format!("{}-{}", PORTS.start(), PORTS.end())),
         ] {
             values.entry(name).or_insert((value, Origin::Default));

@@ -12,13 +12,16 @@
 mod damage;
 pub mod encode;
 mod event;
+pub mod recording;
 mod rect;
 mod source;
 mod surface;
 pub mod wire;
 
 pub use damage::Damage;
-pub use event::{AudioCodec, ByeCode, InputEvent, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec};
+pub use event::{
+    AudioCodec, ByeCode, InputEvent, RecordingSign, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec,
+};
 pub use rect::Rect;
 pub use source::{Source, SourceError};
 pub use surface::{Framebuffer, Surface, SurfaceError};

@@ -21,7 +21,7 @@ import { layoutMenu, radios, toggle } from "./ui/settings";
 import { Meter, StatsOverlay } from "./ui/stats";
 import { Toolbar } from "./ui/toolbar";
 import { Waiting } from "./ui/waiting";
-import { encodeText, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
+import { encodeText, type RecordingSign, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
 
 const query = new URLSearchParams(location.search);
 const desktop = query.get("desktop") ?? "";
@@ -84,6 +84,7 @@ const session = new Session(desktop, kind, {
     remote?.message(message);
   },
   opened: () => {
+    waiting.unask();
     inFlight.clear();
     clearTimeout(blankTimer);
     blankTimer = undefined;
@@ -286,6 +287,9 @@ function onRecord(record: ServerRecord): void {
     case "status":
       if (terminal && record.code === "connected") session.arrived();
       break;
+    case "recording":
+      onRecording(record.sign, record.text);
+      break;
     case "frame_end":
       inFlight.add(record.sequence);
       break;
@@ -322,6 +326,25 @@ function onRecord(record: ServerRecord): void {
       // Audio and keyboard lights have no home in this page yet.
       break;
   }
+}
+
+const recorded = el("p", { class: "recorded gone", role: "status" });
+recorded.append(el("span", { class: "dot", "aria-hidden": "true" }), "Recorded");
+
+/** The sign stays in view while anything is kept; the question comes before the connection opens. */
+function onRecording(sign: RecordingSign, text: string): void {
+  const words = text && `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
+  if (sign === "asked") {
+    waiting.ask(words, (yes) => {
+      session.send({ type: "consent", yes });
+      onPhase(session.phase);
+    });
+    return;
+  }
+  if (sign === "off" && !recorded.classList.contains("gone") && session.live)
+    banner.notice("Recording has stopped; the connection goes on without it.");
+  recorded.classList.toggle("gone", sign !== "on");
+  recorded.title = words;
 }
 
 function onPhase(phase: Phase): void {
@@ -518,7 +541,7 @@ Object.defineProperty(window, "oriel", { value: Object.freeze(hooks) });
 
 async function start(): Promise<void> {
   document.title = `${KIND_NAMES[kind]} – Oriel`;
-  document.body.append(stage, overlay.element, banner.element, toolbar.element, waiting.element);
+  document.body.append(stage, overlay.element, recorded, banner.element, toolbar.element, waiting.element);
   buildTools();
   // Rates have a beginning: without it the first would be known after two seconds.
   sample();

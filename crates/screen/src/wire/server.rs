@@ -2,7 +2,7 @@
 
 use super::reader::{Fields, record, records};
 use super::{PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
-use crate::{AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, Rect, StatusCode, TileCodec, VideoCodec};
+use crate::{AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, RecordingSign, Rect, StatusCode, TileCodec, VideoCodec};
 use bytes::Bytes;
 
 /// Longest text in a hello, status or bye, in bytes.
@@ -75,6 +75,11 @@ pub enum ServerRecord {
         code: StatusCode,
         text: String,
     },
+    /// Whether the connection is recorded, or a question for the person; it may come at any time.
+    Recording {
+        sign: RecordingSign,
+        text: String,
+    },
     Bye {
         code: ByeCode,
         text: String,
@@ -136,6 +141,10 @@ impl ServerRecord {
             Self::Pong { token } => record(out, 0x31, |o| o.extend_from_slice(&token.to_le_bytes())),
             Self::Status { code, text } => record(out, 0x32, |o| {
                 o.push(*code as u8);
+                o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
+            }),
+            Self::Recording { sign, text } => record(out, 0x38, |o| {
+                o.push(*sign as u8);
                 o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
             }),
             Self::Bye { code, text } => record(out, 0x3f, |o| {
@@ -216,6 +225,15 @@ impl ServerRecord {
                     _ => return Err(f.bad("status code")),
                 };
                 Self::Status { code, text: f.text(WORDS_BYTES_MAX)? }
+            }
+            0x38 => {
+                let sign = match f.u8()? {
+                    0 => RecordingSign::Off,
+                    1 => RecordingSign::On,
+                    2 => RecordingSign::Asked,
+                    _ => return Err(f.bad("recording sign")),
+                };
+                Self::Recording { sign, text: f.text(WORDS_BYTES_MAX)? }
             }
             0x3f => {
                 let code = bye_code(f.u8()?).ok_or_else(|| f.bad("bye code"))?;

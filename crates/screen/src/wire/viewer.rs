@@ -29,11 +29,24 @@ pub struct ViewerHello {
 pub enum ViewerRecord {
     Hello(ViewerHello),
     Input(InputEvent),
-    Ack { sequence: u32 },
-    Ping { token: u32 },
+    Ack {
+        sequence: u32,
+    },
+    Ping {
+        token: u32,
+    },
     TerminalInput(Bytes),
-    TerminalResize { columns: u16, rows: u16 },
-    TerminalAck { offset: u64 },
+    TerminalResize {
+        columns: u16,
+        rows: u16,
+    },
+    TerminalAck {
+        offset: u64,
+    },
+    /// The answer to [`RecordingSign::Asked`](crate::RecordingSign::Asked).
+    Consent {
+        yes: bool,
+    },
 }
 
 impl ViewerRecord {
@@ -77,6 +90,7 @@ impl ViewerRecord {
             0x90 => Self::TerminalInput(f.rest()),
             0x91 => Self::TerminalResize { columns: f.u16()?, rows: f.u16()? },
             0x92 => Self::TerminalAck { offset: f.u64()? },
+            0x98 => Self::Consent { yes: f.u8()? != 0 },
             _ => return Ok(None),
         };
         Ok(Some(record))
@@ -125,6 +139,7 @@ impl ViewerRecord {
             Self::TerminalInput(bytes) => record(out, 0x90, |o| o.extend_from_slice(bytes)),
             Self::TerminalResize { columns, rows } => record(out, 0x91, |o| u16s(o, &[*columns, *rows])),
             Self::TerminalAck { offset } => record(out, 0x92, |o| o.extend_from_slice(&offset.to_le_bytes())),
+            Self::Consent { yes } => record(out, 0x98, |o| o.push(u8::from(*yes))),
         }
     }
 }

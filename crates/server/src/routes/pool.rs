@@ -54,6 +54,7 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
         gpu: gpu(new.gpu)?.flatten(),
         hardware: new.hardware.map(Into::into).unwrap_or_default(),
+        recording: new.recording.map(Into::into).unwrap_or_default(),
     };
     let pool = app.broker.create_pool(pool).await?;
     Ok((StatusCode::CREATED, answer(&app, &pool).await?))
@@ -86,6 +87,7 @@ pub async fn change(
         keyboard: change.keyboard,
         gpu: gpu(change.gpu)?,
         hardware: change.hardware.map(Into::into),
+        recording: change.recording.map(Into::into),
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }

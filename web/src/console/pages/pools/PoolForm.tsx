@@ -7,7 +7,7 @@ import { useAct } from "../../act";
 import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
 import { gpusQuery, imagesQuery } from "../../queries";
-import { KEYBOARDS, nameFault } from "../../words";
+import { KEYBOARDS, nameFault, RECORDING_POLICIES } from "../../words";
 import { fitting, type Hardware, Machine, USUAL } from "./Machine";
 
 interface Draft {
@@ -23,6 +23,7 @@ interface Draft {
   /** `none`, `auto`, `whole`, `shared`, or a profile's key behind `vgpu `. */
   gpu: string;
   hardware: Hardware;
+  recording: Schemas["RecordingPolicy"];
 }
 
 const FRESH: Draft = {
@@ -37,6 +38,7 @@ const FRESH: Draft = {
   networkName: "",
   gpu: "none",
   hardware: USUAL,
+  recording: "off",
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -52,6 +54,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     network: pool.network.kind,
     gpu: gpuWord(pool.gpu),
     hardware: { ...USUAL, ...pool.hardware },
+    recording: pool.recording,
   };
 }
 
@@ -107,6 +110,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         desktops_max: Number(draft.most),
         keyboard: draft.keyboard,
         hardware: fitting(draft.hardware, draft.gpu),
+        recording: draft.recording,
         // What the form cannot say (a least framebuffer, a count, a vendor, the cards) stays as the command line set it.
         ...(pool && draft.gpu === gpuWord(pool.gpu) ? {} : { gpu: gpuOf(draft.gpu) }),
       };
@@ -224,6 +228,13 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         onChange={(keyboard) => set({ keyboard })}
         options={keyboards}
         help="The layout inside the desktops"
+      />
+      <Choice
+        label="Recording"
+        value={draft.recording}
+        onChange={(recording) => set({ recording: recording as Draft["recording"] })}
+        options={RECORDING_POLICIES}
+        help="What is seen on connections is kept, encrypted, for admins; holds for connections from now on"
       />
       {!pool && (
         <Choice
