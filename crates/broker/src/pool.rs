@@ -3,7 +3,9 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
-use oriel_model::{GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, RecordingPolicy, User, UserId};
+use oriel_model::{
+    GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, RecordingPolicy, User, UserId,
+};
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
 const NETWORK_NAME_BYTES_MAX: usize = 50;

@@ -11,8 +11,8 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use oriel_gateway::{
     DialError, Dialler, Gateway, Protocol, Recorded, RecordingSink, Recordings, Target, ViewerRequest,
 };

@@ -119,8 +119,19 @@ impl Command {
                 let list: PoolList = client.get("/pools").await?;
                 let mut rows = Rows::new(
                     [
-                        "name", "image", "vcpus", "memory", "disk", "gpu", "hardware", "recording", "network", "keyboard",
-                        "desktops", "users", "made",
+                        "name",
+                        "image",
+                        "vcpus",
+                        "memory",
+                        "disk",
+                        "gpu",
+                        "hardware",
+                        "recording",
+                        "network",
+                        "keyboard",
+                        "desktops",
+                        "users",
+                        "made",
                     ],
                     "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
                 )
