@@ -17,6 +17,12 @@ pub(crate) enum Case {
     VncScroll,
     /// Ten connections that show a still picture
     Idle,
+    /// A shell that prints twenty lines a second
+    SshScroll,
+    /// A shell that prints as fast as it can, while somebody types
+    SshFlood,
+    /// A key in a shell until it is echoed, through the gateway and directly, in turns
+    SshKey,
 }
 
 /// One row of results. `added_ms_*` compare with the same server asked directly in the same run.
@@ -35,18 +41,22 @@ pub(crate) struct Measured {
 }
 
 /// Key presses thrown away before measuring.
-const WARM_UP: u32 = 10;
+pub(crate) const WARM_UP: u32 = 10;
 /// Connections of the idle case.
 const IDLE_SESSIONS: u32 = 10;
 
 impl Case {
-    pub const ALL: [Self; 3] = [Self::VncKey, Self::VncScroll, Self::Idle];
+    pub const ALL: [Self; 6] =
+        [Self::VncKey, Self::VncScroll, Self::Idle, Self::SshScroll, Self::SshFlood, Self::SshKey];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::VncKey => "vnc-key",
             Self::VncScroll => "vnc-scroll",
             Self::Idle => "idle",
+            Self::SshScroll => "ssh-scroll",
+            Self::SshFlood => "ssh-flood",
+            Self::SshKey => "ssh-key",
         }
     }
 
@@ -55,6 +65,9 @@ impl Case {
             Self::VncKey => key(seconds).await,
             Self::VncScroll => scroll(seconds).await,
             Self::Idle => idle(seconds).await,
+            Self::SshScroll => crate::ssh_case::scroll(seconds).await,
+            Self::SshFlood => crate::ssh_case::flood(seconds).await,
+            Self::SshKey => crate::ssh_case::key(seconds).await,
         }
     }
 }
@@ -160,7 +173,7 @@ async fn idle(seconds: u64) -> Result<Measured> {
 }
 
 /// In milliseconds.
-fn percentile(samples: &mut [Duration], percent: usize) -> Result<f64> {
+pub(crate) fn percentile(samples: &mut [Duration], percent: usize) -> Result<f64> {
     samples.sort_unstable();
     let at = samples.len() * percent / 100;
     let sample = samples.get(at.min(samples.len().saturating_sub(1))).context("no samples; measure longer")?;

@@ -2,13 +2,16 @@
 //! and placement beside what others do ([`placement`]).
 //!
 //! The gateway runs in a process of its own (this program again, with `serve`), so that its memory and CPU time are its own:
-//! WebSocket in, protocol out, as in `oriel serve`. The server is a real Xtigervnc with a real xterm in it.
+//! WebSocket in, protocol out, as in `oriel serve`. The server is a real Xtigervnc with a real xterm in it, or a real OpenSSH.
 
 mod case;
 mod direct;
 mod placement;
 mod process;
 mod serve;
+mod ssh_case;
+mod sshd;
+mod terminal_viewer;
 mod viewer;
 mod xserver;
 
@@ -42,7 +45,14 @@ enum What {
     #[command(hide = true)]
     Serve {
         #[arg(long)]
-        vnc: std::net::SocketAddr,
+        vnc: Option<std::net::SocketAddr>,
+        /// An SSH server instead, with its keys in a folder and the command to run there
+        #[arg(long, requires_all = ["keys", "command"])]
+        ssh: Option<std::net::SocketAddr>,
+        #[arg(long)]
+        keys: Option<std::path::PathBuf>,
+        #[arg(long)]
+        command: Option<String>,
     },
 }
 
@@ -52,7 +62,7 @@ async fn main() -> Result<()> {
     // Fails only when a provider is installed already.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match Arguments::parse().what {
-        What::Serve { vnc } => serve::run(vnc).await,
+        What::Serve { vnc, ssh, keys, command } => serve::run(serve::Machine::new(vnc, ssh, keys, command)?).await,
         What::Placement(options) => placement::run(&options),
         What::Gateway { case, seconds, json } => {
             let mut results = Vec::new();

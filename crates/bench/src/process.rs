@@ -13,8 +13,13 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub async fn start(vnc: SocketAddr) -> Result<Self> {
+        Self::start_with(&["--vnc", &vnc.to_string()]).await
+    }
+
+    pub async fn start_with(machine: &[&str]) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--vnc", &vnc.to_string()])
+            .arg("serve")
+            .args(machine)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

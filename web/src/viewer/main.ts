@@ -2,6 +2,8 @@
 import "./style.css";
 import type { ConnectionKind } from "./api";
 import { Clipboard } from "./clipboard";
+import { FilesClient } from "./files/client";
+import { FilesPanel } from "./files/panel";
 import { Delays, type Marks, type OrielHooks } from "./hooks";
 import { detectPlatform, Keyboard } from "./input/keyboard";
 import { chooseLayout, chosenLayout, guessLayout, readCaps } from "./input/layout";
@@ -357,6 +359,7 @@ function onPhase(phase: Phase): void {
 const overlay = new StatsOverlay();
 const toolbar = new Toolbar(`Tools for this ${KIND_NAMES[kind].toLowerCase()}`, { left: focusScreen });
 const keys = keysPanel(keyboard);
+const files = new FilesPanel(new FilesClient(desktop));
 const find = new FindPanel((text, down) => terminal?.find(text, down) ?? false);
 let findButton: HTMLButtonElement | null = null;
 /** Known once the terminal is loaded. */
@@ -477,6 +480,15 @@ function buildTools(): void {
   } else {
     toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     toolbar.panel("clipboard", "Clipboard", clipboard.element, () => void clipboard.refresh());
+  }
+  const filesButton = toolbar.panel("files", "Files", files.element, () => void files.show());
+  // Files dropped beside the panel must not replace this page; they show where they can go.
+  for (const name of ["dragover", "drop"]) {
+    window.addEventListener(name, (event) => {
+      if (event.defaultPrevented || !(event as DragEvent).dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      if (session.live) toolbar.reveal(filesButton);
+    });
   }
   toolbar.panel("settings", "Settings", settings());
   const stats = toolbar.button("stats", "Statistics", () => {

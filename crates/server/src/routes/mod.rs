@@ -2,6 +2,7 @@
 
 pub mod connect;
 pub mod desktop;
+pub mod file;
 pub mod gpu;
 pub mod host;
 pub mod image;
@@ -43,6 +44,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(desktop::recycle))
         .routes(routes!(desktop::connect))
         .routes(routes!(desktop::thumbnail))
+        .routes(routes!(file::list, file::delete))
+        .routes(routes!(file::rename))
+        .routes(routes!(file::folder))
+        .routes(routes!(file::download))
+        .routes(routes!(file::uploaded, file::upload, file::abandon))
         .routes(routes!(operation::list))
         .routes(routes!(operation::show))
         .routes(routes!(operation::cancel))

@@ -31,6 +31,7 @@ const ICONS = {
   disconnect: "M12 3v9M7 6.5a8 8 0 1 0 10 0",
   typing: "M4 5h16v11H4zM8 8.5h.01M12 8.5h.01M16 8.5h.01M8 12.5h8M9.5 20l2.5-2 2.5 2",
   close: "M6 6l12 12M18 6L6 18",
+  files: "M3 6h7l2 3h9v10H3z",
   find: "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M15.5 15.5L21 21",
   done: "M5 12.5l4.5 4.5L19 7.5",
 } as const;
