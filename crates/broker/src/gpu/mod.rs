@@ -472,6 +472,25 @@ mod tests {
     }
 
     #[test]
+    fn units_of_one_desktop_are_kept_on_one_node() {
+        let mut inventory = captured("tesla-m10");
+        inventory.gpus.retain(|gpu| gpu.vendor_id == "10de");
+        assert_eq!(inventory.gpus.len(), 4);
+        for (at, gpu) in inventory.gpus.iter_mut().enumerate() {
+            // As on a host that gives these cards whole: nobody has slices, and the neighbours by address are on other nodes.
+            gpu.slices.clear();
+            gpu.mode = GpuMode::Whole;
+            gpu.numa_node = Some(at as u32 % 2);
+        }
+        let node =
+            |hold: &GpuHold| inventory.gpus.iter().find(|gpu| gpu.address == hold.gpu).and_then(|gpu| gpu.numa_node);
+        let holds = ask(&inventory, "whole,count=2").unwrap();
+        assert_eq!((holds.len(), node(&holds[0])), (2, node(&holds[1])), "{holds:?}");
+        // Preferred, not insisted on.
+        assert_eq!(ask(&inventory, "whole,count=4").map(|holds| holds.len()), Ok(4));
+    }
+
+    #[test]
     fn fields_are_named_instead_of_flags() {
         assert_eq!(
             in_fields("name one with --profile, or insist with --force"),
