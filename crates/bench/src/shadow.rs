@@ -34,9 +34,8 @@ impl Shadow {
             .context("cannot start Xvfb: install the package xvfb")?;
         wait_for("Xvfb", || Path::new(&format!("/tmp/.X11-unix/X{display}")).exists()).await?;
         let side = height * 3 / 4;
-        let motion = quiet(Command::new("ico").args(["-display", &name, "-r", "-faces", "-dbl"]))
+        let motion = quiet(Command::new("ico").args(["-display", &name, "-r", "-faces"]))
             .args(["-size", &format!("{side}x{side}"), "-sleep", &format!("{:.4}", 1.0 / f64::from(fps))])
-            .args(["-colors", "red", "green", "blue", "yellow", "cyan", "magenta"])
             .spawn()
             .context("cannot start ico: install the package x11-apps")?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
