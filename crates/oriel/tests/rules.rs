@@ -122,6 +122,16 @@ fn pure_rooms_read_no_clock_and_no_network() {
             }
         }
     }
+    // Telnet's own, beside the reader that waits for it.
+    const TELNET: [&str; 3] = ["telnet/parser.rs", "telnet/login.rs", "telnet/options.rs"];
+    let telnet: Vec<_> =
+        sources("terminal").into_iter().filter(|(path, _)| TELNET.iter().any(|file| path.ends_with(file))).collect();
+    assert_eq!(telnet.len(), TELNET.len());
+    for (path, code) in telnet {
+        for word in IMPURE.iter().chain(&["tokio"]) {
+            assert!(!code.contains(word), "{}: {word}", path.display());
+        }
+    }
 }
 
 /// Queues whose length nobody bounds grow until the machine has no memory.
