@@ -291,3 +291,41 @@ test("a pool's machines: what is wished is sent as a whole, and shown again", as
   expect((await sent).postDataJSON().hardware).toMatchObject({ tpm: true, console: "beside" });
   await context.close();
 });
+
+test("a pool's GPUs: which cards, in which order, is sent and shown again", async () => {
+  const { page, context } = await visit("admin", "/pools");
+  await button(page, "New pool").click();
+  const form = dialogue(page, "New pool");
+  await form.getByLabel("Name").fill("render-two");
+  await form.getByLabel("GPU", { exact: true }).selectOption("whole");
+  await form.getByRole("button", { name: "Which cards" }).click();
+  await form.getByLabel("GPUs of one desktop").fill("17");
+  await form.getByText("A desktop holds 1 to 16 GPUs").waitFor();
+  await form.getByLabel("GPUs of one desktop").fill("2");
+  await form.getByLabel("Placement").selectOption("cards");
+  await form.getByRole("button", { name: "Make pool" }).hover();
+  await page.getByText("Tick a card that desktops may use").first().waitFor();
+  const cards = form.getByRole("group", { name: "Cards" }).getByRole("checkbox");
+  await cards.nth(1).check();
+  await cards.nth(0).check();
+  await form.getByText("Tried 2 of 2").waitFor();
+  await accessible(page, "a pool's GPUs");
+  await picture(page, "pool-gpus");
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await form.getByRole("button", { name: "Make pool" }).click();
+  const { gpu } = (await sent).postDataJSON();
+  expect(gpu).toMatchObject({ mode: "whole", count: 2 });
+  expect(gpu.cards).toHaveLength(2);
+  expect(gpu.placement).toBeUndefined();
+  await page.getByText("The pool render-two was made").first().waitFor();
+  await button(page, "Actions for render-two").click();
+  await page.getByRole("menuitem", { name: "Edit…" }).click();
+  const again = dialogue(page, "Edit render-two");
+  expect(await again.getByLabel("Placement").inputValue()).toBe("cards");
+  // Another placement lets the cards go.
+  await again.getByLabel("Placement").selectOption("performance");
+  const changed = page.waitForRequest((request) => request.method() === "PATCH");
+  await again.getByRole("button", { name: "Save" }).click();
+  expect((await changed).postDataJSON().gpu).toEqual({ mode: "whole", count: 2, placement: "performance" });
+  await context.close();
+});

@@ -1,11 +1,15 @@
 //! A host's files below a folder: `/` is the running host, any other folder an unpacked capture.
 
 use super::{COMMANDS, FILE_MAX, NAMES_MAX, PROGRAMS, SAVED, Sysfs, command_file, tree::resolve};
-use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::{
+    fs::{Dir, FileType, Mode, OFlags},
+    io::Errno,
+};
 use std::{
     collections::HashMap,
     fs,
     io::{self, Read, Write},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, PoisonError, RwLock},
@@ -13,6 +17,9 @@ use std::{
 
 /// What a command may print, in bytes.
 const OUTPUT_MAX: u64 = 8 << 20;
+
+/// Most bytes of a link's target that [`Sysfs::links_to`] looks at (`PATH_MAX` of Linux).
+const TARGET_MAX: usize = 4096;
 
 /// Most folders of which it is remembered where they really are, and most paths above them of which it is remembered what they are.
 const KNOWN_MAX: usize = 65_536;
@@ -69,6 +76,28 @@ impl Folder {
         Ok(self.root.join(real.trim_start_matches('/')))
     }
 
+    /// Opens what a path of the host leads to, its links followed without leaving the root. Hardly anything is a link itself: only
+    /// where the kernel says so is it looked at.
+    fn open(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
+        if self.live {
+            return Ok(rustix::fs::open(path, flags, Mode::empty())?);
+        }
+        if let Some(real) = self.above(path)? {
+            match rustix::fs::open(
+                self.root.join(real.trim_start_matches('/')),
+                flags | OFlags::NOFOLLOW,
+                Mode::empty(),
+            ) {
+                Ok(file) => return Ok(file),
+                // A link; with `DIRECTORY` the kernel calls it no folder.
+                Err(Errno::LOOP | Errno::NOTDIR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(rustix::fs::open(self.place(path, true)?, flags, Mode::empty())?)
+    }
+
     /// A path of the capture with all links above its last part followed; `None` where that is no name.
     fn above(&self, path: &str) -> io::Result<Option<String>> {
         let Some((above, name)) = path.rsplit_once('/').filter(|(_, name)| !matches!(*name, "" | "." | "..")) else {
@@ -108,14 +137,18 @@ impl Folder {
 impl Sysfs for Folder {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        fs::File::open(self.place(path, true)?)?.take(FILE_MAX as u64).read_to_end(&mut content)?;
+        fs::File::from(self.open(path, OFlags::empty())?).take(FILE_MAX as u64).read_to_end(&mut content)?;
         Ok(content)
     }
 
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(self.place(path, true)?)?.take(NAMES_MAX) {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
+        for entry in Dir::new(self.open(path, OFlags::DIRECTORY)?)?.take(NAMES_MAX) {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                names.push(String::from_utf8_lossy(name).into_owned());
+            }
         }
         names.sort_unstable();
         Ok(names)
@@ -134,31 +167,25 @@ impl Sysfs for Folder {
 
     /// Relative to the folder, which is opened once: a host has tens of thousands of open files.
     fn links_to(&self, folder: &str, starts: &[&str]) -> io::Result<(Vec<String>, usize)> {
-        let place = self.place(folder, true)?;
-        let opened = rustix::fs::open(&place, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut dir = Dir::new(opened)?;
-        let mut names = Vec::new();
-        for entry in dir.by_ref().take(NAMES_MAX) {
+        let mut dir = Dir::new(self.open(folder, OFlags::DIRECTORY)?)?;
+        let (mut wanted, mut looked) = (Vec::new(), 0);
+        let mut buffer = [0_u8; TARGET_MAX];
+        while let Some(entry) = dir.read().filter(|_| looked < NAMES_MAX) {
             let entry = entry?;
-            if matches!(entry.file_type(), FileType::Symlink | FileType::Unknown) {
-                names.push(entry.file_name().to_owned());
+            if !matches!(entry.file_type(), FileType::Symlink | FileType::Unknown) {
+                continue;
             }
-        }
-        let mut wanted = Vec::new();
-        let mut buffer = Vec::with_capacity(64);
-        for name in &names {
-            let Ok(target) = rustix::fs::readlinkat(dir.fd()?, name, buffer) else {
-                buffer = Vec::with_capacity(64);
+            looked += 1;
+            let Ok(length) = rustix::fs::readlinkat_raw(dir.fd()?, entry.file_name(), buffer.as_mut_slice()) else {
                 continue;
             };
-            if starts.iter().any(|start| target.as_bytes().starts_with(start.as_bytes())) {
-                wanted.push(target.to_string_lossy().into_owned());
+            let target = buffer.get(..length).unwrap_or_default();
+            if starts.iter().any(|start| target.starts_with(start.as_bytes())) {
+                wanted.push(String::from_utf8_lossy(target).into_owned());
             }
-            buffer = target.into_bytes();
-            buffer.clear();
         }
         wanted.sort_unstable();
-        Ok((wanted, names.len()))
+        Ok((wanted, looked))
     }
 
     fn exists(&self, path: &str) -> bool {

@@ -8,6 +8,8 @@ import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
 import { gpusQuery, imagesQuery } from "../../queries";
 import { KEYBOARDS, nameFault } from "../../words";
+import { GpuChoice } from "./GpuChoice";
+import { faultOf, type GpuDraft, draftOf as gpuDraftOf, NO_GPU, requestOf } from "./gpu-request";
 import { fitting, type Hardware, Machine, USUAL } from "./Machine";
 
 interface Draft {
@@ -20,8 +22,7 @@ interface Draft {
   keyboard: string;
   network: Schemas["Network"]["kind"];
   networkName: string;
-  /** `none`, `auto`, `whole`, `shared`, or a profile's key behind `vgpu `. */
-  gpu: string;
+  gpu: GpuDraft;
   hardware: Hardware;
 }
 
@@ -35,7 +36,7 @@ const FRESH: Draft = {
   keyboard: "us",
   network: "user",
   networkName: "",
-  gpu: "none",
+  gpu: NO_GPU,
   hardware: USUAL,
 };
 
@@ -50,32 +51,9 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     most: String(pool.desktops_max),
     keyboard: pool.keyboard,
     network: pool.network.kind,
-    gpu: gpuWord(pool.gpu),
+    gpu: gpuDraftOf(pool.gpu),
     hardware: { ...USUAL, ...pool.hardware },
   };
-}
-
-const gpuWord = (gpu: Schemas["GpuRequest"] | null) =>
-  gpu ? (gpu.profile ? `vgpu ${gpu.profile}` : (gpu.mode ?? "auto")) : "none";
-
-function gpuOf(word: string): Schemas["GpuRequest"] {
-  const [mode, profile] = word.split(/ (.*)/);
-  return profile ? { mode: "vgpu", profile } : { mode: mode as Schemas["GpuWish"] };
-}
-
-/** What the host's cards give, and what the pool asks for already. */
-function gpuOptions(gpus: Schemas["Gpu"][], now: string) {
-  const options: Array<readonly [string, string]> = [
-    ["none", "None: desktops draw in software"],
-    ["auto", "Any: shared before sliced before whole"],
-    ["shared", "Shared: the host draws for many"],
-    ["vf", "A virtual function"],
-    ["whole", "A whole card"],
-  ];
-  const keys = new Set(gpus.flatMap((gpu) => gpu.modes.vgpu.profiles.map((p) => p.key)));
-  for (const key of keys) options.push([`vgpu ${key}`, `A slice: ${key}`]);
-  if (!options.some(([value]) => value === now)) options.push([now, now]);
-  return options;
 }
 
 const whole = (text: string) =>
@@ -106,9 +84,8 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         disk_gib: Number(draft.disk),
         desktops_max: Number(draft.most),
         keyboard: draft.keyboard,
-        hardware: fitting(draft.hardware, draft.gpu),
-        // What the form cannot say (a least framebuffer, a count, a vendor, the cards) stays as the command line set it.
-        ...(pool && draft.gpu === gpuWord(pool.gpu) ? {} : { gpu: gpuOf(draft.gpu) }),
+        hardware: fitting(draft.hardware, draft.gpu.kind),
+        gpu: requestOf(draft.gpu),
       };
       if (pool) {
         return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body: size }));
@@ -127,7 +104,8 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
     (pool ? "" : nameFault(draft.name) || (draft.name ? "" : "Give it a name")) ||
     (image ? "" : "Choose an image") ||
     (draft.network !== "user" && !pool && !draft.networkName.trim() ? "Name the network" : "") ||
-    (faults.some(Boolean) ? "A size is not a whole number" : "");
+    (faults.some(Boolean) ? "A size is not a whole number" : "") ||
+    faultOf(draft.gpu);
   const keyboards = KEYBOARDS.some(([value]) => value === draft.keyboard)
     ? KEYBOARDS
     : [...KEYBOARDS, [draft.keyboard, draft.keyboard] as const];
@@ -210,14 +188,8 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
           />
         </GridItem>
       </Grid>
-      <Choice
-        label="GPU"
-        value={draft.gpu}
-        onChange={(gpu) => set({ gpu })}
-        options={gpuOptions(gpus.data ?? [], draft.gpu)}
-        help="Held while a desktop runs"
-      />
-      <Machine value={draft.hardware} onChange={(hardware) => set({ hardware })} gpu={draft.gpu} />
+      <GpuChoice value={draft.gpu} onChange={(gpu) => set({ gpu })} gpus={gpus.data ?? []} />
+      <Machine value={draft.hardware} onChange={(hardware) => set({ hardware })} gpu={draft.gpu.kind} />
       <Choice
         label="Keyboard"
         value={draft.keyboard}
