@@ -24,6 +24,16 @@ pub(crate) struct Task {
     pub counters: Arc<Counters>,
 }
 
+impl Task {
+    /// The connection, to its end.
+    pub async fn run(self) {
+        match self.port {
+            GuestPort::Ssh => crate::terminal_task::run(self).await,
+            GuestPort::Rdp | GuestPort::Console => crate::screen_task::run(self).await,
+        }
+    }
+}
+
 /// A graphical session that is past its handshake.
 pub(crate) struct ScreenSession {
     pub stream: Box<dyn Stream>,

@@ -22,6 +22,7 @@ mod terminal_task;
 mod transcript;
 mod video;
 mod viewer;
+pub mod worker;
 
 pub use oriel_terminal as terminal;
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};

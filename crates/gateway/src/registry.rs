@@ -2,7 +2,8 @@
 
 use crate::command::{Bye, Command, ViewerId};
 use crate::target::Dialler;
-use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, screen_task, terminal_task, viewer};
+use crate::worker::{self, WorkerProgram};
+use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
 use bytes::Bytes;
 use futures::{Sink, Stream, StreamExt, future, stream};
 use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, UserId};
@@ -43,6 +44,7 @@ pub struct Gateway {
 
 struct Inner {
     dialler: Arc<dyn Dialler>,
+    workers: Option<WorkerProgram>,
     live: Mutex<HashMap<ConnectionId, Entry>>,
     viewers: AtomicU64,
     changed: Notify,
@@ -107,10 +109,21 @@ impl Counters {
 }
 
 impl Gateway {
+    /// Every connection in this process: for tests and benchmarks of what a connection does.
     pub fn new(dialler: Arc<dyn Dialler>) -> Self {
+        Self::of(dialler, None)
+    }
+
+    /// Each connection in a process of its own.
+    pub fn with_workers(dialler: Arc<dyn Dialler>, program: WorkerProgram) -> Self {
+        Self::of(dialler, Some(program))
+    }
+
+    fn of(dialler: Arc<dyn Dialler>, workers: Option<WorkerProgram>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 dialler,
+                workers,
                 live: Mutex::new(HashMap::new()),
                 viewers: AtomicU64::new(1),
                 changed: Notify::new(),
@@ -295,10 +308,10 @@ impl Gateway {
         };
         tokio::spawn(async move {
             // Removed also when the task panics: a dead entry would lock its person out of the desktop.
-            let _remove = Removal { gateway, id };
-            match task.port {
-                GuestPort::Ssh => terminal_task::run(task).await,
-                GuestPort::Rdp | GuestPort::Console => screen_task::run(task).await,
+            let _remove = Removal { gateway: gateway.clone(), id };
+            match &gateway.inner.workers {
+                Some(program) => worker::run(task, program).await,
+                None => task.run().await,
             }
         });
         Ok(entry)

@@ -37,9 +37,11 @@ pub struct Target {
 }
 
 /// What speaks on the other end, with the credentials that the gateway answers for the person.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub enum Protocol {
     Rdp {
         user: String,
+        #[serde(with = "oriel_model::carried")]
         password: SecretString,
         /// SHA-256 of the only certificate we accept.
         certificate_sha256: [u8; 32],
@@ -47,6 +49,7 @@ pub enum Protocol {
         keyboard: String,
     },
     Vnc {
+        #[serde(with = "oriel_model::carried::option")]
         password: Option<SecretString>,
         /// The stream stays on one machine: cheap encodings are better than small ones.
         nearby: bool,
@@ -56,6 +59,7 @@ pub enum Protocol {
     Ssh {
         user: String,
         /// OpenSSH private key.
+        #[serde(with = "oriel_model::carried")]
         key: SecretString,
         /// The only host key we accept, as an OpenSSH public key.
         host_key: String,
@@ -65,7 +69,7 @@ pub enum Protocol {
 }
 
 /// How to get a terminal. Its size is the viewer's; what the machine asks beyond a password is asked in the terminal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ShellTarget {
     Ssh {
         ssh: SshOptions,

@@ -8,6 +8,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod program;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -16,6 +18,7 @@ use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent, TileCodec};
+use program::gateway;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -185,7 +188,7 @@ const PRESS: ViewerRecord = ViewerRecord::Input(InputEvent::Key { down: true, co
 
 #[tokio::test]
 async fn a_key_changes_the_picture() {
-    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let gateway = gateway(Arc::new(Machines::default()));
     let mut viewer = Viewer::open(&gateway, &request());
     let size = viewer.until(|r| matches!(r, ServerRecord::Resize { .. })).await;
     assert_eq!(size, ServerRecord::Resize { width: WIDTH, height: HEIGHT });
@@ -201,7 +204,7 @@ async fn a_key_changes_the_picture() {
 #[tokio::test]
 async fn a_viewer_that_comes_back_continues_the_same_connection() {
     let machines = Arc::new(Machines::default());
-    let gateway = Gateway::new(machines.clone());
+    let gateway = gateway(machines.clone());
     let mut asked = request();
     let mut viewer = Viewer::open(&gateway, &asked);
     let connection = viewer.connection().await;
@@ -221,7 +224,7 @@ async fn a_viewer_that_comes_back_continues_the_same_connection() {
 
 #[tokio::test]
 async fn the_later_window_wins_and_the_earlier_is_told() {
-    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let gateway = gateway(Arc::new(Machines::default()));
     let asked = request();
     let mut first = Viewer::open(&gateway, &asked);
     first.painted().await;
@@ -234,7 +237,7 @@ async fn the_later_window_wins_and_the_earlier_is_told() {
 
 #[tokio::test]
 async fn ending_and_failing_are_said_in_words() {
-    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let gateway = gateway(Arc::new(Machines::default()));
     let mut viewer = Viewer::open(&gateway, &request());
     let id = viewer.connection().await;
     viewer.painted().await;
@@ -242,7 +245,7 @@ async fn ending_and_failing_are_said_in_words() {
     let bye = viewer.until(|r| matches!(r, ServerRecord::Bye { .. })).await;
     assert_eq!(bye, ServerRecord::Bye { code: ByeCode::EndedByAdmin, text: "ended by an administrator".into() });
 
-    let gateway = Gateway::new(Arc::new(Machines { off: true, ..Machines::default() }));
+    let gateway = program::gateway(Arc::new(Machines { off: true, ..Machines::default() }));
     let mut viewer = Viewer::open(&gateway, &request());
     let bye = viewer.until(|r| matches!(r, ServerRecord::Bye { .. })).await;
     assert_eq!(bye, ServerRecord::Bye { code: ByeCode::Unreachable, text: "the machine is off".into() });
@@ -257,7 +260,7 @@ async fn ending_and_failing_are_said_in_words() {
 
 #[tokio::test]
 async fn a_page_that_breaks_the_protocol_is_told_and_let_go() {
-    let gateway = Gateway::new(Arc::new(Machines::default()));
+    let gateway = gateway(Arc::new(Machines::default()));
     let (mut send, incoming) = unbounded::<Bytes>();
     let (outgoing, mut receive) = unbounded::<Bytes>();
     let served = {
@@ -275,7 +278,7 @@ async fn a_page_that_breaks_the_protocol_is_told_and_let_go() {
 #[tokio::test]
 async fn a_session_opened_ahead_is_taken_over_and_never_takes_over() {
     let machines = Arc::new(Machines::default());
-    let gateway = Gateway::new(machines.clone());
+    let gateway = gateway(machines.clone());
     let asked = ViewerRequest { port: GuestPort::Rdp, ..request() };
     let ahead = tokio::spawn({
         let (gateway, asked) = (gateway.clone(), asked.clone());
@@ -367,7 +370,7 @@ impl Dialler for Fussy {
 #[tokio::test]
 async fn a_jpeg_is_handed_on_and_painted_for_who_comes_later() {
     let machines = Arc::new(Fussy::default());
-    let gateway = Gateway::new(Arc::clone(&machines) as Arc<dyn Dialler>);
+    let gateway = gateway(Arc::clone(&machines) as Arc<dyn Dialler>);
     let request = request();
     let mut viewer = Viewer::open(&gateway, &request);
     assert_eq!(viewer.red().await, 0);

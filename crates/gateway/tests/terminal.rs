@@ -8,6 +8,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod program;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -17,6 +19,7 @@ use oriel_gateway::terminal::{Credentials, HostKeyPin, SeenKey, ShellOptions, Ss
 use oriel_gateway::{DialError, Dialler, Gateway, Protocol, ShellTarget, Target, ViewerRequest};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use program::gateway;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -143,7 +146,7 @@ fn house(server: &Sshd, command: &str) -> (Gateway, Arc<Machines>) {
         met: Mutex::default(),
         dialled: Mutex::default(),
     });
-    (Gateway::new(Arc::clone(&machines) as Arc<dyn Dialler>), machines)
+    (gateway(Arc::clone(&machines) as Arc<dyn Dialler>), machines)
 }
 
 struct Viewer {

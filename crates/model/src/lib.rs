@@ -1,5 +1,6 @@
 //! The nouns of the house: ids, names, states. No I/O, no clock; every other room speaks in these.
 
+pub mod carried;
 mod desktop;
 mod gpu;
 mod hardware;

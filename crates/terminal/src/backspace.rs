@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 /// xterm.js sends DEL; some old machines erase with Control-H.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Backspace {
     /// 0x7f, as on Linux.
     #[default]

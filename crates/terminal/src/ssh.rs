@@ -29,7 +29,7 @@ pub const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVES_UNANSWERED_MAX: usize = 3;
 
 /// How to get into a machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct SshOptions {
     pub credentials: Credentials,
     pub host_key: HostKeyPin,
@@ -38,6 +38,7 @@ pub struct SshOptions {
     /// Between signs of life; `KEEPALIVE` suits most.
     pub keepalive: Duration,
     /// Who answers what the machine asks beyond a password.
+    #[serde(skip)]
     pub ask: Option<Ask>,
     /// The machine may use the key for further machines, while we are connected.
     pub forward_agent: bool,
@@ -50,7 +51,7 @@ impl SshOptions {
 }
 
 /// A machine on the way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Jump {
     pub credentials: Credentials,
     pub host_key: HostKeyPin,

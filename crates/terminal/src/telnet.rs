@@ -26,9 +26,10 @@ use tokio::sync::mpsc;
 const LOGIN_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// How to open a telnet terminal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct TelnetOptions {
     pub user: Option<String>,
+    #[serde(with = "oriel_model::carried::option")]
     pub password: Option<SecretString>,
     /// What the machine's prompts look like; names and passwords are typed into them.
     pub patterns: LoginPatterns,

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// SHA-256 of what a server proves itself with, printed as lowercase hexadecimal: its certificate's DER (VeNCrypt), or
 /// its RSA key as RSA-AES sends it (length in bits, modulus, exponent).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fingerprint(pub [u8; 32]);
 
 impl fmt::Display for Fingerprint {
@@ -22,7 +22,7 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Whom we believe to be the right server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum HostPin {
     /// Whoever answers. What it proved itself with, if anything, is handed back ([`crate::Session::identity`]), so that
     /// the caller can pin it from then on.
@@ -33,7 +33,7 @@ pub enum HostPin {
 }
 
 /// Which ways to sign in may be used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum SecurityPolicy {
     /// All but those that send a password readably ([`Security::sends_password_in_clear`]).
     #[default]
@@ -52,11 +52,12 @@ impl SecurityPolicy {
 }
 
 /// How to talk to the server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct VncOptions {
     /// For the ways to sign in that ask for one; without it, those are not used.
     pub user: Option<String>,
     /// For VNC authentication only its first eight bytes count, by the protocol's design.
+    #[serde(with = "oriel_model::carried::option")]
     pub password: Option<SecretString>,
     pub security: SecurityPolicy,
     pub pin: HostPin,

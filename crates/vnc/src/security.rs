@@ -3,7 +3,7 @@
 use crate::{ConnectError, HostPin, VncOptions};
 
 /// A way to sign in. In the order in which they are preferred: encryption first, then proofs that hide the password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Security {
     /// VeNCrypt: TLS with a certificate, then user and password.
     X509Plain,

@@ -10,18 +10,21 @@ use std::sync::Arc;
 const KEY_BYTES_MAX: usize = 64 << 10;
 
 /// Who we are on the machine. What is there is tried in this order: certificate, key, password; each when the machine takes it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Credentials {
     pub user: String,
     pub key: Option<Key>,
+    #[serde(with = "oriel_model::carried::option")]
     pub password: Option<SecretString>,
 }
 
 /// A private key: OpenSSH, PKCS#1, PKCS#8 or PuTTY (PPK); ed25519, ECDSA or RSA.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Key {
+    #[serde(with = "oriel_model::carried")]
     pub private: SecretString,
     /// When it is encrypted.
+    #[serde(with = "oriel_model::carried::option")]
     pub passphrase: Option<SecretString>,
     /// The user certificate for it: the line of `ssh-ed25519-cert.pub`.
     pub certificate: Option<String>,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const KNOWN_KEYS_MAX: usize = 16;
 
 /// Which machine we accept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum HostKeyPin {
     /// Only these keys: OpenSSH public keys (`ssh-ed25519 AAAA…`), one a line. A certificate or `@cert-authority` is not a key.
     Known(String),
@@ -21,7 +21,7 @@ pub enum HostKeyPin {
 }
 
 /// The key that a machine showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SeenKey {
     /// As `HostKeyPin::Known` takes it.
     pub openssh: String,

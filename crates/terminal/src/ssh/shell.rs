@@ -8,7 +8,7 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty};
 use tokio::sync::mpsc;
 
 /// How to open a shell.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ShellOptions {
     /// `TERM` in the shell.
     pub term: String,

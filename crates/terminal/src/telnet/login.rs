@@ -15,7 +15,7 @@ const SAID_CHARS_MAX: usize = 200;
 
 /// Regular expressions (of the `regex` crate) for what the machine says. They are searched for in the text since the last
 /// answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct LoginPatterns {
     pub user: String,
     pub password: String,

@@ -1,0 +1,264 @@
+//! The worker's side: one connection's task, whose commands come from the server's process and whose machine is dialled there.
+
+use super::wire::{self, Dialled, Frame, FromWorker, ToWorker};
+use super::{FRAMES_MAX, doors};
+use crate::command::{Command, ViewerId};
+use crate::connect::Task;
+use crate::registry::Counters;
+use crate::target::{DialError, Dialler, Fingerprint, Target};
+use crate::{COMMANDS_MAX, VIEWER_QUEUE_MAX};
+use async_trait::async_trait;
+use bytes::Bytes;
+use oriel_model::{DesktopId, GuestPort};
+use oriel_screen::ByeCode;
+use oriel_terminal::SeenKey;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as Socket;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Runs the connection that the other end of `frames` tells of, to its end. `doors` is where open streams come through.
+pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
+    frames.set_nonblocking(true)?;
+    // What is handed over lies there before it is told of.
+    doors.set_nonblocking(true)?;
+    let (reader, writer) = UnixStream::from_std(frames)?.into_split();
+    let mut reader = BufReader::with_capacity(4 << 10, reader);
+    let start = match wire::read(&mut reader).await?.map(ToWorker::try_from).transpose()? {
+        Some(ToWorker::Start(start)) => start,
+        Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame was not the start")),
+        None => return Ok(()),
+    };
+    let (to, queue) = mpsc::channel(FRAMES_MAX);
+    let (tell, mut heard) = mpsc::channel(FRAMES_MAX);
+    let writing = tokio::spawn(write(writer, queue));
+    tokio::spawn(read(reader, tell));
+    let dialler = Arc::new(Far { to: to.clone(), doors, next: AtomicU64::new(0), waiting: Mutex::default() });
+    let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+    let counters = Arc::new(Counters::default());
+    let task = Task {
+        id: start.id,
+        desktop: start.desktop,
+        port: start.port,
+        commands: inbox,
+        dialler: Arc::clone(&dialler) as Arc<dyn Dialler>,
+        counters: Arc::clone(&counters),
+    };
+    let mut desk =
+        Desk { commands: Some(commands), to, dialler, counters, rooms: HashMap::new(), errands: JoinSet::new() };
+    let mut running = tokio::spawn(task.run());
+    let (mut deaf, mut over) = (false, false);
+    loop {
+        tokio::select! {
+            message = heard.recv(), if !deaf => match message {
+                Some(message) => desk.take(message).await,
+                None => {
+                    deaf = true;
+                    desk.hang_up();
+                }
+            },
+            ended = &mut running, if !over => {
+                ended.map_err(io::Error::other)?;
+                over = true;
+                desk.commands = None;
+            }
+            // What the task told its viewers still leaves.
+            errand = desk.errands.join_next(), if over || !desk.errands.is_empty() => if over && errand.is_none() {
+                break;
+            },
+        }
+    }
+    drop(desk);
+    writing.await.map_err(io::Error::other)?
+}
+
+/// Passes on what comes from the server's process.
+struct Desk {
+    /// `None` when the task is over, or the server gone.
+    commands: Option<mpsc::Sender<Command>>,
+    to: mpsc::Sender<Frame>,
+    dialler: Arc<Far>,
+    counters: Arc<Counters>,
+    /// Messages that each viewer's queue there has room for.
+    rooms: HashMap<ViewerId, Arc<Semaphore>>,
+    errands: JoinSet<()>,
+}
+
+impl Desk {
+    /// The server is gone: the task hears of it, and nothing waits for room any more.
+    fn hang_up(&mut self) {
+        self.commands = None;
+        self.rooms.drain().for_each(|(_, room)| room.close());
+    }
+
+    async fn take(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Start(_) => {}
+            ToWorker::Attach { viewer, hello, h264 } => {
+                // Once the task is over, the server tells those who come late.
+                if self.commands.is_some() {
+                    let out = self.seat(viewer);
+                    self.command(Command::Attach { viewer, hello, h264, out }).await;
+                }
+            }
+            ToWorker::Detach { viewer } => {
+                // Nobody makes room there any more: what is queued goes nowhere.
+                if let Some(room) = self.rooms.remove(&viewer) {
+                    room.close();
+                }
+                self.command(Command::Detach { viewer }).await;
+            }
+            ToWorker::Record { viewer, record } => self.command(Command::Record { viewer, record }).await,
+            ToWorker::End(bye) => self.command(Command::End { code: bye.code, text: bye.text }).await,
+            ToWorker::Thumbnail { question, width_max } => {
+                let command = self.thumbnail(question, width_max);
+                self.command(command).await;
+            }
+            ToWorker::Dialled { question, dialled } => {
+                let target = self.dialler.take(question, *dialled);
+                self.dialler.answer(question, target);
+            }
+            ToWorker::Refused { question, why } => {
+                self.dialler.answer(question, Err(DialError { code: why.code, text: why.text }));
+            }
+            ToWorker::Room { viewer } => {
+                if let Some(room) = self.rooms.get(&viewer) {
+                    room.add_permits(1);
+                }
+            }
+        }
+    }
+
+    async fn command(&self, command: Command) {
+        if let Some(commands) = &self.commands {
+            commands.send(command).await.ok();
+        }
+    }
+
+    /// A queue for a viewer's messages, passed on as there is room.
+    fn seat(&mut self, viewer: ViewerId) -> mpsc::Sender<Bytes> {
+        let (out, mut messages) = mpsc::channel::<Bytes>(VIEWER_QUEUE_MAX);
+        let room = Arc::new(Semaphore::new(VIEWER_QUEUE_MAX));
+        self.rooms.insert(viewer, Arc::clone(&room));
+        let (to, counters) = (self.to.clone(), Arc::clone(&self.counters));
+        self.errands.spawn(async move {
+            while let Some(message) = messages.recv().await {
+                match room.acquire().await {
+                    Ok(permit) => permit.forget(),
+                    Err(_) => break,
+                }
+                let pictures = counters.frames.load(Ordering::Relaxed);
+                to.send(FromWorker::Said { viewer, pictures, message }.into()).await.ok();
+            }
+            to.send(FromWorker::Left { viewer }.into()).await.ok();
+        });
+        out
+    }
+
+    fn thumbnail(&mut self, question: u64, width_max: u16) -> Command {
+        let (reply, answer) = oneshot::channel::<Option<Vec<u8>>>();
+        let to = self.to.clone();
+        self.errands.spawn(async move {
+            let jpeg = answer.await.ok().flatten().unwrap_or_default().into();
+            to.send(FromWorker::Thumbnail { question, jpeg }.into()).await.ok();
+        });
+        Command::Thumbnail { width_max, reply }
+    }
+}
+
+type Answer = Result<Target, DialError>;
+
+/// The dialler of the server's process.
+struct Far {
+    to: mpsc::Sender<Frame>,
+    doors: Socket,
+    next: AtomicU64,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+}
+
+fn broken(text: impl std::fmt::Display) -> DialError {
+    DialError { code: ByeCode::Internal, text: format!("the way to the machine was not handed over: {text}") }
+}
+
+impl Far {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, question: u64, answer: Answer) {
+        let asked = self.waiting().remove(&question);
+        if let Some(asked) = asked {
+            asked.send(answer).ok();
+        }
+    }
+
+    /// The stream that came before its answer. One that nobody waits for any more is passed over.
+    fn take(&self, question: u64, dialled: Dialled) -> Answer {
+        loop {
+            let (number, stream): (u64, OwnedFd) = doors::receive(&self.doors).map_err(broken)?;
+            if number != question {
+                continue;
+            }
+            let stream = Socket::from(stream);
+            stream.set_nonblocking(true).map_err(broken)?;
+            let stream = Box::new(UnixStream::from_std(stream).map_err(broken)?);
+            return Ok(Target { title: dialled.title, stream, protocol: dialled.protocol });
+        }
+    }
+
+    fn tell(&self, message: FromWorker) {
+        let to = self.to.clone();
+        tokio::spawn(async move { to.send(message.into()).await.ok() });
+    }
+}
+
+#[async_trait]
+impl Dialler for Far {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Answer {
+        let question = self.next.fetch_add(1, Ordering::Relaxed);
+        let (asked, answer) = oneshot::channel();
+        self.waiting().insert(question, asked);
+        self.to.send(FromWorker::Dial { question }.into()).await.map_err(broken)?;
+        answer.await.map_err(broken)?
+    }
+
+    fn met(&self, _: DesktopId, _: GuestPort, identity: Fingerprint) {
+        self.tell(FromWorker::Met(identity));
+    }
+
+    async fn met_keys(&self, _: DesktopId, keys: &[SeenKey]) {
+        self.tell(FromWorker::MetKeys(keys.to_vec()));
+    }
+}
+
+async fn read(mut reader: BufReader<OwnedReadHalf>, tell: mpsc::Sender<ToWorker>) {
+    loop {
+        let message = match wire::read(&mut reader).await {
+            Ok(Some(frame)) => ToWorker::try_from(frame),
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        match message {
+            Ok(message) => {
+                if tell.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => return tracing::error!(%error, "The server's process broke the rules"),
+        }
+    }
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Frame>) -> io::Result<()> {
+    while let Some(frame) = queue.recv().await {
+        wire::write(&mut writer, &frame).await?;
+    }
+    Ok(())
+}

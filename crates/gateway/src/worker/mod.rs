@@ -1,0 +1,29 @@
+//! A connection in a process of its own: what a machine sends is parsed where nothing else can be reached.
+//!
+//! ```text
+//!  server's process                                        worker (`oriel session-worker`), one a connection
+//!  viewer::serve ⇄ Command ⇄ parent ═ frames (stdin) ═ child ⇄ Command ⇄ connection task ⇄ Source / Shell
+//!                            parent ═ doors (stdout) ═▶ an open stream to the machine, as a file descriptor
+//! ```
+//! The worker has no network, no files and no database: streams are dialled here and handed over open, and of credentials it learns
+//! those of its own machine. It asks for nothing by name: which desktop and port are its own the parent knows.
+
+mod child;
+mod doors;
+mod parent;
+mod program;
+mod relay;
+mod wire;
+
+pub use child::serve;
+pub(crate) use parent::run;
+pub use program::WorkerProgram;
+
+/// Frames waiting for the other process.
+const FRAMES_MAX: usize = 32;
+/// How often one connection may have its machine dialled: a machine is signed in to anew where video cannot go on.
+const DIALS_MAX: u32 = 200;
+/// Pictures for lists that a worker was asked for and has not given.
+const THUMBNAILS_MAX: usize = 8;
+/// How long a worker may leave what it is told lying, and take to end. One that is stuck is killed.
+const STUCK_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,0 +1,279 @@
+//! The server's side of a worker: passes on what viewers say and what they are to be told, dials for it, and tells viewers when it
+//! is gone.
+
+use super::doors::Doors;
+use super::program::{Started, WorkerProgram};
+use super::relay::Relay;
+use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker};
+use super::{DIALS_MAX, FRAMES_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX};
+use crate::command::{Bye, Command, ViewerId};
+use crate::connect::{Task, dial};
+use bytes::Bytes;
+use oriel_screen::ByeCode;
+use oriel_screen::wire::ServerRecord;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream as Socket;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+pub(crate) async fn run(mut task: Task, program: &WorkerProgram) {
+    // A process for nobody would be a waste.
+    let Some(first) = task.commands.recv().await else { return };
+    let mut seats = Seats::default();
+    let bye = match begin(&task, program) {
+        Ok(worker) => worker.drive(&mut task, &mut seats, first).await,
+        Err(error) => {
+            tracing::error!(connection = %task.id, %error, program = %program.program.display(), "A session's process cannot be started");
+            seats.keep(first);
+            Bye::new(
+                ByeCode::Internal,
+                format!("the process for this session cannot be started ({error}); tell an admin"),
+            )
+        }
+    };
+    task.commands.close();
+    while let Ok(command) = task.commands.try_recv() {
+        seats.keep(command);
+    }
+    seats.dismiss(&bye);
+    task.counters.viewers.store(0, Ordering::Relaxed);
+}
+
+/// The viewers that the worker knows of.
+#[derive(Default)]
+struct Seats {
+    relays: HashMap<ViewerId, Relay>,
+    /// Those that nobody has told anything.
+    waiting: Vec<mpsc::Sender<Bytes>>,
+}
+
+impl Seats {
+    fn keep(&mut self, command: Command) {
+        if let Command::Attach { out, .. } = command {
+            self.waiting.push(out);
+        }
+    }
+
+    /// Tells all that are still there why it is over.
+    fn dismiss(&mut self, bye: &Bye) {
+        let mut message = Vec::new();
+        ServerRecord::Bye { code: bye.code, text: bye.text.clone() }.encode(&mut message);
+        let message = Bytes::from(message);
+        for (_, relay) in self.relays.drain() {
+            relay.say(message.clone()).ok();
+        }
+        for out in self.waiting.drain(..) {
+            out.try_send(message.clone()).ok();
+        }
+    }
+}
+
+struct Worker {
+    child: Child,
+    doors: Arc<Doors>,
+    to: mpsc::Sender<Frame>,
+    from: mpsc::Receiver<FromWorker>,
+    /// Reading, writing and dialling; they end with this.
+    errands: JoinSet<()>,
+    dials: u32,
+    thumbnails: VecDeque<(u64, oneshot::Sender<Option<Vec<u8>>>)>,
+    questions: u64,
+}
+
+fn begin(task: &Task, program: &WorkerProgram) -> io::Result<Worker> {
+    let Started { child, frames, doors } = program.start()?;
+    frames.set_nonblocking(true)?;
+    let (reader, writer) = UnixStream::from_std(frames)?.into_split();
+    let (to, queue) = mpsc::channel(FRAMES_MAX);
+    let (heard, from) = mpsc::channel(FRAMES_MAX);
+    let mut errands = JoinSet::new();
+    errands.spawn(read(reader, heard));
+    errands.spawn(write(writer, queue));
+    let start = Start { id: task.id, desktop: task.desktop, port: task.port };
+    to.try_send(ToWorker::Start(start).into()).ok();
+    let doors = Arc::new(Doors(doors));
+    Ok(Worker { child, doors, to, from, errands, dials: 0, thumbnails: VecDeque::new(), questions: 0 })
+}
+
+impl Worker {
+    async fn drive(mut self, task: &mut Task, seats: &mut Seats, first: Command) -> Bye {
+        let mut next = Some(first);
+        let mut shutting = false;
+        loop {
+            if let Some(command) = next.take() {
+                let frame = self.told(task, seats, command);
+                match timeout(STUCK_TIME_MAX, self.to.send(frame)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => return self.gone(task, seats).await,
+                }
+            }
+            tokio::select! {
+                command = task.commands.recv(), if !shutting => match command {
+                    Some(command) => next = Some(command),
+                    None => {
+                        shutting = true;
+                        let bye = Bye::new(ByeCode::ServerShutdown, "the server is shutting down");
+                        self.to.try_send(ToWorker::End(bye).into()).ok();
+                    }
+                },
+                heard = self.from.recv() => {
+                    let Some(heard) = heard else { return self.gone(task, seats).await };
+                    if self.heard(task, seats, heard).await.is_err() {
+                        tracing::error!(connection = %task.id, "A session's process sent more than it may: it is ended");
+                        return self.gone(task, seats).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A command as the worker is told it.
+    fn told(&mut self, task: &Task, seats: &mut Seats, command: Command) -> Frame {
+        let message = match command {
+            Command::Attach { viewer, hello, h264, out } => {
+                seats.relays.insert(viewer, Relay::start(viewer, out, self.to.downgrade()));
+                ToWorker::Attach { viewer, hello, h264 }
+            }
+            Command::Detach { viewer } => {
+                seats.relays.remove(&viewer);
+                ToWorker::Detach { viewer }
+            }
+            Command::Record { viewer, record } => ToWorker::Record { viewer, record },
+            Command::End { code, text } => ToWorker::End(Bye { code, text }),
+            Command::Thumbnail { width_max, reply } => {
+                self.questions += 1;
+                self.thumbnails.push_back((self.questions, reply));
+                if self.thumbnails.len() > THUMBNAILS_MAX {
+                    self.thumbnails.pop_front();
+                }
+                ToWorker::Thumbnail { question: self.questions, width_max }
+            }
+        };
+        task.counters.viewers.store(seats.relays.len().min(1) as u32, Ordering::Relaxed);
+        message.into()
+    }
+
+    async fn heard(&mut self, task: &Task, seats: &mut Seats, heard: FromWorker) -> Result<(), super::relay::TooMuch> {
+        match heard {
+            FromWorker::Said { viewer, pictures, message } => {
+                task.counters.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
+                task.counters.frames.store(pictures, Ordering::Relaxed);
+                if let Some(relay) = seats.relays.get(&viewer) {
+                    relay.say(message)?;
+                }
+            }
+            FromWorker::Left { viewer } => {
+                seats.relays.remove(&viewer);
+                task.counters.viewers.store(seats.relays.len().min(1) as u32, Ordering::Relaxed);
+            }
+            FromWorker::Thumbnail { question, jpeg } => {
+                if let Some(at) = self.thumbnails.iter().position(|(asked, _)| *asked == question)
+                    && let Some((_, reply)) = self.thumbnails.remove(at)
+                {
+                    reply.send((!jpeg.is_empty()).then(|| jpeg.to_vec())).ok();
+                }
+            }
+            FromWorker::Dial { question } => self.dial(task, question),
+            FromWorker::Met(identity) => task.dialler.met(task.desktop, task.port, identity),
+            FromWorker::MetKeys(keys) => task.dialler.met_keys(task.desktop, &keys).await,
+        }
+        Ok(())
+    }
+
+    fn dial(&mut self, task: &Task, question: u64) {
+        self.dials += 1;
+        let (dialler, desktop, port) = (Arc::clone(&task.dialler), task.desktop, task.port);
+        let (to, doors, allowed) = (self.to.downgrade(), Arc::clone(&self.doors), self.dials <= DIALS_MAX);
+        self.errands.spawn(async move {
+            let often = || Bye::new(ByeCode::Unreachable, "the machine was reached too often; connect again");
+            let dialled = if allowed { dial(&*dialler, desktop, port).await } else { Err(often()) };
+            let handed = dialled.and_then(|target| {
+                let internal = |error: io::Error| {
+                    Bye::new(ByeCode::Internal, format!("cannot hand the machine's stream over: {error}"))
+                };
+                let (ours, theirs) = Socket::pair().map_err(internal)?;
+                ours.set_nonblocking(true).map_err(internal)?;
+                doors.hand_over(question, theirs.as_fd()).map_err(internal)?;
+                Ok((UnixStream::from_std(ours).map_err(internal)?, target))
+            });
+            let (answer, streams) = match handed {
+                Ok((ours, target)) => {
+                    let dialled = Box::new(Dialled { title: target.title, protocol: target.protocol });
+                    (ToWorker::Dialled { question, dialled }, Some((ours, target.stream)))
+                }
+                Err(why) => (ToWorker::Refused { question, why }, None),
+            };
+            if let Some(to) = to.upgrade() {
+                to.send(answer.into()).await.ok();
+            }
+            if let Some((mut ours, mut machine)) = streams {
+                tokio::io::copy_bidirectional(&mut ours, &mut machine).await.ok();
+            }
+        });
+    }
+
+    /// The worker says no more: waits for its end, and finds out what it was.
+    async fn gone(mut self, task: &Task, seats: &mut Seats) -> Bye {
+        drop(self.to);
+        // It may have ended well and left something that was heard and not passed on.
+        self.from.close();
+        while let Some(heard) = self.from.recv().await {
+            if let FromWorker::Said { viewer, message, .. } = heard
+                && let Some(relay) = seats.relays.get(&viewer)
+            {
+                relay.say(message).ok();
+            }
+        }
+        self.errands.abort_all();
+        let ended = match timeout(STUCK_TIME_MAX / 10, self.child.wait()).await {
+            Ok(Ok(status)) if status.success() => {
+                return Bye::new(ByeCode::RemoteEnded, "the connection has just ended; connect again");
+            }
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                self.child.kill().await.ok();
+                "it no longer answered".to_owned()
+            }
+        };
+        tracing::error!(connection = %task.id, desktop = %task.desktop, ended, "A session's process ended unexpectedly");
+        Bye::new(ByeCode::Internal, format!("the process of this session ended unexpectedly ({ended}); connect again"))
+    }
+}
+
+async fn read(reader: OwnedReadHalf, heard: mpsc::Sender<FromWorker>) {
+    let mut reader = BufReader::with_capacity(4 << 10, reader);
+    loop {
+        let message = match wire::read(&mut reader).await {
+            Ok(Some(frame)) => FromWorker::try_from(frame),
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        match message {
+            Ok(message) => {
+                if heard.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => return tracing::error!(%error, "A session's process broke the rules"),
+        }
+    }
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Frame>) {
+    while let Some(frame) = queue.recv().await {
+        match timeout(STUCK_TIME_MAX, wire::write(&mut writer, &frame)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What the two processes say to each other: frames of a fixed head and a body.
+//!
+//! ```text
+//! u32 length of the body   u8 kind   u64 number (viewer or question)   u64 count   body
+//! ```
+//! All integers little endian. Bodies are a viewer's messages as they are, records of the viewer protocol, or JSON.
+
+use crate::command::{Bye, ViewerId};
+use crate::target::Protocol;
+use bytes::Bytes;
+use oriel_model::{ConnectionId, DesktopId, GuestPort};
+use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
+use oriel_terminal::SeenKey;
+use oriel_vnc::Fingerprint;
+use secrecy::zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
+use std::io::{self, IoSlice};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+const HEAD_BYTES: usize = 21;
+/// Longest body: a message for a viewer, which holds a few records of at most 16 MiB.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// What a worker begins with.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub id: ConnectionId,
+    pub desktop: DesktopId,
+    pub port: GuestPort,
+}
+
+/// What was dialled. The stream came before, through the other socket.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Dialled {
+    pub title: String,
+    pub protocol: Protocol,
+}
+
+pub(super) enum ToWorker {
+    Start(Start),
+    Attach {
+        viewer: ViewerId,
+        hello: ViewerHello,
+        h264: bool,
+    },
+    Detach {
+        viewer: ViewerId,
+    },
+    Record {
+        viewer: ViewerId,
+        record: ViewerRecord,
+    },
+    End(Bye),
+    Thumbnail {
+        question: u64,
+        width_max: u16,
+    },
+    Dialled {
+        question: u64,
+        dialled: Box<Dialled>,
+    },
+    Refused {
+        question: u64,
+        why: Bye,
+    },
+    /// A message left for the viewer: another may follow.
+    Room {
+        viewer: ViewerId,
+    },
+}
+
+pub(super) enum FromWorker {
+    /// A message for a viewer, and how many pictures there were so far.
+    Said {
+        viewer: ViewerId,
+        pictures: u64,
+        message: Bytes,
+    },
+    /// Nothing more will be said to this viewer.
+    Left {
+        viewer: ViewerId,
+    },
+    /// A JPEG; empty for none.
+    Thumbnail {
+        question: u64,
+        jpeg: Bytes,
+    },
+    Dial {
+        question: u64,
+    },
+    Met(Fingerprint),
+    MetKeys(Vec<SeenKey>),
+}
+
+/// A frame as it is sent.
+pub(super) struct Frame {
+    kind: u8,
+    number: u64,
+    count: u64,
+    body: Bytes,
+}
+
+impl Frame {
+    fn new(kind: u8, number: u64) -> Self {
+        Self { kind, number, count: 0, body: Bytes::new() }
+    }
+
+    fn with(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    fn counting(self, count: u64) -> Self {
+        Self { count, ..self }
+    }
+
+    /// The body may hold credentials: it is wiped when the last holder lets go of it.
+    fn json(self, value: &impl Serialize) -> Self {
+        let body = Zeroizing::new(serde_json::to_vec(value).unwrap_or_default());
+        Self { body: Bytes::from_owner(body), ..self }
+    }
+}
+
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the other process sent {what}"))
+}
+
+fn record(record: &ViewerRecord) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    record.encode(&mut bytes);
+    bytes
+}
+
+fn one_record(body: &Bytes) -> io::Result<ViewerRecord> {
+    let records = ViewerRecord::decode_all(body).map_err(|error| wrong(&error.to_string()))?;
+    records.into_iter().next().ok_or_else(|| wrong("no record where one was due"))
+}
+
+fn farewell(bye: &Bye) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ServerRecord::Bye { code: bye.code, text: bye.text.clone() }.encode(&mut bytes);
+    bytes
+}
+
+fn bye(body: &Bytes) -> io::Result<Bye> {
+    match ServerRecord::decode_all(body).map_err(|error| wrong(&error.to_string()))?.into_iter().next() {
+        Some(ServerRecord::Bye { code, text }) => Ok(Bye { code, text }),
+        _ => Err(wrong("no farewell where one was due")),
+    }
+}
+
+fn json<'d, T: Deserialize<'d>>(body: &'d Bytes) -> io::Result<T> {
+    serde_json::from_slice(body).map_err(|error| wrong(&format!("what cannot be read: {error}")))
+}
+
+impl From<ToWorker> for Frame {
+    fn from(message: ToWorker) -> Self {
+        match message {
+            ToWorker::Start(start) => Self::new(1, 0).json(&start),
+            ToWorker::Attach { viewer, hello, h264 } => {
+                Self::new(2, viewer).counting(u64::from(h264)).with(record(&ViewerRecord::Hello(hello)))
+            }
+            ToWorker::Detach { viewer } => Self::new(3, viewer),
+            ToWorker::Record { viewer, record: said } => Self::new(4, viewer).with(record(&said)),
+            ToWorker::End(bye) => Self::new(5, 0).with(farewell(&bye)),
+            ToWorker::Thumbnail { question, width_max } => Self::new(6, question).counting(u64::from(width_max)),
+            ToWorker::Dialled { question, dialled } => Self::new(7, question).json(&dialled),
+            ToWorker::Refused { question, why } => Self::new(8, question).with(farewell(&why)),
+            ToWorker::Room { viewer } => Self::new(9, viewer),
+        }
+    }
+}
+
+impl TryFrom<Frame> for ToWorker {
+    type Error = io::Error;
+
+    fn try_from(frame: Frame) -> io::Result<Self> {
+        let Frame { kind, number, count, body } = frame;
+        Ok(match kind {
+            1 => Self::Start(json(&body)?),
+            2 => match one_record(&body)? {
+                ViewerRecord::Hello(hello) => Self::Attach { viewer: number, hello, h264: count != 0 },
+                _ => return Err(wrong("a viewer without a hello")),
+            },
+            3 => Self::Detach { viewer: number },
+            4 => Self::Record { viewer: number, record: one_record(&body)? },
+            5 => Self::End(bye(&body)?),
+            6 => Self::Thumbnail { question: number, width_max: count.try_into().unwrap_or(u16::MAX) },
+            7 => Self::Dialled { question: number, dialled: json(&body)? },
+            8 => Self::Refused { question: number, why: bye(&body)? },
+            9 => Self::Room { viewer: number },
+            other => return Err(wrong(&format!("a frame of kind {other}"))),
+        })
+    }
+}
+
+impl From<FromWorker> for Frame {
+    fn from(message: FromWorker) -> Self {
+        match message {
+            FromWorker::Said { viewer, pictures, message } => Self::new(65, viewer).counting(pictures).with(message),
+            FromWorker::Left { viewer } => Self::new(66, viewer),
+            FromWorker::Thumbnail { question, jpeg } => Self::new(67, question).with(jpeg),
+            FromWorker::Dial { question } => Self::new(68, question),
+            FromWorker::Met(identity) => Self::new(69, 0).with(identity.0.to_vec()),
+            FromWorker::MetKeys(keys) => Self::new(70, 0).json(&keys),
+        }
+    }
+}
+
+impl TryFrom<Frame> for FromWorker {
+    type Error = io::Error;
+
+    fn try_from(frame: Frame) -> io::Result<Self> {
+        let Frame { kind, number, count, body } = frame;
+        Ok(match kind {
+            65 => Self::Said { viewer: number, pictures: count, message: body },
+            66 => Self::Left { viewer: number },
+            67 => Self::Thumbnail { question: number, jpeg: body },
+            68 => Self::Dial { question: number },
+            69 => {
+                Self::Met(Fingerprint(body.as_ref().try_into().map_err(|_| wrong("a fingerprint of another length"))?))
+            }
+            70 => Self::MetKeys(json(&body)?),
+            other => return Err(wrong(&format!("a frame of kind {other}"))),
+        })
+    }
+}
+
+/// `None` at the end of the stream. Not to be dropped half-way.
+pub(super) async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Frame>> {
+    let length = match from.read_u32_le().await {
+        Ok(length) => length as usize,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if length > BODY_BYTES_MAX {
+        return Err(wrong(&format!("a frame of {length} bytes; {BODY_BYTES_MAX} are allowed")));
+    }
+    let kind = from.read_u8().await?;
+    let (number, count) = (from.read_u64_le().await?, from.read_u64_le().await?);
+    // Grows as it comes: a length that is a lie costs nothing.
+    let mut body = Zeroizing::new(Vec::with_capacity(length.min(64 << 10)));
+    while body.len() < length {
+        let missing = (length - body.len()) as u64;
+        if (&mut *from).take(missing).read_buf(&mut *body).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    // Only what may hold credentials is worth wiping.
+    let body = if kind == 7 { Bytes::from_owner(body) } else { Bytes::from(std::mem::take(&mut *body)) };
+    Ok(Some(Frame { kind, number, count, body }))
+}
+
+/// Not to be dropped half-way.
+pub(super) async fn write(to: &mut (impl AsyncWrite + Unpin), frame: &Frame) -> io::Result<()> {
+    let mut head = [0; HEAD_BYTES];
+    let fields = [
+        &(frame.body.len() as u32).to_le_bytes()[..],
+        &[frame.kind],
+        &frame.number.to_le_bytes(),
+        &frame.count.to_le_bytes(),
+    ];
+    for (byte, value) in head.iter_mut().zip(fields.into_iter().flatten()) {
+        *byte = *value;
+    }
+    let mut sent = to.write_vectored(&[IoSlice::new(&head), IoSlice::new(&frame.body)]).await?;
+    if let Some(rest) = head.get(sent..) {
+        to.write_all(rest).await?;
+        sent = HEAD_BYTES;
+    }
+    to.write_all(frame.body.get(sent - HEAD_BYTES..).unwrap_or_default()).await
+}
