@@ -35,7 +35,7 @@ pub(crate) struct Measured {
     pub added_ms_p50: Option<f64>,
     pub added_ms_p95: Option<f64>,
     /// Of the gateway's process, at the end.
-    pub rss_mib: f64,
+    pub pss_mib: f64,
     pub notes: String,
 }
 
@@ -105,7 +105,7 @@ async fn key(seconds: u64) -> Result<Measured> {
         mbit_s: viewer.bytes as f64 * 8e-6 / elapsed,
         added_ms_p50: Some(t50 - s50),
         added_ms_p95: Some(t95 - s95),
-        rss_mib: gateway.rss_mib()?,
+        pss_mib: gateway.pss_mib()?,
         notes: format!(
             "directly {s50:.2} / {s95:.2} ms, through Oriel {t50:.2} / {t95:.2} ms, {} keys each",
             through.len()
@@ -131,7 +131,7 @@ async fn scroll(seconds: u64) -> Result<Measured> {
         mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
         added_ms_p50: None,
         added_ms_p95: None,
-        rss_mib: gateway.rss_mib()?,
+        pss_mib: gateway.pss_mib()?,
         notes: "1920x1080, 20 lines/s".into(),
     })
 }
@@ -155,7 +155,7 @@ async fn rdp_motion(seconds: u64) -> Result<Measured> {
         mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
         added_ms_p50: None,
         added_ms_p95: None,
-        rss_mib: gateway.rss_mib()?,
+        pss_mib: gateway.pss_mib()?,
         notes: format!(
             "1920x1080, H.264 forwarded, {:.2} ms of CPU a frame; load of the machine {}",
             used * 1e3 / frames.max(1.0),
@@ -173,7 +173,7 @@ fn load() -> String {
 async fn idle(seconds: u64) -> Result<Measured> {
     let server = XServer::start(1920, 1080, "exec sleep 1000000").await?;
     let gateway = Gateway::start(&Server::vnc(server.address())).await?;
-    let empty = gateway.rss_mib()?;
+    let empty = gateway.pss_mib()?;
     let mut viewers = Vec::new();
     for session in 0..IDLE_SESSIONS {
         let mut viewer = Viewer::open(gateway.address(), session).await?;
@@ -184,7 +184,7 @@ async fn idle(seconds: u64) -> Result<Measured> {
     let began = Instant::now();
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let elapsed = began.elapsed().as_secs_f64();
-    let rss = gateway.rss_mib()?;
+    let pss = gateway.pss_mib()?;
     Ok(Measured {
         case: Case::Idle.name(),
         cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
@@ -192,10 +192,10 @@ async fn idle(seconds: u64) -> Result<Measured> {
         mbit_s: 0.0,
         added_ms_p50: None,
         added_ms_p95: None,
-        rss_mib: rss,
+        pss_mib: pss,
         notes: format!(
             "{IDLE_SESSIONS} VNC sessions of 1920x1080: {:.1} MiB each over {empty:.1} MiB without any",
-            (rss - empty) / f64::from(IDLE_SESSIONS)
+            (pss - empty) / f64::from(IDLE_SESSIONS)
         ),
     })
 }

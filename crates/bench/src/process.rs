@@ -1,4 +1,4 @@
-//! The gateway's own process: its address, memory and CPU time.
+//! The gateway's processes, its own and one a session: its address, their memory and CPU time.
 
 use crate::serve::Server;
 use anyhow::{Context, Result};
@@ -32,25 +32,41 @@ impl Gateway {
         self.address
     }
 
-    fn file(&self, name: &str) -> Result<String> {
-        let id = self.child.id().context("the gateway has ended")?;
-        Ok(std::fs::read_to_string(format!("/proc/{id}/{name}"))?)
+    /// The gateway's process and those that it started.
+    fn processes(&self) -> Result<Vec<u32>> {
+        let own = self.child.id().context("the gateway has ended")?;
+        let started = std::fs::read_dir("/proc")?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|id| stat(*id).is_ok_and(|fields| fields.get(1).is_some_and(|parent| *parent == own.to_string())));
+        Ok(std::iter::once(own).chain(started).collect())
     }
 
-    /// Resident memory: `VmRSS` of proc_pid_status(5).
-    pub fn rss_mib(&self) -> Result<f64> {
-        let status = self.file("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kib / 1024.0)
+    /// Memory of all of them, what they share counted once: `Pss` of proc_pid_smaps(5).
+    pub fn pss_mib(&self) -> Result<f64> {
+        self.processes()?.into_iter().try_fold(0.0, |sum, id| {
+            let rollup = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
+            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
+            let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+            Ok(sum + kib / 1024.0)
+        })
     }
 
-    /// User and system time so far: fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms.
+    /// User and system time of all of them so far, and of those that have ended: fields 14 to 17 of proc_pid_stat(5), in ticks of
+    /// 10 ms.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        let stat = self.file("stat")?;
-        let after_name = stat.rsplit_once(')').context("no name in stat")?.1;
-        let mut fields = after_name.split_whitespace().skip(11);
-        let mut ticks = || -> Result<f64> { Ok(fields.next().context("stat is short")?.parse()?) };
-        Ok((ticks()? + ticks()?) / 100.0)
+        let own = self.child.id().context("the gateway has ended")?;
+        self.processes()?.into_iter().try_fold(0.0, |sum, id| {
+            let fields = stat(id)?;
+            let count = if id == own { 4 } else { 2 };
+            let ticks: f64 = fields.iter().skip(11).take(count).filter_map(|field| field.parse::<f64>().ok()).sum();
+            Ok(sum + ticks / 100.0)
+        })
     }
+}
+
+/// The fields of proc_pid_stat(5) from the third on: its state, its parent, …
+fn stat(id: u32) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let after_name = text.rsplit_once(')').context("no name in stat")?.1;
+    Ok(after_name.split_whitespace().map(str::to_owned).collect())
 }

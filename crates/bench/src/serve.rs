@@ -75,7 +75,7 @@ impl Dialler for Server {
 /// Prints its port and serves until it is killed. Each path is a person of their own.
 #[expect(clippy::print_stdout, reason = "the parent reads the port")]
 pub(crate) async fn run(server: Server) -> Result<()> {
-    let gateway = Gateway::new(Arc::new(server));
+    let gateway = Gateway::with_workers(Arc::new(server), oriel_worker::program("error", false)?);
     let routes = Router::new().route("/{viewer}", any(upgrade)).with_state(gateway);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());

@@ -83,6 +83,9 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// One session, in a process of its own; started by `serve`
+    #[command(hide = true)]
+    SessionWorker,
     /// Print the API's description
     Openapi,
     /// Print the version
@@ -133,6 +136,8 @@ impl Cli {
             Command::Operation(command) => command.run(&global.client()?).await,
             Command::Session(command) => command.run(&global.client()?).await,
             Command::Config(command) => command.run(global),
+            // `main` has run it: it wants another runtime, and no configuration.
+            Command::SessionWorker => Ok(()),
             Command::Openapi => output::print(oriel_server::openapi_document().trim_end()),
             Command::Version => output::print(concat!("oriel ", env!("CARGO_PKG_VERSION"))),
         }

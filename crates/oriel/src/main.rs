@@ -26,6 +26,9 @@ fn main() -> ExitCode {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     oriel_gateway::memory::give_back();
     let cli = Cli::parse();
+    if matches!(cli.command, Command::SessionWorker) {
+        return oriel_worker::run();
+    }
     let serving = matches!(cli.command, Command::Serve(_));
     let runtime = match runtime(serving) {
         Ok(runtime) => runtime,

@@ -53,3 +53,60 @@ fn filter() -> Result<BpfProgram, CageError> {
     let filter = SeccompFilter::new(syscalls::rules()?.into_iter().collect(), refused, SeccompAction::Allow, target)?;
     Ok(filter.try_into()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::UnixStream;
+    use std::process::Command;
+
+    /// Both locks hold the thread that enters, not the process: the tests beside this one stay free.
+    #[test]
+    fn what_is_locked_up_reaches_nothing() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let (mut open, mut other) = UnixStream::pair().unwrap();
+        let locked = std::thread::spawn(move || {
+            enter().unwrap();
+            // What it has open goes on, and so do memory, time and chance.
+            open.write_all(b"still here").unwrap();
+            assert!(vec![1_u8; 32 << 20].iter().all(|byte| *byte == 1));
+            assert!(std::time::Instant::now().elapsed().as_secs() < 60);
+            let failures = [
+                ("reads a file", File::open("/etc/passwd").err()),
+                ("writes a file", File::create("/tmp/oriel-was-here").err()),
+                ("lists a folder", std::fs::read_dir("/proc").err()),
+                ("looks at a file", std::fs::metadata("/etc").err()),
+                ("connects", TcpStream::connect(address).err()),
+                ("listens", TcpListener::bind("127.0.0.1:0").err()),
+                ("has a datagram socket", UdpSocket::bind("127.0.0.1:0").err()),
+                ("has another socket", UnixStream::pair().err()),
+                ("starts a program", Command::new("/bin/true").spawn().err()),
+                ("starts a thread", std::thread::Builder::new().spawn(|| ()).err()),
+                (
+                    "stops its parent",
+                    rustix::process::kill_process(parent(), rustix::process::Signal::CONT).err().map(Into::into),
+                ),
+            ];
+            for (what, error) in failures {
+                let error = error.unwrap_or_else(|| panic!("it {what}"));
+                assert!(
+                    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)),
+                    "it {what}, and the kernel says {error}"
+                );
+            }
+        });
+        locked.join().unwrap();
+        let mut said = String::new();
+        other.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "still here");
+        File::open("/etc/passwd").unwrap();
+    }
+
+    fn parent() -> rustix::process::Pid {
+        rustix::process::getppid().unwrap()
+    }
+}

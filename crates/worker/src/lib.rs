@@ -6,9 +6,11 @@
 
 mod cage;
 mod limits;
+mod program;
 mod syscalls;
 
 pub use cage::CageError;
+pub use program::{COMMAND, program};
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};

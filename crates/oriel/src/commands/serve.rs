@@ -45,8 +45,8 @@ pub struct Serve {
     demo: bool,
 }
 
-/// Libraries that tell more than an admin can use: xrdp's oddities at every connection, each migration.
-const QUIET: &str = "sea_orm_migration=warn,ironrdp_connector=error,ironrdp_session=error";
+/// A library that tells more than an admin can use: each migration.
+const QUIET: &str = "sea_orm_migration=warn";
 
 /// What runs.
 struct House {
@@ -123,7 +123,11 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     let compute = compute(config, folder);
     let broker = Broker::new(store.clone(), vault, compute, images, accelerator);
     broker.set_gpu_rules(config.gpu_rules());
-    let gateway = Gateway::new(Arc::new(Doors(broker.clone())));
+    let workers = oriel_worker::program(config.get("log"), config.get("log_format") == "json").map_err(|error| {
+        Failure::because("cannot tell which program this is, to start sessions with", &error)
+            .next("start it by its path; /proc must be mounted")
+    })?;
+    let gateway = Gateway::with_workers(Arc::new(Doors(broker.clone())), workers);
     broker.set_sessions(Arc::new(Live(gateway.clone())));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);

@@ -1,0 +1,202 @@
+//! What happens to one session's process happens to that session alone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{SinkExt, StreamExt};
+use oriel_gateway::worker::WorkerProgram;
+use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest};
+use oriel_model::{DesktopId, GuestPort, UserId};
+use oriel_screen::ByeCode;
+use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::{sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A VNC server (RFC 6143) that shows nothing.
+async fn machine(mut stream: DuplexStream, side: u16) -> std::io::Result<()> {
+    stream.write_all(b"RFB 003.008\n").await?;
+    stream.read_exact(&mut [0; 12]).await?;
+    stream.write_all(&[1, 1]).await?;
+    stream.read_u8().await?;
+    stream.write_all(&[0, 0, 0, 0]).await?;
+    stream.read_u8().await?;
+    stream.write_u16(side).await?;
+    stream.write_u16(side).await?;
+    stream.write_all(&[32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0, 0, 0, 0, 4]).await?;
+    stream.write_all(b"test").await?;
+    loop {
+        stream.read_u8().await?;
+    }
+}
+
+/// Every desktop is such a server; its side in pixels.
+struct Machines(u16);
+
+#[async_trait]
+impl Dialler for Machines {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        tokio::spawn(machine(theirs, self.0));
+        let protocol = Protocol::Vnc { password: None, nearby: true };
+        Ok(Target { title: "machine".into(), stream: Box::new(ours), protocol })
+    }
+}
+
+fn gateway(side: u16, environment: &[(&str, &str)]) -> Gateway {
+    let program = WorkerProgram {
+        program: env!("CARGO_BIN_EXE_oriel-session-worker").into(),
+        arguments: Vec::new(),
+        environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+    };
+    Gateway::with_workers(Arc::new(Machines(side)), program)
+}
+
+struct Viewer {
+    said: UnboundedReceiver<Bytes>,
+    _open: UnboundedSender<Bytes>,
+}
+
+impl Viewer {
+    fn open(gateway: &Gateway) -> Self {
+        let (typed, incoming) = unbounded();
+        let (outgoing, said) = unbounded();
+        let gateway = gateway.clone();
+        let request =
+            ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Console, resume: None };
+        let viewing = async move { gateway.attach(request, incoming, outgoing.sink_map_err(|_| ())).await };
+        tokio::spawn(viewing);
+        let mut hello = Vec::new();
+        let words =
+            ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..ViewerHello::default() };
+        ViewerRecord::Hello(words).encode(&mut hello);
+        typed.unbounded_send(hello.into()).unwrap();
+        Self { said, _open: typed }
+    }
+
+    /// The record that is looked for, or the end.
+    async fn until<T>(&mut self, wanted: impl Fn(&ServerRecord) -> Option<T>) -> Option<T> {
+        while let Some(message) = timeout(PATIENCE, self.said.next()).await.expect("nothing came") {
+            for record in ServerRecord::decode_all(&message).unwrap() {
+                if let Some(found) = wanted(&record) {
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+
+    async fn size(&mut self) -> (u16, u16) {
+        let size = |record: &ServerRecord| match record {
+            ServerRecord::Resize { width, height } => Some((*width, *height)),
+            _ => None,
+        };
+        self.until(size).await.expect("no picture")
+    }
+
+    async fn bye(&mut self) -> (ByeCode, String) {
+        let bye = |record: &ServerRecord| match record {
+            ServerRecord::Bye { code, text } => Some((*code, text.clone())),
+            _ => None,
+        };
+        self.until(bye).await.expect("the gateway hung up without a word")
+    }
+}
+
+/// Our own processes, oldest first.
+fn workers() -> Vec<u32> {
+    let own = std::process::id().to_string();
+    let mut found: Vec<u32> = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter(|id| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+            fields.get(1) == Some(&own.as_str()) && fields.first() != Some(&"Z")
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_session_has_a_process_that_holds_nothing_of_others_and_ends_with_it() {
+    // What the server has open: its database.
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let gateway = gateway(64, &[]);
+    let (mut one, mut two) = (Viewer::open(&gateway), Viewer::open(&gateway));
+    assert_eq!((one.size().await, two.size().await), ((64, 64), (64, 64)));
+    let running = workers();
+    assert_eq!(running.len(), 2);
+    for id in &running {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        assert!(status.contains("\nSeccomp:\t2\n") && status.contains("\nNoNewPrivs:\t1\n"), "{status}");
+        // Only root may look further: it says that it is nobody's to look into.
+        let Ok(environment) = std::fs::read(format!("/proc/{id}/environ")) else { continue };
+        assert!(environment.is_empty(), "{}", String::from_utf8_lossy(&environment));
+        let open = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap();
+        let open: Vec<String> = open
+            .filter_map(|entry| Some(std::fs::read_link(entry.unwrap().path()).ok()?.to_str()?.to_owned()))
+            .collect();
+        // Its log is ours, and what this test was started with open is nobody's secret.
+        assert!(!open.contains(&secret.path().to_str().unwrap().to_owned()), "{open:?}");
+        assert!(open.iter().filter(|target| target.starts_with("socket:")).count() >= 2, "{open:?}");
+    }
+    gateway.end_where(|_, _| true, ByeCode::EndedByAdmin, "enough").await;
+    assert_eq!(one.bye().await, (ByeCode::EndedByAdmin, "enough".into()));
+    timeout(PATIENCE, async {
+        while !workers().is_empty() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("they stayed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_takes_its_own_session_along_and_says_so() {
+    let gateway = gateway(64, &[]);
+    let mut first = Viewer::open(&gateway);
+    first.size().await;
+    let victim = workers()[0];
+    let mut second = Viewer::open(&gateway);
+    second.size().await;
+    let victim = rustix::process::Pid::from_raw(victim as i32).unwrap();
+    rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
+    let (code, text) = first.bye().await;
+    assert_eq!(code, ByeCode::Internal);
+    assert!(text.contains("ended unexpectedly") && text.contains("SIGKILL"), "{text}");
+    assert_eq!(gateway.connections().len(), 1, "the other goes on");
+    let mut again = Viewer::open(&gateway);
+    again.size().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_screen_beyond_the_memory_of_a_session_ends_that_session() {
+    // 4 bytes a pixel: 256 MiB.
+    let greedy = gateway(8192, &[("ORIEL_WORKER_MEMORY_MIB", "64"), ("ORIEL_WORKER_LOG", "error")]);
+    let (code, text) = Viewer::open(&greedy).bye().await;
+    assert!(matches!(code, ByeCode::Internal | ByeCode::Protocol), "{code:?} {text}");
+    let modest = gateway(64, &[("ORIEL_WORKER_MEMORY_MIB", "64")]);
+    assert_eq!(Viewer::open(&modest).size().await, (64, 64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_not_there_is_said_to_be_missing() {
+    let program = WorkerProgram { program: "/nowhere/worker".into(), arguments: Vec::new(), environment: Vec::new() };
+    let gateway = Gateway::with_workers(Arc::new(Machines(64)), program);
+    let (code, text) = Viewer::open(&gateway).bye().await;
+    assert_eq!(code, ByeCode::Internal);
+    assert!(text.contains("cannot be started") && text.contains("No such file"), "{text}");
+}
