@@ -1,6 +1,6 @@
 //! A session's process: one connection to a machine, whose bytes are parsed where nothing else can be reached.
 //!
-//! The server starts it with two sockets (standard input and output, see `oriel_gateway::worker`) and its log as standard error. It
+//! The server starts it with two sockets (standard input and output, see `oriel_gateway::worker`) and a pipe for its log (standard error). It
 //! locks itself up before it reads anything: no files, no network, no other processes, a bounded memory. It ends with its
 //! connection and is never used again.
 

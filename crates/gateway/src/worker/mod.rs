@@ -10,6 +10,7 @@
 
 mod child;
 mod doors;
+mod log;
 mod parent;
 mod program;
 mod relay;

@@ -90,7 +90,7 @@ struct Worker {
 }
 
 fn begin(task: &Task, program: &WorkerProgram) -> io::Result<Worker> {
-    let Started { child, frames, doors } = program.start()?;
+    let Started { mut child, frames, doors } = program.start()?;
     frames.set_nonblocking(true)?;
     let (reader, writer) = UnixStream::from_std(frames)?.into_split();
     let (to, queue) = mpsc::channel(FRAMES_MAX);
@@ -98,6 +98,10 @@ fn begin(task: &Task, program: &WorkerProgram) -> io::Result<Worker> {
     let mut errands = JoinSet::new();
     errands.spawn(read(reader, heard));
     errands.spawn(write(writer, queue));
+    if let Some(log) = child.stderr.take() {
+        // Not an errand: its last words come when it is gone.
+        tokio::spawn(super::log::pass_on(log));
+    }
     let start = Start { id: task.id, desktop: task.desktop, port: task.port };
     to.try_send(ToWorker::Start(start).into()).ok();
     let doors = Arc::new(Doors(doors));

@@ -26,7 +26,7 @@ pub(super) struct Started {
 }
 
 impl WorkerProgram {
-    /// It gets the frames as its standard input, the doors as its standard output, and our standard error for its log.
+    /// It gets the frames as its standard input and the doors as its standard output; its log is its standard error.
     pub(super) fn start(&self) -> io::Result<Started> {
         let (frames, its_frames) = UnixStream::pair()?;
         let (doors, its_doors) = UnixStream::pair()?;
@@ -37,7 +37,7 @@ impl WorkerProgram {
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(its_frames)))
             .stdout(Stdio::from(OwnedFd::from(its_doors)))
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         Ok(Started { child, frames, doors })
