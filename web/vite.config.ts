@@ -7,11 +7,14 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** Where `npm run dev` finds the API: a running `oriel serve`, or the mock (`npm run mock`). */
 const server = process.env.ORIEL_DEV_SERVER ?? "http://127.0.0.1:8480";
 
-const entries = { console: here("index.html"), viewer: here("viewer/index.html") };
-/** `ORIEL_WEB_ONLY=console` builds one entry alone, for its own tests. */
-const only = Object.entries(entries).filter(([name]) =>
-  [undefined, name].includes(process.env.ORIEL_WEB_ONLY),
-);
+const entries = {
+  console: here("index.html"),
+  viewer: here("viewer/index.html"),
+  player: here("player/index.html"),
+};
+/** `ORIEL_WEB_ONLY=console,player` builds these entries alone, for their own tests. */
+const wanted = process.env.ORIEL_WEB_ONLY?.split(",");
+const only = Object.entries(entries).filter(([name]) => wanted?.includes(name) ?? true);
 
 export default defineConfig({
   plugins: [react()],

@@ -17,7 +17,7 @@ export default async function setup(project: TestProject) {
     return undefined;
   }
   const dist = mkdtempSync(join(tmpdir(), "oriel-console-"));
-  process.env.ORIEL_WEB_ONLY = "console";
+  process.env.ORIEL_WEB_ONLY = "console,player";
   const { build } = await import("vite");
   await build({ root: project.config.root, logLevel: "warn", build: { outDir: dist, emptyOutDir: true } });
   project.provide("dist", dist);

@@ -10,6 +10,7 @@ const PAGES = [
   ["/images", "Images", "windows-lab"],
   ["/users", "Users", "jonas"],
   ["/sessions", "Sessions", "Mbit/s"],
+  ["/recordings", "Recordings", "Cut off"],
   ["/operations", "Operations", "Installing packages"],
   ["/gpus", "GPUs", "M60-2Q"],
   ["/host", "Host", "The data folder has 1.1 GiB left"],
@@ -77,6 +78,7 @@ test("the lists of a house where nothing was made say how to begin", async () =>
     ["/pools", "No pools yet"],
     ["/gpus", "No GPU"],
     ["/sessions", "Nobody is connected"],
+    ["/recordings", "Nothing was recorded yet"],
     ["/operations", "Nothing has been run yet"],
     ["/account", "No tokens"],
   ] as const) {

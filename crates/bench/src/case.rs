@@ -9,6 +9,8 @@ use crate::xserver::XServer;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,6 +19,8 @@ pub(crate) enum Case {
     VncKey,
     /// A terminal that prints twenty lines a second, at 1920x1080
     VncScroll,
+    /// The same, and the connection is recorded, encrypted, into a folder
+    VncRecord,
     /// Motion at thirty frames a second, at 1920x1080, H.264 in the graphics pipeline
     #[value(name = "rdp-motion-1080p30")]
     RdpMotion,
@@ -45,12 +49,13 @@ const WARM_UP: u32 = 10;
 const IDLE_SESSIONS: u32 = 10;
 
 impl Case {
-    pub const ALL: [Self; 4] = [Self::VncKey, Self::VncScroll, Self::RdpMotion, Self::Idle];
+    pub const ALL: [Self; 5] = [Self::VncKey, Self::VncScroll, Self::VncRecord, Self::RdpMotion, Self::Idle];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::VncKey => "vnc-key",
             Self::VncScroll => "vnc-scroll",
+            Self::VncRecord => "vnc-record",
             Self::RdpMotion => "rdp-motion-1080p30",
             Self::Idle => "idle",
         }
@@ -59,7 +64,11 @@ impl Case {
     pub async fn run(self, seconds: u64) -> Result<Measured> {
         match self {
             Self::VncKey => key(seconds).await,
-            Self::VncScroll => scroll(seconds).await,
+            Self::VncScroll => scroll(seconds, Self::VncScroll, None).await,
+            Self::VncRecord => {
+                let folder = tempfile::tempdir()?;
+                scroll(seconds, Self::VncRecord, Some(folder.path())).await
+            }
             Self::RdpMotion => rdp_motion(seconds).await,
             Self::Idle => idle(seconds).await,
         }
@@ -113,10 +122,11 @@ async fn key(seconds: u64) -> Result<Measured> {
     })
 }
 
-async fn scroll(seconds: u64) -> Result<Measured> {
+/// `record`: the folder that the connection is recorded into.
+async fn scroll(seconds: u64, case: Case, record: Option<&Path>) -> Result<Measured> {
     let program = "while :; do echo \"$RANDOM the quick brown fox jumps over the lazy dog $RANDOM\"; sleep 0.05; done";
     let server = XServer::start(1920, 1080, program).await?;
-    let gateway = Gateway::start(&Server::vnc(server.address())).await?;
+    let gateway = Gateway::start_with(&Server::vnc(server.address()), record).await?;
     let mut viewer = Viewer::open(gateway.address(), 0).await?;
     // It never settles: the first pictures are let pass by time.
     viewer.watch(Duration::from_secs(2)).await?;
@@ -124,15 +134,20 @@ async fn scroll(seconds: u64) -> Result<Measured> {
     let began = Instant::now();
     viewer.watch(Duration::from_secs(seconds)).await?;
     let elapsed = began.elapsed().as_secs_f64();
+    let mut notes = "1920x1080, 20 lines/s".to_owned();
+    if let Some(folder) = record {
+        let rate = crate::record::bytes(folder)? as f64 / began.elapsed().as_secs_f64() * 3600.0 / f64::from(1 << 20);
+        write!(notes, ", recorded: about {rate:.0} MiB an hour")?;
+    }
     Ok(Measured {
-        case: Case::VncScroll.name(),
+        case: case.name(),
         cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
         fps: f64::from(viewer.frames - frames) / elapsed,
         mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
         added_ms_p50: None,
         added_ms_p95: None,
         pss_mib: gateway.pss_mib()?,
-        notes: "1920x1080, 20 lines/s".into(),
+        notes,
     })
 }
 

@@ -9,6 +9,7 @@ mod case;
 mod direct;
 mod placement;
 mod process;
+mod record;
 mod serve;
 mod shadow;
 mod viewer;
@@ -45,6 +46,9 @@ enum What {
     Serve {
         #[command(flatten)]
         server: serve::Server,
+        /// Records every connection into this folder
+        #[arg(long)]
+        record: Option<std::path::PathBuf>,
     },
 }
 
@@ -54,7 +58,7 @@ async fn main() -> Result<()> {
     // Fails only when a provider is installed already.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match Arguments::parse().what {
-        What::Serve { server } => serve::run(server).await,
+        What::Serve { server, record } => serve::run(server, record.as_deref()).await,
         What::Placement(options) => placement::run(&options),
         What::Gateway { case, seconds, json } => {
             let mut results = Vec::new();

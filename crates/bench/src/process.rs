@@ -3,6 +3,7 @@
 use crate::serve::Server;
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -14,13 +15,17 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub async fn start(server: &Server) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve")
-            .args(server.arguments())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        Self::start_with(server, None).await
+    }
+
+    /// `record`: the folder that every connection is recorded into.
+    pub async fn start_with(server: &Server, record: Option<&Path>) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve").args(server.arguments());
+        if let Some(folder) = record {
+            command.arg("--record").arg(folder);
+        }
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let output = child.stdout.take().context("no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).await?;

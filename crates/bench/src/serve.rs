@@ -1,5 +1,6 @@
 //! The gateway behind a WebSocket, as `oriel serve` has it, with one server as every desktop.
 
+use crate::record::Shelf;
 use anyhow::Result;
 use async_trait::async_trait;
 use axum::Router;
@@ -14,6 +15,7 @@ use oriel_model::{DesktopId, GuestPort, UserId};
 use oriel_screen::ByeCode;
 use secrecy::SecretString;
 use std::net::SocketAddr;
+use std::path::Path as Folder;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
@@ -74,8 +76,11 @@ impl Dialler for Server {
 
 /// Prints its port and serves until it is killed. Each path is a person of their own.
 #[expect(clippy::print_stdout, reason = "the parent reads the port")]
-pub(crate) async fn run(server: Server) -> Result<()> {
+pub(crate) async fn run(server: Server, record: Option<&Folder>) -> Result<()> {
     let gateway = Gateway::with_workers(Arc::new(server), oriel_worker::program("error", false)?);
+    if let Some(folder) = record {
+        gateway.set_recordings(Arc::new(Shelf::new(folder)?));
+    }
     let routes = Router::new().route("/{viewer}", any(upgrade)).with_state(gateway);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());

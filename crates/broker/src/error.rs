@@ -2,6 +2,7 @@
 
 use oriel_compute::ComputeError;
 use oriel_image::ImageError;
+use oriel_recording::RecordingError;
 use oriel_store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub enum BrokerError {
     Compute(#[from] ComputeError),
     #[error(transparent)]
     Image(#[from] ImageError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// A fault of ours.
     #[error("{0}")]
     Internal(String),

@@ -14,6 +14,7 @@ mod image;
 mod operation;
 mod pool;
 pub mod reconcile;
+mod recording;
 mod session;
 mod thumbnail;
 mod ticket;
@@ -26,6 +27,7 @@ pub use guest::{GuestAccess, GuestCredentials};
 pub use operation::BuildRequest;
 pub use pool::{NewPool, PoolChange};
 pub use reconcile::ReconcilerStatus;
+pub use recording::{LiveRecording, NewRecording, RecordingContent};
 pub use session::{NewToken, SignedIn};
 pub use thumbnail::Thumbnail;
 pub use ticket::{NewTicket, TICKET_SECONDS};
@@ -70,6 +72,7 @@ struct Inner {
     gpu_rules: OnceLock<GpuRules>,
     /// One choice at a time: two that look together would both take the last licence.
     choosing_gpus: tokio::sync::Mutex<()>,
+    recorder: recording::Recorder,
 }
 
 impl Broker {
@@ -94,6 +97,7 @@ impl Broker {
                 thumbnails: thumbnail::Cache::default(),
                 gpu_rules: OnceLock::new(),
                 choosing_gpus: tokio::sync::Mutex::default(),
+                recorder: recording::Recorder::default(),
             }),
         }
     }

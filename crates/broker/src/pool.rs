@@ -3,7 +3,9 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
-use oriel_model::{GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, User, UserId};
+use oriel_model::{
+    GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, RecordingPolicy, User, UserId,
+};
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
 const NETWORK_NAME_BYTES_MAX: usize = 50;
@@ -20,6 +22,7 @@ pub struct NewPool {
     pub keyboard: String,
     pub gpu: Option<GpuRequest>,
     pub hardware: Hardware,
+    pub recording: RecordingPolicy,
 }
 
 /// What an admin changes, for desktops that are made from then on; `None` leaves it.
@@ -35,6 +38,8 @@ pub struct PoolChange {
     pub gpu: Option<Option<GpuRequest>>,
     /// As a whole; holds from each desktop's next start.
     pub hardware: Option<Hardware>,
+    /// Holds for connections that are opened from then on.
+    pub recording: Option<RecordingPolicy>,
 }
 
 const VCPUS_MAX: u32 = 256;
@@ -71,6 +76,7 @@ impl Broker {
             keyboard: new.keyboard,
             gpu: new.gpu,
             hardware: new.hardware,
+            recording: new.recording,
             created: now(),
         };
         self.check_pool(&pool).await?;
@@ -88,6 +94,7 @@ impl Broker {
         pool.keyboard = change.keyboard.unwrap_or(pool.keyboard);
         pool.gpu = change.gpu.unwrap_or(pool.gpu);
         pool.hardware = change.hardware.unwrap_or(pool.hardware);
+        pool.recording = change.recording.unwrap_or(pool.recording);
         self.check_pool(&pool).await?;
         self.inner.store.update_pool(&pool).await?;
         Ok(pool)

@@ -46,3 +46,9 @@ impl Bye {
         Self { code, text: text.into() }
     }
 }
+
+impl From<crate::target::DialError> for Bye {
+    fn from(error: crate::target::DialError) -> Self {
+        Self::new(error.code, error.text)
+    }
+}

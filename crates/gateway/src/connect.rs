@@ -2,9 +2,10 @@
 
 use crate::CONNECT_TIME_MAX;
 use crate::command::{Bye, Command};
+use crate::recording::Recordings;
 use crate::registry::Counters;
 use crate::target::{Dialler, Protocol, ShellTarget, Stream, Target, is_first_use};
-use oriel_model::{ConnectionId, DesktopId, GuestPort};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_rdp::{CertificatePin, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
@@ -17,8 +18,10 @@ use tokio::time::timeout;
 /// What a connection's task starts with.
 pub(crate) struct Task {
     pub id: ConnectionId,
+    pub user: UserId,
     pub desktop: DesktopId,
     pub port: GuestPort,
+    pub recordings: Option<Arc<dyn Recordings>>,
     pub commands: mpsc::Receiver<Command>,
     pub dialler: Arc<dyn Dialler>,
     pub counters: Arc<Counters>,

@@ -15,9 +15,13 @@ mod files;
 mod interview;
 pub mod memory;
 mod picture;
+mod recording;
 mod registry;
+mod screen_recorder;
 mod screen_task;
+mod tape;
 mod target;
+mod terminal_recorder;
 mod terminal_task;
 mod transcript;
 mod video;
@@ -25,6 +29,7 @@ mod viewer;
 pub mod worker;
 
 pub use oriel_terminal as terminal;
+pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
 pub use target::{
     DialError, Dialler, Fingerprint, HostPin, Protocol, ShellTarget, Stream, Target, VncOptions, VncSecurity,

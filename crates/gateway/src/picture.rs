@@ -44,6 +44,8 @@ pub(crate) struct Picture {
     marks: u64,
     marked_frames: VecDeque<(u32, u64)>,
     shown: u64,
+    /// Nothing is forwarded for now: what is dirty is noted, and video waits.
+    pub paused: bool,
 }
 
 impl Picture {
@@ -68,6 +70,7 @@ impl Picture {
             marks: 0,
             marked_frames: VecDeque::new(),
             shown: 0,
+            paused: false,
         }
     }
 
@@ -229,6 +232,10 @@ impl Picture {
     }
 
     fn accepts_direct(&self) -> bool {
+        !self.paused && self.has_room()
+    }
+
+    const fn has_room(&self) -> bool {
         self.in_flight() < FRAMES_IN_FLIGHT_MAX
     }
 
@@ -245,19 +252,41 @@ impl Picture {
         }
     }
 
+    /// As if everything that was sent had been acknowledged.
+    pub fn acknowledge_all(&mut self) {
+        self.acknowledge(self.sequence);
+    }
+
+    /// What waits is a whole picture.
+    pub const fn mark(&mut self) {
+        self.marked = true;
+    }
+
+    /// As [`Self::restart`], and forgets what was not sent: the whole picture stands for it.
+    pub fn begin_anew(&mut self, pixels: &dyn Framebuffer, cursor: Option<&ServerRecord>, video: &Video) {
+        self.message.clear();
+        self.in_frame = false;
+        self.restart(pixels, cursor, video, self.marks);
+    }
+
+    /// Part of a picture waits to be encoded.
+    pub fn is_encoding(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     pub const fn in_flight(&self) -> u32 {
         self.sequence.wrapping_sub(self.acked)
     }
 
     /// True when the viewer would take a new picture now: the source may be asked for one.
     pub fn is_hungry(&self) -> bool {
-        self.accepts_direct() && self.queue.is_empty() && self.dirty.is_empty()
+        self.has_room() && self.queue.is_empty() && self.dirty.is_empty()
     }
 
     /// True when [`Self::step`] has something to do.
     pub fn has_work(&self) -> bool {
         let new = self.in_frame || !self.held.is_empty() || !self.dirty.is_empty();
-        !self.queue.is_empty() || self.accepts_direct() && self.marked && new
+        !self.queue.is_empty() || self.has_room() && self.marked && new
     }
 
     /// True when [`Self::step`] reads pixels rather than ends a frame whose pictures were all handed on.

@@ -1,6 +1,7 @@
 //! The live connections.
 
 use crate::command::{Bye, Command, ViewerId};
+use crate::recording::Recordings;
 use crate::target::Dialler;
 use crate::worker::{self, WorkerProgram};
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
@@ -11,7 +12,7 @@ use oriel_screen::ByeCode;
 use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -44,6 +45,7 @@ pub struct Gateway {
 
 struct Inner {
     dialler: Arc<dyn Dialler>,
+    recordings: OnceLock<Arc<dyn Recordings>>,
     workers: Option<WorkerProgram>,
     live: Mutex<HashMap<ConnectionId, Entry>>,
     viewers: AtomicU64,
@@ -109,7 +111,8 @@ impl Counters {
 }
 
 impl Gateway {
-    /// Every connection in this process: for tests and benchmarks of what a connection does.
+    /// Every connection in this process: for tests and benchmarks of what a connection does. Nothing is recorded until
+    /// [`Self::set_recordings`].
     pub fn new(dialler: Arc<dyn Dialler>) -> Self {
         Self::of(dialler, None)
     }
@@ -123,6 +126,7 @@ impl Gateway {
         Self {
             inner: Arc::new(Inner {
                 dialler,
+                recordings: OnceLock::new(),
                 workers,
                 live: Mutex::new(HashMap::new()),
                 viewers: AtomicU64::new(1),
@@ -130,6 +134,11 @@ impl Gateway {
                 files: files::Sessions::default(),
             }),
         }
+    }
+
+    /// Says what is recorded and where it is kept, once, before the first connection.
+    pub fn set_recordings(&self, recordings: Arc<dyn Recordings>) {
+        self.inner.recordings.set(recordings).ok();
     }
 
     /// Serves one viewer until it leaves or its connection ends. `incoming` are the payloads of binary messages;
@@ -300,8 +309,10 @@ impl Gateway {
         let gateway = self.clone();
         let task = crate::connect::Task {
             id,
+            user: request.user,
             desktop: request.desktop,
             port: request.port,
+            recordings: self.inner.recordings.get().cloned(),
             commands: inbox,
             dialler: Arc::clone(&self.inner.dialler),
             counters: Arc::clone(&entry.counters),

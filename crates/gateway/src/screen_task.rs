@@ -12,9 +12,15 @@
 use crate::command::{Bye, Command};
 use crate::connect::{Door, ScreenSession, Task};
 use crate::picture::Picture;
+use crate::recording::{self, CONSENT_TIME_MAX};
+use crate::screen_recorder::{Now, ScreenRecorder};
+use crate::tape::Tape;
+use crate::target::Stream;
 use crate::video::Video;
 use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX};
+use oriel_model::RecordingPolicy;
 use oriel_screen::encode::thumbnail;
+use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, VideoTrouble, ViewerRecord};
 use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, SourceError, StatusCode};
 use std::sync::atomic::Ordering;
@@ -34,6 +40,10 @@ pub(crate) async fn run(mut task: Task) {
         title: String::new(),
         h264: false,
         troubles: 0,
+        sign: None,
+        consent: None,
+        tape: None,
+        recorder: None,
     };
     let bye = drive(&mut task, &mut lobby).await;
     tracing::info!(connection = %task.id, desktop = %task.desktop, code = ?bye.code, reason = %bye.text, "Connection ended");
@@ -46,6 +56,12 @@ pub(crate) async fn run(mut task: Task) {
         if let Command::Attach { viewer, hello, out, .. } = command {
             Picture::new(viewer, hello, out).farewell(&bye);
         }
+    }
+    if let Some(recorder) = lobby.recorder.take() {
+        recorder.finish().await;
+    }
+    if let Some(tape) = lobby.tape.take() {
+        tape.finish(&[]).await;
     }
 }
 
@@ -60,6 +76,14 @@ struct Lobby {
     h264: bool,
     /// How often its decoder lost its place.
     troubles: u32,
+    /// What every viewer is told about recording.
+    sign: Option<ServerRecord>,
+    /// What the person said when they were asked.
+    consent: Option<bool>,
+    /// For the first picture.
+    tape: Option<Tape>,
+    /// Goes on when the machine is signed in to anew.
+    recorder: Option<ScreenRecorder>,
 }
 
 fn resume_deadline() -> Instant {
@@ -93,6 +117,9 @@ impl Lobby {
                     received: 0,
                     title: self.title.clone(),
                 });
+                if let Some(sign) = &self.sign {
+                    picture.tell(sign);
+                }
                 self.viewer = Some(picture);
                 task.counters.viewers.store(1, Ordering::Relaxed);
                 Ok(Asked::Attached)
@@ -126,6 +153,10 @@ impl Lobby {
                     }
                     Asked::Nothing
                 }
+                ViewerRecord::Consent { yes } => {
+                    self.consent = Some(yes);
+                    Asked::Nothing
+                }
                 _ => Asked::Nothing,
             }),
             // A viewer that lost its seat may still have records on the way.
@@ -137,6 +168,20 @@ impl Lobby {
 
     fn is_seated(&self, viewer: u64) -> bool {
         self.viewer.as_ref().is_some_and(|picture| picture.id == viewer)
+    }
+
+    fn flush(&mut self, task: &Task) {
+        if let Some(picture) = &mut self.viewer {
+            picture.flush_control(&task.counters).ok();
+        }
+    }
+
+    fn show_sign(&mut self, task: &Task, sign: ServerRecord) {
+        if let Some(picture) = &mut self.viewer {
+            picture.tell(&sign);
+            picture.flush_control(&task.counters).ok();
+        }
+        self.sign = Some(sign);
     }
 
     fn status(&mut self, task: &Task, code: StatusCode, text: &str) {
@@ -159,18 +204,60 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
             None => return Bye::new(ByeCode::ServerShutdown, "the server is shutting down"),
         }
     }
+    let policy = match recording::policy(task).await {
+        Ok(policy) => policy,
+        Err(bye) => return bye,
+    };
+    match permitted(task, lobby, policy).await {
+        Ok(tape) => lobby.tape = tape,
+        Err(bye) => return bye,
+    }
+    let required = policy == RecordingPolicy::Always;
     loop {
         let (session, h264) = match connect(task, lobby).await {
             Ok(connected) => connected,
             Err(bye) => return bye,
         };
-        match live(task, lobby, session, h264).await {
+        match live(task, lobby, session, h264, required).await {
             Over::Bye(bye) => return bye,
             Over::Again(why) => {
                 tracing::info!(connection = %task.id, why, h264 = lobby.h264, "Signing in to the machine anew");
             }
         }
     }
+}
+
+/// Asks the person where the pool wants that, and begins to record where it should be.
+async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
+    let recorded = match policy {
+        RecordingPolicy::Off => return Ok(None),
+        RecordingPolicy::Always => true,
+        RecordingPolicy::Ask => {
+            lobby.show_sign(task, recording::question());
+            let deadline = Instant::now() + CONSENT_TIME_MAX;
+            loop {
+                if let Some(answer) = lobby.consent {
+                    break answer;
+                }
+                tokio::select! {
+                    command = task.commands.recv() => match command {
+                        Some(command) => match lobby.take(task, command)? {
+                            // Hello and the question leave at once.
+                            Asked::Attached => lobby.flush(task),
+                            Asked::Thumbnail(_, reply) => drop(reply.send(None)),
+                            _ => {}
+                        },
+                        None => return Err(Bye::new(ByeCode::ServerShutdown, "the server is shutting down")),
+                    },
+                    () = sleep_until(deadline) => return Err(recording::not_answered()),
+                    () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => return Err(recording::not_answered()),
+                }
+            }
+        }
+    };
+    let tape = if recorded { Some(recording::begin(task, RecordingKind::Screen).await?) } else { None };
+    lobby.show_sign(task, recording::sign(recorded));
+    Ok(tape)
 }
 
 /// How a session ended for the gateway.
@@ -227,14 +314,37 @@ async fn meanwhile<T>(
     }
 }
 
-async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: bool) -> Over {
+/// `required`: a connection that can no longer be recorded ends.
+async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: bool, required: bool) -> Over {
     let ScreenSession { stream, mut source } = session;
+    let mut screen = Screen { h264, ..Screen::default() };
+    if let Some(tape) = lobby.tape.take() {
+        lobby.recorder = Some(ScreenRecorder::start(tape, &screen.now(source.framebuffer())));
+    } else if let Some(recorder) = &mut lobby.recorder {
+        recorder.begin_anew(&screen.now(source.framebuffer()));
+    }
+    let over = carry(task, lobby, stream, &mut *source, &mut screen, required).await;
+    if let Some(recorder) = &mut lobby.recorder
+        && source.settle().is_ok()
+    {
+        recorder.last_picture(&screen.now(source.framebuffer()));
+    }
+    over
+}
+
+async fn carry(
+    task: &mut Task,
+    lobby: &mut Lobby,
+    stream: Box<dyn Stream>,
+    source: &mut dyn Source,
+    screen: &mut Screen,
+    required: bool,
+) -> Over {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut buffer = vec![0u8; READ_BYTES];
     let mut upstream: Vec<u8> = Vec::new();
     let mut unflushed = false;
     let mut events: Vec<ScreenEvent> = Vec::new();
-    let mut screen = Screen { h264, ..Screen::default() };
 
     // What came with the handshake is the source's already: let it speak before the first read.
     let mut outcome = source.receive(&[], &mut upstream, &mut events);
@@ -250,7 +360,7 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: 
         if screen.h264 && screen.had_video && lobby.viewer.is_some() && !lobby.h264 {
             return Over::Again("the viewer has no H.264");
         }
-        outcome = screen.answer(&mut *source, lobby, &mut upstream);
+        outcome = screen.answer(source, lobby, &mut upstream);
         if let Err(error) = outcome {
             return over(error).into();
         }
@@ -259,11 +369,25 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: 
         {
             return bye.into();
         }
+        if let Some(recorder) = &mut lobby.recorder
+            && let Err(why) = recorder.tick()
+        {
+            if required {
+                return recording::failed(&why).into();
+            }
+            lobby.recorder = None;
+            lobby.show_sign(task, recording::sign(false));
+        }
         if upstream.len() > UPSTREAM_PENDING_BYTES_MAX {
             return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again").into();
         }
         let has_work = lobby.viewer.as_ref().is_some_and(Picture::has_work);
         let repair_at = lobby.viewer.as_ref().and_then(Picture::repair_at);
+        let records = lobby.recorder.as_ref().is_some_and(ScreenRecorder::has_work);
+        let records_now = records && lobby.recorder.as_ref().is_some_and(ScreenRecorder::is_starving);
+        let record_at = lobby.recorder.as_ref().filter(|_| !records).and_then(ScreenRecorder::resume_at);
+        let record_repair_at = lobby.recorder.as_ref().and_then(ScreenRecorder::repair_at);
+        let tape_wake = lobby.recorder.as_ref().map(ScreenRecorder::wake);
         outcome = Ok(());
         tokio::select! {
             biased;
@@ -281,7 +405,12 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: 
                         outcome = source.input(&InputEvent::Resize { width, height, scale }, &mut upstream);
                     }
                     Ok(Asked::Detached) => outcome = source.input(&InputEvent::ReleaseAll, &mut upstream),
-                    Ok(Asked::Input(input)) => outcome = source.input(&input, &mut upstream),
+                    Ok(Asked::Input(input)) => {
+                        if let (InputEvent::Pointer { x, y, .. }, Some(recorder)) = (&input, &mut lobby.recorder) {
+                            recorder.pointer(*x, *y);
+                        }
+                        outcome = source.input(&input, &mut upstream);
+                    }
                     Ok(Asked::Thumbnail(width_max, reply)) => {
                         outcome = source.settle();
                         // Where video is, the framebuffer has what was there before: no picture is better than a wrong one.
@@ -301,13 +430,29 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: 
                 Ok(Sent::Flushed) => unflushed = false,
             },
             // Yields between tiles, so that commands and other connections come first.
-            () = tokio::task::yield_now(), if has_work => {
+            () = tokio::task::yield_now(), if has_work && !records_now => {
                 if let Some(picture) = &mut lobby.viewer {
                     if picture.reads_pixels() {
                         outcome = source.settle();
                     }
                     if let Err(bye) = picture.step(source.framebuffer(), screen.video.region(), &task.counters) {
                         return bye.into();
+                    }
+                }
+            }
+            // The person's picture first, then the recording's.
+            () = tokio::task::yield_now(), if records && (records_now || !has_work) => {
+                if let Some(recorder) = &mut lobby.recorder {
+                    if recorder.prepare(&screen.now(source.framebuffer())) {
+                        outcome = source.settle();
+                    }
+                    if let Err(why) = recorder.step(&screen.now(source.framebuffer())) {
+                        tracing::warn!(connection = %task.id, why, "A recording fell too far behind");
+                        if required {
+                            return recording::failed(&why).into();
+                        }
+                        lobby.recorder = None;
+                        lobby.show_sign(task, recording::sign(false));
                     }
                 }
             }
@@ -325,6 +470,14 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: 
             () = sleep_until(repair_at.unwrap_or_else(Instant::now)), if repair_at.is_some() => {
                 if let Some(picture) = &mut lobby.viewer {
                     picture.repair(source.framebuffer());
+                }
+            }
+            // Only wake the loop: what is due is done at its top.
+            () = sleep_until(record_at.unwrap_or_else(Instant::now)), if record_at.is_some() => {}
+            () = async { if let Some(wake) = tape_wake { wake.wait().await } else { std::future::pending().await } } => {}
+            () = sleep_until(record_repair_at.unwrap_or_else(Instant::now)), if record_repair_at.is_some() => {
+                if let Some(recorder) = &mut lobby.recorder {
+                    recorder.repair(source.framebuffer());
                 }
             }
             () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => {
@@ -364,6 +517,11 @@ struct Screen {
 }
 
 impl Screen {
+    /// What is on the screen, for a recording.
+    fn now<'a>(&'a self, pixels: &'a dyn Framebuffer) -> Now<'a> {
+        Now { pixels, cursor: self.cursor.as_ref(), video: &self.video }
+    }
+
     fn distribute(&mut self, events: &mut Vec<ScreenEvent>, lobby: &mut Lobby, pixels: &dyn Framebuffer) {
         for event in events.drain(..) {
             match &event {
@@ -383,6 +541,9 @@ impl Screen {
                 _ => {}
             }
             self.video.follow(&event);
+            if let Some(recorder) = &mut lobby.recorder {
+                recorder.apply(&event, &self.now(pixels));
+            }
             if let Some(picture) = &mut lobby.viewer {
                 picture.apply(event, pixels, &self.video);
             }
@@ -401,6 +562,11 @@ impl Screen {
         if shown > self.told {
             self.told = shown;
             source.shown(shown, upstream)?;
+        }
+        if let Some(recorder) = &mut lobby.recorder
+            && recorder.wants_key(&self.video)
+        {
+            source.want_key(upstream)?;
         }
         let Some(picture) = &mut lobby.viewer else {
             self.key_by = None;

@@ -3,9 +3,14 @@
 use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Task, dial, too_late};
 use crate::interview::Interview;
+use crate::recording::{self, CONSENT_TIME_MAX};
+use crate::tape::Tape;
+use crate::terminal_recorder::TerminalRecorder;
 use crate::transcript::Transcript;
 use crate::{CONNECT_TIME_MAX, RESUME_SECONDS};
 use bytes::Bytes;
+use oriel_model::RecordingPolicy;
+use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, TERMINAL_WINDOW_BYTES, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, StatusCode};
 use oriel_terminal::{Question, Shell, TerminalEvent};
@@ -39,6 +44,9 @@ pub(crate) async fn run(mut task: Task) {
             out.try_send(message.into()).ok();
         }
     }
+    if let Some(recorder) = seat.recorder.take() {
+        recorder.finish().await;
+    }
 }
 
 struct Viewer {
@@ -68,6 +76,11 @@ struct Seat {
     resized: bool,
     gone_at: Instant,
     title: String,
+    /// What every viewer is told about recording.
+    sign: Option<ServerRecord>,
+    /// What the person said when they were asked.
+    consent: Option<bool>,
+    recorder: Option<TerminalRecorder>,
 }
 
 impl Seat {
@@ -81,6 +94,9 @@ impl Seat {
             resized: false,
             gone_at: deadline(),
             title: String::new(),
+            sign: None,
+            consent: None,
+            recorder: None,
         }
     }
 
@@ -106,6 +122,7 @@ impl Seat {
                         viewer.acked = offset;
                     }
                 }
+                ViewerRecord::Consent { yes } => self.consent = Some(yes),
                 _ => {}
             },
             Command::Detach { .. } | Command::Record { .. } => {}
@@ -128,6 +145,9 @@ impl Seat {
             received: self.typed_bytes,
             title: self.title.clone(),
         });
+        if let Some(sign) = &self.sign {
+            viewer.say(sign);
+        }
         viewer.say(&ServerRecord::TerminalStart { offset: start });
         if hello.received < start {
             viewer.say(&ServerRecord::TerminalRepaint(self.transcript.repaint()));
@@ -150,9 +170,23 @@ impl Seat {
         self.viewer.as_ref().is_some_and(|seated| seated.id == viewer)
     }
 
+    fn show_sign(&mut self, sign: ServerRecord) {
+        if let Some(viewer) = &self.viewer {
+            viewer.say(&sign);
+        }
+        self.sign = Some(sign);
+    }
+
     fn status(&self, code: StatusCode, text: &str) {
         if let Some(viewer) = &self.viewer {
             viewer.say(&ServerRecord::Status { code, text: text.to_owned() });
+        }
+    }
+
+    /// While there is no shell yet.
+    fn forget_old_input(&mut self) {
+        while self.typed.iter().map(Bytes::len).sum::<usize>() > EARLY_BYTES_MAX {
+            self.typed.pop_front();
         }
     }
 
@@ -200,10 +234,61 @@ async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
             None => return shutting_down(),
         }
     }
+    let policy = match recording::policy(task).await {
+        Ok(policy) => policy,
+        Err(bye) => return bye,
+    };
+    let tape = match permitted(task, seat, policy).await {
+        Ok(tape) => tape,
+        Err(bye) => return bye,
+    };
     match connect(task, seat).await {
-        Ok(shell) => live(task, seat, shell).await,
-        Err(bye) => bye,
+        Ok(shell) => {
+            let (columns, rows) = seat.size;
+            seat.recorder = tape.map(|tape| {
+                let mut recorder = TerminalRecorder::start(tape, columns, rows);
+                // What was asked and answered on the way in.
+                recorder.output(&seat.transcript.repaint());
+                recorder.output(&seat.transcript.slice(0, usize::MAX));
+                recorder
+            });
+            live(task, seat, shell, policy == RecordingPolicy::Always).await
+        }
+        Err(bye) => {
+            if let Some(tape) = tape {
+                tape.finish(&[]).await;
+            }
+            bye
+        }
     }
+}
+
+/// Asks the person where the pool wants that, and begins to record where it should be.
+async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
+    let recorded = match policy {
+        RecordingPolicy::Off => return Ok(None),
+        RecordingPolicy::Always => true,
+        RecordingPolicy::Ask => {
+            seat.show_sign(recording::question());
+            let deadline = Instant::now() + CONSENT_TIME_MAX;
+            loop {
+                if let Some(answer) = seat.consent {
+                    break answer;
+                }
+                tokio::select! {
+                    command = task.commands.recv() => {
+                        seat.take(task, command.ok_or_else(shutting_down)?)?;
+                        seat.forget_old_input();
+                    }
+                    () = sleep_until(deadline) => return Err(recording::not_answered()),
+                    () = sleep_until(seat.gone_at), if seat.viewer.is_none() => return Err(recording::not_answered()),
+                }
+            }
+        }
+    };
+    let tape = if recorded { Some(recording::begin(task, RecordingKind::Terminal).await?) } else { None };
+    seat.show_sign(recording::sign(recorded));
+    Ok(tape)
 }
 
 async fn connect(task: &mut Task, seat: &mut Seat) -> Result<Shell, Bye> {
@@ -232,9 +317,7 @@ async fn meanwhile<T>(task: &mut Task, seat: &mut Seat, work: impl Future<Output
             command = task.commands.recv() => {
                 seat.take(task, command.ok_or_else(shutting_down)?)?;
                 // Nobody types a novel at a machine that does not answer yet.
-                while seat.typed.iter().map(Bytes::len).sum::<usize>() > EARLY_BYTES_MAX {
-                    seat.typed.pop_front();
-                }
+                seat.forget_old_input();
             }
         }
     }
@@ -275,9 +358,7 @@ async fn sign_in<T>(
                         interview = Some(asked);
                     }
                 }
-                while seat.typed.iter().map(Bytes::len).sum::<usize>() > EARLY_BYTES_MAX {
-                    seat.typed.pop_front();
-                }
+                seat.forget_old_input();
             }
             () = sleep_until(end) => return Err(too_late()),
             () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
@@ -287,8 +368,18 @@ async fn sign_in<T>(
     }
 }
 
-async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell) -> Bye {
+/// `required`: a connection that can no longer be recorded ends.
+async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool) -> Bye {
     loop {
+        if let Some(recorder) = &mut seat.recorder
+            && let Err(why) = recorder.tick()
+        {
+            if required {
+                return recording::failed(&why);
+            }
+            seat.recorder = None;
+            seat.show_sign(recording::sign(false));
+        }
         while let Some(bytes) = seat.typed.pop_front() {
             match timeout(TAKE_TIME_MAX, shell.write(&bytes)).await {
                 Ok(Ok(())) => {}
@@ -298,12 +389,17 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell) -> Bye {
         }
         if std::mem::take(&mut seat.resized) {
             let (columns, rows) = seat.size;
+            if let Some(recorder) = &mut seat.recorder {
+                recorder.resize(columns, rows);
+            }
             if let Err(error) = shell.resize(columns, rows).await {
                 return Bye::new(ByeCode::RemoteEnded, error.to_string());
             }
         }
         seat.pump(task);
-        let wants_more = seat.wants_more();
+        // What is recorded is recorded whole: a storage that is behind holds the shell up.
+        let wants_more = seat.wants_more() && seat.recorder.as_ref().is_none_or(TerminalRecorder::is_ready);
+        let tape_wake = seat.recorder.as_ref().map(TerminalRecorder::wake);
         // A viewer whose queue is full is pumped again when there is room.
         let room = seat
             .viewer
@@ -319,8 +415,15 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell) -> Bye {
                 }
             }
             () = async { if let Some(out) = &room { drop(out.reserve().await); } }, if room.is_some() => {}
+            // Only wakes the loop: what is due is done at its top.
+            () = async { if let Some(wake) = tape_wake { wake.wait().await } else { std::future::pending().await } } => {}
             event = shell.next(), if wants_more => match event {
-                Some(TerminalEvent::Data(bytes)) => seat.transcript.push(&bytes),
+                Some(TerminalEvent::Data(bytes)) => {
+                    if let Some(recorder) = &mut seat.recorder {
+                        recorder.output(&bytes);
+                    }
+                    seat.transcript.push(&bytes);
+                }
                 Some(TerminalEvent::Exit { code, signal }) => {
                     seat.pump(task);
                     let text = match (code, signal) {

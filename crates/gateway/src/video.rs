@@ -80,6 +80,12 @@ impl Video {
         stream.units.push(bytes.clone());
     }
 
+    /// Bytes of [`Self::replay`]; `None` when a stream that is visible cannot be begun.
+    pub fn replay_bytes(&self) -> Option<usize> {
+        let begins = |stream: &Stream| !stream.units.is_empty() || self.shown.inside(&stream.rect).is_empty();
+        self.streams.iter().all(begins).then(|| self.streams.iter().map(|stream| stream.bytes).sum())
+    }
+
     /// All streams from their key frames on, the last frame of each drawn where video is on the screen. `None` when one
     /// that is visible cannot be begun.
     pub fn replay(&self) -> Option<Vec<ServerRecord>> {
@@ -147,12 +153,12 @@ mod tests {
         video.follow(&unit(SCREEN, &[SCREEN], false, 10));
         assert_eq!(video.replay(), None);
         video.follow(&unit(SCREEN, &[SCREEN], true, 10));
-        assert_eq!(video.replay().unwrap().len(), 1);
+        assert_eq!((video.replay().unwrap().len(), video.replay_bytes()), (1, Some(10)));
         for _ in 0..100 {
             video.follow(&unit(SCREEN, &[SCREEN], false, VIDEO_REPLAY_BYTES_MAX / 20));
             assert!(video.streams.iter().all(|stream| stream.bytes <= VIDEO_REPLAY_BYTES_MAX));
         }
-        assert_eq!(video.replay(), None);
+        assert_eq!((video.replay(), video.replay_bytes()), (None, None));
         // Nothing of it is visible any more.
         video.follow(&ScreenEvent::Damage(SCREEN));
         assert_eq!(video.replay(), Some(Vec::new()));

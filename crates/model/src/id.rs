@@ -42,4 +42,5 @@ ids! {
     ConnectionId,
     TokenId,
     GpuClaimId,
+    RecordingId,
 }

@@ -10,6 +10,7 @@ mod image;
 mod name;
 mod operation;
 mod pool;
+mod recording;
 mod session;
 mod user;
 
@@ -20,11 +21,12 @@ pub use gpu::{
 };
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
-pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, TokenId, UserId};
+pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, RecordingId, TokenId, UserId};
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};
 pub use pool::{Network, Pool};
+pub use recording::{Recording, RecordingPolicy, RecordingState};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use user::{Role, User};
 

@@ -1,6 +1,6 @@
 //! A set of like desktops.
 
-use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId};
+use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId, RecordingPolicy};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Pool {
     pub gpu: Option<GpuRequest>,
     /// What its desktops' machines are made of beyond the size.
     pub hardware: Hardware,
+    /// Whether connections to its desktops are recorded.
+    pub recording: RecordingPolicy,
     pub created: Micros,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     client::Client,
-    commands::{config, desktop, doctor, gpu, image, operation, pool, serve, session, token, user},
+    commands::{config, desktop, doctor, gpu, image, operation, pool, recording, serve, session, token, user},
     config::{Config, Flags},
     failure::{Done, Failure},
     output,
@@ -80,6 +80,9 @@ pub enum Command {
     /// Live connections
     #[command(subcommand)]
     Session(session::Command),
+    /// Recorded connections
+    #[command(subcommand)]
+    Recording(recording::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -135,6 +138,7 @@ impl Cli {
             Command::Token(command) => command.run(&global.client()?).await,
             Command::Operation(command) => command.run(&global.client()?).await,
             Command::Session(command) => command.run(&global.client()?).await,
+            Command::Recording(command) => command.run(&global.client()?).await,
             Command::Config(command) => command.run(global),
             // `main` has run it: it wants another runtime, and no configuration.
             Command::SessionWorker => Ok(()),

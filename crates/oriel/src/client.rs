@@ -97,6 +97,12 @@ impl Client {
         self.send(Method::DELETE, path, None).await.map(drop)
     }
 
+    /// A part of something large.
+    pub async fn get_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, Failure> {
+        let range = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+        self.send_with(Method::GET, path, None, Some(range)).await
+    }
+
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Failure> {
         let answer = self.send(method, path, body).await?;
         serde_json::from_slice(&answer).map_err(|error| {
@@ -106,6 +112,16 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Bytes, Failure> {
+        self.send_with(method, path, body, None).await
+    }
+
+    async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        range: Option<String>,
+    ) -> Result<Bytes, Failure> {
         // A URL with such a part means another one: `pool deny .. ada` would delete the person.
         if path.split('?').next().unwrap_or_default().split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
             return Err(
@@ -116,7 +132,7 @@ impl Client {
         let body = body.map(|body| body.to_string());
         let (status, answer) = match self {
             Self::Socket { path: socket, .. } => {
-                let sent = over_socket(socket, method, &path, body);
+                let sent = over_socket(socket, method, &path, body, range);
                 tokio::time::timeout(ANSWER_TIME_MAX, sent).await.map_err(|_| silent())??
             }
             Self::Url { base, token, http } => {
@@ -125,6 +141,9 @@ impl Client {
                     .bearer_auth(token.expose_secret());
                 if let Some(body) = body {
                     request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+                }
+                if let Some(range) = range {
+                    request = request.header(header::RANGE, range);
                 }
                 let unreachable = |error: reqwest::Error| {
                     let mut failure =
@@ -149,6 +168,7 @@ async fn over_socket(
     method: Method,
     path: &str,
     body: Option<String>,
+    range: Option<String>,
 ) -> Result<(StatusCode, Bytes), Failure> {
     let stream = UnixStream::connect(socket).await.map_err(|error| no_server(socket, &error))?;
     let broken = |error: hyper::Error| {
@@ -161,6 +181,9 @@ async fn over_socket(
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
     if body.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    if let Some(range) = range {
+        request = request.header(header::RANGE, range);
     }
     let request = request
         .body(Full::new(Bytes::from(body.unwrap_or_default())))

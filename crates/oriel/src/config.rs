@@ -21,6 +21,10 @@ const PORTS: RangeInclusive<u16> = 24_000..=28_999;
 /// Lowest port that may be given to desktops: those below are for system services.
 const PORT_MIN: u16 = 1024;
 
+/// Recordings are deleted after so many days, unless somebody says otherwise; at most ten years can be said.
+const RECORDING_DAYS: &str = "90";
+const RECORDING_DAYS_MAX: u32 = 3650;
+
 /// One thing that can be configured.
 pub struct Key {
     pub name: &'static str,
@@ -47,6 +51,8 @@ pub const KEYS: &[Key] = &[
     Key { name: "log", about: "what to log: error, warn, info, debug, or filters like oriel_rdp=debug,info" },
     Key { name: "log_format", about: "text or json" },
     Key { name: "ports", about: "FIRST-LAST: ports of this machine's loopback through which desktops are reached" },
+    Key { name: "recording_days", about: "days after which recorded connections are deleted; 0 keeps them" },
+    Key { name: "recordings", about: "folder of recorded connections, encrypted" },
     Key { name: "tls_certificate", about: "PEM file with the certificate chain; an own one is made when unset" },
     Key { name: "tls_key", about: "PEM file with its private key" },
 ];
@@ -140,6 +146,8 @@ impl Config {
             ("listen", LISTEN.to_owned()),
             ("log", "info".to_owned()),
             ("log_format", "text".to_owned()),
+            ("recording_days", RECORDING_DAYS.to_owned()),
+            ("recordings", below("recordings")),
             ("ports", format!("{}-{}", PORTS.start(), PORTS.end())),
         ] {
             values.entry(name).or_insert((value, Origin::Default));
@@ -164,6 +172,10 @@ impl Config {
         }
         if licences(self.get("gpu_licenses")).is_none() {
             return wrong("gpu_licenses", self.get("gpu_licenses"), "name editions and counts, like vWS=10, vPC=50");
+        }
+        if self.recording_days().is_none() {
+            let fit = format!("give a number of days up to {RECORDING_DAYS_MAX}, or 0 to keep recordings");
+            return wrong("recording_days", self.get("recording_days"), &fit);
         }
         if !["text", "json"].contains(&self.get("log_format")) {
             return wrong("log_format", self.get("log_format"), "use text or json");
@@ -201,6 +213,11 @@ impl Config {
     }
 
     /// How GPUs are handed out.
+    /// 0: for ever.
+    pub fn recording_days(&self) -> Option<u32> {
+        self.get("recording_days").parse().ok().filter(|days| *days <= RECORDING_DAYS_MAX)
+    }
+
     pub fn gpu_rules(&self) -> GpuRules {
         // Both were checked when they were read.
         GpuRules {

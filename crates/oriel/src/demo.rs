@@ -135,6 +135,7 @@ async fn pool(broker: &Broker, image: &Image) -> Result<Pool, BrokerError> {
         keyboard: "us".to_owned(),
         gpu: None,
         hardware: Hardware::default(),
+        recording: oriel_model::RecordingPolicy::Off,
     };
     broker.create_pool(new).await
 }

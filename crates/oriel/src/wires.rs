@@ -2,10 +2,10 @@
 //! gateway who is connected.
 
 use async_trait::async_trait;
-use oriel_broker::{Broker, GuestCredentials, Sessions};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target};
-use oriel_model::{DesktopId, GuestPort, UserId};
-use oriel_screen::ByeCode;
+use oriel_broker::{Broker, GuestCredentials, LiveRecording, NewRecording, Sessions};
+use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Recorded, RecordingSink, Recordings, Target};
+use oriel_model::{DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_screen::{ByeCode, recording::Chunk};
 
 /// The broker's doors into guests, for the gateway.
 pub struct Doors(pub Broker);
@@ -33,6 +33,50 @@ impl Dialler for Doors {
         };
         self.0.connections_changed();
         Ok(Target { title: access.name, stream: Box::new(access.stream), protocol })
+    }
+}
+
+/// The broker's recordings, for the gateway.
+pub struct Shelf(pub Broker);
+
+#[async_trait]
+impl Recordings for Shelf {
+    async fn policy(&self, desktop: DesktopId) -> Result<RecordingPolicy, DialError> {
+        let refused = |error: oriel_broker::BrokerError| DialError { code: ByeCode::Internal, text: error.to_string() };
+        self.0.recording_policy(desktop).await.map_err(refused)
+    }
+
+    async fn begin(&self, of: Recorded) -> Result<Box<dyn RecordingSink>, DialError> {
+        let Recorded { connection, user, desktop, port } = of;
+        let begun = self.0.begin_recording(NewRecording { connection, user, desktop, port }).await;
+        match begun {
+            Ok(live) => Ok(Box::new(Sink(live))),
+            Err(error) => {
+                tracing::error!(%error, %desktop, "A connection could not be recorded");
+                Err(DialError { code: ByeCode::Internal, text: error.to_string() })
+            }
+        }
+    }
+}
+
+struct Sink(LiveRecording);
+
+#[async_trait]
+impl RecordingSink for Sink {
+    fn id(&self) -> RecordingId {
+        self.0.recording().id
+    }
+
+    fn title(&self) -> String {
+        self.0.recording().desktop_name.clone()
+    }
+
+    async fn put(&mut self, chunk: &Chunk) -> Result<(), String> {
+        self.0.put(chunk).await.map_err(|error| error.to_string())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), String> {
+        self.0.finish().await.map_err(|error| error.to_string())
     }
 }
 

@@ -155,6 +155,18 @@ pub enum StatusCode {
     WaitingForMachine = 3,
 }
 
+/// What a viewer says about recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RecordingSign {
+    /// Nothing is kept.
+    Off = 0,
+    /// What is seen is kept.
+    On = 1,
+    /// The connection waits for the person to say whether it may be.
+    Asked = 2,
+}
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -13,6 +13,7 @@ mod damage;
 pub mod encode;
 mod event;
 pub mod h264;
+pub mod recording;
 mod rect;
 mod region;
 mod source;
@@ -20,7 +21,9 @@ mod surface;
 pub mod wire;
 
 pub use damage::Damage;
-pub use event::{AudioCodec, ByeCode, InputEvent, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec};
+pub use event::{
+    AudioCodec, ByeCode, InputEvent, RecordingSign, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec,
+};
 pub use rect::Rect;
 pub use region::{REGION_RECTS_MAX, Region};
 pub use source::{Source, SourceError};

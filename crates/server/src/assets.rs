@@ -17,6 +17,7 @@ struct Dist;
 
 const INDEX: &str = "index.html";
 const VIEWER: &str = "viewer/index.html";
+const PLAYER: &str = "player/index.html";
 
 /// Answers everything that is not the API.
 pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
@@ -43,6 +44,11 @@ pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
             return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response();
         }
         "viewer/" => VIEWER,
+        "player" => {
+            let to = uri.query().map_or_else(|| "/player/".to_owned(), |query| format!("/player/?{query}"));
+            return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response();
+        }
+        "player/" => PLAYER,
         // A missing file of the build (a page from before an upgrade asks for its old parts) is not a page.
         _ if path.starts_with("assets/") || path.rsplit('/').next().is_some_and(|last| last.contains('.')) => {
             return Problem::new(

@@ -40,6 +40,12 @@ impl From<BrokerError> for Problem {
                     split(&text, "look at the operation's log, and at the free space of the data folder");
                 Self::new(StatusCode::CONFLICT, "image_failed", detail, next_step)
             }
+            BrokerError::Recording(error) => {
+                log(&error);
+                let (detail, next_step) =
+                    split(&text, "look at the log of `oriel serve`, and at the folder of recordings");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_failed", detail, next_step)
+            }
             BrokerError::Internal(what) => {
                 tracing::error!(what, "a fault of ours");
                 Self::internal()

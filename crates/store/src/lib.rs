@@ -19,6 +19,7 @@ mod image;
 mod migration;
 mod operation;
 mod pool;
+mod recording;
 mod session;
 mod setting;
 mod ticket;

@@ -30,6 +30,7 @@ pub(crate) mod row {
         pub gpu: Option<String>,
         /// JSON.
         pub hardware: Option<String>,
+        pub recording: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -69,6 +70,7 @@ impl TryFrom<row::Model> for Pool {
             keyboard: row.keyboard,
             gpu: row.gpu.map(|gpu| codec::from_json("pool", &gpu)).transpose()?,
             hardware: row.hardware.map(|hardware| codec::from_json("pool", &hardware)).transpose()?.unwrap_or_default(),
+            recording: codec::from_word("pool", row.recording)?,
             created: Micros(row.created),
         })
     }
@@ -88,6 +90,7 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
         created: pool.created.0,
         gpu: pool.gpu.as_ref().map(codec::json).transpose()?,
         hardware: (!pool.hardware.is_default()).then(|| codec::json(&pool.hardware)).transpose()?,
+        recording: codec::word(pool.recording)?,
     })
 }
 

@@ -728,6 +728,90 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/recordings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Recordings, newest first.
+     * @description Only admins may call it.
+     */
+    get: operations["list_recordings"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/recordings/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One recording.
+     * @description Only admins may call it.
+     */
+    get: operations["show_recording"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete a recording that is no longer being written.
+     * @description Only admins may call it.
+     */
+    delete: operations["delete_recording"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/recordings/{id}/content": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The recording itself (docs/recording-format.md), decrypted, whole or one range of bytes.
+     * @description Only admins may call it.
+     */
+    get: operations["recording_content"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/recordings/{id}/index": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Where its chunks are in its content, and when: also of a recording that is being written or was cut off.
+     * @description Only admins may call it.
+     */
+    get: operations["recording_index"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/sessions": {
     parameters: {
       query?: never;
@@ -1443,6 +1527,8 @@ export interface components {
       memory_mib: number;
       name: string;
       network: components["schemas"]["Network"];
+      /** @description Whether connections to its desktops are recorded. */
+      recording: components["schemas"]["RecordingPolicy"];
       /** @description Who may use it. */
       users: components["schemas"]["Named"][];
       /** Format: int32 */
@@ -1464,6 +1550,7 @@ export interface components {
       keyboard?: string | null;
       /** Format: int64 */
       memory_mib?: number | null;
+      recording?: components["schemas"]["RecordingPolicy"] | null;
       /** Format: int32 */
       vcpus?: number | null;
     };
@@ -1495,6 +1582,7 @@ export interface components {
       memory_mib?: number | null;
       name: string;
       network?: components["schemas"]["Network"] | null;
+      recording?: components["schemas"]["RecordingPolicy"] | null;
       /**
        * Format: int32
        * @description 2 when left out.
@@ -1547,6 +1635,63 @@ export interface components {
     ReconcilerList: {
       reconcilers: components["schemas"]["Reconciler"][];
     };
+    /** @description What was seen on one connection. */
+    Recording: {
+      /**
+       * Format: int64
+       * @description As it is stored.
+       */
+      bytes: number;
+      /** @description These three may be gone by now; their names are those of then. */
+      desktop: components["schemas"]["Named"];
+      /** Format: int64 */
+      duration_ms: number;
+      ended_at: string | null;
+      id: string;
+      kind: components["schemas"]["ConnectKind"];
+      pool: components["schemas"]["Named"];
+      started_at: string;
+      state: components["schemas"]["RecordingState"];
+      user: components["schemas"]["Named"];
+    };
+    /** @description A chunk of the container: where it is, and from when to when. */
+    RecordingChunk: {
+      /** Format: int32 */
+      first_ms: number;
+      /** @description It begins with a whole picture: a player can begin here. */
+      key: boolean;
+      /** Format: int32 */
+      last_ms: number;
+      /** Format: int64 */
+      length: number;
+      /**
+       * Format: int64
+       * @description In bytes, from the start of the content.
+       */
+      offset: number;
+    };
+    /** @description What there is of a recording by now. */
+    RecordingIndex: {
+      chunks: components["schemas"]["RecordingChunk"][];
+      /** Format: int64 */
+      duration_ms: number;
+      recording: components["schemas"]["Recording"];
+      /**
+       * Format: int64
+       * @description Of the content, in bytes; it grows while the recording is being written.
+       */
+      size: number;
+    };
+    RecordingList: {
+      recordings: components["schemas"]["Recording"][];
+    };
+    /**
+     * @description Whether connections to a pool's desktops are recorded.
+     * @enum {string}
+     */
+    RecordingPolicy: "off" | "always" | "ask";
+    /** @enum {string} */
+    RecordingState: "recording" | "ended" | "cut";
     /**
      * @description What a person may do: an admin everything, a user what belongs to them.
      * @enum {string}
@@ -2882,6 +3027,171 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ReconcilerList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_recordings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RecordingList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_recording: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Recording"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_recording: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  recording_content: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description `bytes=FIRST-LAST` */
+        range?: string | null;
+      };
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/vnd.oriel.recording": number[];
+        };
+      };
+      /** @description the range that was asked for */
+      206: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/vnd.oriel.recording": number[];
+        };
+      };
+      /** @description there is no such range */
+      416: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  recording_index: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RecordingIndex"];
         };
       };
       /** @description a problem */

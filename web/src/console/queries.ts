@@ -65,6 +65,12 @@ export const sessionsQuery = queryOptions({
   refetchInterval: MOVING_MS,
 });
 
+export const recordingsQuery = queryOptions({
+  queryKey: ["recordings"],
+  queryFn: async () => (await answer(client.GET("/api/v1/recordings"))).recordings,
+  refetchInterval: (q) => (q.state.data?.some((one) => one.state === "recording") ? IDLE_MS / 2 : RARE_MS),
+});
+
 export const tokensQuery = queryOptions({
   queryKey: ["tokens"],
   queryFn: async () => (await answer(client.GET("/api/v1/tokens"))).tokens,

@@ -47,6 +47,7 @@ export const router = createRouter({
     page("/pools", () => import("./pages/Pools"), "Pools"),
     page("/users", () => import("./pages/Users"), "Users"),
     page("/sessions", () => import("./pages/Sessions"), "Sessions"),
+    page("/recordings", () => import("./pages/Recordings"), "Recordings"),
     page("/gpus", () => import("./pages/Gpus"), "Gpus"),
     page("/host", () => import("./pages/Host"), "Host"),
     page("/account", () => import("./pages/Account"), "Account"),

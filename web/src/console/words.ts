@@ -59,6 +59,34 @@ export const KINDS: Record<Schemas["ConnectKind"], { title: string; protocol: st
   ssh: { title: "Shell", protocol: "SSH" },
 };
 
+export const RECORDING_STATES: Record<
+  Schemas["RecordingState"],
+  { text: string; about: string; tone: Tone }
+> = {
+  recording: { text: "Recording", about: "It can be played already", tone: "red" },
+  ended: { text: "Complete", about: "", tone: "green" },
+  cut: {
+    text: "Cut off",
+    about: "The server or its storage failed; it can be played up to there",
+    tone: "orange",
+  },
+};
+
+export const RECORDING_POLICIES: ReadonlyArray<readonly [Schemas["RecordingPolicy"], string]> = [
+  ["off", "Off: nothing is kept"],
+  ["ask", "Ask: the person decides at each connection"],
+  ["always", "Always: what cannot be recorded is refused"],
+];
+
+/** A length of time as players show it: `1:02:03`, `2:03`. */
+export function length(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
 export const GPU_MODES: Record<Schemas["GpuMode"], { text: string; about: string; tone: Tone }> = {
   whole: { text: "Whole", about: "One desktop gets the whole card", tone: "purple" },
   vgpu: { text: "Sliced", about: "Desktops get virtual GPUs of a chosen size", tone: "blue" },

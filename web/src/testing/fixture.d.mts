@@ -1,5 +1,6 @@
 import type { Schemas } from "../api/client";
-export function house(who: string): { pools: Schemas["Pool"][] };
+import type { MockRecording } from "./recordings.mjs";
+export function house(who: string): { pools: Schemas["Pool"][]; recordings: MockRecording[] };
 export function desktop(
   name: string,
   pool: Schemas["Pool"] | undefined,

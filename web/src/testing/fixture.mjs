@@ -1,5 +1,6 @@
 // The house that the mock pretends to be. One fresh copy for each sign-in.
 import { gpus } from "./gpus.mjs";
+import { recordings } from "./recordings.mjs";
 
 /** What a pool's machines are made of when nobody wishes anything. */
 export const HARDWARE = {
@@ -153,6 +154,7 @@ export function house(who) {
       network: { kind: "user" },
       desktops_max: 10,
       keyboard: "de",
+      recording: "off",
       gpu: null,
       hardware: HARDWARE,
       desktops: 0,
@@ -280,6 +282,7 @@ export function house(who) {
     desktops,
     operations,
     sessions,
+    recordings: empty ? [] : recordings({ id, before, me, mira, desktops }),
     tokens,
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),

@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { desktop, HARDWARE, house, id, operation, STEPS, steps } from "./fixture.mjs";
 import { gpuFindings, gpuPlan } from "./gpus.mjs";
 import { picture } from "./picture.mjs";
+import { answer as ofRecording } from "./recordings.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -316,6 +317,22 @@ export function startMock({ port = 0, dist }) {
       it.sessions = it.sessions.filter((s) => s.id !== key);
       return send(response, 204);
     }
+    if (is("GET", "recordings"))
+      return ok({ recordings: it.recordings.map(({ content: _, ...recording }) => recording) });
+    if (noun === "recordings") {
+      const recording = find(it.recordings, "recording");
+      if (request.method === "DELETE") {
+        it.recordings = it.recordings.filter((one) => one !== recording);
+        return send(response, 204);
+      }
+      if (!verb) {
+        const { content: _, ...rest } = recording;
+        return ok(rest);
+      }
+      const said = ofRecording(recording, verb, request, response);
+      if (said === null) throw gone("endpoint");
+      return said && ok(said);
+    }
     if (is("GET", "gpus")) return ok({ gpus: it.gpus });
     if (noun === "gpus") {
       const gpu = it.gpus.find((one) => one.address === decodeURIComponent(key)) ?? raise(gone("GPU"));
@@ -394,10 +411,9 @@ function thumbnail(d, request, response) {
 }
 
 function serveFile(dist, pathname, response) {
-  const asked = normalize(pathname === "/viewer/" ? "/viewer/index.html" : pathname).replace(
-    /^(\.\.[/\\])+/,
-    "",
-  );
+  const asked = normalize(
+    /^\/(viewer|player)\/$/.test(pathname) ? `${pathname}index.html` : pathname,
+  ).replace(/^(\.\.[/\\])+/, "");
   const path = join(dist, asked);
   const file = existsSync(path) && statSync(path).isFile() ? path : join(dist, "index.html");
   response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream" });

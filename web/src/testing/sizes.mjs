@@ -10,6 +10,7 @@ const kb = (bytes) => `${(bytes / 1000).toFixed(1).padStart(7)} kB`;
 for (const [title, page] of [
   ["console, before the first page", "index.html"],
   ["viewer", "viewer/index.html"],
+  ["player", "player/index.html"],
 ]) {
   const names = [
     ...readFileSync(dist + page, "utf8").matchAll(/(?:src|href)="\/(assets\/[^"]+\.(?:js|css))"/g),

@@ -23,7 +23,7 @@ import { layoutMenu, radios, toggle } from "./ui/settings";
 import { Meter, StatsOverlay } from "./ui/stats";
 import { Toolbar } from "./ui/toolbar";
 import { Waiting } from "./ui/waiting";
-import { ABILITY_H264, encodeText, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
+import { ABILITY_H264, encodeText, type RecordingSign, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
 
 const query = new URLSearchParams(location.search);
 const desktop = query.get("desktop") ?? "";
@@ -90,6 +90,7 @@ const session = new Session(desktop, kind, {
     remote?.message(message);
   },
   opened: () => {
+    waiting.unask();
     inFlight.clear();
     clearTimeout(blankTimer);
     blankTimer = undefined;
@@ -304,6 +305,9 @@ function onRecord(record: ServerRecord): void {
     case "status":
       if (terminal && record.code === "connected") session.arrived();
       break;
+    case "recording":
+      onRecording(record.sign, record.text);
+      break;
     case "frame_end":
       inFlight.add(record.sequence);
       break;
@@ -345,9 +349,30 @@ function onRecord(record: ServerRecord): void {
   }
 }
 
+const recorded = el("p", { class: "recorded gone", role: "status" });
+recorded.append(el("span", { class: "dot", "aria-hidden": "true" }), "Recorded");
+
+/** The sign stays in view while anything is kept; the question comes before the connection opens. */
+function onRecording(sign: RecordingSign, text: string): void {
+  const words = text && `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
+  if (sign === "asked") {
+    waiting.ask(words, (yes) => {
+      session.send({ type: "consent", yes });
+      onPhase(session.phase);
+    });
+    // A terminal may seem open by now.
+    onPhase(session.phase);
+    return;
+  }
+  if (sign === "off" && !recorded.classList.contains("gone") && session.live)
+    banner.notice("Recording has stopped; the connection goes on without it.");
+  recorded.classList.toggle("gone", sign !== "on");
+  recorded.title = words;
+}
+
 function onPhase(phase: Phase): void {
   waiting.show(phase, session.title, isTerminal, marks.first_picture !== null);
-  const usable = phase.name === "live" || phase.name === "cut";
+  const usable = (phase.name === "live" || phase.name === "cut") && !waiting.asks;
   if (!usable) toolbar.close();
   toolbar.element.classList.toggle("gone", !usable);
   stage.classList.toggle("stale", phase.name === "cut");
@@ -356,7 +381,7 @@ function onPhase(phase: Phase): void {
     terminal?.cut();
     banner.cut(phase.next);
   } else banner.back();
-  if (phase.name === "live") {
+  if (phase.name === "live" && !waiting.asks) {
     if (!toolbar.element.contains(document.activeElement)) focusScreen();
     void clipboard.read();
   }
@@ -559,7 +584,7 @@ Object.defineProperty(window, "oriel", { value: Object.freeze(hooks) });
 
 async function start(): Promise<void> {
   document.title = `${KIND_NAMES[kind]} – Oriel`;
-  document.body.append(stage, overlay.element, banner.element, toolbar.element, waiting.element);
+  document.body.append(stage, overlay.element, recorded, banner.element, toolbar.element, waiting.element);
   buildTools();
   // Rates have a beginning: without it the first would be known after two seconds.
   sample();

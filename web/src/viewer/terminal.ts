@@ -24,10 +24,10 @@ const ACK_BYTES = 32 * 1024;
 const RESIZE_DEBOUNCE_MS = 100;
 /** A large paste goes in pieces: input is never a record of megabytes. */
 const INPUT_PIECE_BYTES = 32 * 1024;
-const FONT =
+export const FONT =
   'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", "Liberation Mono", Menlo, Consolas, monospace';
 
-const DARK: ITheme = {
+export const DARK: ITheme = {
   background: "#14161a",
   foreground: "#e3e6ea",
   cursor: "#e3e6ea",
@@ -94,7 +94,7 @@ export function themeName(text: string): ThemeName {
  * xterm.js writes its rules into `<style>` elements, which `default-src 'self'` refuses even while empty. While it
  * opens, it gets inert elements in their place that pass their text to constructed style sheets, which are allowed.
  */
-function withConstructedStyles(open: () => void): void {
+export function withConstructedStyles(open: () => void): void {
   const create = document.createElement;
   document.createElement = function createElement(
     this: Document,

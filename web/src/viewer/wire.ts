@@ -22,10 +22,13 @@ export class WireError extends Error {
 export type Kind = "screen" | "terminal";
 export type Rect = { x: number; y: number; w: number; h: number };
 export type TileCodec = "raw" | "png" | "jpeg" | "webp";
+/** What a viewer says about recording. */
+export type RecordingSign = "off" | "on" | "asked";
 export type StatusCode = "dialling" | "authenticating" | "connected" | "waiting";
 
 const KINDS: readonly Kind[] = ["screen", "terminal"];
 const TILE_CODECS: readonly TileCodec[] = ["raw", "png", "jpeg", "webp"];
+const RECORDING_SIGNS: readonly RecordingSign[] = ["off", "on", "asked"];
 const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "connected", "waiting"];
 const TOUCH_PHASES = ["start", "move", "end", "cancel"] as const;
 export type TouchPhase = (typeof TOUCH_PHASES)[number];
@@ -92,6 +95,7 @@ export type ServerRecord =
   | { type: "frame_end"; sequence: number }
   | { type: "pong"; token: number }
   | { type: "status"; code: StatusCode; text: string }
+  | { type: "recording"; sign: RecordingSign; text: string }
   | { type: "bye"; code: number; text: string }
   | { type: "terminal_data"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_start"; offset: bigint }
@@ -121,7 +125,8 @@ export type ViewerRecord =
   | { type: "video_trouble"; trouble: VideoTrouble }
   | { type: "terminal_input"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_resize"; columns: number; rows: number }
-  | { type: "terminal_ack"; offset: bigint };
+  | { type: "terminal_ack"; offset: bigint }
+  | { type: "consent"; yes: boolean };
 
 /** The record types that change pixels: the screen worker takes these, the page all others. */
 export const SCREEN_TYPES: ReadonlySet<number> = new Set([0x02, 0x10, 0x11, 0x12, 0x18, 0x30]);
@@ -258,6 +263,12 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
       return { type: "pong", token: read.u32() };
     case 0x32:
       return { type: "status", code: read.choice("the status", STATUS_CODES), text: read.text() };
+    case 0x38:
+      return {
+        type: "recording",
+        sign: read.choice("the recording sign", RECORDING_SIGNS),
+        text: read.text(),
+      };
     case 0x3f:
       return { type: "bye", code: read.u8(), text: read.text() };
     case 0x40:
@@ -321,6 +332,8 @@ export function decodeViewer({ type, payload }: RawRecord): ViewerRecord | null 
       return { type: "terminal_resize", columns: read.u16(), rows: read.u16() };
     case 0x92:
       return { type: "terminal_ack", offset: read.u64() };
+    case 0x98:
+      return { type: "consent", yes: read.u8() !== 0 };
     default:
       return null;
   }
@@ -425,6 +438,8 @@ export function encodeViewer(record: ViewerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x91, 4).u16(record.columns, record.rows).done();
     case "terminal_ack":
       return new Writer(0x92, 8).u64(record.offset).done();
+    case "consent":
+      return new Writer(0x98, 1).u8(record.yes ? 1 : 0).done();
   }
 }
 
@@ -490,6 +505,8 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x31, 4).u32(record.token).done();
     case "status":
       return new Writer(0x32, 1, encoder.encode(record.text)).u8(STATUS_CODES.indexOf(record.code)).done();
+    case "recording":
+      return new Writer(0x38, 1, encoder.encode(record.text)).u8(RECORDING_SIGNS.indexOf(record.sign)).done();
     case "bye":
       return new Writer(0x3f, 1, encoder.encode(record.text)).u8(record.code).done();
     case "terminal_data":

@@ -9,6 +9,7 @@ mod gpu;
 mod gpu_mode;
 mod operation;
 mod reaper;
+mod recording;
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
@@ -72,6 +73,7 @@ pub struct ReconcilerStatus {
 pub(crate) struct Board {
     desktops: Notify,
     operations: Notify,
+    recordings: Notify,
     status: Mutex<BTreeMap<&'static str, ReconcilerStatus>>,
 }
 
@@ -86,6 +88,7 @@ impl Broker {
         ));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 
@@ -101,6 +104,10 @@ impl Broker {
         self.inner.reconcilers.operations.notify_one();
     }
 
+    pub(crate) fn wake_recordings(&self) {
+        self.inner.reconcilers.recordings.notify_one();
+    }
+
     /// The gateway says that connections came or went.
     pub fn connections_changed(&self) {
         self.wake_desktops();
@@ -110,6 +117,7 @@ impl Broker {
         match name {
             "desktops" => Some(&self.inner.reconcilers.desktops),
             "operations" => Some(&self.inner.reconcilers.operations),
+            "recordings" => Some(&self.inner.reconcilers.recordings),
             _ => None,
         }
     }

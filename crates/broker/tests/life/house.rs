@@ -67,6 +67,7 @@ impl House {
                 network: Network::User,
                 gpu: None,
                 hardware: Hardware::default(),
+                recording: oriel_model::RecordingPolicy::Off,
                 desktops_max: 3,
                 keyboard: "us".into(),
             })

@@ -1,5 +1,6 @@
 //! The worker's side: one connection's task, whose commands come from the server's process and whose machine is dialled there.
 
+use super::recordings::{Answer as Recorded, FarRecordings};
 use super::wire::{self, Dialled, Frame, FromWorker, ToWorker};
 use super::{FRAMES_MAX, doors};
 use crate::command::{Command, ViewerId};
@@ -40,13 +41,21 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
     let (tell, mut heard) = mpsc::channel(FRAMES_MAX);
     let writing = tokio::spawn(write(writer, queue));
     tokio::spawn(read(reader, tell));
-    let dialler = Arc::new(Far { to: to.clone(), doors, next: AtomicU64::new(0), waiting: Mutex::default() });
+    let dialler = Arc::new(Far {
+        to: to.clone(),
+        doors,
+        next: AtomicU64::new(0),
+        waiting: Mutex::default(),
+        recording: Mutex::default(),
+    });
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let counters = Arc::new(Counters::default());
     let task = Task {
         id: start.id,
+        user: start.user,
         desktop: start.desktop,
         port: start.port,
+        recordings: Some(Arc::new(FarRecordings(Arc::clone(&dialler)))),
         commands: inbox,
         dialler: Arc::clone(&dialler) as Arc<dyn Dialler>,
         counters: Arc::clone(&counters),
@@ -95,6 +104,7 @@ impl Desk {
     /// The server is gone: the task hears of it, and nothing waits for room any more.
     fn hang_up(&mut self) {
         self.commands = None;
+        self.dialler.stop_recording();
         self.rooms.drain().for_each(|(_, room)| room.close());
     }
 
@@ -126,7 +136,19 @@ impl Desk {
                 self.dialler.answer(question, target);
             }
             ToWorker::Refused { question, why } => {
-                self.dialler.answer(question, Err(DialError { code: why.code, text: why.text }));
+                let why = DialError { code: why.code, text: why.text };
+                if let Some(why) = self.dialler.recorded(question, Err(why)) {
+                    self.dialler.answer(question, Err(why));
+                }
+            }
+            ToWorker::Policy { question, policy } => {
+                self.dialler.recorded(question, Ok(Recorded::Policy(policy)));
+            }
+            ToWorker::Begun { question, begun } => {
+                self.dialler.recorded(question, Ok(Recorded::Begun(begun)));
+            }
+            ToWorker::Kept { question } => {
+                self.dialler.recorded(question, Ok(Recorded::Kept));
             }
             ToWorker::Room { viewer } => {
                 if let Some(room) = self.rooms.get(&viewer) {
@@ -175,12 +197,16 @@ impl Desk {
 
 type Answer = Result<Target, DialError>;
 
-/// The dialler of the server's process.
-struct Far {
+type Kept = Result<Recorded, DialError>;
+
+/// The dialler and the recordings of the server's process.
+pub(super) struct Far {
     to: mpsc::Sender<Frame>,
     doors: Socket,
     next: AtomicU64,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    /// Questions about the recording.
+    recording: Mutex<HashMap<u64, oneshot::Sender<Kept>>>,
 }
 
 fn broken(text: impl std::fmt::Display) -> DialError {
@@ -196,6 +222,33 @@ impl Far {
         let asked = self.waiting().remove(&question);
         if let Some(asked) = asked {
             asked.send(answer).ok();
+        }
+    }
+
+    /// Asks about the recording, and waits for the answer.
+    pub async fn ask(&self, ask: impl FnOnce(u64) -> FromWorker) -> Kept {
+        let question = self.next.fetch_add(1, Ordering::Relaxed);
+        let (asked, answer) = oneshot::channel();
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner).insert(question, asked);
+        let gone = |_| DialError { code: ByeCode::Internal, text: "the server's process is gone".into() };
+        self.to.send(ask(question).into()).await.map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
+    }
+
+    /// Nobody answers any more.
+    fn stop_recording(&self) {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Answers a question about the recording; gives a refusal back that is of something else.
+    fn recorded(&self, question: u64, answer: Kept) -> Option<DialError> {
+        let asked = self.recording.lock().unwrap_or_else(PoisonError::into_inner).remove(&question);
+        match asked {
+            Some(asked) => {
+                asked.send(answer).ok();
+                None
+            }
+            None => answer.err(),
         }
     }
 

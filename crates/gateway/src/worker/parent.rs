@@ -3,6 +3,7 @@
 
 use super::doors::Doors;
 use super::program::{Started, WorkerProgram};
+use super::recordings::{Ask, Keeper};
 use super::relay::Relay;
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker};
 use super::{DIALS_MAX, FRAMES_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX};
@@ -85,6 +86,7 @@ struct Worker {
     /// Reading, writing and dialling; they end with this.
     errands: JoinSet<()>,
     dials: u32,
+    recordings: Keeper,
     thumbnails: VecDeque<(u64, oneshot::Sender<Option<Vec<u8>>>)>,
     questions: u64,
 }
@@ -102,10 +104,11 @@ fn begin(task: &Task, program: &WorkerProgram) -> io::Result<Worker> {
         // Not an errand: its last words come when it is gone.
         tokio::spawn(super::log::pass_on(log));
     }
-    let start = Start { id: task.id, desktop: task.desktop, port: task.port };
+    let start = Start { id: task.id, user: task.user, desktop: task.desktop, port: task.port };
     to.try_send(ToWorker::Start(start).into()).ok();
     let doors = Arc::new(Doors(doors));
-    Ok(Worker { child, doors, to, from, errands, dials: 0, thumbnails: VecDeque::new(), questions: 0 })
+    let recordings = Keeper::start(task, to.downgrade());
+    Ok(Worker { child, doors, to, from, errands, dials: 0, recordings, thumbnails: VecDeque::new(), questions: 0 })
 }
 
 impl Worker {
@@ -189,6 +192,10 @@ impl Worker {
             FromWorker::Dial { question } => self.dial(task, question),
             FromWorker::Met(identity) => task.dialler.met(task.desktop, task.port, identity),
             FromWorker::MetKeys(keys) => task.dialler.met_keys(task.desktop, &keys).await,
+            FromWorker::AskPolicy { question } => self.recordings.ask(question, Ask::Policy)?,
+            FromWorker::BeginRecording { question } => self.recordings.ask(question, Ask::Begin)?,
+            FromWorker::KeepPart { question, chunk } => self.recordings.ask(question, Ask::Keep(chunk))?,
+            FromWorker::EndRecording { question } => self.recordings.ask(question, Ask::End)?,
         }
         Ok(())
     }

@@ -8,7 +8,8 @@
 use crate::command::{Bye, ViewerId};
 use crate::target::Protocol;
 use bytes::Bytes;
-use oriel_model::{ConnectionId, DesktopId, GuestPort};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_screen::recording::{BlockHead, Chunk};
 use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
 use oriel_terminal::SeenKey;
 use oriel_vnc::Fingerprint;
@@ -25,6 +26,7 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Start {
     pub id: ConnectionId,
+    pub user: UserId,
     pub desktop: DesktopId,
     pub port: GuestPort,
 }
@@ -34,6 +36,13 @@ pub(super) struct Start {
 pub(super) struct Dialled {
     pub title: String,
     pub protocol: Protocol,
+}
+
+/// A recording that was begun.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Begun {
+    pub id: RecordingId,
+    pub title: String,
 }
 
 pub(super) enum ToWorker {
@@ -67,6 +76,18 @@ pub(super) enum ToWorker {
     Room {
         viewer: ViewerId,
     },
+    Policy {
+        question: u64,
+        policy: RecordingPolicy,
+    },
+    Begun {
+        question: u64,
+        begun: Begun,
+    },
+    /// The part of the recording is kept, or all of it.
+    Kept {
+        question: u64,
+    },
 }
 
 pub(super) enum FromWorker {
@@ -90,6 +111,21 @@ pub(super) enum FromWorker {
     },
     Met(Fingerprint),
     MetKeys(Vec<SeenKey>),
+    /// Whether this connection is to be recorded.
+    AskPolicy {
+        question: u64,
+    },
+    BeginRecording {
+        question: u64,
+    },
+    KeepPart {
+        question: u64,
+        chunk: Chunk,
+    },
+    /// Every part was handed over.
+    EndRecording {
+        question: u64,
+    },
 }
 
 /// A frame as it is sent.
@@ -152,6 +188,13 @@ fn json<'d, T: Deserialize<'d>>(body: &'d Bytes) -> io::Result<T> {
     serde_json::from_slice(body).map_err(|error| wrong(&format!("what cannot be read: {error}")))
 }
 
+/// A part: what its own head says of it, and its times.
+fn part(times: u64, body: &Bytes) -> io::Result<Chunk> {
+    let head = BlockHead::decode(body).map_err(|error| wrong(&error.to_string()))?;
+    let (first_ms, last_ms) = ((times >> 32) as u32, times as u32);
+    Ok(Chunk { kind: head.kind, number: head.number, first_ms, last_ms, key: head.key, bytes: body.to_vec() })
+}
+
 impl From<ToWorker> for Frame {
     fn from(message: ToWorker) -> Self {
         match message {
@@ -166,6 +209,9 @@ impl From<ToWorker> for Frame {
             ToWorker::Dialled { question, dialled } => Self::new(7, question).json(&dialled),
             ToWorker::Refused { question, why } => Self::new(8, question).with(farewell(&why)),
             ToWorker::Room { viewer } => Self::new(9, viewer),
+            ToWorker::Policy { question, policy } => Self::new(10, question).json(&policy),
+            ToWorker::Begun { question, begun } => Self::new(11, question).json(&begun),
+            ToWorker::Kept { question } => Self::new(12, question),
         }
     }
 }
@@ -188,6 +234,9 @@ impl TryFrom<Frame> for ToWorker {
             7 => Self::Dialled { question: number, dialled: json(&body)? },
             8 => Self::Refused { question: number, why: bye(&body)? },
             9 => Self::Room { viewer: number },
+            10 => Self::Policy { question: number, policy: json(&body)? },
+            11 => Self::Begun { question: number, begun: json(&body)? },
+            12 => Self::Kept { question: number },
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
     }
@@ -202,6 +251,13 @@ impl From<FromWorker> for Frame {
             FromWorker::Dial { question } => Self::new(68, question),
             FromWorker::Met(identity) => Self::new(69, 0).with(identity.0.to_vec()),
             FromWorker::MetKeys(keys) => Self::new(70, 0).json(&keys),
+            FromWorker::AskPolicy { question } => Self::new(71, question),
+            FromWorker::BeginRecording { question } => Self::new(72, question),
+            FromWorker::KeepPart { question, chunk } => {
+                let times = u64::from(chunk.first_ms) << 32 | u64::from(chunk.last_ms);
+                Self::new(73, question).counting(times).with(chunk.bytes)
+            }
+            FromWorker::EndRecording { question } => Self::new(74, question),
         }
     }
 }
@@ -220,6 +276,10 @@ impl TryFrom<Frame> for FromWorker {
                 Self::Met(Fingerprint(body.as_ref().try_into().map_err(|_| wrong("a fingerprint of another length"))?))
             }
             70 => Self::MetKeys(json(&body)?),
+            71 => Self::AskPolicy { question: number },
+            72 => Self::BeginRecording { question: number },
+            73 => Self::KeepPart { question: number, chunk: part(count, &body)? },
+            74 => Self::EndRecording { question: number },
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
     }

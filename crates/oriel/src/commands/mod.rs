@@ -7,6 +7,7 @@ pub mod gpu;
 pub mod image;
 pub mod operation;
 pub mod pool;
+pub mod recording;
 pub mod serve;
 pub mod session;
 pub mod token;

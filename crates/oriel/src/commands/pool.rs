@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use oriel_server::api::{
     hardware::Hardware,
     pool::{GpuRequest, Network, Pool, PoolChange, PoolList},
+    recording::RecordingPolicy,
 };
 use serde_json::{Value, json};
 
@@ -89,10 +90,17 @@ pub struct Size {
     /// `default` for what is usual
     #[arg(long, value_name = "WISHES", value_parser = parse_hardware)]
     hardware: Option<Hardware>,
+    /// Record connections: off, always (or refuse them), or ask the person each time
+    #[arg(long, value_name = "WHEN", value_parser = parse_recording)]
+    recording: Option<RecordingPolicy>,
 }
 
 fn parse_hardware(text: &str) -> Result<Hardware, String> {
     text.parse::<oriel_model::Hardware>().map(Into::into)
+}
+
+fn parse_recording(text: &str) -> Result<RecordingPolicy, String> {
+    text.parse::<oriel_model::RecordingPolicy>().map(Into::into)
 }
 
 fn parse_gpu(text: &str) -> Result<GpuRequest, String> {
@@ -111,12 +119,23 @@ impl Command {
                 let list: PoolList = client.get("/pools").await?;
                 let mut rows = Rows::new(
                     [
-                        "name", "image", "vcpus", "memory", "disk", "gpu", "hardware", "network", "keyboard",
-                        "desktops", "users", "made",
+                        "name",
+                        "image",
+                        "vcpus",
+                        "memory",
+                        "disk",
+                        "gpu",
+                        "hardware",
+                        "recording",
+                        "network",
+                        "keyboard",
+                        "desktops",
+                        "users",
+                        "made",
                     ],
                     "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
                 )
-                .right(&[2, 3, 4, 9]);
+                .right(&[2, 3, 4, 10]);
                 for pool in list.pools {
                     rows.row([
                         pool.name,
@@ -128,6 +147,7 @@ impl Command {
                             pool.gpu.and_then(|gpu| gpu.into_model().ok()?).map(|gpu| gpu.to_string()).as_deref(),
                         ),
                         oriel_model::Hardware::from(pool.hardware).to_string(),
+                        output::word(&pool.recording),
                         match pool.network {
                             Network::User => "user".to_owned(),
                             Network::Nat { network } => format!("nat:{network}"),
@@ -147,6 +167,7 @@ impl Command {
                 let body = json!({
                     "name": name, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
                     "desktops_max": size.desktops_max, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
+                    "recording": size.recording,
                     "network": parse_network(&network)?,
                 });
                 let pool: Pool = client.post("/pools", &body).await?;
@@ -163,6 +184,7 @@ impl Command {
                     keyboard: size.keyboard,
                     gpu: size.gpu,
                     hardware: size.hardware,
+                    recording: size.recording,
                 };
                 let pool: Pool = client.patch(&path(&pool), &change).await?;
                 say(format!(

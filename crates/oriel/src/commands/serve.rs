@@ -13,7 +13,7 @@ use crate::{
     failure::{Done, Failure},
     lock::{DataFolder, write_private},
     output::{self, say},
-    wires::{Doors, Live},
+    wires::{Doors, Live, Shelf},
 };
 use clap::Args;
 use futures::FutureExt as _;
@@ -23,6 +23,7 @@ use oriel_gateway::Gateway;
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{Accelerator, AcceleratorKind};
+use oriel_recording::RecordingStore;
 use oriel_screen::ByeCode;
 use oriel_server::{Door, LocalDoor, STOP_TIME_MAX, tls::Tls};
 use oriel_store::Store;
@@ -123,11 +124,17 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     let compute = compute(config, folder);
     let broker = Broker::new(store.clone(), vault, compute, images, accelerator);
     broker.set_gpu_rules(config.gpu_rules());
+    let recordings = RecordingStore::folder(config.get("recordings")).map_err(|error| {
+        Failure::because("cannot keep recordings", &error).next("look at `recordings` in `oriel config show`")
+    })?;
+    broker.set_recordings(recordings);
+    broker.set_recording_days(config.recording_days().unwrap_or_default());
     let workers = oriel_worker::program(config.get("log"), config.get("log_format") == "json").map_err(|error| {
         Failure::because("cannot tell which program this is, to start sessions with", &error)
             .next("start it by its path; /proc must be mounted")
     })?;
     let gateway = Gateway::with_workers(Arc::new(Doors(broker.clone())), workers);
+    gateway.set_recordings(Arc::new(Shelf(broker.clone())));
     broker.set_sessions(Arc::new(Live(gateway.clone())));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);

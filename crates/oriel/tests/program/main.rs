@@ -94,6 +94,7 @@ fn help() {
         "token",
         "operation",
         "session",
+        "recording",
         "config",
     ] {
         insta::assert_snapshot!(format!("help-{noun}"), said(data.path(), &[noun, "--help"]));

@@ -2,7 +2,9 @@
 
 use super::reader::{Fields, record, records};
 use super::{PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
-use crate::{AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, Rect, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec};
+use crate::{
+    AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, RecordingSign, Rect, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec,
+};
 use bytes::Bytes;
 
 /// Longest text in a hello, status or bye, in bytes.
@@ -80,6 +82,11 @@ pub enum ServerRecord {
         code: StatusCode,
         text: String,
     },
+    /// Whether the connection is recorded, or a question for the person; it may come at any time.
+    Recording {
+        sign: RecordingSign,
+        text: String,
+    },
     Bye {
         code: ByeCode,
         text: String,
@@ -149,6 +156,10 @@ impl ServerRecord {
             Self::Pong { token } => record(out, 0x31, |o| o.extend_from_slice(&token.to_le_bytes())),
             Self::Status { code, text } => record(out, 0x32, |o| {
                 o.push(*code as u8);
+                o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
+            }),
+            Self::Recording { sign, text } => record(out, 0x38, |o| {
+                o.push(*sign as u8);
                 o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
             }),
             Self::Bye { code, text } => record(out, 0x3f, |o| {
@@ -240,6 +251,15 @@ impl ServerRecord {
                     _ => return Err(f.bad("status code")),
                 };
                 Self::Status { code, text: f.text(WORDS_BYTES_MAX)? }
+            }
+            0x38 => {
+                let sign = match f.u8()? {
+                    0 => RecordingSign::Off,
+                    1 => RecordingSign::On,
+                    2 => RecordingSign::Asked,
+                    _ => return Err(f.bad("recording sign")),
+                };
+                Self::Recording { sign, text: f.text(WORDS_BYTES_MAX)? }
             }
             0x3f => {
                 let code = bye_code(f.u8()?).ok_or_else(|| f.bad("bye code"))?;

@@ -69,6 +69,10 @@ pub enum ViewerRecord {
     TerminalAck {
         offset: u64,
     },
+    /// The answer to [`RecordingSign::Asked`](crate::RecordingSign::Asked).
+    Consent {
+        yes: bool,
+    },
 }
 
 impl ViewerRecord {
@@ -118,6 +122,7 @@ impl ViewerRecord {
             0x90 => Self::TerminalInput(f.rest()),
             0x91 => Self::TerminalResize { columns: f.u16()?, rows: f.u16()? },
             0x92 => Self::TerminalAck { offset: f.u64()? },
+            0x98 => Self::Consent { yes: f.u8()? != 0 },
             _ => return Ok(None),
         };
         Ok(Some(record))
@@ -168,6 +173,7 @@ impl ViewerRecord {
             Self::TerminalInput(bytes) => record(out, 0x90, |o| o.extend_from_slice(bytes)),
             Self::TerminalResize { columns, rows } => record(out, 0x91, |o| u16s(o, &[*columns, *rows])),
             Self::TerminalAck { offset } => record(out, 0x92, |o| o.extend_from_slice(&offset.to_le_bytes())),
+            Self::Consent { yes } => record(out, 0x98, |o| o.push(u8::from(*yes))),
         }
     }
 }

@@ -37,6 +37,7 @@ pub mod operation;
 pub mod pool;
 pub mod problem;
 pub mod reconciler;
+pub mod recording;
 pub mod session;
 pub mod token;
 pub mod user;

@@ -1,6 +1,6 @@
 //! Pools of like desktops, and who may use them.
 
-use super::{Named, hardware::Hardware, image::ImageRef};
+use super::{Named, hardware::Hardware, image::ImageRef, recording::RecordingPolicy};
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -160,6 +160,8 @@ pub struct Pool {
     #[schema(required)]
     pub gpu: Option<GpuRequest>,
     pub hardware: Hardware,
+    /// Whether connections to its desktops are recorded.
+    pub recording: RecordingPolicy,
     /// How many desktops it holds now.
     pub desktops: u64,
     /// Who may use it.
@@ -203,6 +205,9 @@ pub struct PoolNew {
     /// As usual when left out.
     #[serde(default)]
     pub hardware: Option<Hardware>,
+    /// `off` when left out.
+    #[serde(default)]
+    pub recording: Option<RecordingPolicy>,
 }
 
 /// What to change; what is left out stays. Image and disk are those of desktops made from now on; the rest holds from each
@@ -229,4 +234,7 @@ pub struct PoolChange {
     /// As a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
+    /// Holds for connections that are opened from now on, also to desktops that exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingPolicy>,
 }

@@ -8,6 +8,7 @@ pub mod image;
 pub mod me;
 pub mod operation;
 pub mod pool;
+pub mod recording;
 pub mod service;
 pub mod session;
 pub mod token;
@@ -49,6 +50,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(operation::resume))
         .routes(routes!(session::list))
         .routes(routes!(session::end))
+        .routes(routes!(recording::list))
+        .routes(routes!(recording::show, recording::delete))
+        .routes(routes!(recording::index))
+        .routes(routes!(recording::content))
         .routes(routes!(gpu::list))
         .routes(routes!(gpu::show))
         .routes(routes!(gpu::findings))

@@ -51,6 +51,7 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
         gpu: new.gpu.map(gpu).transpose()?.flatten(),
         hardware: new.hardware.map(Into::into).unwrap_or_default(),
+        recording: new.recording.map(Into::into).unwrap_or_default(),
     };
     let pool = app.broker.create_pool(pool).await?;
     Ok((StatusCode::CREATED, answer(&app, &pool).await?))
@@ -83,6 +84,7 @@ pub async fn change(
         keyboard: change.keyboard,
         gpu: change.gpu.map(gpu).transpose()?,
         hardware: change.hardware.map(Into::into),
+        recording: change.recording.map(Into::into),
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }

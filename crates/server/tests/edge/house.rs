@@ -79,6 +79,7 @@ impl House {
             ImageStore::new(folder.path().join("images"), folder.path().join("cache")),
             Accelerator { kind: AcceleratorKind::Tcg, reason: "a test".into() },
         );
+        broker.set_recordings(oriel_recording::RecordingStore::memory());
         let gateway = Gateway::new(Arc::new(Nowhere));
         let router = oriel_server::router(broker.clone(), gateway, Arc::new(|| async { Vec::new() }.boxed()));
         Self { broker, store, router, _folder: folder }
@@ -143,6 +144,7 @@ impl House {
                     keyboard: "us".into(),
                     gpu: None,
                     hardware: Hardware::default(),
+                    recording: oriel_model::RecordingPolicy::Off,
                 };
                 self.broker.create_pool(new).await.unwrap()
             }

@@ -9,5 +9,6 @@
 
 mod authorization;
 mod house;
+mod recordings;
 mod requests;
 mod viewer;

@@ -10,6 +10,7 @@ mod opening;
 mod operations;
 mod pools;
 mod postgres;
+mod recordings;
 mod samples;
 mod sessions;
 mod tickets;

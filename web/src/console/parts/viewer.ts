@@ -4,5 +4,8 @@ import type { Schemas } from "../../api/client";
 export const viewerHref = (id: string, kind: Schemas["ConnectKind"]) =>
   `/viewer/?desktop=${encodeURIComponent(id)}&kind=${kind}`;
 
+/** Where a recording is played. */
+export const playerHref = (id: string) => `/player/?recording=${encodeURIComponent(id)}`;
+
 /** One tab for each desktop and kind: a second click finds the first one's tab. */
 export const viewerTab = (name: string, kind: Schemas["ConnectKind"]) => `oriel-${name}-${kind}`;

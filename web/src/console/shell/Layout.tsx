@@ -25,6 +25,7 @@ import MicrochipIcon from "@patternfly/react-icons/dist/esm/icons/microchip-icon
 import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
 import ServerIcon from "@patternfly/react-icons/dist/esm/icons/server-icon";
 import UsersIcon from "@patternfly/react-icons/dist/esm/icons/users-icon";
+import VideoIcon from "@patternfly/react-icons/dist/esm/icons/video-icon";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
 import { Logo } from "../brand/Logo";
@@ -33,7 +34,7 @@ import { ThemeMenu } from "./ThemeMenu";
 import { UserMenu } from "./UserMenu";
 
 interface Place {
-  to: "/" | "/images" | "/pools" | "/users" | "/sessions" | "/operations" | "/gpus" | "/host";
+  to: "/" | "/images" | "/pools" | "/users" | "/sessions" | "/recordings" | "/operations" | "/gpus" | "/host";
   text: string;
   icon: ComponentType;
 }
@@ -44,6 +45,7 @@ const ADMIN: Place[] = [
   { to: "/images", text: "Images", icon: HddIcon },
   { to: "/users", text: "Users", icon: UsersIcon },
   { to: "/sessions", text: "Sessions", icon: PlugIcon },
+  { to: "/recordings", text: "Recordings", icon: VideoIcon },
   { to: "/operations", text: "Operations", icon: ClipboardListIcon },
   { to: "/gpus", text: "GPUs", icon: MicrochipIcon },
   { to: "/host", text: "Host", icon: ServerIcon },

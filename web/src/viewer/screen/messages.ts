@@ -31,6 +31,8 @@ export type ToWorker =
   | { type: "reset" }
   | { type: "pixel"; id: number; x: number; y: number }
   | { type: "snapshot"; id: number }
+  /** Answered when every frame so far is drawn. */
+  | { type: "settle"; id: number }
   /** Answered at once: how long messages wait for the worker, milliseconds of the page's clock. */
   | { type: "probe"; sent: number };
 
@@ -43,6 +45,7 @@ export type FromWorker =
   | { type: "video_trouble"; trouble: VideoTrouble }
   | { type: "pixel"; id: number; rgb: [number, number, number] }
   | { type: "snapshot"; id: number; png: Blob | null }
+  | { type: "settled"; id: number }
   | { type: "probed"; sent: number };
 
 export function noTiles(): TileCount {

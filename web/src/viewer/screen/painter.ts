@@ -72,6 +72,11 @@ export class Painter {
     this.#video.close();
   }
 
+  /** When every frame so far is drawn or void. */
+  settled(): Promise<void> {
+    return this.#turn;
+  }
+
   record(record: ServerRecord): void {
     const { operations } = this.#open;
     switch (record.type) {

@@ -67,6 +67,11 @@ export class RemoteScreen {
     return answer.type === "pixel" ? answer.rgb : [0, 0, 0];
   }
 
+  /** Resolves when everything that was sent so far is on the canvas. */
+  async settled(): Promise<void> {
+    await this.#ask((id) => ({ type: "settle", id }));
+  }
+
   async snapshot(): Promise<Blob | null> {
     const answer = await this.#ask((id) => ({ type: "snapshot", id }));
     return answer.type === "snapshot" ? answer.png : null;

@@ -90,6 +90,10 @@ page.onmessage = async ({ data }) => {
     case "probe":
       page.postMessage({ type: "probed", sent: data.sent });
       break;
+    case "settle":
+      await painter?.settled();
+      page.postMessage({ type: "settled", id: data.id });
+      break;
     case "pixel": {
       const inside =
         context &&

@@ -90,7 +90,12 @@ function read(message) {
     const names = { 129: "hello", 130: "key", 131: "pointer", 132: "wheel", 133: "touch", 134: "resize" };
     Object.assign(names, { 135: "clipboard", 136: "ack", 137: "ping", 138: "release", 139: "text" });
     Object.assign(names, { 140: "abilities", 141: "video_trouble" });
-    Object.assign(names, { 144: "terminal_input", 145: "terminal_resize", 146: "terminal_ack" });
+    Object.assign(names, {
+      144: "terminal_input",
+      145: "terminal_resize",
+      146: "terminal_ack",
+      152: "consent",
+    });
     const one = {
       type: names[type] ?? `0x${type.toString(16)}`,
       hex: body.toString("hex"),

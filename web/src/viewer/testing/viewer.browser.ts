@@ -14,6 +14,7 @@ import {
   H264,
   MockServer,
   record,
+  resize,
   status,
   tile,
   video,
@@ -501,6 +502,35 @@ describe("a connection", () => {
     await page.getByText("Reaching the machine").first().waitFor();
     mock.send(status(3, "the machine is still starting its desktop"));
     await page.getByText("the machine is still starting its desktop").waitFor();
+  });
+
+  it("asks whether it may be recorded before it opens, and says that it is", async () => {
+    mock.scene = "silent";
+    const page = await open();
+    await until(() => mock.of("hello").length > 0);
+    const question = Buffer.from("may what is seen be recorded?");
+    mock.send(record(0x38, [2], question));
+    await page.getByRole("heading", { name: "May this connection be recorded?" }).waitFor();
+    await page.getByText("May what is seen be recorded?").waitFor();
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+    if (process.env.ORIEL_PAGES_PICTURES)
+      await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-asked.png` });
+    // Another status meanwhile does not take the question away.
+    mock.send(status(3, "the machine is still starting"));
+    await page.getByRole("button", { name: "Record and connect" }).click();
+    expect((await until(() => mock.of("consent")[0])).hex).toBe("01");
+    mock.send(record(0x38, [1], Buffer.from("this connection is recorded")));
+    mock.frame(resize(800, 600), fill(0, 0, 800, 600, 30, 60, 90), fill(0, 0, 9, 9, 250, 0, 0));
+    await live(page);
+    const sign = page.getByText("Recorded", { exact: true });
+    expect(await sign.isVisible()).toBe(true);
+    expect(await page.locator(".recorded").getAttribute("title")).toBe("This connection is recorded.");
+    if (process.env.ORIEL_PAGES_PICTURES)
+      await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-recorded.png` });
+    mock.send(record(0x38, [0]));
+    await page.getByText("Recording has stopped", { exact: false }).waitFor();
+    expect(await sign.isVisible()).toBe(false);
+    expect(errors).toEqual([]);
   });
 
   it("shows its steps until there is something to see", async () => {

@@ -28,6 +28,7 @@ export class Waiting {
   readonly #text = el("p", { class: "text" });
   readonly #buttons = el("div", { class: "buttons" });
   #started: Step[] = [];
+  #question: { text: string; answer(yes: boolean): void } | null = null;
 
   constructor(private readonly actions: WaitingActions) {
     const card = el(
@@ -42,9 +43,52 @@ export class Waiting {
     this.element = el("div", { class: "waiting" }, card);
   }
 
+  /** Asks the person whether they may be recorded; the connection waits for the answer. */
+  ask(text: string, answer: (yes: boolean) => void): void {
+    this.#question = { text, answer };
+    this.#showQuestion();
+  }
+
+  /** The question is void: another WebSocket asks anew. */
+  unask(): void {
+    this.#question = null;
+  }
+
+  /** The person has been asked and has not answered. */
+  get asks(): boolean {
+    return this.#question !== null;
+  }
+
+  #showQuestion(): void {
+    const question = this.#question;
+    if (!question) return;
+    const button = (label: string, yes: boolean, primary: boolean) =>
+      el(
+        "button",
+        {
+          class: primary ? "button primary" : "button",
+          type: "button",
+          click: () => {
+            if (this.#question !== question) return;
+            this.#question = null;
+            this.#buttons.replaceChildren();
+            question.answer(yes);
+          },
+        },
+        label,
+      );
+    this.#title.textContent = "May this connection be recorded?";
+    this.#list([]);
+    this.#say(question.text);
+    const yes = button("Record and connect", true, true);
+    this.#buttons.replaceChildren(yes, button("Connect without recording", false, false));
+    yes.focus();
+  }
+
   /** `seen`: there has been a picture, which a cut leaves in view under the banner. */
   show(phase: Phase, desktop: string, terminal: boolean, seen: boolean): void {
-    const hidden = phase.name === "live" || (phase.name === "cut" && seen);
+    // A terminal is live before its shell is opened; whoever is asked has to see the question.
+    const hidden = !this.asks && (phase.name === "live" || (phase.name === "cut" && seen));
     this.element.classList.toggle("gone", hidden);
     this.element.inert = hidden;
     if (hidden) return;
@@ -52,6 +96,10 @@ export class Waiting {
     this.element.classList.toggle("failed", phase.name === "ended");
     if (phase.name === "ended") {
       this.#end(phase.ending);
+      return;
+    }
+    if (this.#question) {
+      this.#showQuestion();
       return;
     }
     const back = el("a", { class: "button", href: this.actions.home }, "My desktops");

@@ -7,7 +7,7 @@ import { useAct } from "../../act";
 import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
 import { gpusQuery, imagesQuery } from "../../queries";
-import { KEYBOARDS, nameFault } from "../../words";
+import { KEYBOARDS, nameFault, RECORDING_POLICIES } from "../../words";
 import { GpuChoice } from "./GpuChoice";
 import { faultOf, type GpuDraft, draftOf as gpuDraftOf, NO_GPU, requestOf } from "./gpu-request";
 import { fitting, type Hardware, Machine, USUAL } from "./Machine";
@@ -24,6 +24,7 @@ interface Draft {
   networkName: string;
   gpu: GpuDraft;
   hardware: Hardware;
+  recording: Schemas["RecordingPolicy"];
 }
 
 const FRESH: Draft = {
@@ -38,6 +39,7 @@ const FRESH: Draft = {
   networkName: "",
   gpu: NO_GPU,
   hardware: USUAL,
+  recording: "off",
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -53,6 +55,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     network: pool.network.kind,
     gpu: gpuDraftOf(pool.gpu),
     hardware: { ...USUAL, ...pool.hardware },
+    recording: pool.recording,
   };
 }
 
@@ -85,6 +88,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         desktops_max: Number(draft.most),
         keyboard: draft.keyboard,
         hardware: fitting(draft.hardware, draft.gpu.kind),
+        recording: draft.recording,
         gpu: requestOf(draft.gpu),
       };
       if (pool) {
@@ -196,6 +200,13 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         onChange={(keyboard) => set({ keyboard })}
         options={keyboards}
         help="The layout inside the desktops"
+      />
+      <Choice
+        label="Recording"
+        value={draft.recording}
+        onChange={(recording) => set({ recording: recording as Draft["recording"] })}
+        options={RECORDING_POLICIES}
+        help="What is seen on connections is kept, encrypted, for admins; holds for connections from now on"
       />
       {!pool && (
         <Choice

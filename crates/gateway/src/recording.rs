@@ -1,0 +1,108 @@
+//! Whether a connection is recorded: what its pool says, what its person says, and a place to keep it.
+
+use crate::command::Bye;
+use crate::connect::Task;
+use crate::registry::Counters;
+use crate::tape::{Pace, Tape};
+use crate::target::DialError;
+use async_trait::async_trait;
+use oriel_model::{ConnectionId, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_screen::recording::{Chunk, RecordingKind};
+use oriel_screen::wire::ServerRecord;
+use oriel_screen::{ByeCode, RecordingSign};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a person may take to say whether they may be recorded.
+pub(crate) const CONSENT_TIME_MAX: Duration = Duration::from_mins(5);
+/// How long the storage may take to make a recording.
+const BEGIN_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// What is to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded {
+    pub connection: ConnectionId,
+    pub user: UserId,
+    pub desktop: DesktopId,
+    pub port: GuestPort,
+}
+
+/// Knows what is recorded and keeps it.
+#[async_trait]
+pub trait Recordings: Send + Sync {
+    async fn policy(&self, desktop: DesktopId) -> Result<RecordingPolicy, DialError>;
+    async fn begin(&self, of: Recorded) -> Result<Box<dyn RecordingSink>, DialError>;
+}
+
+/// Keeps one recording. Dropped before [`RecordingSink::finish`], it was cut off.
+#[async_trait]
+pub trait RecordingSink: Send {
+    fn id(&self) -> RecordingId;
+    /// What the recording is called: the desktop's name.
+    fn title(&self) -> String;
+    /// Keeps one block; tried again with the same one after an error.
+    async fn put(&mut self, chunk: &Chunk) -> Result<(), String>;
+    /// Everything was kept.
+    async fn finish(self: Box<Self>) -> Result<(), String>;
+}
+
+/// What the pool says of this connection.
+pub(crate) async fn policy(task: &Task) -> Result<RecordingPolicy, Bye> {
+    policy_of(task.recordings.as_ref(), task.desktop, &task.counters).await
+}
+
+pub(crate) async fn policy_of(
+    recordings: Option<&Arc<dyn Recordings>>,
+    desktop: DesktopId,
+    counters: &Counters,
+) -> Result<RecordingPolicy, Bye> {
+    let Some(recordings) = recordings else { return Ok(RecordingPolicy::Off) };
+    let policy = recordings.policy(desktop).await.map_err(Bye::from)?;
+    if policy != RecordingPolicy::Off && counters.background.load(Ordering::Relaxed) {
+        // Nobody is there who could be told. Whoever is just arriving connects anew.
+        let text = "connections to this desktop are recorded, so it is opened with its person";
+        return Err(Bye::new(ByeCode::ServerShutdown, text));
+    }
+    Ok(policy)
+}
+
+/// Begins to record; a connection that should be recorded and cannot be is refused.
+pub(crate) async fn begin(task: &Task, kind: RecordingKind) -> Result<Tape, Bye> {
+    let refused = |text: String| {
+        let text = format!("this connection must be recorded and cannot be: {text}; an administrator can mend that");
+        Bye::new(ByeCode::Internal, text)
+    };
+    let Some(recordings) = &task.recordings else { return Err(refused("nothing records here".into())) };
+    let of = Recorded { connection: task.id, user: task.user, desktop: task.desktop, port: task.port };
+    let sink = match tokio::time::timeout(BEGIN_TIME_MAX, recordings.begin(of)).await {
+        Ok(Ok(sink)) => sink,
+        Ok(Err(error)) => return Err(refused(error.text)),
+        Err(_) => {
+            return Err(refused(format!("the storage did not answer within {} seconds", BEGIN_TIME_MAX.as_secs())));
+        }
+    };
+    tracing::info!(connection = %task.id, recording = %sink.id(), desktop = %task.desktop, "Recording");
+    Ok(Tape::start(sink, kind, task.id, Pace::default()))
+}
+
+pub(crate) fn question() -> ServerRecord {
+    let text = "may what is seen on this connection be recorded? it is kept for the administrators of this server";
+    ServerRecord::Recording { sign: RecordingSign::Asked, text: text.into() }
+}
+
+pub(crate) fn sign(recorded: bool) -> ServerRecord {
+    let (sign, text) =
+        if recorded { (RecordingSign::On, "this connection is recorded") } else { (RecordingSign::Off, "") };
+    ServerRecord::Recording { sign, text: text.into() }
+}
+
+pub(crate) fn not_answered() -> Bye {
+    Bye::new(ByeCode::TooSlow, "nobody said whether this connection may be recorded; connect again to be asked again")
+}
+
+/// Recording came to an end that nobody wanted.
+pub(crate) fn failed(why: &str) -> Bye {
+    let text = format!("this connection must be recorded and no longer could be: {why}; connect again");
+    Bye::new(ByeCode::Internal, text)
+}

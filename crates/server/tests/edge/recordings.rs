@@ -1,0 +1,95 @@
+//! Recordings over the API: listed, looked into, read by ranges while they grow, deleted when they have ended.
+
+use crate::house::House;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use oriel_broker::NewRecording;
+use oriel_model::{ConnectionId, GuestPort, RecordingPolicy, Role};
+use oriel_screen::recording::{Container, Header, RecordingKind, Writer};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_recording_is_read_while_it_grows_and_deleted_when_it_has_ended() {
+    let house = House::new().await;
+    let (root, ada) = (house.user("root", Role::Admin).await, house.user("ada", Role::User).await);
+    let desktop = house.desktop(&ada).await;
+    let browser = house.sign_in(&root).await;
+    let get = async |path: &str| house.browse(Some(&browser), &Method::GET, path, None).await;
+    assert_eq!(get("/api/v1/recordings").await.json(), json!({"recordings": []}));
+
+    let connection = ConnectionId::new();
+    let new = NewRecording { connection, user: ada.id, desktop: desktop.id, port: GuestPort::Console };
+    let mut live = house.broker.begin_recording(new).await.unwrap();
+    let id = live.recording().id;
+    let (mut writer, header) = Writer::new(&Header {
+        kind: RecordingKind::Screen,
+        recording: id.0.into_bytes(),
+        connection: connection.0.into_bytes(),
+        started: 0,
+        title: "studio-1".into(),
+    });
+    let mut plain = header.bytes.clone();
+    live.put(&header).await.unwrap();
+    writer.push(0, true, &[7; 500]);
+    let chunk = writer.cut().unwrap();
+    plain.extend(&chunk.bytes);
+    live.put(&chunk).await.unwrap();
+
+    let at = format!("/api/v1/recordings/{id}");
+    let row = get(&at).await.json();
+    assert_eq!(row["state"], "recording");
+    assert_eq!((&row["user"]["name"], &row["desktop"]["name"]), (&json!("ada"), &json!("studio-1")));
+    assert_eq!((&row["kind"], &row["ended_at"]), (&json!("vnc"), &json!(null)));
+    let index = get(&format!("{at}/index")).await.json();
+    assert_eq!(index["size"], plain.len());
+    let first =
+        json!({"offset": header.bytes.len(), "length": chunk.bytes.len(), "first_ms": 0, "last_ms": 0, "key": true});
+    assert_eq!(index["chunks"], json!([first]));
+    let busy = house.browse(Some(&browser), &Method::DELETE, &at, None).await;
+    assert_eq!((busy.status, busy.code()), (StatusCode::CONFLICT, "still_recording".into()));
+
+    writer.push(9_000, false, &[8; 300]);
+    let (last, end) = writer.finish();
+    for chunk in last.into_iter().chain([end]) {
+        plain.extend(&chunk.bytes);
+        live.put(&chunk).await.unwrap();
+    }
+    live.finish().await.unwrap();
+    let row = get(&at).await.json();
+    assert_eq!((&row["state"], &row["duration_ms"]), (&json!("ended"), &json!(9_000)));
+
+    let content = format!("{at}/content");
+    let whole = get(&content).await;
+    assert_eq!(whole.status, StatusCode::OK);
+    assert_eq!(whole.bytes, plain);
+    assert!(Container::read(&whole.bytes).unwrap().complete);
+    let range = async |range: &str| {
+        let request = Request::get(&content).header("cookie", &browser.cookie).header("range", range);
+        // As browsers do; a range of what is compressed would be another one.
+        house.send(request.header("accept-encoding", "gzip").body(Body::empty()).unwrap()).await
+    };
+    let part = range("bytes=20-399").await;
+    assert_eq!((part.status, part.bytes.as_slice()), (StatusCode::PARTIAL_CONTENT, &plain[20..400]));
+    assert_eq!(part.headers["content-range"], format!("bytes 20-399/{}", plain.len()));
+    assert_eq!(range("bytes=-12").await.bytes, plain[plain.len() - 12..]);
+    let beyond = range("bytes=99999-").await;
+    assert_eq!((beyond.status, beyond.code()), (StatusCode::RANGE_NOT_SATISFIABLE, "no_such_range".into()));
+
+    let gone = house.browse(Some(&browser), &Method::DELETE, &at, None).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    assert_eq!(get(&content).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_pool_says_whether_its_connections_are_recorded() {
+    let house = House::new().await;
+    let (root, ada) = (house.user("root", Role::Admin).await, house.user("ada", Role::User).await);
+    let desktop = house.desktop(&ada).await;
+    let browser = house.sign_in(&root).await;
+    let change = async |body| house.browse(Some(&browser), &Method::PATCH, "/api/v1/pools/studio", Some(body)).await;
+    assert_eq!(change(json!({"vcpus": 3})).await.json()["recording"], "off");
+    assert_eq!(change(json!({"recording": "always"})).await.json()["recording"], "always");
+    assert_eq!(change(json!({"vcpus": 2})).await.json()["recording"], "always");
+    assert_eq!(house.broker.recording_policy(desktop.id).await.unwrap(), RecordingPolicy::Always);
+    assert_eq!(change(json!({"recording": "sometimes"})).await.status, StatusCode::BAD_REQUEST);
+}

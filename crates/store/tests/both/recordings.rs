@@ -1,0 +1,56 @@
+use crate::{on_both, samples::NOW};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, Micros, PoolId, Recording, RecordingId, RecordingState, UserId};
+use oriel_store::StoreError;
+
+fn recording(started: i64) -> Recording {
+    Recording {
+        id: RecordingId::new(),
+        connection: ConnectionId::new(),
+        desktop: DesktopId::new(),
+        desktop_name: "studio-1".into(),
+        user: UserId::new(),
+        user_name: "ada".into(),
+        pool: PoolId::new(),
+        pool_name: "studio".into(),
+        port: GuestPort::Ssh,
+        state: RecordingState::Recording,
+        started: Micros(NOW.0 + started),
+        ended: None,
+        bytes: 0,
+        duration_ms: 0,
+    }
+}
+
+on_both! {
+    async fn recordings_grow_end_once_and_go(store: Store) {
+        let (old, new) = (recording(0), recording(1));
+        store.create_recording(&old, "sealed").await.unwrap();
+        store.create_recording(&new, "sealed too").await.unwrap();
+        assert_eq!(store.recordings(9).await.unwrap(), [new.clone(), old.clone()]);
+        assert_eq!(store.recordings(1).await.unwrap(), std::slice::from_ref(&new));
+        assert_eq!(store.recording_key(old.id).await.unwrap().as_deref(), Some("sealed"));
+        assert!(store.recording_grew(old.id, 10, 2_000).await.unwrap());
+        assert!(store.end_recording(old.id, RecordingState::Ended, NOW, 12, 2_500).await.unwrap());
+        // What has ended stays as it ended.
+        assert!(!store.recording_grew(old.id, 99, 99).await.unwrap());
+        assert!(!store.end_recording(old.id, RecordingState::Cut, NOW, 0, 0).await.unwrap());
+        let ended = Recording {
+            state: RecordingState::Ended, ended: Some(NOW), bytes: 12, duration_ms: 2_500, ..old.clone()
+        };
+        assert_eq!(store.recording(old.id).await.unwrap(), Some(ended));
+        // Whoever writes one says so again and again; what has ended needs nobody.
+        assert_eq!(store.running_recordings().await.unwrap(), [(new.clone(), 0)]);
+        store.beat_recordings(&[new.id, old.id]).await.unwrap();
+        store.beat_recordings(&[new.id]).await.unwrap();
+        store.beat_recordings(&[]).await.unwrap();
+        assert_eq!(store.running_recordings().await.unwrap(), [(new.clone(), 2)]);
+        // What has been kept for long enough is found; what is being written never is.
+        assert_eq!(store.recordings_ended_before(NOW, 9).await.unwrap(), []);
+        let found = store.recordings_ended_before(Micros(NOW.0 + 1), 9).await.unwrap();
+        assert_eq!(found.iter().map(|found| found.id).collect::<Vec<_>>(), [old.id]);
+        assert_eq!(store.recordings_ended_before(Micros(NOW.0 + 1), 0).await.unwrap(), []);
+        store.delete_recording(old.id).await.unwrap();
+        assert!(matches!(store.delete_recording(old.id).await, Err(StoreError::Missing { what: "recording", .. })));
+        assert_eq!(store.recording(old.id).await.unwrap(), None);
+    }
+}

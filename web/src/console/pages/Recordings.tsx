@@ -1,0 +1,146 @@
+/** What was seen on connections, kept: played in a tab of its own, downloaded, deleted. */
+import { Button, EmptyState, EmptyStateBody, Label } from "@patternfly/react-core";
+import VideoIcon from "@patternfly/react-icons/dist/esm/icons/video-icon";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { answer, client, type Schemas } from "../../api/client";
+import { AdminOnly } from "../parts/AdminOnly";
+import { Confirm } from "../parts/Confirm";
+import { Loaded } from "../parts/Loaded";
+import { RowActions } from "../parts/Row";
+import { playerHref } from "../parts/viewer";
+import { When } from "../parts/When";
+import { recordingsQuery } from "../queries";
+import { PageHead } from "../shell/PageHead";
+import { bytes, KINDS, length, RECORDING_STATES } from "../words";
+
+type Recording = Schemas["Recording"];
+
+export function Recordings() {
+  return (
+    <AdminOnly title="Recordings">
+      <Inside />
+    </AdminOnly>
+  );
+}
+
+function Inside() {
+  const recordings = useQuery(recordingsQuery);
+  const [doomed, setDoomed] = useState<Recording | null>(null);
+
+  return (
+    <>
+      <PageHead title="Recordings" about="What was seen on connections of pools that record them." />
+      <Loaded query={recordings}>
+        {(list) =>
+          list.length === 0 ? (
+            <EmptyState icon={VideoIcon} titleText="Nothing was recorded yet" headingLevel="h2">
+              <EmptyStateBody>
+                A pool says whether connections to its desktops are recorded: edit one to begin.
+              </EmptyStateBody>
+            </EmptyState>
+          ) : (
+            <Table aria-label="Recordings" variant="compact">
+              <Thead>
+                <Tr>
+                  <Th modifier="nowrap">Desktop</Th>
+                  <Th modifier="nowrap">Person</Th>
+                  <Th modifier="nowrap">What</Th>
+                  <Th modifier="nowrap">State</Th>
+                  <Th modifier="nowrap">Length</Th>
+                  <Th modifier="nowrap">Size</Th>
+                  <Th modifier="nowrap">Began</Th>
+                  <Th screenReaderText="Play" />
+                  <Th screenReaderText="Actions" />
+                </Tr>
+              </Thead>
+              <Tbody>
+                {list.map((recording) => (
+                  <Row key={recording.id} recording={recording} onDelete={() => setDoomed(recording)} />
+                ))}
+              </Tbody>
+            </Table>
+          )
+        }
+      </Loaded>
+      {doomed && (
+        <Confirm
+          title={`Delete the recording of ${doomed.desktop.name}?`}
+          verb="Delete recording"
+          do={() => answer(client.DELETE("/api/v1/recordings/{id}", { params: { path: { id: doomed.id } } }))}
+          touches={["recordings"]}
+          good={() => `The recording of ${doomed.desktop.name} was deleted`}
+          onClose={() => setDoomed(null)}
+        >
+          <p>
+            {length(doomed.duration_ms)} of {doomed.user.name} on {doomed.desktop.name} are gone for good.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function Row({ recording, onDelete }: { recording: Recording; onDelete: () => void }) {
+  const { text, about, tone } = RECORDING_STATES[recording.state];
+  const of = `the recording of ${recording.user.name} on ${recording.desktop.name}`;
+  return (
+    <Tr>
+      <Td dataLabel="Desktop">
+        <strong>{recording.desktop.name}</strong> <span className="about">{recording.pool.name}</span>
+      </Td>
+      <Td dataLabel="Person">{recording.user.name}</Td>
+      <Td dataLabel="What">
+        {KINDS[recording.kind].title} <span className="about">{KINDS[recording.kind].protocol}</span>
+      </Td>
+      <Td dataLabel="State">
+        <Label color={tone} isCompact title={about}>
+          {text}
+        </Label>
+      </Td>
+      <Td dataLabel="Length" className="numbers">
+        {length(recording.duration_ms)}
+      </Td>
+      <Td dataLabel="Size" className="numbers">
+        {bytes(recording.bytes)}
+      </Td>
+      <Td dataLabel="Began">
+        <When at={recording.started_at} />
+      </Td>
+      <Td className="row-button">
+        <Button
+          variant="secondary"
+          size="sm"
+          component="a"
+          href={playerHref(recording.id)}
+          target="_blank"
+          rel="noreferrer"
+          aria-label={`Play ${of}`}
+        >
+          Play
+        </Button>
+      </Td>
+      <Td isActionCell>
+        <RowActions
+          of={of}
+          actions={[
+            {
+              text: "Download",
+              act: () => {
+                location.href = `/api/v1/recordings/${encodeURIComponent(recording.id)}/content`;
+              },
+            },
+            {
+              text: "Delete",
+              danger: true,
+              reason:
+                recording.state === "recording" ? "It is still being written: end the connection first" : "",
+              act: onDelete,
+            },
+          ]}
+        />
+      </Td>
+    </Tr>
+  );
+}
