@@ -12,6 +12,7 @@
 mod command;
 mod connect;
 mod files;
+mod identify;
 mod interview;
 pub mod memory;
 mod picture;
@@ -27,8 +28,8 @@ pub mod worker;
 pub use oriel_terminal as terminal;
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
 pub use target::{
-    DialError, Dialler, Fingerprint, HostPin, Protocol, ShellTarget, Stream, Target, VncOptions, VncSecurity,
-    VncSecurityPolicy,
+    DialError, Dialler, Fingerprint, HostPin, Protocol, RdpSecurity, RdpTarget, ShellTarget, Stream, Target,
+    VncOptions, VncSecurity, VncSecurityPolicy,
 };
 
 use std::time::Duration;

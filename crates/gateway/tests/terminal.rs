@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
 use oriel_gateway::terminal::files::RemotePath;
-use oriel_gateway::terminal::{Credentials, HostKeyPin, SeenKey, ShellOptions, SshOptions};
+use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
 use oriel_gateway::{DialError, Dialler, Gateway, Protocol, ShellTarget, Target, ViewerRequest};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
@@ -111,7 +111,7 @@ struct Machines {
     key: String,
     command: String,
     root: String,
-    met: Mutex<Vec<SeenKey>>,
+    met: Mutex<Vec<String>>,
     dialled: Mutex<u32>,
 }
 
@@ -130,8 +130,10 @@ impl Dialler for Machines {
         Ok(Target { title: "machine".into(), stream: Box::new(stream), protocol: Protocol::Shell(Box::new(target)) })
     }
 
-    async fn met_keys(&self, _: DesktopId, keys: &[SeenKey]) {
-        self.met.lock().unwrap().extend_from_slice(keys);
+    async fn met(&self, _: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
+        assert_eq!(hop, 0);
+        self.met.lock().unwrap().push(identity.to_owned());
+        Ok(())
     }
 }
 
@@ -224,7 +226,7 @@ async fn whoever_comes_late_gets_a_repaint() {
     assert_eq!(machines.met.lock().unwrap().len(), 1);
     let host = server.file("host.pub");
     let key: Vec<&str> = host.split(' ').take(2).collect();
-    assert!(machines.met.lock().unwrap()[0].openssh.starts_with(&key.join(" ")));
+    assert!(machines.met.lock().unwrap()[0].starts_with(&key.join(" ")));
 
     request.resume = Some(gateway.connections()[0].connection.id);
     let mut second = Viewer::open(&gateway, &request);

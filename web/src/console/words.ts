@@ -16,6 +16,7 @@ const DESKTOP_STATES: Record<DesktopState, { text: string; tone: Tone }> = {
   recycling: { text: "Recycling", tone: "purple" },
   deleting: { text: "Deleting", tone: "orange" },
   failed: { text: "Failed", tone: "red" },
+  unreachable: { text: "Not reachable", tone: "orange" },
 };
 
 export function desktopState(state: DesktopState) {
@@ -57,6 +58,14 @@ export const KINDS: Record<Schemas["ConnectKind"], { title: string; protocol: st
   rdp: { title: "Desktop", protocol: "RDP" },
   vnc: { title: "Console", protocol: "VNC" },
   ssh: { title: "Shell", protocol: "SSH" },
+};
+
+/** What an external machine speaks. */
+export const MACHINE_PROTOCOLS: Record<Schemas["MachineProtocol"], { text: string; port: number }> = {
+  rdp: { text: "RDP", port: 3389 },
+  vnc: { text: "VNC", port: 5900 },
+  ssh: { text: "SSH", port: 22 },
+  telnet: { text: "Telnet", port: 23 },
 };
 
 export const GPU_MODES: Record<Schemas["GpuMode"], { text: string; about: string; tone: Tone }> = {

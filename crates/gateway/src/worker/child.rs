@@ -3,15 +3,14 @@
 use super::wire::{self, Dialled, Frame, FromWorker, ToWorker};
 use super::{FRAMES_MAX, doors};
 use crate::command::{Command, ViewerId};
-use crate::connect::Task;
+use crate::connect::{Door, Task};
 use crate::registry::Counters;
-use crate::target::{DialError, Dialler, Fingerprint, Target};
+use crate::target::{DialError, Dialler, Target};
 use crate::{COMMANDS_MAX, VIEWER_QUEUE_MAX};
 use async_trait::async_trait;
 use bytes::Bytes;
 use oriel_model::{DesktopId, GuestPort};
 use oriel_screen::ByeCode;
-use oriel_terminal::SeenKey;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -40,7 +39,13 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
     let (tell, mut heard) = mpsc::channel(FRAMES_MAX);
     let writing = tokio::spawn(write(writer, queue));
     tokio::spawn(read(reader, tell));
-    let dialler = Arc::new(Far { to: to.clone(), doors, next: AtomicU64::new(0), waiting: Mutex::default() });
+    let dialler = Arc::new(Far {
+        to: to.clone(),
+        doors,
+        next: AtomicU64::new(0),
+        waiting: Mutex::default(),
+        meetings: Mutex::default(),
+    });
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let counters = Arc::new(Counters::default());
     let task = Task {
@@ -53,7 +58,14 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
     };
     let mut desk =
         Desk { commands: Some(commands), to, dialler, counters, rooms: HashMap::new(), errands: JoinSet::new() };
-    let mut running = tokio::spawn(task.run());
+    let mut running = match start.identify.then(|| desk.to.clone()) {
+        None => tokio::spawn(task.run()),
+        Some(to) => tokio::spawn(async move {
+            let door = Door { dialler: task.dialler, desktop: task.desktop, port: task.port };
+            let shown = crate::identify::ask(&door).await;
+            to.send(FromWorker::Shown(shown).into()).await.ok();
+        }),
+    };
     let (mut deaf, mut over) = (false, false);
     loop {
         tokio::select! {
@@ -126,7 +138,16 @@ impl Desk {
                 self.dialler.answer(question, target);
             }
             ToWorker::Refused { question, why } => {
-                self.dialler.answer(question, Err(DialError { code: why.code, text: why.text }));
+                let why = DialError { code: why.code, text: why.text };
+                match self.dialler.meeting(question) {
+                    Some(meeting) => drop(meeting.send(Err(why))),
+                    None => self.dialler.answer(question, Err(why)),
+                }
+            }
+            ToWorker::Kept { question } => {
+                if let Some(meeting) = self.dialler.meeting(question) {
+                    meeting.send(Ok(())).ok();
+                }
             }
             ToWorker::Room { viewer } => {
                 if let Some(room) = self.rooms.get(&viewer) {
@@ -181,7 +202,11 @@ struct Far {
     doors: Socket,
     next: AtomicU64,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    /// Machines that were met, until it is known whether they are kept.
+    meetings: Mutex<HashMap<u64, Meeting>>,
 }
+
+type Meeting = oneshot::Sender<Result<(), DialError>>;
 
 fn broken(text: impl std::fmt::Display) -> DialError {
     DialError { code: ByeCode::Internal, text: format!("the way to the machine was not handed over: {text}") }
@@ -213,9 +238,12 @@ impl Far {
         }
     }
 
-    fn tell(&self, message: FromWorker) {
-        let to = self.to.clone();
-        tokio::spawn(async move { to.send(message.into()).await.ok() });
+    fn meetings(&self) -> MutexGuard<'_, HashMap<u64, Meeting>> {
+        self.meetings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn meeting(&self, question: u64) -> Option<Meeting> {
+        self.meetings().remove(&question)
     }
 }
 
@@ -229,12 +257,13 @@ impl Dialler for Far {
         answer.await.map_err(broken)?
     }
 
-    fn met(&self, _: DesktopId, _: GuestPort, identity: Fingerprint) {
-        self.tell(FromWorker::Met(identity));
-    }
-
-    async fn met_keys(&self, _: DesktopId, keys: &[SeenKey]) {
-        self.tell(FromWorker::MetKeys(keys.to_vec()));
+    async fn met(&self, _: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
+        let question = self.next.fetch_add(1, Ordering::Relaxed);
+        let (asked, answer) = oneshot::channel();
+        self.meetings().insert(question, asked);
+        let met = FromWorker::Met { question, hop, identity: identity.to_owned() };
+        self.to.send(met.into()).await.map_err(broken)?;
+        answer.await.map_err(broken)?
     }
 }
 

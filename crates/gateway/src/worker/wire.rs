@@ -8,10 +8,8 @@
 use crate::command::{Bye, ViewerId};
 use crate::target::Protocol;
 use bytes::Bytes;
-use oriel_model::{ConnectionId, DesktopId, GuestPort};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, MACHINE_IDENTITY_BYTES_MAX};
 use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
-use oriel_terminal::SeenKey;
-use oriel_vnc::Fingerprint;
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice};
@@ -27,6 +25,8 @@ pub(super) struct Start {
     pub id: ConnectionId,
     pub desktop: DesktopId,
     pub port: GuestPort,
+    /// Only ask the machine who it is.
+    pub identify: bool,
 }
 
 /// What was dialled. The stream came before, through the other socket.
@@ -67,6 +67,10 @@ pub(super) enum ToWorker {
     Room {
         viewer: ViewerId,
     },
+    /// The identity that was told of is pinned from now on.
+    Kept {
+        question: u64,
+    },
 }
 
 pub(super) enum FromWorker {
@@ -88,8 +92,14 @@ pub(super) enum FromWorker {
     Dial {
         question: u64,
     },
-    Met(Fingerprint),
-    MetKeys(Vec<SeenKey>),
+    /// A machine was met for the first time: 0 hops away its own, further away one on the way.
+    Met {
+        question: u64,
+        hop: usize,
+        identity: String,
+    },
+    /// Who the machine says it is, where that is all that was asked.
+    Shown(Result<Option<String>, Bye>),
 }
 
 /// A frame as it is sent.
@@ -148,6 +158,13 @@ fn bye(body: &Bytes) -> io::Result<Bye> {
     }
 }
 
+fn identity(body: &Bytes) -> io::Result<String> {
+    if body.len() > MACHINE_IDENTITY_BYTES_MAX {
+        return Err(wrong("an identity that is too long"));
+    }
+    String::from_utf8(body.to_vec()).map_err(|_| wrong("an identity that is no text"))
+}
+
 fn json<'d, T: Deserialize<'d>>(body: &'d Bytes) -> io::Result<T> {
     serde_json::from_slice(body).map_err(|error| wrong(&format!("what cannot be read: {error}")))
 }
@@ -166,6 +183,7 @@ impl From<ToWorker> for Frame {
             ToWorker::Dialled { question, dialled } => Self::new(7, question).json(&dialled),
             ToWorker::Refused { question, why } => Self::new(8, question).with(farewell(&why)),
             ToWorker::Room { viewer } => Self::new(9, viewer),
+            ToWorker::Kept { question } => Self::new(10, question),
         }
     }
 }
@@ -188,6 +206,7 @@ impl TryFrom<Frame> for ToWorker {
             7 => Self::Dialled { question: number, dialled: json(&body)? },
             8 => Self::Refused { question: number, why: bye(&body)? },
             9 => Self::Room { viewer: number },
+            10 => Self::Kept { question: number },
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
     }
@@ -200,8 +219,11 @@ impl From<FromWorker> for Frame {
             FromWorker::Left { viewer } => Self::new(66, viewer),
             FromWorker::Thumbnail { question, jpeg } => Self::new(67, question).with(jpeg),
             FromWorker::Dial { question } => Self::new(68, question),
-            FromWorker::Met(identity) => Self::new(69, 0).with(identity.0.to_vec()),
-            FromWorker::MetKeys(keys) => Self::new(70, 0).json(&keys),
+            FromWorker::Met { question, hop, identity } => {
+                Self::new(69, question).counting(hop as u64).with(identity.into_bytes())
+            }
+            FromWorker::Shown(Ok(identity)) => Self::new(70, 0).with(identity.unwrap_or_default().into_bytes()),
+            FromWorker::Shown(Err(why)) => Self::new(71, 0).with(farewell(&why)),
         }
     }
 }
@@ -216,10 +238,13 @@ impl TryFrom<Frame> for FromWorker {
             66 => Self::Left { viewer: number },
             67 => Self::Thumbnail { question: number, jpeg: body },
             68 => Self::Dial { question: number },
-            69 => {
-                Self::Met(Fingerprint(body.as_ref().try_into().map_err(|_| wrong("a fingerprint of another length"))?))
-            }
-            70 => Self::MetKeys(json(&body)?),
+            69 => Self::Met {
+                question: number,
+                hop: usize::try_from(count).unwrap_or(usize::MAX),
+                identity: identity(&body)?,
+            },
+            70 => Self::Shown(Ok(Some(identity(&body)?).filter(|identity| !identity.is_empty()))),
+            71 => Self::Shown(Err(bye(&body)?)),
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
     }

@@ -9,5 +9,6 @@
 
 mod authorization;
 mod house;
+mod machines;
 mod requests;
 mod viewer;
