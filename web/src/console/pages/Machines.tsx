@@ -134,7 +134,7 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
                     <Td dataLabel="Who it is">
                       <Pin of={m} />
                     </Td>
-                    <Td dataLabel="For">{m.owner?.name ?? "the whole pool"}</Td>
+                    <Td dataLabel="For">{m.owner?.name ?? "the pool"}</Td>
                     <Td isActionCell>
                       <RowActions
                         of={m.name}
