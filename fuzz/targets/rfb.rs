@@ -7,7 +7,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use oriel_screen::{InputEvent, ScreenEvent, Source};
-use oriel_vnc::{Established, Fingerprint, Handshake, Progress, Security, SecurityPolicy, VncOptions, VncSource, encodings};
+use oriel_pin::Fingerprint;
+use oriel_vnc::{Established, Handshake, Progress, Security, SecurityPolicy, VncOptions, VncSource, encodings};
 
 /// Larger screens only make each try slow.
 const SIDE_MAX: u16 = 512;

@@ -119,6 +119,96 @@ test("from an image to a desktop for someone", async () => {
   await context.close();
 });
 
+test("external machines: a pool of them, adding one, who it is, opening it", async () => {
+  const { page, context } = await visit("admin", "/pools");
+  await button(page, "New pool of machines").click();
+  const form = dialogue(page, "New pool of machines");
+  await form.getByLabel("Name").fill("lab-machines");
+  await accessible(page, "making a pool of machines");
+  await form.getByRole("button", { name: "Make pool" }).click();
+  await page.getByText("The pool lab-machines was made").first().waitFor();
+  await page.getByRole("link", { name: "Machines of lab-machines" }).click();
+  await heading(page, "lab-machines").waitFor();
+  await page.getByText("No machines yet").waitFor();
+
+  await button(page, "Add machine").first().click();
+  const add = dialogue(page, "Add a machine to lab-machines");
+  await add.getByPlaceholder("front-desk").fill("scope");
+  await add.getByLabel("Address").fill("10.1.2.3");
+  await add.getByLabel("Windows domain").fill("LAB");
+  await accessible(page, "adding a machine");
+  await picture(page, "machine-add-rdp");
+  await add.getByRole("button", { name: "Add machine" }).click();
+  await add.getByText("set external.allow").waitFor();
+  await add.getByLabel("Speaks").selectOption("ssh");
+  await add.getByLabel("Address").fill("scope.example");
+  await add.getByLabel("Account").fill("root");
+  await add.getByLabel("Private key").fill("-----BEGIN OPENSSH PRIVATE KEY-----\n");
+  await add.getByLabel("Passphrase of the key").fill("secret");
+  await add.getByLabel("Certificate of the key").fill("ssh-ed25519-cert-v01@openssh.com AAAA");
+  await add.getByLabel("Command").fill("tmux attach");
+  await add.getByLabel("Jump host").fill("gate");
+  await add.getByLabel("Backspace sends").selectOption("control_h");
+  await picture(page, "machine-add-ssh");
+  await add.getByRole("button", { name: "Add machine" }).click();
+  await page.getByText("scope was added").first().waitFor();
+  await page.getByRole("gridcell", { name: "root, by key" }).waitFor();
+  // What was entered is what is edited; what belongs to another protocol is not sent along.
+  await button(page, "Actions for scope").click();
+  await page.getByRole("menuitem", { name: "Edit…" }).click();
+  const again = dialogue(page, "Edit scope");
+  expect(await again.getByLabel("Jump host").inputValue()).toBe("gate");
+  expect(await again.getByLabel("Backspace sends").inputValue()).toBe("control_h");
+  expect(await again.getByLabel("Certificate of the key").inputValue()).toContain("AAAA");
+  expect(await again.getByLabel("Windows domain").count()).toBe(0);
+  await again.getByRole("button", { name: "Cancel" }).click();
+
+  await page.goto(`${new URL(page.url()).origin}/pools/workshop`);
+  await button(page, "Add machine").first().click();
+  const more = dialogue(page, "Add a machine to workshop");
+  await more.getByLabel("Speaks").selectOption("vnc");
+  await more.getByLabel("JPEG quality").selectOption("7");
+  await more.getByLabel("Speaks").selectOption("telnet");
+  await more.getByLabel("Prompt for the account").fill("login: *$");
+  await accessible(page, "adding a machine that speaks telnet");
+  await picture(page, "machine-add-telnet");
+  await more.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("gridcell", { name: "whoever is met first" }).waitFor();
+  await picture(page, "machines");
+  await button(page, "Actions for front-desk").click();
+  await page.getByRole("menuitem", { name: "Identity…" }).click();
+  const who = dialogue(page, "Who is front-desk?");
+  await who.getByText("It shows another one than is kept").waitFor();
+  await accessible(page, "a machine's identity");
+  await picture(page, "machine-identity");
+  await who.getByRole("button", { name: "Accept the new one" }).click();
+  await page.getByText("front-desk must show this from now on").first().waitFor();
+  await button(page, "Actions for front-desk").click();
+  await page.getByRole("menuitem", { name: "Edit…" }).click();
+  const edit = dialogue(page, "Edit front-desk");
+  await edit.getByText("One is kept; leave empty to keep it").waitFor();
+  await edit.getByLabel("Port").fill("3390");
+  await edit.getByRole("button", { name: "Save" }).click();
+  await page.getByText("10.20.0.12:3390").waitFor();
+  await context.close();
+
+  const person = await visit("mira");
+  const open = card(person.page, "front-desk").getByRole("link", { name: /^Open front-desk/ });
+  expect(await open.getAttribute("href")).toContain("kind=rdp");
+  const screen = card(person.page, "kiosk").getByRole("link", { name: /^Open kiosk/ });
+  expect(await screen.getAttribute("href")).toContain("kind=vnc");
+  const shell = card(person.page, "build-server").getByRole("link", { name: /^Shell build-server/ });
+  expect(await shell.getAttribute("href")).toContain("kind=ssh");
+  await card(person.page, "kiosk").getByText("It did not answer").waitFor();
+  expect(await person.page.getByRole("button", { name: "Actions for kiosk" }).count()).toBe(0);
+  expect(await card(person.page, "old-switch").count()).toBe(0);
+  await person.context.close();
+  const owner = await visit("admin");
+  const terminal = card(owner.page, "old-switch").getByRole("link", { name: /^Shell old-switch/ });
+  expect(await terminal.getAttribute("href")).toContain("kind=ssh");
+  await owner.context.close();
+});
+
 test("users: the one-time password is shown once, refusals stay in the form", async () => {
   const { page, context } = await visit("admin", "/users");
   await button(page, "New user").click();

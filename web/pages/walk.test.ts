@@ -7,6 +7,7 @@ const PAGES = [
   ["/", "My desktops", "studio-1"],
   ["/?all=true", "Everyone's desktops", "studio-4"],
   ["/pools", "Pools", "render"],
+  ["/pools/workshop", "workshop", "front-desk"],
   ["/images", "Images", "windows-lab"],
   ["/users", "Users", "jonas"],
   ["/sessions", "Sessions", "Mbit/s"],

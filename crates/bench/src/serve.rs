@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::serve::ListenerExt;
 use futures::{SinkExt, StreamExt, future};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest};
+use oriel_gateway::{DialError, Dialler, Gateway, HostPin, Protocol, RdpTarget, Target, ViewerRequest};
 use oriel_model::{DesktopId, GuestPort, UserId};
 use oriel_screen::ByeCode;
 use secrecy::SecretString;
@@ -49,18 +49,13 @@ impl Server {
     }
 
     fn protocol(&self) -> Protocol {
-        let Some(hex) = &self.rdp_pin else { return Protocol::Vnc { password: None, nearby: true } };
+        let Some(hex) = &self.rdp_pin else { return Protocol::console() };
         let mut certificate_sha256 = [0; 32];
         for (at, byte) in certificate_sha256.iter_mut().enumerate() {
             let pair = hex.get(at * 2..at * 2 + 2).unwrap_or_default();
             *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
         }
-        Protocol::Rdp {
-            user: "bench".into(),
-            password: SecretString::default(),
-            certificate_sha256,
-            keyboard: "us".into(),
-        }
+        Protocol::Rdp(Box::new(RdpTarget::new("bench", SecretString::default(), HostPin::Sha256(certificate_sha256))))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_model::{Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Pool, Role, StartStep, User};
+use oriel_model::{
+    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Pool, PoolKind, Role, StartStep, User,
+};
 use oriel_store::StoreError;
 
 /// What an admin asks for.
@@ -14,12 +16,12 @@ pub struct NewDesktop {
 }
 
 impl Broker {
-    /// All desktops that the person may see: their own, or everybody's for an admin who asks for all.
+    /// All desktops that the person may see: their own and the external machines of their pools, or everybody's for an admin who asks for all.
     pub async fn desktops(&self, user: &User, all: bool) -> Result<Vec<Desktop>, BrokerError> {
         Ok(if all && user.role == Role::Admin {
             self.inner.store.desktops().await?
         } else {
-            self.inner.store.desktops_of(user.id).await?
+            self.inner.store.desktops_for(user.id).await?
         })
     }
 
@@ -30,7 +32,17 @@ impl Broker {
             Ok(id) => self.inner.store.desktop(id).await?,
             Err(_) => self.inner.store.desktop_by_name(&key.parse().map_err(|_| missing())?).await?,
         };
-        found.filter(|desktop| may_use(user, desktop)).ok_or_else(missing)
+        let desktop = found.ok_or_else(missing)?;
+        if self.may_use(user, &desktop).await? { Ok(desktop) } else { Err(missing()) }
+    }
+
+    /// Admins may use everything, others what they own and the machines without an owner of pools that allow them.
+    async fn may_use(&self, user: &User, desktop: &Desktop) -> Result<bool, BrokerError> {
+        if user.role == Role::Admin || desktop.owner == Some(user.id) {
+            return Ok(true);
+        }
+        let shared = desktop.external.is_some() && desktop.owner.is_none();
+        Ok(shared && self.inner.store.entitled(desktop.pool, user.id).await?)
     }
 
     pub async fn desktops_in_pool(&self, pool: &Pool) -> Result<Vec<Desktop>, BrokerError> {
@@ -38,16 +50,17 @@ impl Broker {
     }
 
     pub async fn create_desktop(&self, new: NewDesktop) -> Result<Desktop, BrokerError> {
-        if let Some(owner) = &new.owner
-            && owner.role != Role::Admin
-            && !self.inner.store.entitled(new.pool.id, owner.id).await?
-        {
+        if new.pool.kind == PoolKind::External {
             return Err(BrokerError::conflict(
-                "not_entitled",
-                format!("{} may not use the pool {}", owner.name, new.pool.name),
-                format!("allow it first: oriel pool allow {} {}", new.pool.name, owner.name),
+                "external_pool",
+                format!("{} holds external machines: Oriel cannot make one", new.pool.name),
+                format!(
+                    "enter a machine's address: oriel machine add {} --name NAME --protocol rdp --address HOST",
+                    new.pool.name
+                ),
             ));
         }
+        self.check_owner(&new.pool, new.owner.as_ref()).await?;
         let mut number = 0;
         loop {
             number += 1;
@@ -70,6 +83,7 @@ impl Broker {
                 host: None,
                 port_base: None,
                 facts: DesktopFacts::default(),
+                external: None,
                 created: now(),
                 changed: now(),
             };
@@ -85,8 +99,33 @@ impl Broker {
         }
     }
 
-    /// What the person wants of a desktop from now on.
+    /// Whose a desktop becomes must be allowed to use its pool.
+    pub(crate) async fn check_owner(&self, pool: &Pool, owner: Option<&User>) -> Result<(), BrokerError> {
+        match owner {
+            Some(owner) if owner.role != Role::Admin && !self.inner.store.entitled(pool.id, owner.id).await? => {
+                Err(BrokerError::conflict(
+                    "not_entitled",
+                    format!("{} may not use the pool {}", owner.name, pool.name),
+                    format!("allow it first: oriel pool allow {} {}", pool.name, owner.name),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the person wants of a desktop from now on. An external machine can only be deleted.
     pub async fn set_intent(&self, id: DesktopId, intent: DesktopIntent) -> Result<Desktop, BrokerError> {
+        let found = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
+        if found.external.is_some() {
+            if intent == DesktopIntent::Deleted {
+                return self.delete_machine(&found).await;
+            }
+            return Err(BrokerError::conflict(
+                "external_machine",
+                format!("{} is an external machine: Oriel neither starts nor stops it", found.name),
+                "open it as it is, or switch it where it stands",
+            ));
+        }
         let desktop = self
             .inner
             .store
@@ -118,8 +157,4 @@ impl Broker {
         self.wake_desktops();
         Ok(desktop)
     }
-}
-
-fn may_use(user: &User, desktop: &Desktop) -> bool {
-    user.role == Role::Admin || desktop.owner == Some(user.id)
 }

@@ -1,6 +1,7 @@
 //! Why the broker would not or could not. Every error has a stable code and a next step for the person who reads it.
 
 use oriel_compute::ComputeError;
+use oriel_compute::external::ExternalError;
 use oriel_image::ImageError;
 use oriel_recording::RecordingError;
 use oriel_store::StoreError;
@@ -29,6 +30,9 @@ pub enum BrokerError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Compute(#[from] ComputeError),
+    /// A machine that Oriel does not run could not be dialled.
+    #[error(transparent)]
+    External(#[from] ExternalError),
     #[error(transparent)]
     Image(#[from] ImageError),
     #[error(transparent)]

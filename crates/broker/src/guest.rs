@@ -3,7 +3,7 @@
 use crate::{Broker, BrokerError};
 use oriel_compute::Stream;
 use oriel_machine::GuestIdentity;
-use oriel_model::{Desktop, DesktopId, GuestPort};
+use oriel_model::{Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol};
 use secrecy::{ExposeSecret, SecretString};
 
 /// An open stream to a guest and what to say on it.
@@ -13,16 +13,64 @@ pub struct GuestAccess {
     pub credentials: GuestCredentials,
 }
 
+/// What is said on a stream. An identity that is missing is that of a machine that is met for the first time, and none of the
+/// parameters is set for desktops that Oriel runs.
 pub enum GuestCredentials {
-    Rdp { user: String, password: SecretString, certificate_sha256: String, keyboard: String },
+    Rdp {
+        account: GuestAccount,
+        certificate_sha256: Option<String>,
+        keyboard: String,
+        parameters: MachineParameters,
+    },
+    /// The machine's own display, by its host.
     Console,
-    Ssh { user: String, key: SecretString, host_key: String },
+    Vnc {
+        account: GuestAccount,
+        identity: Option<String>,
+        parameters: MachineParameters,
+    },
+    Ssh {
+        account: GuestAccount,
+        /// An OpenSSH public key.
+        host_key: Option<String>,
+        /// In the order in which they are passed; the stream leads to the first.
+        jumps: Vec<GuestJump>,
+        parameters: MachineParameters,
+    },
+    Telnet {
+        account: GuestAccount,
+        parameters: MachineParameters,
+    },
+}
+
+#[derive(Default)]
+pub struct GuestAccount {
+    pub user: Option<String>,
+    pub password: Option<SecretString>,
+    /// OpenSSH or PEM text.
+    pub private_key: Option<SecretString>,
+    pub passphrase: Option<SecretString>,
+    /// The user certificate for the key.
+    pub certificate: Option<String>,
+}
+
+/// A machine on the way.
+pub struct GuestJump {
+    pub account: GuestAccount,
+    pub host_key: Option<String>,
+    /// Where it leads.
+    pub to_host: String,
+    pub to_port: u16,
 }
 
 impl Broker {
-    /// Opens a stream to the guest through its host, with the credentials that its seed gave it.
+    /// Opens a stream to the guest through its host, with the credentials that its seed gave it; to an external machine from
+    /// here, with what an admin entered.
     pub async fn guest_access(&self, id: DesktopId, port: GuestPort) -> Result<GuestAccess, BrokerError> {
         let desktop = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
+        if let Some(external) = &desktop.external {
+            return self.machine_access(&desktop, external, port).await;
+        }
         let credentials = match port {
             GuestPort::Console => GuestCredentials::Console,
             GuestPort::Rdp | GuestPort::Ssh => self.credentials(&desktop, port).await?,
@@ -31,21 +79,98 @@ impl Broker {
         Ok(GuestAccess { name: desktop.name.to_string(), stream, credentials })
     }
 
+    async fn machine_access(
+        &self,
+        machine: &Desktop,
+        external: &External,
+        port: GuestPort,
+    ) -> Result<GuestAccess, BrokerError> {
+        Self::check_door(machine, external, port)?;
+        let way = self.way_to(machine).await?;
+        let account = self.machine_account(machine, external).await?;
+        let (identity, parameters) = (external.identity.clone(), external.parameters.clone());
+        let credentials = match external.protocol {
+            MachineProtocol::Rdp => GuestCredentials::Rdp {
+                account,
+                certificate_sha256: identity,
+                keyboard: match &parameters.keyboard {
+                    Some(keyboard) => keyboard.clone(),
+                    None => self.find_pool(&machine.pool.to_string()).await?.keyboard,
+                },
+                parameters,
+            },
+            MachineProtocol::Vnc => GuestCredentials::Vnc { account, identity, parameters },
+            MachineProtocol::Telnet => GuestCredentials::Telnet { account, parameters },
+            MachineProtocol::Ssh => {
+                let mut jumps = Vec::with_capacity(way.len());
+                let places = way.iter().skip(1).chain([machine]).filter_map(|next| next.external.as_ref());
+                for (jump, next) in way.iter().zip(places) {
+                    let Some(on_the_way) = &jump.external else { continue };
+                    jumps.push(GuestJump {
+                        account: self.machine_account(jump, on_the_way).await?,
+                        host_key: on_the_way.identity.clone(),
+                        to_host: next.host.clone(),
+                        to_port: next.port,
+                    });
+                }
+                GuestCredentials::Ssh { account, host_key: identity, jumps, parameters }
+            }
+        };
+        let first = way.first().unwrap_or(machine);
+        // Where it is is for admins.
+        let stream = self.dial_machine(first).await.map_err(|error| match error {
+            BrokerError::External(error) => BrokerError::conflict(
+                "machine_unreachable",
+                error.without_address(first.name.as_str()),
+                format!("oriel machine show {}", first.name),
+            ),
+            error => error,
+        })?;
+        Ok(GuestAccess { name: machine.name.to_string(), stream: Box::new(stream), credentials })
+    }
+
+    async fn machine_account(&self, machine: &Desktop, external: &External) -> Result<GuestAccount, BrokerError> {
+        // Passwords and keys that are missing are asked for in the terminal; a name cannot be.
+        if external.protocol == MachineProtocol::Ssh && external.user.is_none() {
+            return Err(BrokerError::conflict(
+                "no_credentials",
+                format!(
+                    "no user is kept for {}, so nobody can be signed in there; an administrator can enter it",
+                    machine.name
+                ),
+                format!("oriel machine set {} --user USER", machine.name),
+            ));
+        }
+        let secrets = self.machine_secrets(machine).await?;
+        Ok(GuestAccount {
+            user: external.user.clone(),
+            password: secrets.password,
+            private_key: secrets.private_key,
+            passphrase: secrets.passphrase,
+            certificate: external.parameters.certificate.clone(),
+        })
+    }
+
     async fn credentials(&self, desktop: &Desktop, port: GuestPort) -> Result<GuestCredentials, BrokerError> {
         let identity = self.guest_identity(desktop).await?;
+        let user = Some(identity.user.clone());
+        let parameters = MachineParameters::default();
         Ok(if port == GuestPort::Ssh {
+            let private_key = Some(identity.client_key.clone());
             GuestCredentials::Ssh {
-                user: identity.user.clone(),
-                key: identity.client_key.clone(),
-                host_key: identity.ssh_host_public.clone(),
+                account: GuestAccount { user, private_key, ..GuestAccount::default() },
+                host_key: Some(identity.ssh_host_public.clone()),
+                jumps: Vec::new(),
+                parameters,
             }
         } else {
             let pool = self.find_pool(&desktop.pool.to_string()).await?;
+            let password = Some(identity.password.clone());
             GuestCredentials::Rdp {
-                user: identity.user.clone(),
-                password: identity.password.clone(),
-                certificate_sha256: identity.rdp_certificate_sha256.clone(),
+                account: GuestAccount { user, password, ..GuestAccount::default() },
+                certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
                 keyboard: pool.keyboard,
+                parameters,
             }
         })
     }

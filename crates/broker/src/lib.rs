@@ -7,6 +7,7 @@
 mod clock;
 mod desktop;
 mod error;
+mod external;
 pub mod fault;
 mod gpu;
 mod guest;
@@ -22,9 +23,11 @@ mod user;
 
 pub use desktop::NewDesktop;
 pub use error::BrokerError;
+pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
 pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
-pub use guest::{GuestAccess, GuestCredentials};
+pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
 pub use operation::BuildRequest;
+pub use oriel_compute::external::{ExternalError, Outside};
 pub use pool::{NewPool, PoolChange};
 pub use reconcile::ReconcilerStatus;
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
@@ -51,6 +54,8 @@ pub trait Sessions: Send + Sync {
     fn prelaunch(&self, user: UserId, desktop: DesktopId);
     async fn end_desktop(&self, desktop: DesktopId, reason: &str);
     async fn end_user(&self, user: UserId, reason: &str);
+    /// Ends what one person has open of one desktop.
+    async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
 }
 
 /// The broker's handle; cloning shares it.
@@ -64,6 +69,7 @@ struct Inner {
     vault: Vault,
     compute: Arc<dyn Compute>,
     images: ImageStore,
+    outside: OnceLock<Arc<Outside>>,
     accelerator: Accelerator,
     throttle: Mutex<Throttle>,
     sessions: OnceLock<Arc<dyn Sessions>>,
@@ -90,6 +96,7 @@ impl Broker {
                 vault,
                 compute,
                 images,
+                outside: OnceLock::new(),
                 accelerator,
                 throttle: Mutex::default(),
                 sessions: OnceLock::new(),
@@ -110,6 +117,15 @@ impl Broker {
     /// How GPUs are handed out, once; the usual rules until then.
     pub fn set_gpu_rules(&self, rules: GpuRules) {
         self.inner.gpu_rules.set(rules).ok();
+    }
+
+    /// Says which addresses beyond the public internet may be dialled, once.
+    pub fn set_outside(&self, outside: Arc<Outside>) {
+        self.inner.outside.set(outside).ok();
+    }
+
+    fn outside(&self) -> &Outside {
+        self.inner.outside.get_or_init(Arc::default)
     }
 
     pub fn accelerator(&self) -> &Accelerator {

@@ -4,7 +4,8 @@ use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
-    GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, RecordingPolicy, User, UserId,
+    GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind, RecordingPolicy, User,
+    UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
@@ -42,11 +43,23 @@ pub struct PoolChange {
     pub recording: Option<RecordingPolicy>,
 }
 
+impl PoolChange {
+    /// Whether it changes what only desktops of Oriel's making have.
+    const fn is_about_desktops(&self) -> bool {
+        self.image.is_some()
+            || self.vcpus.is_some()
+            || self.memory_mib.is_some()
+            || self.disk_gib.is_some()
+            || self.gpu.is_some()
+            || self.hardware.is_some()
+    }
+}
+
 const VCPUS_MAX: u32 = 256;
 const MEMORY_MIB_MIN: u64 = 256;
 const MEMORY_MIB_MAX: u64 = 4 << 20;
 const DISK_GIB_MAX: u64 = 64 << 10;
-const DESKTOPS_MAX: u32 = 1000;
+pub(crate) const DESKTOPS_MAX: u32 = 1000;
 
 impl Broker {
     pub async fn pools(&self) -> Result<Vec<Pool>, BrokerError> {
@@ -67,7 +80,8 @@ impl Broker {
         let pool = Pool {
             id: PoolId::new(),
             name: new.name,
-            image: new.image,
+            kind: PoolKind::Virtual,
+            image: Some(new.image),
             vcpus: new.vcpus,
             memory_mib: new.memory_mib,
             disk_gib: new.disk_gib,
@@ -86,7 +100,14 @@ impl Broker {
 
     pub async fn change_pool(&self, id: PoolId, change: PoolChange) -> Result<Pool, BrokerError> {
         let mut pool = self.inner.store.pool(id).await?.ok_or_else(|| BrokerError::missing("pool", id))?;
-        pool.image = change.image.unwrap_or(pool.image);
+        if pool.kind == PoolKind::External && change.is_about_desktops() {
+            return Err(BrokerError::invalid(
+                "external_pool",
+                format!("{} holds external machines: they have no image, size or GPU of Oriel's making", pool.name),
+                "change only desktops_max and keyboard",
+            ));
+        }
+        pool.image = change.image.or(pool.image);
         pool.vcpus = change.vcpus.unwrap_or(pool.vcpus);
         pool.memory_mib = change.memory_mib.unwrap_or(pool.memory_mib);
         pool.disk_gib = change.disk_gib.unwrap_or(pool.disk_gib);
@@ -106,7 +127,8 @@ impl Broker {
 
     /// The image of a pool, which a pool keeps alive.
     pub async fn pool_image(&self, pool: &Pool) -> Result<Image, BrokerError> {
-        self.inner.store.image(pool.image).await?.ok_or_else(|| BrokerError::missing("image", pool.image))
+        let id = pool.image.ok_or_else(|| BrokerError::missing("image", format!("of {}", pool.name)))?;
+        self.inner.store.image(id).await?.ok_or_else(|| BrokerError::missing("image", id))
     }
 
     pub async fn pool_users(&self, id: PoolId) -> Result<Vec<User>, BrokerError> {
@@ -118,7 +140,15 @@ impl Broker {
     }
 
     pub async fn unentitle(&self, pool: PoolId, user: UserId) -> Result<(), BrokerError> {
-        Ok(self.inner.store.unentitle(pool, user).await?)
+        self.inner.store.unentitle(pool, user).await?;
+        // Desktops that they own stay theirs; machines that were theirs only through the pool do not.
+        if let Some(sessions) = self.sessions() {
+            let machines = self.inner.store.desktops_in_pool(pool).await?;
+            for machine in machines.iter().filter(|machine| machine.external.is_some() && machine.owner.is_none()) {
+                sessions.end_of(user, machine.id, &format!("you may no longer use {}", machine.name)).await;
+            }
+        }
+        Ok(())
     }
 
     /// An image for other processors than the host's would start nothing; of an imported one nobody knows what it is for.
@@ -142,8 +172,17 @@ impl Broker {
         }
     }
 
-    async fn check_pool(&self, pool: &Pool) -> Result<(), BrokerError> {
+    pub(crate) async fn check_pool(&self, pool: &Pool) -> Result<(), BrokerError> {
         let bad = |text: String, next: &str| Err(BrokerError::invalid("bad_pool", text, next));
+        if pool.desktops_max > DESKTOPS_MAX {
+            return bad(format!("a pool cannot hold {} desktops", pool.desktops_max), "choose at most 1000");
+        }
+        if let Err(error) = Keyboard::chosen(&pool.keyboard) {
+            return bad(error.to_string(), "use a name like us, de or us(intl)");
+        }
+        if pool.kind == PoolKind::External {
+            return Ok(());
+        }
         let image = self.pool_image(pool).await?;
         let image_gib = image.virtual_bytes.div_ceil(1 << 30);
         if !(1..=VCPUS_MAX).contains(&pool.vcpus) {
@@ -160,12 +199,6 @@ impl Broker {
                 format!("a disk of {} GiB does not hold the image, which is {image_gib} GiB", pool.disk_gib),
                 "choose a disk at least as large as the image",
             );
-        }
-        if pool.desktops_max > DESKTOPS_MAX {
-            return bad(format!("a pool cannot hold {} desktops", pool.desktops_max), "choose at most 1000");
-        }
-        if let Err(error) = Keyboard::chosen(&pool.keyboard) {
-            return bad(error.to_string(), "use a name like us, de or us(intl)");
         }
         if let Some(Err(error)) = pool.gpu.as_ref().map(GpuRequest::check) {
             return bad(error, "the list of GPUs shows what the host's cards give");

@@ -73,6 +73,10 @@ impl Broker {
     /// `None` when the desktop shows nothing.
     pub async fn thumbnail(&self, desktop: &Desktop) -> Result<Option<Thumbnail>, BrokerError> {
         let cache = &self.inner.thumbnails;
+        // What one of many shows is not for the others.
+        if desktop.external.is_some() && desktop.owner.is_none() {
+            return Ok(None);
+        }
         if !matches!(desktop.state, DesktopState::Starting | DesktopState::Ready | DesktopState::InUse) {
             cache.forget(desktop.id);
             return Ok(None);
@@ -90,6 +94,8 @@ impl Broker {
         }
         let jpeg = match live {
             Some(jpeg) => Some(jpeg),
+            // Only while somebody watches: Oriel does not sign in just to look.
+            None if desktop.external.is_some() => None,
             None => {
                 let shot = self.inner.compute.screenshot(desktop.id).await?;
                 tokio::task::spawn_blocking(move || shrink(&shot))

@@ -27,12 +27,16 @@ impl Broker {
         resume: Option<ConnectionId>,
         session_sha256: &str,
     ) -> Result<NewTicket, BrokerError> {
+        if let Some(external) = &desktop.external {
+            Self::check_door(desktop, external, port)?;
+        }
         if desktop.intent == DesktopIntent::Stopped {
             self.set_intent(desktop.id, DesktopIntent::Running).await?;
         }
         // A console shows the machine's own screen, so it can be watched from power-on.
         let reachable = match desktop.state {
-            DesktopState::Ready | DesktopState::InUse => true,
+            // What did not answer a minute ago may answer now, and dialling says best why it does not.
+            DesktopState::Ready | DesktopState::InUse | DesktopState::Unreachable => true,
             DesktopState::Starting => port == GuestPort::Console,
             _ => false,
         };

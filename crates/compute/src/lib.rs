@@ -7,6 +7,7 @@
 mod command;
 mod doctor;
 mod error;
+pub mod external;
 pub mod fake;
 mod gpus;
 mod host;

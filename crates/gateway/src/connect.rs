@@ -4,13 +4,14 @@ use crate::CONNECT_TIME_MAX;
 use crate::command::{Bye, Command};
 use crate::recording::Recordings;
 use crate::registry::Counters;
-use crate::target::{Dialler, Protocol, ShellTarget, Stream, Target, is_first_use};
+use crate::target::{Dialler, Introduction, Protocol, ShellTarget, Stream, Target};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
-use oriel_rdp::{CertificatePin, Pipeline, RdpOptions};
+use oriel_pin::Keeper;
+use oriel_rdp::{Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
-use oriel_terminal::{Connection, FilesError, SeenKey, Shell, TerminalError, telnet};
-use oriel_vnc::{HostPin, VncOptions};
+use oriel_terminal::{Connection, FilesError, Shell, TerminalError, telnet};
+use oriel_vnc::VncOptions;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -66,16 +67,22 @@ pub(crate) async fn dial(dialler: &dyn Dialler, desktop: DesktopId, port: GuestP
     }
 }
 
-/// The way to a machine, to go there again.
-pub(crate) struct Door<'d> {
-    pub dialler: &'d dyn Dialler,
+/// The way to a machine, to go there again, and to those who keep who it is.
+pub(crate) struct Door {
+    pub dialler: Arc<dyn Dialler>,
     pub desktop: DesktopId,
     pub port: GuestPort,
 }
 
+impl Door {
+    pub fn keeper(&self) -> Arc<dyn Keeper> {
+        Arc::new(Introduction { dialler: Arc::clone(&self.dialler), desktop: self.desktop, port: self.port })
+    }
+}
+
 pub(crate) async fn screen(
     target: Target,
-    door: &Door<'_>,
+    door: &Door,
     width: u16,
     height: u16,
     scale: u16,
@@ -85,29 +92,34 @@ pub(crate) async fn screen(
     let Target { stream, protocol, .. } = target;
     let connecting = async {
         match protocol {
-            Protocol::Rdp { user, password, certificate_sha256, keyboard } => {
+            Protocol::Rdp(target) => {
                 let (width, height) = desktop_size(width, height);
                 let options = RdpOptions {
-                    user,
-                    password,
-                    domain: None,
+                    user: target.user,
+                    password: target.password,
+                    domain: target.domain,
                     width,
                     height,
                     scale,
-                    keyboard: if layout.is_empty() { keyboard } else { layout },
-                    certificate: CertificatePin::Sha256(certificate_sha256),
-                    client_name: "oriel".into(),
-                    pipeline: if h264 { Pipeline::Video } else { Pipeline::Pixels },
+                    keyboard: if layout.is_empty() { target.keyboard } else { layout },
+                    certificate: target.certificate,
+                    keeper: Some(door.keeper()),
+                    security: target.security,
+                    client_name: target.client_name,
+                    pipeline: match (target.graphics, h264) {
+                        (false, _) => Pipeline::Off,
+                        (true, false) => Pipeline::Pixels,
+                        (true, true) => Pipeline::Video,
+                    },
                 };
                 let (stream, source) = oriel_rdp::connect(stream, options).await.map_err(rdp_bye)?;
                 Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })
             }
-            Protocol::Vnc { password, nearby } => {
-                let options = VncOptions { password, nearby, audio: true, ..VncOptions::default() };
+            Protocol::Vnc(options) => {
+                let options = VncOptions { audio: true, keeper: Some(door.keeper()), ..*options };
                 vnc(stream, options, door).await
             }
-            Protocol::VncServer(options) => vnc(stream, options, door).await,
-            Protocol::Ssh { .. } | Protocol::Shell(_) => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),
+            Protocol::Shell(_) => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),
         }
     };
     timeout(CONNECT_TIME_MAX, connecting).await.map_err(|_| too_late())?
@@ -115,50 +127,46 @@ pub(crate) async fn screen(
 
 /// A VNC server may lead us into a list of ways to sign in that holds none for us, and the protocol has no way back: then
 /// it is dialled once more, and that list left out.
-async fn vnc(stream: Box<dyn Stream>, mut options: VncOptions, door: &Door<'_>) -> Result<ScreenSession, Bye> {
+async fn vnc(stream: Box<dyn Stream>, mut options: VncOptions, door: &Door) -> Result<ScreenSession, Bye> {
     use oriel_vnc::ConnectError as E;
     let mut opened = oriel_vnc::connect(stream, &options).await;
     if let Err(E::VeNCryptUnusable { others: true, .. }) = opened {
-        let target = dial(door.dialler, door.desktop, door.port).await?;
+        let target = dial(&*door.dialler, door.desktop, door.port).await?;
         options.without_vencrypt = true;
         opened = oriel_vnc::connect(target.stream, &options).await;
     }
-    let session = opened.map_err(|error| Bye::new(error.bye_code(), error.to_string()))?;
-    if let (HostPin::FirstUse, Some(identity)) = (options.pin, session.identity) {
-        door.dialler.met(door.desktop, door.port, identity);
-    }
+    let session = opened.map_err(vnc_bye)?;
     Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
 }
 
-/// Signs in and opens the terminal. The caller bounds the time: a person may have to answer first. The second answer are host
-/// keys that were accepted because none was known.
-pub(crate) async fn shell(target: Target, columns: u16, rows: u16, ask: Ask) -> Result<(Shell, Vec<SeenKey>), Bye> {
+/// Signs in and opens the terminal. The caller bounds the time: a person may have to answer first.
+pub(crate) async fn shell(target: Target, door: &Door, columns: u16, rows: u16, ask: Ask) -> Result<Shell, Bye> {
     let Some(way) = target.protocol.into_shell() else {
         return Err(Bye::new(ByeCode::Internal, "a screen is not a shell"));
     };
-    match way {
+    let opened = match way {
         ShellTarget::Ssh { mut ssh, mut shell, .. } => {
-            ssh.ask = Some(ask);
+            (ssh.ask, ssh.keeper) = (Some(ask), Some(door.keeper()));
             (shell.columns, shell.rows) = (columns, rows);
-            let opening =
-                async { Connection::open(target.stream, &ssh, SHELL_WINDOW_BYTES).await?.shell(&shell).await };
-            let shell = opening.await.map_err(|error| terminal_bye(&error))?;
-            let met = if is_first_use(&ssh) { shell.host_keys().to_vec() } else { Vec::new() };
-            Ok((shell, met))
+            async { Connection::open(target.stream, &ssh, SHELL_WINDOW_BYTES).await?.shell(&shell).await }.await
         }
         ShellTarget::Telnet(options) => {
             let options = oriel_terminal::TelnetOptions { columns, rows, ..options };
-            let shell = telnet::connect(target.stream, options).await.map_err(|error| terminal_bye(&error))?;
-            Ok((shell, Vec::new()))
+            telnet::connect(target.stream, options).await
         }
-    }
+    };
+    opened.map_err(|error| terminal_bye(&error))
 }
 
-fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
+pub(crate) fn vnc_bye(error: oriel_vnc::ConnectError) -> Bye {
+    Bye::new(error.bye_code(), error.to_string())
+}
+
+pub(crate) fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
     use oriel_rdp::ConnectError as E;
     let code = match &error {
         E::Unreachable(_) | E::TimedOut { .. } => ByeCode::Unreachable,
-        E::CertificateChanged { .. } => ByeCode::IdentityChanged,
+        E::CertificateChanged { .. } | E::IdentityNotKept(_) => ByeCode::IdentityChanged,
         E::CredentialsRefused(_) => ByeCode::CredentialsRefused,
         E::SecurityRefused(_) | E::Redirected | E::Protocol { .. } => ByeCode::Protocol,
     };
@@ -171,7 +179,7 @@ pub(crate) fn terminal_bye(error: &TerminalError) -> Bye {
         TerminalError::Unreachable { .. } | TerminalError::NoWayOn { .. } | TerminalError::TelnetBroken(_) => {
             ByeCode::Unreachable
         }
-        TerminalError::HostKeyChanged { .. } => ByeCode::IdentityChanged,
+        TerminalError::HostKeyChanged { .. } | TerminalError::HostKeyNotKept(_) => ByeCode::IdentityChanged,
         TerminalError::CredentialsRefused { .. }
         | TerminalError::LoginRefused { .. }
         | TerminalError::Unanswered { .. } => ByeCode::CredentialsRefused,

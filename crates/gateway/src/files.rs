@@ -1,8 +1,8 @@
 //! Files of machines, over the same ways in as shells. Each person has one SFTP session to a desktop, which stays open for a
 //! while: browsing a folder must not cost a handshake a click.
 
-use crate::connect::{dial, files_error, terminal_bye, too_late};
-use crate::target::{Dialler, ShellTarget, is_first_use};
+use crate::connect::{Door, dial, files_error, terminal_bye, too_late};
+use crate::target::{Dialler, ShellTarget};
 use crate::{CONNECT_TIME_MAX, Gateway};
 use oriel_model::{DesktopId, GuestPort, UserId};
 use oriel_terminal::{Files, FilesError};
@@ -110,17 +110,15 @@ impl Gateway {
 
 async fn open(dialler: Arc<dyn Dialler>, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
     let target = dial(&*dialler, desktop, GuestPort::Ssh).await.map_err(files_error)?;
-    let Some(ShellTarget::Ssh { ssh, files_root, .. }) = target.protocol.into_shell() else {
+    let Some(ShellTarget::Ssh { mut ssh, files_root, .. }) = target.protocol.into_shell() else {
         return Err(FilesError::NotThere("this machine has no file service; only machines with SSH have".into()));
     };
+    ssh.keeper = Some(Door { dialler, desktop, port: GuestPort::Ssh }.keeper());
     let opening = Files::open(target.stream, &ssh, files_root.as_deref());
     let files = timeout(CONNECT_TIME_MAX, opening).await.map_err(|_| files_error(too_late()))?;
     let files = files.map_err(|error| match error {
         FilesError::Connection(error) => files_error(terminal_bye(&error)),
         other => other,
     })?;
-    if is_first_use(&ssh) {
-        dialler.met_keys(desktop, files.host_keys()).await;
-    }
     Ok(files)
 }

@@ -12,6 +12,7 @@
 mod command;
 mod connect;
 mod files;
+mod identify;
 mod interview;
 pub mod memory;
 mod picture;
@@ -32,8 +33,8 @@ pub use oriel_terminal as terminal;
 pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
 pub use target::{
-    DialError, Dialler, Fingerprint, HostPin, Protocol, ShellTarget, Stream, Target, VncOptions, VncSecurity,
-    VncSecurityPolicy,
+    DialError, Dialler, Fingerprint, HostPin, Protocol, RdpSecurity, RdpTarget, ShellTarget, Stream, Target,
+    VncOptions, VncSecurity, VncSecurityPolicy,
 };
 
 use std::time::Duration;

@@ -229,6 +229,10 @@ impl Gateway {
         &self.inner.files
     }
 
+    pub(crate) fn workers(&self) -> Option<&WorkerProgram> {
+        self.inner.workers.as_ref()
+    }
+
     pub(crate) fn dialler(&self) -> Arc<dyn Dialler> {
         Arc::clone(&self.inner.dialler)
     }

@@ -286,8 +286,7 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, b
     let layout = lobby.viewer.as_ref().map(|picture| picture.hello.layout.clone()).unwrap_or_default();
     let (width, height, scale) = lobby.size;
     let h264 = lobby.h264;
-    let dialler = std::sync::Arc::clone(&task.dialler);
-    let door = Door { dialler: &*dialler, desktop: task.desktop, port: task.port };
+    let door = Door { dialler: std::sync::Arc::clone(&task.dialler), desktop: task.desktop, port: task.port };
     let connecting = crate::connect::screen(target, &door, width, height, scale, layout, h264);
     Ok((meanwhile(task, lobby, connecting).await?, h264))
 }

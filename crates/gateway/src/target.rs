@@ -2,10 +2,14 @@
 
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort};
+pub use oriel_pin::{Fingerprint, HostPin};
+pub use oriel_rdp::Security as RdpSecurity;
 use oriel_screen::ByeCode;
-use oriel_terminal::{Credentials, HostKeyPin, SeenKey, ShellOptions, SshOptions, TelnetOptions};
-pub use oriel_vnc::{Fingerprint, HostPin, Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
+use oriel_terminal::{ShellOptions, SshOptions, TelnetOptions};
+pub use oriel_vnc::{Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
 use secrecy::SecretString;
+use std::fmt;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A byte stream to a machine.
@@ -17,15 +21,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub trait Dialler: Send + Sync {
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError>;
 
-    /// A machine that was dialled with nothing pinned ([`HostPin::FirstUse`]) proved itself with this: the place to
-    /// pin it from now on.
-    fn met(&self, desktop: DesktopId, port: GuestPort, identity: Fingerprint) {
-        let _ = (desktop, port, identity);
+    /// A machine that was dialled with nothing pinned showed who it is, and has proven it: the place to pin it from now on. Asked
+    /// before the machine is told who we are. `identity` is a [`Fingerprint`] as text (RDP, VNC) or an OpenSSH public key (SSH);
+    /// `hop` is 0 for the machine itself and counts jump hosts from 1.
+    ///
+    /// # Errors
+    /// The machine is not to be used.
+    async fn met(&self, _: DesktopId, _: GuestPort, _hop: usize, _identity: &str) -> Result<(), DialError> {
+        Ok(())
     }
-
-    /// The host keys that were shown where the pin was [`HostKeyPin::FirstUse`]: of each jump host, then of the machine. Whoever
-    /// keeps them makes the next connection a pinned one.
-    async fn met_keys(&self, _desktop: DesktopId, _keys: &[SeenKey]) {}
 }
 
 /// An open stream and what to say on it.
@@ -39,33 +43,43 @@ pub struct Target {
 /// What speaks on the other end, with the credentials that the gateway answers for the person.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub enum Protocol {
-    Rdp {
-        user: String,
-        #[serde(with = "oriel_model::carried")]
-        password: SecretString,
-        /// SHA-256 of the only certificate we accept.
-        certificate_sha256: [u8; 32],
-        /// XKB name; the viewer's own layout wins when it names one.
-        keyboard: String,
-    },
-    Vnc {
-        #[serde(with = "oriel_model::carried::option")]
-        password: Option<SecretString>,
-        /// The stream stays on one machine: cheap encodings are better than small ones.
-        nearby: bool,
-    },
-    /// Any VNC server: with a user, ways to sign in, an identity, a repeater, JPEG.
-    VncServer(VncOptions),
-    Ssh {
-        user: String,
-        /// OpenSSH private key.
-        #[serde(with = "oriel_model::carried")]
-        key: SecretString,
-        /// The only host key we accept, as an OpenSSH public key.
-        host_key: String,
-    },
-    /// A terminal of any other machine, with all that can be set.
+    Rdp(Box<RdpTarget>),
+    /// A machine's console, or any other VNC server.
+    Vnc(Box<VncOptions>),
     Shell(Box<ShellTarget>),
+}
+
+/// How to get an RDP session. Its size is the viewer's.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct RdpTarget {
+    pub user: String,
+    #[serde(with = "oriel_model::carried")]
+    pub password: SecretString,
+    /// Windows domain of the account.
+    pub domain: Option<String>,
+    pub certificate: HostPin,
+    pub security: RdpSecurity,
+    /// XKB name; the viewer's own layout wins when it names one.
+    pub keyboard: String,
+    /// What the machine's session list shows for us.
+    pub client_name: String,
+    /// Offer the graphics pipeline (MS-RDPEGFX).
+    pub graphics: bool,
+}
+
+impl RdpTarget {
+    pub fn new(user: impl Into<String>, password: SecretString, certificate: HostPin) -> Self {
+        Self {
+            user: user.into(),
+            password,
+            domain: None,
+            certificate,
+            security: RdpSecurity::Any,
+            keyboard: "us".to_owned(),
+            client_name: "oriel".to_owned(),
+            graphics: true,
+        }
+    }
 }
 
 /// How to get a terminal. Its size is the viewer's; what the machine asks beyond a password is asked in the terminal.
@@ -81,24 +95,42 @@ pub enum ShellTarget {
 }
 
 impl Protocol {
+    /// A console: nothing is asked there, and its host is trusted.
+    pub fn console() -> Self {
+        Self::Vnc(Box::new(VncOptions { nearby: true, ..VncOptions::default() }))
+    }
+
+    pub fn ssh(ssh: SshOptions, shell: ShellOptions) -> Self {
+        Self::Shell(Box::new(ShellTarget::Ssh { ssh, shell, files_root: None }))
+    }
+
     /// The terminal behind it, when there is one.
     pub(crate) fn into_shell(self) -> Option<ShellTarget> {
         match self {
-            Self::Ssh { user, key, host_key } => Some(ShellTarget::Ssh {
-                ssh: SshOptions::new(Credentials::key(user, key), HostKeyPin::Known(host_key)),
-                shell: ShellOptions::default(),
-                files_root: None,
-            }),
             Self::Shell(target) => Some(*target),
-            Self::Rdp { .. } | Self::Vnc { .. } | Self::VncServer(_) => None,
+            Self::Rdp(_) | Self::Vnc(_) => None,
         }
     }
 }
 
-/// Whether a pin on the way accepts what it sees.
-pub(crate) fn is_first_use(ssh: &SshOptions) -> bool {
-    let mut pins = ssh.jumps.iter().map(|jump| &jump.host_key).chain([&ssh.host_key]);
-    pins.any(|pin| matches!(pin, HostKeyPin::FirstUse))
+/// Takes machines that are met for the first time to whom they belong.
+pub(crate) struct Introduction {
+    pub dialler: Arc<dyn Dialler>,
+    pub desktop: DesktopId,
+    pub port: GuestPort,
+}
+
+impl fmt::Debug for Introduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introduction").field("desktop", &self.desktop).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl oriel_pin::Keeper for Introduction {
+    async fn met(&self, hop: usize, identity: &str) -> Result<(), String> {
+        self.dialler.met(self.desktop, self.port, hop, identity).await.map_err(|error| error.text)
+    }
 }
 
 /// Why a stream could not be opened; the text is for the person in front of the viewer.

@@ -1,7 +1,7 @@
 //! The task of a terminal connection: a shell on one side, a terminal in the browser on the other, bytes untouched.
 
 use crate::command::{Bye, Command, ViewerId};
-use crate::connect::{Task, dial, too_late};
+use crate::connect::{Door, Task, dial, too_late};
 use crate::interview::Interview;
 use crate::recording::{self, CONSENT_TIME_MAX};
 use crate::tape::Tape;
@@ -301,10 +301,8 @@ async fn connect(task: &mut Task, seat: &mut Seat) -> Result<Shell, Bye> {
     let (columns, rows) = seat.size;
     seat.resized = false;
     let (ask, questions) = mpsc::channel(1);
-    let (shell, met) = sign_in(task, seat, questions, crate::connect::shell(target, columns, rows, ask)).await?;
-    if !met.is_empty() {
-        task.dialler.met_keys(task.desktop, &met).await;
-    }
+    let door = Door { dialler: std::sync::Arc::clone(&task.dialler), desktop, port };
+    let shell = sign_in(task, seat, questions, crate::connect::shell(target, &door, columns, rows, ask)).await?;
     seat.status(StatusCode::Connected, "connected");
     Ok(shell)
 }

@@ -99,7 +99,7 @@ impl Dialler for Machines {
         self.dialled.fetch_add(1, Ordering::Relaxed);
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(machine(far));
-        let protocol = Protocol::Vnc { password: None, nearby: true };
+        let protocol = Protocol::console();
         Ok(Target { title: "test-1".into(), stream: Box::new(near), protocol })
     }
 }

@@ -101,11 +101,7 @@ impl Dialler for Machines {
         self.dialled.fetch_add(1, Ordering::Relaxed);
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(machine(far));
-        Ok(Target {
-            title: "test-1".into(),
-            stream: Box::new(near),
-            protocol: Protocol::Vnc { password: None, nearby: true },
-        })
+        Ok(Target { title: "test-1".into(), stream: Box::new(near), protocol: Protocol::console() })
     }
 }
 
@@ -363,7 +359,7 @@ impl Dialler for Fussy {
         tokio::spawn(fussy(far));
         let options =
             VncOptions { password: Some("secret".into()), quality: Some(8), audio: true, ..VncOptions::default() };
-        Ok(Target { title: "fussy".into(), stream: Box::new(near), protocol: Protocol::VncServer(options) })
+        Ok(Target { title: "fussy".into(), stream: Box::new(near), protocol: Protocol::Vnc(Box::new(options)) })
     }
 }
 

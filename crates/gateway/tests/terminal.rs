@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
 use oriel_gateway::terminal::files::RemotePath;
-use oriel_gateway::terminal::{Credentials, HostKeyPin, SeenKey, ShellOptions, SshOptions};
+use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
 use oriel_gateway::{DialError, Dialler, Gateway, Protocol, ShellTarget, Target, ViewerRequest};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
@@ -111,9 +111,12 @@ struct Machines {
     key: String,
     command: String,
     root: String,
-    met: Mutex<Vec<SeenKey>>,
+    met: Mutex<Vec<String>>,
     dialled: Mutex<u32>,
 }
+
+/// The command of a machine that is not to be kept.
+const IMPOSTOR: &str = "echo who lets me in";
 
 #[async_trait]
 impl Dialler for Machines {
@@ -130,8 +133,14 @@ impl Dialler for Machines {
         Ok(Target { title: "machine".into(), stream: Box::new(stream), protocol: Protocol::Shell(Box::new(target)) })
     }
 
-    async fn met_keys(&self, _: DesktopId, keys: &[SeenKey]) {
-        self.met.lock().unwrap().extend_from_slice(keys);
+    async fn met(&self, _: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
+        assert_eq!(hop, 0);
+        self.met.lock().unwrap().push(identity.to_owned());
+        if self.command == IMPOSTOR {
+            let text = "another one was kept a moment ago".to_owned();
+            return Err(DialError { code: oriel_screen::ByeCode::IdentityChanged, text });
+        }
+        Ok(())
     }
 }
 
@@ -224,7 +233,7 @@ async fn whoever_comes_late_gets_a_repaint() {
     assert_eq!(machines.met.lock().unwrap().len(), 1);
     let host = server.file("host.pub");
     let key: Vec<&str> = host.split(' ').take(2).collect();
-    assert!(machines.met.lock().unwrap()[0].openssh.starts_with(&key.join(" ")));
+    assert!(machines.met.lock().unwrap()[0].starts_with(&key.join(" ")));
 
     request.resume = Some(gateway.connections()[0].connection.id);
     let mut second = Viewer::open(&gateway, &request);
@@ -233,6 +242,27 @@ async fn whoever_comes_late_gets_a_repaint() {
     assert!(repainted > 1000, "the bytes at the start are gone: {repainted}");
     second.say(&ViewerRecord::TerminalInput(Bytes::from_static(b"here\r")));
     second.until("got here").await;
+}
+
+#[tokio::test]
+async fn nobody_signs_in_to_a_machine_that_is_not_kept() {
+    let server = Sshd::start();
+    let (gateway, machines) = house(&server, IMPOSTOR);
+    let mut viewer = Viewer::open(&gateway, &request(None));
+    let end = loop {
+        let message = timeout(PATIENCE, viewer.said.next()).await.unwrap().expect("a farewell");
+        let records = ServerRecord::decode_all(&message).unwrap();
+        if let Some(bye) = records.into_iter().find(|record| matches!(record, ServerRecord::Bye { .. })) {
+            break bye;
+        }
+    };
+    let text = "another one was kept a moment ago".to_owned();
+    assert_eq!(end, ServerRecord::Bye { code: oriel_screen::ByeCode::IdentityChanged, text });
+    assert_eq!(machines.met.lock().unwrap().len(), 1);
+    // And asking who it is tells it nothing, and keeps nothing.
+    let seen = gateway.identify(DesktopId::new(), GuestPort::Ssh).await.unwrap().unwrap();
+    assert!(server.file("host.pub").starts_with(&seen));
+    assert_eq!(machines.met.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -15,11 +15,11 @@ pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<SecretString, D::
 }
 
 pub mod option {
-    use secrecy::{ExposeSecret as _, SecretString};
+    use secrecy::{ExposeSecret, SecretString};
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
     pub fn serialize<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-        secret.as_ref().map(|secret| secret.expose_secret()).serialize(to)
+        secret.as_ref().map(ExposeSecret::expose_secret).serialize(to)
     }
 
     pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<SecretString>, D::Error> {

@@ -7,9 +7,10 @@
 //!                             └── Recycling (wipe and provision again)
 //! any state ─▶ Failed{reason}       any state ─▶ Deleting ─▶ (row gone)
 //! ```
+//! An external machine (one with [`Desktop::external`]) has no such life: it is `Ready`, `InUse` or `Unreachable`.
 //! Only the desktop reconciler moves a desktop along; people and the API change its [`DesktopIntent`].
 
-use crate::{DesktopId, Micros, Name, PoolId, UserId};
+use crate::{DesktopId, External, Micros, Name, PoolId, UserId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Desktop {
     /// First of the host's loopback ports that lead to the guest (`+0` RDP, `+1` SSH), for `Network::User`.
     pub port_base: Option<u16>,
     pub facts: DesktopFacts,
+    /// Where it is, for a machine that Oriel does not run.
+    pub external: Option<External>,
     pub created: Micros,
     pub changed: Micros,
 }
@@ -64,10 +67,12 @@ pub enum DesktopState {
     Recycling,
     Deleting,
     Failed,
+    /// External machines only: it did not answer when it was last looked at; `failure` says why.
+    Unreachable,
 }
 
 impl DesktopState {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Requested,
         Self::Placed,
         Self::Provisioning,
@@ -79,6 +84,7 @@ impl DesktopState {
         Self::Recycling,
         Self::Deleting,
         Self::Failed,
+        Self::Unreachable,
     ];
 
     /// The word that is stored, shown by the CLI and sent to browsers.
@@ -95,6 +101,7 @@ impl DesktopState {
             Self::Recycling => "recycling",
             Self::Deleting => "deleting",
             Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod carried;
 mod desktop;
+mod external;
 mod gpu;
 mod hardware;
 mod host;
@@ -15,6 +16,11 @@ mod session;
 mod user;
 
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
+pub use external::{
+    Backspace, External, MACHINE_CERTIFICATE_BYTES_MAX, MACHINE_COMMAND_BYTES_MAX, MACHINE_HOST_BYTES_MAX,
+    MACHINE_IDENTITY_BYTES_MAX, MACHINE_TEXT_BYTES_MAX, MACHINE_TIMEOUT_SECONDS_MAX, MachineParameters,
+    MachineProtocol, RdpSecurity,
+};
 pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,
     PciAddressError,
@@ -25,7 +31,7 @@ pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, 
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};
-pub use pool::{Network, Pool};
+pub use pool::{Network, Pool, PoolKind};
 pub use recording::{Recording, RecordingPolicy, RecordingState};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use user::{Role, User};

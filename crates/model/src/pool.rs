@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Pool {
     pub id: PoolId,
     pub name: Name,
-    pub image: ImageId,
+    pub kind: PoolKind,
+    /// What desktops are made from; none for machines that Oriel does not make.
+    pub image: Option<ImageId>,
     pub vcpus: u32,
     pub memory_mib: u64,
     /// Size of a desktop's own disk; at least the image's virtual size.
@@ -24,6 +26,16 @@ pub struct Pool {
     /// Whether connections to its desktops are recorded.
     pub recording: RecordingPolicy,
     pub created: Micros,
+}
+
+/// Whose machines a pool holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolKind {
+    /// Oriel's: made from an image, run by a host.
+    Virtual,
+    /// Somebody else's: addresses that an admin entered. Sizes, network and GPU mean nothing here.
+    External,
 }
 
 /// How desktops reach the world and Oriel reaches them.

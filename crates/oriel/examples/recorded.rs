@@ -13,7 +13,7 @@ use clap::Parser;
 use futures::FutureExt as _;
 use oriel_broker::NewUser;
 use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, ShellTarget, Target};
+use oriel_gateway::{DialError, Dialler, Fingerprint, Gateway, HostPin, Protocol, RdpTarget, Target};
 use oriel_model::{DesktopId, GuestPort, RecordingPolicy, Role};
 use oriel_server::Door;
 use std::path::PathBuf;
@@ -72,13 +72,8 @@ impl Dialler for Machine {
         let stream = TcpStream::connect(("127.0.0.1", at)).await.unwrap();
         let protocol = match port {
             GuestPort::Ssh => self.shell(),
-            GuestPort::Rdp => Protocol::Rdp {
-                user: "anna".into(),
-                password: "unused".into(),
-                certificate_sha256: pin(&self.rdp_pin),
-                keyboard: "us".into(),
-            },
-            GuestPort::Console => Protocol::Vnc { password: None, nearby: true },
+            GuestPort::Rdp => Protocol::Rdp(Box::new(RdpTarget::new("anna", "unused".into(), pin(&self.rdp_pin)))),
+            GuestPort::Console => Protocol::console(),
         };
         Ok(Target { title: "lab-1".into(), stream: Box::new(stream), protocol })
     }
@@ -87,20 +82,15 @@ impl Dialler for Machine {
 impl Machine {
     fn shell(&self) -> Protocol {
         let key = std::fs::read_to_string(&self.ssh_key).unwrap();
-        Protocol::Shell(Box::new(ShellTarget::Ssh {
-            ssh: SshOptions::new(Credentials::key(self.ssh_user.clone(), key.into()), HostKeyPin::FirstUse),
-            shell: ShellOptions { command: Some(self.command.clone()), ..ShellOptions::default() },
-            files_root: None,
-        }))
+        Protocol::ssh(
+            SshOptions::new(Credentials::key(self.ssh_user.clone(), key.into()), HostKeyPin::FirstUse),
+            ShellOptions { command: Some(self.command.clone()), ..ShellOptions::default() },
+        )
     }
 }
 
-fn pin(hex: &str) -> [u8; 32] {
-    let mut pin = [0; 32];
-    for (at, byte) in pin.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(at * 2..at * 2 + 2).unwrap(), 16).unwrap();
-    }
-    pin
+fn pin(hex: &str) -> HostPin {
+    HostPin::Sha256(hex.parse::<Fingerprint>().unwrap().0)
 }
 
 fn main() -> ExitCode {

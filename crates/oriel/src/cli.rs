@@ -2,7 +2,9 @@
 
 use crate::{
     client::Client,
-    commands::{config, desktop, doctor, gpu, image, operation, pool, recording, serve, session, token, user},
+    commands::{
+        config, desktop, doctor, gpu, image, import, machine, operation, pool, recording, serve, session, token, user,
+    },
     config::{Config, Flags},
     failure::{Done, Failure},
     output,
@@ -68,6 +70,12 @@ pub enum Command {
     /// Machines that people use
     #[command(subcommand)]
     Desktop(desktop::Command),
+    /// Machines that Oriel does not run, by their addresses
+    #[command(subcommand)]
+    Machine(machine::Command),
+    /// Bring in what another program keeps
+    #[command(subcommand)]
+    Import(import::Command),
     /// People who may sign in
     #[command(subcommand)]
     User(user::Command),
@@ -134,6 +142,8 @@ impl Cli {
             Command::Recipe(command) => command.run(&global.client()?).await,
             Command::Pool(command) => command.run(&global.client()?).await,
             Command::Desktop(command) => command.run(&global.client()?).await,
+            Command::Machine(command) => command.run(&global.client()?).await,
+            Command::Import(command) => command.run(&global.client()?).await,
             Command::User(command) => command.run(&global.client()?).await,
             Command::Token(command) => command.run(&global.client()?).await,
             Command::Operation(command) => command.run(&global.client()?).await,

@@ -5,7 +5,7 @@
 //! ```
 
 use crate::failure::Failure;
-use oriel_broker::GpuRules;
+use oriel_broker::{GpuRules, Outside};
 use oriel_model::GpuPlacement;
 use std::{
     collections::BTreeMap,
@@ -31,12 +31,16 @@ pub struct Key {
     pub about: &'static str,
 }
 
-/// Everything that can be configured. The environment's name is `ORIEL_` and the key in capitals.
+/// Everything that can be configured. The environment's name is `ORIEL_` and the key in capitals, with `_` for a dot.
 pub const KEYS: &[Key] = &[
     Key { name: "accelerator", about: "auto, kvm or tcg: what desktops run on" },
     Key { name: "cache", about: "folder of downloads and built images, shared by all data folders of this user" },
     Key { name: "data", about: "folder of everything that is kept" },
     Key { name: "database", about: "an SQLite file, or postgres://USER:PASSWORD@HOST/NAME" },
+    Key {
+        name: "external.allow",
+        about: "networks beyond the public internet in which external machines may be dialled: [\"10.0.0.0/8\"]",
+    },
     Key {
         name: "gpu_licenses",
         about: "most desktops at a time for editions of vGPU licences: \"vWS=10, vPC=50\", or a table of them; no limit for others",
@@ -117,12 +121,21 @@ impl Config {
         let file = file(flags, Path::new(&data), &env)?;
         if let Some((path, table)) = &file {
             for (key, value) in table {
-                let key = known(key, path)?;
-                values.insert(key.name, (text(key, value, path)?, Origin::File(path.clone())));
+                // `[external]` with `allow` in it is `external.allow`.
+                let inner = match value {
+                    toml::Value::Table(inner) if KEYS.iter().all(|known| known.name != key) => {
+                        inner.iter().map(|(k, v)| (format!("{key}.{k}"), v)).collect()
+                    }
+                    value => vec![(key.clone(), value)],
+                };
+                for (key, value) in inner {
+                    let key = known(&key, path)?;
+                    values.insert(key.name, (text(key, value, path)?, Origin::File(path.clone())));
+                }
             }
         }
         for key in KEYS {
-            let name = format!("ORIEL_{}", key.name.to_uppercase());
+            let name = format!("ORIEL_{}", key.name.to_uppercase().replace('.', "_"));
             if let Some(value) = env(&name) {
                 values.insert(key.name, (value, Origin::Environment(name)));
             }
@@ -177,6 +190,10 @@ impl Config {
             let fit = format!("give a number of days up to {RECORDING_DAYS_MAX}, or 0 to keep recordings");
             return wrong("recording_days", self.get("recording_days"), &fit);
         }
+        if let Err(word) = Outside::parse(self.get("external.allow")) {
+            let fit = format!("{word} is no network: give some like [\"10.0.0.0/8\", \"192.168.7.20\"]");
+            return wrong("external.allow", self.get("external.allow"), &fit);
+        }
         if !["text", "json"].contains(&self.get("log_format")) {
             return wrong("log_format", self.get("log_format"), "use text or json");
         }
@@ -230,6 +247,12 @@ impl Config {
     pub fn ports(&self) -> RangeInclusive<u16> {
         // Checked when it was read.
         range(self.get("ports")).unwrap_or(PORTS)
+    }
+
+    /// What may be dialled of machines that Oriel does not run.
+    pub fn outside(&self) -> Outside {
+        // Checked when it was read.
+        Outside::parse(self.get("external.allow")).unwrap_or_default()
     }
 
     /// Every key with its value, secrets hidden, and where it came from.
@@ -309,6 +332,9 @@ fn text(key: &Key, value: &toml::Value, path: &Path) -> Result<String, Failure> 
             let pairs: Vec<String> = counts.iter().map(|(edition, count)| format!("{edition}={count}")).collect();
             Ok(pairs.join(", "))
         }
+        toml::Value::Array(words) if key.name == "external.allow" && words.iter().all(toml::Value::is_str) => {
+            Ok(words.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(", "))
+        }
         _ => Err(Failure::usage(format!("{} sets `{}` to something that is no text", path.display(), key.name))
             .next(format!("write {} = \"…\" ({})", key.name, key.about))),
     }
@@ -387,6 +413,25 @@ mod tests {
         }
         let env = |name: &str| (name == "ORIEL_GPU_PLACEMENT").then(|| "performance".to_owned());
         assert_eq!(Config::merge(&flags, env).unwrap().gpu_rules().placement, GpuPlacement::Performance);
+    }
+
+    #[test]
+    fn networks_are_a_list_in_a_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().to_owned()), ..Flags::default() };
+        let read = |text: &str| {
+            fs::write(folder.path().join("oriel.toml"), text).unwrap();
+            Config::merge(&flags, nothing)
+        };
+        for good in ["external.allow = [\"10.0.0.0/8\", \"::1\"]", "[external]\nallow = [\"10.0.0.0/8\", \"::1\"]"] {
+            assert_eq!(read(good).unwrap().get("external.allow"), "10.0.0.0/8, ::1", "{good}");
+        }
+        assert!(read("external.allow = [\"10.0.0.0/40\"]").unwrap_err().next_step.unwrap().contains("10.0.0.0/40"));
+        assert!(read("external.allow = [1]").unwrap_err().what.contains("no text"));
+        assert!(read("[external]\nalow = []").unwrap_err().next_step.unwrap().contains("external.allow"));
+        let env = |name: &str| (name == "ORIEL_EXTERNAL_ALLOW").then(|| "10.0.0.0/8".to_owned());
+        fs::remove_file(folder.path().join("oriel.toml")).unwrap();
+        assert_eq!(Config::merge(&flags, env).unwrap().get("external.allow"), "10.0.0.0/8");
     }
 
     #[test]

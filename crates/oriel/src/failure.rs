@@ -65,6 +65,11 @@ impl Failure {
         self
     }
 
+    /// The server answered, and would not: the next thing may still go well.
+    pub const fn is_refusal(&self) -> bool {
+        self.code == FAILED
+    }
+
     /// Ends with this code and says nothing more.
     pub fn silent(code: u8) -> Self {
         Self { code, ..Self::new("") }

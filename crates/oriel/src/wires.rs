@@ -2,9 +2,14 @@
 //! gateway who is connected.
 
 use async_trait::async_trait;
-use oriel_broker::{Broker, GuestCredentials, LiveRecording, NewRecording, Sessions};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Recorded, RecordingSink, Recordings, Target};
-use oriel_model::{DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_broker::{Broker, BrokerError, GuestAccount, GuestCredentials, LiveRecording, NewRecording, Sessions};
+use oriel_gateway::terminal::telnet::LoginPatterns;
+use oriel_gateway::terminal::{Backspace, Credentials, HostKeyPin, Jump, Key, ShellOptions, SshOptions, TelnetOptions};
+use oriel_gateway::{
+    DialError, Dialler, Fingerprint, Gateway, HostPin, Protocol, RdpSecurity, RdpTarget, Recorded, RecordingSink,
+    Recordings, ShellTarget, Target, VncOptions,
+};
+use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
 use oriel_screen::{ByeCode, recording::Chunk};
 
 /// The broker's doors into guests, for the gateway.
@@ -13,26 +18,20 @@ pub struct Doors(pub Broker);
 #[async_trait]
 impl Dialler for Doors {
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
-        let access = self
-            .0
-            .guest_access(desktop, port)
-            .await
-            .map_err(|error| DialError { code: ByeCode::Unreachable, text: error.to_string() })?;
-        let protocol = match access.credentials {
-            GuestCredentials::Rdp { user, password, certificate_sha256, keyboard } => Protocol::Rdp {
-                user,
-                password,
-                certificate_sha256: from_hex(&certificate_sha256).ok_or_else(|| DialError {
-                    code: ByeCode::Internal,
-                    text: format!("the certificate on record for {} is damaged: recycle the desktop", access.name),
-                })?,
-                keyboard,
-            },
-            GuestCredentials::Console => Protocol::Vnc { password: None, nearby: true },
-            GuestCredentials::Ssh { user, key, host_key } => Protocol::Ssh { user, key, host_key },
-        };
+        let access = self.0.guest_access(desktop, port).await.map_err(|error| dial_error(&error))?;
+        let protocol = protocol(access.credentials).ok_or_else(|| DialError {
+            code: ByeCode::Internal,
+            text: format!(
+                "the identity on record for {} is damaged: recycle the desktop, or accept its identity anew",
+                access.name
+            ),
+        })?;
         self.0.connections_changed();
         Ok(Target { title: access.name, stream: Box::new(access.stream), protocol })
+    }
+
+    async fn met(&self, desktop: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
+        self.0.pin_identity(desktop, hop, identity).await.map_err(|error| dial_error(&error))
     }
 }
 
@@ -80,15 +79,106 @@ impl RecordingSink for Sink {
     }
 }
 
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
+fn dial_error(error: &BrokerError) -> DialError {
+    DialError { code: ByeCode::Unreachable, text: error.to_string() }
+}
+
+/// What the gateway says there. `None`: an identity on record cannot be read.
+fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
+    Some(match credentials {
+        GuestCredentials::Console => Protocol::console(),
+        GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters } => {
+            let certificate = pin(certificate_sha256.as_deref())?;
+            let base =
+                RdpTarget::new(account.user.unwrap_or_default(), account.password.unwrap_or_default(), certificate);
+            Protocol::Rdp(Box::new(RdpTarget {
+                domain: parameters.domain,
+                security: match parameters.security {
+                    None => RdpSecurity::Any,
+                    Some(model::RdpSecurity::Nla) => RdpSecurity::Nla,
+                    Some(model::RdpSecurity::Tls) => RdpSecurity::Tls,
+                },
+                keyboard,
+                client_name: parameters.client_name.unwrap_or(base.client_name),
+                graphics: parameters.graphics_pipeline.unwrap_or(true),
+                ..base
+            }))
+        }
+        GuestCredentials::Vnc { account, identity, parameters } => Protocol::Vnc(Box::new(VncOptions {
+            user: account.user,
+            password: account.password,
+            pin: pin(identity.as_deref())?,
+            repeater: parameters.repeater,
+            quality: parameters.jpeg_quality,
+            ..VncOptions::default()
+        })),
+        GuestCredentials::Ssh { account, host_key, jumps, parameters } => {
+            let jumps = jumps.into_iter().map(|jump| Jump {
+                credentials: credentials_of(jump.account),
+                host_key: host_key_pin(jump.host_key),
+                to_host: jump.to_host,
+                to_port: jump.to_port,
+            });
+            let base = SshOptions::new(credentials_of(account), host_key_pin(host_key));
+            let ssh = SshOptions {
+                jumps: jumps.collect(),
+                forward_agent: parameters.agent_forwarding.unwrap_or(false),
+                ..base
+            };
+            let base = ShellOptions::default();
+            let shell = ShellOptions {
+                term: parameters.terminal_type.unwrap_or(base.term),
+                locale: parameters.locale,
+                timezone: parameters.time_zone,
+                command: parameters.command,
+                backspace: backspace(parameters.backspace),
+                ..ShellOptions::default()
+            };
+            Protocol::ssh(ssh, shell)
+        }
+        GuestCredentials::Telnet { account, parameters } => {
+            let patterns = LoginPatterns::default();
+            let base = TelnetOptions::default();
+            Protocol::Shell(Box::new(ShellTarget::Telnet(TelnetOptions {
+                user: account.user,
+                password: account.password,
+                patterns: LoginPatterns {
+                    user: parameters.user_prompt.unwrap_or(patterns.user),
+                    password: parameters.password_prompt.unwrap_or(patterns.password),
+                    success: parameters.success_pattern,
+                    failure: parameters.failure_pattern,
+                },
+                term: parameters.terminal_type.unwrap_or(base.term),
+                backspace: backspace(parameters.backspace),
+                ..TelnetOptions::default()
+            })))
+        }
+    })
+}
+
+/// `None`: what is there cannot be read.
+fn pin(identity: Option<&str>) -> Option<HostPin> {
+    match identity {
+        None => Some(HostPin::FirstUse),
+        Some(text) => text.parse::<Fingerprint>().ok().map(|kept| HostPin::Sha256(kept.0)),
     }
-    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+}
+
+fn host_key_pin(host_key: Option<String>) -> HostKeyPin {
+    host_key.map_or(HostKeyPin::FirstUse, HostKeyPin::Known)
+}
+
+fn credentials_of(account: GuestAccount) -> Credentials {
+    let GuestAccount { user, password, private_key, passphrase, certificate } = account;
+    let key = private_key.map(|private| Key { private, passphrase, certificate });
+    Credentials { user: user.unwrap_or_default(), key, password }
+}
+
+const fn backspace(backspace: Option<model::Backspace>) -> Backspace {
+    match backspace {
+        None | Some(model::Backspace::Delete) => Backspace::Delete,
+        Some(model::Backspace::ControlH) => Backspace::ControlH,
     }
-    Some(bytes)
 }
 
 /// The gateway's live connections, for the broker.
@@ -113,20 +203,69 @@ impl Sessions for Live {
         self.0.end_where(|_, of| of == desktop, ByeCode::RemoteEnded, reason).await;
     }
 
+    async fn end_of(&self, user: UserId, desktop: DesktopId, reason: &str) {
+        self.0.end_where(|by, of| by == user && of == desktop, ByeCode::EndedByAdmin, reason).await;
+    }
+
     async fn end_user(&self, user: UserId, reason: &str) {
         self.0.end_where(|of, _| of == user, ByeCode::EndedByAdmin, reason).await;
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 mod tests {
-    use super::from_hex;
+    use super::*;
+    use oriel_model::MachineParameters;
+
+    fn account() -> GuestAccount {
+        let text = |text: &str| Some(text.to_owned());
+        GuestAccount { user: text("anna"), password: text("geheim").map(Into::into), ..GuestAccount::default() }
+    }
 
     #[test]
-    fn reads_fingerprints() {
-        assert_eq!(from_hex(&"0a".repeat(32)), Some([10; 32]));
-        for bad in ["", "0a", &"zz".repeat(32), &"ä".repeat(32), &"0a".repeat(33)] {
-            assert_eq!(from_hex(bad), None, "{bad}");
-        }
+    fn what_is_entered_reaches_the_clients() {
+        let parameters = MachineParameters {
+            domain: Some("CORP".into()),
+            security: Some(model::RdpSecurity::Nla),
+            client_name: Some("desk".into()),
+            graphics_pipeline: Some(false),
+            ..MachineParameters::default()
+        };
+        let certificate_sha256 = Some("0a".repeat(32));
+        let given = GuestCredentials::Rdp { account: account(), certificate_sha256, keyboard: "de".into(), parameters };
+        let Some(Protocol::Rdp(rdp)) = protocol(given) else { panic!("no RDP") };
+        assert_eq!((rdp.user.as_str(), rdp.domain.as_deref(), rdp.keyboard.as_str()), ("anna", Some("CORP"), "de"));
+        assert_eq!((rdp.certificate, rdp.security), (HostPin::Sha256([10; 32]), RdpSecurity::Nla));
+        assert_eq!((rdp.client_name.as_str(), rdp.graphics), ("desk", false));
+
+        let parameters = MachineParameters {
+            repeater: Some("10.0.0.7:5901".into()),
+            jpeg_quality: Some(7),
+            ..MachineParameters::default()
+        };
+        let given = GuestCredentials::Vnc { account: account(), identity: None, parameters };
+        let Some(Protocol::Vnc(vnc)) = protocol(given) else { panic!("no VNC") };
+        assert_eq!(
+            (vnc.repeater.as_deref(), vnc.quality, vnc.pin),
+            (Some("10.0.0.7:5901"), Some(7), HostPin::FirstUse)
+        );
+        assert_eq!((vnc.user.as_deref(), vnc.password.is_some(), vnc.nearby), (Some("anna"), true, false));
+
+        // What desktops of Oriel's own have.
+        let parameters = MachineParameters::default();
+        let given = GuestCredentials::Ssh { account: account(), host_key: None, jumps: Vec::new(), parameters };
+        let Some(Protocol::Shell(shell)) = protocol(given) else { panic!("no shell") };
+        let ShellTarget::Ssh { ssh, shell, .. } = *shell else { panic!("no SSH") };
+        assert!(matches!(ssh.host_key, HostKeyPin::FirstUse) && !ssh.forward_agent);
+        assert_eq!((shell.term.as_str(), shell.backspace), ("xterm-256color", Backspace::Delete));
+    }
+
+    #[test]
+    fn a_damaged_identity_is_no_first_meeting() {
+        assert_eq!(pin(None), Some(HostPin::FirstUse));
+        assert_eq!(pin(Some(&"0a".repeat(32))), Some(HostPin::Sha256([10; 32])));
+        assert_eq!(pin(Some("")), None);
+        assert_eq!(pin(Some("nonsense")), None);
     }
 }

@@ -106,7 +106,7 @@ fn pure_rooms_read_no_clock_and_no_network() {
         "UnixStream",
         "tokio::net",
     ];
-    for name in ["model", "gpu", "placement", "machine", "screen"] {
+    for name in ["model", "gpu", "guacamole", "placement", "machine", "screen"] {
         assert!(!dependencies(name).iter().any(|one| one == "tokio" || one == "reqwest"), "{name} waits for something");
         for (path, code) in sources(name) {
             for word in IMPURE {
@@ -115,7 +115,7 @@ fn pure_rooms_read_no_clock_and_no_network() {
         }
     }
     // The protocols' parsers: they may wait in a handshake, but time and sockets are their callers'.
-    for name in ["rdp", "vnc"] {
+    for name in ["pin", "rdp", "vnc"] {
         for (path, code) in sources(name) {
             for word in IMPURE {
                 assert!(!code.contains(word), "{}: {word}", path.display());

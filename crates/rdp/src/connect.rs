@@ -5,7 +5,7 @@ use crate::error::ConnectError;
 use crate::graphics::Graphics;
 use crate::handshake::{credssp, step};
 use crate::layout::windows_layout;
-use crate::options::{Pipeline, RdpOptions};
+use crate::options::{Pipeline, RdpOptions, Security};
 use crate::source::RdpSource;
 use crate::tls;
 use ironrdp_cliprdr::CliprdrClient;
@@ -15,7 +15,8 @@ use ironrdp_dvc::DrdynvcClient;
 use ironrdp_pdu::gcc::{ConnectionType, KeyboardType};
 use ironrdp_pdu::rdp::capability_sets::{MajorPlatformType, RailSupportLevel, client_codecs_capabilities};
 use ironrdp_pdu::rdp::client_info::{PerformanceFlags, TimezoneInfo};
-use secrecy::ExposeSecret as _;
+use oriel_pin::{Fingerprint, HostPin};
+use secrecy::{ExposeSecret as _, SecretString};
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,6 +58,37 @@ where
     outcome.unwrap_or_else(|_| Err(ConnectError::TimedOut { seconds: CONNECT_TIMEOUT.as_secs(), stage: stage() }))
 }
 
+/// The certificate that the machine shows, asked for before anything is told to it: no account and no password is sent. The stream is
+/// used up. The caller bounds the time.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn identity<S>(stream: S) -> Result<Fingerprint, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let options = RdpOptions {
+        user: String::new(),
+        password: SecretString::default(),
+        domain: None,
+        width: 1024,
+        height: 768,
+        scale: 100,
+        keyboard: "us".to_owned(),
+        // No certificate has the SHA-256 of zeros: the handshake ends where one would be accepted.
+        certificate: HostPin::Sha256([0; 32]),
+        keeper: None,
+        security: Security::Any,
+        client_name: "oriel".to_owned(),
+        pipeline: Pipeline::Off,
+    };
+    match connect(stream, options).await {
+        Err(ConnectError::CertificateChanged { seen, .. }) => Ok(seen),
+        Err(error) => Err(error),
+        Ok(_) => Err(ConnectError::SecurityRefused("it wants no TLS".to_owned())),
+    }
+}
+
 async fn establish<S>(
     mut stream: S,
     options: &RdpOptions,
@@ -73,8 +105,11 @@ where
     }
 
     at.store(1, Ordering::Relaxed);
-    let (mut stream, key) = tls::upgrade(stream, options.certificate).await?;
-    tracing::debug!(stage = tls_stage, "Machine's certificate is the pinned one");
+    let (mut stream, seen, key) = tls::upgrade(stream, options.certificate).await?;
+    tracing::debug!(stage = tls_stage, certificate = %seen, "Machine's certificate is accepted");
+    if let (HostPin::FirstUse, Some(keeper)) = (options.certificate, &options.keeper) {
+        keeper.met(0, &seen.to_string()).await.map_err(ConnectError::IdentityNotKept)?;
+    }
     connector.mark_security_upgrade_as_done();
 
     if connector.should_perform_credssp() {
@@ -128,8 +163,8 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         device_scale_factor: None,
         monitor_extended_layout: None,
         relative_mouse_input: false,
-        enable_tls: true,
-        enable_credssp: true,
+        enable_tls: options.security != Security::Nla,
+        enable_credssp: options.security != Security::Tls,
         enable_standard_rdp_security: false,
         credentials: Credentials::UsernamePassword {
             username: options.user.clone(),

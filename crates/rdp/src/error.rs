@@ -1,22 +1,6 @@
 //! Why a connection did not come about.
 
-use std::fmt;
-
-/// SHA-256 of a certificate, printed as colon-free lowercase hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+use oriel_pin::Fingerprint;
 
 /// Texts are for the person in front of the viewer: lowercase, no trailing period.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +16,9 @@ pub enum ConnectError {
         "the machine's certificate changed: its SHA-256 is {seen}, expected {expected}; if the machine was reinstalled, an administrator can accept the new certificate"
     )]
     CertificateChanged { expected: Fingerprint, seen: Fingerprint },
+    /// It was met for the first time, and could not be pinned.
+    #[error("{0}")]
+    IdentityNotKept(String),
     /// The server told us that user name or password are wrong.
     #[error("the machine refused the user name or password: {0}")]
     CredentialsRefused(String),

@@ -1,7 +1,7 @@
 //! Servers that mean harm: a real session's bytes, bent in every way that a seed can think of.
 
 use crate::connect::{channels, config, scrub};
-use crate::{CertificatePin, Pipeline, RdpOptions, RdpSource};
+use crate::{Pipeline, RdpOptions, RdpSource};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_connector::connection_activation::ConnectionActivationFactory;
 use ironrdp_connector::{ClientConnector, ConnectionResult, DesktopSize};
@@ -27,7 +27,9 @@ fn source(compressed: bool) -> RdpSource {
         height: 720,
         scale: 100,
         keyboard: "us".to_owned(),
-        certificate: CertificatePin::Sha256([0; 32]),
+        certificate: oriel_pin::HostPin::Sha256([0; 32]),
+        keeper: None,
+        security: crate::Security::Any,
         client_name: "test".to_owned(),
         pipeline: Pipeline::Video,
     };

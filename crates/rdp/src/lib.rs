@@ -39,10 +39,10 @@ mod picture;
 mod source;
 mod tls;
 
-pub use connect::{CONNECT_TIMEOUT, Stream, connect};
-pub use error::{ConnectError, Fingerprint};
+pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
+pub use error::ConnectError;
 pub use layout::windows_layout;
-pub use options::{CertificatePin, Pipeline, RdpOptions};
+pub use options::{Pipeline, RdpOptions, Security};
 pub use source::RdpSource;
 
 /// Largest message of the handshake in bytes; real ones stay below 20 KiB.

@@ -1,12 +1,19 @@
 //! What a connection needs to know before it dials.
 
+use oriel_pin::{HostPin, Keeper};
 use secrecy::SecretString;
+use std::sync::Arc;
 
-/// The one certificate that the machine may show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CertificatePin {
-    /// SHA-256 of the certificate's DER.
-    Sha256([u8; 32]),
+/// Which security levels are offered (MS-RDPBCGR 5.4); RDP's own encryption never is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Security {
+    /// Network level authentication where the machine has it, else TLS.
+    #[default]
+    Any,
+    /// Network level authentication (CredSSP) or nothing.
+    Nla,
+    /// TLS without it: the machine asks for the password on its own login screen when it is not the right one.
+    Tls,
 }
 
 /// What is offered of the graphics pipeline (MS-RDPEGFX). Servers without it send bitmaps as ever.
@@ -35,7 +42,11 @@ pub struct RdpOptions {
     pub scale: u16,
     /// Keyboard layout as an XKB name with optional variant: `us`, `de`, `us(intl)`.
     pub keyboard: String,
-    pub certificate: CertificatePin,
+    /// The certificate that the machine must show.
+    pub certificate: HostPin,
+    /// Told the certificate where none is pinned.
+    pub keeper: Option<Arc<dyn Keeper>>,
+    pub security: Security,
     /// Shown in the machine's session list; the first 15 characters are sent.
     pub client_name: String,
     pub pipeline: Pipeline,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
-use oriel_rdp::{CertificatePin, ConnectError, RdpOptions};
+use oriel_rdp::{ConnectError, RdpOptions};
 use rand::{Rng as _, RngCore as _, SeedableRng as _, rngs::StdRng};
 use rustls::pki_types::PrivateKeyDer;
 use sha2::{Digest as _, Sha256};
@@ -23,7 +23,9 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         height: 600,
         scale: 100,
         keyboard: String::new(),
-        certificate: CertificatePin::Sha256(pin),
+        certificate: oriel_pin::HostPin::Sha256(pin),
+        keeper: None,
+        security: oriel_rdp::Security::Any,
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
     }

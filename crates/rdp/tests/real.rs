@@ -2,7 +2,7 @@
 
 mod support;
 
-use oriel_rdp::{CertificatePin, ConnectError};
+use oriel_rdp::ConnectError;
 use oriel_screen::{InputEvent, ScreenEvent, Source as _};
 use std::fs;
 use std::time::Duration;
@@ -164,11 +164,11 @@ async fn an_xrdp_desktop_shows_types_and_copies() {
 async fn another_certificate_is_refused_with_both_fingerprints() {
     let server = Xrdp::start("wait");
     let mut options = server.options(800, 600, "us");
-    options.certificate = CertificatePin::Sha256([7; 32]);
+    options.certificate = oriel_pin::HostPin::Sha256([7; 32]);
     let Err(error) = Client::connect(server.port, options).await else { panic!("connected to another certificate") };
     assert!(matches!(error, ConnectError::CertificateChanged { .. }), "{error:?}");
     let text = error.to_string();
-    let seen = oriel_rdp::Fingerprint(server.pin).to_string();
+    let seen = oriel_pin::Fingerprint(server.pin).to_string();
     assert!(text.contains(&seen) && text.contains(&"07".repeat(32)), "{text}");
 }
 
@@ -185,7 +185,9 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         height: 600,
         scale: 100,
         keyboard: String::new(),
-        certificate: CertificatePin::Sha256([0; 32]),
+        certificate: oriel_pin::HostPin::Sha256([0; 32]),
+        keeper: None,
+        security: oriel_rdp::Security::Any,
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
     };

@@ -15,7 +15,7 @@ pub enum Access {
     Entering,
     /// Anybody who is signed in.
     SignedIn,
-    /// The desktop's owner, and admins. Everybody else does not learn that the desktop exists.
+    /// The desktop's owner, for an external machine without one whoever may use its pool, and admins. Everybody else does not learn that the desktop exists.
     Desktop,
     /// Admins, about one desktop.
     AdminDesktop,
@@ -32,7 +32,7 @@ impl Access {
             Self::Entering => "Anybody who is signed in may call it, even before a first password is changed.",
             Self::SignedIn => "Anybody who is signed in may call it.",
             Self::Desktop => {
-                "The desktop's owner and admins may call it; for everybody else the desktop does not exist (404)."
+                "The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404)."
             }
             Self::AdminDesktop | Self::Admin => "Only admins may call it.",
             Self::Ticket => "Only the session that asked for the ticket may call it, from a page of this server.",
@@ -68,6 +68,12 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Delete, "/pools/{id}", Admin),
     (Put, "/pools/{id}/users/{user_id}", Admin),
     (Delete, "/pools/{id}/users/{user_id}", Admin),
+    (Get, "/pools/{id}/machines", Admin),
+    (Post, "/pools/{id}/machines", Admin),
+    (Get, "/machines/{id}", Admin),
+    (Patch, "/machines/{id}", Admin),
+    (Delete, "/machines/{id}", Admin),
+    (Get, "/machines/{id}/identity", Admin),
     (Get, "/desktops", SignedIn),
     (Post, "/desktops", Admin),
     (Get, "/desktops/{id}", Desktop),

@@ -2,7 +2,7 @@
 
 use crate::api::problem::Problem;
 use axum::http::StatusCode;
-use oriel_broker::BrokerError;
+use oriel_broker::{BrokerError, ExternalError};
 use oriel_store::{StoreError, TicketRefusal};
 use std::error::Error;
 
@@ -33,6 +33,14 @@ impl From<BrokerError> for Problem {
                 log(&error);
                 let (detail, next_step) = split(&text, "look at the host's findings: `oriel doctor`");
                 Self::new(StatusCode::BAD_GATEWAY, "host_failed", detail, next_step)
+            }
+            BrokerError::External(error) => {
+                let (status, code) = match error {
+                    ExternalError::Refused { .. } => (StatusCode::CONFLICT, "address_not_allowed"),
+                    _ => (StatusCode::BAD_GATEWAY, "machine_unreachable"),
+                };
+                let (detail, next_step) = split(&text, "enter an address that Oriel may dial");
+                Self::new(status, code, detail, next_step)
             }
             BrokerError::Image(error) => {
                 log(&error);

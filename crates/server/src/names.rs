@@ -5,6 +5,7 @@ use crate::{
     api::{
         Named,
         desktop::{ConnectKind, Desktop, DesktopFacts, start_steps},
+        external::Machine,
         image::ImageRef,
         operation::Operation,
         pool::Pool,
@@ -45,7 +46,7 @@ impl Names {
 
     pub fn desktop(&self, app: &Edge, desktop: &model::Desktop) -> Desktop {
         let pool = self.pools.get(&desktop.pool);
-        let image = desktop.facts.image.or(pool.map(|pool| pool.image)).and_then(|id| self.images.get(&id));
+        let image = desktop.facts.image.or(pool.and_then(|pool| pool.image)).and_then(|id| self.images.get(&id));
         let owner = desktop.owner.map(|id| self.user(id));
         let facts = &desktop.facts;
         Desktop {
@@ -56,7 +57,11 @@ impl Names {
             owner,
             state: desktop.state.into(),
             intent: desktop.intent.into(),
-            failure: desktop.failure.clone(),
+            // Where an external machine is is for admins: its own page says more.
+            failure: match &desktop.external {
+                Some(_) => desktop.failure.as_ref().map(|_| "it did not answer when it was last looked at".to_owned()),
+                None => desktop.failure.clone(),
+            },
             step: desktop.step.map(Into::into),
             start_steps: start_steps(desktop.state, desktop.step),
             host: desktop.host.clone(),
@@ -75,8 +80,34 @@ impl Names {
             gpu: self.gpus.get(&desktop.id).cloned(),
             created_at: desktop.created.rfc3339(),
             changed_at: desktop.changed.rfc3339(),
-            kinds: vec![ConnectKind::Rdp, ConnectKind::Vnc, ConnectKind::Ssh],
+            external: desktop.external.as_ref().map(|external| external.protocol.into()),
+            kinds: kinds(desktop),
         }
+    }
+
+    /// `None` for a desktop that Oriel runs.
+    pub fn machine(&self, app: &Edge, desktop: &model::Desktop) -> Option<Machine> {
+        let external = desktop.external.as_ref()?;
+        let pool = self.pools.get(&desktop.pool);
+        Some(Machine {
+            id: desktop.id.to_string(),
+            name: desktop.name.to_string(),
+            pool: Named::new(desktop.pool, pool.map_or("a pool that is gone", |pool| pool.name.as_str())),
+            owner: desktop.owner.map(|id| self.user(id)),
+            protocol: external.protocol.into(),
+            host: external.host.clone(),
+            port: external.port,
+            user: external.user.clone(),
+            has_password: external.has_password,
+            has_private_key: external.has_private_key,
+            identity: external.identity.clone(),
+            parameters: external.parameters.clone().into(),
+            state: desktop.state.into(),
+            failure: desktop.failure.clone(),
+            connections: app.gateway.connections_to(desktop.id) as u64,
+            created_at: desktop.created.rfc3339(),
+            changed_at: desktop.changed.rfc3339(),
+        })
     }
 
     pub fn operation(&self, operation: &model::Operation) -> Operation {
@@ -99,13 +130,16 @@ impl Names {
     }
 
     pub async fn pool(&self, app: &Edge, pool: &model::Pool) -> Answer<Pool> {
-        let image = match self.images.get(&pool.image) {
-            Some(image) => ImageRef::from(image),
-            None => ImageRef::from(&app.broker.pool_image(pool).await?),
+        let image = match pool.image.map(|id| self.images.get(&id)) {
+            Some(Some(image)) => Some(ImageRef::from(image)),
+            // Made since the list was read.
+            Some(None) => Some(ImageRef::from(&app.broker.pool_image(pool).await?)),
+            None => None,
         };
         Ok(Pool {
             id: pool.id.to_string(),
             name: pool.name.to_string(),
+            kind: pool.kind.into(),
             image,
             vcpus: pool.vcpus,
             memory_mib: pool.memory_mib,
@@ -120,6 +154,14 @@ impl Names {
             users: app.broker.pool_users(pool.id).await?.iter().map(|user| Named::new(user.id, &user.name)).collect(),
             created_at: pool.created.rfc3339(),
         })
+    }
+}
+
+/// A desktop of ours has three doors, an external machine its protocol's.
+fn kinds(desktop: &model::Desktop) -> Vec<ConnectKind> {
+    match desktop.external.as_ref().map(|external| external.protocol) {
+        None => vec![ConnectKind::Rdp, ConnectKind::Vnc, ConnectKind::Ssh],
+        Some(protocol) => vec![protocol.door().into()],
     }
 }
 

@@ -7,8 +7,8 @@
 use crate::{Store, StoreError, change::changed, codec, now, pool};
 use oriel_model::{Desktop, DesktopId, Micros, Name, PoolId, UserId};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, sea_query::OnConflict,
 };
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -36,6 +36,8 @@ mod row {
         pub facts: String,
         pub created: i64,
         pub changed: i64,
+        /// JSON.
+        pub external: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -75,6 +77,7 @@ impl TryFrom<row::Model> for Desktop {
             host: row.host,
             port_base: row.port_base.map(|port| codec::number("desktop", port)).transpose()?,
             facts: codec::from_json("desktop", &row.facts)?,
+            external: row.external.map(|text| codec::from_json("desktop", &text)).transpose()?,
             created: Micros(row.created),
             changed: Micros(row.changed),
         })
@@ -98,6 +101,7 @@ fn to_row(desktop: &Desktop) -> Result<row::Model, StoreError> {
         facts: codec::json(&desktop.facts)?,
         created: desktop.created.0,
         changed: desktop.changed.0,
+        external: desktop.external.as_ref().map(codec::json).transpose()?,
     })
 }
 
@@ -121,6 +125,11 @@ fn of_pool(pool: PoolId) -> Select<row::Entity> {
 impl Store {
     /// Errors: `Taken` name, `Missing` pool, owner or image, `PoolFull` when the pool holds `desktops_max` already.
     pub async fn create_desktop(&self, desktop: &Desktop) -> Result<(), StoreError> {
+        self.create_desktop_with(desktop, None).await
+    }
+
+    /// As [`Self::create_desktop`], with its sealed secret in the same transaction: there is never one without the other.
+    pub async fn create_desktop_with(&self, desktop: &Desktop, sealed: Option<&str>) -> Result<(), StoreError> {
         let txn = self.begin().await?;
         // Holding the pool makes those who come together count one after the other.
         let pool = pool::locked(&txn, desktop.pool).await?;
@@ -131,6 +140,9 @@ impl Store {
             .exec_without_returning(&txn)
             .await
             .map_err(|error| refused(error, desktop))?;
+        if let Some(sealed) = sealed {
+            put_secret(&txn, desktop.id, sealed).await?;
+        }
         txn.commit().await?;
         Ok(())
     }
@@ -152,6 +164,16 @@ impl Store {
     /// Whose owner is that user, by name.
     pub async fn desktops_of(&self, user: UserId) -> Result<Vec<Desktop>, StoreError> {
         self.list(row::Entity::find().filter(row::Column::OwnerId.eq(user.to_string()))).await
+    }
+
+    /// What the user may open, by name: their own, and the external machines without an owner of pools that they may use.
+    pub async fn desktops_for(&self, user: UserId) -> Result<Vec<Desktop>, StoreError> {
+        let shared = Condition::all()
+            .add(row::Column::External.is_not_null())
+            .add(row::Column::OwnerId.is_null())
+            .add(row::Column::PoolId.in_subquery(pool::allowed(user)));
+        let own = row::Column::OwnerId.eq(user.to_string());
+        self.list(row::Entity::find().filter(Condition::any().add(own).add(shared))).await
     }
 
     /// By name.
@@ -178,6 +200,22 @@ impl Store {
         let mut before = locked(&txn, id).await?;
         let Some(after) = changed(&mut before, now(), change) else { return Ok(before) };
         write(&txn, &after).await.map_err(|error| refused(error, &after))?;
+        txn.commit().await?;
+        Ok(after)
+    }
+
+    /// As [`Self::modify_desktop`], and keeps the sealed secret in the same transaction. Errors: `Missing`, `Taken`.
+    pub async fn modify_desktop_with(
+        &self,
+        id: DesktopId,
+        sealed: &str,
+        change: impl FnOnce(&mut Desktop) + Send,
+    ) -> Result<Desktop, StoreError> {
+        let txn = self.begin().await?;
+        let mut before = locked(&txn, id).await?;
+        let after = changed(&mut before, now(), change).unwrap_or(before);
+        write(&txn, &after).await.map_err(|error| refused(error, &after))?;
+        put_secret(&txn, id, sealed).await?;
         txn.commit().await?;
         Ok(after)
     }
@@ -244,19 +282,23 @@ impl Store {
     /// Keeps what the guest was given (passwords, keys), sealed by `identity`; replaces what was kept before.
     /// Errors: `Missing` desktop.
     pub async fn put_secret(&self, desktop: DesktopId, sealed: &str) -> Result<(), StoreError> {
-        let row = secret::ActiveModel { desktop_id: Set(desktop.to_string()), sealed: Set(sealed.to_owned()) };
-        secret::Entity::insert(row)
-            .on_conflict(OnConflict::column(secret::Column::DesktopId).update_column(secret::Column::Sealed).to_owned())
-            .exec_without_returning(&self.writer)
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::dangling(error, "desktop", desktop))
+        put_secret(&self.writer, desktop, sealed).await
     }
 
     /// The sealed text.
     pub async fn secret(&self, desktop: DesktopId) -> Result<Option<String>, StoreError> {
         Ok(secret::Entity::find_by_id(desktop.to_string()).one(&self.reader).await?.map(|row| row.sealed))
     }
+}
+
+async fn put_secret(on: &impl ConnectionTrait, desktop: DesktopId, sealed: &str) -> Result<(), StoreError> {
+    let row = secret::ActiveModel { desktop_id: Set(desktop.to_string()), sealed: Set(sealed.to_owned()) };
+    secret::Entity::insert(row)
+        .on_conflict(OnConflict::column(secret::Column::DesktopId).update_column(secret::Column::Sealed).to_owned())
+        .exec_without_returning(on)
+        .await
+        .map(drop)
+        .map_err(|error| StoreError::dangling(error, "desktop", desktop))
 }
 
 /// Names of the desktops that hold something of a card, by name.

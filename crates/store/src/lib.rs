@@ -15,6 +15,7 @@ mod codec;
 mod desktop;
 mod error;
 mod gpu;
+mod guacamole;
 mod image;
 mod migration;
 mod operation;
@@ -27,6 +28,7 @@ mod user;
 
 pub use error::StoreError;
 pub use gpu::GpuCard;
+pub use guacamole::{GuacamoleError, read_guacamole};
 pub use session::{Expired, WEB_SESSIONS_PER_USER_MAX};
 pub use ticket::{TICKETS_PER_SESSION_MAX, TicketRefusal};
 

@@ -17,7 +17,7 @@ pub(crate) mod row {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: String,
         pub name: String,
-        pub image_id: String,
+        pub image_id: Option<String>,
         pub vcpus: i64,
         pub memory_mib: i64,
         pub disk_gib: i64,
@@ -31,6 +31,7 @@ pub(crate) mod row {
         /// JSON.
         pub hardware: Option<String>,
         pub recording: String,
+        pub kind: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -61,7 +62,8 @@ impl TryFrom<row::Model> for Pool {
         Ok(Self {
             id: codec::parse("pool", &row.id)?,
             name: codec::parse("pool", &row.name)?,
-            image: codec::parse("pool", &row.image_id)?,
+            kind: codec::from_word("pool", row.kind)?,
+            image: row.image_id.map(|id| codec::parse("pool", &id)).transpose()?,
             vcpus: codec::number("pool", row.vcpus)?,
             memory_mib: codec::number("pool", row.memory_mib)?,
             disk_gib: codec::number("pool", row.disk_gib)?,
@@ -80,7 +82,7 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
     Ok(row::Model {
         id: pool.id.to_string(),
         name: pool.name.to_string(),
-        image_id: pool.image.to_string(),
+        image_id: pool.image.map(|id| id.to_string()),
         vcpus: i64::from(pool.vcpus),
         memory_mib: codec::big(pool.memory_mib),
         disk_gib: codec::big(pool.disk_gib),
@@ -91,13 +93,16 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
         gpu: pool.gpu.as_ref().map(codec::json).transpose()?,
         hardware: (!pool.hardware.is_default()).then(|| codec::json(&pool.hardware)).transpose()?,
         recording: codec::word(pool.recording)?,
+        kind: codec::word(pool.kind)?,
     })
 }
 
 /// A new name may be taken, a new image may be gone.
 fn refused(error: DbErr, pool: &Pool) -> StoreError {
     match error.sql_err() {
-        Some(SqlErr::ForeignKeyConstraintViolation(_)) => StoreError::missing("image", pool.image),
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+            StoreError::missing("image", pool.image.map(|id| id.to_string()).unwrap_or_default())
+        }
         _ => StoreError::taken(error, "pool", pool.name.as_str()),
     }
 }
@@ -186,6 +191,15 @@ impl Store {
         let key = (pool.to_string(), user.to_string());
         Ok(entitlement::Entity::find_by_id(key).one(&self.reader).await?.is_some())
     }
+}
+
+/// Which pools the user may use, for a query.
+pub(crate) fn allowed(user: UserId) -> sea_orm::sea_query::SelectStatement {
+    Query::select()
+        .column(entitlement::Column::PoolId)
+        .from(entitlement::Entity)
+        .and_where(entitlement::Column::UserId.eq(user.to_string()))
+        .to_owned()
 }
 
 /// The pool, held until the transaction ends.

@@ -10,6 +10,9 @@ pub enum TerminalError {
         "the machine's host key changed: it shows {seen}, expected {expected}; if the machine was reinstalled, an administrator can accept the new key"
     )]
     HostKeyChanged { expected: String, seen: String },
+    /// It was met for the first time, and could not be pinned.
+    #[error("{0}")]
+    HostKeyNotKept(String),
     /// Neither key nor password was taken.
     #[error("the machine refused to let {user} in; it accepts: {offered}")]
     CredentialsRefused { user: String, offered: String },
@@ -26,7 +29,9 @@ pub enum TerminalError {
     #[error("jump host {number}: {error}")]
     Jump { number: usize, error: Box<TerminalError> },
     /// A jump host reached no further.
-    #[error("the jump host cannot reach {host}:{port}: {why}; check the address and what the jump host may forward")]
+    #[error(
+        "the jump host cannot reach the machine behind it: {why}; check its address and what the jump host may forward"
+    )]
     NoWayOn { host: String, port: u16, why: String },
     /// More than we carry.
     #[error("{what} is limited to {max}; leave some out")]

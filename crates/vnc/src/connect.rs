@@ -1,9 +1,7 @@
 //! The only part that does network: the handshake over a stream, which TLS or sealing may wrap on the way.
 
-use crate::{
-    ConnectError, Fingerprint, Handshake, HostPin, Progress, Security, VncOptions, VncSource, encodings, seal::Sealed,
-    tls,
-};
+use crate::{ConnectError, Handshake, Progress, Security, VncOptions, VncSource, encodings, seal::Sealed};
+use oriel_pin::{Fingerprint, HostPin, tls};
 use secrecy::SecretString;
 use std::{
     io,
@@ -67,7 +65,11 @@ where
     let established = loop {
         buffer.resize(handshake.need(), 0);
         stream.read_exact(&mut buffer).await.map_err(ConnectError::Lost)?;
+        let met = handshake.identity().is_some();
         let progress = handshake.feed(&buffer, &mut out)?;
+        if !met && let Some(identity) = handshake.identity().filter(|_| handshake.security().proves_identity()) {
+            introduce(options, identity).await?;
+        }
         stream.send(&mut out).await?;
         stream = match (progress, stream.0) {
             (Progress::More, layer) => VncStream(layer),
@@ -76,7 +78,11 @@ where
                 break established;
             }
             (Progress::StartTls, Layer::Bare(bare)) => {
-                let (tls, identity) = tls::begin(bare, options.pin).await?;
+                let (tls, identity) = tls::begin(bare, options.pin).await.map_err(|error| match error {
+                    tls::TlsError::Changed { expected, seen } => ConnectError::IdentityChanged { expected, seen },
+                    tls::TlsError::Failed(what) => ConnectError::Tls { what },
+                })?;
+                introduce(options, identity).await?;
                 handshake.secured(identity, &mut out)?;
                 let mut stream = VncStream(Layer::Tls(Box::new(tls)));
                 stream.send(&mut out).await?;
@@ -96,6 +102,16 @@ where
     Ok(Session { stream, source, security, identity })
 }
 
+/// Says who the server is where nobody knows yet, before it is told who we are.
+async fn introduce(options: &VncOptions, identity: Fingerprint) -> Result<(), ConnectError> {
+    match (options.pin, &options.keeper) {
+        (HostPin::FirstUse, Some(keeper)) => {
+            keeper.met(0, &identity.to_string()).await.map_err(ConnectError::IdentityNotKept)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a server proves itself with, asked before anything is told to it: no user and no password is sent. None for
 /// servers that prove nothing. The stream is used up.
 ///
@@ -110,6 +126,7 @@ where
         user: Some(String::new()),
         password: Some(SecretString::default()),
         pin: HostPin::Sha256([0; 32]),
+        keeper: None,
         ..options.clone()
     };
     match connect(stream, &options).await {

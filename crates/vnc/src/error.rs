@@ -1,6 +1,7 @@
 //! Why a VNC connection could not be opened.
 
-use crate::{Fingerprint, reader::Stop};
+use crate::reader::Stop;
+use oriel_pin::Fingerprint;
 use oriel_screen::{ByeCode, SurfaceError};
 
 /// Texts are for the person in front of the viewer.
@@ -50,6 +51,9 @@ pub enum ConnectError {
          administrator can accept the new one"
     )]
     IdentityChanged { expected: Fingerprint, seen: Fingerprint },
+    /// It was met for the first time, and could not be pinned.
+    #[error("{0}")]
+    IdentityNotKept(String),
     #[error(
         "TLS with the VNC server failed: {what}; check the server's certificate and its TLS version (1.2 or later)"
     )]
@@ -78,7 +82,9 @@ impl ConnectError {
             | Self::UserRequired
             | Self::CredentialsTooLong { .. }
             | Self::CredentialsRefused { .. } => ByeCode::CredentialsRefused,
-            Self::IdentityMissing { .. } | Self::IdentityChanged { .. } => ByeCode::IdentityChanged,
+            Self::IdentityMissing { .. } | Self::IdentityChanged { .. } | Self::IdentityNotKept(_) => {
+                ByeCode::IdentityChanged
+            }
             Self::Key { .. } => ByeCode::Internal,
             Self::NotVnc { .. }
             | Self::TooOld { .. }

@@ -7,13 +7,14 @@
 //! [`Handshake::need`] says how many bytes the current state takes; each [`Handshake::feed`] gets exactly these.
 
 use crate::{
-    ConnectError, Fingerprint, HostPin, NAME_BYTES_MAX, REASON_BYTES_MAX, REPEATER_BYTES, Security, VncOptions,
+    ConnectError, NAME_BYTES_MAX, REASON_BYTES_MAX, REPEATER_BYTES, Security, VncOptions,
     auth::{self, CAPABILITIES_MAX, CAPABILITY_BYTES, Next, Talk, vnc},
     error::{Failure, broken},
     reader::{Reader, Stop},
     seal::Seals,
     security::{self, Choice},
 };
+use oriel_pin::{Fingerprint, HostPin};
 use secrecy::SecretString;
 
 /// What a handshake ends with: the server's first word on its screen.

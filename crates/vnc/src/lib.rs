@@ -42,14 +42,13 @@ mod sound;
 mod source;
 mod tight;
 mod tiles;
-mod tls;
 mod update;
 mod write;
 
 pub use connect::{Session, VncStream, connect, connect_with_encodings, identity};
 pub use error::ConnectError;
 pub use handshake::{Established, Handshake, Progress, SealKeys};
-pub use options::{Fingerprint, HostPin, SecurityPolicy, VncOptions};
+pub use options::{SecurityPolicy, VncOptions};
 pub use security::Security;
 pub use source::VncSource;
 

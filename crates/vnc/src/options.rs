@@ -1,36 +1,9 @@
 //! What a connection needs to know before it begins.
 
 use crate::Security;
+use oriel_pin::{HostPin, Keeper};
 use secrecy::SecretString;
-use std::fmt;
-
-/// SHA-256 of what a server proves itself with, printed as lowercase hexadecimal: its certificate's DER (VeNCrypt), or
-/// its RSA key as RSA-AES sends it (length in bits, modulus, exponent).
-#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Whom we believe to be the right server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum HostPin {
-    /// Whoever answers. What it proved itself with, if anything, is handed back ([`crate::Session::identity`]), so that
-    /// the caller can pin it from then on.
-    #[default]
-    FirstUse,
-    /// Only the one with this fingerprint: a server that proves nothing is refused too, since anybody could be one.
-    Sha256([u8; 32]),
-}
+use std::sync::Arc;
 
 /// Which ways to sign in may be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -60,7 +33,11 @@ pub struct VncOptions {
     #[serde(with = "oriel_model::carried::option")]
     pub password: Option<SecretString>,
     pub security: SecurityPolicy,
+    /// What the server must prove itself with.
     pub pin: HostPin,
+    /// Told what it proves itself with where nothing is pinned.
+    #[serde(skip)]
+    pub keeper: Option<Arc<dyn Keeper>>,
     /// Do not enter VeNCrypt: for a second try after [`crate::ConnectError::VeNCryptUnusable`].
     pub without_vencrypt: bool,
     /// The stream leads to an UltraVNC repeater: what to ask it for, `host:display` or `ID:number`.

@@ -1,6 +1,7 @@
 //! The ways to sign in, their numbers, and which is taken when a server offers several.
 
-use crate::{ConnectError, HostPin, VncOptions};
+use crate::{ConnectError, VncOptions};
+use oriel_pin::HostPin;
 
 /// A way to sign in. In the order in which they are preferred: encryption first, then proofs that hide the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -263,7 +264,8 @@ fn vencrypt_names(offered: &[u32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Choice, Security, outer, tight, vencrypt};
-    use crate::{ConnectError, HostPin, SecurityPolicy, VncOptions};
+    use crate::{ConnectError, SecurityPolicy, VncOptions};
+    use oriel_pin::HostPin;
 
     fn with(user: Option<&str>, password: Option<&str>) -> VncOptions {
         VncOptions { user: user.map(Into::into), password: password.map(Into::into), ..VncOptions::default() }

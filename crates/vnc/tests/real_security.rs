@@ -5,7 +5,8 @@
 mod common;
 
 use common::real::{Live, Qemu, Tiger, certificates, shown};
-use oriel_vnc::{ConnectError, Fingerprint, HostPin, Security, SecurityPolicy, VncOptions, connect, identity};
+use oriel_pin::{Fingerprint, HostPin};
+use oriel_vnc::{ConnectError, Security, SecurityPolicy, VncOptions, connect, identity};
 use std::path::Path;
 
 fn with(user: Option<&str>, password: Option<&str>) -> VncOptions {

@@ -20,9 +20,8 @@ use eax::{
     Eax,
     aead::{AeadInOut, Nonce, Tag},
 };
-use oriel_vnc::{
-    ConnectError, Fingerprint, Handshake, HostPin, Progress, Security, SecurityPolicy, VncOptions, connect,
-};
+use oriel_pin::{Fingerprint, HostPin};
+use oriel_vnc::{ConnectError, Handshake, Progress, Security, SecurityPolicy, VncOptions, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 const V38: &[u8] = b"RFB 003.008\n";

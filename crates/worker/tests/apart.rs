@@ -49,7 +49,7 @@ impl Dialler for Machines {
     async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         tokio::spawn(machine(theirs, self.0));
-        let protocol = Protocol::Vnc { password: None, nearby: true };
+        let protocol = Protocol::console();
         Ok(Target { title: "machine".into(), stream: Box::new(ours), protocol })
     }
 }

@@ -57,7 +57,7 @@ export interface paths {
     };
     /**
      * One desktop.
-     * @description The desktop's owner and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
      */
     get: operations["show_desktop"];
     put?: never;
@@ -83,7 +83,7 @@ export interface paths {
     put?: never;
     /**
      * Ask to be let in: answers a ticket for one WebSocket. Starts a stopped desktop.
-     * @description The desktop's owner and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
      */
     post: operations["connect_desktop"];
     delete?: never;
@@ -123,7 +123,7 @@ export interface paths {
     put?: never;
     /**
      * Shut it down and start it again.
-     * @description The desktop's owner and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
      */
     post: operations["restart_desktop"];
     delete?: never;
@@ -143,7 +143,7 @@ export interface paths {
     put?: never;
     /**
      * Start it.
-     * @description The desktop's owner and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
      */
     post: operations["start_desktop"];
     delete?: never;
@@ -163,7 +163,7 @@ export interface paths {
     put?: never;
     /**
      * Shut it down.
-     * @description The desktop's owner and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
      */
     post: operations["stop_desktop"];
     delete?: never;
@@ -181,7 +181,7 @@ export interface paths {
     };
     /**
      * A small picture of its screen, at most 480 pixels wide.
-     * @description The desktop's owner and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
      */
     get: operations["desktop_thumbnail"];
     put?: never;
@@ -472,6 +472,55 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/machines/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One machine.
+     * @description Only admins may call it.
+     */
+    get: operations["show_machine"];
+    put?: never;
+    post?: never;
+    /**
+     * Forget a machine. The machine itself stays as it is.
+     * @description Only admins may call it.
+     */
+    delete: operations["delete_machine"];
+    options?: never;
+    head?: never;
+    /**
+     * Change a machine. What is open to it is ended.
+     * @description Only admins may call it.
+     */
+    patch: operations["change_machine"];
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/identity": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Who the machine must be, and who it says it is right now: it is dialled and asked. To accept what it shows, change the
+     *     machine's `identity` to it.
+     * @description Only admins may call it.
+     */
+    get: operations["machine_identity"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/me": {
     parameters: {
       query?: never;
@@ -662,6 +711,30 @@ export interface paths {
      * @description Only admins may call it.
      */
     patch: operations["change_pool"];
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/machines": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The machines of a pool.
+     * @description Only admins may call it.
+     */
+    get: operations["list_machines"];
+    put?: never;
+    /**
+     * A new machine in a pool of external machines.
+     * @description Only admins may call it.
+     */
+    post: operations["create_machine"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/v1/pools/{id}/users/{user_id}": {
@@ -953,6 +1026,11 @@ export interface components {
      * @enum {string}
      */
     Accelerator: "kvm" | "tcg";
+    /**
+     * @description 0x7f, or 0x08.
+     * @enum {string}
+     */
+    Backspace: "delete" | "control_h";
     /** @description Ask to be let in. */
     Connect: {
       kind: components["schemas"]["ConnectKind"];
@@ -986,8 +1064,9 @@ export interface components {
        */
       connections: number;
       created_at: string;
+      external: components["schemas"]["MachineProtocol"] | null;
       facts: components["schemas"]["DesktopFacts"];
-      /** @description Why it failed and what to do next, when `state` is `failed`. */
+      /** @description Why it failed and what to do next, when `state` is `failed` or `unreachable`. */
       failure: string | null;
       /** @description The GPU unit it holds. */
       gpu: string | null;
@@ -995,6 +1074,7 @@ export interface components {
       host: string | null;
       id: string;
       intent: components["schemas"]["DesktopIntent"];
+      /** @description What it can be opened as. */
       kinds: components["schemas"]["ConnectKind"][];
       name: string;
       owner: components["schemas"]["Named"] | null;
@@ -1054,7 +1134,8 @@ export interface components {
       | "stopped"
       | "recycling"
       | "deleting"
-      | "failed";
+      | "failed"
+      | "unreachable";
     /** @description One thing the doctor says. */
     Finding: {
       evidence: components["schemas"]["FindingEvidence"][];
@@ -1431,6 +1512,197 @@ export interface components {
       /** Format: password */
       password: string;
     };
+    /** @description A machine by its address. Its id is also that of the desktop that people open. */
+    Machine: {
+      changed_at: string;
+      /**
+       * Format: int64
+       * @description How many connections are open to it.
+       */
+      connections: number;
+      created_at: string;
+      /** @description Why it is not reachable. */
+      failure: string | null;
+      has_password: boolean;
+      has_private_key: boolean;
+      /** @description An address, or a name that is resolved each time. */
+      host: string;
+      id: string;
+      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC), its public host key (SSH). None before the first connection. */
+      identity: string | null;
+      name: string;
+      owner: components["schemas"]["Named"] | null;
+      parameters: components["schemas"]["MachineParameters"];
+      pool: components["schemas"]["Named"];
+      /** Format: int32 */
+      port: number;
+      protocol: components["schemas"]["MachineProtocol"];
+      /** @description `ready`, `in_use` or `unreachable`. */
+      state: components["schemas"]["DesktopState"];
+      /** @description The account on the machine. */
+      user: string | null;
+    };
+    /** @description What to change; what is left out stays, an empty text takes away. */
+    MachineChange: {
+      /** @description Another address is another machine: its identity is learnt anew unless one is given. */
+      host?: string | null;
+      /** @description Accepts a new identity; an empty text forgets it, so that the next connection keeps what it meets. */
+      identity?: string | null;
+      parameters?: components["schemas"]["MachineParameters"] | null;
+      /** Format: password */
+      passphrase?: string | null;
+      /** Format: password */
+      password?: string | null;
+      /** Format: int32 */
+      port?: number | null;
+      /**
+       * Format: password
+       * @description Takes the passphrase of the key before it along.
+       */
+      private_key?: string | null;
+      user?: string | null;
+    };
+    /** @description Who the machine must be, and who it says it is right now. */
+    MachineIdentity: {
+      pinned: string | null;
+      /** @description Whether they are the same. */
+      same: boolean;
+      /** @description None where the machine shows none: telnet, and VNC without TLS and RSA-AES. */
+      shown: string | null;
+    };
+    MachineList: {
+      machines: components["schemas"]["Machine"][];
+    };
+    /** @description A new machine. Secrets go in and never come out. */
+    MachineNew: {
+      host: string;
+      /** @description Who it must be; kept from the first connection when left out. */
+      identity?: string | null;
+      name: string;
+      /** @description A person's id or name; everybody whom the pool allows when left out. */
+      owner?: string | null;
+      parameters?: components["schemas"]["MachineParameters"] | null;
+      /** Format: password */
+      passphrase?: string | null;
+      /** Format: password */
+      password?: string | null;
+      /**
+       * Format: int32
+       * @description The protocol's own when left out: 3389, 5900, 22, 23.
+       */
+      port?: number | null;
+      /**
+       * Format: password
+       * @description SSH: a private key as OpenSSH or PEM text.
+       */
+      private_key?: string | null;
+      protocol: components["schemas"]["MachineProtocol"];
+      user?: string | null;
+    };
+    /** @description What can be set beside address and account. One that is not the protocol's is refused. */
+    MachineParameters: {
+      /**
+       * @description SSH: the machine may sign in to others with the private key while somebody is connected.
+       * @default null
+       */
+      agent_forwarding: boolean | null;
+      /** @default null */
+      backspace: components["schemas"]["Backspace"] | null;
+      /**
+       * @description SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`.
+       * @default null
+       */
+      certificate: string | null;
+      /**
+       * @description RDP: what the machine's session list shows for Oriel.
+       * @default null
+       */
+      client_name: string | null;
+      /**
+       * @description SSH: run instead of the account's shell.
+       * @default null
+       */
+      command: string | null;
+      /**
+       * @description RDP: the Windows domain of the account.
+       * @default null
+       */
+      domain: string | null;
+      /**
+       * @description Telnet: for what it says when it has not.
+       * @default null
+       */
+      failure_pattern: string | null;
+      /**
+       * @description RDP: whether the graphics pipeline (video, progressive pictures) is offered; it is when left out.
+       * @default null
+       */
+      graphics_pipeline: boolean | null;
+      /**
+       * Format: int32
+       * @description VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when left out.
+       * @default null
+       */
+      jpeg_quality: number | null;
+      /**
+       * @description SSH: the machine on the way, by its name in Oriel; the address is what that one calls it.
+       * @default null
+       */
+      jump: string | null;
+      /**
+       * @description RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; the pool's when left out.
+       * @default null
+       */
+      keyboard: string | null;
+      /**
+       * @description SSH: `LANG`, where the server takes it.
+       * @default null
+       */
+      locale: string | null;
+      /**
+       * @description Telnet: for the prompt for a password.
+       * @default null
+       */
+      password_prompt: string | null;
+      /**
+       * @description VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
+       * @default null
+       */
+      repeater: string | null;
+      /** @default null */
+      security: components["schemas"]["RdpSecurity"] | null;
+      /**
+       * @description Telnet: for what the machine says when it has let somebody in.
+       * @default null
+       */
+      success_pattern: string | null;
+      /**
+       * @description SSH, telnet: `TERM`; `xterm-256color` when left out.
+       * @default null
+       */
+      terminal_type: string | null;
+      /**
+       * @description SSH: `TZ`, where the server takes it.
+       * @default null
+       */
+      time_zone: string | null;
+      /**
+       * Format: int32
+       * @description How long dialling may take; 10 when left out, 40 at most.
+       * @default null
+       */
+      timeout_seconds: number | null;
+      /**
+       * @description Telnet: a regular expression for the prompt for a name; the usual ones when left out.
+       * @default null
+       */
+      user_prompt: string | null;
+    };
+    /**
+     * @description What a machine speaks.
+     * @enum {string}
+     */
+    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet";
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */
@@ -1520,9 +1792,10 @@ export interface components {
       gpu: components["schemas"]["GpuRequest"] | null;
       hardware: components["schemas"]["Hardware"];
       id: string;
-      image: components["schemas"]["ImageRef"];
+      image: components["schemas"]["ImageRef"] | null;
       /** @description XKB layout with an optional variant: `us`, `de`, `us(intl)`. */
       keyboard: string;
+      kind: components["schemas"]["PoolKind"];
       /** Format: int64 */
       memory_mib: number;
       name: string;
@@ -1554,6 +1827,11 @@ export interface components {
       /** Format: int32 */
       vcpus?: number | null;
     };
+    /**
+     * @description Whose machines it holds: those that Oriel makes from an image, or others', by their addresses.
+     * @enum {string}
+     */
+    PoolKind: "virtual" | "external";
     PoolList: {
       pools: components["schemas"]["Pool"][];
     };
@@ -1561,7 +1839,7 @@ export interface components {
     PoolNew: {
       /**
        * Format: int32
-       * @description 10 when left out.
+       * @description 10 when left out; 1000 for external machines.
        */
       desktops_max?: number | null;
       /**
@@ -1571,10 +1849,11 @@ export interface components {
       disk_gib?: number | null;
       gpu?: components["schemas"]["GpuRequest"] | null;
       hardware?: components["schemas"]["Hardware"] | null;
-      /** @description An image's id, `name` for the newest version, or `name:version`. */
-      image: string;
+      /** @description An image's id, `name` for the newest version, or `name:version`; none for external machines. */
+      image?: string | null;
       /** @description `us` when left out. */
       keyboard?: string | null;
+      kind?: components["schemas"]["PoolKind"] | null;
       /**
        * Format: int64
        * @description 2048 when left out.
@@ -1607,6 +1886,11 @@ export interface components {
       /** @description Always `about:blank`: the code says which problem it is. */
       type: string;
     };
+    /**
+     * @description Which security levels of RDP are offered: network level authentication, or TLS without it.
+     * @enum {string}
+     */
+    RdpSecurity: "nla" | "tls";
     /** @description A way to build an image. */
     Recipe: {
       description: string;
@@ -2569,6 +2853,128 @@ export interface operations {
       };
     };
   };
+  show_machine: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Machine"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_machine: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  change_machine: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["MachineChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Machine"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  machine_identity: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["MachineIdentity"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   me: {
     parameters: {
       query?: never;
@@ -2913,6 +3319,70 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Pool"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_machines: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["MachineList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_machine: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["MachineNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Machine"];
         };
       };
       /** @description a problem */

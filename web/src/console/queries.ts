@@ -47,6 +47,14 @@ export const poolsQuery = queryOptions({
   refetchInterval: IDLE_MS,
 });
 
+export const machinesQuery = (pool: string) =>
+  queryOptions({
+    queryKey: ["machines", pool],
+    queryFn: async () =>
+      (await answer(client.GET("/api/v1/pools/{id}/machines", { params: { path: { id: pool } } }))).machines,
+    refetchInterval: IDLE_MS / 2,
+  });
+
 export const usersQuery = queryOptions({
   queryKey: ["users"],
   queryFn: async () => (await answer(client.GET("/api/v1/users"))).users,

@@ -45,6 +45,7 @@ export const router = createRouter({
     operations,
     page("/images", () => import("./pages/Images"), "Images"),
     page("/pools", () => import("./pages/Pools"), "Pools"),
+    page("/pools/$pool", () => import("./pages/Machines"), "Machines"),
     page("/users", () => import("./pages/Users"), "Users"),
     page("/sessions", () => import("./pages/Sessions"), "Sessions"),
     page("/recordings", () => import("./pages/Recordings"), "Recordings"),

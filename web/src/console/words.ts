@@ -16,6 +16,7 @@ const DESKTOP_STATES: Record<DesktopState, { text: string; tone: Tone }> = {
   recycling: { text: "Recycling", tone: "purple" },
   deleting: { text: "Deleting", tone: "orange" },
   failed: { text: "Failed", tone: "red" },
+  unreachable: { text: "Not reachable", tone: "orange" },
 };
 
 export function desktopState(state: DesktopState) {
@@ -86,6 +87,14 @@ export function length(ms: number): string {
   const minutes = Math.floor(seconds / 60) % 60;
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
+
+/** What an external machine speaks. */
+export const MACHINE_PROTOCOLS: Record<Schemas["MachineProtocol"], { text: string; port: number }> = {
+  rdp: { text: "RDP", port: 3389 },
+  vnc: { text: "VNC", port: 5900 },
+  ssh: { text: "SSH", port: 22 },
+  telnet: { text: "Telnet", port: 23 },
+};
 
 export const GPU_MODES: Record<Schemas["GpuMode"], { text: string; about: string; tone: Tone }> = {
   whole: { text: "Whole", about: "One desktop gets the whole card", tone: "purple" },

@@ -46,7 +46,7 @@ export function desktop(name, pool, owner, more = {}) {
     facts: {
       accelerator: "tcg",
       accelerator_reason: TCG,
-      image: `${pool.image.name}:${pool.image.version}`,
+      image: pool.image ? `${pool.image.name}:${pool.image.version}` : "",
       memory_mib: pool.memory_mib,
       vcpus: pool.vcpus,
       rdp_certificate_sha256: SUM,
@@ -58,9 +58,47 @@ export function desktop(name, pool, owner, more = {}) {
     gpu: null,
     created_at: before(3000),
     changed_at: before(42),
+    external: null,
     kinds: ["rdp", "vnc", "ssh"],
     ...more,
   };
+}
+
+export function externalMachine(name, pool, protocol, host, more = {}) {
+  return {
+    id: id(),
+    name,
+    pool: { id: pool.id, name: pool.name },
+    owner: null,
+    protocol,
+    host,
+    port: { rdp: 3389, vnc: 5900, ssh: 22, telnet: 23 }[protocol],
+    user: null,
+    has_password: false,
+    has_private_key: false,
+    identity: null,
+    parameters: {},
+    state: "ready",
+    failure: null,
+    connections: 0,
+    created_at: before(900),
+    changed_at: before(42),
+    ...more,
+  };
+}
+
+/** What people see of a machine. */
+export function asDesktop(of) {
+  const pool = { ...of.pool, image: null, vcpus: 0, memory_mib: 0 };
+  return desktop(of.name, pool, of.owner, {
+    id: of.id,
+    state: of.state,
+    failure: of.failure,
+    host: null,
+    external: of.protocol,
+    kinds: [of.protocol === "telnet" ? "ssh" : of.protocol],
+    facts: { ...desktop("x", pool, null).facts, accelerator: null, accelerator_reason: null },
+  });
 }
 
 export function operation(kind, title, by, more = {}) {
@@ -110,6 +148,7 @@ export function house(who) {
   const images = [];
   const pools = [];
   const desktops = [];
+  const machines = [];
   const operations = [];
   const sessions = [];
   const tokens = [];
@@ -147,6 +186,7 @@ export function house(who) {
     const pool = (name, of, more = {}) => ({
       id: id(),
       name,
+      kind: "virtual",
       image: { id: of.id, name: of.name, version: of.version },
       vcpus: 2,
       memory_mib: 2048,
@@ -187,6 +227,36 @@ export function house(who) {
       }),
       pool("lab", images[2], { network: { kind: "bridge", bridge: "br0" }, users: [named(mira)] }),
     );
+    const workshop = {
+      ...pool("workshop", images[1], { desktops: 4, desktops_max: 100, users: [named(admin), named(mira)] }),
+      kind: "external",
+      image: null,
+      vcpus: 0,
+      memory_mib: 0,
+      disk_gib: 0,
+    };
+    pools.push(workshop);
+    machines.push(
+      externalMachine("build-server", workshop, "ssh", "build.workshop.example", {
+        user: "builder",
+        has_private_key: true,
+        identity: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPmjkzu0zq+Mh1GZjn0Yl0cO",
+        parameters: { command: "tmux attach", locale: "en_GB.UTF-8" },
+      }),
+      externalMachine("front-desk", workshop, "rdp", "10.20.0.12", {
+        user: "desk",
+        has_password: true,
+        identity: SUM,
+        parameters: { domain: "WORKSHOP", keyboard: "de" },
+      }),
+      externalMachine("kiosk", workshop, "vnc", "2001:db8::13", {
+        has_password: true,
+        state: "unreachable",
+        failure:
+          "[2001:db8::13]:5900 does not answer: connection refused; check that the machine runs and that no firewall is between",
+      }),
+      externalMachine("old-switch", workshop, "telnet", "10.20.0.14", { owner: named(admin), user: "admin" }),
+    );
     const [studio, render] = pools;
     desktops.push(
       desktop("studio-1", studio, me.name === "empty" ? admin : me, { connections: 1, state: "in_use" }),
@@ -206,6 +276,7 @@ export function house(who) {
         facts: { ...desktop("x", studio, me).facts, accelerator: "kvm", accelerator_reason: null },
       }),
       desktop("studio-5", studio, null, { state: "stopping" }),
+      ...machines.map(asDesktop),
     );
     const log = [
       "inputs 4f1c0e: 812 packages",
@@ -279,6 +350,7 @@ export function house(who) {
     users,
     images,
     pools,
+    machines,
     desktops,
     operations,
     sessions,

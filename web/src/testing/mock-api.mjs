@@ -13,7 +13,17 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { desktop, HARDWARE, house, id, operation, STEPS, steps } from "./fixture.mjs";
+import {
+  asDesktop,
+  desktop,
+  externalMachine,
+  HARDWARE,
+  house,
+  id,
+  operation,
+  STEPS,
+  steps,
+} from "./fixture.mjs";
 import { gpuFindings, gpuPlan } from "./gpus.mjs";
 import { picture } from "./picture.mjs";
 import { answer as ofRecording } from "./recordings.mjs";
@@ -148,7 +158,11 @@ export function startMock({ port = 0, dist }) {
 
     if (is("GET", "desktops")) {
       const all = admin && url.searchParams.get("all") === "true";
-      return ok({ desktops: it.desktops.filter((d) => all || d.owner?.id === it.me.id) });
+      const shared = (d) =>
+        d.external &&
+        !d.owner &&
+        it.pools.some((p) => p.id === d.pool.id && p.users.some((u) => u.id === it.me.id));
+      return ok({ desktops: it.desktops.filter((d) => all || d.owner?.id === it.me.id || shared(d)) });
     }
     if (is("POST", "desktops")) {
       if (body.name === "refused") throw refused("the desktop");
@@ -255,7 +269,7 @@ export function startMock({ port = 0, dist }) {
     }
     if (is("DELETE", "images", "*")) {
       const image = find(it.images, "image");
-      if (it.pools.some((p) => p.image.id === image.id))
+      if (it.pools.some((p) => p.image?.id === image.id))
         throw new Refusal(
           409,
           "image_in_use",
@@ -268,11 +282,17 @@ export function startMock({ port = 0, dist }) {
     if (is("GET", "pools")) return ok({ pools: it.pools });
     if (is("POST", "pools")) {
       if (body.name === "refused") throw refused("the pool");
-      const of = it.images.find((i) => i.id === body.image) ?? raise(gone("image"));
+      const external = body.kind === "external";
+      const of = external ? null : (it.images.find((i) => i.id === body.image) ?? raise(gone("image")));
       const made = {
+        vcpus: 0,
+        memory_mib: 0,
+        disk_gib: 0,
+        network: { kind: "user" },
+        kind: "virtual",
         ...body,
         id: id(),
-        image: { id: of.id, name: of.name, version: of.version },
+        image: of && { id: of.id, name: of.name, version: of.version },
         gpu: body.gpu?.mode === "none" ? null : (body.gpu ?? null),
         hardware: { ...HARDWARE, ...body.hardware },
         desktops: 0,
@@ -281,6 +301,51 @@ export function startMock({ port = 0, dist }) {
       };
       it.pools.push(made);
       return send(response, 201, made);
+    }
+    if (is("GET", "pools", "*", "machines"))
+      return ok({ machines: it.machines.filter((m) => m.pool.id === key) });
+    if (is("POST", "pools", "*", "machines")) {
+      if (body.name === "refused") throw refused("the machine");
+      if (body.host.startsWith("10."))
+        throw new Refusal(
+          409,
+          "address_not_allowed",
+          `${body.host} is a private address, which Oriel does not dial unless the configuration allows it`,
+          `set external.allow = ["${body.host}/32"] in oriel.toml, or allow its whole network`,
+        );
+      const pool = find(it.pools, "pool");
+      pool.desktops += 1;
+      const { password, private_key, passphrase: _, owner, port, ...rest } = body;
+      const made = externalMachine(body.name, pool, body.protocol, body.host, {
+        ...rest,
+        ...(port ? { port } : {}),
+        has_password: Boolean(password),
+        has_private_key: Boolean(private_key),
+        owner: it.users.find((u) => u.id === owner) ?? null,
+      });
+      it.machines.push(made);
+      it.desktops.push(asDesktop(made));
+      return send(response, 201, made);
+    }
+    if (noun === "machines") {
+      const found = find(it.machines, "machine");
+      if (verb === "identity") {
+        const shown = found.protocol === "rdp" ? "b".repeat(64) : found.identity;
+        return ok({ pinned: found.identity, shown, same: found.identity === shown });
+      }
+      if (request.method === "DELETE") {
+        it.machines = it.machines.filter((m) => m !== found);
+        it.desktops = it.desktops.filter((d) => d.id !== found.id);
+        for (const p of it.pools) if (p.id === found.pool.id) p.desktops -= 1;
+        return send(response, 204);
+      }
+      if (request.method === "PATCH") {
+        const { password, private_key, passphrase: _, ...rest } = body;
+        Object.assign(found, rest);
+        if (password) found.has_password = true;
+        if (private_key) found.has_private_key = true;
+      }
+      return ok(found);
     }
     if (noun === "pools") {
       const pool = find(it.pools, "pool");

@@ -439,6 +439,7 @@ mod tests {
             host: None,
             port_base: None,
             facts: oriel_model::DesktopFacts::default(),
+            external: None,
             created: Micros(0),
             changed: Micros(0),
         }

@@ -56,7 +56,8 @@ impl Reconciler for Desktops {
             }
         }
         let seen: HashMap<DesktopId, &Observed> = observed.iter().map(|found| (found.desktop, found)).collect();
-        let steps = desktops.into_iter().map(|desktop| {
+        // Others' machines have no life that Oriel could move along.
+        let steps = desktops.into_iter().filter(|desktop| desktop.external.is_none()).map(|desktop| {
             let found = seen.get(&desktop.id).copied();
             async move {
                 let outcome = step(broker, &desktop, found).await;
@@ -137,7 +138,9 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> R
             broker.give_back_gpus(desktop.id).await?;
             Ok(Step::Settled)
         }
-        (_, DesktopState::Stopped | DesktopState::Failed | DesktopState::Deleting) => Ok(Step::Settled),
+        (_, DesktopState::Stopped | DesktopState::Failed | DesktopState::Deleting | DesktopState::Unreachable) => {
+            Ok(Step::Settled)
+        }
     }
 }
 
@@ -252,7 +255,7 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
         row.state = DesktopState::Provisioning;
         row.step = Some(StartStep::Cloning);
         row.facts = DesktopFacts {
-            image: Some(pool.image),
+            image: pool.image,
             accelerator: Some(accelerator.kind.word().to_owned()),
             accelerator_reason: Some(accelerator.reason),
             ssh_host_key: Some(identity.ssh_host_public.clone()),

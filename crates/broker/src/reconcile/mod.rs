@@ -5,6 +5,7 @@
 //! seen ([`ReconcilerStatus`]).
 
 mod desktop;
+mod external;
 mod gpu;
 mod gpu_mode;
 mod operation;
@@ -72,6 +73,7 @@ pub struct ReconcilerStatus {
 #[derive(Default)]
 pub(crate) struct Board {
     desktops: Notify,
+    machines: Notify,
     operations: Notify,
     recordings: Notify,
     status: Mutex<BTreeMap<&'static str, ReconcilerStatus>>,
@@ -86,6 +88,7 @@ impl Broker {
             operation::Operations::new(stop.child_token(), tasks.clone()),
             stop.clone(),
         ));
+        tasks.spawn(keep_running(self.clone(), external::Machines::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
@@ -100,6 +103,10 @@ impl Broker {
         self.inner.reconcilers.desktops.notify_one();
     }
 
+    pub(crate) fn wake_machines(&self) {
+        self.inner.reconcilers.machines.notify_one();
+    }
+
     pub(crate) fn wake_operations(&self) {
         self.inner.reconcilers.operations.notify_one();
     }
@@ -111,11 +118,13 @@ impl Broker {
     /// The gateway says that connections came or went.
     pub fn connections_changed(&self) {
         self.wake_desktops();
+        self.wake_machines();
     }
 
     fn bell(&self, name: &str) -> Option<&Notify> {
         match name {
             "desktops" => Some(&self.inner.reconcilers.desktops),
+            "machines" => Some(&self.inner.reconcilers.machines),
             "operations" => Some(&self.inner.reconcilers.operations),
             "recordings" => Some(&self.inner.reconcilers.recordings),
             _ => None,

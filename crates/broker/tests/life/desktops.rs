@@ -19,7 +19,7 @@ async fn from_request_to_ready_to_gone() {
     assert_eq!(desktop.generation, 1);
     assert_eq!(desktop.host.as_deref(), Some("here"));
     assert!(desktop.port_base.is_some() && desktop.facts.ssh_host_key.is_some());
-    assert_eq!(desktop.facts.image, Some(house.pool.image));
+    assert_eq!(desktop.facts.image, house.pool.image);
     assert!(desktop.facts.start_seconds.is_some());
     let other = house.desktop().await;
     let other = house.reaches(other.id, DesktopState::Ready).await;

@@ -172,7 +172,7 @@ async fn a_held_card_keeps_its_mode() {
     // A pool that wants a whole card gets just that one.
     let whole = NewPool {
         name: "whole".parse().unwrap(),
-        image: house.pool.image,
+        image: house.pool.image.unwrap(),
         vcpus: 2,
         memory_mib: 1024,
         disk_gib: 8,

@@ -11,3 +11,4 @@
 mod desktops;
 mod gpus;
 mod house;
+mod machines;

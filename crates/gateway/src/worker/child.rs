@@ -4,15 +4,14 @@ use super::recordings::{Answer as Recorded, FarRecordings};
 use super::wire::{self, Dialled, Frame, FromWorker, ToWorker};
 use super::{FRAMES_MAX, doors};
 use crate::command::{Command, ViewerId};
-use crate::connect::Task;
+use crate::connect::{Door, Task};
 use crate::registry::Counters;
-use crate::target::{DialError, Dialler, Fingerprint, Target};
+use crate::target::{DialError, Dialler, Target};
 use crate::{COMMANDS_MAX, VIEWER_QUEUE_MAX};
 use async_trait::async_trait;
 use bytes::Bytes;
 use oriel_model::{DesktopId, GuestPort};
 use oriel_screen::ByeCode;
-use oriel_terminal::SeenKey;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -47,6 +46,7 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
         next: AtomicU64::new(0),
         waiting: Mutex::default(),
         recording: Mutex::default(),
+        meetings: Mutex::default(),
     });
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let counters = Arc::new(Counters::default());
@@ -62,7 +62,14 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
     };
     let mut desk =
         Desk { commands: Some(commands), to, dialler, counters, rooms: HashMap::new(), errands: JoinSet::new() };
-    let mut running = tokio::spawn(task.run());
+    let mut running = match start.identify.then(|| desk.to.clone()) {
+        None => tokio::spawn(task.run()),
+        Some(to) => tokio::spawn(async move {
+            let door = Door { dialler: task.dialler, desktop: task.desktop, port: task.port };
+            let shown = crate::identify::ask(&door).await;
+            to.send(FromWorker::Shown(shown).into()).await.ok();
+        }),
+    };
     let (mut deaf, mut over) = (false, false);
     loop {
         tokio::select! {
@@ -137,7 +144,9 @@ impl Desk {
             }
             ToWorker::Refused { question, why } => {
                 let why = DialError { code: why.code, text: why.text };
-                if let Some(why) = self.dialler.recorded(question, Err(why)) {
+                if let Some(meeting) = self.dialler.meeting(question) {
+                    meeting.send(Err(why)).ok();
+                } else if let Some(why) = self.dialler.recorded(question, Err(why)) {
                     self.dialler.answer(question, Err(why));
                 }
             }
@@ -148,7 +157,11 @@ impl Desk {
                 self.dialler.recorded(question, Ok(Recorded::Begun(begun)));
             }
             ToWorker::Kept { question } => {
-                self.dialler.recorded(question, Ok(Recorded::Kept));
+                if let Some(meeting) = self.dialler.meeting(question) {
+                    meeting.send(Ok(())).ok();
+                } else {
+                    self.dialler.recorded(question, Ok(Recorded::Kept));
+                }
             }
             ToWorker::Room { viewer } => {
                 if let Some(room) = self.rooms.get(&viewer) {
@@ -207,7 +220,11 @@ pub(super) struct Far {
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     /// Questions about the recording.
     recording: Mutex<HashMap<u64, oneshot::Sender<Kept>>>,
+    /// Machines that were met, until it is known whether they are kept.
+    meetings: Mutex<HashMap<u64, Meeting>>,
 }
+
+type Meeting = oneshot::Sender<Result<(), DialError>>;
 
 fn broken(text: impl std::fmt::Display) -> DialError {
     DialError { code: ByeCode::Internal, text: format!("the way to the machine was not handed over: {text}") }
@@ -230,9 +247,9 @@ impl Far {
         let question = self.next.fetch_add(1, Ordering::Relaxed);
         let (asked, answer) = oneshot::channel();
         self.recording.lock().unwrap_or_else(PoisonError::into_inner).insert(question, asked);
-        let gone = |_| DialError { code: ByeCode::Internal, text: "the server's process is gone".into() };
-        self.to.send(ask(question).into()).await.map_err(|_| gone(()))?;
-        answer.await.map_err(|_| gone(()))?
+        let gone = || DialError { code: ByeCode::Internal, text: "the server's process is gone".into() };
+        self.to.send(ask(question).into()).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Nobody answers any more.
@@ -266,9 +283,12 @@ impl Far {
         }
     }
 
-    fn tell(&self, message: FromWorker) {
-        let to = self.to.clone();
-        tokio::spawn(async move { to.send(message.into()).await.ok() });
+    fn meetings(&self) -> MutexGuard<'_, HashMap<u64, Meeting>> {
+        self.meetings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn meeting(&self, question: u64) -> Option<Meeting> {
+        self.meetings().remove(&question)
     }
 }
 
@@ -282,12 +302,13 @@ impl Dialler for Far {
         answer.await.map_err(broken)?
     }
 
-    fn met(&self, _: DesktopId, _: GuestPort, identity: Fingerprint) {
-        self.tell(FromWorker::Met(identity));
-    }
-
-    async fn met_keys(&self, _: DesktopId, keys: &[SeenKey]) {
-        self.tell(FromWorker::MetKeys(keys.to_vec()));
+    async fn met(&self, _: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
+        let question = self.next.fetch_add(1, Ordering::Relaxed);
+        let (asked, answer) = oneshot::channel();
+        self.meetings().insert(question, asked);
+        let met = FromWorker::Met { question, hop, identity: identity.to_owned() };
+        self.to.send(met.into()).await.map_err(broken)?;
+        answer.await.map_err(broken)?
     }
 }
 

@@ -18,13 +18,15 @@ mod relay;
 mod wire;
 
 pub use child::serve;
-pub(crate) use parent::run;
+pub(crate) use parent::{identify, run};
 pub use program::WorkerProgram;
 
 /// Frames waiting for the other process.
 const FRAMES_MAX: usize = 32;
 /// How often one connection may have its machine dialled: a machine is signed in to anew where video cannot go on.
 const DIALS_MAX: u32 = 200;
+/// How often it may say that a machine was met for the first time.
+const MEETINGS_MAX: u32 = 100;
 /// Pictures for lists that a worker was asked for and has not given.
 const THUMBNAILS_MAX: usize = 8;
 /// How long a worker may leave what it is told lying, and take to end. One that is stuck is killed.

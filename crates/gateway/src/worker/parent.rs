@@ -6,7 +6,7 @@ use super::program::{Started, WorkerProgram};
 use super::recordings::{Ask, Keeper};
 use super::relay::Relay;
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker};
-use super::{DIALS_MAX, FRAMES_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX};
+use super::{DIALS_MAX, FRAMES_MAX, MEETINGS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX};
 use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Task, dial};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ pub(crate) async fn run(mut task: Task, program: &WorkerProgram) {
     // A process for nobody would be a waste.
     let Some(first) = task.commands.recv().await else { return };
     let mut seats = Seats::default();
-    let bye = match begin(&task, program) {
+    let bye = match begin(&task, program, false) {
         Ok(worker) => worker.drive(&mut task, &mut seats, first).await,
         Err(error) => {
             tracing::error!(connection = %task.id, %error, program = %program.program.display(), "A session's process cannot be started");
@@ -47,6 +47,25 @@ pub(crate) async fn run(mut task: Task, program: &WorkerProgram) {
     }
     seats.dismiss(&bye);
     task.counters.viewers.store(0, Ordering::Relaxed);
+}
+
+/// Asks the machine who it is, from a worker.
+pub(crate) async fn identify(task: Task, program: &WorkerProgram) -> Result<Option<String>, Bye> {
+    let internal = |what: String| Bye::new(ByeCode::Internal, what);
+    let mut worker = begin(&task, program, true)
+        .map_err(|error| internal(format!("the process that asks the machine cannot be started ({error})")))?;
+    let mut seats = Seats::default();
+    let asking = async {
+        loop {
+            match worker.from.recv().await {
+                Some(FromWorker::Shown(shown)) => return shown,
+                Some(heard) => drop(worker.heard(&task, &mut seats, heard).await),
+                None => return Err(internal("the process that asks the machine ended unexpectedly".to_owned())),
+            }
+        }
+    };
+    // The worker has its own, shorter patience.
+    timeout(crate::CONNECT_TIME_MAX + STUCK_TIME_MAX, asking).await.unwrap_or_else(|_| Err(crate::connect::too_late()))
 }
 
 /// The viewers that the worker knows of.
@@ -87,11 +106,12 @@ struct Worker {
     errands: JoinSet<()>,
     dials: u32,
     recordings: Keeper,
+    meetings: u32,
     thumbnails: VecDeque<(u64, oneshot::Sender<Option<Vec<u8>>>)>,
     questions: u64,
 }
 
-fn begin(task: &Task, program: &WorkerProgram) -> io::Result<Worker> {
+fn begin(task: &Task, program: &WorkerProgram, identify: bool) -> io::Result<Worker> {
     let Started { mut child, frames, doors } = program.start()?;
     frames.set_nonblocking(true)?;
     let (reader, writer) = UnixStream::from_std(frames)?.into_split();
@@ -104,11 +124,22 @@ fn begin(task: &Task, program: &WorkerProgram) -> io::Result<Worker> {
         // Not an errand: its last words come when it is gone.
         tokio::spawn(super::log::pass_on(log));
     }
-    let start = Start { id: task.id, user: task.user, desktop: task.desktop, port: task.port };
+    let start = Start { id: task.id, user: task.user, desktop: task.desktop, port: task.port, identify };
     to.try_send(ToWorker::Start(start).into()).ok();
     let doors = Arc::new(Doors(doors));
     let recordings = Keeper::start(task, to.downgrade());
-    Ok(Worker { child, doors, to, from, errands, dials: 0, recordings, thumbnails: VecDeque::new(), questions: 0 })
+    Ok(Worker {
+        child,
+        doors,
+        to,
+        from,
+        errands,
+        dials: 0,
+        recordings,
+        meetings: 0,
+        thumbnails: VecDeque::new(),
+        questions: 0,
+    })
 }
 
 impl Worker {
@@ -190,14 +221,35 @@ impl Worker {
                 }
             }
             FromWorker::Dial { question } => self.dial(task, question),
-            FromWorker::Met(identity) => task.dialler.met(task.desktop, task.port, identity),
-            FromWorker::MetKeys(keys) => task.dialler.met_keys(task.desktop, &keys).await,
+            FromWorker::Met { question, hop, identity } => self.met(task, question, hop, identity),
+            // Nobody asked.
+            FromWorker::Shown(_) => {}
             FromWorker::AskPolicy { question } => self.recordings.ask(question, Ask::Policy)?,
             FromWorker::BeginRecording { question } => self.recordings.ask(question, Ask::Begin)?,
             FromWorker::KeepPart { question, chunk } => self.recordings.ask(question, Ask::Keep(chunk))?,
             FromWorker::EndRecording { question } => self.recordings.ask(question, Ask::End)?,
         }
         Ok(())
+    }
+
+    fn met(&mut self, task: &Task, question: u64, hop: usize, identity: String) {
+        self.meetings += 1;
+        let (dialler, desktop, port) = (Arc::clone(&task.dialler), task.desktop, task.port);
+        let (to, allowed) = (self.to.downgrade(), self.meetings <= MEETINGS_MAX);
+        self.errands.spawn(async move {
+            let kept = if allowed {
+                dialler.met(desktop, port, hop, &identity).await.map_err(|error| Bye::new(error.code, error.text))
+            } else {
+                Err(Bye::new(ByeCode::IdentityChanged, "the machine was somebody else too often; connect again"))
+            };
+            let answer = match kept {
+                Ok(()) => ToWorker::Kept { question },
+                Err(why) => ToWorker::Refused { question, why },
+            };
+            if let Some(to) = to.upgrade() {
+                to.send(answer.into()).await.ok();
+            }
+        });
     }
 
     fn dial(&mut self, task: &Task, question: u64) {

@@ -8,11 +8,11 @@
 use crate::command::{Bye, ViewerId};
 use crate::target::Protocol;
 use bytes::Bytes;
-use oriel_model::{ConnectionId, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_model::{
+    ConnectionId, DesktopId, GuestPort, MACHINE_IDENTITY_BYTES_MAX, RecordingId, RecordingPolicy, UserId,
+};
 use oriel_screen::recording::{BlockHead, Chunk};
 use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
-use oriel_terminal::SeenKey;
-use oriel_vnc::Fingerprint;
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice};
@@ -29,6 +29,8 @@ pub(super) struct Start {
     pub user: UserId,
     pub desktop: DesktopId,
     pub port: GuestPort,
+    /// Only ask the machine who it is.
+    pub identify: bool,
 }
 
 /// What was dialled. The stream came before, through the other socket.
@@ -84,7 +86,7 @@ pub(super) enum ToWorker {
         question: u64,
         begun: Begun,
     },
-    /// The part of the recording is kept, or all of it.
+    /// The identity that was told of is pinned from now on, or the part of the recording is kept, or all of it.
     Kept {
         question: u64,
     },
@@ -109,8 +111,14 @@ pub(super) enum FromWorker {
     Dial {
         question: u64,
     },
-    Met(Fingerprint),
-    MetKeys(Vec<SeenKey>),
+    /// A machine was met for the first time: 0 hops away its own, further away one on the way.
+    Met {
+        question: u64,
+        hop: usize,
+        identity: String,
+    },
+    /// Who the machine says it is, where that is all that was asked.
+    Shown(Result<Option<String>, Bye>),
     /// Whether this connection is to be recorded.
     AskPolicy {
         question: u64,
@@ -184,6 +192,13 @@ fn bye(body: &Bytes) -> io::Result<Bye> {
     }
 }
 
+fn identity(body: &Bytes) -> io::Result<String> {
+    if body.len() > MACHINE_IDENTITY_BYTES_MAX {
+        return Err(wrong("an identity that is too long"));
+    }
+    String::from_utf8(body.to_vec()).map_err(|_| wrong("an identity that is no text"))
+}
+
 fn json<'d, T: Deserialize<'d>>(body: &'d Bytes) -> io::Result<T> {
     serde_json::from_slice(body).map_err(|error| wrong(&format!("what cannot be read: {error}")))
 }
@@ -249,15 +264,18 @@ impl From<FromWorker> for Frame {
             FromWorker::Left { viewer } => Self::new(66, viewer),
             FromWorker::Thumbnail { question, jpeg } => Self::new(67, question).with(jpeg),
             FromWorker::Dial { question } => Self::new(68, question),
-            FromWorker::Met(identity) => Self::new(69, 0).with(identity.0.to_vec()),
-            FromWorker::MetKeys(keys) => Self::new(70, 0).json(&keys),
-            FromWorker::AskPolicy { question } => Self::new(71, question),
-            FromWorker::BeginRecording { question } => Self::new(72, question),
+            FromWorker::Met { question, hop, identity } => {
+                Self::new(69, question).counting(hop as u64).with(identity.into_bytes())
+            }
+            FromWorker::Shown(Ok(identity)) => Self::new(70, 0).with(identity.unwrap_or_default().into_bytes()),
+            FromWorker::Shown(Err(why)) => Self::new(71, 0).with(farewell(&why)),
+            FromWorker::AskPolicy { question } => Self::new(72, question),
+            FromWorker::BeginRecording { question } => Self::new(73, question),
             FromWorker::KeepPart { question, chunk } => {
                 let times = u64::from(chunk.first_ms) << 32 | u64::from(chunk.last_ms);
-                Self::new(73, question).counting(times).with(chunk.bytes)
+                Self::new(74, question).counting(times).with(chunk.bytes)
             }
-            FromWorker::EndRecording { question } => Self::new(74, question),
+            FromWorker::EndRecording { question } => Self::new(75, question),
         }
     }
 }
@@ -272,14 +290,17 @@ impl TryFrom<Frame> for FromWorker {
             66 => Self::Left { viewer: number },
             67 => Self::Thumbnail { question: number, jpeg: body },
             68 => Self::Dial { question: number },
-            69 => {
-                Self::Met(Fingerprint(body.as_ref().try_into().map_err(|_| wrong("a fingerprint of another length"))?))
-            }
-            70 => Self::MetKeys(json(&body)?),
-            71 => Self::AskPolicy { question: number },
-            72 => Self::BeginRecording { question: number },
-            73 => Self::KeepPart { question: number, chunk: part(count, &body)? },
-            74 => Self::EndRecording { question: number },
+            69 => Self::Met {
+                question: number,
+                hop: usize::try_from(count).unwrap_or(usize::MAX),
+                identity: identity(&body)?,
+            },
+            70 => Self::Shown(Ok(Some(identity(&body)?).filter(|identity| !identity.is_empty()))),
+            71 => Self::Shown(Err(bye(&body)?)),
+            72 => Self::AskPolicy { question: number },
+            73 => Self::BeginRecording { question: number },
+            74 => Self::KeepPart { question: number, chunk: part(count, &body)? },
+            75 => Self::EndRecording { question: number },
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
     }

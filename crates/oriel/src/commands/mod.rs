@@ -5,6 +5,8 @@ pub mod desktop;
 pub mod doctor;
 pub mod gpu;
 pub mod image;
+pub mod import;
+pub mod machine;
 pub mod operation;
 pub mod pool;
 pub mod recording;

@@ -21,14 +21,17 @@ pub enum Command {
     /// Make a pool
     Create {
         name: String,
+        /// virtual: desktops that Oriel makes; external: machines by their addresses
+        #[arg(long, default_value = "virtual", value_parser = ["virtual", "external"])]
+        kind: String,
         /// Image: id, name (its newest version) or name:version
-        #[arg(long)]
-        image: String,
+        #[arg(long, required_if_eq("kind", "virtual"))]
+        image: Option<String>,
         #[command(flatten)]
         size: Size,
-        /// user, nat:NETWORK or bridge:BRIDGE
-        #[arg(long, default_value = "user")]
-        network: String,
+        /// user (when left out), nat:NETWORK or bridge:BRIDGE
+        #[arg(long)]
+        network: Option<String>,
     },
     /// Change a pool: image and disk for desktops made from now on, the rest from each desktop's next start
     Set {
@@ -139,7 +142,10 @@ impl Command {
                 for pool in list.pools {
                     rows.row([
                         pool.name,
-                        format!("{}:{}", pool.image.name, pool.image.version),
+                        pool.image.map_or_else(
+                            || "external machines".to_owned(),
+                            |image| format!("{}:{}", image.name, image.version),
+                        ),
                         pool.vcpus.to_string(),
                         format!("{} MiB", pool.memory_mib),
                         format!("{} GiB", pool.disk_gib),
@@ -163,15 +169,21 @@ impl Command {
                 }
                 rows.print()
             }
-            Self::Create { name, image, size, network } => {
+            Self::Create { name, kind, image, size, network } => {
                 let body = json!({
-                    "name": name, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
+                    "name": name, "kind": kind, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
                     "desktops_max": size.desktops_max, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
                     "recording": size.recording,
-                    "network": parse_network(&network)?,
+                    "network": network.as_deref().map(parse_network).transpose()?,
                 });
                 let pool: Pool = client.post("/pools", &body).await?;
-                say(format!("made pool {} of {}:{}", pool.name, pool.image.name, pool.image.version));
+                match &pool.image {
+                    Some(image) => say(format!("made pool {} of {}:{}", pool.name, image.name, image.version)),
+                    None => say(format!(
+                        "made pool {}; enter its machines with `oriel machine add {} --name NAME --protocol rdp --address HOST`",
+                        pool.name, pool.name
+                    )),
+                }
                 output::print(&pool.id)
             }
             Self::Set { pool, image, size } => {

@@ -17,7 +17,7 @@ use crate::{
 };
 use clap::Args;
 use futures::FutureExt as _;
-use oriel_broker::Broker;
+use oriel_broker::{Broker, Outside};
 use oriel_compute::{Compute, DoctorOptions, probe};
 use oriel_gateway::Gateway;
 use oriel_identity::Vault;
@@ -54,6 +54,7 @@ struct House {
     broker: Broker,
     gateway: Gateway,
     store: Store,
+    outside: Arc<Outside>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -129,6 +130,8 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     })?;
     broker.set_recordings(recordings);
     broker.set_recording_days(config.recording_days().unwrap_or_default());
+    let outside = Arc::new(config.outside());
+    broker.set_outside(Arc::clone(&outside));
     let workers = oriel_worker::program(config.get("log"), config.get("log_format") == "json").map_err(|error| {
         Failure::because("cannot tell which program this is, to start sessions with", &error)
             .next("start it by its path; /proc must be mounted")
@@ -147,7 +150,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
             }
         }
     }));
-    Ok(House { broker, gateway, store, stop, tasks })
+    Ok(House { broker, gateway, store, outside, stop, tasks })
 }
 
 #[cfg(feature = "libvirt")]
@@ -210,6 +213,7 @@ async fn open_doors(config: &Config, folder: &DataFolder, house: &House) -> Resu
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen).await.map_err(|error| cannot(&error))?.collect();
     let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|error| cannot(&error))?;
     let local = listener.local_addr().map_err(|error| cannot(&error))?;
+    house.outside.set_own(vec![local]);
     let tls = tls(config, folder, local)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let host = if local.ip().is_unspecified() { host_name() } else { SocketAddr::new(local.ip(), 0).ip().to_string() };

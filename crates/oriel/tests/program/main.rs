@@ -90,6 +90,8 @@ fn help() {
         "recipe",
         "pool",
         "desktop",
+        "machine",
+        "import",
         "user",
         "token",
         "operation",

@@ -83,7 +83,7 @@ struct OneScreen(u16);
 impl Dialler for OneScreen {
     async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
         let stream = TcpStream::connect(("127.0.0.1", self.0)).await.unwrap();
-        let protocol = Protocol::Vnc { password: None, nearby: true };
+        let protocol = Protocol::console();
         Ok(Target { title: "lab-1".into(), stream: Box::new(stream), protocol })
     }
 }

@@ -1,7 +1,7 @@
 //! FreeRDP's shadow server on an Xvfb: it can do network level authentication, which xrdp 0.9 cannot.
 
 use super::{Running, free_display, free_port, need, run, wait_until};
-use oriel_rdp::{CertificatePin, RdpOptions};
+use oriel_rdp::RdpOptions;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::fs;
@@ -94,7 +94,9 @@ impl Shadow {
             height: 768,
             scale: 100,
             keyboard: "us".to_owned(),
-            certificate: CertificatePin::Sha256(self.pin),
+            certificate: oriel_pin::HostPin::Sha256(self.pin),
+            keeper: None,
+            security: oriel_rdp::Security::Any,
             client_name: "oriel-test".to_owned(),
             pipeline: oriel_rdp::Pipeline::Video,
         }

@@ -2,7 +2,7 @@
 //! the test's, and all of it dies with one process.
 
 use super::{Running, free_display, free_port, need, run, wait_until};
-use oriel_rdp::{CertificatePin, RdpOptions};
+use oriel_rdp::RdpOptions;
 use rand::distr::{Alphanumeric, SampleString as _};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
@@ -140,7 +140,9 @@ impl Xrdp {
             height,
             scale: 100,
             keyboard: keyboard.to_owned(),
-            certificate: CertificatePin::Sha256(self.pin),
+            certificate: oriel_pin::HostPin::Sha256(self.pin),
+            keeper: None,
+            security: oriel_rdp::Security::Any,
             client_name: "oriel-test".to_owned(),
             pipeline: oriel_rdp::Pipeline::Video,
         }

@@ -1,6 +1,6 @@
 //! Desktops, and being let into one.
 
-use super::Named;
+use super::{Named, external::MachineProtocol};
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 mirror! {
     DesktopState = model::DesktopState {
         Requested, Placed, Provisioning, Starting, Ready, InUse, Stopping, Stopped, Recycling, Deleting, Failed,
+        /// External machines only: it did not answer when it was last looked at.
+        Unreachable,
     }
 }
 mirror! {
@@ -103,7 +105,10 @@ pub struct Desktop {
     pub owner: Option<Named>,
     pub state: DesktopState,
     pub intent: DesktopIntent,
-    /// Why it failed and what to do next, when `state` is `failed`.
+    /// What it speaks, for a machine that Oriel does not run: it is opened, and neither started nor stopped.
+    #[schema(required)]
+    pub external: Option<MachineProtocol>,
+    /// Why it failed and what to do next, when `state` is `failed` or `unreachable`.
     #[schema(required)]
     pub failure: Option<String>,
     /// What is being done right now, while it starts.
@@ -124,6 +129,7 @@ pub struct Desktop {
     pub user: Option<String>,
     pub created_at: String,
     pub changed_at: String,
+    /// What it can be opened as.
     pub kinds: Vec<ConnectKind>,
 }
 

@@ -28,6 +28,7 @@ macro_rules! mirror {
 }
 
 pub mod desktop;
+pub mod external;
 pub mod gpu;
 pub mod hardware;
 pub mod host;

@@ -5,6 +5,11 @@ use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mirror! {
+    /// Whose machines it holds: those that Oriel makes from an image, or others', by their addresses.
+    PoolKind = model::PoolKind { Virtual, External }
+}
+
 /// How desktops reach the world and Oriel reaches them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -148,7 +153,10 @@ impl GpuRequest {
 pub struct Pool {
     pub id: String,
     pub name: String,
-    pub image: ImageRef,
+    pub kind: PoolKind,
+    /// None for external machines, whose sizes are 0.
+    #[schema(required)]
+    pub image: Option<ImageRef>,
     pub vcpus: u32,
     pub memory_mib: u64,
     pub disk_gib: u64,
@@ -179,8 +187,12 @@ pub struct PoolList {
 #[serde(deny_unknown_fields)]
 pub struct PoolNew {
     pub name: String,
-    /// An image's id, `name` for the newest version, or `name:version`.
-    pub image: String,
+    /// `virtual` when left out.
+    #[serde(default)]
+    pub kind: Option<PoolKind>,
+    /// An image's id, `name` for the newest version, or `name:version`; none for external machines.
+    #[serde(default)]
+    pub image: Option<String>,
     /// 2 when left out.
     #[serde(default)]
     pub vcpus: Option<u32>,
@@ -193,7 +205,7 @@ pub struct PoolNew {
     /// `user` when left out.
     #[serde(default)]
     pub network: Option<Network>,
-    /// 10 when left out.
+    /// 10 when left out; 1000 for external machines.
     #[serde(default)]
     pub desktops_max: Option<u32>,
     /// `us` when left out.

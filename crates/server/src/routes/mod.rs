@@ -2,6 +2,7 @@
 
 pub mod connect;
 pub mod desktop;
+pub mod external;
 pub mod gpu;
 pub mod host;
 pub mod image;
@@ -36,6 +37,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(pool::list, pool::create))
         .routes(routes!(pool::show, pool::change, pool::delete))
         .routes(routes!(pool::allow, pool::deny))
+        .routes(routes!(external::list, external::create))
+        .routes(routes!(external::show, external::change, external::delete))
+        .routes(routes!(external::identity))
         .routes(routes!(desktop::list, desktop::create))
         .routes(routes!(desktop::show, desktop::delete))
         .routes(routes!(desktop::start))

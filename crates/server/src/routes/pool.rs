@@ -3,7 +3,7 @@
 use crate::{
     Answer, App,
     api::{
-        pool::{GpuRequest, Pool, PoolChange, PoolList, PoolNew},
+        pool::{GpuRequest, Pool, PoolChange, PoolKind, PoolList, PoolNew},
         problem::Problem,
     },
     extract::Body,
@@ -14,7 +14,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use oriel_broker::{NewPool, PoolChange as PoolEdit};
+use oriel_broker::{NewExternalPool, NewPool, PoolChange as PoolEdit};
 use oriel_model as model;
 
 async fn answer(app: &App, pool: &model::Pool) -> Answer<Json<Pool>> {
@@ -23,6 +23,29 @@ async fn answer(app: &App, pool: &model::Pool) -> Answer<Json<Pool>> {
 
 fn gpu(wanted: GpuRequest) -> Answer<Option<model::GpuRequest>> {
     wanted.into_model().map_err(|error| Problem::bad_request(error, "name cards as the list of GPUs does"))
+}
+
+/// What external machines have is left to them.
+fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
+    let asks = new.image.is_some()
+        || new.vcpus.is_some()
+        || new.memory_mib.is_some()
+        || new.disk_gib.is_some()
+        || new.network.is_some()
+        || new.gpu.is_some()
+        || new.hardware.is_some();
+    if asks {
+        return Err(Problem::bad_request(
+            "external machines have no image, size, network or GPU of Oriel's making",
+            "leave image, vcpus, memory_mib, disk_gib, network and gpu out",
+        ));
+    }
+    Ok(NewExternalPool {
+        name,
+        desktops_max: new.desktops_max.unwrap_or(1000),
+        keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
+        recording: new.recording.map(Into::into).unwrap_or_default(),
+    })
 }
 
 /// All pools.
@@ -39,9 +62,21 @@ pub async fn list(State(app): State<App>) -> Answer<Json<PoolList>> {
 /// A new pool.
 #[utoipa::path(post, path = "/pools", tag = "pools", operation_id = "create_pool", request_body = PoolNew, responses((status = 201, body = Pool)))]
 pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<(StatusCode, Json<Pool>)> {
-    let image = app.broker.find_image(&new.image).await?;
+    let name = super::image::name(&new.name)?;
+    if new.kind == Some(PoolKind::External) {
+        let pool = external(new, name)?;
+        let pool = app.broker.create_external_pool(pool).await?;
+        return Ok((StatusCode::CREATED, answer(&app, &pool).await?));
+    }
+    let image = new.image.as_deref().ok_or_else(|| {
+        Problem::bad_request(
+            "a pool of desktops needs an image to make them from",
+            "name one with `image`, or make a pool of external machines with `kind`: `external`",
+        )
+    })?;
+    let image = app.broker.find_image(image).await?;
     let pool = NewPool {
-        name: super::image::name(&new.name)?,
+        name,
         image: image.id,
         vcpus: new.vcpus.unwrap_or(2),
         memory_mib: new.memory_mib.unwrap_or(2048),

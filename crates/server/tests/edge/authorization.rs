@@ -22,8 +22,14 @@ fn endpoints() -> Vec<(Method, String, Access)> {
 }
 
 /// The path with a desktop that exists; other ids name nothing.
-fn concrete(path: &str, desktop: &str) -> String {
-    let path = if path.contains("/desktops/{id}") { path.replace("{id}", desktop) } else { path.to_owned() };
+fn concrete(path: &str, desktop: &str, machine: &str) -> String {
+    let path = if path.contains("/desktops/{id}") {
+        path.replace("{id}", desktop)
+    } else if path.contains("/machines/{id}") {
+        path.replace("{id}", machine)
+    } else {
+        path.to_owned()
+    };
     path.replace("{id}", "018f0000-0000-7000-8000-000000000000")
         .replace("{user_id}", "018f0000-0000-7000-8000-000000000001")
         .replace("{ticket}", "nothing")
@@ -39,6 +45,8 @@ async fn every_endpoint_asks_who_is_there() {
         house.user("root", Role::Admin).await,
     );
     let desktop = house.desktop(&ada).await.id.to_string();
+    // Ada may open it, and that is all.
+    let machine = house.machine(&ada).await.id.to_string();
     let fresh = house.user("fresh", Role::Admin).await;
     let fresh_browser = house.sign_in(&fresh).await;
     house
@@ -52,7 +60,7 @@ async fn every_endpoint_asks_who_is_there() {
         if path.ends_with("/logout") || path.ends_with("/me/password") {
             continue; // They end sessions: below.
         }
-        let at = concrete(&path, &desktop);
+        let at = concrete(&path, &desktop, &machine);
         let name = format!("{method} {path}");
         let (of_ada, of_bob, of_root) =
             (house.sign_in(&ada).await, house.sign_in(&bob).await, house.sign_in(&root).await);

@@ -9,14 +9,14 @@ use axum::{
 };
 use futures::FutureExt as _;
 use http_body_util::BodyExt as _;
-use oriel_broker::{Broker, NewDesktop, NewPool, NewUser};
+use oriel_broker::{Broker, MachineSecrets, NewDesktop, NewExternalPool, NewMachine, NewPool, NewUser};
 use oriel_compute::fake::{FakeCompute, FakeMode};
 use oriel_gateway::{DialError, Dialler, Gateway, Target};
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
-    Accelerator, AcceleratorKind, DesktopId, DesktopState, GuestPort, Hardware, Image, ImageId, ImageOs, ImageSource,
-    ImageState, Micros, Network, Role, User,
+    Accelerator, AcceleratorKind, DesktopId, DesktopState, External, GuestPort, Hardware, Image, ImageId, ImageOs,
+    ImageSource, ImageState, MachineParameters, MachineProtocol, Micros, Network, Role, User,
 };
 use oriel_screen::ByeCode;
 use oriel_server::Peer;
@@ -154,6 +154,35 @@ impl House {
             self.broker.create_desktop(NewDesktop { pool, owner: Some(owner.clone()), name: None }).await.unwrap();
         // No reconciler runs here: it is made ready by hand.
         self.store.modify_desktop(desktop.id, |desktop| desktop.state = DesktopState::Ready).await.unwrap()
+    }
+
+    /// A machine of somebody else's, in a pool that lets the person in; nothing dials it here.
+    pub async fn machine(&self, user: &User) -> oriel_model::Desktop {
+        let new = NewExternalPool {
+            name: "office".parse().unwrap(),
+            desktops_max: 10,
+            keyboard: "us".into(),
+            recording: oriel_model::RecordingPolicy::Off,
+        };
+        let pool = self.broker.create_external_pool(new).await.unwrap();
+        self.broker.entitle(pool.id, user.id).await.unwrap();
+        let machine = NewMachine {
+            pool,
+            name: "gate".parse().unwrap(),
+            owner: None,
+            external: External {
+                protocol: MachineProtocol::Ssh,
+                host: "gate.invalid".into(),
+                port: 22,
+                user: Some("root".into()),
+                parameters: MachineParameters::default(),
+                identity: None,
+                has_password: false,
+                has_private_key: false,
+            },
+            secrets: MachineSecrets { password: Some("open sesame".into()), ..MachineSecrets::default() },
+        };
+        self.broker.create_machine(machine).await.unwrap()
     }
 
     /// As it comes from the network.

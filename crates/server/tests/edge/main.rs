@@ -9,6 +9,7 @@
 
 mod authorization;
 mod house;
+mod machines;
 mod recordings;
 mod requests;
 mod viewer;

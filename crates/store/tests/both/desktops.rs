@@ -34,7 +34,7 @@ on_both! {
             host: Some("gpu01".to_owned()),
             port_base: Some(u16::MAX),
             facts: DesktopFacts {
-                image: Some(pool.image),
+                image: pool.image,
                 accelerator: Some("tcg".to_owned()),
                 started: Some(NOW),
                 start_seconds: Some(25.5),

@@ -55,7 +55,7 @@ on_both! {
         store.modify_desktop(studio.id, |desktop| desktop.facts.image = Some(one.id)).await.unwrap();
         assert!(matches!(store.delete_image(one.id).await, Err(StoreError::InUse { what: "image", .. })));
         // The pool moves on; the desktop's disk is still a clone of the old one.
-        pool.image = two.id;
+        pool.image = Some(two.id);
         store.update_pool(&pool).await.unwrap();
         assert!(matches!(store.delete_image(one.id).await, Err(StoreError::InUse { .. })));
         store.modify_desktop(studio.id, |desktop| desktop.facts.image = Some(two.id)).await.unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod desktops;
+mod externals;
 mod gpus;
 mod images;
 mod killed;

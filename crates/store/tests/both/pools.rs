@@ -10,7 +10,7 @@ on_both! {
         let studio = stored_pool(&store).await;
         assert_eq!(store.pool(studio.id).await.unwrap(), Some(studio.clone()));
         assert_eq!(store.pool_by_name(&studio.name).await.unwrap(), Some(studio.clone()));
-        let again = store.create_pool(&pool("studio", studio.image)).await;
+        let again = store.create_pool(&pool("studio", studio.image.unwrap())).await;
         assert!(matches!(again, Err(StoreError::Taken { what: "pool", .. })));
         let nothing = store.create_pool(&pool("lab", ImageId::new())).await;
         assert!(matches!(nothing, Err(StoreError::Missing { what: "image", .. })));
@@ -19,18 +19,18 @@ on_both! {
 
     async fn change(store: Store) {
         let studio = stored_pool(&store).await;
-        let lab = pool("lab", studio.image);
+        let lab = pool("lab", studio.image.unwrap());
         store.create_pool(&lab).await.unwrap();
         let image = store.put_image(&image("windows")).await.unwrap();
         let usual = Hardware::default();
         let changed =
-            Pool { image: image.id, vcpus: 8, network: Network::User, desktops_max: 1, hardware: usual, ..studio.clone() };
+            Pool { image: Some(image.id), vcpus: 8, network: Network::User, desktops_max: 1, hardware: usual, ..studio.clone() };
         store.update_pool(&changed).await.unwrap();
         assert_eq!(store.pool(studio.id).await.unwrap(), Some(changed.clone()));
         assert_eq!(store.pool(lab.id).await.unwrap(), Some(lab.clone()));
         let named_alike = Pool { name: lab.name, ..changed.clone() };
         assert!(matches!(store.update_pool(&named_alike).await, Err(StoreError::Taken { .. })));
-        let of_nothing = Pool { image: ImageId::new(), ..changed.clone() };
+        let of_nothing = Pool { image: Some(ImageId::new()), ..changed.clone() };
         assert!(matches!(store.update_pool(&of_nothing).await, Err(StoreError::Missing { what: "image", .. })));
         let gone = Pool { id: PoolId::new(), name: "gone".parse().unwrap(), ..changed };
         assert!(matches!(store.update_pool(&gone).await, Err(StoreError::Missing { what: "pool", .. })));

@@ -2,8 +2,8 @@
 
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageId, ImageOs, ImageSource,
-    ImageState, Micros, Network, Operation, OperationId, OperationKind, OperationState, Pool, PoolId, Role, Ticket,
-    User, UserId,
+    ImageState, Micros, Network, Operation, OperationId, OperationKind, OperationState, Pool, PoolId, PoolKind, Role,
+    Ticket, User, UserId,
 };
 use oriel_store::Store;
 
@@ -37,7 +37,8 @@ pub fn pool(name: &str, image: ImageId) -> Pool {
     Pool {
         id: PoolId::new(),
         name: name.parse().unwrap(),
-        image,
+        kind: PoolKind::Virtual,
+        image: Some(image),
         vcpus: 2,
         memory_mib: 2048,
         disk_gib: 20,
@@ -65,6 +66,7 @@ pub fn desktop(name: &str, pool: PoolId) -> Desktop {
         host: None,
         port_base: None,
         facts: DesktopFacts::default(),
+        external: None,
         created: NOW,
         changed: NOW,
     }

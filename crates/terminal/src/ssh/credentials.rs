@@ -48,6 +48,11 @@ pub(crate) struct Identity {
 }
 
 impl Key {
+    /// Whether it can be used, before it is.
+    pub fn check(&self) -> Result<(), TerminalError> {
+        self.read().map(drop)
+    }
+
     pub(crate) fn read(&self) -> Result<Identity, TerminalError> {
         let bad = |what, why: String| TerminalError::BadCredentials { what, why };
         let text = self.private.expose_secret();

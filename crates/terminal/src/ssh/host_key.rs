@@ -16,7 +16,7 @@ const KNOWN_KEYS_MAX: usize = 16;
 pub enum HostKeyPin {
     /// Only these keys: OpenSSH public keys (`ssh-ed25519 AAAA…`), one a line. A certificate or `@cert-authority` is not a key.
     Known(String),
-    /// Whatever it shows, which the caller then keeps: [`SeenKey`].
+    /// Whatever it shows, which the [`oriel_pin::Keeper`] is told before anybody signs in.
     FirstUse,
 }
 
@@ -103,7 +103,7 @@ impl Handler for Host {
             return Ok(false);
         };
         self.shown.put(SeenKey {
-            openssh: key.to_openssh().unwrap_or_default(),
+            openssh: key.to_openssh().unwrap_or_default().trim_end().to_owned(),
             fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
         });
         Ok(self.known.is_empty() || self.known.iter().any(|known| known.key_data() == key.key_data()))

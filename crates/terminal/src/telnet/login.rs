@@ -35,6 +35,13 @@ impl Default for LoginPatterns {
     }
 }
 
+impl LoginPatterns {
+    /// Whether they can be used, before they are.
+    pub fn check(&self) -> Result<(), TerminalError> {
+        Login::new(&TelnetOptions { patterns: self.clone(), ..TelnetOptions::default() }).map(drop)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     User,

@@ -90,7 +90,7 @@ impl Talk {
     }
 
     /// What the server proved itself with, once it has.
-    pub(crate) fn identity(&self) -> Option<crate::Fingerprint> {
+    pub(crate) fn identity(&self) -> Option<oriel_pin::Fingerprint> {
         match self {
             Self::Ra2(talk) => talk.identity(),
             _ => None,

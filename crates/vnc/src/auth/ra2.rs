@@ -8,7 +8,7 @@
 
 use super::{Next, at_most, password, random, user};
 use crate::{
-    ConnectError, Fingerprint, HostPin, Security, VncOptions,
+    ConnectError, Security, VncOptions,
     error::{Failure, broken},
     reader::Reader,
     seal::{Forged, LENGTH_BYTES, Seal, Seals, TAG_BYTES},
@@ -22,6 +22,7 @@ use aws_lc_rs::{
     },
     signature::KeyPair as _,
 };
+use oriel_pin::{Fingerprint, HostPin};
 use std::sync::OnceLock;
 
 /// Server keys that are accepted, in bits: smaller ones can be broken, larger ones only cost time.
@@ -130,9 +131,9 @@ impl Ra2 {
         }
     }
 
+    /// Known once the server has proven that it has the private key: its hash could be opened with what only that key gives.
     pub(super) fn identity(&self) -> Option<Fingerprint> {
-        let hash = digest::digest(&SHA256, &self.theirs);
-        Some(Fingerprint(hash.as_ref().try_into().ok()?)).filter(|_| !self.theirs.is_empty())
+        matches!(self.state, State::Subtype).then(|| Fingerprint::of(&self.theirs))
     }
 
     pub(super) fn feed(
@@ -193,7 +194,8 @@ impl Ra2 {
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         self.theirs = encode(bits, modulus, exponent);
-        if let (HostPin::Sha256(expected), Some(seen)) = (options.pin, self.identity())
+        let seen = Fingerprint::of(&self.theirs);
+        if let HostPin::Sha256(expected) = options.pin
             && expected != seen.0
         {
             return Err(ConnectError::IdentityChanged { expected: Fingerprint(expected), seen }.into());

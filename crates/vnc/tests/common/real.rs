@@ -1,10 +1,9 @@
 //! Real servers, and sessions with them.
 #![allow(clippy::panic, reason = "a missing program must be noticed, not skipped")]
 
+use oriel_pin::Fingerprint;
 use oriel_screen::{InputEvent, ScreenEvent, Source};
-use oriel_vnc::{
-    ConnectError, Fingerprint, Security, Session, VncOptions, VncSource, VncStream, connect, connect_with_encodings,
-};
+use oriel_vnc::{ConnectError, Security, Session, VncOptions, VncSource, VncStream, connect, connect_with_encodings};
 use std::{
     io::Write,
     net::TcpListener,

@@ -21,11 +21,12 @@ import { imagesQuery, poolsQuery } from "../queries";
 import { PageHead } from "../shell/PageHead";
 import { count, memory } from "../words";
 import { AddDesktop } from "./pools/AddDesktop";
+import { ExternalPoolForm } from "./pools/ExternalPoolForm";
 import { People } from "./pools/People";
 import { PoolForm } from "./pools/PoolForm";
 
 type Pool = Schemas["Pool"];
-type Dialogue = { is: "new" } | { is: "edit" | "people" | "add" | "delete"; pool: string };
+type Dialogue = { is: "new" | "new-external" } | { is: "edit" | "people" | "add" | "delete"; pool: string };
 
 export function Pools() {
   return (
@@ -42,20 +43,29 @@ function Inside() {
   const close = () => setDialogue(null);
   const noImage = images.data?.length === 0 ? "There is no image yet: build or import one first" : "";
   // Read from the list at each turn, so that an open dialogue shows what was just changed.
-  const pool =
-    dialogue && dialogue.is !== "new" ? pools.data?.find((p) => p.id === dialogue.pool) : undefined;
+  const pool = dialogue && "pool" in dialogue ? pools.data?.find((p) => p.id === dialogue.pool) : undefined;
   const create = (
     <ReasonButton variant="primary" reason={noImage} onClick={() => setDialogue({ is: "new" })}>
       New pool
     </ReasonButton>
   );
 
+  const createExternal = (
+    <Button variant="secondary" onClick={() => setDialogue({ is: "new-external" })}>
+      New pool of machines
+    </Button>
+  );
+
   return (
     <>
       <PageHead
         title="Pools"
-        about="Desktops that are alike: one image, one size, one network."
-        actions={create}
+        about="Desktops that are alike: one image, one size, one network. Or machines of others, by their addresses."
+        actions={
+          <>
+            {create} {createExternal}
+          </>
+        }
       />
       <Loaded query={pools}>
         {(list) =>
@@ -99,14 +109,22 @@ function Inside() {
                       <strong>{p.name}</strong>
                     </Td>
                     <Td dataLabel="Image">
-                      {p.image.name} <span className="about">version {p.image.version}</span>
+                      {p.image ? (
+                        <>
+                          {p.image.name} <span className="about">version {p.image.version}</span>
+                        </>
+                      ) : (
+                        "External machines"
+                      )}
                     </Td>
                     <Td dataLabel="Each desktop">
-                      {count(p.vcpus, "CPU")} · {memory(p.memory_mib)} · {p.disk_gib} GiB disk
+                      {p.kind === "external"
+                        ? "as it is"
+                        : `${count(p.vcpus, "CPU")} · ${memory(p.memory_mib)} · ${p.disk_gib} GiB disk`}
                       {p.gpu && ` · ${p.gpu.profile ?? `GPU ${p.gpu.mode}`}`}
                     </Td>
                     <Td dataLabel="Network">
-                      <NetworkWords network={p.network} />
+                      {p.kind === "external" ? "by address" : <NetworkWords network={p.network} />}
                     </Td>
                     <Td dataLabel="Desktops">
                       {p.desktops} <span className="about">of {p.desktops_max}</span>
@@ -122,15 +140,28 @@ function Inside() {
                       </Button>
                     </Td>
                     <Td className="row-button">
-                      <ReasonButton
-                        variant="secondary"
-                        size="sm"
-                        reason={full(p)}
-                        onClick={() => setDialogue({ is: "add", pool: p.id })}
-                        aria-label={`Add a desktop to ${p.name}`}
-                      >
-                        Add desktop
-                      </ReasonButton>
+                      {p.kind === "external" ? (
+                        <Button
+                          variant="secondary"
+                          size="sm"
+                          component={(props) => (
+                            <Link {...props} to="/pools/$pool" params={{ pool: p.name }} />
+                          )}
+                          aria-label={`Machines of ${p.name}`}
+                        >
+                          Machines
+                        </Button>
+                      ) : (
+                        <ReasonButton
+                          variant="secondary"
+                          size="sm"
+                          reason={full(p)}
+                          onClick={() => setDialogue({ is: "add", pool: p.id })}
+                          aria-label={`Add a desktop to ${p.name}`}
+                        >
+                          Add desktop
+                        </ReasonButton>
+                      )}
                     </Td>
                     <Td isActionCell>
                       <RowActions
@@ -141,7 +172,10 @@ function Inside() {
                           {
                             text: "Delete…",
                             danger: true,
-                            reason: p.desktops > 0 ? `It still holds ${count(p.desktops, "desktop")}` : "",
+                            reason:
+                              p.desktops > 0
+                                ? `It still holds ${count(p.desktops, p.kind === "external" ? "machine" : "desktop")}`
+                                : "",
                             act: () => setDialogue({ is: "delete", pool: p.id }),
                           },
                         ]}
@@ -155,7 +189,14 @@ function Inside() {
         }
       </Loaded>
       {dialogue?.is === "new" && <PoolForm onClose={close} />}
-      {dialogue?.is === "edit" && pool && <PoolForm pool={pool} onClose={close} />}
+      {dialogue?.is === "new-external" && <ExternalPoolForm onClose={close} />}
+      {dialogue?.is === "edit" &&
+        pool &&
+        (pool.kind === "external" ? (
+          <ExternalPoolForm pool={pool} onClose={close} />
+        ) : (
+          <PoolForm pool={pool} onClose={close} />
+        ))}
       {dialogue?.is === "people" && pool && <People pool={pool} onClose={close} />}
       {dialogue?.is === "add" && pool && <AddDesktop pool={pool} onClose={close} />}
       {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}
@@ -185,7 +226,7 @@ function DeletePool({ pool, onClose }: { pool: Pool; onClose: () => void }) {
       <p>
         <strong>Its settings are lost</strong>
         {pool.users.length > 0 && ` and ${count(pool.users.length, "person", "people")} lose access to it`}.
-        It holds no desktops, and its image stays.
+        It holds nothing{pool.image ? ", and its image stays" : ""}.
       </p>
     </Confirm>
   );

@@ -7,6 +7,7 @@ import {
   FormSelectOption,
   HelperText,
   HelperTextItem,
+  TextArea,
   TextInput,
 } from "@patternfly/react-core";
 import { type ReactNode, useId } from "react";
@@ -47,6 +48,37 @@ export function Field(p: FieldProps) {
         max={p.max}
       />
       <Help id={id} help={p.help} fault={p.fault} />
+    </FormGroup>
+  );
+}
+
+interface AreaProps {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  help?: ReactNode;
+  placeholder?: string;
+}
+
+/** Several lines, as they were written: keys. */
+export function Area(p: AreaProps) {
+  const id = useId();
+  return (
+    <FormGroup label={p.label} fieldId={id}>
+      <TextArea
+        id={id}
+        value={p.value}
+        onChange={(_, value) => p.onChange(value)}
+        aria-describedby={p.help ? `${id}-help` : undefined}
+        autoComplete="off"
+        placeholder={p.placeholder}
+        spellCheck={false}
+        autoCapitalize="none"
+        resizeOrientation="vertical"
+        rows={4}
+        className="key-text"
+      />
+      <Help id={id} help={p.help} />
     </FormGroup>
   );
 }

@@ -5,7 +5,7 @@ import type { Schemas } from "../../api/client";
 type Mood = "off" | "warm" | "on" | "bad";
 
 function mood(state: Schemas["Desktop"]["state"]): Mood {
-  if (state === "failed") return "bad";
+  if (state === "failed" || state === "unreachable") return "bad";
   if (state === "ready" || state === "in_use") return "on";
   if (state === "stopped" || state === "stopping" || state === "deleting") return "off";
   return "warm";

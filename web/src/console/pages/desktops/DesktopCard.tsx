@@ -17,7 +17,7 @@ import { isStarting, whyNot } from "../../can";
 import { ReasonButton } from "../../parts/ReasonButton";
 import { Thumbnail } from "../../parts/Thumbnail";
 import { viewerHref, viewerTab } from "../../parts/viewer";
-import { count, desktopState, memory } from "../../words";
+import { count, desktopState, MACHINE_PROTOCOLS, memory } from "../../words";
 import { DesktopMenu } from "./DesktopMenu";
 import { Steps } from "./Steps";
 
@@ -31,6 +31,8 @@ export function DesktopCard({ desktop, me }: Props) {
   const admin = me.role === "admin";
   const others = desktop.owner?.id !== me.id;
   const cannotOpen = whyNot.open(desktop);
+  // An external machine has one door, its protocol's.
+  const main = desktop.external ? (desktop.kinds[0] ?? "rdp") : "rdp";
 
   return (
     <Card className="desktop" component="article" aria-labelledby={`d-${desktop.id}`}>
@@ -39,8 +41,8 @@ export function DesktopCard({ desktop, me }: Props) {
       ) : (
         // A picture to click; the Open button below says the same to keyboards and screen readers.
         <a
-          href={viewerHref(desktop.id, "rdp")}
-          target={viewerTab(desktop.name, "rdp")}
+          href={viewerHref(desktop.id, main)}
+          target={viewerTab(desktop.name, main)}
           className="thumbnail-link"
           tabIndex={-1}
           aria-label={`Screen of ${desktop.name}: open it`}
@@ -50,7 +52,8 @@ export function DesktopCard({ desktop, me }: Props) {
       )}
       <CardHeader
         actions={{
-          actions: <DesktopMenu desktop={desktop} admin={admin} />,
+          // An external machine has no power; only admins can do anything with it.
+          actions: desktop.external && !admin ? undefined : <DesktopMenu desktop={desktop} admin={admin} />,
           hasNoOffset: true,
         }}
       >
@@ -63,8 +66,13 @@ export function DesktopCard({ desktop, me }: Props) {
           </Label>
         </Flex>
         <p className="about">
-          {desktop.pool.name} · {count(desktop.facts.vcpus, "CPU")} · {memory(desktop.facts.memory_mib)}
-          {others && <> · {desktop.owner ? `for ${desktop.owner.name}` : "not assigned"}</>}
+          {desktop.pool.name} ·{" "}
+          {desktop.external
+            ? `external, ${MACHINE_PROTOCOLS[desktop.external].text}`
+            : `${count(desktop.facts.vcpus, "CPU")} · ${memory(desktop.facts.memory_mib)}`}
+          {others && !(desktop.external && !desktop.owner) && (
+            <> · {desktop.owner ? `for ${desktop.owner.name}` : "not assigned"}</>
+          )}
         </p>
       </CardHeader>
       <CardBody>
@@ -73,14 +81,20 @@ export function DesktopCard({ desktop, me }: Props) {
             {sentence(desktop.failure ?? "no reason was recorded: see the operations log")}
           </Alert>
         )}
+        {desktop.state === "unreachable" && (
+          <Alert variant="warning" isInline title="It did not answer" component="h3">
+            {sentence(desktop.failure ?? "it was not looked at yet")}
+          </Alert>
+        )}
+        {desktop.external && desktop.kinds.length === 0 && <p className="about">{cannotOpen}.</p>}
         {isStarting(desktop) && <Steps steps={desktop.start_steps} />}
         <Speed desktop={desktop} />
       </CardBody>
       <CardFooter>
         <div className="doors">
-          <Opens desktop={desktop} kind="rdp" reason={cannotOpen} />
-          <Opens desktop={desktop} kind="vnc" reason={whyNot.console(desktop)} />
-          <Opens desktop={desktop} kind="ssh" reason={whyNot.shell(desktop)} />
+          <Opens desktop={desktop} kind="rdp" main={main} reason={cannotOpen} />
+          <Opens desktop={desktop} kind="vnc" main={main} reason={whyNot.console(desktop)} />
+          <Opens desktop={desktop} kind="ssh" main={main} reason={whyNot.shell(desktop)} />
         </div>
       </CardFooter>
     </Card>
@@ -96,15 +110,19 @@ const WORDS = {
 function Opens({
   desktop,
   kind,
+  main,
   reason,
 }: {
   desktop: Schemas["Desktop"];
   kind: Schemas["ConnectKind"];
+  main: Schemas["ConnectKind"];
   reason: string;
 }) {
   if (!desktop.kinds.includes(kind)) return null;
-  const primary = kind === "rdp";
-  const verb = primary && desktop.state === "stopped" ? "Start and open" : WORDS[kind].verb;
+  const primary = kind === main;
+  // An external machine's screen is no console: it is what people come for.
+  const words = desktop.external && kind === "vnc" ? WORDS.rdp : WORDS[kind];
+  const verb = primary && desktop.state === "stopped" ? "Start and open" : words.verb;
   return (
     <ReasonButton
       variant={primary ? "primary" : "secondary"}
@@ -112,7 +130,7 @@ function Opens({
       component="a"
       href={viewerHref(desktop.id, kind)}
       target={viewerTab(desktop.name, kind)}
-      aria-label={`${verb} ${desktop.name}: ${WORDS[kind].more}, in a tab of its own`}
+      aria-label={`${verb} ${desktop.name}: ${words.more}, in a tab of its own`}
     >
       {verb}
     </ReasonButton>

@@ -6,6 +6,7 @@ import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { whyNot } from "../../can";
 import { Confirm } from "../../parts/Confirm";
+import { RemoveMachine } from "../pools/RemoveMachine";
 
 type Desktop = Schemas["Desktop"];
 type Move = "start" | "stop" | "restart";
@@ -22,7 +23,7 @@ const PATHS = {
 
 export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boolean }) {
   const [open, setOpen] = useState(false);
-  const [ask, setAsk] = useState<"recycle" | "delete" | null>(null);
+  const [ask, setAsk] = useState<"recycle" | "delete" | "remove" | null>(null);
   const params = { path: { id: desktop.id } };
   const move = useAct({
     do: (what: Move) => answer(client.POST(PATHS[what], { params })),
@@ -64,10 +65,11 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
         )}
       >
         <DropdownList>
-          {item("Start", whyNot.start(desktop), () => move.mutate("start"))}
-          {item("Stop", whyNot.stop(desktop), () => move.mutate("stop"))}
-          {item("Restart", whyNot.restart(desktop), () => move.mutate("restart"))}
-          {admin && (
+          {desktop.external && item("Remove…", "", () => setAsk("remove"), true)}
+          {!desktop.external && item("Start", whyNot.start(desktop), () => move.mutate("start"))}
+          {!desktop.external && item("Stop", whyNot.stop(desktop), () => move.mutate("stop"))}
+          {!desktop.external && item("Restart", whyNot.restart(desktop), () => move.mutate("restart"))}
+          {admin && !desktop.external && (
             <>
               <Divider component="li" />
               {item("Recycle…", whyNot.recycle(desktop), () => setAsk("recycle"))}
@@ -91,6 +93,7 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           </p>
         </Confirm>
       )}
+      {ask === "remove" && <RemoveMachine machine={desktop} onClose={() => setAsk(null)} />}
       {ask === "delete" && (
         <Confirm
           title={`Delete ${desktop.name}?`}

@@ -46,7 +46,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
   return {
     ...FRESH,
     name: pool.name,
-    image: pool.image.id,
+    image: pool.image?.id ?? "",
     vcpus: String(pool.vcpus),
     memory: String(pool.memory_mib),
     disk: String(pool.disk_gib),

@@ -1,0 +1,243 @@
+//! Machines that Oriel does not run.
+
+use crate::house::House;
+use oriel_broker::{
+    BrokerError, GuestCredentials, MachineChange, MachineSecrets, NewExternalPool, NewMachine, Outside,
+};
+use oriel_compute::fake::FakeMode;
+use oriel_model::{
+    Desktop, DesktopIntent, DesktopState, External, GuestPort, MachineParameters, MachineProtocol, Pool, Role,
+};
+use secrecy::ExposeSecret as _;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+async fn office(house: &House) -> Pool {
+    let new = NewExternalPool {
+        name: "office".parse().unwrap(),
+        desktops_max: 10,
+        keyboard: "de".to_owned(),
+        recording: oriel_model::RecordingPolicy::Off,
+    };
+    house.broker.create_external_pool(new).await.unwrap()
+}
+
+fn external(protocol: MachineProtocol, host: &str, port: u16) -> External {
+    External {
+        protocol,
+        host: host.to_owned(),
+        port,
+        user: Some("root".to_owned()),
+        parameters: MachineParameters::default(),
+        identity: None,
+        has_password: false,
+        has_private_key: false,
+    }
+}
+
+fn secrets() -> MachineSecrets {
+    MachineSecrets { password: Some("open sesame".into()), ..MachineSecrets::default() }
+}
+
+async fn add(house: &House, pool: &Pool, name: &str, external: External) -> Result<Desktop, BrokerError> {
+    let machine =
+        NewMachine { pool: pool.clone(), name: name.parse().unwrap(), owner: None, external, secrets: secrets() };
+    house.broker.create_machine(machine).await
+}
+
+/// A house that may dial its own loopback.
+async fn house() -> House {
+    let house = House::new(FakeMode::Auto).await;
+    house.broker.set_outside(Arc::new(Outside::parse("127.0.0.0/8").unwrap()));
+    house
+}
+
+fn code(error: &BrokerError) -> &'static str {
+    match error {
+        BrokerError::Invalid { code, .. } | BrokerError::Conflict { code, .. } => code,
+        BrokerError::External(_) => "external",
+        BrokerError::Missing { .. } => "missing",
+        _ => "other",
+    }
+}
+
+#[tokio::test]
+async fn a_machine_answers_or_does_not() {
+    let house = house().await;
+    let pool = office(&house).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let gate = add(&house, &pool, "gate", external(MachineProtocol::Ssh, "127.0.0.1", address.port())).await.unwrap();
+    assert_eq!(gate.state, DesktopState::Unreachable);
+    house.reaches(gate.id, DesktopState::Ready).await;
+    drop(listener);
+    // Another port that nobody listens on: looked at at once, because it is another place.
+    let change = MachineChange { port: Some(9), ..MachineChange::default() };
+    house.broker.change_machine(gate.id, change).await.unwrap();
+    let gone = house.reaches(gate.id, DesktopState::Unreachable).await;
+    assert!(gone.failure.unwrap().contains("127.0.0.1:9 does not answer"));
+    // The reconciler of desktops leaves it alone, and it has no power.
+    for intent in [DesktopIntent::Running, DesktopIntent::Stopped, DesktopIntent::Restart, DesktopIntent::Recycle] {
+        let refused = house.broker.set_intent(gate.id, intent).await.unwrap_err();
+        assert_eq!(code(&refused), "external_machine");
+    }
+    house.broker.set_intent(gate.id, DesktopIntent::Deleted).await.unwrap();
+    house.is_gone(gate.id).await;
+    house.broker.delete_pool(pool.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn secrets_are_sealed_and_come_out_only_to_sign_in() {
+    let house = house().await;
+    let pool = office(&house).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let gate = add(&house, &pool, "gate", external(MachineProtocol::Ssh, "127.0.0.1", port)).await.unwrap();
+    let sealed = house.store.secret(gate.id).await.unwrap().unwrap();
+    assert!(sealed.starts_with("oriel:v1:") && !sealed.contains("sesame"));
+    assert!(gate.external.as_ref().unwrap().has_password);
+    let access = house.broker.guest_access(gate.id, GuestPort::Ssh).await.unwrap();
+    let GuestCredentials::Ssh { account, host_key: None, .. } = access.credentials else { panic!("other credentials") };
+    assert_eq!(account.user.as_deref(), Some("root"));
+    assert_eq!(account.password.unwrap().expose_secret(), "open sesame");
+    // A sealed text of another row does not open.
+    let other = add(&house, &pool, "other", external(MachineProtocol::Ssh, "127.0.0.1", port)).await.unwrap();
+    house.store.put_secret(other.id, &sealed).await.unwrap();
+    assert!(house.broker.guest_access(other.id, GuestPort::Ssh).await.is_err());
+
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+    let change = MachineChange {
+        password: Some(None),
+        private_key: Some(Some(key.into())),
+        passphrase: Some(Some("p".into())),
+        ..MachineChange::default()
+    };
+    let changed = house.broker.change_machine(gate.id, change).await.unwrap().external.unwrap();
+    assert!(!changed.has_password && changed.has_private_key);
+    let access = house.broker.guest_access(gate.id, GuestPort::Ssh).await.unwrap();
+    let GuestCredentials::Ssh { account, .. } = access.credentials else { panic!("other credentials") };
+    assert!(account.password.is_none() && account.passphrase.is_some());
+    let change = MachineChange { private_key: Some(None), user: Some(None), ..MachineChange::default() };
+    house.broker.change_machine(gate.id, change).await.unwrap();
+    let Err(refused) = house.broker.guest_access(gate.id, GuestPort::Ssh).await else { panic!("signed in") };
+    assert_eq!(code(&refused), "no_credentials");
+}
+
+#[tokio::test]
+async fn the_first_identity_stays() {
+    let house = house().await;
+    let pool = office(&house).await;
+    let gate = add(&house, &pool, "gate", external(MachineProtocol::Ssh, "127.0.0.1", 9)).await.unwrap();
+    let of = async || house.store.desktop(gate.id).await.unwrap().unwrap().external.unwrap().identity;
+    house.broker.pin_identity(gate.id, 0, "ssh-ed25519 AAAAone").await.unwrap();
+    house.broker.pin_identity(gate.id, 0, "ssh-ed25519 AAAAone").await.unwrap();
+    let refused = house.broker.pin_identity(gate.id, 0, "ssh-ed25519 AAAAtwo").await.unwrap_err();
+    assert_eq!(code(&refused), "identity_changed");
+    assert!(refused.to_string().contains("AAAAone") && refused.to_string().contains("AAAAtwo"), "{refused}");
+    assert_eq!(of().await.as_deref(), Some("ssh-ed25519 AAAAone"));
+    // Another address is another machine; the same one with another user is not.
+    let change = |change: MachineChange| house.broker.change_machine(gate.id, change);
+    change(MachineChange { user: Some(Some("ada".into())), ..MachineChange::default() }).await.unwrap();
+    assert_eq!(of().await.as_deref(), Some("ssh-ed25519 AAAAone"));
+    change(MachineChange { host: Some("127.0.0.2".into()), ..MachineChange::default() }).await.unwrap();
+    assert_eq!(of().await, None);
+    assert!(house.broker.pin_identity(gate.id, 0, "nonsense").await.is_err());
+    let accepted = Some(Some("ssh-ed25519 AAAAtwo".to_owned()));
+    change(MachineChange { identity: accepted, ..MachineChange::default() }).await.unwrap();
+    assert_eq!(of().await.as_deref(), Some("ssh-ed25519 AAAAtwo"));
+}
+
+#[tokio::test]
+async fn people_see_what_their_pools_allow() {
+    let house = house().await;
+    let pool = office(&house).await;
+    let gate = add(&house, &pool, "gate", external(MachineProtocol::Vnc, "127.0.0.1", 9)).await.unwrap();
+    let new = oriel_broker::NewUser { name: "bob".into(), role: Role::User, password: None };
+    let (bob, _) = house.broker.create_user(new).await.unwrap();
+    let sees = async |user| house.broker.find_desktop(user, "gate").await.is_ok();
+    assert!(!sees(&house.anna).await && !sees(&bob).await);
+    house.broker.entitle(pool.id, house.anna.id).await.unwrap();
+    assert!(sees(&house.anna).await && !sees(&bob).await);
+    assert_eq!(house.broker.desktops(&house.anna, false).await.unwrap().len(), 1);
+    let owned = NewMachine {
+        pool: pool.clone(),
+        name: "of-bob".parse().unwrap(),
+        owner: Some(bob.clone()),
+        external: external(MachineProtocol::Vnc, "127.0.0.1", 9),
+        secrets: MachineSecrets::default(),
+    };
+    let refused = house.broker.create_machine(owned).await.unwrap_err();
+    assert_eq!(code(&refused), "not_entitled");
+
+    // It has one door, and the ticket for it is for whoever asks.
+    let ticket = |port| house.broker.connect(&house.anna, &gate, port, None, "session");
+    assert_eq!(code(&ticket(GuestPort::Ssh).await.err().unwrap()), "no_such_door");
+    assert_eq!(code(&ticket(GuestPort::Rdp).await.err().unwrap()), "no_such_door");
+    assert!(ticket(GuestPort::Console).await.is_ok());
+    let old = add(&house, &pool, "old", external(MachineProtocol::Telnet, "127.0.0.1", 23)).await.unwrap();
+    assert!(house.broker.connect(&house.anna, &old, GuestPort::Ssh, None, "session").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused() {
+    let house = house().await;
+    let pool = office(&house).await;
+    let fails = async |external| code(&add(&house, &pool, "gate", external).await.unwrap_err());
+    let good = external(MachineProtocol::Vnc, "127.0.0.1", 5900);
+    assert_eq!(fails(External { host: "10.0.0.1".into(), ..good.clone() }).await, "external");
+    assert_eq!(fails(External { host: "a b".into(), ..good.clone() }).await, "bad_machine");
+    assert_eq!(fails(External { port: 0, ..good.clone() }).await, "bad_machine");
+    let parameters = MachineParameters { domain: Some("CORP".into()), ..MachineParameters::default() };
+    assert_eq!(fails(External { parameters, ..good.clone() }).await, "bad_machine");
+    let parameters = MachineParameters { keyboard: Some("klingon".into()), ..MachineParameters::default() };
+    assert_eq!(fails(External { protocol: MachineProtocol::Rdp, parameters, ..good.clone() }).await, "bad_machine");
+    // Machines are for their pools, and desktops for theirs.
+    assert_eq!(code(&add(&house, &house.pool, "gate", good).await.unwrap_err()), "not_an_external_pool");
+    let new = oriel_broker::NewDesktop { pool: pool.clone(), owner: None, name: None };
+    assert_eq!(code(&house.broker.create_desktop(new).await.unwrap_err()), "external_pool");
+    let change = oriel_broker::PoolChange { vcpus: Some(4), ..oriel_broker::PoolChange::default() };
+    assert_eq!(code(&house.broker.change_pool(pool.id, change).await.unwrap_err()), "external_pool");
+    let change = oriel_broker::PoolChange { desktops_max: Some(1), ..oriel_broker::PoolChange::default() };
+    assert_eq!(house.broker.change_pool(pool.id, change).await.unwrap().desktops_max, 1);
+}
+
+#[tokio::test]
+async fn machines_behind_jump_hosts() {
+    let house = house().await;
+    let pool = office(&house).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let behind = |host: &str, jump: &str| {
+        let parameters = MachineParameters { jump: Some(jump.to_owned()), ..MachineParameters::default() };
+        External { parameters, ..external(MachineProtocol::Ssh, host, 22) }
+    };
+    let code_of = async |name: &str, external| add(&house, &pool, name, external).await.err().map(|error| code(&error));
+    assert_eq!(code_of("inner", behind("10.0.0.7", "gate")).await, Some("jump_host"), "there is no such machine");
+    add(&house, &pool, "screen", external(MachineProtocol::Vnc, "127.0.0.1", 9)).await.unwrap();
+    assert_eq!(code_of("inner", behind("10.0.0.7", "screen")).await, Some("jump_host"), "it is no ssh");
+    let gate = add(&house, &pool, "gate", external(MachineProtocol::Ssh, "127.0.0.1", port)).await.unwrap();
+    // What is behind it is its own network's affair.
+    let middle = add(&house, &pool, "middle", behind("10.0.0.6", "gate")).await.unwrap();
+    let inner = add(&house, &pool, "inner", behind("10.0.0.7", "middle")).await.unwrap();
+    house.reaches(inner.id, DesktopState::Ready).await;
+    let access = house.broker.guest_access(inner.id, GuestPort::Ssh).await.unwrap();
+    let GuestCredentials::Ssh { jumps, .. } = access.credentials else { panic!("other credentials") };
+    let way: Vec<(&str, u16)> = jumps.iter().map(|jump| (jump.to_host.as_str(), jump.to_port)).collect();
+    assert_eq!(way, [("10.0.0.6", 22), ("10.0.0.7", 22)]);
+    assert_eq!(jumps[0].account.password.as_ref().unwrap().expose_secret(), "open sesame");
+    // Each is pinned where it is entered.
+    for (hop, id) in [(1, gate.id), (2, middle.id), (0, inner.id)] {
+        let key = format!("ssh-ed25519 AAAA{hop}");
+        house.broker.pin_identity(inner.id, hop, &key).await.unwrap();
+        assert_eq!(house.store.desktop(id).await.unwrap().unwrap().external.unwrap().identity, Some(key));
+    }
+    assert!(house.broker.pin_identity(inner.id, 3, "ssh-ed25519 AAAA3").await.is_err());
+    // No circles, and none goes while others are behind it.
+    let parameters = MachineParameters { jump: Some("inner".into()), ..MachineParameters::default() };
+    let change = MachineChange { parameters: Some(parameters), ..MachineChange::default() };
+    assert_eq!(code(&house.broker.change_machine(gate.id, change).await.unwrap_err()), "jump_host");
+    assert_eq!(code(&house.broker.delete_machine(&gate).await.unwrap_err()), "jump_host");
+    // Without the way, the address is dialled from here, and may not be.
+    let change = MachineChange { parameters: Some(MachineParameters::default()), ..MachineChange::default() };
+    assert_eq!(code(&house.broker.change_machine(inner.id, change).await.unwrap_err()), "external");
+}

@@ -1,0 +1,264 @@
+//! One connection's parameters, as the fields of a machine.
+
+use crate::Left;
+use crate::table::{Status, TABLE};
+use oriel_model::{Backspace, External, MACHINE_TIMEOUT_SECONDS_MAX, MachineParameters, MachineProtocol, RdpSecurity};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+
+pub(crate) struct Fields {
+    pub external: External,
+    pub password: Option<SecretString>,
+    pub private_key: Option<SecretString>,
+    pub passphrase: Option<SecretString>,
+    /// Host and port that a VNC repeater is asked for.
+    repeater: (Option<String>, Option<String>),
+}
+
+/// Why a value is not taken over.
+enum Reason {
+    Left(String),
+    /// Nor is its connection.
+    Held(&'static str),
+}
+
+impl From<String> for Reason {
+    fn from(reason: String) -> Self {
+        Self::Left(reason)
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(reason: &str) -> Self {
+        Self::Left(reason.to_owned())
+    }
+}
+
+/// Guacamole's names of layouts, and XKB's.
+const LAYOUTS: [(&str, &str); 24] = [
+    ("cs-cz-qwertz", "cz"),
+    ("da-dk-qwerty", "dk"),
+    ("de-ch-qwertz", "ch"),
+    ("de-de-qwertz", "de"),
+    ("en-gb-qwerty", "gb"),
+    ("en-us-qwerty", "us"),
+    ("es-es-qwerty", "es"),
+    ("es-latam-qwerty", "latam"),
+    ("fr-be-azerty", "be"),
+    ("fr-ca-qwerty", "ca"),
+    ("fr-ch-qwertz", "ch(fr)"),
+    ("fr-fr-azerty", "fr"),
+    ("hu-hu-qwertz", "hu"),
+    ("it-it-qwerty", "it"),
+    ("ja-jp-qwerty", "jp"),
+    ("no-no-qwerty", "no"),
+    ("pl-pl-qwerty", "pl"),
+    ("pt-br-qwerty", "br"),
+    ("pt-pt-qwerty", "pt"),
+    ("ro-ro-qwerty", "ro"),
+    ("sv-se-qwerty", "se"),
+    ("tr-tr-qwerty", "tr"),
+    ("fi-fi-qwerty", "fi"),
+    ("ru-ru-qwerty", "ru"),
+];
+
+/// `None` when there is no machine without what is missing or wrong; `left` says why.
+pub(crate) fn fields(
+    protocol: MachineProtocol,
+    what: &str,
+    given: BTreeMap<String, String>,
+    left: &mut Vec<Left>,
+) -> Option<Fields> {
+    let mut found = Fields {
+        external: External {
+            protocol,
+            host: String::new(),
+            port: protocol.port(),
+            user: None,
+            parameters: MachineParameters::default(),
+            identity: None,
+            has_password: false,
+            has_private_key: false,
+        },
+        password: None,
+        private_key: None,
+        passphrase: None,
+        repeater: (None, None),
+    };
+    let mut held = None;
+    for (name, value) in given {
+        if value.is_empty() {
+            continue;
+        }
+        match found.take(protocol, &name, value) {
+            Ok(()) => {}
+            Err(Reason::Held(reason)) => held = Some(format!("{name} cannot be kept to yet: {reason}")),
+            Err(Reason::Left(reason)) => {
+                let name: String = name.chars().take(80).collect();
+                left.push(Left::new(format!("{what}, {name}"), reason));
+            }
+        }
+    }
+    if let Some(reason) = held {
+        left.push(Left::new(what, reason));
+        return None;
+    }
+    found.settle(what, left);
+    if found.external.host.is_empty() {
+        left.push(Left::new(what, "it has no hostname that Oriel could dial"));
+        return None;
+    }
+    if let Err(reason) = found.external.check() {
+        left.push(Left::new(what, reason));
+        return None;
+    }
+    Some(found)
+}
+
+impl Fields {
+    fn take(&mut self, protocol: MachineProtocol, name: &str, value: String) -> Result<(), Reason> {
+        let entry = TABLE.iter().find(|entry| entry.name == name && entry.is_of(protocol.word()));
+        let Some(entry) = entry else {
+            return Err(format!("Oriel knows no such parameter of {}", protocol.word()).into());
+        };
+        // What is switched off is as if it were not there.
+        let is_switch = entry.status != Status::Works
+            || matches!(name, "ignore-cert" | "cert-tofu" | "enable-agent" | "disable-gfx");
+        if is_switch && value == "false" {
+            return Ok(());
+        }
+        match entry.status {
+            Status::Later => return Err(format!("comes later, as {}", entry.ours).into()),
+            Status::Holds => return Err(Reason::Held(entry.why)),
+            Status::Gone => return Err(entry.why.into()),
+            Status::Works => {}
+        }
+        if value.contains("${") {
+            return Err("it uses a token, which Oriel does not fill in".into());
+        }
+        let external = &mut self.external;
+        let parameters = &mut external.parameters;
+        match name {
+            "hostname" => value.trim().clone_into(&mut external.host),
+            "port" => {
+                let port = value.trim().parse().ok().filter(|port| *port != 0);
+                external.port = port.ok_or("it is no port; the protocol's own is used")?;
+            }
+            "timeout" => {
+                let seconds: u16 = value.trim().parse().map_err(|_| "it is no number of seconds")?;
+                parameters.timeout_seconds = Some(seconds.clamp(1, MACHINE_TIMEOUT_SECONDS_MAX));
+            }
+            "username" => external.user = Some(value),
+            "password" => self.password = Some(value.into()),
+            "private-key" => self.private_key = Some(value.into()),
+            "passphrase" => self.passphrase = Some(value.into()),
+            "public-key" => parameters.certificate = Some(certificate(&value)?),
+            "domain" => parameters.domain = Some(value),
+            "security" => parameters.security = security(&value)?,
+            "cert-tofu" | "ignore-cert" => return Err(entry.why.into()),
+            "client-name" => parameters.client_name = Some(value),
+            "disable-gfx" => parameters.graphics_pipeline = Some(false),
+            "command" => parameters.command = Some(value),
+            "locale" => parameters.locale = Some(value),
+            "timezone" => parameters.time_zone = Some(value),
+            "enable-agent" => parameters.agent_forwarding = Some(true),
+            "terminal-type" => parameters.terminal_type = Some(value),
+            "backspace" => parameters.backspace = Some(backspace(&value)?),
+            "username-regex" => parameters.user_prompt = Some(value),
+            "password-regex" => parameters.password_prompt = Some(value),
+            "login-success-regex" => parameters.success_pattern = Some(value),
+            "login-failure-regex" => parameters.failure_pattern = Some(value),
+            "quality-level" => {
+                let quality = value.trim().parse().ok().filter(|quality| *quality <= 9);
+                parameters.jpeg_quality = Some(quality.ok_or("it is no number from 0 to 9; pictures stay lossless")?);
+            }
+            "dest-host" => self.repeater.0 = Some(value),
+            "dest-port" => self.repeater.1 = Some(value),
+            "server-layout" => {
+                let layout = LAYOUTS.iter().find(|(theirs, _)| *theirs == value).map(|(_, ours)| (*ours).to_owned());
+                parameters.keyboard = Some(layout.ok_or("Oriel knows no such layout; the pool's is used")?);
+            }
+            "host-key" => external.identity = Some(host_key(&value)?),
+            "cert-fingerprints" => external.identity = Some(fingerprint(&value)?),
+            _ => return Err(format!("comes later, as {}", entry.ours).into()),
+        }
+        Ok(())
+    }
+
+    /// What hangs together.
+    fn settle(&mut self, what: &str, left: &mut Vec<Left>) {
+        let (host, port) = std::mem::take(&mut self.repeater);
+        match (host, port) {
+            (Some(host), port) => {
+                let port = port.unwrap_or_else(|| MachineProtocol::Vnc.port().to_string());
+                self.external.parameters.repeater = Some(format!("{host}:{port}"));
+            }
+            (None, Some(_)) => {
+                left.push(Left::new(format!("{what}, dest-port"), "there is no dest-host that it belongs to"));
+            }
+            (None, None) => {}
+        }
+        if self.private_key.is_none() {
+            let parameters = &mut self.external.parameters;
+            for (name, given) in [
+                ("passphrase", self.passphrase.take().is_some()),
+                ("public-key", parameters.certificate.take().is_some()),
+                ("enable-agent", parameters.agent_forwarding.take().is_some()),
+            ] {
+                if given {
+                    left.push(Left::new(format!("{what}, {name}"), "there is no private key that it could be for"));
+                }
+            }
+        }
+        self.external.has_private_key = self.private_key.is_some();
+    }
+}
+
+fn security(value: &str) -> Result<Option<RdpSecurity>, Reason> {
+    match value {
+        "any" => Ok(None),
+        "nla" | "nla-ext" => Ok(Some(RdpSecurity::Nla)),
+        "tls" => Ok(Some(RdpSecurity::Tls)),
+        _ => Err("Oriel does not speak that; the best of NLA and TLS that the machine has is used".into()),
+    }
+}
+
+fn backspace(value: &str) -> Result<Backspace, Reason> {
+    match value.trim() {
+        "127" => Ok(Backspace::Delete),
+        "8" => Ok(Backspace::ControlH),
+        _ => Err("it is neither 127 nor 8; 127 is used".into()),
+    }
+}
+
+/// The line of a certificate. Guacamole also takes a plain public key there, which says nothing that the private one does not.
+fn certificate(value: &str) -> Result<String, Reason> {
+    let line = value.trim();
+    if line.contains("-cert-v01@openssh.com AAAA") && !line.contains('\n') {
+        return Ok(line.to_owned());
+    }
+    Err("it is no OpenSSH certificate; the private key alone signs in".into())
+}
+
+/// A line of `known_hosts`, or the key alone.
+fn host_key(value: &str) -> Result<String, Reason> {
+    let mut words = value.split_ascii_whitespace();
+    while let Some(word) = words.next() {
+        if (word.starts_with("ssh-") || word.starts_with("ecdsa-sha2-"))
+            && let Some(key) = words.next().filter(|key| key.starts_with("AAAA"))
+        {
+            return Ok(format!("{word} {key}"));
+        }
+    }
+    Err("it is no OpenSSH host key; the first that the machine shows is kept".into())
+}
+
+/// `sha256:ab:cd:…`, alone.
+fn fingerprint(value: &str) -> Result<String, Reason> {
+    let value = value.trim().to_ascii_lowercase();
+    let hex: String = value.strip_prefix("sha256:").unwrap_or(&value).replace(':', "");
+    if hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(hex);
+    }
+    Err("it is not one SHA-256 of a certificate; the first that the machine shows is kept".into())
+}

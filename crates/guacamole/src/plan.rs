@@ -1,0 +1,185 @@
+//! What is made in Oriel of what Guacamole keeps.
+
+use crate::parameters::{Fields, fields};
+use crate::site::{Connection, Site};
+use oriel_model::{External, MachineProtocol, Name};
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Longest name that a word is cut to: a number or a mark may follow.
+const WORD_CHARS_MAX: usize = 28;
+
+/// Something that is not taken over, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub what: String,
+    pub reason: String,
+}
+
+impl Left {
+    pub fn new(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { what: what.into(), reason: reason.into() }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Names of people to make.
+    pub people: Vec<String>,
+    pub pools: Vec<PlannedPool>,
+    pub left: Vec<Left>,
+}
+
+/// Machines that exactly these people may open.
+#[derive(Debug)]
+pub struct PlannedPool {
+    pub name: Name,
+    pub users: BTreeSet<String>,
+    pub machines: Vec<PlannedMachine>,
+}
+
+#[derive(Debug)]
+pub struct PlannedMachine {
+    pub name: Name,
+    /// Its name in Guacamole.
+    pub from: String,
+    pub external: External,
+    pub password: Option<SecretString>,
+    pub private_key: Option<SecretString>,
+    pub passphrase: Option<SecretString>,
+}
+
+/// The same site gives the same plan, names included.
+pub fn plan(site: Site) -> Plan {
+    let mut plan = Plan { left: site.left, ..Plan::default() };
+    for person in &site.people {
+        if person.disabled {
+            plan.left.push(Left::new(format!("person {:?}", person.name), "the account is disabled in Guacamole"));
+            continue;
+        }
+        if person.admin {
+            plan.left.push(Left::new(
+                format!("administrator {:?}", person.name),
+                "becomes a person like others; the role is given by hand: oriel user set NAME --role admin",
+            ));
+        }
+        plan.people.push(person.name.clone());
+    }
+    let known: BTreeSet<&String> = plan.people.iter().collect();
+    let mut connections = site.connections;
+    connections.sort_by(|a, b| (&a.group, &a.name, &a.protocol).cmp(&(&b.group, &b.name, &b.protocol)));
+    let mut audiences: BTreeMap<(Vec<String>, BTreeSet<String>), Vec<Connection>> = BTreeMap::new();
+    for mut connection in connections {
+        connection.users.retain(|user| known.contains(user));
+        audiences.entry((connection.group.clone(), connection.users.clone())).or_default().push(connection);
+    }
+    let mut groups: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for (group, _) in audiences.keys() {
+        *groups.entry(group.clone()).or_default() += 1;
+    }
+    for (group, pools) in groups.iter().filter(|(_, pools)| **pools > 1) {
+        plan.left.push(Left::new(
+            group_words(group),
+            format!("its connections are not all for the same people: it becomes {pools} pools"),
+        ));
+    }
+    let (mut pool_names, mut machine_names) = (Names::default(), Names::default());
+    for ((group, users), connections) in audiences {
+        let whole = groups.get(&group) == Some(&1);
+        let mut machines = Vec::new();
+        for connection in connections {
+            if let Some(machine) = machine(connection, &mut machine_names, &mut plan.left) {
+                machines.push(machine);
+            }
+        }
+        if machines.is_empty() {
+            continue;
+        }
+        let word = word(if group.is_empty() { "guacamole".to_owned() } else { group.join("-") }.as_str());
+        let name = if whole { word } else { format!("{word}-{}", mark(&users)) };
+        plan.pools.push(PlannedPool { name: pool_names.take(&name), users, machines });
+    }
+    plan
+}
+
+fn group_words(group: &[String]) -> String {
+    if group.is_empty() { "connections outside of groups".to_owned() } else { format!("group {:?}", group.join("/")) }
+}
+
+fn machine(connection: Connection, names: &mut Names, left: &mut Vec<Left>) -> Option<PlannedMachine> {
+    let what = format!("connection {:?}", connection.name);
+    let protocol = match connection.protocol.as_str() {
+        "rdp" => MachineProtocol::Rdp,
+        "vnc" => MachineProtocol::Vnc,
+        "ssh" => MachineProtocol::Ssh,
+        "telnet" => MachineProtocol::Telnet,
+        other => {
+            let other: String = other.chars().take(40).collect();
+            left.push(Left::new(what, format!("Oriel has no machines that speak {other:?}")));
+            return None;
+        }
+    };
+    let Fields { external, password, private_key, passphrase, .. } =
+        fields(protocol, &what, connection.parameters, left)?;
+    let name = names.take(&word(&connection.name));
+    Some(PlannedMachine { name, from: connection.name, external, password, private_key, passphrase })
+}
+
+/// A name that was not given out yet.
+#[derive(Default)]
+struct Names(BTreeSet<Name>);
+
+impl Names {
+    fn take(&mut self, word: &str) -> Name {
+        let mut number = 1_u64;
+        loop {
+            let text = if number == 1 { word.to_owned() } else { format!("{word}-{number}") };
+            // A word and a number are always a name.
+            if let Ok(name) = text.parse::<Name>()
+                && self.0.insert(name.clone())
+            {
+                return name;
+            }
+            number += 1;
+        }
+    }
+}
+
+/// What a name is made of: small letters, digits and single hyphens, a letter first.
+fn word(text: &str) -> String {
+    let mut word = String::new();
+    for c in text.chars() {
+        let c = c.to_ascii_lowercase();
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
+        } else if !word.is_empty() && !word.ends_with('-') {
+            word.push('-');
+        }
+        if word.len() >= WORD_CHARS_MAX {
+            break;
+        }
+    }
+    let word = word.trim_end_matches('-');
+    if word.starts_with(|c: char| c.is_ascii_lowercase()) {
+        word.to_owned()
+    } else {
+        format!("m-{word}").trim_end_matches('-').to_owned()
+    }
+}
+
+/// Six digits that stand for these people: when they change, so does the pool's name, and nobody gets into another's pool.
+fn mark(users: &BTreeSet<String>) -> String {
+    let mut hash = Sha256::new();
+    for user in users {
+        hash.update(user.as_bytes());
+        hash.update([0]);
+    }
+    let mut mark = String::new();
+    for byte in hash.finalize().iter().take(3) {
+        // Writing into a String does not fail.
+        write!(mark, "{byte:02x}").ok();
+    }
+    mark
+}

@@ -1,0 +1,281 @@
+//! Every connection parameter of Guacamole (its manual, 1.6.1), and what becomes of it.
+
+use std::fmt::Write as _;
+
+/// What becomes of a parameter today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Taken over, and takes effect.
+    Works,
+    /// Has a place in Oriel and does nothing yet: the API refuses it, the importer reports it.
+    Later,
+    /// As `Later`, and without it people could do more than before: its connection is not brought in.
+    Holds,
+    /// Makes no sense in Oriel.
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Protocols that have it, separated by blanks.
+    pub protocols: &'static str,
+    /// Guacamole's name.
+    pub name: &'static str,
+    /// Oriel's, where it has one.
+    pub ours: &'static str,
+    pub status: Status,
+    pub why: &'static str,
+    /// Names of the tests that see it take effect, separated by blanks.
+    pub tests: &'static str,
+}
+
+impl Parameter {
+    pub fn is_of(&self, protocol: &str) -> bool {
+        self.protocols.split(' ').any(|of| of == protocol)
+    }
+}
+
+const ALL: &str = "vnc rdp ssh telnet";
+const SCREENS: &str = "vnc rdp";
+const TERMINALS: &str = "ssh telnet";
+
+// Real servers, through the API and the gateway (crates/oriel/tests/external).
+const VNC: &str = "screens_by_vnc";
+const X509: &str = "a_vnc_server_with_a_certificate_that_changes";
+const RDP: &str = "a_screen_by_rdp";
+const SSH: &str = "a_shell_by_ssh_and_a_host_key_that_changes";
+const WAYS: &str = "shells_by_password_certificate_and_jump_host";
+const TELNET: &str = "a_shell_by_telnet";
+// What is entered, up to the options of the clients (crates/oriel/src/wires.rs).
+const WIRES: &str = "what_is_entered_reaches_the_clients";
+
+const fn works(protocols: &'static str, name: &'static str, ours: &'static str, tests: &'static str) -> Parameter {
+    Parameter { protocols, name, ours, status: Status::Works, why: "", tests }
+}
+
+const fn noted(
+    protocols: &'static str,
+    name: &'static str,
+    ours: &'static str,
+    tests: &'static str,
+    why: &'static str,
+) -> Parameter {
+    Parameter { protocols, name, ours, status: Status::Works, why, tests }
+}
+
+const fn later(protocols: &'static str, name: &'static str, ours: &'static str) -> Parameter {
+    Parameter { protocols, name, ours, status: Status::Later, why: "", tests: "" }
+}
+
+const fn holds(protocols: &'static str, name: &'static str, ours: &'static str, why: &'static str) -> Parameter {
+    Parameter { protocols, name, ours, status: Status::Holds, why, tests: "" }
+}
+
+const fn gone(protocols: &'static str, name: &'static str, why: &'static str) -> Parameter {
+    Parameter { protocols, name, ours: "", status: Status::Gone, why, tests: "" }
+}
+
+const RECORDED: &str = "recording is a pool's policy, and its files are Oriel's to keep";
+const PICTURES: &str = "the viewer and the machine agree on it";
+const ALWAYS: &str = "always on";
+const FILES: &str = "files of a session have a place of their own in Oriel";
+const TERMINAL: &str = "each person chooses it in the viewer";
+
+/// By protocol and kind.
+pub const TABLE: &[Parameter] = &[
+    // Where and who.
+    works("vnc", "hostname", "address", VNC),
+    works("rdp", "hostname", "address", RDP),
+    works("ssh", "hostname", "address", SSH),
+    works("telnet", "hostname", "address", TELNET),
+    works("vnc", "port", "address", VNC),
+    works("rdp", "port", "address", RDP),
+    works("ssh", "port", "address", SSH),
+    works("telnet", "port", "address", TELNET),
+    noted("rdp ssh telnet", "timeout", "timeout_seconds", "dialling_ends_in_time", "for VNC too; 40 at most"),
+    works("vnc", "username", "user", X509),
+    works("rdp", "username", "user", RDP),
+    works("ssh", "username", "user", SSH),
+    works("telnet", "username", "user", TELNET),
+    noted("vnc", "password", "password", VNC, "sealed"),
+    noted("rdp", "password", "password", RDP, "sealed"),
+    noted("ssh", "password", "password", WAYS, "sealed; asked for in the terminal when unset"),
+    noted("telnet", "password", "password", TELNET, "sealed"),
+    works("rdp", "domain", "domain", RDP),
+    works("ssh", "private-key", "private_key", SSH),
+    works("ssh", "passphrase", "passphrase", WAYS),
+    works("ssh", "public-key", "certificate", WAYS),
+    noted("ssh", "host-key", "identity", SSH, "kept from the first connection when unset"),
+    noted("rdp", "cert-fingerprints", "identity", RDP, "one SHA-256; kept from the first connection when unset"),
+    noted("rdp", "cert-tofu", "identity", RDP, "always so: the first certificate is kept, another is refused"),
+    noted("rdp", "ignore-cert", "identity", RDP, "the first certificate is kept instead, another is refused"),
+    noted(
+        "rdp",
+        "security",
+        "security",
+        RDP,
+        "`any`, `nla` (also for `nla-ext`) and `tls`; `rdp` and `vmconnect` are not spoken",
+    ),
+    gone("rdp", "disable-auth", "without a password the machine asks by itself"),
+    // Terminals.
+    works("ssh", "command", "command", SSH),
+    works("ssh", "locale", "locale", SSH),
+    works("ssh", "terminal-type", "terminal_type", SSH),
+    works("telnet", "terminal-type", "terminal_type", TELNET),
+    works("ssh", "timezone", "time_zone", SSH),
+    works("ssh", "enable-agent", "agent_forwarding", WAYS),
+    gone("ssh", "server-alive-interval", "asked every 30 seconds, always"),
+    works("telnet", "username-regex", "user_prompt", TELNET),
+    works("telnet", "password-regex", "password_prompt", TELNET),
+    works("telnet", "login-success-regex", "success_pattern", TELNET),
+    works("telnet", "login-failure-regex", "failure_pattern", TELNET),
+    gone(TERMINALS, "color-scheme", TERMINAL),
+    gone(TERMINALS, "font-name", TERMINAL),
+    gone(TERMINALS, "font-size", TERMINAL),
+    gone(TERMINALS, "scrollback", TERMINAL),
+    noted("ssh", "backspace", "backspace", WAYS, "127 or 8"),
+    noted("telnet", "backspace", "backspace", TELNET, "127 or 8"),
+    gone(TERMINALS, "typescript-path", RECORDED),
+    gone(TERMINALS, "typescript-name", RECORDED),
+    gone(TERMINALS, "create-typescript-path", RECORDED),
+    gone(TERMINALS, "typescript-write-existing", RECORDED),
+    // VNC.
+    gone("vnc", "encodings", PICTURES),
+    gone("vnc", "swap-red-blue", "colours are asked for in the order that Oriel draws them"),
+    gone("vnc", "cursor", "the pointer is drawn by the browser, always"),
+    gone("vnc", "compress-level", PICTURES),
+    works(
+        "vnc",
+        "quality-level",
+        "jpeg_quality",
+        "what_is_entered_reaches_the_clients a_jpeg_is_handed_on_and_painted_for_who_comes_later",
+    ),
+    gone("vnc", "autoretry", "the viewer connects again by itself"),
+    gone("vnc", "clipboard-encoding", "the extended clipboard's Unicode where the server has it"),
+    works("vnc", "dest-host", "repeater", "a_repeater_is_told_whom_to_reach what_is_entered_reaches_the_clients"),
+    works("vnc", "dest-port", "repeater", "a_repeater_is_told_whom_to_reach what_is_entered_reaches_the_clients"),
+    later("vnc", "reverse-connect", "reverse"),
+    later("vnc", "listen-timeout", "reverse_seconds"),
+    later("vnc", "disable-server-input", "lock_local_input"),
+    later("vnc", "disable-display-resize", "fixed_size"),
+    gone("vnc", "enable-audio", "sound over PulseAudio's own network protocol; QEMU's sound channel comes instead"),
+    gone("vnc", "audio-servername", "sound over PulseAudio's own network protocol"),
+    // Screens.
+    gone(SCREENS, "color-depth", "24 bits; the wire is compressed anyway"),
+    gone(SCREENS, "force-lossless", "what rests is without loss, always"),
+    gone("rdp", "width", "the viewer's window says it"),
+    gone("rdp", "height", "the viewer's window says it"),
+    gone("rdp", "dpi", "the viewer's screen says it"),
+    gone("rdp", "resize-method", "Oriel resizes without connecting again"),
+    works("rdp", "disable-gfx", "graphics_pipeline", RDP),
+    later("rdp", "enable-touch", "touch"),
+    // RDP sessions.
+    works("rdp", "server-layout", "keyboard", WIRES),
+    works("rdp", "client-name", "client_name", WIRES),
+    later("rdp", "timezone", "time_zone"),
+    later("rdp", "console", "admin_session"),
+    holds("rdp", "initial-program", "initial_program", "people would see the whole desktop instead of one program"),
+    holds("rdp", "remote-app", "remote_app", "people would see the whole desktop instead of one program"),
+    later("rdp", "remote-app-dir", "remote_app_folder"),
+    later("rdp", "remote-app-args", "remote_app_arguments"),
+    later("rdp", "static-channels", "static_channels"),
+    gone(SCREENS, "normalize-clipboard", "line ends are the machine's, always"),
+    later("rdp", "preconnection-id", "preconnection_id"),
+    later("rdp", "preconnection-blob", "preconnection_blob"),
+    later("rdp", "load-balance-info", "load_balance_info"),
+    later("rdp", "gateway-hostname", "gateway_host"),
+    later("rdp", "gateway-port", "gateway_port"),
+    later("rdp", "gateway-username", "gateway_user"),
+    later("rdp", "gateway-password", "gateway_password"),
+    later("rdp", "gateway-domain", "gateway_domain"),
+    // RDP devices.
+    later("rdp", "disable-audio", "sound"),
+    later("rdp", "console-audio", "sound_on_machine"),
+    later("rdp", "enable-audio-input", "microphone"),
+    later("rdp", "enable-printing", "printing"),
+    later("rdp", "printer-name", "printer_name"),
+    later("rdp", "enable-drive", "drive"),
+    later("rdp", "drive-name", "drive_name"),
+    gone("rdp", "drive-path", FILES),
+    gone("rdp", "create-drive-path", FILES),
+    later("rdp", "disable-download", "files"),
+    later("rdp", "disable-upload", "files"),
+    // RDP's looks.
+    later("rdp", "enable-wallpaper", "wallpaper"),
+    later("rdp", "enable-theming", "theming"),
+    gone("rdp", "enable-font-smoothing", ALWAYS),
+    later("rdp", "enable-full-window-drag", "full_window_drag"),
+    later("rdp", "enable-desktop-composition", "desktop_composition"),
+    later("rdp", "enable-menu-animations", "menu_animations"),
+    gone("rdp", "disable-bitmap-caching", PICTURES),
+    gone("rdp", "disable-offscreen-caching", PICTURES),
+    gone("rdp", "disable-glyph-caching", PICTURES),
+    // Policies that Guacamole keeps with each connection.
+    holds(ALL, "read-only", "view_only", "people could do what they may only watch"),
+    later(ALL, "disable-copy", "clipboard"),
+    later(ALL, "disable-paste", "clipboard"),
+    gone(ALL, "clipboard-buffer-size", "1 MiB of text, always"),
+    gone(ALL, "recording-path", RECORDED),
+    gone(ALL, "recording-name", RECORDED),
+    gone(ALL, "create-recording-path", RECORDED),
+    gone(ALL, "recording-write-existing", RECORDED),
+    later(ALL, "recording-exclude-output", "recording"),
+    later(ALL, "recording-exclude-mouse", "recording"),
+    later("rdp", "recording-exclude-touch", "recording"),
+    later(ALL, "recording-include-keys", "recording"),
+    // Wake-on-LAN.
+    later(ALL, "wol-send-packet", "wake_on_lan"),
+    later(ALL, "wol-mac-addr", "wake_mac"),
+    later(ALL, "wol-broadcast-addr", "wake_broadcast"),
+    later(ALL, "wol-udp-port", "wake_port"),
+    later(ALL, "wol-wait-time", "wake_seconds"),
+    // SFTP beside a session.
+    later("vnc rdp ssh", "enable-sftp", "sftp"),
+    later("vnc rdp", "sftp-hostname", "sftp_host"),
+    later("vnc rdp", "sftp-port", "sftp_port"),
+    later("vnc rdp", "sftp-timeout", "sftp_seconds"),
+    later("vnc rdp", "sftp-host-key", "sftp_identity"),
+    later("vnc rdp", "sftp-username", "sftp_user"),
+    later("vnc rdp", "sftp-password", "sftp_password"),
+    later("vnc rdp", "sftp-private-key", "sftp_private_key"),
+    later("vnc rdp", "sftp-passphrase", "sftp_passphrase"),
+    later("vnc rdp", "sftp-public-key", "sftp_certificate"),
+    later("vnc rdp", "sftp-directory", "sftp_folder"),
+    later("vnc rdp ssh", "sftp-root-directory", "sftp_root"),
+    gone("vnc rdp", "sftp-server-alive-interval", "asked every 30 seconds, always"),
+    later("vnc rdp ssh", "sftp-disable-download", "files"),
+    later("vnc rdp ssh", "sftp-disable-upload", "files"),
+    // Kubernetes: Oriel has no such machines yet.
+    later("kubernetes", "hostname", "address"),
+    later("kubernetes", "port", "address"),
+    later("kubernetes", "namespace", "namespace"),
+    later("kubernetes", "pod", "pod"),
+    later("kubernetes", "container", "container"),
+    later("kubernetes", "exec-command", "command"),
+    later("kubernetes", "use-ssl", "tls"),
+    later("kubernetes", "client-cert", "client_certificate"),
+    later("kubernetes", "client-key", "client_key"),
+    later("kubernetes", "ca-cert", "identity"),
+    gone("kubernetes", "ignore-cert", "a cluster's certificate is checked, always"),
+];
+
+/// The table as Markdown, which `docs/external-machines.md` holds.
+pub fn markdown() -> String {
+    let mut text = String::from("| Guacamole | protocols | Oriel | today | tested by |\n|---|---|---|---|---|\n");
+    for parameter in TABLE {
+        let ours = if parameter.ours.is_empty() { "–".to_owned() } else { format!("`{}`", parameter.ours) };
+        let today = match (parameter.status, parameter.why) {
+            (Status::Works, "") => "works".to_owned(),
+            (Status::Works, why) => format!("works; {why}"),
+            (Status::Later, _) => "later".to_owned(),
+            (Status::Holds, why) => format!("later; until then the connection is not brought in: {why}"),
+            (Status::Gone, why) => format!("no longer makes sense: {why}"),
+        };
+        let protocols = parameter.protocols.replace(' ', ", ");
+        let tests: Vec<String> = parameter.tests.split_whitespace().map(|test| format!("`{test}`")).collect();
+        let tests = tests.join(", ");
+        // Writing into a String does not fail.
+        writeln!(text, "| `{}` | {protocols} | {ours} | {today} | {tests} |", parameter.name).ok();
+    }
+    text
+}

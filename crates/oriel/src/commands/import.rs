@@ -1,0 +1,348 @@
+//! `oriel import`: what another program keeps, made here through the API.
+
+use crate::{
+    client::{Client, segment},
+    failure::{Done, Failure},
+    output::{self, Rows, or_dash, say},
+};
+use clap::{Args, Subcommand};
+use oriel_guacamole::{FILE_BYTES_MAX, Left, Plan, PlannedMachine, PlannedPool, Site};
+use oriel_server::api::{
+    external::{Machine, MachineList, MachineNew},
+    pool::{Pool, PoolKind, PoolList},
+    user::{UserList, UserMade},
+};
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Connections, groups, people and permissions of Apache Guacamole
+    Guacamole(Guacamole),
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "What is there already by name stays as it is, so that it can be run again. Everything that has no place in Oriel \
+        is named with its reason. A database's password may also be in PGPASSWORD."
+)]
+pub struct Guacamole {
+    /// A user-mapping.xml, or Guacamole's PostgreSQL database: postgres://USER:PASSWORD@HOST/NAME
+    #[arg(value_name = "FILE|DSN")]
+    source: String,
+    /// Only say what would be made
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of it all.
+#[derive(Default, Serialize)]
+struct Report {
+    dry_run: bool,
+    people: Vec<PersonLine>,
+    pools: Vec<PoolLine>,
+    machines: Vec<MachineLine>,
+    left: Vec<LeftLine>,
+}
+
+#[derive(Serialize)]
+struct PersonLine {
+    name: String,
+    state: State,
+    /// Shown here and never again.
+    one_time_password: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PoolLine {
+    name: String,
+    state: State,
+    users: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct MachineLine {
+    name: String,
+    pool: String,
+    /// Its name in Guacamole.
+    from: String,
+    state: State,
+}
+
+#[derive(Serialize)]
+struct LeftLine {
+    what: String,
+    reason: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Made,
+    /// It was there already.
+    There,
+    /// It would be made, were this no dry run.
+    Planned,
+}
+
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::There => "there already",
+            Self::Planned => "would be made",
+        }
+    }
+}
+
+impl Command {
+    pub async fn run(self, client: &Client) -> Done {
+        match self {
+            Self::Guacamole(guacamole) => guacamole.run(client).await,
+        }
+    }
+}
+
+impl Guacamole {
+    async fn run(self, client: &Client) -> Done {
+        let plan = oriel_guacamole::plan(read(&self.source).await?);
+        let mut report = Report { dry_run: self.dry_run, ..Report::default() };
+        let work = Work { client, dry_run: self.dry_run };
+        let worked = work.all(plan, &mut report).await;
+        // What was made before something failed is said all the same: one-time passwords are shown once.
+        if self.json {
+            let value = serde_json::to_value(&report).map_err(|error| Failure::because("cannot write JSON", &error))?;
+            output::print_json(&value)?;
+        } else {
+            print(&report)?;
+        }
+        worked
+    }
+}
+
+async fn read(source: &str) -> Result<Site, Failure> {
+    if let Some((scheme, _)) = source.split_once("://") {
+        if scheme == "mysql" || scheme == "mariadb" {
+            return Err(Failure::usage("Guacamole's database on MySQL or MariaDB cannot be read").next(
+                "bring it into PostgreSQL first (pgloader does), or write its connections down as a user-mapping.xml",
+            ));
+        }
+        let rows = oriel_store::read_guacamole(source)
+            .await
+            .map_err(|error| Failure::because("cannot read Guacamole's database", &error))?;
+        return Ok(rows.into_site());
+    }
+    let what = format!("cannot read {source}");
+    let file = std::fs::File::open(source).map_err(|error| {
+        Failure::because(&what, &error).next("give a user-mapping.xml, or postgres://USER:PASSWORD@HOST/NAME")
+    })?;
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(|error| Failure::because(&what, &error))?;
+    oriel_guacamole::parse_user_mapping(&text).map_err(|error| Failure::because(&what, &error))
+}
+
+/// Makes what is planned, one thing after the other, each only when it is not there.
+struct Work<'a> {
+    client: &'a Client,
+    dry_run: bool,
+}
+
+impl Work<'_> {
+    async fn all(&self, plan: Plan, report: &mut Report) -> Done {
+        let mut left = plan.left;
+        let people = self.people(plan.people, report, &mut left).await;
+        let done = match people {
+            Ok(people) => self.pools(plan.pools, &people, report, &mut left).await,
+            Err(failure) => Err(failure),
+        };
+        report.left = left.into_iter().map(|Left { what, reason }| LeftLine { what, reason }).collect();
+        done
+    }
+
+    /// Answers who is there afterwards.
+    async fn people(
+        &self,
+        wanted: Vec<String>,
+        report: &mut Report,
+        left: &mut Vec<Left>,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let there: UserList = self.client.get("/users").await?;
+        // Names are compared without case.
+        let there: BTreeSet<String> = there.users.into_iter().map(|user| user.name.to_lowercase()).collect();
+        let mut people = BTreeSet::new();
+        for name in wanted {
+            let (state, one_time_password) = if there.contains(&name.to_lowercase()) {
+                (State::There, None)
+            } else if self.dry_run {
+                (State::Planned, None)
+            } else {
+                let made = self.client.post::<UserMade>("/users", &json!({"name": name, "role": "user"})).await;
+                match made {
+                    Ok(made) => (State::Made, made.one_time_password),
+                    Err(failure) if failure.is_refusal() => {
+                        left.push(Left::new(format!("person {name:?}"), reason(&failure)));
+                        continue;
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            };
+            people.insert(name.clone());
+            report.people.push(PersonLine { name, state, one_time_password });
+        }
+        Ok(people)
+    }
+
+    async fn pools(
+        &self,
+        wanted: Vec<PlannedPool>,
+        people: &BTreeSet<String>,
+        report: &mut Report,
+        left: &mut Vec<Left>,
+    ) -> Done {
+        let there: PoolList = self.client.get("/pools").await?;
+        let there: BTreeMap<String, Pool> = there.pools.into_iter().map(|pool| (pool.name.clone(), pool)).collect();
+        for pool in wanted {
+            let users: BTreeSet<String> = pool.users.intersection(people).cloned().collect();
+            let name = pool.name.to_string();
+            match there.get(&name) {
+                Some(found) if found.kind != PoolKind::External => {
+                    left.push(Left::new(
+                        format!("pool {name:?} with {} machines", pool.machines.len()),
+                        "a pool of desktops has that name in Oriel: rename one of them",
+                    ));
+                }
+                found => self.pool(pool, users, found, report, left).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn pool(
+        &self,
+        pool: PlannedPool,
+        users: BTreeSet<String>,
+        found: Option<&Pool>,
+        report: &mut Report,
+        left: &mut Vec<Left>,
+    ) -> Done {
+        let name = pool.name.to_string();
+        let path = format!("/pools/{}", segment(&name));
+        let machines: Vec<Machine> = match found {
+            Some(_) => self.client.get::<MachineList>(&format!("{path}/machines")).await?.machines,
+            None => Vec::new(),
+        };
+        let state = match found {
+            Some(_) => State::There,
+            None if self.dry_run => State::Planned,
+            None => {
+                let most = pool.machines.len().max(100);
+                let new = json!({"name": name, "kind": "external", "desktops_max": most.min(1000)});
+                self.client.post::<Pool>("/pools", &new).await?;
+                State::Made
+            }
+        };
+        let allowed: BTreeSet<String> =
+            found.iter().flat_map(|pool| &pool.users).map(|user| user.name.to_lowercase()).collect();
+        let wanted: BTreeSet<String> = users.iter().map(|user| user.to_lowercase()).collect();
+        // Whoever is let into a pool that has machines is let into those too: that is an admin's to decide.
+        if machines.is_empty() {
+            for user in users.iter().filter(|user| !allowed.contains(&user.to_lowercase()) && !self.dry_run) {
+                self.client.put(&format!("{path}/users/{}", segment(user))).await?;
+            }
+        } else if allowed != wanted {
+            left.push(Left::new(
+                format!("who may use pool {name:?}"),
+                format!(
+                    "others may use it in Oriel than in Guacamole ({}): change it by hand with oriel pool allow and deny",
+                    if wanted.is_empty() { "nobody".to_owned() } else { users.iter().cloned().collect::<Vec<_>>().join(", ") }
+                ),
+            ));
+        }
+        report.pools.push(PoolLine { name: name.clone(), state, users: users.into_iter().collect() });
+        let there: BTreeSet<&str> = machines.iter().map(|machine| machine.name.as_str()).collect();
+        for machine in pool.machines {
+            let line = |state| MachineLine {
+                name: machine.name.to_string(),
+                pool: name.clone(),
+                from: machine.from.clone(),
+                state,
+            };
+            if there.contains(machine.name.as_str()) {
+                report.machines.push(line(State::There));
+            } else if self.dry_run {
+                report.machines.push(line(State::Planned));
+            } else {
+                match self.client.post::<Machine>(&format!("{path}/machines"), &new_machine(&machine)).await {
+                    Ok(_) => report.machines.push(line(State::Made)),
+                    Err(failure) if failure.is_refusal() => {
+                        left.push(Left::new(format!("connection {:?}", machine.from), reason(&failure)));
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn new_machine(machine: &PlannedMachine) -> MachineNew {
+    let secret = |secret: &Option<secrecy::SecretString>| secret.as_ref().map(|text| text.expose_secret().to_owned());
+    let external = &machine.external;
+    MachineNew {
+        name: machine.name.to_string(),
+        protocol: external.protocol.into(),
+        host: external.host.clone(),
+        port: Some(external.port),
+        user: external.user.clone(),
+        password: secret(&machine.password),
+        private_key: secret(&machine.private_key),
+        passphrase: secret(&machine.passphrase),
+        identity: external.identity.clone(),
+        owner: None,
+        parameters: Some(external.parameters.clone().into()),
+    }
+}
+
+fn reason(failure: &Failure) -> String {
+    match &failure.next_step {
+        Some(next) => format!("{}; {next}", failure.what),
+        None => failure.what.clone(),
+    }
+}
+
+fn print(report: &Report) -> Done {
+    let mut people = Rows::new(["person", "state", "one-time password"], "no people");
+    for person in &report.people {
+        let password = or_dash(person.one_time_password.as_deref());
+        people.row([person.name.clone(), person.state.word().to_owned(), password]);
+    }
+    people.print()?;
+    let mut pools = Rows::new(["pool", "state", "who may use it"], "no pools");
+    for pool in &report.pools {
+        pools.row([pool.name.clone(), pool.state.word().to_owned(), or_dash(Some(&pool.users.join(", ")))]);
+    }
+    pools.print()?;
+    let mut machines = Rows::new(["machine", "pool", "in Guacamole", "state"], "no machines");
+    for machine in &report.machines {
+        let state = machine.state.word().to_owned();
+        machines.row([machine.name.clone(), machine.pool.clone(), machine.from.clone(), state]);
+    }
+    machines.print()?;
+    let mut left = Rows::new(["left out", "because"], "nothing was left out");
+    for line in &report.left {
+        left.row([line.what.clone(), line.reason.clone()]);
+    }
+    left.print()?;
+    if report.dry_run {
+        say("nothing was made: this was a dry run");
+    } else if report.people.iter().any(|person| person.one_time_password.is_some()) {
+        say("the one-time passwords are shown here and never again; Guacamole's own cannot be taken over");
+    }
+    Ok(())
+}

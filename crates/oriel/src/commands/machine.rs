@@ -1,0 +1,470 @@
+//! `oriel machine`: machines that Oriel does not run.
+
+use crate::{
+    cli::Json,
+    client::{Client, segment},
+    failure::{Done, Failure},
+    output::{self, Rows, or_dash, say, word},
+};
+use clap::{Args, Subcommand, ValueEnum};
+use oriel_server::api::{
+    external::{
+        Backspace, Machine, MachineChange, MachineIdentity, MachineList, MachineNew, MachineParameters,
+        MachineProtocol, RdpSecurity,
+    },
+    pool::{PoolKind, PoolList},
+};
+use serde_json::{Value, json};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+/// Longest secret that is read from a file, in bytes.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List machines
+    List {
+        /// Of this pool (id or name); of all pools when left out
+        pool: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Enter a machine
+    Add {
+        /// Pool of external machines: id or name
+        pool: String,
+        /// Its name in Oriel
+        #[arg(long)]
+        name: String,
+        #[arg(long, value_enum)]
+        protocol: Protocol,
+        /// HOST or HOST:PORT; the protocol's own port when left out
+        #[arg(long, value_name = "HOST[:PORT]")]
+        address: String,
+        /// Whose it is: a person's id or name; everybody's whom the pool allows when left out
+        #[arg(long, value_name = "PERSON")]
+        owner: Option<String>,
+        #[command(flatten)]
+        account: Account,
+        #[command(flatten)]
+        parameters: Box<Parameters>,
+    },
+    /// Show a machine
+    Show {
+        /// Id or name
+        machine: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Change a machine; an empty text takes away. Parameters that are not named stay
+    Set {
+        /// Id or name
+        machine: String,
+        /// HOST or HOST:PORT
+        #[arg(long, value_name = "HOST[:PORT]")]
+        address: Option<String>,
+        #[command(flatten)]
+        account: Account,
+        #[command(flatten)]
+        parameters: Box<Parameters>,
+    },
+    /// Forget a machine; the machine itself stays as it is
+    Remove {
+        /// Id or name
+        machine: String,
+    },
+    /// Ask a machine who it is, and compare that with what is kept
+    Identity {
+        /// Id or name
+        machine: String,
+        /// Keep what it shows from now on
+        #[arg(long)]
+        accept: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Protocol {
+    Rdp,
+    Vnc,
+    Ssh,
+    Telnet,
+}
+
+impl From<Protocol> for MachineProtocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Rdp => Self::Rdp,
+            Protocol::Vnc => Self::Vnc,
+            Protocol::Ssh => Self::Ssh,
+            Protocol::Telnet => Self::Telnet,
+        }
+    }
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Signing in")]
+pub struct Account {
+    /// Account on the machine
+    #[arg(long)]
+    user: Option<String>,
+    /// File with its password (- for stdin); an empty file takes it away
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// SSH: file with a private key (- for stdin)
+    #[arg(long, value_name = "FILE")]
+    private_key_file: Option<PathBuf>,
+    /// SSH: file with the key's passphrase (- for stdin)
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Who it must be: SHA-256 of its certificate (RDP, VNC), its public host key (SSH); kept from the first connection otherwise
+    #[arg(long)]
+    identity: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Security {
+    Nla,
+    Tls,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BackspaceKey {
+    Delete,
+    ControlH,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Parameters")]
+pub struct Parameters {
+    /// How long dialling may take
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u16>,
+    /// RDP: Windows domain of the account
+    #[arg(long)]
+    domain: Option<String>,
+    /// RDP: this security level alone; the best that both have when left out
+    #[arg(long, value_enum)]
+    security: Option<Security>,
+    /// RDP: keyboard layout on the machine: us, de, us(intl)
+    #[arg(long, value_name = "LAYOUT")]
+    keyboard: Option<String>,
+    /// RDP: what the machine's session list shows for Oriel
+    #[arg(long, value_name = "NAME")]
+    client_name: Option<String>,
+    /// RDP: whether the graphics pipeline is offered
+    #[arg(long, value_name = "BOOL")]
+    graphics_pipeline: Option<bool>,
+    /// VNC: the address leads to a repeater; what it is asked for
+    #[arg(long, value_name = "HOST:PORT|ID:NUMBER")]
+    repeater: Option<String>,
+    /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best)
+    #[arg(long, value_name = "0-9")]
+    jpeg_quality: Option<u8>,
+    /// SSH: the machine on the way, by its name in Oriel
+    #[arg(long, value_name = "MACHINE")]
+    jump: Option<String>,
+    /// SSH: file with the user certificate for the private key
+    #[arg(long, value_name = "FILE")]
+    certificate_file: Option<PathBuf>,
+    /// SSH: whether the machine may sign in to others with the private key
+    #[arg(long, value_name = "BOOL")]
+    agent_forwarding: Option<bool>,
+    /// SSH: LANG, where the server takes it
+    #[arg(long)]
+    locale: Option<String>,
+    /// SSH: TZ, where the server takes it
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// SSH: run instead of the account's shell
+    #[arg(long)]
+    command: Option<String>,
+    /// SSH, telnet: TERM
+    #[arg(long, value_name = "TERM")]
+    terminal_type: Option<String>,
+    /// SSH, telnet: what the backspace key sends
+    #[arg(long, value_enum, value_name = "KEY")]
+    backspace: Option<BackspaceKey>,
+    /// Telnet: regular expression for the prompt for a name
+    #[arg(long, value_name = "PATTERN")]
+    user_prompt: Option<String>,
+    /// Telnet: for the prompt for a password
+    #[arg(long, value_name = "PATTERN")]
+    password_prompt: Option<String>,
+    /// Telnet: for what the machine says when it has let somebody in
+    #[arg(long, value_name = "PATTERN")]
+    success_pattern: Option<String>,
+    /// Telnet: for what it says when it has not
+    #[arg(long, value_name = "PATTERN")]
+    failure_pattern: Option<String>,
+}
+
+impl Parameters {
+    /// What was given over what was there; an empty text takes away.
+    fn over(self, before: MachineParameters) -> Result<MachineParameters, Failure> {
+        let text = |given: Option<String>, before| match given {
+            Some(given) => (!given.is_empty()).then_some(given),
+            None => before,
+        };
+        let certificate = secret(self.certificate_file.as_deref())?.map(|line| line.trim().to_owned());
+        Ok(MachineParameters {
+            timeout_seconds: self.timeout.or(before.timeout_seconds),
+            domain: text(self.domain, before.domain),
+            security: match self.security {
+                Some(Security::Nla) => Some(RdpSecurity::Nla),
+                Some(Security::Tls) => Some(RdpSecurity::Tls),
+                None => before.security,
+            },
+            keyboard: text(self.keyboard, before.keyboard),
+            client_name: text(self.client_name, before.client_name),
+            graphics_pipeline: self.graphics_pipeline.or(before.graphics_pipeline),
+            repeater: text(self.repeater, before.repeater),
+            jpeg_quality: self.jpeg_quality.or(before.jpeg_quality),
+            jump: text(self.jump, before.jump),
+            certificate: text(certificate, before.certificate),
+            agent_forwarding: self.agent_forwarding.or(before.agent_forwarding),
+            locale: text(self.locale, before.locale),
+            time_zone: text(self.time_zone, before.time_zone),
+            command: text(self.command, before.command),
+            terminal_type: text(self.terminal_type, before.terminal_type),
+            backspace: match self.backspace {
+                Some(BackspaceKey::Delete) => Some(Backspace::Delete),
+                Some(BackspaceKey::ControlH) => Some(Backspace::ControlH),
+                None => before.backspace,
+            },
+            user_prompt: text(self.user_prompt, before.user_prompt),
+            password_prompt: text(self.password_prompt, before.password_prompt),
+            success_pattern: text(self.success_pattern, before.success_pattern),
+            failure_pattern: text(self.failure_pattern, before.failure_pattern),
+        })
+    }
+}
+
+fn path(machine: &str) -> String {
+    format!("/machines/{}", segment(machine))
+}
+
+impl Command {
+    pub async fn run(self, client: &Client) -> Done {
+        match self {
+            Self::List { pool, json } => list(client, pool.as_deref(), json.json).await,
+            Self::Add { pool, name, protocol, address, owner, account, parameters } => {
+                let (host, port) = split_address(&address)?;
+                let new = MachineNew {
+                    name,
+                    protocol: protocol.into(),
+                    host,
+                    port,
+                    user: account.user,
+                    password: secret(account.password_file.as_deref())?,
+                    private_key: secret(account.private_key_file.as_deref())?,
+                    passphrase: secret(account.passphrase_file.as_deref())?,
+                    identity: account.identity,
+                    owner,
+                    parameters: Some(parameters.over(MachineParameters::default())?),
+                };
+                let machine: Machine = client.post(&format!("/pools/{}/machines", segment(&pool)), &new).await?;
+                say(format!("entered {} at {}", machine.name, address_of(&machine)));
+                output::print(&machine.id)
+            }
+            Self::Show { machine, json: Json { json: true } } => {
+                output::print_json(&client.get::<Value>(&path(&machine)).await?)
+            }
+            Self::Show { machine, .. } => show(&client.get(&path(&machine)).await?),
+            Self::Set { machine, address, account, parameters } => {
+                let (host, port) = match address {
+                    Some(address) => {
+                        let (host, port) = split_address(&address)?;
+                        (Some(host), port)
+                    }
+                    None => (None, None),
+                };
+                let before: Machine = client.get(&path(&machine)).await?;
+                let after = parameters.over(before.parameters.clone())?;
+                let parameters = (after != before.parameters).then_some(after);
+                let change = MachineChange {
+                    host,
+                    port,
+                    user: account.user,
+                    password: secret(account.password_file.as_deref())?,
+                    private_key: secret(account.private_key_file.as_deref())?,
+                    passphrase: secret(account.passphrase_file.as_deref())?,
+                    identity: account.identity,
+                    parameters,
+                };
+                let machine: Machine = client.patch(&path(&machine), &change).await?;
+                say(format!("changed {}; what was open to it has ended", machine.name));
+                Ok(())
+            }
+            Self::Remove { machine } => {
+                client.delete(&path(&machine)).await?;
+                say(format!("{machine} is forgotten; the machine itself stays as it is"));
+                Ok(())
+            }
+            Self::Identity { machine, accept, json } => identity(client, &machine, accept, json.json).await,
+        }
+    }
+}
+
+async fn list(client: &Client, pool: Option<&str>, json: bool) -> Done {
+    let pools = match pool {
+        Some(pool) => vec![pool.to_owned()],
+        None => {
+            let list: PoolList = client.get("/pools").await?;
+            list.pools.into_iter().filter(|pool| pool.kind == PoolKind::External).map(|pool| pool.id).collect()
+        }
+    };
+    let mut machines: Vec<Machine> = Vec::new();
+    for pool in pools {
+        machines.extend(client.get::<MachineList>(&format!("/pools/{}/machines", segment(&pool))).await?.machines);
+    }
+    if json {
+        return output::print_json(&json!({ "machines": machines }));
+    }
+    let mut rows = Rows::new(
+        ["name", "protocol", "address", "user", "state", "pool", "owner", "connections"],
+        "there are no machines yet: enter one with `oriel machine add POOL --name NAME --protocol rdp --address HOST`",
+    )
+    .right(&[7]);
+    for machine in machines {
+        rows.row([
+            machine.name.clone(),
+            word(&machine.protocol),
+            address_of(&machine),
+            or_dash(machine.user.as_deref()),
+            word(&machine.state),
+            machine.pool.name,
+            or_dash(machine.owner.map(|owner| owner.name).as_deref()),
+            machine.connections.to_string(),
+        ]);
+    }
+    rows.print()
+}
+
+fn address_of(machine: &Machine) -> String {
+    if machine.host.contains(':') {
+        format!("[{}]:{}", machine.host, machine.port)
+    } else {
+        format!("{}:{}", machine.host, machine.port)
+    }
+}
+
+fn show(machine: &Machine) -> Done {
+    let mut rows = Rows::without_headings();
+    let mut row = |name: &str, value: String| rows.row([name.to_owned(), value]);
+    row("name", machine.name.clone());
+    row("id", machine.id.clone());
+    row("pool", machine.pool.name.clone());
+    row("owner", or_dash(machine.owner.as_ref().map(|owner| owner.name.as_str())));
+    row("protocol", word(&machine.protocol));
+    row("address", address_of(machine));
+    row("state", word(&machine.state));
+    if let Some(failure) = &machine.failure {
+        row("why", failure.clone());
+    }
+    row("user", or_dash(machine.user.as_deref()));
+    let secrets = match (machine.has_password, machine.has_private_key) {
+        (true, true) => "a password and a private key",
+        (true, false) => "a password",
+        (false, true) => "a private key",
+        (false, false) => "-",
+    };
+    row("kept, sealed", secrets.to_owned());
+    row("identity", machine.identity.clone().unwrap_or_else(|| "kept from the first connection on".to_owned()));
+    if let Ok(Value::Object(parameters)) = serde_json::to_value(&machine.parameters) {
+        for (name, value) in parameters.iter().filter(|(_, value)| !value.is_null()) {
+            row(&name.replace('_', " "), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+    row("connections", machine.connections.to_string());
+    rows.print()
+}
+
+async fn identity(client: &Client, machine: &str, accept: bool, json: bool) -> Done {
+    let found: MachineIdentity = client.get(&format!("{}/identity", path(machine))).await?;
+    if accept && let Some(shown) = found.shown.clone().filter(|_| !found.same) {
+        let change = MachineChange { identity: Some(shown), ..MachineChange::default() };
+        let _: Machine = client.patch(&path(machine), &change).await?;
+        say(format!("{machine} must show this from now on"));
+    }
+    if json {
+        return output::print_json(&serde_json::to_value(&found).unwrap_or_default());
+    }
+    let mut rows = Rows::without_headings();
+    rows.row(["kept".to_owned(), or_dash(found.pinned.as_deref())]);
+    rows.row(["shown now".to_owned(), or_dash(found.shown.as_deref())]);
+    rows.print()?;
+    if found.same || accept {
+        return Ok(());
+    }
+    match (&found.pinned, &found.shown) {
+        (Some(_), Some(_)) => Err(Failure::new(format!("{machine} shows another identity than the one that is kept"))
+            .next(format!("find out why; if it was reinstalled: oriel machine identity {machine} --accept"))),
+        _ => Ok(()),
+    }
+}
+
+/// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]:PORT`.
+fn split_address(text: &str) -> Result<(String, Option<u16>), Failure> {
+    let wrong = || {
+        Failure::usage(format!("{text:?} is no address"))
+            .next("give HOST or HOST:PORT, like gate.example:3390 or [2001:db8::7]:22")
+    };
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok((text.to_owned(), None));
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((_, port)) if port.ends_with(']') => (text, None),
+        Some((host, port)) if host.ends_with(']') || !host.contains(':') => {
+            (host, Some(port.parse().map_err(|_| wrong())?))
+        }
+        Some(_) => return Err(wrong()),
+        None => (text, None),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() { Err(wrong()) } else { Ok((host.to_owned(), port)) }
+}
+
+/// A secret from a file, without the line's end behind it.
+fn secret(path: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let cannot = |error: &std::io::Error| Failure::because(format!("cannot read {}", path.display()), error);
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(SECRET_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| cannot(&error))?;
+    } else {
+        let file = std::fs::File::open(path).map_err(|error| cannot(&error))?;
+        file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| cannot(&error))?;
+    }
+    if text.len() as u64 > SECRET_BYTES_MAX {
+        return Err(Failure::usage(format!("{} is too long for a secret", path.display())));
+    }
+    // A private key needs its own last line end; it gets it back.
+    let is_key = text.contains("PRIVATE KEY-----");
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(Some(if is_key { format!("{text}\n") } else { text.to_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_address;
+
+    #[test]
+    fn addresses_with_and_without_ports() {
+        let split = |text| split_address(text).ok();
+        let is = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(split("gate.example"), is("gate.example", None));
+        assert_eq!(split("gate.example:3390"), is("gate.example", Some(3390)));
+        assert_eq!(split("2001:db8::7"), is("2001:db8::7", None));
+        assert_eq!(split("[2001:db8::7]"), is("2001:db8::7", None));
+        assert_eq!(split("[2001:db8::7]:22"), is("2001:db8::7", Some(22)));
+        for bad in ["", ":22", "gate:", "gate:x", "gate:70000", "a:b:c"] {
+            assert_eq!(split(bad), None, "{bad}");
+        }
+    }
+}

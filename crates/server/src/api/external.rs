@@ -1,0 +1,232 @@
+//! Machines that Oriel does not run.
+
+use super::{Named, desktop::DesktopState};
+use oriel_model as model;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+mirror! {
+    /// What a machine speaks.
+    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet }
+}
+
+mirror! {
+    /// Which security levels of RDP are offered: network level authentication, or TLS without it.
+    RdpSecurity = model::RdpSecurity { Nla, Tls }
+}
+
+mirror! {
+    /// 0x7f, or 0x08.
+    Backspace = model::Backspace { Delete, ControlH }
+}
+
+/// What can be set beside address and account. One that is not the protocol's is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MachineParameters {
+    /// How long dialling may take; 10 when left out, 40 at most.
+    pub timeout_seconds: Option<u16>,
+    /// RDP: the Windows domain of the account.
+    pub domain: Option<String>,
+    /// RDP: `nla` or `tls` alone; the best that both have when left out.
+    pub security: Option<RdpSecurity>,
+    /// RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; the pool's when left out.
+    pub keyboard: Option<String>,
+    /// RDP: what the machine's session list shows for Oriel.
+    pub client_name: Option<String>,
+    /// RDP: whether the graphics pipeline (video, progressive pictures) is offered; it is when left out.
+    pub graphics_pipeline: Option<bool>,
+    /// VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
+    pub repeater: Option<String>,
+    /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when left out.
+    pub jpeg_quality: Option<u8>,
+    /// SSH: the machine on the way, by its name in Oriel; the address is what that one calls it.
+    pub jump: Option<String>,
+    /// SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`.
+    pub certificate: Option<String>,
+    /// SSH: the machine may sign in to others with the private key while somebody is connected.
+    pub agent_forwarding: Option<bool>,
+    /// SSH: `LANG`, where the server takes it.
+    pub locale: Option<String>,
+    /// SSH: `TZ`, where the server takes it.
+    pub time_zone: Option<String>,
+    /// SSH: run instead of the account's shell.
+    pub command: Option<String>,
+    /// SSH, telnet: `TERM`; `xterm-256color` when left out.
+    pub terminal_type: Option<String>,
+    /// SSH, telnet: what the backspace key sends; `delete` when left out.
+    pub backspace: Option<Backspace>,
+    /// Telnet: a regular expression for the prompt for a name; the usual ones when left out.
+    pub user_prompt: Option<String>,
+    /// Telnet: for the prompt for a password.
+    pub password_prompt: Option<String>,
+    /// Telnet: for what the machine says when it has let somebody in.
+    pub success_pattern: Option<String>,
+    /// Telnet: for what it says when it has not.
+    pub failure_pattern: Option<String>,
+}
+
+impl From<model::MachineParameters> for MachineParameters {
+    fn from(given: model::MachineParameters) -> Self {
+        Self {
+            timeout_seconds: given.timeout_seconds,
+            domain: given.domain,
+            security: given.security.map(Into::into),
+            keyboard: given.keyboard,
+            client_name: given.client_name,
+            graphics_pipeline: given.graphics_pipeline,
+            repeater: given.repeater,
+            jpeg_quality: given.jpeg_quality,
+            jump: given.jump,
+            certificate: given.certificate,
+            agent_forwarding: given.agent_forwarding,
+            locale: given.locale,
+            time_zone: given.time_zone,
+            command: given.command,
+            terminal_type: given.terminal_type,
+            backspace: given.backspace.map(Into::into),
+            user_prompt: given.user_prompt,
+            password_prompt: given.password_prompt,
+            success_pattern: given.success_pattern,
+            failure_pattern: given.failure_pattern,
+        }
+    }
+}
+
+impl From<MachineParameters> for model::MachineParameters {
+    fn from(given: MachineParameters) -> Self {
+        Self {
+            timeout_seconds: given.timeout_seconds,
+            domain: given.domain,
+            security: given.security.map(Into::into),
+            keyboard: given.keyboard,
+            client_name: given.client_name,
+            graphics_pipeline: given.graphics_pipeline,
+            repeater: given.repeater,
+            jpeg_quality: given.jpeg_quality,
+            jump: given.jump,
+            certificate: given.certificate,
+            agent_forwarding: given.agent_forwarding,
+            locale: given.locale,
+            time_zone: given.time_zone,
+            command: given.command,
+            terminal_type: given.terminal_type,
+            backspace: given.backspace.map(Into::into),
+            user_prompt: given.user_prompt,
+            password_prompt: given.password_prompt,
+            success_pattern: given.success_pattern,
+            failure_pattern: given.failure_pattern,
+        }
+    }
+}
+
+/// A machine by its address. Its id is also that of the desktop that people open.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Machine {
+    pub id: String,
+    pub name: String,
+    pub pool: Named,
+    /// Whose it is; everybody's whom the pool allows when it has none.
+    #[schema(required)]
+    pub owner: Option<Named>,
+    pub protocol: MachineProtocol,
+    /// An address, or a name that is resolved each time.
+    pub host: String,
+    pub port: u16,
+    /// The account on the machine.
+    #[schema(required)]
+    pub user: Option<String>,
+    pub has_password: bool,
+    pub has_private_key: bool,
+    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC), its public host key (SSH). None before the first connection.
+    #[schema(required)]
+    pub identity: Option<String>,
+    pub parameters: MachineParameters,
+    /// `ready`, `in_use` or `unreachable`.
+    pub state: DesktopState,
+    /// Why it is not reachable.
+    #[schema(required)]
+    pub failure: Option<String>,
+    /// How many connections are open to it.
+    pub connections: u64,
+    pub created_at: String,
+    pub changed_at: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MachineList {
+    pub machines: Vec<Machine>,
+}
+
+/// A new machine. Secrets go in and never come out.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MachineNew {
+    pub name: String,
+    pub protocol: MachineProtocol,
+    pub host: String,
+    /// The protocol's own when left out: 3389, 5900, 22, 23.
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    #[schema(format = Password)]
+    pub password: Option<String>,
+    /// SSH: a private key as OpenSSH or PEM text.
+    #[serde(default)]
+    #[schema(format = Password)]
+    pub private_key: Option<String>,
+    #[serde(default)]
+    #[schema(format = Password)]
+    pub passphrase: Option<String>,
+    /// Who it must be; kept from the first connection when left out.
+    #[serde(default)]
+    pub identity: Option<String>,
+    /// A person's id or name; everybody whom the pool allows when left out.
+    #[serde(default)]
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub parameters: Option<MachineParameters>,
+}
+
+/// What to change; what is left out stays, an empty text takes away.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MachineChange {
+    /// Another address is another machine: its identity is learnt anew unless one is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub password: Option<String>,
+    /// Takes the passphrase of the key before it along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub private_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub passphrase: Option<String>,
+    /// Accepts a new identity; an empty text forgets it, so that the next connection keeps what it meets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// All of them: what is left out inside is unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<MachineParameters>,
+}
+
+/// Who the machine must be, and who it says it is right now.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MachineIdentity {
+    #[schema(required)]
+    pub pinned: Option<String>,
+    /// None where the machine shows none: telnet, and VNC without TLS and RSA-AES.
+    #[schema(required)]
+    pub shown: Option<String>,
+    /// Whether they are the same.
+    pub same: bool,
+}
