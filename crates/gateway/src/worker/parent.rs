@@ -59,7 +59,7 @@ pub(crate) async fn identify(task: Task, program: &WorkerProgram) -> Result<Opti
         loop {
             match worker.from.recv().await {
                 Some(FromWorker::Shown(shown)) => return shown,
-                Some(heard) => drop(worker.heard(&task, &mut seats, heard).await),
+                Some(heard) => drop(worker.heard(&task, &mut seats, heard)),
                 None => return Err(internal("the process that asks the machine ended unexpectedly".to_owned())),
             }
         }
@@ -165,7 +165,7 @@ impl Worker {
                 },
                 heard = self.from.recv() => {
                     let Some(heard) = heard else { return self.gone(task, seats).await };
-                    if self.heard(task, seats, heard).await.is_err() {
+                    if self.heard(task, seats, heard).is_err() {
                         tracing::error!(connection = %task.id, "A session's process sent more than it may: it is ended");
                         return self.gone(task, seats).await;
                     }
@@ -200,7 +200,7 @@ impl Worker {
         message.into()
     }
 
-    async fn heard(&mut self, task: &Task, seats: &mut Seats, heard: FromWorker) -> Result<(), super::relay::TooMuch> {
+    fn heard(&mut self, task: &Task, seats: &mut Seats, heard: FromWorker) -> Result<(), super::relay::TooMuch> {
         match heard {
             FromWorker::Said { viewer, pictures, message } => {
                 task.counters.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
