@@ -1,5 +1,6 @@
 /** The desktop in a tab over RDP: keys, size, clipboard, picture, coming back. */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { heard, overhear } from "../src/viewer/testing/ear";
 import {
   type Desktop,
   decode,
@@ -22,6 +23,7 @@ let screen: Viewer;
 
 beforeAll(async () => {
   visit = await Visit.start();
+  await visit.context.addInitScript(overhear);
   const page = await visit.signIn();
   desktop = await visit.desktop(page);
   screen = await visit.view(desktop, "rdp");
@@ -79,6 +81,36 @@ it("shares text both ways", async () => {
   await eventually("this clipboard in the desktop", () =>
     shell.answers(`${SESSION} timeout 5 xclip -selection clipboard -out || true`, "von hier ß"),
   );
+});
+
+it("is heard: a tone of the desktop comes out of the page", async () => {
+  await eventually("a sound card in the session", () =>
+    shell.answers("pactl list short sinks | grep -c xrdp-sink", "1"),
+  );
+  await screen.page.mouse.click(500, 400);
+  await screen.page.waitForFunction(() =>
+    JSON.stringify(window.oriel?.stats().sound).includes('"listening":true'),
+  );
+  const tone = "struct.pack('<hh', *[int(9000*math.sin(t*1000*math.tau/44100))]*2) for t in range(441000)";
+  await shell.run(
+    `python3 -c "import wave,math,struct; w=wave.open('/tmp/tone.wav','wb'); w.setparams((2,2,44100,0,'NONE','')); w.writeframes(b''.join(${tone}))"`,
+  );
+  const start = Date.now();
+  await shell.run("setsid paplay --device=xrdp-sink /tmp/tone.wav >/tmp/paplay.log 2>&1 </dev/null &");
+  await eventually("the tone in the page", async () => {
+    const { hz, db } = await screen.page.evaluate(heard);
+    return Math.abs(hz - 1000) < 5 && db > -40;
+  });
+  measured("a tone of the desktop to the page", Date.now() - start);
+  process.stdout.write(
+    `e2e: sound ${JSON.stringify(await screen.page.evaluate(heard))} ${JSON.stringify((await screen.stats()).sound)}\n`,
+  );
+  await screen.page.keyboard.press("Control+Alt+Shift");
+  await screen.page.getByRole("button", { name: "Sound" }).press("Enter");
+  await eventually("silence", async () => (await screen.page.evaluate(heard)).db < -80);
+  expect(await shell.run("cat /tmp/paplay.log; rm /tmp/tone.wav")).toBe("");
+  await screen.page.getByRole("button", { name: "Sound" }).press("Enter");
+  await screen.page.mouse.click(500, 400);
 });
 
 it("shows what the guest's own screenshot shows", async () => {

@@ -111,6 +111,7 @@ pub(crate) async fn screen(
                         (true, false) => Pipeline::Pixels,
                         (true, true) => Pipeline::Video,
                     },
+                    devices: target.devices,
                 };
                 let (stream, source) = oriel_rdp::connect(stream, options).await.map_err(rdp_bye)?;
                 Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })

@@ -33,7 +33,7 @@ pub use oriel_terminal as terminal;
 pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
 pub use target::{
-    DialError, Dialler, Fingerprint, HostPin, Protocol, RdpSecurity, RdpTarget, ShellTarget, Stream, Target,
+    Devices, DialError, Dialler, Fingerprint, HostPin, Protocol, RdpSecurity, RdpTarget, ShellTarget, Stream, Target,
     VncOptions, VncSecurity, VncSecurityPolicy,
 };
 
@@ -64,6 +64,8 @@ const VIDEO_HELD_UNITS_MAX: usize = 90;
 const KEY_TIME_MAX: Duration = Duration::from_secs(2);
 /// A viewer whose decoder fails this often gets pixels instead of video.
 const VIDEO_TROUBLES_MAX: u32 = 3;
+/// Messages that may wait for a viewer's socket before sound is left out.
+const SOUND_BEHIND_MESSAGES_MAX: usize = 4;
 /// Messages between a connection and its viewer's socket.
 const VIEWER_QUEUE_MAX: usize = 16;
 /// Commands waiting for a connection; its viewer's reading stops while they do.

@@ -3,7 +3,7 @@
 use crate::command::{Bye, ViewerId};
 use crate::registry::Counters;
 use crate::video::Video;
-use crate::{VIDEO_HELD_BYTES_MAX, VIDEO_HELD_UNITS_MAX, VIEWER_PENDING_BYTES_MAX};
+use crate::{SOUND_BEHIND_MESSAGES_MAX, VIDEO_HELD_BYTES_MAX, VIDEO_HELD_UNITS_MAX, VIEWER_PENDING_BYTES_MAX};
 use bytes::Bytes;
 use oriel_screen::encode::{Encoder, Fidelity, tiles};
 use oriel_screen::wire::{ServerRecord, ViewerHello};
@@ -40,6 +40,8 @@ pub(crate) struct Picture {
     held_bytes: usize,
     /// The viewer cannot follow the video before the next key frame.
     lost: bool,
+    /// The viewer plays sound.
+    listens: bool,
     /// Frame ends of the source so far, those in each frame that is not acknowledged, and those that are shown.
     marks: u64,
     marked_frames: VecDeque<(u32, u64)>,
@@ -67,6 +69,7 @@ impl Picture {
             held: Vec::new(),
             held_bytes: 0,
             lost: false,
+            listens: false,
             marks: 0,
             marked_frames: VecDeque::new(),
             shown: 0,
@@ -77,6 +80,11 @@ impl Picture {
     /// Adds a record that is not part of a picture; it leaves at once unless a frame is being written.
     pub fn tell(&mut self, record: &ServerRecord) {
         record.encode(&mut self.message);
+    }
+
+    /// Whether the viewer plays sound from now on; one that has said nothing does not.
+    pub const fn listen(&mut self, on: bool) {
+        self.listens = on;
     }
 
     /// The surface starts anew: its size, everything dirty, and the video so far. `marks`: frame ends of the source so far.
@@ -189,7 +197,11 @@ impl Picture {
                 self.video(ServerRecord::Video { rect, regions, codec, key, bytes });
             }
             ScreenEvent::Audio { codec, channels, rate, time_ms, bytes } => {
-                self.tell(&ServerRecord::Audio { codec, channels, rate, time_ms, bytes });
+                // Sound that comes late is worth nothing: a viewer that is behind misses some and stays with the picture.
+                let behind = self.out.max_capacity() - self.out.capacity();
+                if self.listens && behind <= SOUND_BEHIND_MESSAGES_MAX {
+                    self.tell(&ServerRecord::Audio { codec, channels, rate, time_ms, bytes });
+                }
             }
             ScreenEvent::Cursor { hot_x, hot_y, width, height, rgba } => {
                 self.tell(&ServerRecord::Cursor { hot_x, hot_y, width, height, rgba });

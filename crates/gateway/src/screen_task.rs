@@ -137,6 +137,12 @@ impl Lobby {
                     }
                     Asked::Input(input)
                 }
+                ViewerRecord::Listen { on } => {
+                    if let Some(picture) = &mut self.viewer {
+                        picture.listen(on);
+                    }
+                    Asked::Nothing
+                }
                 ViewerRecord::Ack { sequence } => {
                     if let Some(picture) = &mut self.viewer {
                         picture.acknowledge(sequence);

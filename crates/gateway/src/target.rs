@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort};
 pub use oriel_pin::{Fingerprint, HostPin};
-pub use oriel_rdp::Security as RdpSecurity;
+pub use oriel_rdp::{Devices, Security as RdpSecurity};
 use oriel_screen::ByeCode;
 use oriel_terminal::{ShellOptions, SshOptions, TelnetOptions};
 pub use oriel_vnc::{Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
@@ -65,6 +65,9 @@ pub struct RdpTarget {
     pub client_name: String,
     /// Offer the graphics pipeline (MS-RDPEGFX).
     pub graphics: bool,
+    /// What of the browser's side the machine may use.
+    #[serde(default)]
+    pub devices: Devices,
 }
 
 impl RdpTarget {
@@ -78,6 +81,7 @@ impl RdpTarget {
             keyboard: "us".to_owned(),
             client_name: "oriel".to_owned(),
             graphics: true,
+            devices: Devices::default(),
         }
     }
 }

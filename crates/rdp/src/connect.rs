@@ -5,9 +5,10 @@ use crate::error::ConnectError;
 use crate::graphics::Graphics;
 use crate::handshake::{credssp, step};
 use crate::layout::windows_layout;
-use crate::options::{Pipeline, RdpOptions, Security};
+use crate::options::{Devices, Pipeline, RdpOptions, Security};
+use crate::sound::Player;
 use crate::source::RdpSource;
-use crate::tls;
+use crate::{sound, tls};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_connector::{BitmapConfig, ClientConnector, Config, ConnectionOutcome, Credentials, DesktopSize};
 use ironrdp_displaycontrol::client::DisplayControlClient;
@@ -15,6 +16,7 @@ use ironrdp_dvc::DrdynvcClient;
 use ironrdp_pdu::gcc::{ConnectionType, KeyboardType};
 use ironrdp_pdu::rdp::capability_sets::{MajorPlatformType, RailSupportLevel, client_codecs_capabilities};
 use ironrdp_pdu::rdp::client_info::{PerformanceFlags, TimezoneInfo};
+use ironrdp_rdpsnd::client::Rdpsnd;
 use oriel_pin::{Fingerprint, HostPin};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::future::poll_fn;
@@ -81,6 +83,7 @@ where
         security: Security::Any,
         client_name: "oriel".to_owned(),
         pipeline: Pipeline::Off,
+        devices: Devices { sound: false },
     };
     match connect(stream, options).await {
         Err(ConnectError::CertificateChanged { seen, .. }) => Ok(seen),
@@ -99,7 +102,8 @@ where
 {
     let [negotiation, tls_stage, credssp_stage, setup] = STAGES;
     let connector = ClientConnector::new(config(options), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let mut connector = channels(connector, options.pipeline);
+    let (player, sound) = sound::pair();
+    let mut connector = channels(connector, options, player);
     while !connector.should_perform_security_upgrade() {
         step(&mut stream, &mut connector).await.map_err(|error| error.into_error(negotiation))?;
     }
@@ -127,23 +131,27 @@ where
     match outcome {
         ConnectionOutcome::Connected(result) => {
             let scrubbed = scrub(connector.config);
-            let source =
-                RdpSource::new(result, scrubbed).map_err(|what| ConnectError::Protocol { stage: setup, what })?;
+            let source = RdpSource::new(result, scrubbed, sound)
+                .map_err(|what| ConnectError::Protocol { stage: setup, what })?;
             Ok((Box::new(stream), source))
         }
         ConnectionOutcome::Redirected(_) => Err(ConnectError::Redirected),
     }
 }
 
-/// The channels that Oriel asks for: the clipboard, and dynamic channels with the display control and the graphics pipeline.
-pub(crate) fn channels(connector: ClientConnector, pipeline: Pipeline) -> ClientConnector {
+/// The channels that Oriel asks for: the clipboard, sound, and dynamic channels with the display control and the graphics
+/// pipeline.
+pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player: Player) -> ClientConnector {
+    let pipeline = options.pipeline;
     let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
     if pipeline != Pipeline::Off {
         // Servers close the channel and open it again when a session is taken over.
         let video = pipeline == Pipeline::Video;
         dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
     }
-    connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default()))).with_static_channel(dynamic)
+    let connector =
+        connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default()))).with_static_channel(dynamic);
+    if options.devices.sound { connector.with_static_channel(Rdpsnd::new(Box::new(player))) } else { connector }
 }
 
 /// A reactivation needs the configuration for as long as the session lives, but not the password.
@@ -197,7 +205,7 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         hardware_id: None,
         request_data: None,
         autologon: true,
-        enable_audio_playback: false,
+        enable_audio_playback: options.devices.sound,
         enable_audio_capture: false,
         performance_flags: PerformanceFlags::ENABLE_FONT_SMOOTHING
             | PerformanceFlags::DISABLE_FULLWINDOWDRAG

@@ -1,7 +1,7 @@
 //! Servers that mean harm: a real session's bytes, bent in every way that a seed can think of.
 
 use crate::connect::{channels, config, scrub};
-use crate::{Pipeline, RdpOptions, RdpSource};
+use crate::{Devices, Pipeline, RdpOptions, RdpSource};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_connector::connection_activation::ConnectionActivationFactory;
 use ironrdp_connector::{ClientConnector, ConnectionResult, DesktopSize};
@@ -32,10 +32,12 @@ fn source(compressed: bool) -> RdpSource {
         security: crate::Security::Any,
         client_name: "test".to_owned(),
         pipeline: Pipeline::Video,
+        devices: Devices::default(),
     };
     let config = scrub(config(&options));
     let connector = ClientConnector::new(config.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let mut connector = channels(connector, options.pipeline);
+    let (player, sound) = crate::sound::pair();
+    let mut connector = channels(connector, &options, player);
     let mut static_channels = std::mem::take(&mut connector.static_channels);
     static_channels.attach_channel_id(TypeId::of::<CliprdrClient>(), 1004);
     static_channels.attach_channel_id(TypeId::of::<DrdynvcClient>(), 1005);
@@ -56,7 +58,7 @@ fn source(compressed: bool) -> RdpSource {
         activation_factory: ConnectionActivationFactory::new(config.clone(), 1003, 1002),
         compression_type: compressed.then_some(ironrdp_pdu::rdp::client_info::CompressionType::K64),
     };
-    RdpSource::new(result, config).unwrap()
+    RdpSource::new(result, config, sound).unwrap()
 }
 
 /// Feeds a stream in pieces; true when it ended in an error.

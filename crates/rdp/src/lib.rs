@@ -36,13 +36,14 @@ mod keyboard;
 mod layout;
 mod options;
 mod picture;
+mod sound;
 mod source;
 mod tls;
 
 pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
 pub use error::ConnectError;
 pub use layout::windows_layout;
-pub use options::{Pipeline, RdpOptions, Security};
+pub use options::{Devices, Pipeline, RdpOptions, Security};
 pub use source::RdpSource;
 
 /// Largest message of the handshake in bytes; real ones stay below 20 KiB.

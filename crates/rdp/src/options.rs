@@ -28,6 +28,20 @@ pub enum Pipeline {
     Video,
 }
 
+/// What of the browser's side a machine may use: a rule of whoever owns the machine, kept here and not in the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Devices {
+    /// Its sound is heard (MS-RDPEA).
+    pub sound: bool,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self { sound: true }
+    }
+}
+
 /// How to open an RDP session.
 #[derive(Clone, Debug)]
 pub struct RdpOptions {
@@ -50,4 +64,5 @@ pub struct RdpOptions {
     /// Shown in the machine's session list; the first 15 characters are sent.
     pub client_name: String,
     pub pipeline: Pipeline,
+    pub devices: Devices,
 }

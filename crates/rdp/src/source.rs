@@ -9,6 +9,7 @@ use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
 use crate::handshake::chain;
 use crate::input::{Input, slow_path};
 use crate::picture::Picture;
+use crate::sound::Sound;
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_cliprdr::pdu::ClipboardFormatId;
 use ironrdp_connector::connection_activation::{
@@ -41,6 +42,7 @@ pub struct RdpSource {
     stage: ActiveStage,
     picture: Picture,
     frames: Frames,
+    sound: Sound,
     guard: Guard,
     channels: Channels,
     activation: Box<ConnectionActivationFactory>,
@@ -79,7 +81,7 @@ fn protocol(what: impl Into<String>) -> SourceError {
 
 impl RdpSource {
     /// A session on what the handshake agreed. `config` is what reactivations repeat, without credentials.
-    pub(crate) fn new(result: ConnectionResult, config: Config) -> Result<Self, String> {
+    pub(crate) fn new(result: ConnectionResult, config: Config, sound: Sound) -> Result<Self, String> {
         let DesktopSize { width, height } = result.desktop_size;
         let picture = Picture::new(width, height)?;
         let channels = Channels {
@@ -105,6 +107,7 @@ impl RdpSource {
             stage,
             picture,
             frames: Frames::default(),
+            sound,
             guard: Guard::new(),
             channels,
             activation: Box::new(activation),
@@ -247,6 +250,7 @@ impl RdpSource {
         if action == Action::X224 {
             self.received = self.received.saturating_add(frame.len());
             self.graphics(events)?;
+            self.sound.take(events);
         }
         self.clipboard_tasks(out, events)
     }

@@ -28,6 +28,7 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         security: oriel_rdp::Security::Any,
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
+        devices: oriel_rdp::Devices::default(),
     }
 }
 

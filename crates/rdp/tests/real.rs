@@ -190,6 +190,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         security: oriel_rdp::Security::Any,
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
+        devices: oriel_rdp::Devices::default(),
     };
     let Err(error) = Client::connect(port, options).await else { panic!("connected to nothing") };
     assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");
@@ -211,4 +212,77 @@ async fn network_level_authentication_and_a_wrong_password() {
     };
     assert!(matches!(error, ConnectError::CredentialsRefused(_)), "{error:?}");
     wait_until("nothing", Duration::from_secs(1), || true);
+}
+
+const SOUND_RATE: u32 = 44_100;
+const TONE_HZ: f64 = 440.0;
+
+/// A tone as a desktop's sound server hands it to xrdp-chansrv: a head (0: samples; length with the head), then samples of 16
+/// bits, two channels, 44.1 kHz. At the pace at which it is heard.
+fn play_tone(socket: &std::path::Path, seconds: u32) -> std::thread::JoinHandle<()> {
+    use std::io::Write as _;
+    let mut socket = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    std::thread::spawn(move || {
+        let pieces = 50 * seconds;
+        let frames = SOUND_RATE / 50;
+        for piece in 0..pieces {
+            let mut message = Vec::new();
+            message.extend_from_slice(&0u32.to_le_bytes());
+            message.extend_from_slice(&(8 + 4 * frames).to_le_bytes());
+            for frame in piece * frames..(piece + 1) * frames {
+                let angle = f64::from(frame) / f64::from(SOUND_RATE) * TONE_HZ * std::f64::consts::TAU;
+                let value = (angle.sin() * 12_000.0) as i16;
+                message.extend_from_slice(&value.to_le_bytes());
+                message.extend_from_slice(&(value / 2).to_le_bytes());
+            }
+            socket.write_all(&message).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    })
+}
+
+#[tokio::test]
+async fn an_xrdp_desktop_is_heard_unless_the_rule_says_no() {
+    logging();
+    let server = Xrdp::start(DESKTOP);
+    let socket = server.folder.path().join(format!("run/sockdir/xrdp_chansrv_audio_out_socket_{}", server.display));
+    let mut client = Client::connect(server.port, server.options(800, 600, "us")).await.unwrap();
+    let up = client.pump_until(Duration::from_secs(25), |client| white(client) > 100_000 && socket.exists()).await;
+    assert!(up, "no desktop with {}\n{}", socket.display(), server.logs());
+    client.events.clear();
+    let playing = play_tone(&socket, 3);
+    client.pump_until(Duration::from_secs(8), |_| playing.is_finished()).await;
+    playing.join().unwrap();
+    client.pump(Duration::from_millis(500)).await;
+    let (mut left, mut right, mut blocks) = (Vec::new(), Vec::new(), 0);
+    for event in &client.events {
+        let ScreenEvent::Audio { channels, rate, time_ms, bytes, .. } = event else { continue };
+        assert_eq!((*channels, *rate), (2, SOUND_RATE));
+        let at = left.len() as u64 * 1000 / u64::from(SOUND_RATE);
+        assert!(at.abs_diff(u64::from(*time_ms)) <= 1, "{time_ms} ms is said where {at} ms were played");
+        for frame in bytes.chunks_exact(4) {
+            left.push(i16::from_le_bytes([frame[0], frame[1]]));
+            right.push(i16::from_le_bytes([frame[2], frame[3]]));
+        }
+        blocks += 1;
+    }
+    let heard = left.len() as f64 / f64::from(SOUND_RATE);
+    let rises = left.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+    let hz = rises as f64 / heard;
+    eprintln!("sound: {blocks} blocks, {heard:.2} s, {hz:.1} Hz, {} B a block", 4 * left.len() / blocks.max(1));
+    assert!(heard > 2.7, "{heard:.2} s of 3 were heard\n{}", server.logs());
+    assert!((hz - TONE_HZ).abs() < 5.0, "{hz:.1} Hz were heard");
+    let loudest = |side: &[i16]| side.iter().map(|value| value.unsigned_abs()).max().unwrap_or_default();
+    assert!((11_900..=12_000).contains(&loudest(&left)) && (5_900..=6_000).contains(&loudest(&right)));
+    drop(client);
+
+    let mut options = server.options(800, 600, "us");
+    options.devices.sound = false;
+    let mut client = Client::connect(server.port, options).await.unwrap();
+    client.settle(Duration::from_secs(2)).await;
+    let playing = play_tone(&socket, 1);
+    client.pump(Duration::from_secs(2)).await;
+    playing.join().unwrap();
+    assert!(!client.events.iter().any(|event| matches!(event, ScreenEvent::Audio { .. })));
+    assert!(client.ended.is_none(), "{:?}", client.ended);
 }

@@ -13,9 +13,10 @@ import { RemoteScreen } from "./screen/remote";
 import { decodesH264 } from "./screen/video";
 import { type ScaleMode, View } from "./screen/view";
 import { type Phase, Session } from "./session";
+import { Sound } from "./sound";
 import type { TerminalView } from "./terminal";
 import { Banner } from "./ui/banner";
-import { el, store, stored } from "./ui/dom";
+import { el, icon, store, stored } from "./ui/dom";
 import { FindPanel } from "./ui/find";
 import { canFullscreen, isFullscreen, toggleFullscreen } from "./ui/fullscreen";
 import { keysPanel, terminalKeys } from "./ui/keys";
@@ -134,6 +135,11 @@ const clipboard = new Clipboard(
   (text) => banner.notice(text),
 );
 
+/** QEMU's sound is what was asked for, xrdp's and that of Windows a CD's. */
+const sound = new Sound(kind === "vnc" ? 48_000 : 44_100, {
+  listen: (on) => session.send({ type: "listen", on }),
+});
+
 // ---- The screen ----
 
 let view: View | null = null;
@@ -249,6 +255,9 @@ function startScreen(): void {
     if (document.hidden) keyboard.releaseAll();
   });
   listenToText(area, keyboard, platform);
+  if (navigator.userActivation?.hasBeenActive) sound.unlock();
+  for (const gesture of ["pointerdown", "keydown"])
+    window.addEventListener(gesture, () => sound.unlock(), { capture: true, passive: true });
 }
 
 async function startTerminal(): Promise<void> {
@@ -301,6 +310,7 @@ function onRecord(record: ServerRecord): void {
       onNamed();
       terminal?.greeted(record.connection === lastConnection, record.received);
       lastConnection = record.connection;
+      sound.opened();
       break;
     case "status":
       if (terminal && record.code === "connected") session.arrived();
@@ -326,6 +336,9 @@ function onRecord(record: ServerRecord): void {
     case "clipboard":
       if (record.format === 0) void clipboard.received(record.bytes);
       break;
+    case "audio":
+      sound.play(record);
+      break;
     case "bell":
       if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
         stage.classList.remove("bell");
@@ -344,7 +357,7 @@ function onRecord(record: ServerRecord): void {
       session.arrived();
       break;
     default:
-      // Audio and keyboard lights have no home in this page yet.
+      // Keyboard lights have no home in this page yet.
       break;
   }
 }
@@ -512,6 +525,15 @@ function buildTools(): void {
   } else {
     toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     toolbar.panel("clipboard", "Clipboard", clipboard.element, () => void clipboard.refresh());
+    const speaker = toolbar.button("sound", "Sound", () => {
+      sound.on = !sound.on;
+      showSound();
+    });
+    const showSound = () => {
+      speaker.setAttribute("aria-pressed", String(sound.on));
+      speaker.replaceChildren(icon(sound.on ? "sound" : "silence"));
+    };
+    showSound();
   }
   toolbar.panel("settings", "Settings", settings());
   const stats = toolbar.button("stats", "Statistics", () => {
@@ -573,6 +595,7 @@ const hooks: OrielHooks = {
     tiles: { ...remote?.stats.tiles },
     broken: remote?.stats.broken ?? 0,
     key_delay_ms: keyDelays.summary(),
+    sound: { ...sound.figures, listening: sound.listening },
     worker_delay_ms: remote?.workerDelay ?? 0,
   }),
   pixel: (x, y) => remote?.pixel(x, y) ?? Promise.resolve([0, 0, 0]),

@@ -122,6 +122,7 @@ export type ViewerRecord =
   | { type: "release" }
   | { type: "text"; text: string }
   | { type: "abilities"; bits: number }
+  | { type: "listen"; on: boolean }
   | { type: "video_trouble"; trouble: VideoTrouble }
   | { type: "terminal_input"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_resize"; columns: number; rows: number }
@@ -324,6 +325,8 @@ export function decodeViewer({ type, payload }: RawRecord): ViewerRecord | null 
       return { type: "text", text: read.text() };
     case 0x8c:
       return { type: "abilities", bits: read.u32() };
+    case 0xd0:
+      return { type: "listen", on: read.u8() !== 0 };
     case 0x8d:
       return { type: "video_trouble", trouble: read.choice("the video trouble", VIDEO_TROUBLES) };
     case 0x90:
@@ -430,6 +433,8 @@ export function encodeViewer(record: ViewerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x8b, 0, encoder.encode(record.text)).done();
     case "abilities":
       return new Writer(0x8c, 4).u32(record.bits).done();
+    case "listen":
+      return new Writer(0xd0, 1).u8(record.on ? 1 : 0).done();
     case "video_trouble":
       return new Writer(0x8d, 1).u8(VIDEO_TROUBLES.indexOf(record.trouble)).done();
     case "terminal_input":

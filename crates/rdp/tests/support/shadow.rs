@@ -99,6 +99,7 @@ impl Shadow {
             security: oriel_rdp::Security::Any,
             client_name: "oriel-test".to_owned(),
             pipeline: oriel_rdp::Pipeline::Video,
+            devices: oriel_rdp::Devices::default(),
         }
     }
 

@@ -61,6 +61,7 @@ fn viewer_samples() -> Vec<ViewerRecord> {
         ViewerRecord::Ack { sequence: 9 },
         ViewerRecord::Ping { token: 10 },
         ViewerRecord::Abilities { bits: ABILITY_H264 },
+        ViewerRecord::Listen { on: true },
         ViewerRecord::VideoTrouble(VideoTrouble::Undecodable),
         ViewerRecord::TerminalInput(Bytes::from_static(b"ls\r")),
         ViewerRecord::TerminalResize { columns: 80, rows: 24 },

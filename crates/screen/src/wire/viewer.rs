@@ -61,6 +61,10 @@ pub enum ViewerRecord {
     },
     /// The viewer cannot go on with the video.
     VideoTrouble(VideoTrouble),
+    /// Whether the viewer plays sound: it is sent to those that do.
+    Listen {
+        on: bool,
+    },
     TerminalInput(Bytes),
     TerminalResize {
         columns: u16,
@@ -119,6 +123,7 @@ impl ViewerRecord {
                 1 => VideoTrouble::Undecodable,
                 _ => return Err(f.bad("video trouble")),
             }),
+            0xd0 => Self::Listen { on: f.u8()? != 0 },
             0x90 => Self::TerminalInput(f.rest()),
             0x91 => Self::TerminalResize { columns: f.u16()?, rows: f.u16()? },
             0x92 => Self::TerminalAck { offset: f.u64()? },
@@ -170,6 +175,7 @@ impl ViewerRecord {
             Self::Ping { token } => record(out, 0x89, |o| o.extend_from_slice(&token.to_le_bytes())),
             Self::Abilities { bits } => record(out, 0x8c, |o| o.extend_from_slice(&bits.to_le_bytes())),
             Self::VideoTrouble(trouble) => record(out, 0x8d, |o| o.push(*trouble as u8)),
+            Self::Listen { on } => record(out, 0xd0, |o| o.push(u8::from(*on))),
             Self::TerminalInput(bytes) => record(out, 0x90, |o| o.extend_from_slice(bytes)),
             Self::TerminalResize { columns, rows } => record(out, 0x91, |o| u16s(o, &[*columns, *rows])),
             Self::TerminalAck { offset } => record(out, 0x92, |o| o.extend_from_slice(&offset.to_le_bytes())),

@@ -95,6 +95,7 @@ function read(message) {
       145: "terminal_resize",
       146: "terminal_ack",
       152: "consent",
+      208: "listen",
     });
     const one = {
       type: names[type] ?? `0x${type.toString(16)}`,

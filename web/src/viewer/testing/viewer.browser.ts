@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { encodeServer } from "../wire";
 import { launch } from "./browser.mjs";
 import { buildViewer } from "./build.mjs";
+import { heard, overhear } from "./ear";
 import {
   bye,
   cursor,
@@ -659,5 +661,62 @@ describe("accessibility", () => {
     mock.send(bye(1, "the machine does not answer on port 3389"));
     await page.getByRole("button", { name: "Connect again" }).waitFor();
     expect(await serious(page)).toEqual([]);
+  });
+});
+
+describe("sound", () => {
+  /** 20 ms of a tone, in two channels at 44.1 kHz. */
+  const tone = (piece: number) => {
+    const samples = Buffer.alloc(882 * 4);
+    for (let at = 0; at < 882; at += 1) {
+      const value = Math.round(9000 * Math.sin(((piece * 882 + at) / 44_100) * 1000 * 2 * Math.PI));
+      samples.writeInt16LE(value, at * 4);
+      samples.writeInt16LE(value, at * 4 + 2);
+    }
+    return Buffer.from(
+      encodeServer({
+        type: "audio",
+        codec: 0,
+        channels: 2,
+        rate: 44_100,
+        time_ms: piece * 20,
+        bytes: samples,
+      }),
+    );
+  };
+  const figures = (page: Page) =>
+    page.evaluate(() => window.oriel?.stats().sound as { played: number; late: number; dry: number });
+
+  it("is asked for once the page was touched, and comes out as it was", async () => {
+    const page = await open();
+    await page.addInitScript(overhear);
+    await page.reload();
+    await live(page);
+    expect(mock.of("listen")).toEqual([]);
+    await page.mouse.click(300, 300);
+    expect((await until(() => mock.of("listen")[0])).hex).toBe("01");
+    const start = performance.now();
+    for (let piece = 0; piece < 100; piece += 1) {
+      await new Promise((resolve) => setTimeout(resolve, start + piece * 20 - performance.now()));
+      mock.send(tone(piece));
+    }
+    const { hz, db } = await page.evaluate(heard);
+    expect(Math.abs(hz - 1000)).toBeLessThan(5);
+    expect(db).toBeGreaterThan(-40);
+    const { played, late, dry } = await figures(page);
+    process.stdout.write(
+      `sound: ${hz.toFixed(1)} Hz, ${db.toFixed(1)} dB, played ${played}, late ${late}, dry ${dry}\n`,
+    );
+    expect(played).toBeGreaterThan(80);
+    // All of it at once is more than may wait.
+    for (let piece = 0; piece < 50; piece += 1) mock.send(tone(piece));
+    await page.waitForFunction((before) => {
+      const sound = window.oriel?.stats().sound as { late: number } | undefined;
+      return (sound?.late ?? 0) > before + 40;
+    }, late);
+    await page.keyboard.press("Control+Alt+Shift");
+    await page.getByRole("button", { name: "Sound" }).press("Enter");
+    expect((await until(() => mock.of("listen")[1])).hex).toBe("00");
+    expect(errors).toEqual([]);
   });
 });

@@ -32,6 +32,8 @@ const ICONS = {
   typing: "M4 5h16v11H4zM8 8.5h.01M12 8.5h.01M16 8.5h.01M8 12.5h8M9.5 20l2.5-2 2.5 2",
   close: "M6 6l12 12M18 6L6 18",
   find: "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M15.5 15.5L21 21",
+  sound: "M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15 9a4 4 0 0 1 0 6M17.5 6.5a8 8 0 0 1 0 11",
+  silence: "M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9.5l5 5M20.5 9.5l-5 5",
   done: "M5 12.5l4.5 4.5L19 7.5",
 } as const;
 export type IconName = keyof typeof ICONS;
