@@ -214,6 +214,15 @@ impl Build<'_> {
             Some(path) => format!("--dpkgopt=path-include={path}"),
             None => format!("--dpkgopt=path-exclude={line}"),
         }));
+        if recipe.backports {
+            // Whichever mirror was chosen has them too, under this name.
+            let suite = &recipe.suite;
+            args.push(format!(
+                "--setup-hook=cat \"$1\"/etc/apt/sources.list \"$1\"/etc/apt/sources.list.d/*.list 2>/dev/null \
+                 | sed -n 's/^\\(deb .*\\) {suite} main.*$/\\1 {suite}-backports main/p' | head -n 1 >\"$1\"/backports.list; \
+                 mv \"$1\"/backports.list \"$1\"/etc/apt/sources.list.d/backports.list"
+            ));
+        }
         args.push(format!("--essential-hook=tar-in {} /", quote(&early)));
         args.push(format!("--customize-hook=tar-in {} /", quote(&files)));
         args.extend(recipe.hooks().iter().map(|hook| format!("--customize-hook=chroot \"$1\" sh -eu /{HOOKS}/{hook}")));

@@ -37,6 +37,8 @@ struct Head {
     suite: String,
     architecture: String,
     components: Vec<String>,
+    #[serde(default)]
+    backports: bool,
     virtual_gib: u64,
     label: String,
 }
@@ -50,6 +52,8 @@ pub struct Recipe {
     pub suite: String,
     pub architecture: String,
     pub components: Vec<String>,
+    /// Packages that the suite lacks are looked for in its backports.
+    pub(crate) backports: bool,
     /// What the guest sees, in bytes.
     pub virtual_bytes: u64,
     pub(crate) label: String,
@@ -117,6 +121,7 @@ impl Recipe {
             suite: head.suite,
             architecture: head.architecture,
             components: head.components,
+            backports: head.backports,
             virtual_bytes: head.virtual_gib << 30,
             label: head.label,
             packages,

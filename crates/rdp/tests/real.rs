@@ -280,9 +280,8 @@ async fn an_xrdp_desktop_is_heard_unless_the_rule_says_no() {
     options.devices.sound = false;
     let mut client = Client::connect(server.port, options).await.unwrap();
     client.settle(Duration::from_secs(2)).await;
-    let playing = play_tone(&socket, 1);
-    client.pump(Duration::from_secs(2)).await;
-    playing.join().unwrap();
+    // The machine knows of no ear, and gives its programs no place to play to.
+    assert!(!socket.exists(), "{} is still there", socket.display());
     assert!(!client.events.iter().any(|event| matches!(event, ScreenEvent::Audio { .. })));
     assert!(client.ended.is_none(), "{:?}", client.ended);
 }
