@@ -154,7 +154,7 @@ fn what_is_not_taken_in_time_is_left_out() {
     ear.says(&formats(8, &[format(PCM, 2, 44_100, 16)]));
     ear.says(&training());
     for block in 0..200 {
-        assert_eq!(ear.says(&wave2(0, block, &[1; 40_000])).len(), 1, "each is confirmed");
+        assert_eq!(ear.says(&wave2(0, block, &vec![1; 40_000])).len(), 1, "each is confirmed");
     }
     assert_eq!(ear.heard().len(), BLOCKS_MAX);
     ear.says(&wave2(0, 1, &vec![1; BLOCK_BYTES_MAX + 4]));

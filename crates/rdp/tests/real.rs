@@ -219,10 +219,10 @@ const TONE_HZ: f64 = 440.0;
 
 /// A tone as a desktop's sound server hands it to xrdp-chansrv: a head (0: samples; length with the head), then samples of 16
 /// bits, two channels, 44.1 kHz. At the pace at which it is heard.
-fn play_tone(socket: &std::path::Path, seconds: u32) -> std::thread::JoinHandle<()> {
+fn play_tone(socket: std::path::PathBuf, seconds: u32) -> std::thread::JoinHandle<std::io::Result<()>> {
     use std::io::Write as _;
-    let mut socket = std::os::unix::net::UnixStream::connect(socket).unwrap();
     std::thread::spawn(move || {
+        let mut socket = std::os::unix::net::UnixStream::connect(socket)?;
         let pieces = 50 * seconds;
         let frames = SOUND_RATE / 50;
         for piece in 0..pieces {
@@ -235,9 +235,10 @@ fn play_tone(socket: &std::path::Path, seconds: u32) -> std::thread::JoinHandle<
                 message.extend_from_slice(&value.to_le_bytes());
                 message.extend_from_slice(&(value / 2).to_le_bytes());
             }
-            socket.write_all(&message).unwrap();
+            socket.write_all(&message)?;
             std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
     })
 }
 
@@ -250,9 +251,9 @@ async fn an_xrdp_desktop_is_heard_unless_the_rule_says_no() {
     let up = client.pump_until(Duration::from_secs(25), |client| white(client) > 100_000 && socket.exists()).await;
     assert!(up, "no desktop with {}\n{}", socket.display(), server.logs());
     client.events.clear();
-    let playing = play_tone(&socket, 3);
+    let playing = play_tone(socket.clone(), 3);
     client.pump_until(Duration::from_secs(8), |_| playing.is_finished()).await;
-    playing.join().unwrap();
+    playing.join().unwrap().unwrap();
     client.pump(Duration::from_millis(500)).await;
     let (mut left, mut right, mut blocks) = (Vec::new(), Vec::new(), 0);
     for event in &client.events {
