@@ -97,7 +97,7 @@ it("is heard: a tone of the desktop comes out of the page", async () => {
     `python3 -c "import wave,math,struct; w=wave.open('/tmp/tone.wav','wb'); w.setparams((2,2,44100,0,'NONE','')); w.writeframes(b''.join(${tone}))"`,
   );
   const start = Date.now();
-  await shell.run("setsid paplay --device=xrdp-sink /tmp/tone.wav >/tmp/paplay.log 2>&1 </dev/null &");
+  await shell.run("(paplay --device=xrdp-sink /tmp/tone.wav >/tmp/paplay.log 2>&1 </dev/null &)");
   await eventually("the tone in the page", async () => {
     const { hz, db } = await screen.page.evaluate(heard);
     return Math.abs(hz - 1000) < 5 && db > -40;
