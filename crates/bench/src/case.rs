@@ -32,14 +32,14 @@ pub(crate) enum Case {
 #[derive(Serialize)]
 pub(crate) struct Measured {
     pub case: &'static str,
-    /// Of one core, of the gateway's process alone.
+    /// Of one core, of the gateway's processes alone.
     pub cpu_percent: f64,
     pub fps: f64,
     pub mbit_s: f64,
     pub added_ms_p50: Option<f64>,
     pub added_ms_p95: Option<f64>,
-    /// Of the gateway's process, at the end.
-    pub pss_mib: f64,
+    /// Of the gateway's processes at the end, what they share counted once.
+    pub rss_mib: f64,
     pub notes: String,
 }
 
@@ -114,7 +114,7 @@ async fn key(seconds: u64) -> Result<Measured> {
         mbit_s: viewer.bytes as f64 * 8e-6 / elapsed,
         added_ms_p50: Some(t50 - s50),
         added_ms_p95: Some(t95 - s95),
-        pss_mib: gateway.pss_mib()?,
+        rss_mib: gateway.pss_mib()?,
         notes: format!(
             "directly {s50:.2} / {s95:.2} ms, through Oriel {t50:.2} / {t95:.2} ms, {} keys each",
             through.len()
@@ -146,7 +146,7 @@ async fn scroll(seconds: u64, case: Case, record: Option<&Path>) -> Result<Measu
         mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
         added_ms_p50: None,
         added_ms_p95: None,
-        pss_mib: gateway.pss_mib()?,
+        rss_mib: gateway.pss_mib()?,
         notes,
     })
 }
@@ -170,7 +170,7 @@ async fn rdp_motion(seconds: u64) -> Result<Measured> {
         mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
         added_ms_p50: None,
         added_ms_p95: None,
-        pss_mib: gateway.pss_mib()?,
+        rss_mib: gateway.pss_mib()?,
         notes: format!(
             "1920x1080, H.264 forwarded, {:.2} ms of CPU a frame; load of the machine {}",
             used * 1e3 / frames.max(1.0),
@@ -207,7 +207,7 @@ async fn idle(seconds: u64) -> Result<Measured> {
         mbit_s: 0.0,
         added_ms_p50: None,
         added_ms_p95: None,
-        pss_mib: pss,
+        rss_mib: pss,
         notes: format!(
             "{IDLE_SESSIONS} VNC sessions of 1920x1080: {:.1} MiB each over {empty:.1} MiB without any",
             (pss - empty) / f64::from(IDLE_SESSIONS)

@@ -77,7 +77,7 @@ fn report(results: &[Measured], json: bool) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(results)?);
         return Ok(());
     }
-    println!("case               cpu %    fps  Mbit/s  added p50 ms  added p95 ms  pss MiB  notes");
+    println!("case               cpu %    fps  Mbit/s  added p50 ms  added p95 ms  rss MiB  notes");
     for m in results {
         println!(
             "{:<18} {:>5.1} {:>6.1} {:>7.2} {:>13} {:>13} {:>8.1}  {}",
@@ -87,7 +87,7 @@ fn report(results: &[Measured], json: bool) -> Result<()> {
             m.mbit_s,
             number(m.added_ms_p50),
             number(m.added_ms_p95),
-            m.pss_mib,
+            m.rss_mib,
             m.notes
         );
     }
