@@ -191,7 +191,20 @@ impl Broker {
         let mut external = before.external.clone().ok_or_else(|| BrokerError::missing("machine", id))?;
         let mut secrets = self.machine_secrets(&before).await?;
         let moved = change.host.as_ref().is_some_and(|host| *host != external.host)
-            || change.port.is_some_and(|port| port != external.port);
+            || change.port.is_some_and(|port| port != external.port)
+            || change.parameters.as_ref().is_some_and(|parameters| {
+                parameters.jump != external.parameters.jump || parameters.repeater != external.parameters.repeater
+            });
+        let kept = secrets.password.is_some() && change.password.is_none()
+            || secrets.private_key.is_some() && change.private_key.is_none();
+        if moved && kept {
+            return Err(BrokerError::conflict(
+                "credentials_of_another_address",
+                format!("{} has a password or a key that was given for another address or way", before.name),
+                "give it again with the change, or take it away",
+            ));
+        }
+        let resealed = change.password.is_some() || change.private_key.is_some() || change.passphrase.is_some();
         external.host = change.host.unwrap_or(external.host);
         external.port = change.port.unwrap_or(external.port);
         external.user = change.user.unwrap_or(external.user);
@@ -219,10 +232,18 @@ impl Broker {
                 row.external = Some(external);
             })
             .await?;
-        if after.external != before.external
+        if (resealed || after.external != before.external)
             && let Some(sessions) = self.sessions()
         {
-            sessions.end_desktop(id, &format!("an administrator changed {}", after.name)).await;
+            let why = format!("an administrator changed {}", after.name);
+            // And what was reached through it.
+            for other in self.inner.store.desktops().await? {
+                let behind = jump_of(&other).is_some()
+                    && self.way_to(&other).await.is_ok_and(|way| way.iter().any(|hop| hop.id == id));
+                if other.id == id || behind {
+                    sessions.end_desktop(other.id, &why).await;
+                }
+            }
         }
         self.wake_machines();
         Ok(after)

@@ -187,7 +187,11 @@ impl Broker {
             let silent = heard.is_silent(recording.id, *beats, Instant::now());
             let ours = self.live_recordings().contains(&recording.id);
             if dropped.contains(&recording.id) || silent && !ours {
-                count += usize::from(self.cut_recording(recording).await?);
+                // One that cannot be cut, its folder being unreadable, keeps no other from it.
+                match self.cut_recording(recording).await {
+                    Ok(cut) => count += usize::from(cut),
+                    Err(error) => tracing::warn!(recording = %recording.id, %error, "A recording could not be ended"),
+                }
             }
         }
         // They are cut by now, or were ended before they were let go of.
@@ -212,11 +216,20 @@ impl Broker {
         let Some(days) = self.inner.recorder.days.get().copied().filter(|days| *days > 0) else { return Ok(0) };
         let before = Micros(now().0.saturating_sub(i64::from(days) * 24 * 60 * 60 * 1_000_000));
         let old = self.inner.store.recordings_ended_before(before, EXPIRED_MAX).await?;
+        let mut count = 0;
         for recording in &old {
-            self.delete_recording(recording).await?;
-            tracing::info!(recording = %recording.id, desktop = recording.desktop_name, days, "Deleted a recording that was kept long enough");
+            // One that cannot be deleted keeps no other from it.
+            match self.delete_recording(recording).await {
+                Ok(()) => {
+                    count += 1;
+                    tracing::info!(recording = %recording.id, desktop = recording.desktop_name, days, "Deleted a recording that was kept long enough");
+                }
+                Err(error) => {
+                    tracing::warn!(recording = %recording.id, %error, "A recording that was kept long enough could not be deleted");
+                }
+            }
         }
-        Ok(old.len())
+        Ok(count)
     }
 
     fn recording_store(&self) -> Result<&RecordingStore, BrokerError> {

@@ -58,15 +58,24 @@ impl Class {
     }
 }
 
-/// Credentials are given out there: AWS, Azure, Google and OpenStack (169.254.169.254), AWS containers (169.254.170.2), AWS over
-/// IPv6, Alibaba, Oracle, Azure's wire server.
-const METADATA: [IpAddr; 6] = [
+/// Credentials are given out there: AWS, Azure, Google, Oracle and OpenStack (169.254.169.254), AWS containers (169.254.170.2 and 23),
+/// Scaleway, Tencent, Alibaba, Oracle's older one, Azure's wire server; then over IPv6 AWS, AWS containers, Google, Oracle,
+/// OpenStack, Scaleway.
+const METADATA: [IpAddr; 14] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 42, 42)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 0, 23)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -340,7 +349,7 @@ mod tests {
     #[test]
     fn metadata_services_are_opened_by_their_own_address_only() {
         let wide = Outside::parse("0.0.0.0/0,::/0").unwrap();
-        for closed in ["169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "168.63.129.16"] {
+        for closed in ["169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "168.63.129.16", "fd20:ce::254"] {
             assert!(!may(&wide, closed), "{closed}");
         }
         assert!(may(&wide, "169.254.169.253"));

@@ -212,8 +212,8 @@ pub const TABLE: &[Parameter] = &[
     gone("rdp", "disable-glyph-caching", PICTURES),
     // Policies that Guacamole keeps with each connection.
     holds(ALL, "read-only", "view_only", "people could do what they may only watch"),
-    later(ALL, "disable-copy", "clipboard"),
-    later(ALL, "disable-paste", "clipboard"),
+    holds(ALL, "disable-copy", "clipboard", "people could copy what they may not"),
+    holds(ALL, "disable-paste", "clipboard", "people could paste what they may not"),
     gone(ALL, "clipboard-buffer-size", "1 MiB of text, always"),
     gone(ALL, "recording-path", RECORDED),
     gone(ALL, "recording-name", RECORDED),

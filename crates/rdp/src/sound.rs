@@ -47,7 +47,7 @@ pub(crate) fn pair() -> (Player, Sound) {
 
 /// Bytes of a sample of every channel, where the format is one that a browser plays: PCM of 16 bits, one or two channels.
 fn frame_bytes(format: &AudioFormat) -> Option<u16> {
-    let bytes = 2 * format.n_channels;
+    let bytes = format.n_channels.checked_mul(2)?;
     let plays = format.format == WaveFormat::PCM
         && format.bits_per_sample == 16
         && matches!(format.n_channels, 1 | 2)

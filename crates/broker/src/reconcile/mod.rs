@@ -92,6 +92,7 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), recording::OldRecordings, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 

@@ -1,18 +1,15 @@
-//! Says which recordings are being written, ends those that nobody writes any more, and deletes those that are old.
+//! Says which recordings are being written, and ends those that nobody writes any more; beside it, as that takes its time, deletes those
+//! that are old.
 
 use super::{Again, Reconciler, Round};
 use crate::recording::Heard;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
-use std::time::{Duration, Instant};
-
-/// How often it looks for recordings that are old enough to go.
-const EXPIRY_PERIOD: Duration = Duration::from_mins(10);
+use std::time::Duration;
 
 #[derive(Default)]
 pub(super) struct Recordings {
     heard: Heard,
-    looked: Option<Instant>,
 }
 
 #[async_trait]
@@ -26,23 +23,34 @@ impl Reconciler for Recordings {
     }
 
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
-        let cut = broker.cut_recordings(&mut self.heard).await?;
-        let mut again = Again::Later;
-        let mut expired = 0;
-        if self.looked.is_none_or(|at| at.elapsed() >= EXPIRY_PERIOD) {
-            expired = broker.expire_recordings().await?;
-            // As many as go at once went: there may be more.
-            if expired == 0 {
-                self.looked = Some(Instant::now());
-            } else {
-                again = Again::Now;
-            }
-        }
-        let summary = match (cut, expired) {
-            (0, 0) => "every recording that runs is being written".to_owned(),
-            (cut, 0) => format!("{cut} recordings were cut off; they can be played up to there"),
-            (_, expired) => format!("{expired} recordings were kept long enough and are deleted"),
+        let summary = match broker.cut_recordings(&mut self.heard).await? {
+            0 => "every recording that runs is being written".to_owned(),
+            cut => format!("{cut} recordings were cut off; they can be played up to there"),
         };
-        Ok(Round { again, summary })
+        Ok(Round { again: Again::Later, summary })
+    }
+}
+
+pub(super) struct OldRecordings;
+
+#[async_trait]
+impl Reconciler for OldRecordings {
+    fn name(&self) -> &'static str {
+        "old recordings"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_mins(10)
+    }
+
+    async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
+        Ok(match broker.expire_recordings().await? {
+            0 => Round { again: Again::Later, summary: "no recording was kept long enough".to_owned() },
+            // As many as go at once went: there may be more.
+            gone => Round {
+                again: Again::Now,
+                summary: format!("{gone} recordings were kept long enough and are deleted"),
+            },
+        })
     }
 }

@@ -250,8 +250,10 @@ impl Work<'_> {
         let allowed: BTreeSet<String> =
             found.iter().flat_map(|pool| &pool.users).map(|user| user.name.to_lowercase()).collect();
         let wanted: BTreeSet<String> = users.iter().map(|user| user.to_lowercase()).collect();
+        // A machine in a pool is everybody's whom it allows: nobody may open more than before.
+        let wider = !allowed.is_subset(&wanted);
         // Whoever is let into a pool that has machines is let into those too: that is an admin's to decide.
-        if machines.is_empty() {
+        if machines.is_empty() && !wider {
             for user in users.iter().filter(|user| !allowed.contains(&user.to_lowercase()) && !self.dry_run) {
                 self.client.put(&format!("{path}/users/{}", segment(user))).await?;
             }
@@ -275,6 +277,11 @@ impl Work<'_> {
             };
             if there.contains(machine.name.as_str()) {
                 report.machines.push(line(State::There));
+            } else if wider {
+                left.push(Left::new(
+                    format!("connection {:?}", machine.from),
+                    format!("pool {name} is open to people who may not open it in Guacamole: take them out (oriel pool deny), then run this again"),
+                ));
             } else if self.dry_run {
                 report.machines.push(line(State::Planned));
             } else {

@@ -52,6 +52,8 @@ pub async fn viewer(
     caller.person()?;
     let session = caller.session_sha256().unwrap_or_default();
     let ticket = app.broker.redeem(&oriel_identity::sha256_hex(ticket.as_bytes()), session).await?;
+    // Being allowed may have ended since the ticket was made.
+    app.broker.find_desktop(&caller.user, &ticket.desktop.to_string()).await?;
     let request =
         ViewerRequest { user: ticket.user, desktop: ticket.desktop, port: ticket.port, resume: ticket.resume };
     let gateway = app.gateway.clone();
