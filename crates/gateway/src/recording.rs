@@ -47,9 +47,10 @@ pub trait RecordingSink: Send {
     async fn finish(self: Box<Self>) -> Result<(), String>;
 }
 
-/// What the pool says of this connection.
-pub(crate) async fn policy(task: &Task) -> Result<RecordingPolicy, Bye> {
-    policy_of(task.recordings.as_ref(), task.desktop, &task.counters).await
+/// What the pool says of this connection. It holds on to nothing of the task: commands are served while it is asked.
+pub(crate) fn policy(task: &Task) -> impl Future<Output = Result<RecordingPolicy, Bye>> + use<> {
+    let (recordings, desktop, counters) = (task.recordings.clone(), task.desktop, Arc::clone(&task.counters));
+    async move { policy_of(recordings.as_ref(), desktop, &counters).await }
 }
 
 pub(crate) async fn policy_of(
@@ -68,13 +69,21 @@ pub(crate) async fn policy_of(
 }
 
 /// Begins to record; a connection that should be recorded and cannot be is refused.
-pub(crate) async fn begin(task: &Task, kind: RecordingKind) -> Result<Tape, Bye> {
+pub(crate) fn begin(task: &Task, kind: RecordingKind) -> impl Future<Output = Result<Tape, Bye>> + use<> {
+    let of = Recorded { connection: task.id, user: task.user, desktop: task.desktop, port: task.port };
+    begin_with(task.recordings.clone(), of, kind)
+}
+
+async fn begin_with(
+    recordings: Option<Arc<dyn Recordings>>,
+    of: Recorded,
+    kind: RecordingKind,
+) -> Result<Tape, Bye> {
     let refused = |text: String| {
         let text = format!("this connection must be recorded and cannot be: {text}; an administrator can mend that");
         Bye::new(ByeCode::Internal, text)
     };
-    let Some(recordings) = &task.recordings else { return Err(refused("nothing records here".into())) };
-    let of = Recorded { connection: task.id, user: task.user, desktop: task.desktop, port: task.port };
+    let Some(recordings) = &recordings else { return Err(refused("nothing records here".into())) };
     let sink = match tokio::time::timeout(BEGIN_TIME_MAX, recordings.begin(of)).await {
         Ok(Ok(sink)) => sink,
         Ok(Err(error)) => return Err(refused(error.text)),

@@ -19,6 +19,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 /// How long a session that was opened ahead is held: a desktop environment is drawn by then, also in software emulation.
 const PRELAUNCH_TIME: Duration = Duration::from_mins(2);
 
+/// How long a connection that is to end may leave that lying: then its process is found to be stuck.
+const END_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// Who wants to see what. The server has checked that the person may.
 #[derive(Clone, Debug)]
 pub struct ViewerRequest {
@@ -101,7 +104,8 @@ impl Counters {
             }
             Some(sample) => {
                 let seconds = at.duration_since(sample.at).as_secs_f64();
-                ((bytes - sample.bytes) as f64 * 8e-6 / seconds, (frames - sample.frames) as f64 / seconds)
+                let (bytes, frames) = (bytes.saturating_sub(sample.bytes), frames.saturating_sub(sample.frames));
+                (bytes as f64 * 8e-6 / seconds, frames as f64 / seconds)
             }
             None => (0.0, 0.0),
         };
@@ -219,9 +223,12 @@ impl Gateway {
     pub async fn end_where(&self, matches: impl Fn(UserId, DesktopId) -> bool, code: ByeCode, text: &str) {
         let entries: Vec<Entry> =
             self.live().values().filter(|entry| matches(entry.user, entry.desktop)).cloned().collect();
-        for entry in entries {
-            entry.commands.send(Command::End { code, text: text.to_owned() }).await.ok();
-        }
+        // All at once: one that takes no commands keeps none of the others from it.
+        let told = entries.iter().map(|entry| {
+            let end = Command::End { code, text: text.to_owned() };
+            tokio::time::timeout(END_TIME_MAX, entry.commands.send(end))
+        });
+        future::join_all(told).await;
         self.inner.files.end_where(matches).await;
     }
 

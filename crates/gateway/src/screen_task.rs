@@ -210,7 +210,8 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
             None => return Bye::new(ByeCode::ServerShutdown, "the server is shutting down"),
         }
     }
-    let policy = match recording::policy(task).await {
+    let asking = recording::policy(task);
+    let policy = match meanwhile(task, lobby, asking).await {
         Ok(policy) => policy,
         Err(bye) => return bye,
     };
@@ -261,7 +262,8 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
             }
         }
     };
-    let tape = if recorded { Some(recording::begin(task, RecordingKind::Screen).await?) } else { None };
+    let beginning = recording::begin(task, RecordingKind::Screen);
+    let tape = if recorded { Some(meanwhile(task, lobby, beginning).await?) } else { None };
     lobby.show_sign(task, recording::sign(recorded));
     Ok(tape)
 }

@@ -234,7 +234,8 @@ async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
             None => return shutting_down(),
         }
     }
-    let policy = match recording::policy(task).await {
+    let asking = recording::policy(task);
+    let policy = match meanwhile(task, seat, asking).await {
         Ok(policy) => policy,
         Err(bye) => return bye,
     };
@@ -286,7 +287,8 @@ async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) ->
             }
         }
     };
-    let tape = if recorded { Some(recording::begin(task, RecordingKind::Terminal).await?) } else { None };
+    let beginning = recording::begin(task, RecordingKind::Terminal);
+    let tape = if recorded { Some(meanwhile(task, seat, beginning).await?) } else { None };
     seat.show_sign(recording::sign(recorded));
     Ok(tape)
 }
@@ -390,8 +392,10 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
             if let Some(recorder) = &mut seat.recorder {
                 recorder.resize(columns, rows);
             }
-            if let Err(error) = shell.resize(columns, rows).await {
-                return Bye::new(ByeCode::RemoteEnded, error.to_string());
+            match timeout(TAKE_TIME_MAX, shell.resize(columns, rows)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Bye::new(ByeCode::RemoteEnded, error.to_string()),
+                Err(_) => return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again"),
             }
         }
         seat.pump(task);

@@ -185,3 +185,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_format_of_absurdly_many_channels_is_passed_over() {
+    let absurd = AudioFormat {
+        format: WaveFormat::PCM,
+        n_channels: u16::MAX,
+        n_samples_per_sec: 48_000,
+        n_avg_bytes_per_sec: 0,
+        n_block_align: 4,
+        bits_per_sample: 16,
+        data: None,
+    };
+    assert_eq!(pair().0.choose_formats(&[absurd]), []);
+}

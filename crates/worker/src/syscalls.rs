@@ -20,7 +20,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getsockname,
     libc::SYS_getpeername,
     libc::SYS_getsockopt,
-    libc::SYS_setsockopt,
     // waiting
     #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use oriel_model::{DesktopId, GuestPort};
 use oriel_screen::ByeCode;
+use oriel_screen::wire::ServerRecord;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -122,7 +123,15 @@ impl Desk {
                 // Once the task is over, the server tells those who come late.
                 if self.commands.is_some() {
                     let out = self.seat(viewer);
-                    self.command(Command::Attach { viewer, hello, h264, out }).await;
+                    let attach = Command::Attach { viewer, hello, h264, out: out.clone() };
+                    if let Some(commands) = &self.commands
+                        && commands.send(attach).await.is_err()
+                    {
+                        let (code, text) = (ByeCode::RemoteEnded, "the connection has just ended; connect again");
+                        let mut bye = Vec::new();
+                        ServerRecord::Bye { code, text: text.into() }.encode(&mut bye);
+                        out.try_send(bye.into()).ok();
+                    }
                 }
             }
             ToWorker::Detach { viewer } => {

@@ -21,6 +21,12 @@ pub use child::serve;
 pub(crate) use parent::{identify, run};
 pub use program::WorkerProgram;
 
+/// Streams to its machine that one connection may have open at once: one, its successor, and a second try of the latter.
+const STREAMS_MAX: usize = 3;
+/// How long one end of a stream may go on when the other has ended.
+const HALF_OPEN_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+/// What one connection's viewers may have on its way to them in the server's process, in KiB; one message is at most 64 MiB.
+const HELD_KIB_MAX: usize = 160 << 10;
 /// Frames waiting for the other process.
 const FRAMES_MAX: usize = 32;
 /// How often one connection may have its machine dialled: a machine is signed in to anew where video cannot go on.

@@ -4,11 +4,15 @@
 use super::doors::Doors;
 use super::program::{Started, WorkerProgram};
 use super::recordings::{Ask, Keeper};
-use super::relay::Relay;
+use super::relay::{Relay, TooMuch};
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker};
-use super::{DIALS_MAX, FRAMES_MAX, MEETINGS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX};
+use super::{
+    DIALS_MAX, FRAMES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, MEETINGS_MAX, STREAMS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX,
+};
+use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Task, dial};
+use crate::target::Stream;
 use bytes::Bytes;
 use oriel_screen::ByeCode;
 use oriel_screen::wire::ServerRecord;
@@ -18,13 +22,14 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream as Socket;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::io::BufReader;
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt as _, BufReader, copy};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 pub(crate) async fn run(mut task: Task, program: &WorkerProgram) {
     // A process for nobody would be a waste.
@@ -59,7 +64,9 @@ pub(crate) async fn identify(task: Task, program: &WorkerProgram) -> Result<Opti
         loop {
             match worker.from.recv().await {
                 Some(FromWorker::Shown(shown)) => return shown,
-                Some(heard) => drop(worker.heard(&task, &mut seats, heard)),
+                Some(heard) => worker
+                    .heard(&task, &mut seats, heard)
+                    .map_err(|TooMuch| internal("the process that asks the machine sent more than it may".to_owned()))?,
                 None => return Err(internal("the process that asks the machine ended unexpectedly".to_owned())),
             }
         }
@@ -105,6 +112,8 @@ struct Worker {
     /// Reading, writing and dialling; they end with this.
     errands: JoinSet<()>,
     dials: u32,
+    /// Streams to the machine that may be open at once.
+    streams: Arc<Semaphore>,
     recordings: Keeper,
     meetings: u32,
     thumbnails: VecDeque<(u64, oneshot::Sender<Option<Vec<u8>>>)>,
@@ -114,6 +123,7 @@ struct Worker {
 fn begin(task: &Task, program: &WorkerProgram, identify: bool) -> io::Result<Worker> {
     let Started { mut child, frames, doors } = program.start()?;
     frames.set_nonblocking(true)?;
+    doors.set_nonblocking(true)?;
     let (reader, writer) = UnixStream::from_std(frames)?.into_split();
     let (to, queue) = mpsc::channel(FRAMES_MAX);
     let (heard, from) = mpsc::channel(FRAMES_MAX);
@@ -135,6 +145,7 @@ fn begin(task: &Task, program: &WorkerProgram, identify: bool) -> io::Result<Wor
         from,
         errands,
         dials: 0,
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         recordings,
         meetings: 0,
         thumbnails: VecDeque::new(),
@@ -146,14 +157,27 @@ impl Worker {
     async fn drive(mut self, task: &mut Task, seats: &mut Seats, first: Command) -> Bye {
         let mut next = Some(first);
         let mut shutting = false;
+        // What it was told to end with, and when it must have: a worker that goes on, or stays without a viewer, is ended.
+        let (mut end, mut end_by): (Option<Bye>, Option<Instant>) = (None, None);
+        let mut alone_by: Option<Instant> = None;
         loop {
             if let Some(command) = next.take() {
+                if let Command::End { code, text } = &command {
+                    end.get_or_insert_with(|| Bye::new(*code, text.clone()));
+                    end_by.get_or_insert_with(|| Instant::now() + STUCK_TIME_MAX);
+                }
                 let frame = self.told(task, seats, command);
                 match timeout(STUCK_TIME_MAX, self.to.send(frame)).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => return self.gone(task, seats).await,
+                    Ok(Err(_)) | Err(_) => return self.gone(task, seats, end, false).await,
                 }
             }
+            if seats.relays.is_empty() {
+                alone_by.get_or_insert_with(|| Instant::now() + Duration::from_secs(RESUME_SECONDS) + STUCK_TIME_MAX);
+            } else {
+                alone_by = None;
+            }
+            let deadline = end_by.into_iter().chain(alone_by).min();
             tokio::select! {
                 command = task.commands.recv(), if !shutting => match command {
                     Some(command) => next = Some(command),
@@ -161,14 +185,21 @@ impl Worker {
                         shutting = true;
                         let bye = Bye::new(ByeCode::ServerShutdown, "the server is shutting down");
                         self.to.try_send(ToWorker::End(bye).into()).ok();
+                        end_by.get_or_insert_with(|| Instant::now() + STUCK_TIME_MAX);
                     }
                 },
                 heard = self.from.recv() => {
-                    let Some(heard) = heard else { return self.gone(task, seats).await };
+                    let Some(heard) = heard else { return self.gone(task, seats, end, false).await };
                     if self.heard(task, seats, heard).is_err() {
                         tracing::error!(connection = %task.id, "A session's process sent more than it may: it is ended");
-                        return self.gone(task, seats).await;
+                        return self.gone(task, seats, end, true).await;
                     }
+                }
+                // Those that are done are let go of; reading and writing stay.
+                _ = self.errands.join_next(), if self.errands.len() > 2 => {}
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    tracing::error!(connection = %task.id, "A session's process does not end when it should: it is ended");
+                    return self.gone(task, seats, end, true).await;
                 }
             }
         }
@@ -200,11 +231,11 @@ impl Worker {
         message.into()
     }
 
-    fn heard(&mut self, task: &Task, seats: &mut Seats, heard: FromWorker) -> Result<(), super::relay::TooMuch> {
+    fn heard(&mut self, task: &Task, seats: &mut Seats, heard: FromWorker) -> Result<(), TooMuch> {
         match heard {
             FromWorker::Said { viewer, pictures, message } => {
                 task.counters.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
-                task.counters.frames.store(pictures, Ordering::Relaxed);
+                task.counters.frames.fetch_max(pictures, Ordering::Relaxed);
                 if let Some(relay) = seats.relays.get(&viewer) {
                     relay.say(message)?;
                 }
@@ -220,8 +251,8 @@ impl Worker {
                     reply.send((!jpeg.is_empty()).then(|| jpeg.to_vec())).ok();
                 }
             }
-            FromWorker::Dial { question } => self.dial(task, question),
-            FromWorker::Met { question, hop, identity } => self.met(task, question, hop, identity),
+            FromWorker::Dial { question } => self.dial(task, question)?,
+            FromWorker::Met { question, hop, identity } => self.met(task, question, hop, identity)?,
             // Nobody asked.
             FromWorker::Shown(_) => {}
             FromWorker::AskPolicy { question } => self.recordings.ask(question, Ask::Policy)?,
@@ -232,8 +263,12 @@ impl Worker {
         Ok(())
     }
 
-    fn met(&mut self, task: &Task, question: u64, hop: usize, identity: String) {
+    fn met(&mut self, task: &Task, question: u64, hop: usize, identity: String) -> Result<(), TooMuch> {
         self.meetings += 1;
+        // One refusal is an answer; more would be a flood.
+        if self.meetings > MEETINGS_MAX + 1 {
+            return Err(TooMuch);
+        }
         let (dialler, desktop, port) = (Arc::clone(&task.dialler), task.desktop, task.port);
         let (to, allowed) = (self.to.downgrade(), self.meetings <= MEETINGS_MAX);
         self.errands.spawn(async move {
@@ -250,15 +285,20 @@ impl Worker {
                 to.send(answer.into()).await.ok();
             }
         });
+        Ok(())
     }
 
-    fn dial(&mut self, task: &Task, question: u64) {
+    fn dial(&mut self, task: &Task, question: u64) -> Result<(), TooMuch> {
         self.dials += 1;
+        if self.dials > DIALS_MAX + 1 {
+            return Err(TooMuch);
+        }
         let (dialler, desktop, port) = (Arc::clone(&task.dialler), task.desktop, task.port);
-        let (to, doors, allowed) = (self.to.downgrade(), Arc::clone(&self.doors), self.dials <= DIALS_MAX);
+        let (to, doors) = (self.to.downgrade(), Arc::clone(&self.doors));
+        let room = Arc::clone(&self.streams).try_acquire_owned().ok().filter(|_| self.dials <= DIALS_MAX);
         self.errands.spawn(async move {
             let often = || Bye::new(ByeCode::Unreachable, "the machine was reached too often; connect again");
-            let dialled = if allowed { dial(&*dialler, desktop, port).await } else { Err(often()) };
+            let dialled = if room.is_some() { dial(&*dialler, desktop, port).await } else { Err(often()) };
             let handed = dialled.and_then(|target| {
                 let internal = |error: io::Error| {
                     Bye::new(ByeCode::Internal, format!("cannot hand the machine's stream over: {error}"))
@@ -278,24 +318,37 @@ impl Worker {
             if let Some(to) = to.upgrade() {
                 to.send(answer.into()).await.ok();
             }
-            if let Some((mut ours, mut machine)) = streams {
-                tokio::io::copy_bidirectional(&mut ours, &mut machine).await.ok();
+            if let Some((ours, machine)) = streams {
+                pump(ours, machine).await;
             }
+            drop(room);
         });
+        Ok(())
     }
 
-    /// The worker says no more: waits for its end, and finds out what it was.
-    async fn gone(mut self, task: &Task, seats: &mut Seats) -> Bye {
+    /// The worker says no more, or is not listened to any more: waits for its end, and finds out what it was. `end`: what it was
+    /// told to end with.
+    async fn gone(mut self, task: &Task, seats: &mut Seats, end: Option<Bye>, at_once: bool) -> Bye {
         drop(self.to);
-        // It may have ended well and left something that was heard and not passed on.
-        self.from.close();
-        while let Some(heard) = self.from.recv().await {
-            if let FromWorker::Said { viewer, message, .. } = heard
-                && let Some(relay) = seats.relays.get(&viewer)
-            {
-                relay.say(message).ok();
-            }
+        if at_once {
+            self.child.start_kill().ok();
+            self.from.close();
         }
+        // It may have ended well and left something that was heard and not passed on.
+        let rest = async {
+            while let Some(heard) = self.from.recv().await {
+                match heard {
+                    FromWorker::Said { viewer, message, .. } => {
+                        if let Some(relay) = seats.relays.get(&viewer) {
+                            relay.say(message).ok();
+                        }
+                    }
+                    FromWorker::Left { viewer } => drop(seats.relays.remove(&viewer)),
+                    _ => {}
+                }
+            }
+        };
+        timeout(STUCK_TIME_MAX / 10, rest).await.ok();
         self.errands.abort_all();
         let ended = match timeout(STUCK_TIME_MAX / 10, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => {
@@ -308,17 +361,63 @@ impl Worker {
                 "it no longer answered".to_owned()
             }
         };
+        if let Some(end) = end {
+            return end;
+        }
         tracing::error!(connection = %task.id, desktop = %task.desktop, ended, "A session's process ended unexpectedly");
         Bye::new(ByeCode::Internal, format!("the process of this session ended unexpectedly ({ended}); connect again"))
     }
 }
 
+/// Carries bytes between a worker and its machine until either has ended; what the other still says it must say soon.
+async fn pump(ours: UnixStream, machine: Box<dyn Stream>) {
+    let (mut from_worker, mut to_worker) = ours.into_split();
+    let (mut from_machine, mut to_machine) = tokio::io::split(machine);
+    let up = async {
+        copy(&mut from_worker, &mut to_machine).await.ok();
+        to_machine.shutdown().await.ok();
+    };
+    let down = async {
+        copy(&mut from_machine, &mut to_worker).await.ok();
+        to_worker.shutdown().await.ok();
+    };
+    tokio::pin!(up, down);
+    tokio::select! {
+        () = &mut up => drop(timeout(HALF_OPEN_TIME_MAX, down).await),
+        () = &mut down => drop(timeout(HALF_OPEN_TIME_MAX, up).await),
+    }
+}
+
+/// A message and its share of what one session may have on its way.
+struct Held {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 async fn read(reader: OwnedReadHalf, heard: mpsc::Sender<FromWorker>) {
     let mut reader = BufReader::with_capacity(4 << 10, reader);
+    let budget = Arc::new(Semaphore::new(HELD_KIB_MAX));
     loop {
         let message = match wire::read(&mut reader).await {
-            Ok(Some(frame)) => FromWorker::try_from(frame),
+            Ok(Some(frame)) => match FromWorker::try_from(frame) {
+                Ok(FromWorker::Said { viewer, pictures, message }) => {
+                    // Not read on until there is room: queues are bounded by their length, and these by their weight.
+                    let kib = (message.len() >> 10) as u32 + 1;
+                    let Ok(room) = Arc::clone(&budget).acquire_many_owned(kib).await else { return };
+                    let message = Bytes::from_owner(Held { bytes: message, _room: room });
+                    Ok(FromWorker::Said { viewer, pictures, message })
+                }
+                other => other,
+            },
             Ok(None) => return,
+            // It ended with something unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return,
             Err(error) => Err(error),
         };
         match message {

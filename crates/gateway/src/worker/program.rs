@@ -39,6 +39,8 @@ impl WorkerProgram {
             .stdout(Stdio::from(OwnedFd::from(its_doors)))
             .stderr(Stdio::piped())
             .kill_on_drop(true)
+            // Control-C in a terminal is for the server, which tells its sessions.
+            .process_group(0)
             .spawn()?;
         Ok(Started { child, frames, doors })
     }

@@ -52,15 +52,18 @@ async fn keep(
 ) {
     let mut sink: Option<Box<dyn RecordingSink>> = None;
     let mut begun = false;
+    // As it was told: what is not to be recorded is not, whatever the worker says.
+    let mut allowed = false;
     while let Some((question, ask)) = inbox.recv().await {
         let failed = |text: String| Bye::new(ByeCode::Internal, text);
         let nothing = || failed("nothing is being recorded".into());
         let answer = match ask {
-            Ask::Policy => recording::policy_of(recordings.as_ref(), of.desktop, &counters)
-                .await
-                .map(|policy| ToWorker::Policy { question, policy }),
+            Ask::Policy => recording::policy_of(recordings.as_ref(), of.desktop, &counters).await.map(|policy| {
+                allowed = policy != RecordingPolicy::Off;
+                ToWorker::Policy { question, policy }
+            }),
             Ask::Begin => match &recordings {
-                Some(recordings) if !begun => {
+                Some(recordings) if allowed && !begun => {
                     begun = true;
                     recordings.begin(of).await.map_err(Bye::from).map(|made| {
                         let begun = Begun { id: made.id(), title: made.title() };

@@ -64,6 +64,7 @@ impl Serve {
         let config = global.config(self.listen.clone())?;
         start_log(&config)?;
         let folder = DataFolder::take(&config.data())?;
+        raise_open_files();
         let house = build(&config, &folder).await?;
         let url = open_doors(&config, &folder, &house).await?;
         let served = self.serve(&folder, &house, &url).await;
@@ -92,6 +93,15 @@ impl Serve {
             Some(login) => output::print(&format!("login: {} {}", login.user, login.password.expose_secret())),
             None => Ok(()),
         }
+    }
+}
+
+/// A session costs some seven open files here, and a service's soft limit is 1024 unless somebody raises it.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, ?limit, "The number of open files cannot be raised");
     }
 }
 
