@@ -349,7 +349,9 @@ mod tests {
     #[test]
     fn metadata_services_are_opened_by_their_own_address_only() {
         let wide = Outside::parse("0.0.0.0/0,::/0").unwrap();
-        for closed in ["169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "168.63.129.16", "fd20:ce::254"] {
+        for closed in
+            ["169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "168.63.129.16", "fd20:ce::254"]
+        {
             assert!(!may(&wide, closed), "{closed}");
         }
         assert!(may(&wide, "169.254.169.253"));

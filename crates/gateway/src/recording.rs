@@ -74,11 +74,7 @@ pub(crate) fn begin(task: &Task, kind: RecordingKind) -> impl Future<Output = Re
     begin_with(task.recordings.clone(), of, kind)
 }
 
-async fn begin_with(
-    recordings: Option<Arc<dyn Recordings>>,
-    of: Recorded,
-    kind: RecordingKind,
-) -> Result<Tape, Bye> {
+async fn begin_with(recordings: Option<Arc<dyn Recordings>>, of: Recorded, kind: RecordingKind) -> Result<Tape, Bye> {
     let refused = |text: String| {
         let text = format!("this connection must be recorded and cannot be: {text}; an administrator can mend that");
         Bye::new(ByeCode::Internal, text)
@@ -91,8 +87,8 @@ async fn begin_with(
             return Err(refused(format!("the storage did not answer within {} seconds", BEGIN_TIME_MAX.as_secs())));
         }
     };
-    tracing::info!(connection = %task.id, recording = %sink.id(), desktop = %task.desktop, "Recording");
-    Ok(Tape::start(sink, kind, task.id, Pace::default()))
+    tracing::info!(connection = %of.connection, recording = %sink.id(), desktop = %of.desktop, "Recording");
+    Ok(Tape::start(sink, kind, of.connection, Pace::default()))
 }
 
 pub(crate) fn question() -> ServerRecord {

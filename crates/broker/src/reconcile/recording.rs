@@ -47,10 +47,9 @@ impl Reconciler for OldRecordings {
         Ok(match broker.expire_recordings().await? {
             0 => Round { again: Again::Later, summary: "no recording was kept long enough".to_owned() },
             // As many as go at once went: there may be more.
-            gone => Round {
-                again: Again::Now,
-                summary: format!("{gone} recordings were kept long enough and are deleted"),
-            },
+            gone => {
+                Round { again: Again::Now, summary: format!("{gone} recordings were kept long enough and are deleted") }
+            }
         })
     }
 }

@@ -64,9 +64,9 @@ pub(crate) async fn identify(task: Task, program: &WorkerProgram) -> Result<Opti
         loop {
             match worker.from.recv().await {
                 Some(FromWorker::Shown(shown)) => return shown,
-                Some(heard) => worker
-                    .heard(&task, &mut seats, heard)
-                    .map_err(|TooMuch| internal("the process that asks the machine sent more than it may".to_owned()))?,
+                Some(heard) => worker.heard(&task, &mut seats, heard).map_err(|TooMuch| {
+                    internal("the process that asks the machine sent more than it may".to_owned())
+                })?,
                 None => return Err(internal("the process that asks the machine ended unexpectedly".to_owned())),
             }
         }
