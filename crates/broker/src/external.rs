@@ -191,13 +191,15 @@ impl Broker {
         let mut external = before.external.clone().ok_or_else(|| BrokerError::missing("machine", id))?;
         let mut secrets = self.machine_secrets(&before).await?;
         let moved = change.host.as_ref().is_some_and(|host| *host != external.host)
-            || change.port.is_some_and(|port| port != external.port)
-            || change.parameters.as_ref().is_some_and(|parameters| {
+            || change.port.is_some_and(|port| port != external.port);
+        // What is pinned proves itself on any way.
+        let rerouted = external.identity.is_none()
+            && change.parameters.as_ref().is_some_and(|parameters| {
                 parameters.jump != external.parameters.jump || parameters.repeater != external.parameters.repeater
             });
         let kept = secrets.password.is_some() && change.password.is_none()
             || secrets.private_key.is_some() && change.private_key.is_none();
-        if moved && kept {
+        if (moved || rerouted) && kept {
             return Err(BrokerError::conflict(
                 "credentials_of_another_address",
                 format!("{} has a password or a key that was given for another address or way", before.name),

@@ -72,7 +72,11 @@ async fn a_machine_answers_or_does_not() {
     house.reaches(gate.id, DesktopState::Ready).await;
     drop(listener);
     // Another port that nobody listens on: looked at at once, because it is another place.
+    // What signs in there was not given for it.
     let change = MachineChange { port: Some(9), ..MachineChange::default() };
+    let refused = house.broker.change_machine(gate.id, change).await.unwrap_err();
+    assert_eq!(code(&refused), "credentials_of_another_address");
+    let change = MachineChange { port: Some(9), password: Some(Some("another".into())), ..MachineChange::default() };
     house.broker.change_machine(gate.id, change).await.unwrap();
     let gone = house.reaches(gate.id, DesktopState::Unreachable).await;
     assert!(gone.failure.unwrap().contains("127.0.0.1:9 does not answer"));
@@ -139,7 +143,8 @@ async fn the_first_identity_stays() {
     let change = |change: MachineChange| house.broker.change_machine(gate.id, change);
     change(MachineChange { user: Some(Some("ada".into())), ..MachineChange::default() }).await.unwrap();
     assert_eq!(of().await.as_deref(), Some("ssh-ed25519 AAAAone"));
-    change(MachineChange { host: Some("127.0.0.2".into()), ..MachineChange::default() }).await.unwrap();
+    let (host, password) = (Some("127.0.0.2".into()), Some(None));
+    change(MachineChange { host, password, ..MachineChange::default() }).await.unwrap();
     assert_eq!(of().await, None);
     assert!(house.broker.pin_identity(gate.id, 0, "nonsense").await.is_err());
     let accepted = Some(Some("ssh-ed25519 AAAAtwo".to_owned()));
