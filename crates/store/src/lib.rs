@@ -45,6 +45,8 @@ pub const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 pub const SQLITE_READERS_MAX: u32 = 4;
 /// How long a request waits for a connection, or for another program that writes to the same SQLite file.
 pub const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Between two tries to be the first at a new database.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// A transaction that will write. SQLite takes its write lock at once, so it cannot find half-way that it may not write.
 const WRITE: TransactionOptions = TransactionOptions {
@@ -87,7 +89,7 @@ impl Store {
             let path = Path::new(path);
             make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
             // The writer comes first: it puts the file into WAL mode.
-            let writer = connect(sqlite(path), 1).await?;
+            let writer = first(path).await?;
             Self { reader: connect(sqlite(path), SQLITE_READERS_MAX).await?, writer }
         };
         migration::migrate(&store.writer).await?;
@@ -125,6 +127,22 @@ fn sqlite(path: &Path) -> ConnectOptions {
             .busy_timeout(WAIT_MAX)
     });
     options
+}
+
+/// The connection that puts the file into WAL mode. SQLite does not wait for another program that does the same just then, so this
+/// does.
+async fn first(path: &Path) -> Result<DatabaseConnection, StoreError> {
+    let began = std::time::Instant::now();
+    loop {
+        match connect(sqlite(path), 1).await {
+            Err(StoreError::Unreachable { source })
+                if source.to_string().contains("database is locked") && began.elapsed() < WAIT_MAX =>
+            {
+                tokio::time::sleep(FIRST_RETRY).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 async fn connect(mut options: ConnectOptions, connections_max: u32) -> Result<DatabaseConnection, StoreError> {
