@@ -6,7 +6,8 @@
 //!                            parent ═ doors (stdout) ═▶ an open stream to the machine, as a file descriptor
 //! ```
 //! The worker has no network, no files and no database: streams are dialled here and handed over open, and of credentials it learns
-//! those of its own machine. Recordings are encrypted and kept there as well: the worker hands over parts, and knows no key. It asks for nothing by name: which desktop and port are its own the parent knows.
+//! those of its own machine. Recordings are encrypted and kept in the server's process: the worker hands over parts, and knows no key. It
+//! asks for nothing by name: which desktop and port are its own the parent knows.
 
 mod child;
 mod doors;
