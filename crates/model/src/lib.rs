@@ -10,6 +10,7 @@ mod id;
 mod image;
 mod name;
 mod operation;
+mod policy;
 mod pool;
 mod recording;
 mod session;
@@ -31,6 +32,9 @@ pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, 
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};
+pub use policy::{
+    CLIPBOARD_KIB_MAX, ClipboardPolicy, FilesPolicy, POLICY_MINUTES_MAX, SessionPolicy, ShadowingPolicy, SharingPolicy,
+};
 pub use pool::{Network, Pool, PoolKind};
 pub use recording::{Recording, RecordingPolicy, RecordingState};
 pub use session::{ApiToken, Connection, Ticket, WebSession};

@@ -1,0 +1,175 @@
+//! What people may do on connections to a pool's desktops. Enforced where the connection is carried, never in the page alone.
+
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// Largest piece of clipboard, in KiB: what the viewer protocol carries.
+pub const CLIPBOARD_KIB_MAX: u32 = 1024;
+/// Longest idle time and longest session, in minutes: a week.
+pub const POLICY_MINUTES_MAX: u32 = 7 * 24 * 60;
+
+/// What people may do while they are connected. Whoever carries a connection reads it once, when the machine is dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionPolicy {
+    pub clipboard: ClipboardPolicy,
+    pub files: FilesPolicy,
+    /// Whether the machine is heard.
+    pub sound: bool,
+    /// Keys, pointer and clipboard do not reach the machine.
+    pub view_only: bool,
+    /// What the person may let others do.
+    pub sharing: SharingPolicy,
+    /// How an administrator may watch and help.
+    pub shadowing: ShadowingPolicy,
+    /// The person's name and the time lie over the picture, also over what is recorded.
+    pub watermark: bool,
+    /// Minutes without a key or a pointer until the connection is locked: it goes on after the person signed in again.
+    pub idle_lock_minutes: Option<u32>,
+    /// Minutes that a connection lasts at most; the person is warned before.
+    pub session_minutes_max: Option<u32>,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self {
+            clipboard: ClipboardPolicy::default(),
+            files: FilesPolicy::default(),
+            sound: true,
+            view_only: false,
+            sharing: SharingPolicy::Off,
+            shadowing: ShadowingPolicy::Ask,
+            watermark: false,
+            idle_lock_minutes: None,
+            session_minutes_max: None,
+        }
+    }
+}
+
+impl SessionPolicy {
+    /// Errors are a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=CLIPBOARD_KIB_MAX).contains(&self.clipboard.kib_max) {
+            return Err(format!(
+                "a clipboard of {} KiB cannot be carried: choose 1 to {CLIPBOARD_KIB_MAX}",
+                self.clipboard.kib_max
+            ));
+        }
+        for (what, minutes) in [("lock", self.idle_lock_minutes), ("end", self.session_minutes_max)] {
+            if minutes.is_some_and(|minutes| !(1..=POLICY_MINUTES_MAX).contains(&minutes)) {
+                return Err(format!(
+                    "a connection cannot {what} after {} minutes: choose 1 to {POLICY_MINUTES_MAX}, or none",
+                    minutes.unwrap_or_default()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which way the clipboard goes, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipboardPolicy {
+    /// What the person copied can be pasted on the machine.
+    pub to_machine: bool,
+    /// What was copied on the machine reaches the person.
+    pub to_person: bool,
+    /// Larger pieces are not passed on; in KiB.
+    pub kib_max: u32,
+}
+
+impl Default for ClipboardPolicy {
+    fn default() -> Self {
+        Self { to_machine: true, to_person: true, kib_max: CLIPBOARD_KIB_MAX }
+    }
+}
+
+/// Which way files go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FilesPolicy {
+    /// To the machine; making folders, renaming and deleting count as that.
+    pub upload: bool,
+    /// From the machine.
+    pub download: bool,
+}
+
+impl Default for FilesPolicy {
+    fn default() -> Self {
+        Self { upload: true, download: true }
+    }
+}
+
+/// What a person may let those do whom they invite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharingPolicy {
+    /// Nobody can be invited.
+    #[default]
+    Off,
+    /// Guests watch.
+    View,
+    /// Guests watch, and may be given keys and pointer.
+    Control,
+}
+
+/// How an administrator may join somebody's connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShadowingPolicy {
+    Off,
+    /// When the person says yes.
+    #[default]
+    Ask,
+    /// The person sees who watches, and is not asked.
+    Tell,
+}
+
+macro_rules! words {
+    ($name:ident, $what:literal, $($variant:ident = $word:literal),+) => {
+        impl $name {
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!(concat!("{:?} is no way of ", $what, ": use one of", $(" ", $word),+), text)),
+                }
+            }
+        }
+    };
+}
+
+words!(SharingPolicy, "sharing", Off = "off", View = "view", Control = "control");
+words!(ShadowingPolicy, "shadowing", Off = "off", Ask = "ask", Tell = "tell");
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_usual_and_words_are_read_back() {
+        let policy: SessionPolicy =
+            serde_json::from_str(r#"{"view_only":true,"clipboard":{"to_person":false}}"#).unwrap();
+        assert!(policy.view_only && policy.sound && policy.clipboard.to_machine && !policy.clipboard.to_person);
+        assert_eq!(policy.clipboard.kib_max, CLIPBOARD_KIB_MAX);
+        assert_eq!("control".parse(), Ok(SharingPolicy::Control));
+        assert!("yes".parse::<ShadowingPolicy>().unwrap_err().ends_with("off ask tell"));
+    }
+
+    #[test]
+    fn bounds_are_said() {
+        assert_eq!(SessionPolicy::default().check(), Ok(()));
+        let idle = SessionPolicy { idle_lock_minutes: Some(0), ..SessionPolicy::default() };
+        assert!(idle.check().unwrap_err().contains("choose 1 to"));
+        let clipboard = ClipboardPolicy { kib_max: 2000, ..ClipboardPolicy::default() };
+        assert!(SessionPolicy { clipboard, ..SessionPolicy::default() }.check().is_err());
+    }
+}
