@@ -8,7 +8,7 @@ use crate::{Broker, BrokerError};
 use oriel_machine::Keyboard;
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, External, GuestPort, Hardware, MachineProtocol,
-    Name, Network, Pool, PoolId, PoolKind, RecordingPolicy, User,
+    Name, Network, Pool, PoolId, PoolKind, RecordingPolicy, SessionPolicy, User,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ pub struct NewExternalPool {
     pub desktops_max: u32,
     pub keyboard: String,
     pub recording: RecordingPolicy,
+    pub policy: SessionPolicy,
 }
 
 /// What signs in on a machine.
@@ -124,6 +125,7 @@ impl Broker {
             gpu: None,
             hardware: Hardware::default(),
             recording: new.recording,
+            policy: new.policy,
             created: now(),
         };
         self.check_pool(&pool).await?;

@@ -4,8 +4,8 @@ use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
-    GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind, RecordingPolicy, User,
-    UserId,
+    DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind,
+    RecordingPolicy, SessionPolicy, User, UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
@@ -24,6 +24,7 @@ pub struct NewPool {
     pub gpu: Option<GpuRequest>,
     pub hardware: Hardware,
     pub recording: RecordingPolicy,
+    pub policy: SessionPolicy,
 }
 
 /// What an admin changes, for desktops that are made from then on; `None` leaves it.
@@ -41,6 +42,8 @@ pub struct PoolChange {
     pub hardware: Option<Hardware>,
     /// Holds for connections that are opened from then on.
     pub recording: Option<RecordingPolicy>,
+    /// As a whole; holds for connections that are opened from then on.
+    pub policy: Option<SessionPolicy>,
 }
 
 impl PoolChange {
@@ -91,6 +94,7 @@ impl Broker {
             gpu: new.gpu,
             hardware: new.hardware,
             recording: new.recording,
+            policy: new.policy,
             created: now(),
         };
         self.check_pool(&pool).await?;
@@ -104,7 +108,7 @@ impl Broker {
             return Err(BrokerError::invalid(
                 "external_pool",
                 format!("{} holds external machines: they have no image, size or GPU of Oriel's making", pool.name),
-                "change only desktops_max and keyboard",
+                "change only desktops_max, keyboard, recording and policy",
             ));
         }
         pool.image = change.image.or(pool.image);
@@ -116,6 +120,7 @@ impl Broker {
         pool.gpu = change.gpu.unwrap_or(pool.gpu);
         pool.hardware = change.hardware.unwrap_or(pool.hardware);
         pool.recording = change.recording.unwrap_or(pool.recording);
+        pool.policy = change.policy.unwrap_or(pool.policy);
         self.check_pool(&pool).await?;
         self.inner.store.update_pool(&pool).await?;
         Ok(pool)
@@ -123,6 +128,18 @@ impl Broker {
 
     pub async fn delete_pool(&self, id: PoolId) -> Result<(), BrokerError> {
         Ok(self.inner.store.delete_pool(id).await?)
+    }
+
+    /// What people may do on connections to a desktop: what its pool says.
+    pub async fn session_policy(&self, desktop: DesktopId) -> Result<SessionPolicy, BrokerError> {
+        Ok(self.pool_of(desktop).await?.policy)
+    }
+
+    pub(crate) async fn pool_of(&self, desktop: DesktopId) -> Result<Pool, BrokerError> {
+        let desktop =
+            self.inner.store.desktop(desktop).await?.ok_or_else(|| BrokerError::missing("desktop", desktop))?;
+        let pool = self.inner.store.pool(desktop.pool).await?;
+        pool.ok_or_else(|| BrokerError::missing("pool", desktop.pool))
     }
 
     /// The image of a pool, which a pool keeps alive.
@@ -179,6 +196,9 @@ impl Broker {
         }
         if let Err(error) = Keyboard::chosen(&pool.keyboard) {
             return bad(error.to_string(), "use a name like us, de or us(intl)");
+        }
+        if let Err(error) = pool.policy.check() {
+            return bad(error, "leave the pool's `policy` out, or mend that part of it");
         }
         if pool.kind == PoolKind::External {
             return Ok(());

@@ -69,6 +69,7 @@ pub struct LiveRecording {
     recording: Recording,
     writer: RecordingWriter,
     duration_ms: u64,
+    watermark: bool,
 }
 
 /// What a recording's container has in it, and where.
@@ -92,10 +93,7 @@ impl Broker {
 
     /// What the pool of a desktop says.
     pub async fn recording_policy(&self, desktop: DesktopId) -> Result<RecordingPolicy, BrokerError> {
-        let desktop =
-            self.inner.store.desktop(desktop).await?.ok_or_else(|| BrokerError::missing("desktop", desktop))?;
-        let pool = self.inner.store.pool(desktop.pool).await?;
-        Ok(pool.ok_or_else(|| BrokerError::missing("pool", desktop.pool))?.recording)
+        Ok(self.pool_of(desktop).await?.recording)
     }
 
     /// Begins a recording: its row with a fresh sealed key.
@@ -130,7 +128,8 @@ impl Broker {
             .map_err(|error| BrokerError::internal("sealing a recording's key", error))?;
         self.live_recordings().insert(recording.id);
         let writer = store.writer(recording.id, key);
-        let live = LiveRecording { broker: self.clone(), recording, writer, duration_ms: 0 };
+        let live =
+            LiveRecording { broker: self.clone(), recording, writer, duration_ms: 0, watermark: pool.policy.watermark };
         self.inner.store.create_recording(&live.recording, &sealed).await?;
         Ok(live)
     }
@@ -254,6 +253,11 @@ impl Broker {
 impl LiveRecording {
     pub const fn recording(&self) -> &Recording {
         &self.recording
+    }
+
+    /// What lies over the picture when it is played, where the pool wants that: the person's name.
+    pub fn watermark(&self) -> Option<&str> {
+        self.watermark.then_some(self.recording.user_name.as_str())
     }
 
     /// Keeps a block; the same one may be tried again after an error.

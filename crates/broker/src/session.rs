@@ -31,6 +31,29 @@ pub struct NewToken {
 
 impl Broker {
     pub async fn sign_in(&self, name: &str, password: SecretString, address: IpAddr) -> Result<SignedIn, BrokerError> {
+        let user = self.prove(name, password, address).await?;
+        self.start_session(user).await
+    }
+
+    /// Nobody touched a desktop for too long in this browser: its session does nothing until [`Broker::unlock`].
+    pub async fn lock(&self, session_sha256: &str) -> Result<(), BrokerError> {
+        Ok(self.inner.store.lock_web_session(session_sha256, true).await?)
+    }
+
+    /// Opens a locked session with its person's password.
+    pub async fn unlock(
+        &self,
+        session: &WebSession,
+        user: &User,
+        password: SecretString,
+        address: IpAddr,
+    ) -> Result<(), BrokerError> {
+        self.prove(&user.name, password, address).await?;
+        Ok(self.inner.store.lock_web_session(&session.token_sha256, false).await?)
+    }
+
+    /// Who has this name and this password. Those who guess are slowed down.
+    async fn prove(&self, name: &str, password: SecretString, address: IpAddr) -> Result<User, BrokerError> {
         let throttled = {
             let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
             throttle.check(name, address, std::time::Instant::now())
@@ -46,7 +69,7 @@ impl Broker {
         match found {
             Some((user, _)) if right && !user.disabled => {
                 throttle().success(name, address);
-                self.start_session(user).await
+                Ok(user)
             }
             _ => {
                 throttle().failure(name, address, std::time::Instant::now());
@@ -68,6 +91,7 @@ impl Broker {
             csrf,
             created: now(),
             expires: now().plus_seconds(SESSION_IDLE_SECONDS),
+            locked: false,
         };
         self.inner.store.put_web_session(&session).await?;
         Ok(SignedIn { user, session, token })

@@ -4,10 +4,11 @@ use crate::CONNECT_TIME_MAX;
 use crate::command::{Bye, Command};
 use crate::recording::Recordings;
 use crate::registry::Counters;
+use crate::rules::Rules;
 use crate::target::{Dialler, Introduction, Protocol, ShellTarget, Stream, Target};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_pin::Keeper;
-use oriel_rdp::{Pipeline, RdpOptions};
+use oriel_rdp::{Devices, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
 use oriel_terminal::{Connection, FilesError, Shell, TerminalError, telnet};
@@ -26,6 +27,8 @@ pub(crate) struct Task {
     pub commands: mpsc::Receiver<Command>,
     pub dialler: Arc<dyn Dialler>,
     pub counters: Arc<Counters>,
+    /// Laid down when the machine was dialled.
+    pub rules: Arc<Rules>,
 }
 
 impl Task {
@@ -59,6 +62,18 @@ pub(crate) fn too_late() -> Bye {
     )
 }
 
+/// Dials, and lays the machine's rules down.
+pub(crate) async fn dial_by(
+    dialler: &dyn Dialler,
+    desktop: DesktopId,
+    port: GuestPort,
+    rules: &Rules,
+) -> Result<Target, Bye> {
+    let target = dial(dialler, desktop, port).await?;
+    rules.lay_down(target.policy.clone());
+    Ok(target)
+}
+
 pub(crate) async fn dial(dialler: &dyn Dialler, desktop: DesktopId, port: GuestPort) -> Result<Target, Bye> {
     match timeout(CONNECT_TIME_MAX, dialler.dial(desktop, port)).await {
         Ok(Ok(target)) => Ok(target),
@@ -89,7 +104,7 @@ pub(crate) async fn screen(
     layout: String,
     h264: bool,
 ) -> Result<ScreenSession, Bye> {
-    let Target { stream, protocol, .. } = target;
+    let Target { stream, protocol, policy, .. } = target;
     let connecting = async {
         match protocol {
             Protocol::Rdp(target) => {
@@ -111,13 +126,17 @@ pub(crate) async fn screen(
                         (true, false) => Pipeline::Pixels,
                         (true, true) => Pipeline::Video,
                     },
-                    devices: target.devices,
+                    devices: Devices {
+                        sound: target.devices.sound && policy.sound,
+                        clipboard: target.devices.clipboard
+                            && (policy.clipboard.to_machine || policy.clipboard.to_person),
+                    },
                 };
                 let (stream, source) = oriel_rdp::connect(stream, options).await.map_err(rdp_bye)?;
                 Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })
             }
             Protocol::Vnc(options) => {
-                let options = VncOptions { audio: true, keeper: Some(door.keeper()), ..*options };
+                let options = VncOptions { audio: policy.sound, keeper: Some(door.keeper()), ..*options };
                 vnc(stream, options, door).await
             }
             Protocol::Shell(_) => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),

@@ -33,6 +33,7 @@ impl Gateway {
                     commands,
                     dialler,
                     counters,
+                    rules: Arc::default(),
                 };
                 worker::identify(task, program).await
             }

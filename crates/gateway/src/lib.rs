@@ -18,6 +18,7 @@ pub mod memory;
 mod picture;
 mod recording;
 mod registry;
+mod rules;
 mod screen_recorder;
 mod screen_task;
 mod tape;

@@ -41,6 +41,10 @@ pub trait RecordingSink: Send {
     fn id(&self) -> RecordingId;
     /// What the recording is called: the desktop's name.
     fn title(&self) -> String;
+    /// What lies over the picture when it is played: the person's name.
+    fn watermark(&self) -> Option<String> {
+        None
+    }
     /// Keeps one block; tried again with the same one after an error.
     async fn put(&mut self, chunk: &Chunk) -> Result<(), String>;
     /// Everything was kept.

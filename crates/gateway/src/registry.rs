@@ -2,6 +2,7 @@
 
 use crate::command::{Bye, Command, ViewerId};
 use crate::recording::Recordings;
+use crate::rules::Rules;
 use crate::target::Dialler;
 use crate::worker::{self, WorkerProgram};
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
@@ -28,6 +29,8 @@ pub struct ViewerRequest {
     pub user: UserId,
     pub desktop: DesktopId,
     pub port: GuestPort,
+    /// The person's name, for the watermark.
+    pub person: String,
     /// Continue this connection if it still lives and is this person's.
     pub resume: Option<ConnectionId>,
 }
@@ -62,8 +65,11 @@ pub(crate) struct Entry {
     pub desktop: DesktopId,
     pub port: GuestPort,
     pub started: Micros,
+    /// For what lasts a while: it does not jump.
+    pub began: tokio::time::Instant,
     pub commands: mpsc::Sender<Command>,
     pub counters: Arc<Counters>,
+    pub rules: Arc<Rules>,
 }
 
 /// What a connection's task counts, read by others.
@@ -152,13 +158,28 @@ impl Gateway {
         R: Stream<Item = Bytes> + Unpin + Send,
         W: Sink<Bytes> + Unpin + Send + 'static,
     {
-        viewer::serve(self, request, false, incoming, outgoing).await;
+        self.attach_lockable(request, future::ready(()), incoming, outgoing).await;
+    }
+
+    /// As [`Self::attach`]. `lock` is run when nobody touched the connection for as long as its rules allow, before the viewer is
+    /// told: afterwards the person must show who they are before they go on.
+    pub async fn attach_lockable<R, W>(
+        &self,
+        request: ViewerRequest,
+        lock: impl Future<Output = ()> + Send,
+        incoming: R,
+        outgoing: W,
+    ) where
+        R: Stream<Item = Bytes> + Unpin + Send,
+        W: Sink<Bytes> + Unpin + Send + 'static,
+    {
+        viewer::serve(self, request, false, lock, incoming, outgoing).await;
     }
 
     /// Opens a desktop's RDP session before its person does, so that its desktop environment is drawn by then. Whoever opens
     /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
     pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
-        let request = ViewerRequest { user, desktop, port: GuestPort::Rdp, resume: None };
+        let request = ViewerRequest { user, desktop, port: GuestPort::Rdp, person: String::new(), resume: None };
         let message = |records: &[ViewerRecord]| {
             let mut message = Vec::new();
             records.iter().for_each(|record| record.encode(&mut message));
@@ -174,7 +195,7 @@ impl Gateway {
             tokio::time::sleep(crate::VIEWER_SILENCE_MAX / 2).await;
             (tokio::time::Instant::now() < end).then(|| (message(&[ViewerRecord::Ping { token: 0 }]), ()))
         }));
-        viewer::serve(self, request, true, Box::pin(incoming), futures::sink::drain()).await;
+        viewer::serve(self, request, true, future::ready(()), Box::pin(incoming), futures::sink::drain()).await;
     }
 
     /// Waits until a connection came or went since the last call.
@@ -312,8 +333,10 @@ impl Gateway {
             desktop: request.desktop,
             port: request.port,
             started: now(),
+            began: tokio::time::Instant::now(),
             commands,
             counters: Arc::new(Counters { background: AtomicBool::new(background), ..Counters::default() }),
+            rules: Arc::default(),
         };
         live.insert(id, entry.clone());
         self.inner.changed.notify_one();
@@ -327,6 +350,7 @@ impl Gateway {
             commands: inbox,
             dialler: Arc::clone(&self.inner.dialler),
             counters: Arc::clone(&entry.counters),
+            rules: Arc::clone(&entry.rules),
         };
         tokio::spawn(async move {
             // Removed also when the task panics: a dead entry would lock its person out of the desktop.

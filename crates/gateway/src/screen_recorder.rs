@@ -88,6 +88,9 @@ impl ScreenRecorder {
     pub fn begin_anew(&mut self, now: &Now<'_>) {
         self.drain();
         self.picture.begin_anew(now.pixels, now.cursor, now.video);
+        if let Some(watermark) = &self.tape.watermark {
+            self.picture.tell(&ServerRecord::Watermark(watermark.clone()));
+        }
         if let Some((x, y)) = self.pointer {
             self.picture.tell(&ServerRecord::CursorMove { x, y });
         }

@@ -17,8 +17,8 @@ use crate::screen_recorder::{Now, ScreenRecorder};
 use crate::tape::Tape;
 use crate::target::Stream;
 use crate::video::Video;
-use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX};
-use oriel_model::RecordingPolicy;
+use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX, rules};
+use oriel_model::{RecordingPolicy, SessionPolicy};
 use oriel_screen::encode::thumbnail;
 use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, VideoTrouble, ViewerRecord};
@@ -38,6 +38,7 @@ pub(crate) async fn run(mut task: Task) {
         gone_at: resume_deadline(),
         size: (0, 0, 100),
         title: String::new(),
+        policy: SessionPolicy::default(),
         h264: false,
         troubles: 0,
         sign: None,
@@ -72,6 +73,7 @@ struct Lobby {
     /// The window's width, height and scale, as last said.
     size: (u16, u16, u16),
     title: String,
+    policy: SessionPolicy,
     /// The viewer decodes H.264.
     h264: bool,
     /// How often its decoder lost its place.
@@ -286,10 +288,11 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, b
     lobby.status(task, StatusCode::Dialling, "reaching the machine");
     let target = {
         let dialler = std::sync::Arc::clone(&task.dialler);
-        let (desktop, port) = (task.desktop, task.port);
-        meanwhile(task, lobby, async move { crate::connect::dial(&*dialler, desktop, port).await }).await?
+        let (desktop, port, rules) = (task.desktop, task.port, std::sync::Arc::clone(&task.rules));
+        meanwhile(task, lobby, async move { crate::connect::dial_by(&*dialler, desktop, port, &rules).await }).await?
     };
     lobby.title.clone_from(&target.title);
+    lobby.policy.clone_from(&target.policy);
     lobby.status(task, StatusCode::Authenticating, "signing in to the machine");
     let layout = lobby.viewer.as_ref().map(|picture| picture.hello.layout.clone()).unwrap_or_default();
     let (width, height, scale) = lobby.size;
@@ -532,6 +535,9 @@ impl Screen {
     fn distribute(&mut self, events: &mut Vec<ScreenEvent>, lobby: &mut Lobby, pixels: &dyn Framebuffer) {
         for event in events.drain(..) {
             match &event {
+                ScreenEvent::Clipboard(text) if !rules::may_copy(&lobby.policy, text) => continue,
+                // Asked for none where it may not be heard; a machine may send some all the same.
+                ScreenEvent::Audio { .. } if !lobby.policy.sound => continue,
                 ScreenEvent::Cursor { hot_x, hot_y, width, height, rgba } => {
                     self.cursor = Some(ServerRecord::Cursor {
                         hot_x: *hot_x,

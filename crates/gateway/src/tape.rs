@@ -47,6 +47,7 @@ pub(crate) struct Tape {
     /// The start of the recording.
     pub started: i64,
     pub title: String,
+    pub watermark: Option<String>,
     chunks: mpsc::Sender<Chunk>,
     /// Found no room yet.
     waiting: VecDeque<Chunk>,
@@ -58,7 +59,7 @@ pub(crate) struct Tape {
 impl Tape {
     pub fn start(sink: Box<dyn RecordingSink>, kind: RecordingKind, connection: ConnectionId, pace: Pace) -> Self {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros() as i64);
-        let title = sink.title();
+        let (title, watermark) = (sink.title(), sink.watermark());
         let (writer, header) = Writer::new(&Header {
             kind,
             recording: sink.id().0.into_bytes(),
@@ -70,7 +71,8 @@ impl Tape {
         let failure = Arc::new(Mutex::new(None));
         let keeper = tokio::spawn(keep(sink, inbox, Arc::clone(&failure), pace.patience));
         let waiting = VecDeque::from([header]);
-        let mut tape = Self { writer, began: Instant::now(), started, title, chunks, waiting, keeper, failure, pace };
+        let mut tape =
+            Self { writer, began: Instant::now(), started, title, watermark, chunks, waiting, keeper, failure, pace };
         tape.send();
         tape
     }

@@ -1,7 +1,7 @@
 //! Where a connection leads, and how one gets in.
 
 use async_trait::async_trait;
-use oriel_model::{DesktopId, GuestPort};
+use oriel_model::{DesktopId, GuestPort, SessionPolicy};
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{Devices, Security as RdpSecurity};
 use oriel_screen::ByeCode;
@@ -38,6 +38,8 @@ pub struct Target {
     pub title: String,
     pub stream: Box<dyn Stream>,
     pub protocol: Protocol,
+    /// What the person may do.
+    pub policy: SessionPolicy,
 }
 
 /// What speaks on the other end, with the credentials that the gateway answers for the person.

@@ -11,7 +11,8 @@ pub(crate) struct TerminalRecorder {
 
 impl TerminalRecorder {
     pub fn start(mut tape: Tape, columns: u16, rows: u16) -> Self {
-        let header = CastWriter::header(columns, rows, tape.started / 1_000_000, &tape.title);
+        let header =
+            CastWriter::header(columns, rows, tape.started / 1_000_000, &tape.title, tape.watermark.as_deref());
         tape.push(true, header.as_bytes());
         Self { tape, cast: CastWriter::default() }
     }

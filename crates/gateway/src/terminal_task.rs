@@ -1,7 +1,7 @@
 //! The task of a terminal connection: a shell on one side, a terminal in the browser on the other, bytes untouched.
 
 use crate::command::{Bye, Command, ViewerId};
-use crate::connect::{Door, Task, dial, too_late};
+use crate::connect::{Door, Task, dial_by, too_late};
 use crate::interview::Interview;
 use crate::recording::{self, CONSENT_TIME_MAX};
 use crate::tape::Tape;
@@ -76,6 +76,8 @@ struct Seat {
     resized: bool,
     gone_at: Instant,
     title: String,
+    /// What is typed does not reach the shell.
+    view_only: bool,
     /// What every viewer is told about recording.
     sign: Option<ServerRecord>,
     /// What the person said when they were asked.
@@ -94,6 +96,7 @@ impl Seat {
             resized: false,
             gone_at: deadline(),
             title: String::new(),
+            view_only: false,
             sign: None,
             consent: None,
             recorder: None,
@@ -109,6 +112,7 @@ impl Seat {
                 task.counters.viewers.store(0, Ordering::Relaxed);
             }
             Command::Record { viewer, record } if self.is_seated(viewer) => match record {
+                ViewerRecord::TerminalInput(_) if self.view_only => {}
                 ViewerRecord::TerminalInput(bytes) => {
                     self.typed_bytes += bytes.len() as u64;
                     self.typed.push_back(bytes);
@@ -296,9 +300,13 @@ async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) ->
 async fn connect(task: &mut Task, seat: &mut Seat) -> Result<Shell, Bye> {
     seat.status(StatusCode::Dialling, "reaching the machine");
     let dialler = std::sync::Arc::clone(&task.dialler);
-    let (desktop, port) = (task.desktop, task.port);
-    let target = meanwhile(task, seat, async move { dial(&*dialler, desktop, port).await }).await?;
+    let (desktop, port, rules) = (task.desktop, task.port, std::sync::Arc::clone(&task.rules));
+    let target = meanwhile(task, seat, async move { dial_by(&*dialler, desktop, port, &rules).await }).await?;
     seat.title.clone_from(&target.title);
+    seat.view_only = target.policy.view_only;
+    if seat.view_only {
+        seat.typed.clear();
+    }
     seat.status(StatusCode::Authenticating, "signing in to the machine");
     let (columns, rows) = seat.size;
     seat.resized = false;

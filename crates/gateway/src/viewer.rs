@@ -1,7 +1,8 @@
 //! A viewer's WebSocket: records in, messages out. Knows nothing of what it shows.
 
 use crate::command::Command;
-use crate::registry::{Gateway, ViewerRequest};
+use crate::registry::{Entry, Gateway, ViewerRequest};
+use crate::rules::{Rules, Verdict};
 use crate::{VIEWER_QUEUE_MAX, VIEWER_SILENCE_MAX};
 use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt};
@@ -13,6 +14,8 @@ use tokio::time::timeout;
 
 /// How long a viewer may take to say hello.
 const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a viewer that does not read may take to make room for its farewell.
+const BYE_TIME_MAX: Duration = Duration::from_secs(2);
 /// How long one message may take to leave for the viewer.
 const SEND_TIME_MAX: Duration = Duration::from_secs(20);
 
@@ -21,6 +24,7 @@ pub(crate) async fn serve<R, W>(
     gateway: &Gateway,
     request: ViewerRequest,
     background: bool,
+    lock: impl Future<Output = ()> + Send,
     mut incoming: R,
     mut outgoing: W,
 ) where
@@ -49,8 +53,23 @@ pub(crate) async fn serve<R, W>(
         let pongs = out.downgrade();
         drop(out);
         tokio::select! {
-            () = read(incoming, early, viewer, &entry.commands, &pongs) => {}
+            () = read(incoming, early, viewer, &entry, &pongs) => {}
             _ = &mut writer => {}
+            verdict = entry.rules.watch(entry.began, &request.person, pongs.clone()), if !background => {
+                let (code, text) = verdict.bye();
+                match verdict {
+                    // The connection goes on without a viewer for as long as after a network cut.
+                    Verdict::Locked { .. } => {
+                        lock.await;
+                        if let Some(out) = pongs.upgrade() {
+                            let mut bye = Vec::new();
+                            ServerRecord::Bye { code, text }.encode(&mut bye);
+                            timeout(BYE_TIME_MAX, out.send(bye.into())).await.ok();
+                        }
+                    }
+                    Verdict::Over { .. } => drop(entry.commands.send(Command::End { code, text }).await),
+                }
+            }
         }
         entry.commands.send(Command::Detach { viewer }).await.ok();
     }
@@ -83,11 +102,12 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
     mut incoming: R,
     early: Vec<ViewerRecord>,
     viewer: u64,
-    commands: &mpsc::Sender<Command>,
+    entry: &Entry,
     pongs: &mpsc::WeakSender<Bytes>,
 ) {
+    let (commands, rules): (_, &Rules) = (&entry.commands, &entry.rules);
     for record in early {
-        if commands.send(Command::Record { viewer, record }).await.is_err() {
+        if rules.admit(&record) && commands.send(Command::Record { viewer, record }).await.is_err() {
             return;
         }
     }
@@ -110,7 +130,7 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
                 if let Some(out) = pongs.upgrade() {
                     out.try_send(pong.into()).ok();
                 }
-            } else if commands.send(Command::Record { viewer, record }).await.is_err() {
+            } else if rules.admit(&record) && commands.send(Command::Record { viewer, record }).await.is_err() {
                 return;
             }
         }

@@ -100,7 +100,12 @@ impl Dialler for Machines {
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(machine(far));
         let protocol = Protocol::console();
-        Ok(Target { title: "test-1".into(), stream: Box::new(near), protocol })
+        Ok(Target {
+            title: "test-1".into(),
+            stream: Box::new(near),
+            protocol,
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 }
 
@@ -179,8 +184,13 @@ impl House {
         let (machines, shelf) = (Arc::new(Machines::default()), Arc::new(shelf));
         let gateway = program::gateway(machines.clone());
         gateway.set_recordings(shelf.clone());
-        let request =
-            ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Console, resume: None };
+        let request = ViewerRequest {
+            user: UserId::new(),
+            desktop: DesktopId::new(),
+            port: GuestPort::Console,
+            person: String::new(),
+            resume: None,
+        };
         Self { gateway, machines, shelf, request }
     }
 

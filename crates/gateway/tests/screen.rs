@@ -101,7 +101,12 @@ impl Dialler for Machines {
         self.dialled.fetch_add(1, Ordering::Relaxed);
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(machine(far));
-        Ok(Target { title: "test-1".into(), stream: Box::new(near), protocol: Protocol::console() })
+        Ok(Target {
+            title: "test-1".into(),
+            stream: Box::new(near),
+            protocol: Protocol::console(),
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 }
 
@@ -177,7 +182,13 @@ impl Viewer {
 }
 
 fn request() -> ViewerRequest {
-    ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Console, resume: None }
+    ViewerRequest {
+        user: UserId::new(),
+        desktop: DesktopId::new(),
+        port: GuestPort::Console,
+        person: String::new(),
+        resume: None,
+    }
 }
 
 const PRESS: ViewerRecord = ViewerRecord::Input(InputEvent::Key { down: true, code: 0x1E, keysym: 0x61 });
@@ -359,7 +370,12 @@ impl Dialler for Fussy {
         tokio::spawn(fussy(far));
         let options =
             VncOptions { password: Some("secret".into()), quality: Some(8), audio: true, ..VncOptions::default() };
-        Ok(Target { title: "fussy".into(), stream: Box::new(near), protocol: Protocol::Vnc(Box::new(options)) })
+        Ok(Target {
+            title: "fussy".into(),
+            stream: Box::new(near),
+            protocol: Protocol::Vnc(Box::new(options)),
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 }
 

@@ -130,7 +130,12 @@ impl Dialler for Machines {
             shell: ShellOptions { command: Some(self.command.clone()), ..ShellOptions::default() },
             files_root: Some(self.root.clone()),
         };
-        Ok(Target { title: "machine".into(), stream: Box::new(stream), protocol: Protocol::Shell(Box::new(target)) })
+        Ok(Target {
+            title: "machine".into(),
+            stream: Box::new(stream),
+            protocol: Protocol::Shell(Box::new(target)),
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 
     async fn met(&self, _: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
@@ -218,7 +223,13 @@ impl Viewer {
 }
 
 fn request(resume: Option<ConnectionId>) -> ViewerRequest {
-    ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Ssh, resume }
+    ViewerRequest {
+        user: UserId::new(),
+        desktop: DesktopId::new(),
+        port: GuestPort::Ssh,
+        person: String::new(),
+        resume,
+    }
 }
 
 #[tokio::test]

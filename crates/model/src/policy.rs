@@ -1,7 +1,7 @@
 //! What people may do on connections to a pool's desktops. Enforced where the connection is carried, never in the page alone.
 
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 /// Largest piece of clipboard, in KiB: what the viewer protocol carries.
 pub const CLIPBOARD_KIB_MAX: u32 = 1024;
@@ -47,7 +47,11 @@ impl Default for SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// Errors are a sentence.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is out of bounds. The error is a sentence.
     pub fn check(&self) -> Result<(), String> {
         if !(1..=CLIPBOARD_KIB_MAX).contains(&self.clipboard.kib_max) {
             return Err(format!(
@@ -65,6 +69,113 @@ impl SessionPolicy {
         }
         Ok(())
     }
+}
+
+/// As it is written on a command line: `clipboard=to_machine,files=off,watermark,idle_lock=10`; `default` for what is usual.
+impl fmt::Display for SessionPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usual = Self::default();
+        let mut parts = Vec::new();
+        let ways = (self.clipboard.to_machine, self.clipboard.to_person);
+        if ways != (true, true) {
+            parts.push(format!("clipboard={}", one_of(WAYS_OF_CLIPBOARD, ways)));
+        }
+        if self.clipboard.kib_max != usual.clipboard.kib_max {
+            parts.push(format!("clipboard_kib={}", self.clipboard.kib_max));
+        }
+        let ways = (self.files.upload, self.files.download);
+        if ways != (true, true) {
+            parts.push(format!("files={}", one_of(WAYS_OF_FILES, ways)));
+        }
+        if !self.sound {
+            parts.push("sound=off".to_owned());
+        }
+        if self.view_only {
+            parts.push("view_only".to_owned());
+        }
+        if self.sharing != usual.sharing {
+            parts.push(format!("sharing={}", self.sharing.word()));
+        }
+        if self.shadowing != usual.shadowing {
+            parts.push(format!("shadowing={}", self.shadowing.word()));
+        }
+        if self.watermark {
+            parts.push("watermark".to_owned());
+        }
+        if let Some(minutes) = self.idle_lock_minutes {
+            parts.push(format!("idle_lock={minutes}"));
+        }
+        if let Some(minutes) = self.session_minutes_max {
+            parts.push(format!("session={minutes}"));
+        }
+        if parts.is_empty() { f.write_str("default") } else { f.write_str(&parts.join(",")) }
+    }
+}
+
+impl FromStr for SessionPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut policy = Self::default();
+        for part in text.split(',').map(str::trim) {
+            let number = |value: &str| value.parse::<u32>().map_err(|_| format!("{value:?} in {part:?} is no number"));
+            match part.split_once('=') {
+                None => match part {
+                    "default" => {}
+                    "view_only" => policy.view_only = true,
+                    "watermark" => policy.watermark = true,
+                    _ => return Err(unknown(part)),
+                },
+                Some(("clipboard", value)) => {
+                    (policy.clipboard.to_machine, policy.clipboard.to_person) = ways(WAYS_OF_CLIPBOARD, value, part)?;
+                }
+                Some(("clipboard_kib", value)) => policy.clipboard.kib_max = number(value)?,
+                Some(("files", value)) => {
+                    (policy.files.upload, policy.files.download) = ways(WAYS_OF_FILES, value, part)?;
+                }
+                Some(("sound", "on")) => policy.sound = true,
+                Some(("sound", "off")) => policy.sound = false,
+                Some(("sharing", value)) => policy.sharing = value.parse()?,
+                Some(("shadowing", value)) => policy.shadowing = value.parse()?,
+                Some(("idle_lock", value)) => policy.idle_lock_minutes = Some(number(value)?),
+                Some(("session", value)) => policy.session_minutes_max = Some(number(value)?),
+                Some(_) => return Err(unknown(part)),
+            }
+        }
+        policy.check()?;
+        Ok(policy)
+    }
+}
+
+/// What both ways are called: all, the first, the second, none.
+type Ways = [&'static str; 4];
+const WAYS_OF_CLIPBOARD: Ways = ["both", "to_machine", "to_person", "off"];
+const WAYS_OF_FILES: Ways = ["both", "upload", "download", "off"];
+
+const fn one_of(words: Ways, ways: (bool, bool)) -> &'static str {
+    let [both, first, second, none] = words;
+    match ways {
+        (true, true) => both,
+        (true, false) => first,
+        (false, true) => second,
+        (false, false) => none,
+    }
+}
+
+fn ways(words: Ways, value: &str, part: &str) -> Result<(bool, bool), String> {
+    [(true, true), (true, false), (false, true), (false, false)]
+        .into_iter()
+        .find(|ways| one_of(words, *ways) == value)
+        .ok_or_else(|| format!("{value:?} in {part:?} is none of {}", words.join(", ")))
+}
+
+fn unknown(word: &str) -> String {
+    format!(
+        "{:?} is no rule for connections; write some of clipboard=both|to_machine|to_person|off, clipboard_kib=NUMBER, \
+         files=both|upload|download|off, sound=on|off, view_only, sharing=off|view|control, shadowing=off|ask|tell, watermark, \
+         idle_lock=MINUTES, session=MINUTES, or default for what is usual",
+        word.chars().take(40).collect::<String>()
+    )
 }
 
 /// Which way the clipboard goes, and how much of it.
@@ -162,6 +273,20 @@ mod tests {
         assert_eq!(policy.clipboard.kib_max, CLIPBOARD_KIB_MAX);
         assert_eq!("control".parse(), Ok(SharingPolicy::Control));
         assert!("yes".parse::<ShadowingPolicy>().unwrap_err().ends_with("off ask tell"));
+    }
+
+    #[test]
+    fn rules_are_read_as_they_are_written() {
+        for text in [
+            "default",
+            "clipboard=to_machine,clipboard_kib=64,files=download,sound=off",
+            "clipboard=off,files=off,view_only,sharing=control,shadowing=tell,watermark,idle_lock=10,session=480",
+        ] {
+            assert_eq!(text.parse::<SessionPolicy>().unwrap().to_string(), text);
+        }
+        for wrong in ["", "clipboard", "clipboard=yes", "idle_lock=0", "idle_lock=soon", "speed=1", "sharing=all"] {
+            assert!(wrong.parse::<SessionPolicy>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A set of like desktops.
 
-use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId, RecordingPolicy};
+use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId, RecordingPolicy, SessionPolicy};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Pool {
     pub hardware: Hardware,
     /// Whether connections to its desktops are recorded.
     pub recording: RecordingPolicy,
+    /// What people may do while they are connected.
+    pub policy: SessionPolicy,
     pub created: Micros,
 }
 

@@ -12,6 +12,8 @@ pub struct WebSession {
     pub csrf: String,
     pub created: Micros,
     pub expires: Micros,
+    /// Nobody touched a desktop for too long: only its person's password opens it again.
+    pub locked: bool,
 }
 
 /// A program that is signed in (`oriel --server URL`). The token itself is stored only as SHA-256 hex.

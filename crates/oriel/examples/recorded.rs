@@ -75,7 +75,12 @@ impl Dialler for Machine {
             GuestPort::Rdp => Protocol::Rdp(Box::new(RdpTarget::new("anna", "unused".into(), pin(&self.rdp_pin)))),
             GuestPort::Console => Protocol::console(),
         };
-        Ok(Target { title: "lab-1".into(), stream: Box::new(stream), protocol })
+        Ok(Target {
+            title: "lab-1".into(),
+            stream: Box::new(stream),
+            protocol,
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 }
 

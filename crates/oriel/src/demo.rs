@@ -7,7 +7,8 @@ use crate::{
 };
 use oriel_broker::{Broker, BrokerError, BuildRequest, NewDesktop, NewPool, NewUser};
 use oriel_model::{
-    Desktop, DesktopState, Hardware, Image, Name, Network, Operation, OperationKind, OperationState, Pool, Role, User,
+    Desktop, DesktopState, Hardware, Image, Name, Network, Operation, OperationKind, OperationState, Pool, Role,
+    SessionPolicy, SharingPolicy, User,
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -136,6 +137,7 @@ async fn pool(broker: &Broker, image: &Image) -> Result<Pool, BrokerError> {
         gpu: None,
         hardware: Hardware::default(),
         recording: oriel_model::RecordingPolicy::Off,
+        policy: SessionPolicy { sharing: SharingPolicy::Control, ..SessionPolicy::default() },
     };
     broker.create_pool(new).await
 }

@@ -26,8 +26,9 @@ impl Dialler for Doors {
                 access.name
             ),
         })?;
+        let policy = self.0.session_policy(desktop).await.map_err(|error| dial_error(&error))?;
         self.0.connections_changed();
-        Ok(Target { title: access.name, stream: Box::new(access.stream), protocol })
+        Ok(Target { title: access.name, stream: Box::new(access.stream), protocol, policy })
     }
 
     async fn met(&self, desktop: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
@@ -68,6 +69,10 @@ impl RecordingSink for Sink {
 
     fn title(&self) -> String {
         self.0.recording().desktop_name.clone()
+    }
+
+    fn watermark(&self) -> Option<String> {
+        self.0.watermark().map(str::to_owned)
     }
 
     async fn put(&mut self, chunk: &Chunk) -> Result<(), String> {

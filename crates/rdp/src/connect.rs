@@ -83,7 +83,7 @@ where
         security: Security::Any,
         client_name: "oriel".to_owned(),
         pipeline: Pipeline::Off,
-        devices: Devices { sound: false },
+        devices: Devices { sound: false, clipboard: false },
     };
     match connect(stream, options).await {
         Err(ConnectError::CertificateChanged { seen, .. }) => Ok(seen),
@@ -149,8 +149,10 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
         let video = pipeline == Pipeline::Video;
         dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
     }
-    let connector =
-        connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default()))).with_static_channel(dynamic);
+    let mut connector = connector.with_static_channel(dynamic);
+    if options.devices.clipboard {
+        connector = connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())));
+    }
     if options.devices.sound { connector.with_static_channel(Rdpsnd::new(Box::new(player))) } else { connector }
 }
 

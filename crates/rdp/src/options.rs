@@ -34,11 +34,13 @@ pub enum Pipeline {
 pub struct Devices {
     /// Its sound is heard (MS-RDPEA).
     pub sound: bool,
+    /// The clipboard is shared with it, one way or both (MS-RDPECLIP).
+    pub clipboard: bool,
 }
 
 impl Default for Devices {
     fn default() -> Self {
-        Self { sound: true }
+        Self { sound: true, clipboard: true }
     }
 }
 

@@ -181,4 +181,8 @@ pub enum ByeCode {
     TooSlow = 7,
     ServerShutdown = 8,
     Internal = 9,
+    /// Nobody touched it for too long: whoever goes on must show who they are.
+    Locked = 10,
+    /// It lasted as long as it may.
+    TimeOver = 11,
 }

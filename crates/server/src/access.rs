@@ -11,7 +11,7 @@ pub const BASE: &str = "/api/v1";
 pub enum Access {
     /// Anybody.
     Public,
-    /// Anybody who is signed in, even with a password that must be changed first.
+    /// Anybody who is signed in, even with a password that must be changed first or a session that is locked.
     Entering,
     /// Anybody who is signed in.
     SignedIn,
@@ -29,7 +29,9 @@ impl Access {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Public => "Anybody may call it.",
-            Self::Entering => "Anybody who is signed in may call it, even before a first password is changed.",
+            Self::Entering => {
+                "Anybody who is signed in may call it, even before a first password is changed and while their session is locked."
+            }
             Self::SignedIn => "Anybody who is signed in may call it.",
             Self::Desktop => {
                 "The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404)."
@@ -49,6 +51,7 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Post, "/logout", Entering),
     (Get, "/me", Entering),
     (Post, "/me/password", Entering),
+    (Post, "/me/unlock", Entering),
     (Get, "/users", Admin),
     (Post, "/users", Admin),
     (Patch, "/users/{id}", Admin),

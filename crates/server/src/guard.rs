@@ -54,6 +54,14 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
             return Err(wrong_origin());
         }
     }
+    if matches!(&caller.via, Via::Browser(session) if session.locked) && access != Access::Entering {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "locked",
+            "nobody touched a desktop for as long as its rules allow, so this browser is locked",
+            "enter your password: POST /api/v1/me/unlock",
+        ));
+    }
     if caller.user.must_change_password && access != Access::Entering {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,

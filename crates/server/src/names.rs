@@ -150,6 +150,7 @@ impl Names {
             gpu: pool.gpu.clone().map(Into::into),
             hardware: pool.hardware.clone().into(),
             recording: pool.recording.into(),
+            policy: pool.policy.clone().into(),
             desktops: app.broker.desktops_in_pool(pool).await?.len() as u64,
             users: app.broker.pool_users(pool.id).await?.iter().map(|user| Named::new(user.id, &user.name)).collect(),
             created_at: pool.created.rfc3339(),

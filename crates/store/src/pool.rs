@@ -32,6 +32,8 @@ pub(crate) mod row {
         pub hardware: Option<String>,
         pub recording: String,
         pub kind: String,
+        /// JSON.
+        pub policy: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -73,6 +75,7 @@ impl TryFrom<row::Model> for Pool {
             gpu: row.gpu.map(|gpu| codec::from_json("pool", &gpu)).transpose()?,
             hardware: row.hardware.map(|hardware| codec::from_json("pool", &hardware)).transpose()?.unwrap_or_default(),
             recording: codec::from_word("pool", row.recording)?,
+            policy: row.policy.map(|policy| codec::from_json("pool", &policy)).transpose()?.unwrap_or_default(),
             created: Micros(row.created),
         })
     }
@@ -94,6 +97,7 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
         hardware: (!pool.hardware.is_default()).then(|| codec::json(&pool.hardware)).transpose()?,
         recording: codec::word(pool.recording)?,
         kind: codec::word(pool.kind)?,
+        policy: (!pool.policy.is_default()).then(|| codec::json(&pool.policy)).transpose()?,
     })
 }
 

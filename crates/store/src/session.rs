@@ -19,6 +19,7 @@ mod web {
         pub csrf: String,
         pub created: i64,
         pub expires: i64,
+        pub locked: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -55,6 +56,7 @@ impl TryFrom<web::Model> for WebSession {
             csrf: row.csrf,
             created: Micros(row.created),
             expires: Micros(row.expires),
+            locked: row.locked,
         })
     }
 }
@@ -94,6 +96,7 @@ impl Store {
             csrf: session.csrf.clone(),
             created: session.created.0,
             expires: session.expires.0,
+            locked: session.locked,
         };
         web::Entity::insert(row.into_active_model())
             .on_conflict(OnConflict::column(web::Column::TokenSha256).update_column(web::Column::Expires).to_owned())
@@ -125,6 +128,16 @@ impl Store {
             .exec(&self.writer)
             .await?;
         Ok(done.rows_affected == 1)
+    }
+
+    /// Locks a session, or opens it again; one that is gone stays gone.
+    pub async fn lock_web_session(&self, token_sha256: &str, locked: bool) -> Result<(), StoreError> {
+        web::Entity::update_many()
+            .col_expr(web::Column::Locked, Expr::value(locked))
+            .filter(web::Column::TokenSha256.eq(token_sha256))
+            .exec(&self.writer)
+            .await?;
+        Ok(())
     }
 
     /// Who holds this cookie, unless it has expired at `now` or its user is disabled.

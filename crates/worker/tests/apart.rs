@@ -50,7 +50,12 @@ impl Dialler for Machines {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         tokio::spawn(machine(theirs, self.0));
         let protocol = Protocol::console();
-        Ok(Target { title: "machine".into(), stream: Box::new(ours), protocol })
+        Ok(Target {
+            title: "machine".into(),
+            stream: Box::new(ours),
+            protocol,
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 }
 
@@ -73,8 +78,13 @@ impl Viewer {
         let (typed, incoming) = unbounded();
         let (outgoing, said) = unbounded();
         let gateway = gateway.clone();
-        let request =
-            ViewerRequest { user: UserId::new(), desktop: DesktopId::new(), port: GuestPort::Console, resume: None };
+        let request = ViewerRequest {
+            user: UserId::new(),
+            desktop: DesktopId::new(),
+            port: GuestPort::Console,
+            person: String::new(),
+            resume: None,
+        };
         let viewing = async move { gateway.attach(request, incoming, outgoing.sink_map_err(|_| ())).await };
         tokio::spawn(viewing);
         let mut hello = Vec::new();

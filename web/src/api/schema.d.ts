@@ -463,7 +463,7 @@ export interface paths {
     put?: never;
     /**
      * Sign out: the session ends on the server too.
-     * @description Anybody who is signed in may call it, even before a first password is changed.
+     * @description Anybody who is signed in may call it, even before a first password is changed and while their session is locked.
      */
     post: operations["logout"];
     delete?: never;
@@ -530,7 +530,7 @@ export interface paths {
     };
     /**
      * Who is signed in.
-     * @description Anybody who is signed in may call it, even before a first password is changed.
+     * @description Anybody who is signed in may call it, even before a first password is changed and while their session is locked.
      */
     get: operations["me"];
     put?: never;
@@ -552,9 +552,29 @@ export interface paths {
     put?: never;
     /**
      * Change the own password. Ends all sessions of the person; the browser that asked gets a fresh one (read `me` again).
-     * @description Anybody who is signed in may call it, even before a first password is changed.
+     * @description Anybody who is signed in may call it, even before a first password is changed and while their session is locked.
      */
     post: operations["password"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/unlock": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Open this browser's session again after it was locked, with the person's password.
+     * @description Anybody who is signed in may call it, even before a first password is changed and while their session is locked.
+     */
+    post: operations["unlock"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1031,6 +1051,18 @@ export interface components {
      * @enum {string}
      */
     Backspace: "delete" | "control_h";
+    /** @description Which way the clipboard goes, and how much of it. */
+    ClipboardPolicy: {
+      /**
+       * Format: int32
+       * @description Larger pieces are not passed on: 1 to 1024 KiB. 1024 when left out.
+       */
+      kib_max?: number;
+      /** @description What the person copied can be pasted on the machine. True when left out. */
+      to_machine?: boolean;
+      /** @description What was copied on the machine reaches the person. True when left out. */
+      to_person?: boolean;
+    };
     /** @description Ask to be let in. */
     Connect: {
       kind: components["schemas"]["ConnectKind"];
@@ -1136,6 +1168,13 @@ export interface components {
       | "deleting"
       | "failed"
       | "unreachable";
+    /** @description Which way files go. */
+    FilesPolicy: {
+      /** @description From the machine. True when left out. */
+      download?: boolean;
+      /** @description To the machine; making folders, renaming and deleting count as that. True when left out. */
+      upload?: boolean;
+    };
     /** @description One thing the doctor says. */
     Finding: {
       evidence: components["schemas"]["FindingEvidence"][];
@@ -1708,6 +1747,8 @@ export interface components {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */
       csrf: string;
       id: string;
+      /** @description Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`. */
+      locked: boolean;
       /** @description Until the password is changed, everything else answers 403 `password_change_required`. */
       must_change_password: boolean;
       name: string;
@@ -1800,6 +1841,8 @@ export interface components {
       memory_mib: number;
       name: string;
       network: components["schemas"]["Network"];
+      /** @description What people may do while they are connected. */
+      policy: components["schemas"]["SessionPolicy"];
       /** @description Whether connections to its desktops are recorded. */
       recording: components["schemas"]["RecordingPolicy"];
       /** @description Who may use it. */
@@ -1823,6 +1866,7 @@ export interface components {
       keyboard?: string | null;
       /** Format: int64 */
       memory_mib?: number | null;
+      policy?: components["schemas"]["SessionPolicy"] | null;
       recording?: components["schemas"]["RecordingPolicy"] | null;
       /** Format: int32 */
       vcpus?: number | null;
@@ -1861,6 +1905,7 @@ export interface components {
       memory_mib?: number | null;
       name: string;
       network?: components["schemas"]["Network"] | null;
+      policy?: components["schemas"]["SessionPolicy"] | null;
       recording?: components["schemas"]["RecordingPolicy"] | null;
       /**
        * Format: int32
@@ -2007,8 +2052,43 @@ export interface components {
     SessionList: {
       sessions: components["schemas"]["Session"][];
     };
+    /** @description What people may do while they are connected; what is left out is as usual. It is enforced by the server. */
+    SessionPolicy: {
+      clipboard?: components["schemas"]["ClipboardPolicy"];
+      files?: components["schemas"]["FilesPolicy"];
+      /**
+       * Format: int32
+       * @description Minutes without a key or a pointer until the browser is locked; never when left out.
+       */
+      idle_lock_minutes: number | null;
+      /**
+       * Format: int32
+       * @description Minutes that a connection lasts at most; the person is warned before. Without end when left out.
+       */
+      session_minutes_max: number | null;
+      /** @description `ask` when left out. */
+      shadowing?: components["schemas"]["ShadowingPolicy"];
+      /** @description `off` when left out. */
+      sharing?: components["schemas"]["SharingPolicy"];
+      /** @description Whether the machine is heard. True when left out. */
+      sound?: boolean;
+      /** @description Keys, pointer and clipboard do not reach the machine. */
+      view_only?: boolean;
+      /** @description The person's name and the time lie over the picture, also over what is recorded. */
+      watermark?: boolean;
+    };
     /** @enum {string} */
     Severity: "ok" | "note" | "warning" | "error";
+    /**
+     * @description How an administrator may join somebody's connection.
+     * @enum {string}
+     */
+    ShadowingPolicy: "off" | "ask" | "tell";
+    /**
+     * @description What a person may let those do whom they invite.
+     * @enum {string}
+     */
+    SharingPolicy: "off" | "view" | "control";
     /**
      * @description A step of a start.
      * @enum {string}
@@ -2051,6 +2131,11 @@ export interface components {
       label: string;
       /** @description Whose it is, by id or name, for admins; the caller's own when left out. */
       user?: string | null;
+    };
+    /** @description The password of the person whose session is locked. */
+    Unlock: {
+      /** Format: password */
+      password: string;
     };
     User: {
       /** @description RFC 3339. */
@@ -3013,6 +3098,36 @@ export interface operations {
     requestBody: {
       content: {
         "application/json": components["schemas"]["PasswordChange"];
+      };
+    };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  unlock: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["Unlock"];
       };
     };
     responses: {

@@ -7,16 +7,17 @@ import { asProblem, Problem } from "../api/problem";
 import { nextAfterSignIn } from "./next";
 import { FirstPassword } from "./pages/FirstPassword";
 import { SignIn } from "./pages/SignIn";
+import { Unlock } from "./pages/Unlock";
 import { Boundary } from "./parts/Boundary";
 import { ProblemState } from "./parts/ProblemState";
 import { meQuery } from "./queries";
 import { router } from "./router";
 import { ToastProvider } from "./toasts";
 
-/** Signed out elsewhere, or the password must be changed first: ask again who we are. */
+/** Signed out elsewhere, locked, or the password must be changed first: ask again who we are. */
 function onError(error: unknown) {
   if (!(error instanceof Problem)) return;
-  if (error.code === "not_signed_in" || error.code === "password_change_required") {
+  if (["not_signed_in", "password_change_required", "locked"].includes(error.code)) {
     if (queries.getQueryState(meQuery.queryKey)?.fetchStatus !== "fetching") {
       void queries.resetQueries({ queryKey: meQuery.queryKey });
     }
@@ -67,13 +68,14 @@ function Gate() {
   }, [signedOut]);
 
   // The viewer sends people who are signed out here, and wants them back.
-  const arrived = me.data && !me.data.must_change_password;
+  const arrived = me.data && !me.data.must_change_password && !me.data.locked;
   const next = arrived ? nextAfterSignIn(location.search, location.origin) : null;
   useEffect(() => {
     if (next) location.replace(next);
   }, [next]);
 
   if (signedOut) return <SignIn />;
+  if (me.data?.locked) return <Unlock me={me.data} />;
   if (me.data?.must_change_password) return <FirstPassword me={me.data} />;
   if (me.data && !next) return <RouterProvider router={router} context={{ me: me.data }} />;
   if (me.error) {

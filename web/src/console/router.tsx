@@ -53,7 +53,7 @@ export const router = createRouter({
     page("/host", () => import("./pages/Host"), "Host"),
     page("/account", () => import("./pages/Account"), "Account"),
   ]),
-  context: { me: { id: "", name: "", role: "user", must_change_password: false, csrf: "" } },
+  context: { me: { id: "", name: "", role: "user", must_change_password: false, locked: false, csrf: "" } },
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
   scrollRestoration: true,

@@ -43,10 +43,11 @@ export function chunkEntries(block: ArrayBuffer): Entry[] {
   return entries;
 }
 
-/** What a terminal did: it showed text, or changed its size. */
+/** What a terminal did: it showed text, or changed its size. And what lies over it. */
 export type CastEvent =
   | { ms: number; kind: "output"; text: string }
-  | { ms: number; kind: "size"; columns: number; rows: number };
+  | { ms: number; kind: "size"; columns: number; rows: number }
+  | { ms: number; kind: "watermark"; text: string };
 
 const SIZE = /^(\d{1,4})x(\d{1,4})$/;
 
@@ -69,7 +70,8 @@ export function chunkEvents(block: ArrayBuffer): CastEvent[] {
       const size = kind === "r" ? SIZE.exec(text) : null;
       if (size) events.push({ ms, kind: "size", columns: Number(size[1]), rows: Number(size[2]) });
     } else {
-      const { width, height } = (value ?? {}) as Record<string, unknown>;
+      const { width, height, watermark } = (value ?? {}) as Record<string, unknown>;
+      if (typeof watermark === "string") events.push({ ms: 0, kind: "watermark", text: watermark });
       if (typeof width === "number" && typeof height === "number") {
         events.push({ ms: 0, kind: "size", columns: width, rows: height });
       }

@@ -130,7 +130,8 @@ async function start(): Promise<void> {
     speed,
     el("label", { class: "skip" }, skip, "Skip pauses"),
   );
-  const parts: HTMLElement[] = [stage.element];
+  const parts: Element[] = [stage.element, stage.watermark.element];
+  const began = Date.parse(index.recording.started_at);
   if (index.recording.kind === "ssh") {
     const search = new Search(source, playback);
     const find = el("button", { type: "button", class: "button", "aria-pressed": "false" }, "Find");
@@ -149,6 +150,7 @@ async function start(): Promise<void> {
       button.setAttribute("aria-label", label);
     }
     bar.move(playback.position);
+    stage.watermark.at(new Date(began + playback.position));
     time.textContent = `${clock(playback.position)} / ${clock(playback.duration)}`;
     const words = playback.loading
       ? "Loading…"

@@ -3,6 +3,7 @@
 import { RemoteScreen } from "../viewer/screen/remote";
 import { place } from "../viewer/screen/view";
 import { el } from "../viewer/ui/dom";
+import { Watermark } from "../viewer/ui/watermark";
 import { decodeServer, SCREEN_TYPES, split } from "../viewer/wire";
 import { chunkEntries, type Entry } from "./container";
 import { Cursor } from "./pointer";
@@ -16,6 +17,8 @@ export interface Stage<M extends Moment> {
   moments(block: ArrayBuffer): M[];
   /** True when a player may begin at chunks that begin with a whole picture; else only at the first. */
   readonly seeksToKeys: boolean;
+  /** What lay over the picture when it was seen. */
+  readonly watermark: Watermark;
   reset(): void;
   /** Shows these, at once. */
   show(moments: M[]): void;
@@ -26,6 +29,7 @@ export interface Stage<M extends Moment> {
 export class ScreenStage implements Stage<Entry> {
   readonly element = el("main", { class: "stage", "aria-label": "Recorded screen" });
   readonly seeksToKeys = true;
+  readonly watermark = new Watermark();
   readonly remote: RemoteScreen;
   readonly #canvas = el("canvas", { class: "screen" });
   readonly #cursor: Cursor;
@@ -71,6 +75,7 @@ export class ScreenStage implements Stage<Entry> {
         const record = decodeServer(raw);
         if (record?.type === "cursor") this.#cursor.picture(record);
         else if (record?.type === "cursor_default") this.#cursor.standard();
+        else if (record?.type === "watermark") this.watermark.person = record.text;
         else if (record?.type === "cursor_move") this.#cursor.move(record.x, record.y);
       }
       if (pixels) this.remote.message(own);

@@ -3,6 +3,7 @@ import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import { DARK, FONT, withConstructedStyles } from "../viewer/terminal";
 import { el } from "../viewer/ui/dom";
+import { Watermark } from "../viewer/ui/watermark";
 import { type CastEvent, chunkEvents } from "./container";
 import type { Stage } from "./stage";
 
@@ -13,6 +14,7 @@ const LETTERS = { least: 6, most: 26 };
 export class TerminalStage implements Stage<CastEvent> {
   readonly element = el("main", { class: "stage terminal", "aria-label": "Recorded terminal" });
   readonly seeksToKeys = false;
+  readonly watermark = new Watermark();
   readonly #terminal: Terminal;
 
   constructor() {
@@ -48,6 +50,10 @@ export class TerminalStage implements Stage<CastEvent> {
     for (const moment of moments) {
       if (moment.kind === "output") {
         text += moment.text;
+        continue;
+      }
+      if (moment.kind === "watermark") {
+        this.watermark.person = moment.text;
         continue;
       }
       // What came before was drawn for the size of before.

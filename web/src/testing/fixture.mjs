@@ -3,7 +3,19 @@ import { gpus } from "./gpus.mjs";
 import { recordings } from "./recordings.mjs";
 
 /** What a pool's machines are made of when nobody wishes anything. */
-export const HARDWARE = {
+export const POLICY = {
+  clipboard: { to_machine: true, to_person: true, kib_max: 1024 },
+  files: { upload: true, download: true },
+  sound: true,
+  view_only: false,
+  sharing: "off",
+  shadowing: "ask",
+  watermark: false,
+  idle_lock_minutes: null,
+  session_minutes_max: null,
+};
+
+const HARDWARE = {
   firmware: "auto",
   tpm: false,
   hide_hypervisor: false,
@@ -125,6 +137,7 @@ const user = (name, role, more = {}) => ({
   role,
   disabled: false,
   must_change_password: false,
+  locked: false,
   created_at: before(60_000),
   ...more,
 });
@@ -195,6 +208,7 @@ export function house(who) {
       desktops_max: 10,
       keyboard: "de",
       recording: "off",
+      policy: POLICY,
       gpu: null,
       hardware: HARDWARE,
       desktops: 0,

@@ -135,6 +135,14 @@ export function startMock({ port = 0, dist }) {
       session.house.me.must_change_password = false;
       return send(response, 204);
     }
+    if (path === "/me/unlock") {
+      if (body.password !== "password")
+        throw new Refusal(401, "bad_credentials", "the name or the password is not right", "try again");
+      session.house.me.locked = false;
+      return send(response, 204);
+    }
+    if (session.house.me.locked)
+      throw new Refusal(403, "locked", "this browser is locked", "enter your password");
     if (session.house.me.must_change_password)
       throw new Refusal(403, "password_change_required", "the password must be changed first", "change it");
     if (session.who === "broken" && request.method === "GET")
@@ -432,8 +440,8 @@ export function startMock({ port = 0, dist }) {
 }
 
 function me(session) {
-  const { id, name, role, must_change_password } = session.house.me;
-  return { id, name, role, must_change_password, csrf: session.csrf };
+  const { id, name, role, must_change_password, locked } = session.house.me;
+  return { id, name, role, must_change_password, locked, csrf: session.csrf };
 }
 
 /** Moves what was asked for along, by the clock. */

@@ -13,6 +13,9 @@ export type ClipboardSink = {
   type(text: string): void;
 };
 
+/** Which way text may go, and how much of it at once. */
+export type ClipboardRules = { toMachine: boolean; toPerson: boolean; bytesMax: number };
+
 type Permission = "granted" | "prompt" | "denied" | "unknown";
 
 export class Clipboard {
@@ -23,6 +26,10 @@ export class Clipboard {
   /** What both sides hold as far as we know: sending it again would be an echo. */
   #known = "";
   #unwritten: string | null = null;
+  readonly #sendButton: HTMLButtonElement;
+  readonly #typeButton: HTMLButtonElement;
+  readonly #copyButton: HTMLButtonElement;
+  #rules: ClipboardRules = { toMachine: true, toPerson: true, bytesMax: CLIPBOARD_BYTES_MAX };
 
   constructor(
     private readonly sink: ClipboardSink,
@@ -48,6 +55,9 @@ export class Clipboard {
     );
     const type = el("button", { type: "button", class: "button", click: () => this.#type() }, "Type it");
     type.title = "Types the text key by key: for consoles and sign-in screens without a clipboard";
+    this.#sendButton = send;
+    this.#copyButton = copy;
+    this.#typeButton = type;
     this.#allow = el(
       "button",
       { type: "button", class: "button", click: () => void this.#ask() },
@@ -69,6 +79,15 @@ export class Clipboard {
     void this.refresh();
   }
 
+  set rules(rules: ClipboardRules) {
+    this.#rules = rules;
+    this.#sendButton.hidden = !rules.toMachine;
+    this.#typeButton.hidden = !rules.toMachine;
+    this.#copyButton.hidden = !rules.toPerson;
+    this.#box.readOnly = !rules.toMachine;
+    void this.refresh();
+  }
+
   /** The desktop copied something. */
   async received(bytes: Uint8Array): Promise<void> {
     const text = new TextDecoder().decode(bytes);
@@ -80,7 +99,12 @@ export class Clipboard {
 
   /** This computer's clipboard holds `text`: the desktop should too. */
   offer(text: string, always = false): void {
-    if (text === "" || (!always && text === this.#known)) return;
+    if (!this.#rules.toMachine || text === "" || (!always && text === this.#known)) return;
+    if (encodeText(text, CLIPBOARD_BYTES_MAX).length > this.#rules.bytesMax) {
+      const kib = Math.floor(this.#rules.bytesMax / 1024);
+      this.notice(`The rules of this desktop keep back what is larger than ${kib} KiB: it was not pasted.`);
+      return;
+    }
     this.#known = text;
     this.#unwritten = null;
     this.#box.value = text;
@@ -101,7 +125,14 @@ export class Clipboard {
 
   async refresh(): Promise<void> {
     const state = await permission();
-    this.#allow.hidden = state !== "prompt";
+    const { toMachine, toPerson } = this.#rules;
+    this.#allow.hidden = state !== "prompt" || !toMachine;
+    if (toMachine !== toPerson) {
+      this.#note.textContent = toMachine
+        ? "The rules of this desktop let you paste into it; what is copied there stays there."
+        : "The rules of this desktop let you copy from it; what you copied here stays here.";
+      return;
+    }
     this.#note.textContent =
       state === "granted"
         ? "Text is shared by itself: copy on one side, paste on the other."

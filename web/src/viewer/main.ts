@@ -24,7 +24,16 @@ import { layoutMenu, radios, toggle } from "./ui/settings";
 import { Meter, StatsOverlay } from "./ui/stats";
 import { Toolbar } from "./ui/toolbar";
 import { Waiting } from "./ui/waiting";
-import { ABILITY_H264, encodeText, type RecordingSign, type ServerRecord, TEXT_BYTES_MAX } from "./wire";
+import { Watermark } from "./ui/watermark";
+import {
+  ABILITY_H264,
+  encodeText,
+  type Notice,
+  type RecordingSign,
+  Rule,
+  type ServerRecord,
+  TEXT_BYTES_MAX,
+} from "./wire";
 
 const query = new URLSearchParams(location.search);
 const desktop = query.get("desktop") ?? "";
@@ -318,6 +327,16 @@ function onRecord(record: ServerRecord): void {
     case "recording":
       onRecording(record.sign, record.text);
       break;
+    case "rules":
+      onRules(record.bits, record.clipboard_kib);
+      break;
+    case "watermark":
+      watermark.person = record.text;
+      watermark.at(new Date());
+      break;
+    case "notice":
+      onNotice(record.notice, record.seconds);
+      break;
     case "frame_end":
       inFlight.add(record.sequence);
       break;
@@ -383,7 +402,42 @@ function onRecording(sign: RecordingSign, text: string): void {
   recorded.title = words;
 }
 
+const watermark = new Watermark();
+const viewOnly = el("p", { class: "recorded view-only gone", role: "status" }, "View only");
+viewOnly.title = "The rules of this desktop let you watch, and nothing else.";
+
+/** The server keeps the rules; here the page only says them, and offers nothing that leads nowhere. */
+function onRules(bits: number, clipboardKib: number): void {
+  const may = (rule: number) => (bits & rule) !== 0;
+  viewOnly.classList.toggle("gone", !may(Rule.viewOnly));
+  clipboard.rules = {
+    toMachine: may(Rule.clipboardToMachine),
+    toPerson: may(Rule.clipboardToPerson),
+    bytesMax: clipboardKib * 1024,
+  };
+  const clipboards = may(Rule.clipboardToMachine) || may(Rule.clipboardToPerson);
+  if (tools.clipboard) tools.clipboard.hidden = !clipboards;
+  if (tools.keys) tools.keys.hidden = may(Rule.viewOnly);
+  if (tools.sound) tools.sound.hidden = !may(Rule.sound);
+}
+
+function onNotice(notice: Notice, seconds: number): void {
+  if (seconds === 0) {
+    banner.calm();
+    return;
+  }
+  if (notice === "lock") {
+    banner.countdown(
+      (left) => `Nobody is here: this browser locks in ${left} s. Press a key or move the pointer to go on.`,
+      seconds,
+    );
+  } else if (seconds > 90) {
+    banner.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
+  } else banner.countdown((left) => `This connection ends in ${left} s. Save your work now.`, seconds);
+}
+
 function onPhase(phase: Phase): void {
+  if (phase.name === "ended" || phase.name === "asking") banner.calm();
   waiting.show(phase, session.title, isTerminal, marks.first_picture !== null);
   const usable = (phase.name === "live" || phase.name === "cut") && !waiting.asks;
   if (!usable) toolbar.close();
@@ -407,6 +461,8 @@ const toolbar = new Toolbar(`Tools for this ${KIND_NAMES[kind].toLowerCase()}`, 
 const keys = keysPanel(keyboard);
 const find = new FindPanel((text, down) => terminal?.find(text, down) ?? false);
 let findButton: HTMLButtonElement | null = null;
+/** Those that the rules may take away. */
+const tools: { keys?: HTMLButtonElement; clipboard?: HTMLButtonElement; sound?: HTMLButtonElement } = {};
 /** Known once the terminal is loaded. */
 let setTheme: (name: string) => void = () => undefined;
 
@@ -516,15 +572,20 @@ function buildTools(): void {
     });
   }
   if (isTerminal) {
-    toolbar.panel(
+    tools.keys = toolbar.panel(
       "keys",
       "Special keys",
       terminalKeys((text) => terminal?.send(text)),
     );
     findButton = toolbar.panel("find", "Find", find.element, () => find.shown());
   } else {
-    toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
-    toolbar.panel("clipboard", "Clipboard", clipboard.element, () => void clipboard.refresh());
+    tools.keys = toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
+    tools.clipboard = toolbar.panel(
+      "clipboard",
+      "Clipboard",
+      clipboard.element,
+      () => void clipboard.refresh(),
+    );
     const speaker = toolbar.button("sound", "Sound", () => {
       sound.on = !sound.on;
       showSound();
@@ -534,6 +595,7 @@ function buildTools(): void {
       speaker.replaceChildren(icon(sound.on ? "sound" : "silence"));
     };
     showSound();
+    tools.sound = speaker;
   }
   toolbar.panel("settings", "Settings", settings());
   const stats = toolbar.button("stats", "Statistics", () => {
@@ -607,12 +669,22 @@ Object.defineProperty(window, "oriel", { value: Object.freeze(hooks) });
 
 async function start(): Promise<void> {
   document.title = `${KIND_NAMES[kind]} – Oriel`;
-  document.body.append(stage, overlay.element, recorded, banner.element, toolbar.element, waiting.element);
+  document.body.append(
+    stage,
+    watermark.element,
+    overlay.element,
+    recorded,
+    viewOnly,
+    banner.element,
+    toolbar.element,
+    waiting.element,
+  );
   buildTools();
   // Rates have a beginning: without it the first would be known after two seconds.
   sample();
   setInterval(() => {
     remote?.probe();
+    watermark.at(new Date());
     sample();
   }, 1000);
   const caps = await readCaps();

@@ -32,7 +32,7 @@ export type Ending = {
   title: string;
   /** The server's own words: what happened, why, what to do next. */
   text: string;
-  action: "retry" | "take back" | "sign in" | "none";
+  action: "retry" | "take back" | "sign in" | "unlock" | "none";
 };
 
 export type Phase =
@@ -442,6 +442,7 @@ function endingOf(error: unknown): Ending {
       action: "sign in",
     };
   }
+  if (error.code === "locked") return { ...LOCKED, text: sentence(error.detail) };
   if (error.status === 404) {
     const text = "It may have been removed, or it is not yours.";
     return { title: "There is no such desktop", text: sentence(error.detail) || text, action: "none" };
@@ -457,6 +458,8 @@ function endingOf(error: unknown): Ending {
   return { title: error.title, text, action: error.status === 403 ? "none" : "retry" };
 }
 
+const LOCKED: Ending = { title: "Locked", text: "", action: "unlock" };
+
 const BYE_TITLES: Readonly<Record<number, string>> = {
   [Bye.remoteEnded]: "The session has ended",
   [Bye.unreachable]: "The machine could not be reached",
@@ -467,9 +470,11 @@ const BYE_TITLES: Readonly<Record<number, string>> = {
   [Bye.takenOver]: "Open in another place",
   [Bye.tooSlow]: "Disconnected",
   [Bye.internal]: "Something went wrong in the server",
+  [Bye.timeOver]: "The time of this connection is over",
 };
 
 export function endingOfBye(code: number, text: string): Ending {
+  if (code === Bye.locked) return { ...LOCKED, text: sentence(text) };
   const title = BYE_TITLES[code] ?? "The connection has ended";
   const own: Readonly<Record<number, string>> = {
     [Bye.takenOver]: "This desktop was opened in another window or on another device.",

@@ -30,11 +30,25 @@ const KINDS: readonly Kind[] = ["screen", "terminal"];
 const TILE_CODECS: readonly TileCodec[] = ["raw", "png", "jpeg", "webp"];
 const RECORDING_SIGNS: readonly RecordingSign[] = ["off", "on", "asked"];
 const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "connected", "waiting"];
+const NOTICES = ["lock", "end"] as const;
+/** What is about to happen: nobody touches the connection, or its time is nearly over. */
+export type Notice = (typeof NOTICES)[number];
 const TOUCH_PHASES = ["start", "move", "end", "cancel"] as const;
 export type TouchPhase = (typeof TOUCH_PHASES)[number];
 const VIDEO_TROUBLES = ["lost", "undecodable"] as const;
 /** `lost`: a key frame helps; `undecodable`: only pixels do. */
 export type VideoTrouble = (typeof VIDEO_TROUBLES)[number];
+
+/** What the person may do: bits of the rules record. */
+export const Rule = {
+  viewOnly: 1,
+  clipboardToMachine: 2,
+  clipboardToPerson: 4,
+  sound: 8,
+  upload: 16,
+  download: 32,
+  share: 64,
+} as const;
 
 /** Abilities: the viewer decodes H.264. */
 export const ABILITY_H264 = 1;
@@ -55,6 +69,8 @@ export const Bye = {
   tooSlow: 7,
   serverShutdown: 8,
   internal: 9,
+  locked: 10,
+  timeOver: 11,
 } as const;
 
 export type ServerRecord =
@@ -96,6 +112,11 @@ export type ServerRecord =
   | { type: "pong"; token: number }
   | { type: "status"; code: StatusCode; text: string }
   | { type: "recording"; sign: RecordingSign; text: string }
+  /** `bits` of {@link Rule}; `clipboard_kib`: the largest piece of clipboard. */
+  | { type: "rules"; bits: number; clipboard_kib: number }
+  | { type: "watermark"; text: string }
+  /** 0 seconds: it no longer happens. */
+  | { type: "notice"; notice: Notice; seconds: number }
   | { type: "bye"; code: number; text: string }
   | { type: "terminal_data"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_start"; offset: bigint }
@@ -270,6 +291,14 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
         sign: read.choice("the recording sign", RECORDING_SIGNS),
         text: read.text(),
       };
+    case 0x39:
+      return { type: "rules", bits: read.u32(), clipboard_kib: read.u32() };
+    case 0x3a:
+      return { type: "watermark", text: read.text() };
+    case 0x3b: {
+      const notice = NOTICES[read.u8()];
+      return notice === undefined ? null : { type: "notice", notice, seconds: read.u32() };
+    }
     case 0x3f:
       return { type: "bye", code: read.u8(), text: read.text() };
     case 0x40:
@@ -512,6 +541,12 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x32, 1, encoder.encode(record.text)).u8(STATUS_CODES.indexOf(record.code)).done();
     case "recording":
       return new Writer(0x38, 1, encoder.encode(record.text)).u8(RECORDING_SIGNS.indexOf(record.sign)).done();
+    case "rules":
+      return new Writer(0x39, 8).u32(record.bits).u32(record.clipboard_kib).done();
+    case "watermark":
+      return new Writer(0x3a, 0, encoder.encode(record.text)).done();
+    case "notice":
+      return new Writer(0x3b, 5).u8(NOTICES.indexOf(record.notice)).u32(record.seconds).done();
     case "bye":
       return new Writer(0x3f, 1, encoder.encode(record.text)).u8(record.code).done();
     case "terminal_data":

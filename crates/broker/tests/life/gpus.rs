@@ -182,6 +182,7 @@ async fn a_held_card_keeps_its_mode() {
         gpu: Some("whole".parse().unwrap()),
         hardware: Hardware::default(),
         recording: oriel_model::RecordingPolicy::Off,
+        policy: oriel_model::SessionPolicy::default(),
     };
     let whole = house.broker.create_pool(whole).await.unwrap();
     house.broker.entitle(whole.id, house.anna.id).await.unwrap();

@@ -68,6 +68,7 @@ impl House {
                 gpu: None,
                 hardware: Hardware::default(),
                 recording: oriel_model::RecordingPolicy::Off,
+                policy: oriel_model::SessionPolicy::default(),
                 desktops_max: 3,
                 keyboard: "us".into(),
             })

@@ -18,6 +18,7 @@ async fn office(house: &House) -> Pool {
         desktops_max: 10,
         keyboard: "de".to_owned(),
         recording: oriel_model::RecordingPolicy::Off,
+        policy: oriel_model::SessionPolicy::default(),
     };
     house.broker.create_external_pool(new).await.unwrap()
 }

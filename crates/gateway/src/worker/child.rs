@@ -60,6 +60,7 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
         commands: inbox,
         dialler: Arc::clone(&dialler) as Arc<dyn Dialler>,
         counters: Arc::clone(&counters),
+        rules: Arc::default(),
     };
     let mut desk =
         Desk { commands: Some(commands), to, dialler, counters, rooms: HashMap::new(), errands: JoinSet::new() };
@@ -288,7 +289,7 @@ impl Far {
             let stream = Socket::from(stream);
             stream.set_nonblocking(true).map_err(broken)?;
             let stream = Box::new(UnixStream::from_std(stream).map_err(broken)?);
-            return Ok(Target { title: dialled.title, stream, protocol: dialled.protocol });
+            return Ok(Target { title: dialled.title, stream, protocol: dialled.protocol, policy: dialled.policy });
         }
     }
 

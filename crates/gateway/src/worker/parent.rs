@@ -11,7 +11,7 @@ use super::{
 };
 use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
-use crate::connect::{Task, dial};
+use crate::connect::{Task, dial_by};
 use crate::target::Stream;
 use bytes::Bytes;
 use oriel_screen::ByeCode;
@@ -294,11 +294,11 @@ impl Worker {
             return Err(TooMuch);
         }
         let (dialler, desktop, port) = (Arc::clone(&task.dialler), task.desktop, task.port);
-        let (to, doors) = (self.to.downgrade(), Arc::clone(&self.doors));
+        let (to, doors, rules) = (self.to.downgrade(), Arc::clone(&self.doors), Arc::clone(&task.rules));
         let room = Arc::clone(&self.streams).try_acquire_owned().ok().filter(|_| self.dials <= DIALS_MAX);
         self.errands.spawn(async move {
             let often = || Bye::new(ByeCode::Unreachable, "the machine was reached too often; connect again");
-            let dialled = if room.is_some() { dial(&*dialler, desktop, port).await } else { Err(often()) };
+            let dialled = if room.is_some() { dial_by(&*dialler, desktop, port, &rules).await } else { Err(often()) };
             let handed = dialled.and_then(|target| {
                 let internal = |error: io::Error| {
                     Bye::new(ByeCode::Internal, format!("cannot hand the machine's stream over: {error}"))
@@ -310,7 +310,8 @@ impl Worker {
             });
             let (answer, streams) = match handed {
                 Ok((ours, target)) => {
-                    let dialled = Box::new(Dialled { title: target.title, protocol: target.protocol });
+                    let dialled =
+                        Box::new(Dialled { title: target.title, protocol: target.protocol, policy: target.policy });
                     (ToWorker::Dialled { question, dialled }, Some((ours, target.stream)))
                 }
                 Err(why) => (ToWorker::Refused { question, why }, None),

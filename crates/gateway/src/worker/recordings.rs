@@ -66,7 +66,7 @@ async fn keep(
                 Some(recordings) if allowed && !begun => {
                     begun = true;
                     recordings.begin(of).await.map_err(Bye::from).map(|made| {
-                        let begun = Begun { id: made.id(), title: made.title() };
+                        let begun = Begun { id: made.id(), title: made.title(), watermark: made.watermark() };
                         sink = Some(made);
                         ToWorker::Begun { question, begun }
                     })
@@ -131,6 +131,10 @@ impl RecordingSink for FarSink {
 
     fn title(&self) -> String {
         self.begun.title.clone()
+    }
+
+    fn watermark(&self) -> Option<String> {
+        self.begun.watermark.clone()
     }
 
     async fn put(&mut self, chunk: &Chunk) -> Result<(), String> {

@@ -9,7 +9,7 @@ use crate::command::{Bye, ViewerId};
 use crate::target::Protocol;
 use bytes::Bytes;
 use oriel_model::{
-    ConnectionId, DesktopId, GuestPort, MACHINE_IDENTITY_BYTES_MAX, RecordingId, RecordingPolicy, UserId,
+    ConnectionId, DesktopId, GuestPort, MACHINE_IDENTITY_BYTES_MAX, RecordingId, RecordingPolicy, SessionPolicy, UserId,
 };
 use oriel_screen::recording::{BlockHead, Chunk};
 use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
@@ -38,6 +38,7 @@ pub(super) struct Start {
 pub(super) struct Dialled {
     pub title: String,
     pub protocol: Protocol,
+    pub policy: SessionPolicy,
 }
 
 /// A recording that was begun.
@@ -45,6 +46,7 @@ pub(super) struct Dialled {
 pub(super) struct Begun {
     pub id: RecordingId,
     pub title: String,
+    pub watermark: Option<String>,
 }
 
 pub(super) enum ToWorker {

@@ -9,6 +9,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use oriel_server::api::{
     hardware::Hardware,
+    policy::SessionPolicy,
     pool::{GpuRequest, Network, Pool, PoolChange, PoolList},
     recording::RecordingPolicy,
 };
@@ -96,6 +97,17 @@ pub struct Size {
     /// Record connections: off, always (or refuse them), or ask the person each time
     #[arg(long, value_name = "WHEN", value_parser = parse_recording)]
     recording: Option<RecordingPolicy>,
+    /// What people may do while they are connected, as words with commas between:
+    /// `clipboard=both|to_machine|to_person|off`, `clipboard_kib=64` (larger pieces are kept back),
+    /// `files=both|upload|download|off`, `sound=on|off`, `view_only`, `sharing=off|view|control` (whom they may invite),
+    /// `shadowing=off|ask|tell` (how admins may join), `watermark`, `idle_lock=MINUTES`, `session=MINUTES`; `default`
+    /// for what is usual
+    #[arg(long, value_name = "RULES", value_parser = parse_policy)]
+    policy: Option<SessionPolicy>,
+}
+
+fn parse_policy(text: &str) -> Result<SessionPolicy, String> {
+    text.parse::<oriel_model::SessionPolicy>().map(Into::into)
 }
 
 fn parse_hardware(text: &str) -> Result<Hardware, String> {
@@ -130,6 +142,7 @@ impl Command {
                         "gpu",
                         "hardware",
                         "recording",
+                        "policy",
                         "network",
                         "keyboard",
                         "desktops",
@@ -138,7 +151,7 @@ impl Command {
                     ],
                     "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
                 )
-                .right(&[2, 3, 4, 10]);
+                .right(&[2, 3, 4, 11]);
                 for pool in list.pools {
                     rows.row([
                         pool.name,
@@ -154,6 +167,7 @@ impl Command {
                         ),
                         oriel_model::Hardware::from(pool.hardware).to_string(),
                         output::word(&pool.recording),
+                        oriel_model::SessionPolicy::from(pool.policy).to_string(),
                         match pool.network {
                             Network::User => "user".to_owned(),
                             Network::Nat { network } => format!("nat:{network}"),
@@ -173,7 +187,7 @@ impl Command {
                 let body = json!({
                     "name": name, "kind": kind, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
                     "desktops_max": size.desktops_max, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
-                    "recording": size.recording,
+                    "recording": size.recording, "policy": size.policy,
                     "network": network.as_deref().map(parse_network).transpose()?,
                 });
                 let pool: Pool = client.post("/pools", &body).await?;
@@ -197,6 +211,7 @@ impl Command {
                     gpu: size.gpu,
                     hardware: size.hardware,
                     recording: size.recording,
+                    policy: size.policy,
                 };
                 let pool: Pool = client.patch(&path(&pool), &change).await?;
                 say(format!(

@@ -211,7 +211,7 @@ mod tests {
             title: "t".into(),
         });
         let mut cast = CastWriter::default();
-        writer.push(0, true, CastWriter::header(80, 24, 0, "t").as_bytes());
+        writer.push(0, true, CastWriter::header(80, 24, 0, "t", None).as_bytes());
         writer.push(5, false, cast.output(5, b"$ \x1b[32mls\x1b[0m\r\n").as_bytes());
         let (chunk, index) = writer.finish();
         let bytes = Bytes::from([header.bytes, chunk.unwrap().bytes, index.bytes].concat());

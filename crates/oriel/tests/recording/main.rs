@@ -84,7 +84,12 @@ impl Dialler for OneScreen {
     async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
         let stream = TcpStream::connect(("127.0.0.1", self.0)).await.unwrap();
         let protocol = Protocol::console();
-        Ok(Target { title: "lab-1".into(), stream: Box::new(stream), protocol })
+        Ok(Target {
+            title: "lab-1".into(),
+            stream: Box::new(stream),
+            protocol,
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 }
 
@@ -96,7 +101,13 @@ async fn record(folder: &Path, port: u16) {
     gateway.set_recordings(Arc::new(Shelf(broker)));
     let (send, incoming) = unbounded::<Bytes>();
     let (outgoing, mut receive) = unbounded::<Bytes>();
-    let request = ViewerRequest { user: anna.id, desktop: desktop.id, port: GuestPort::Console, resume: None };
+    let request = ViewerRequest {
+        user: anna.id,
+        desktop: desktop.id,
+        port: GuestPort::Console,
+        person: String::new(),
+        resume: None,
+    };
     tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
     let say = |record: &ViewerRecord| {
         let mut message = Vec::new();

@@ -94,6 +94,7 @@ pub async fn desktop(store: &Store, broker: &Broker, recording: RecordingPolicy,
             gpu: None,
             hardware: Hardware::default(),
             recording,
+            policy: oriel_model::SessionPolicy::default(),
         })
         .await
         .unwrap();

@@ -10,10 +10,12 @@ pub struct CastWriter {
 }
 
 impl CastWriter {
-    /// The first line. `started`: seconds since 1970-01-01 UTC.
-    pub fn header(columns: u16, rows: u16, started: i64, title: &str) -> String {
+    /// The first line. `started`: seconds since 1970-01-01 UTC. `watermark`: what lies over it when it is played, under a key of
+    /// our own that others leave alone.
+    pub fn header(columns: u16, rows: u16, started: i64, title: &str, watermark: Option<&str>) -> String {
+        let watermark = watermark.map(|text| format!(",\"watermark\":{}", quoted(text))).unwrap_or_default();
         format!(
-            "{{\"version\":2,\"width\":{columns},\"height\":{rows},\"timestamp\":{started},\"title\":{}}}\n",
+            "{{\"version\":2,\"width\":{columns},\"height\":{rows},\"timestamp\":{started},\"title\":{}{watermark}}}\n",
             quoted(title)
         )
     }

@@ -82,7 +82,7 @@ fn an_index_that_lies_is_rebuilt() {
 fn terminals_are_lines_of_asciicast() {
     let (mut writer, head) = Writer::new(&header(RecordingKind::Terminal));
     let mut cast = CastWriter::default();
-    writer.push(0, true, CastWriter::header(80, 24, 1_700_000_000, "a \"b\"").as_bytes());
+    writer.push(0, true, CastWriter::header(80, 24, 1_700_000_000, "a \"b\"", None).as_bytes());
     writer.push(1_250, false, cast.output(1_250, "gr\u{fc}n\x1b[0m\r\n".as_bytes()).as_bytes());
     writer.push(1_300, false, CastWriter::resize(1_300, 100, 30).as_bytes());
     let (last, index) = writer.finish();

@@ -13,6 +13,31 @@ const WORDS_BYTES_MAX: usize = 4096;
 const VIDEO_KEY: u8 = 1;
 const VIDEO_REGIONS: u8 = 2;
 
+/// Longest watermark, in bytes.
+pub const WATERMARK_BYTES_MAX: usize = 256;
+
+/// Keys, pointer and clipboard do not reach the machine.
+pub const RULE_VIEW_ONLY: u32 = 1;
+pub const RULE_CLIPBOARD_TO_MACHINE: u32 = 2;
+pub const RULE_CLIPBOARD_TO_PERSON: u32 = 4;
+pub const RULE_SOUND: u32 = 8;
+/// Files may go to the machine.
+pub const RULE_UPLOAD: u32 = 16;
+/// Files may come from the machine.
+pub const RULE_DOWNLOAD: u32 = 32;
+/// Others may be invited.
+pub const RULE_SHARE: u32 = 64;
+
+/// What is about to happen to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Notice {
+    /// Nobody touches it: it will be locked.
+    Lock = 0,
+    /// Its time is nearly over.
+    End = 1,
+}
+
 /// One record to a viewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerRecord {
@@ -86,6 +111,18 @@ pub enum ServerRecord {
     Recording {
         sign: RecordingSign,
         text: String,
+    },
+    /// What the person may do (bits `RULE_…`), and the largest piece of clipboard in KiB.
+    Rules {
+        bits: u32,
+        clipboard_kib: u32,
+    },
+    /// Lies over the picture with the time beside it; empty for none.
+    Watermark(String),
+    /// What happens in so many seconds; 0: it no longer does.
+    Notice {
+        notice: Notice,
+        seconds: u32,
     },
     Bye {
         code: ByeCode,
@@ -161,6 +198,15 @@ impl ServerRecord {
             Self::Recording { sign, text } => record(out, 0x38, |o| {
                 o.push(*sign as u8);
                 o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
+            }),
+            Self::Rules { bits, clipboard_kib } => record(out, 0x39, |o| {
+                o.extend_from_slice(&bits.to_le_bytes());
+                o.extend_from_slice(&clipboard_kib.to_le_bytes());
+            }),
+            Self::Watermark(text) => record(out, 0x3a, |o| o.extend_from_slice(clip(text, WATERMARK_BYTES_MAX))),
+            Self::Notice { notice, seconds } => record(out, 0x3b, |o| {
+                o.push(*notice as u8);
+                o.extend_from_slice(&seconds.to_le_bytes());
             }),
             Self::Bye { code, text } => record(out, 0x3f, |o| {
                 o.push(*code as u8);
@@ -261,6 +307,16 @@ impl ServerRecord {
                 };
                 Self::Recording { sign, text: f.text(WORDS_BYTES_MAX)? }
             }
+            0x39 => Self::Rules { bits: f.u32()?, clipboard_kib: f.u32()? },
+            0x3a => Self::Watermark(f.text(WATERMARK_BYTES_MAX)?),
+            0x3b => {
+                let notice = match f.u8()? {
+                    0 => Notice::Lock,
+                    1 => Notice::End,
+                    _ => return Ok(None),
+                };
+                Self::Notice { notice, seconds: f.u32()? }
+            }
             0x3f => {
                 let code = bye_code(f.u8()?).ok_or_else(|| f.bad("bye code"))?;
                 Self::Bye { code, text: f.text(WORDS_BYTES_MAX)? }
@@ -295,6 +351,8 @@ const fn bye_code(number: u8) -> Option<ByeCode> {
         7 => ByeCode::TooSlow,
         8 => ByeCode::ServerShutdown,
         9 => ByeCode::Internal,
+        10 => ByeCode::Locked,
+        11 => ByeCode::TimeOver,
         _ => return None,
     })
 }

@@ -21,6 +21,8 @@ pub struct Me {
     pub role: Role,
     /// Until the password is changed, everything else answers 403 `password_change_required`.
     pub must_change_password: bool,
+    /// Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`.
+    pub locked: bool,
     /// Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none.
     pub csrf: String,
 }
@@ -34,4 +36,12 @@ pub struct PasswordChange {
     /// 10 to 200 characters.
     #[schema(format = Password)]
     pub new: String,
+}
+
+/// The password of the person whose session is locked.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unlock {
+    #[schema(format = Password)]
+    pub password: String,
 }

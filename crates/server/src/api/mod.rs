@@ -35,6 +35,7 @@ pub mod host;
 pub mod image;
 pub mod me;
 pub mod operation;
+pub mod policy;
 pub mod pool;
 pub mod problem;
 pub mod reconciler;

@@ -1,6 +1,6 @@
 //! Pools of like desktops, and who may use them.
 
-use super::{Named, hardware::Hardware, image::ImageRef, recording::RecordingPolicy};
+use super::{Named, hardware::Hardware, image::ImageRef, policy::SessionPolicy, recording::RecordingPolicy};
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -170,6 +170,8 @@ pub struct Pool {
     pub hardware: Hardware,
     /// Whether connections to its desktops are recorded.
     pub recording: RecordingPolicy,
+    /// What people may do while they are connected.
+    pub policy: SessionPolicy,
     /// How many desktops it holds now.
     pub desktops: u64,
     /// Who may use it.
@@ -220,6 +222,9 @@ pub struct PoolNew {
     /// `off` when left out.
     #[serde(default)]
     pub recording: Option<RecordingPolicy>,
+    /// As usual when left out.
+    #[serde(default)]
+    pub policy: Option<SessionPolicy>,
 }
 
 /// What to change; what is left out stays. Image and disk are those of desktops made from now on; the rest holds from each
@@ -249,4 +254,7 @@ pub struct PoolChange {
     /// Holds for connections that are opened from now on, also to desktops that exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<RecordingPolicy>,
+    /// As a whole. Holds for connections that are opened from now on, also to desktops that exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<SessionPolicy>,
 }

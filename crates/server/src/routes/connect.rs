@@ -54,13 +54,24 @@ pub async fn viewer(
     let ticket = app.broker.redeem(&oriel_identity::sha256_hex(ticket.as_bytes()), session).await?;
     // Being allowed may have ended since the ticket was made.
     app.broker.find_desktop(&caller.user, &ticket.desktop.to_string()).await?;
-    let request =
-        ViewerRequest { user: ticket.user, desktop: ticket.desktop, port: ticket.port, resume: ticket.resume };
-    let gateway = app.gateway.clone();
+    let request = ViewerRequest {
+        user: ticket.user,
+        desktop: ticket.desktop,
+        port: ticket.port,
+        person: caller.user.name.clone(),
+        resume: ticket.resume,
+    };
+    let session = session.to_owned();
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).write_buffer_size(0).on_upgrade(
         move |socket| async move {
             let (outgoing, incoming) = socket.split();
-            gateway.attach(request, Box::pin(messages(incoming)), Box::pin(outgoing.with(binary))).await;
+            let lock = async {
+                if let Err(error) = app.broker.lock(&session).await {
+                    tracing::error!(%error, "A browser that nobody touches could not be locked");
+                }
+            };
+            let (incoming, outgoing) = (Box::pin(messages(incoming)), Box::pin(outgoing.with(binary)));
+            app.gateway.attach_lockable(request, lock, incoming, outgoing).await;
         },
     ))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, App, COOKIE, Peer,
-    api::me::{Login, Me, PasswordChange},
+    api::me::{Login, Me, PasswordChange, Unlock},
     caller::{Caller, Via},
     extract::Body,
 };
@@ -30,12 +30,13 @@ fn address(peer: Peer) -> IpAddr {
     }
 }
 
-fn about(user: &User, csrf: &str) -> Me {
+fn about(user: &User, csrf: &str, locked: bool) -> Me {
     Me {
         id: user.id.to_string(),
         name: user.name.clone(),
         role: user.role.into(),
         must_change_password: user.must_change_password,
+        locked,
         csrf: csrf.to_owned(),
     }
 }
@@ -48,7 +49,7 @@ pub async fn login(
     Body(login): Body<Login>,
 ) -> Answer<Response> {
     let signed_in = app.broker.sign_in(&login.name, login.password.into(), address(peer)).await?;
-    let me = about(&signed_in.user, &signed_in.session.csrf);
+    let me = about(&signed_in.user, &signed_in.session.csrf, false);
     let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
@@ -65,11 +66,26 @@ pub async fn logout(State(app): State<App>, caller: Caller) -> Answer<Response> 
 /// Who is signed in.
 #[utoipa::path(get, path = "/me", tag = "me", responses((status = 200, body = Me)))]
 pub async fn me(caller: Caller) -> Answer<Json<Me>> {
-    let csrf = match &caller.via {
-        Via::Browser(session) => session.csrf.as_str(),
-        Via::Program(_) | Via::Local => "",
+    let (csrf, locked) = match &caller.via {
+        Via::Browser(session) => (session.csrf.as_str(), session.locked),
+        Via::Program(_) | Via::Local => ("", false),
     };
-    Ok(Json(about(&caller.user, csrf)))
+    Ok(Json(about(&caller.user, csrf, locked)))
+}
+
+/// Open this browser's session again after it was locked, with the person's password.
+#[utoipa::path(post, path = "/me/unlock", tag = "me", request_body = Unlock, responses((status = 204)))]
+pub async fn unlock(
+    State(app): State<App>,
+    caller: Caller,
+    Extension(peer): Extension<Peer>,
+    Body(unlock): Body<Unlock>,
+) -> Answer<StatusCode> {
+    // Programs have no session that could be locked.
+    if let Via::Browser(session) = &caller.via {
+        app.broker.unlock(session, &caller.user, unlock.password.into(), address(peer)).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Change the own password. Ends all sessions of the person; the browser that asked gets a fresh one (read `me` again).

@@ -25,6 +25,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(me::logout))
         .routes(routes!(me::me))
         .routes(routes!(me::password))
+        .routes(routes!(me::unlock))
         .routes(routes!(user::list, user::create))
         .routes(routes!(user::change, user::delete))
         .routes(routes!(token::list, token::create))

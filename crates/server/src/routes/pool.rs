@@ -45,6 +45,7 @@ fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
         desktops_max: new.desktops_max.unwrap_or(1000),
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
         recording: new.recording.map(Into::into).unwrap_or_default(),
+        policy: new.policy.map(Into::into).unwrap_or_default(),
     })
 }
 
@@ -87,6 +88,7 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         gpu: new.gpu.map(gpu).transpose()?.flatten(),
         hardware: new.hardware.map(Into::into).unwrap_or_default(),
         recording: new.recording.map(Into::into).unwrap_or_default(),
+        policy: new.policy.map(Into::into).unwrap_or_default(),
     };
     let pool = app.broker.create_pool(pool).await?;
     Ok((StatusCode::CREATED, answer(&app, &pool).await?))
@@ -120,6 +122,7 @@ pub async fn change(
         gpu: change.gpu.map(gpu).transpose()?,
         hardware: change.hardware.map(Into::into),
         recording: change.recording.map(Into::into),
+        policy: change.policy.map(Into::into),
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }

@@ -145,6 +145,7 @@ impl House {
                     gpu: None,
                     hardware: Hardware::default(),
                     recording: oriel_model::RecordingPolicy::Off,
+                    policy: oriel_model::SessionPolicy::default(),
                 };
                 self.broker.create_pool(new).await.unwrap()
             }
@@ -163,6 +164,7 @@ impl House {
             desktops_max: 10,
             keyboard: "us".into(),
             recording: oriel_model::RecordingPolicy::Off,
+            policy: oriel_model::SessionPolicy::default(),
         };
         let pool = self.broker.create_external_pool(new).await.unwrap();
         self.broker.entitle(pool.id, user.id).await.unwrap();

@@ -12,4 +12,5 @@ mod house;
 mod machines;
 mod recordings;
 mod requests;
+mod rules;
 mod viewer;

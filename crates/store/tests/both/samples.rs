@@ -48,6 +48,7 @@ pub fn pool(name: &str, image: ImageId) -> Pool {
         gpu: Some("vgpu,profile=M60-2Q,count=2,cards=0000:06:00.0+0000:07:00.0".parse().unwrap()),
         hardware: "windows_11,hide_hypervisor,hugepages_mib=2,numa=anywhere".parse().unwrap(),
         recording: oriel_model::RecordingPolicy::Ask,
+        policy: oriel_model::SessionPolicy::default(),
         created: NOW,
     }
 }

@@ -12,6 +12,7 @@ fn web(user: UserId, token: &str) -> WebSession {
         csrf: "csrf".to_owned(),
         created: NOW,
         expires: NOW.plus_seconds(60),
+        locked: false,
     }
 }
 

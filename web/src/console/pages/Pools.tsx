@@ -24,6 +24,7 @@ import { AddDesktop } from "./pools/AddDesktop";
 import { ExternalPoolForm } from "./pools/ExternalPoolForm";
 import { People } from "./pools/People";
 import { PoolForm } from "./pools/PoolForm";
+import { summary } from "./pools/Rules";
 
 type Pool = Schemas["Pool"];
 type Dialogue = { is: "new" | "new-external" } | { is: "edit" | "people" | "add" | "delete"; pool: string };
@@ -107,6 +108,7 @@ function Inside() {
                   <Tr key={p.id}>
                     <Td dataLabel="Name">
                       <strong>{p.name}</strong>
+                      {rulesOf(p) && <div className="about">{rulesOf(p)}</div>}
                     </Td>
                     <Td dataLabel="Image">
                       {p.image ? (
@@ -202,6 +204,16 @@ function Inside() {
       {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}
     </>
   );
+}
+
+/** What is not as usual about connections. */
+function rulesOf(p: Pool): string {
+  const rules = summary(p.policy);
+  const parts = [
+    p.recording === "off" ? "" : p.recording === "ask" ? "recorded when agreed" : "recorded",
+    rules === "as usual" ? "" : rules,
+  ];
+  return parts.filter(Boolean).join(", ");
 }
 
 const full = (p: Pool) =>

@@ -10,6 +10,7 @@ export class Banner {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tick: ReturnType<typeof setInterval> | undefined;
   #cut = false;
+  #counting = false;
 
   constructor(private readonly retryNow: () => void) {
     this.element = el("div", { class: "banner gone", role: "status" }, this.#text, this.#actions);
@@ -20,6 +21,7 @@ export class Banner {
     clearInterval(this.#tick);
     clearTimeout(this.#timer);
     this.#cut = true;
+    this.#counting = false;
     const say = () => {
       const seconds = Math.ceil((next - performance.now()) / 1000);
       this.#text.textContent =
@@ -41,8 +43,33 @@ export class Banner {
     this.element.classList.remove("warn");
   }
 
-  notice(text: string): void {
+  /** Counts down to something that happens in so many seconds unless {@link calm} comes before. */
+  countdown(words: (seconds: number) => string, seconds: number): void {
     if (this.#cut) return;
+    clearInterval(this.#tick);
+    clearTimeout(this.#timer);
+    const end = performance.now() + seconds * 1000;
+    const say = () => {
+      this.#text.textContent = words(Math.max(0, Math.ceil((end - performance.now()) / 1000)));
+    };
+    say();
+    this.#tick = setInterval(say, 1000);
+    this.#actions.replaceChildren();
+    this.#counting = true;
+    this.element.classList.add("warn");
+    this.element.classList.remove("gone");
+  }
+
+  calm(): void {
+    if (!this.#counting || this.#cut) return;
+    this.#counting = false;
+    clearInterval(this.#tick);
+    this.element.classList.add("gone");
+    this.element.classList.remove("warn");
+  }
+
+  notice(text: string): void {
+    if (this.#cut || this.#counting) return;
     clearTimeout(this.#timer);
     this.#text.textContent = text;
     const close = el("button", {

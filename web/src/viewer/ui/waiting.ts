@@ -170,6 +170,8 @@ export class Waiting {
     const buttons: HTMLElement[] = [];
     if (action === "sign in") {
       buttons.push(el("a", { class: "button primary", href: this.actions.signIn }, "Sign in"));
+    } else if (action === "unlock") {
+      buttons.push(el("a", { class: "button primary", href: this.actions.signIn }, "Unlock"));
     } else if (action !== "none") {
       const label = action === "take back" ? "Use it here" : "Connect again";
       buttons.push(

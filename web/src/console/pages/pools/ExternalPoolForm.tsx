@@ -5,6 +5,7 @@ import { useAct } from "../../act";
 import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
 import { KEYBOARDS, nameFault, RECORDING_POLICIES } from "../../words";
+import * as rules from "./Rules";
 
 const whole = (text: string) =>
   /^\d{1,4}$/.test(text) && Number(text) > 0 && Number(text) <= 1000 ? "" : "A whole number, 1 to 1000";
@@ -14,9 +15,10 @@ export function ExternalPoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; on
   const [most, setMost] = useState(String(pool?.desktops_max ?? 100));
   const [keyboard, setKeyboard] = useState(pool?.keyboard ?? "us");
   const [recording, setRecording] = useState<Schemas["RecordingPolicy"]>(pool?.recording ?? "off");
+  const [policy, setPolicy] = useState(() => rules.draftOf(pool?.policy ?? rules.USUAL_RULES));
   const save = useAct({
     do: async () => {
-      const body = { desktops_max: Number(most), keyboard, recording };
+      const body = { desktops_max: Number(most), keyboard, recording, policy: rules.policyOf(policy) };
       if (pool) {
         return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body }));
       }
@@ -35,7 +37,11 @@ export function ExternalPoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; on
       title={pool ? `Edit ${pool.name}` : "New pool of machines"}
       about={pool ? undefined : "For machines that Oriel does not run: you enter their addresses next."}
       verb={pool ? "Save" : "Make pool"}
-      reason={(pool ? "" : nameFault(name) || (name ? "" : "Give it a name")) || whole(most)}
+      reason={
+        (pool ? "" : nameFault(name) || (name ? "" : "Give it a name")) ||
+        whole(most) ||
+        rules.faultOf(policy)
+      }
       busy={save.isPending}
       error={save.error}
       onSend={() => save.mutate()}
@@ -76,6 +82,7 @@ export function ExternalPoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; on
         options={RECORDING_POLICIES}
         help="What is seen on connections is kept, encrypted, for admins; holds for connections from now on"
       />
+      <rules.Rules value={policy} onChange={setPolicy} />
     </FormModal>
   );
 }

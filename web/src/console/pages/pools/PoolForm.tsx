@@ -11,6 +11,7 @@ import { KEYBOARDS, nameFault, RECORDING_POLICIES } from "../../words";
 import { GpuChoice } from "./GpuChoice";
 import { faultOf, type GpuDraft, draftOf as gpuDraftOf, NO_GPU, requestOf } from "./gpu-request";
 import { fitting, type Hardware, Machine, USUAL } from "./Machine";
+import * as rules from "./Rules";
 
 interface Draft {
   name: string;
@@ -25,6 +26,7 @@ interface Draft {
   gpu: GpuDraft;
   hardware: Hardware;
   recording: Schemas["RecordingPolicy"];
+  policy: rules.RulesDraft;
 }
 
 const FRESH: Draft = {
@@ -40,6 +42,7 @@ const FRESH: Draft = {
   gpu: NO_GPU,
   hardware: USUAL,
   recording: "off",
+  policy: rules.draftOf(rules.USUAL_RULES),
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -56,6 +59,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     gpu: gpuDraftOf(pool.gpu),
     hardware: { ...USUAL, ...pool.hardware },
     recording: pool.recording,
+    policy: rules.draftOf(pool.policy),
   };
 }
 
@@ -89,6 +93,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         keyboard: draft.keyboard,
         hardware: fitting(draft.hardware, draft.gpu.kind),
         recording: draft.recording,
+        policy: rules.policyOf(draft.policy),
         gpu: requestOf(draft.gpu),
       };
       if (pool) {
@@ -109,7 +114,8 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
     (image ? "" : "Choose an image") ||
     (draft.network !== "user" && !pool && !draft.networkName.trim() ? "Name the network" : "") ||
     (faults.some(Boolean) ? "A size is not a whole number" : "") ||
-    faultOf(draft.gpu);
+    faultOf(draft.gpu) ||
+    rules.faultOf(draft.policy);
   const keyboards = KEYBOARDS.some(([value]) => value === draft.keyboard)
     ? KEYBOARDS
     : [...KEYBOARDS, [draft.keyboard, draft.keyboard] as const];
@@ -208,6 +214,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         options={RECORDING_POLICIES}
         help="What is seen on connections is kept, encrypted, for admins; holds for connections from now on"
       />
+      <rules.Rules value={draft.policy} onChange={(policy) => set({ policy })} />
       {!pool && (
         <Choice
           label="Network"

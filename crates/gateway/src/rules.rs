@@ -1,0 +1,353 @@
+//! A connection's rules, kept in the server's process: what of a viewer's input goes on, when a connection nobody touches is
+//! locked, and when one ends. What a machine gives (clipboard, sound) is held back where its bytes are read.
+
+use bytes::Bytes;
+use oriel_model::SessionPolicy;
+use oriel_screen::wire::{Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_SOUND, RULE_VIEW_ONLY};
+use oriel_screen::wire::{RULE_DOWNLOAD, RULE_SHARE, RULE_UPLOAD, ServerRecord, ViewerRecord};
+use oriel_screen::{ByeCode, InputEvent};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// How long before it happens the person is told that the connection will be locked: this, or half of the time.
+const LOCK_WARNING: Duration = Duration::from_mins(1);
+/// And that it will end.
+const END_WARNINGS: [Duration; 3] = [Duration::from_mins(15), Duration::from_mins(5), Duration::from_mins(1)];
+
+/// What is known of a connection's rules, and when somebody last touched it.
+pub(crate) struct Rules {
+    /// `None` until the machine was dialled.
+    policy: watch::Sender<Option<SessionPolicy>>,
+    touched: Mutex<Instant>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { policy: watch::Sender::default(), touched: Mutex::new(Instant::now()) }
+    }
+}
+
+/// What becomes of a viewer whose time is over.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nobody touched the connection: whoever goes on must show who they are.
+    Locked { minutes: u32 },
+    /// The connection has lasted as long as it may.
+    Over { minutes: u32 },
+}
+
+impl Rules {
+    /// The machine was dialled, and this is what its pool says.
+    pub fn lay_down(&self, policy: SessionPolicy) {
+        self.policy.send_replace(Some(policy));
+    }
+
+    /// Whether a viewer's record may go on; notes that the connection was touched.
+    pub fn admit(&self, record: &ViewerRecord) -> bool {
+        let policy = self.policy.borrow();
+        let touches = match record {
+            ViewerRecord::Input(InputEvent::Resize { .. } | InputEvent::ReleaseAll) => return true,
+            // Before the machine was dialled nothing can be meant for it; what is typed into a terminal waits in the connection,
+            // which knows the rules when it goes on.
+            ViewerRecord::Input(input) => match policy.as_ref() {
+                None => return false,
+                Some(policy) => (!policy.view_only && may_paste(policy, input), true),
+            },
+            ViewerRecord::TerminalInput(_) => (!policy.as_ref().is_some_and(|policy| policy.view_only), true),
+            _ => (true, false),
+        };
+        let (admitted, touched) = touches;
+        if touched {
+            *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+        admitted
+    }
+
+    fn touched(&self) -> Instant {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells a viewer the rules, warns it, and says when its time is over. `started`: when the connection began.
+    pub async fn watch(&self, started: Instant, person: &str, out: mpsc::WeakSender<Bytes>) -> Verdict {
+        let mut laid_down = self.policy.subscribe();
+        let policy = match laid_down.wait_for(Option::is_some).await.map(|policy| policy.clone()) {
+            Ok(Some(policy)) => policy,
+            // Not while `self` is there.
+            _ => return std::future::pending().await,
+        };
+        say(&out, &rules_of(&policy));
+        if policy.watermark {
+            say(&out, &ServerRecord::Watermark(person.to_owned()));
+        }
+        // Whoever comes back has touched it.
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let mut clock = Clock::new(&policy, started);
+        loop {
+            match clock.next(Instant::now(), self.touched()) {
+                Due::Say(notice, left) => say(&out, &notice_of(notice, left)),
+                Due::Wait(Some(until)) => sleep_until(until).await,
+                Due::Wait(None) => return std::future::pending().await,
+                Due::Over(verdict) => return verdict,
+            }
+        }
+    }
+}
+
+/// When what is due.
+struct Clock {
+    lock_minutes: Option<u32>,
+    end: Option<(Instant, u32)>,
+    /// The lock has been announced.
+    warned: bool,
+    /// How many of [`END_WARNINGS`] are over.
+    told: usize,
+}
+
+enum Due {
+    Say(Notice, Duration),
+    /// `None`: for ever.
+    Wait(Option<Instant>),
+    Over(Verdict),
+}
+
+impl Clock {
+    fn new(policy: &SessionPolicy, started: Instant) -> Self {
+        Self {
+            lock_minutes: policy.idle_lock_minutes,
+            end: policy.session_minutes_max.map(|minutes| (started + of_minutes(minutes), minutes)),
+            warned: false,
+            told: 0,
+        }
+    }
+
+    fn next(&mut self, now: Instant, touched: Instant) -> Due {
+        match (self.ending(now), self.locking(now, touched)) {
+            (Due::Wait(end), Due::Wait(lock)) => Due::Wait(end.into_iter().chain(lock).min()),
+            (Due::Wait(_), due) | (due, _) => due,
+        }
+    }
+
+    fn ending(&mut self, now: Instant) -> Due {
+        let Some((end, minutes)) = self.end else { return Due::Wait(None) };
+        if end <= now {
+            return Due::Over(Verdict::Over { minutes });
+        }
+        while let Some(warning) = END_WARNINGS.get(self.told) {
+            // A short session is not warned of its whole length, and a viewer that comes late is not told what was.
+            let later = END_WARNINGS.get(self.told + 1).copied().unwrap_or_default();
+            if of_minutes(minutes) <= *warning || end - now <= later {
+                self.told += 1;
+            } else if end - now <= *warning {
+                self.told += 1;
+                return Due::Say(Notice::End, end - now);
+            } else {
+                return Due::Wait(Some(end - *warning));
+            }
+        }
+        Due::Wait(Some(end))
+    }
+
+    fn locking(&mut self, now: Instant, touched: Instant) -> Due {
+        let Some(minutes) = self.lock_minutes else { return Due::Wait(None) };
+        let patience = of_minutes(minutes);
+        let locks_at = touched + patience;
+        let warns_at = locks_at - LOCK_WARNING.min(patience / 2);
+        if locks_at <= now {
+            Due::Over(Verdict::Locked { minutes })
+        } else if warns_at > now {
+            if std::mem::take(&mut self.warned) {
+                return Due::Say(Notice::Lock, Duration::ZERO);
+            }
+            Due::Wait(Some(warns_at))
+        } else if std::mem::replace(&mut self.warned, true) {
+            // A person who comes back sees the warning go soon.
+            Due::Wait(Some(locks_at.min(now + Duration::from_secs(1))))
+        } else {
+            Due::Say(Notice::Lock, locks_at - now)
+        }
+    }
+}
+
+fn of_minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}
+
+impl Verdict {
+    pub fn bye(&self) -> (ByeCode, String) {
+        match self {
+            Self::Locked { minutes } => (
+                ByeCode::Locked,
+                format!("locked after {} without a key or a pointer; enter your password to go on", in_words(*minutes)),
+            ),
+            Self::Over { minutes } => (
+                ByeCode::TimeOver,
+                format!("connections here last {} at most; connect again to go on", in_words(*minutes)),
+            ),
+        }
+    }
+}
+
+fn in_words(minutes: u32) -> String {
+    match minutes {
+        1 => "one minute".to_owned(),
+        minutes if minutes >= 120 && minutes.is_multiple_of(60) => format!("{} hours", minutes / 60),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+fn may_paste(policy: &SessionPolicy, input: &InputEvent) -> bool {
+    match input {
+        InputEvent::Clipboard(text) => policy.clipboard.to_machine && fits(policy, text),
+        _ => true,
+    }
+}
+
+/// Whether a piece of the machine's clipboard may reach the person.
+pub(crate) fn may_copy(policy: &SessionPolicy, text: &str) -> bool {
+    policy.clipboard.to_person && fits(policy, text)
+}
+
+fn fits(policy: &SessionPolicy, text: &str) -> bool {
+    text.len() as u64 <= u64::from(policy.clipboard.kib_max) << 10
+}
+
+fn rules_of(policy: &SessionPolicy) -> ServerRecord {
+    let bits = [
+        (policy.view_only, RULE_VIEW_ONLY),
+        (policy.clipboard.to_machine && !policy.view_only, RULE_CLIPBOARD_TO_MACHINE),
+        (policy.clipboard.to_person, RULE_CLIPBOARD_TO_PERSON),
+        (policy.sound, RULE_SOUND),
+        (policy.files.upload && !policy.view_only, RULE_UPLOAD),
+        (policy.files.download, RULE_DOWNLOAD),
+        (policy.sharing != oriel_model::SharingPolicy::Off, RULE_SHARE),
+    ];
+    let bits = bits.into_iter().filter(|(holds, _)| *holds).fold(0, |all, (_, bit)| all | bit);
+    ServerRecord::Rules { bits, clipboard_kib: policy.clipboard.kib_max }
+}
+
+fn notice_of(notice: Notice, left: Duration) -> ServerRecord {
+    ServerRecord::Notice { notice, seconds: left.as_secs_f64().round() as u32 }
+}
+
+fn say(out: &mpsc::WeakSender<Bytes>, record: &ServerRecord) {
+    let mut message = Vec::new();
+    record.encode(&mut message);
+    if let Some(out) = out.upgrade() {
+        // A viewer that is so far behind learns it with the next warning.
+        out.try_send(message.into()).ok();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    fn policy(text: &str) -> SessionPolicy {
+        text.parse().unwrap()
+    }
+
+    fn key() -> ViewerRecord {
+        ViewerRecord::Input(InputEvent::Key { down: true, code: 30, keysym: 97 })
+    }
+
+    fn paste(bytes: usize) -> ViewerRecord {
+        ViewerRecord::Input(InputEvent::Clipboard("x".repeat(bytes)))
+    }
+
+    #[tokio::test]
+    async fn what_the_rules_forbid_does_not_go_on() {
+        let resize = ViewerRecord::Input(InputEvent::Resize { width: 1, height: 1, scale: 100 });
+        let rules = Rules::default();
+        assert!(rules.admit(&resize) && !rules.admit(&key()), "nothing was dialled");
+        rules.lay_down(policy("clipboard_kib=1"));
+        assert!(rules.admit(&key()) && rules.admit(&paste(1024)) && !rules.admit(&paste(1025)));
+        rules.lay_down(policy("clipboard=to_person"));
+        assert!(rules.admit(&key()) && !rules.admit(&paste(1)));
+        rules.lay_down(policy("view_only"));
+        assert!(!rules.admit(&key()) && !rules.admit(&paste(1)) && rules.admit(&resize));
+        assert!(!rules.admit(&ViewerRecord::TerminalInput(Bytes::from_static(b"x"))));
+        assert!(rules.admit(&ViewerRecord::Ack { sequence: 1 }));
+    }
+
+    #[tokio::test]
+    async fn what_the_machine_copied_is_held_back() {
+        assert!(may_copy(&policy("default"), "x") && !may_copy(&policy("clipboard=to_machine"), "x"));
+        assert!(!may_copy(&policy("clipboard_kib=1"), &"x".repeat(2000)));
+    }
+
+    /// Runs a clock through a time of its own: what is said when, and the verdict, in seconds since the beginning.
+    fn run(rules: &str, touches: &[u64]) -> (Vec<(u64, Notice, u64)>, u64, Verdict) {
+        let began = Instant::now();
+        let at = |seconds: u64| began + Duration::from_secs(seconds);
+        let mut clock = Clock::new(&policy(rules), began);
+        let (mut now, mut said) = (began, Vec::new());
+        loop {
+            let touched = touches.iter().map(|touch| at(*touch)).filter(|touch| *touch <= now).max().unwrap_or(began);
+            match clock.next(now, touched) {
+                Due::Say(notice, left) => said.push(((now - began).as_secs(), notice, left.as_secs())),
+                Due::Wait(until) => now = until.unwrap(),
+                Due::Over(verdict) => return (said, (now - began).as_secs(), verdict),
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_there_locks_and_a_key_puts_it_off() {
+        let (said, at, verdict) = run("idle_lock=10", &[570]);
+        assert_eq!(said, [(540, Notice::Lock, 60), (570, Notice::Lock, 0), (1110, Notice::Lock, 60)]);
+        assert_eq!((at, verdict), (1170, Verdict::Locked { minutes: 10 }));
+        // As long as somebody is there nothing happens.
+        let (said, at, _) = run("idle_lock=1", &(0..100).map(|n| n * 20).collect::<Vec<_>>());
+        assert_eq!((said, at), (vec![(2010, Notice::Lock, 30)], 2040));
+    }
+
+    #[test]
+    fn a_connection_ends_after_its_time_with_warnings() {
+        let (said, at, verdict) = run("session=480", &[]);
+        let hours = 8 * 3600;
+        let warnings = [900, 300, 60].map(|left| (hours - left, Notice::End, left));
+        assert_eq!((said.as_slice(), at, verdict), (&warnings[..], hours, Verdict::Over { minutes: 480 }));
+        assert_eq!(run("session=5", &[]).0, [(240, Notice::End, 60)], "not warned of its whole length");
+        let both = run("session=5,idle_lock=4", &[]);
+        assert_eq!((both.1, both.2), (240, Verdict::Locked { minutes: 4 }));
+        assert_eq!(
+            Verdict::Over { minutes: 480 }.bye().1,
+            "connections here last 8 hours at most; connect again to go on"
+        );
+    }
+
+    #[test]
+    fn a_viewer_that_comes_late_is_told_what_is_left() {
+        let began = Instant::now();
+        let mut clock = Clock::new(&policy("session=60"), began);
+        let late = began + Duration::from_mins(57);
+        assert!(matches!(clock.next(late, late), Due::Say(Notice::End, left) if left == Duration::from_mins(3)));
+        assert!(matches!(clock.next(late, late), Due::Wait(Some(until)) if until == began + Duration::from_mins(59)));
+    }
+
+    #[tokio::test]
+    async fn a_viewer_learns_the_rules_when_they_are_laid_down() {
+        let rules = Rules::default();
+        let (out, mut messages) = mpsc::channel(16);
+        let laying = async {
+            tokio::task::yield_now().await;
+            rules.lay_down(policy("watermark,sound=off"));
+            let mut heard = Vec::new();
+            while heard.len() < 2 {
+                heard.extend(ServerRecord::decode_all(&messages.recv().await.unwrap()).unwrap());
+            }
+            heard
+        };
+        let heard = tokio::select! {
+            _ = rules.watch(Instant::now(), "anna", out.downgrade()) => unreachable!("nothing ends here"),
+            heard = laying => heard,
+        };
+        assert!(
+            matches!(heard[0], ServerRecord::Rules { bits, .. } if bits & RULE_SOUND == 0 && bits & RULE_UPLOAD != 0)
+        );
+        assert_eq!(heard[1], ServerRecord::Watermark("anna".into()));
+    }
+}

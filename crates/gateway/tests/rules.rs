@@ -1,0 +1,210 @@
+//! A pool's rules hold on both sides of the gateway: for what a viewer sends, and for what a machine gives.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod program;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use oriel_gateway::{DialError, Dialler, Protocol, Target, ViewerRequest};
+use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
+use oriel_screen::InputEvent;
+use oriel_screen::wire::{PROTOCOL_VERSION, RULE_VIEW_ONLY, ServerRecord, ViewerHello, ViewerRecord};
+use program::gateway;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::{sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+const SIDE: u16 = 16;
+
+/// What a machine was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Told {
+    keys: usize,
+    pointers: usize,
+    pasted: Vec<String>,
+    /// How often it was asked for a picture.
+    asked: usize,
+}
+
+/// A VNC server (RFC 6143) that copies `copied` before its first picture, and paints whenever it is asked to.
+async fn machine(mut stream: DuplexStream, told: Arc<Mutex<Told>>) -> std::io::Result<()> {
+    stream.write_all(b"RFB 003.008\n").await?;
+    stream.read_exact(&mut [0; 12]).await?;
+    stream.write_all(&[1, 1]).await?;
+    stream.read_u8().await?;
+    stream.write_all(&[0, 0, 0, 0]).await?;
+    stream.read_u8().await?;
+    stream.write_u16(SIDE).await?;
+    stream.write_u16(SIDE).await?;
+    stream.write_all(&[32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0, 0, 0, 0, 0]).await?;
+    stream.write_all(b"\x03\x00\x00\x00\x00\x00\x00\x06copied").await?;
+    let mut colour = 0u8;
+    loop {
+        match stream.read_u8().await? {
+            0 => skip(&mut stream, 19).await?,
+            2 => {
+                stream.read_u8().await?;
+                let count = stream.read_u16().await?;
+                skip(&mut stream, usize::from(count) * 4).await?;
+            }
+            3 => {
+                skip(&mut stream, 9).await?;
+                told.lock().unwrap().asked += 1;
+                colour = colour.wrapping_add(1);
+                let mut update = vec![0, 0, 0, 1, 0, 0, 0, 0];
+                update.extend([SIDE.to_be_bytes(), SIDE.to_be_bytes()].concat());
+                update.extend([0; 4]);
+                update.extend([colour, 9, 9, 0].repeat(usize::from(SIDE) * usize::from(SIDE)));
+                // Pictures of a clock: enough of them, and no flood.
+                sleep(Duration::from_millis(20)).await;
+                stream.write_all(&update).await?;
+            }
+            4 => {
+                skip(&mut stream, 7).await?;
+                told.lock().unwrap().keys += 1;
+            }
+            5 => {
+                skip(&mut stream, 5).await?;
+                told.lock().unwrap().pointers += 1;
+            }
+            6 => {
+                skip(&mut stream, 3).await?;
+                let mut text = vec![0; stream.read_u32().await? as usize];
+                stream.read_exact(&mut text).await?;
+                told.lock().unwrap().pasted.push(String::from_utf8_lossy(&text).into_owned());
+            }
+            other => panic!("message {other}"),
+        }
+    }
+}
+
+async fn skip(stream: &mut DuplexStream, count: usize) -> std::io::Result<()> {
+    stream.read_exact(&mut vec![0; count]).await.map(drop)
+}
+
+struct Machines {
+    told: Arc<Mutex<Told>>,
+    policy: SessionPolicy,
+}
+
+#[async_trait]
+impl Dialler for Machines {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        tokio::spawn(machine(far, Arc::clone(&self.told)));
+        let (protocol, policy) = (Protocol::console(), self.policy.clone());
+        Ok(Target { title: "ruled".into(), stream: Box::new(near), protocol, policy })
+    }
+}
+
+struct Viewer {
+    send: UnboundedSender<Bytes>,
+    receive: UnboundedReceiver<Bytes>,
+    told: Arc<Mutex<Told>>,
+    /// Everything that it was told.
+    heard: Vec<ServerRecord>,
+}
+
+impl Viewer {
+    /// Connected, and rules and a picture have come.
+    async fn open(rules: &str) -> Self {
+        let told = Arc::<Mutex<Told>>::default();
+        let gateway = gateway(Arc::new(Machines { told: Arc::clone(&told), policy: rules.parse().unwrap() }));
+        let (send, incoming) = unbounded();
+        let (outgoing, receive) = unbounded();
+        let (user, desktop, port) = (UserId::new(), DesktopId::new(), GuestPort::Console);
+        let request = ViewerRequest { user, desktop, port, person: "anna".into(), resume: None };
+        tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
+        let mut viewer = Self { send, receive, told, heard: Vec::new() };
+        let hello =
+            ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
+        viewer.say(&ViewerRecord::Hello(hello));
+        viewer.until(|heard| heard.iter().any(|record| matches!(record, ServerRecord::Rules { .. }))).await;
+        viewer.pictures(2).await;
+        viewer
+    }
+
+    fn say(&self, record: &ViewerRecord) {
+        let mut message = Vec::new();
+        record.encode(&mut message);
+        self.send.unbounded_send(message.into()).unwrap();
+    }
+
+    async fn until(&mut self, enough: impl Fn(&[ServerRecord]) -> bool) {
+        while !enough(&self.heard) {
+            let message = timeout(PATIENCE, self.receive.next()).await.expect("in time").expect("open");
+            for record in ServerRecord::decode_all(&message).unwrap() {
+                if let ServerRecord::FrameEnd { sequence } = record {
+                    self.say(&ViewerRecord::Ack { sequence });
+                }
+                self.heard.push(record);
+            }
+        }
+    }
+
+    /// So many more pictures were asked of the machine, and have come: what was said before has reached it.
+    async fn pictures(&mut self, count: usize) {
+        let so_far =
+            |heard: &[ServerRecord]| heard.iter().filter(|r| matches!(r, ServerRecord::FrameEnd { .. })).count();
+        let wanted = so_far(&self.heard) + count;
+        self.until(|heard| so_far(heard) >= wanted).await;
+    }
+
+    /// Types, moves and pastes; what reached the machine of it.
+    async fn try_everything(&mut self) -> Told {
+        self.say(&ViewerRecord::Input(InputEvent::Key { down: true, code: 0x1E, keysym: 0x61 }));
+        self.say(&ViewerRecord::Input(InputEvent::Key { down: false, code: 0x1E, keysym: 0x61 }));
+        self.say(&ViewerRecord::Input(InputEvent::Pointer { x: 3, y: 3, buttons: 1 }));
+        self.say(&ViewerRecord::Input(InputEvent::Clipboard("pasted".into())));
+        self.pictures(6).await;
+        self.told.lock().unwrap().clone()
+    }
+
+    fn heard_copied(&self) -> bool {
+        self.heard.iter().any(|record| matches!(record, ServerRecord::Clipboard(text) if text == "copied"))
+    }
+}
+
+#[tokio::test]
+async fn without_rules_everything_goes_both_ways() {
+    let mut viewer = Viewer::open("default").await;
+    let told = viewer.try_everything().await;
+    assert!(told.keys >= 2 && told.pointers >= 1 && told.pasted == ["pasted"], "{told:?}");
+    assert!(viewer.heard_copied());
+    assert!(!viewer.heard.iter().any(|record| matches!(record, ServerRecord::Watermark(_))));
+}
+
+#[tokio::test]
+async fn who_may_only_watch_touches_nothing() {
+    let mut viewer = Viewer::open("view_only,watermark").await;
+    let told = viewer.try_everything().await;
+    assert_eq!((told.keys, told.pointers, told.pasted.len()), (0, 0, 0), "{told:?}");
+    assert!(viewer.heard_copied(), "what the machine copied may be read");
+    let rules =
+        viewer.heard.iter().any(|r| matches!(r, ServerRecord::Rules { bits, .. } if bits & RULE_VIEW_ONLY != 0));
+    assert!(rules && viewer.heard.contains(&ServerRecord::Watermark("anna".into())));
+}
+
+#[tokio::test]
+async fn the_clipboard_goes_the_ways_it_may() {
+    let mut viewer = Viewer::open("clipboard=to_machine").await;
+    let told = viewer.try_everything().await;
+    assert!(told.keys >= 2 && told.pasted == ["pasted"], "{told:?}");
+    assert!(!viewer.heard_copied());
+
+    let mut viewer = Viewer::open("clipboard=to_person").await;
+    let told = viewer.try_everything().await;
+    assert!(told.keys >= 2 && told.pasted.is_empty(), "{told:?}");
+    assert!(viewer.heard_copied());
+}
