@@ -1,16 +1,11 @@
 //! What is measured.
 
-use crate::direct::Direct;
 use crate::process::Gateway;
-use crate::serve::Server;
-use crate::shadow::Shadow;
 use crate::viewer::Viewer;
-use crate::xserver::XServer;
+use crate::{rdp_case, ssh_case, vnc_case};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
-use std::fmt::Write as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,11 +16,32 @@ pub(crate) enum Case {
     VncScroll,
     /// The same, and the connection is recorded, encrypted, into a folder
     VncRecord,
+    /// A whole screen that moves thirty times a second, as pixels, at 1280x720
+    #[value(name = "vnc-motion-720p30")]
+    VncMotion720,
+    /// The same at 1920x1080
+    #[value(name = "vnc-motion-1080p30")]
+    VncMotion1080,
+    /// The same, and the server sends JPEG
+    #[value(name = "vnc-jpeg-1080p30")]
+    VncJpeg,
+    /// A key in a terminal until its pixels change, through the gateway and directly, in turns
+    RdpKey,
+    /// A terminal that prints twenty lines a second, at 1920x1080
+    RdpScroll,
     /// Motion at thirty frames a second, at 1920x1080, H.264 in the graphics pipeline
     #[value(name = "rdp-motion-1080p30")]
     RdpMotion,
+    /// A key in a shell until it is echoed, through the gateway and directly, in turns
+    SshKey,
+    /// A shell that prints twenty lines a second
+    SshScroll,
+    /// A shell that prints as fast as it can, while somebody types
+    SshFlood,
     /// Ten connections that show a still picture
     Idle,
+    /// A hundred connections that show a still picture and twenty that scroll, while somebody types into another
+    Crowd,
 }
 
 /// One row of results. `added_ms_*` compare with the same server asked directly in the same run.
@@ -40,183 +56,155 @@ pub(crate) struct Measured {
     pub added_ms_p95: Option<f64>,
     /// Of the gateway's processes at the end, what they share counted once.
     pub rss_mib: f64,
+    /// The machine's load over the last minute: the servers and this program are in it, and so are others.
+    pub load: f64,
     pub notes: String,
 }
 
 /// Key presses thrown away before measuring.
-const WARM_UP: u32 = 10;
-/// Connections of the idle case.
-const IDLE_SESSIONS: u32 = 10;
+pub(crate) const WARM_UP: u32 = 10;
 
 impl Case {
-    pub const ALL: [Self; 5] = [Self::VncKey, Self::VncScroll, Self::VncRecord, Self::RdpMotion, Self::Idle];
+    pub const ALL: [Self; 14] = [
+        Self::VncKey,
+        Self::VncScroll,
+        Self::VncRecord,
+        Self::VncMotion720,
+        Self::VncMotion1080,
+        Self::VncJpeg,
+        Self::RdpKey,
+        Self::RdpScroll,
+        Self::RdpMotion,
+        Self::SshKey,
+        Self::SshScroll,
+        Self::SshFlood,
+        Self::Idle,
+        Self::Crowd,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::VncKey => "vnc-key",
             Self::VncScroll => "vnc-scroll",
             Self::VncRecord => "vnc-record",
+            Self::VncMotion720 => "vnc-motion-720p30",
+            Self::VncMotion1080 => "vnc-motion-1080p30",
+            Self::VncJpeg => "vnc-jpeg-1080p30",
+            Self::RdpKey => "rdp-key",
+            Self::RdpScroll => "rdp-scroll",
             Self::RdpMotion => "rdp-motion-1080p30",
+            Self::SshKey => "ssh-key",
+            Self::SshScroll => "ssh-scroll",
+            Self::SshFlood => "ssh-flood",
             Self::Idle => "idle",
+            Self::Crowd => "crowd",
         }
     }
 
     pub async fn run(self, seconds: u64) -> Result<Measured> {
-        match self {
-            Self::VncKey => key(seconds).await,
-            Self::VncScroll => scroll(seconds, Self::VncScroll, None).await,
+        let mut measured = match self {
+            Self::VncKey => vnc_case::key(seconds).await,
+            Self::VncScroll => vnc_case::scroll(seconds, None).await,
             Self::VncRecord => {
                 let folder = tempfile::tempdir()?;
-                scroll(seconds, Self::VncRecord, Some(folder.path())).await
+                vnc_case::scroll(seconds, Some(folder.path())).await
             }
-            Self::RdpMotion => rdp_motion(seconds).await,
-            Self::Idle => idle(seconds).await,
-        }
+            Self::VncMotion720 => vnc_case::motion(seconds, 1280, 720, false).await,
+            Self::VncMotion1080 => vnc_case::motion(seconds, 1920, 1080, false).await,
+            Self::VncJpeg => vnc_case::motion(seconds, 1920, 1080, true).await,
+            Self::RdpKey => rdp_case::key(seconds).await,
+            Self::RdpScroll => rdp_case::scroll(seconds).await,
+            Self::RdpMotion => rdp_case::motion(seconds).await,
+            Self::SshKey => ssh_case::key(seconds).await,
+            Self::SshScroll => ssh_case::scroll(seconds).await,
+            Self::SshFlood => ssh_case::flood(seconds).await,
+            Self::Idle => vnc_case::idle(seconds).await,
+            Self::Crowd => vnc_case::crowd(seconds).await,
+        }?;
+        measured.case = self.name();
+        measured.load = load();
+        Ok(measured)
     }
 }
 
-async fn key(seconds: u64) -> Result<Measured> {
-    let server = XServer::start(1280, 800, "exec cat").await?;
-    let gateway = Gateway::start(&Server::vnc(server.address())).await?;
-    let mut viewer = Viewer::open(gateway.address(), 0).await?;
-    viewer.settle(Duration::from_secs(1)).await?;
-    // The terminal may take a while to come up on a busy machine.
-    for _ in 0..10 {
-        if viewer.key().await.is_ok() {
-            break;
-        }
-    }
-    let mut direct = Direct::open(server.address()).await?;
-    direct.settle(Duration::from_millis(500)).await?;
-    let cpu = gateway.cpu_seconds()?;
-    let began = Instant::now();
-    let (mut through, mut straight) = (Vec::new(), Vec::new());
-    let mut round = 0;
-    while began.elapsed() < Duration::from_secs(seconds) {
-        // In turns, so that both see the same server in the same mood.
-        let there = viewer.key().await?;
-        direct.settle(Duration::from_millis(15)).await?;
-        let here = direct.key().await?;
-        viewer.settle(Duration::from_millis(15)).await?;
-        round += 1;
-        if round > WARM_UP {
-            through.push(there);
-            straight.push(here);
-        }
-    }
-    let elapsed = began.elapsed().as_secs_f64();
-    let (t50, t95) = (percentile(&mut through, 50)?, percentile(&mut through, 95)?);
-    let (s50, s95) = (percentile(&mut straight, 50)?, percentile(&mut straight, 95)?);
-    Ok(Measured {
-        case: Case::VncKey.name(),
-        cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
-        fps: f64::from(viewer.frames) / elapsed,
-        mbit_s: viewer.bytes as f64 * 8e-6 / elapsed,
-        added_ms_p50: Some(t50 - s50),
-        added_ms_p95: Some(t95 - s95),
-        rss_mib: gateway.pss_mib()?,
-        notes: format!(
-            "directly {s50:.2} / {s95:.2} ms, through Oriel {t50:.2} / {t95:.2} ms, {} keys each",
-            through.len()
-        ),
-    })
+/// A stretch of time and what the gateway's processes used in it.
+pub(crate) struct Stretch {
+    cpu: f64,
+    frames: u32,
+    bytes: usize,
+    began: Instant,
 }
 
-/// `record`: the folder that the connection is recorded into.
-async fn scroll(seconds: u64, case: Case, record: Option<&Path>) -> Result<Measured> {
-    let program = "while :; do echo \"$RANDOM the quick brown fox jumps over the lazy dog $RANDOM\"; sleep 0.05; done";
-    let server = XServer::start(1920, 1080, program).await?;
-    let gateway = Gateway::start_with(&Server::vnc(server.address()), record).await?;
-    let mut viewer = Viewer::open(gateway.address(), 0).await?;
-    // It never settles: the first pictures are let pass by time.
-    viewer.watch(Duration::from_secs(2)).await?;
-    let (cpu, frames, bytes) = (gateway.cpu_seconds()?, viewer.frames, viewer.bytes);
-    let began = Instant::now();
-    viewer.watch(Duration::from_secs(seconds)).await?;
-    let elapsed = began.elapsed().as_secs_f64();
-    let mut notes = "1920x1080, 20 lines/s".to_owned();
-    if let Some(folder) = record {
-        let rate = crate::record::bytes(folder)? as f64 / began.elapsed().as_secs_f64() * 3600.0 / f64::from(1 << 20);
-        write!(notes, ", recorded: about {rate:.0} MiB an hour")?;
+impl Stretch {
+    /// From now on. `frames` and `bytes`: what had come by now.
+    pub fn begin(gateway: &Gateway, frames: u32, bytes: usize) -> Result<Self> {
+        Ok(Self { cpu: gateway.cpu_seconds()?, frames, bytes, began: Instant::now() })
     }
-    Ok(Measured {
-        case: case.name(),
-        cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
-        fps: f64::from(viewer.frames - frames) / elapsed,
-        mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
-        added_ms_p50: None,
-        added_ms_p95: None,
-        rss_mib: gateway.pss_mib()?,
-        notes,
-    })
+
+    pub fn of(gateway: &Gateway, viewer: &Viewer) -> Result<Self> {
+        Self::begin(gateway, viewer.frames, viewer.bytes)
+    }
+
+    pub fn is_within(&self, seconds: u64) -> bool {
+        self.began.elapsed() < Duration::from_secs(seconds)
+    }
+
+    /// Until now.
+    pub fn end(&self, gateway: &Gateway, frames: u32, bytes: usize, notes: String) -> Result<Measured> {
+        let elapsed = self.began.elapsed().as_secs_f64();
+        Ok(Measured {
+            case: "",
+            cpu_percent: (gateway.cpu_seconds()? - self.cpu) / elapsed * 100.0,
+            fps: f64::from(frames - self.frames) / elapsed,
+            mbit_s: (bytes - self.bytes) as f64 * 8e-6 / elapsed,
+            added_ms_p50: None,
+            added_ms_p95: None,
+            rss_mib: gateway.pss_mib()?,
+            load: 0.0,
+            notes,
+        })
+    }
+
+    pub fn end_of(&self, gateway: &Gateway, viewer: &Viewer, notes: String) -> Result<Measured> {
+        self.end(gateway, viewer.frames, viewer.bytes, notes)
+    }
 }
 
-async fn rdp_motion(seconds: u64) -> Result<Measured> {
-    let server = Shadow::start(1920, 1080, 30).await?;
-    let gateway = Gateway::start(&Server::rdp(server.address, server.pin)).await?;
-    let mut viewer = Viewer::open(gateway.address(), 0).await?;
-    viewer.watch(Duration::from_secs(3)).await?;
-    anyhow::ensure!(viewer.video > 0, "no H.264 came within 3 s");
-    let (cpu, frames, bytes) = (gateway.cpu_seconds()?, viewer.video, viewer.bytes);
-    let began = Instant::now();
-    viewer.watch(Duration::from_secs(seconds)).await?;
-    let elapsed = began.elapsed().as_secs_f64();
-    let frames = f64::from(viewer.video - frames);
-    let used = gateway.cpu_seconds()? - cpu;
-    Ok(Measured {
-        case: Case::RdpMotion.name(),
-        cpu_percent: used / elapsed * 100.0,
-        fps: frames / elapsed,
-        mbit_s: (viewer.bytes - bytes) as f64 * 8e-6 / elapsed,
-        added_ms_p50: None,
-        added_ms_p95: None,
-        rss_mib: gateway.pss_mib()?,
-        notes: format!(
-            "1920x1080, H.264 forwarded, {:.2} ms of CPU a frame; load of the machine {}",
-            used * 1e3 / frames.max(1.0),
-            load()
-        ),
-    })
+/// How long keys took, through the gateway and directly.
+#[derive(Default)]
+pub(crate) struct Keys {
+    rounds: u32,
+    through: Vec<Duration>,
+    straight: Vec<Duration>,
+}
+
+impl Keys {
+    pub fn add(&mut self, through: Duration, straight: Duration) {
+        self.rounds += 1;
+        if self.rounds > WARM_UP {
+            self.through.push(through);
+            self.straight.push(straight);
+        }
+    }
+
+    /// What the gateway added, in a row of results.
+    pub fn told(mut self, measured: Measured) -> Result<Measured> {
+        let (t50, t95) = (percentile(&mut self.through, 50)?, percentile(&mut self.through, 95)?);
+        let (s50, s95) = (percentile(&mut self.straight, 50)?, percentile(&mut self.straight, 95)?);
+        let count = self.through.len();
+        let notes = format!("directly {s50:.2} / {s95:.2} ms, through Oriel {t50:.2} / {t95:.2} ms, {count} keys each");
+        Ok(Measured { added_ms_p50: Some(t50 - s50), added_ms_p95: Some(t95 - s95), notes, ..measured })
+    }
 }
 
 /// The load average over a minute, as the system says it.
-fn load() -> String {
+fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().next().unwrap_or("unknown").to_owned()
-}
-
-async fn idle(seconds: u64) -> Result<Measured> {
-    let server = XServer::start(1920, 1080, "exec sleep 1000000").await?;
-    let gateway = Gateway::start(&Server::vnc(server.address())).await?;
-    let empty = gateway.pss_mib()?;
-    let mut viewers = Vec::new();
-    for session in 0..IDLE_SESSIONS {
-        let mut viewer = Viewer::open(gateway.address(), session).await?;
-        viewer.settle(Duration::from_millis(700)).await?;
-        viewers.push(viewer);
-    }
-    let cpu = gateway.cpu_seconds()?;
-    let began = Instant::now();
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let elapsed = began.elapsed().as_secs_f64();
-    let pss = gateway.pss_mib()?;
-    Ok(Measured {
-        case: Case::Idle.name(),
-        cpu_percent: (gateway.cpu_seconds()? - cpu) / elapsed * 100.0,
-        fps: 0.0,
-        mbit_s: 0.0,
-        added_ms_p50: None,
-        added_ms_p95: None,
-        rss_mib: pss,
-        notes: format!(
-            "{IDLE_SESSIONS} VNC sessions of 1920x1080: {:.1} MiB each over {empty:.1} MiB without any",
-            (pss - empty) / f64::from(IDLE_SESSIONS)
-        ),
-    })
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
 }
 
 /// In milliseconds.
-fn percentile(samples: &mut [Duration], percent: usize) -> Result<f64> {
+pub(crate) fn percentile(samples: &mut [Duration], percent: usize) -> Result<f64> {
     samples.sort_unstable();
     let at = samples.len() * percent / 100;
     let sample = samples.get(at.min(samples.len().saturating_sub(1))).context("no samples; measure longer")?;

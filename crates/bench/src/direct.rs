@@ -1,29 +1,65 @@
 //! The same server asked directly, with the same client code but no gateway between.
 
 use anyhow::{Context, Result};
+use oriel_gateway::HostPin;
+use oriel_rdp::{Devices, Pipeline, RdpOptions, Security};
 use oriel_screen::{InputEvent, ScreenEvent, Source};
-use oriel_vnc::{Session, VncOptions, VncSource, VncStream};
+use oriel_vnc::{Session, VncOptions};
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const KEY_TIME_MAX: Duration = Duration::from_secs(2);
 
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
 pub(crate) struct Direct {
-    stream: VncStream<TcpStream>,
-    source: VncSource,
+    stream: Box<dyn Stream>,
+    source: Box<dyn Source>,
     buffer: Vec<u8>,
+    /// Frames so far: a server with a pace of its own is told that they are shown.
+    marks: u64,
+}
+
+async fn reach(server: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(server).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 impl Direct {
-    pub async fn open(server: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(server).await?;
-        stream.set_nodelay(true)?;
+    fn new(stream: Box<dyn Stream>, source: Box<dyn Source>) -> Self {
+        Self { stream, source, buffer: vec![0; 64 << 10], marks: 0 }
+    }
+
+    pub async fn vnc(server: SocketAddr) -> Result<Self> {
         let options = VncOptions { nearby: true, ..VncOptions::default() };
-        let Session { stream, source, .. } = oriel_vnc::connect(stream, &options).await?;
-        Ok(Self { stream, source, buffer: vec![0; 64 << 10] })
+        let Session { stream, source, .. } = oriel_vnc::connect(reach(server).await?, &options).await?;
+        Ok(Self::new(Box::new(stream), Box::new(source)))
+    }
+
+    pub async fn rdp(server: SocketAddr, pin: [u8; 32]) -> Result<Self> {
+        let options = RdpOptions {
+            user: "bench".to_owned(),
+            password: SecretString::default(),
+            domain: None,
+            width: 1280,
+            height: 800,
+            scale: 100,
+            keyboard: "us".to_owned(),
+            certificate: HostPin::Sha256(pin),
+            keeper: None,
+            security: Security::Any,
+            client_name: "bench".to_owned(),
+            pipeline: Pipeline::Video,
+            devices: Devices { sound: false, clipboard: false },
+        };
+        let (stream, source) = oriel_rdp::connect(reach(server).await?, options).await?;
+        Ok(Self::new(Box::new(stream), Box::new(source)))
     }
 
     /// Reads once; true when pixels changed.
@@ -31,13 +67,22 @@ impl Direct {
         let mut out = Vec::new();
         self.source.want_frame(&mut out)?;
         self.stream.write_all(&out).await?;
+        self.stream.flush().await?;
         let count = self.stream.read(&mut self.buffer).await?;
-        let (mut out, mut events) = (Vec::new(), Vec::new());
         let bytes =
             self.buffer.get(..count).filter(|bytes| !bytes.is_empty()).context("the server closed the connection")?;
+        let (mut out, mut events) = (Vec::new(), Vec::new());
         self.source.receive(bytes, &mut out, &mut events)?;
+        let marks = events.iter().filter(|event| matches!(event, ScreenEvent::FrameEnd)).count() as u64;
+        if marks > 0 {
+            self.marks += marks;
+            self.source.shown(self.marks, &mut out)?;
+        }
         self.stream.write_all(&out).await?;
-        Ok(events.iter().any(|event| matches!(event, ScreenEvent::Damage(_) | ScreenEvent::Copy { .. })))
+        self.stream.flush().await?;
+        Ok(events.iter().any(|event| {
+            matches!(event, ScreenEvent::Damage(_) | ScreenEvent::Copy { .. } | ScreenEvent::Video { .. })
+        }))
     }
 
     pub async fn settle(&mut self, quiet: Duration) -> Result<()> {
@@ -63,6 +108,7 @@ impl Direct {
     async fn press(&mut self, down: bool) -> Result<()> {
         let mut out = Vec::new();
         self.source.input(&InputEvent::Key { down, code: 0x1E, keysym: 0x61 }, &mut out)?;
-        Ok(self.stream.write_all(&out).await?)
+        self.stream.write_all(&out).await?;
+        Ok(self.stream.flush().await?)
     }
 }

@@ -2,17 +2,23 @@
 //! and placement beside what others do ([`placement`]).
 //!
 //! The gateway runs in a process of its own (this program again, with `serve`), so that its memory and CPU time are its own:
-//! WebSocket in, protocol out, as in `oriel serve`. The servers are real: Xtigervnc with an xterm in it, and FreeRDP's
-//! shadow server with H.264.
+//! WebSocket in, protocol out, as in `oriel serve`. The servers are real: Xtigervnc with an xterm in it, FreeRDP's shadow server with H.264,
+//! OpenSSH; but for a full screen in motion, which [`motion`] sends.
 
 mod case;
 mod direct;
+mod motion;
 mod placement;
 mod process;
+mod rdp_case;
 mod record;
 mod serve;
 mod shadow;
+mod ssh_case;
+mod sshd;
+mod terminal_viewer;
 mod viewer;
+mod vnc_case;
 mod xserver;
 
 use anyhow::Result;
@@ -44,12 +50,16 @@ enum What {
     /// The gateway's process (started by `gateway`)
     #[command(hide = true)]
     Serve {
-        #[command(flatten)]
-        server: serve::Server,
+        /// What the desktops are, as JSON
+        #[arg(long)]
+        server: Vec<String>,
         /// Records every connection into this folder
         #[arg(long)]
         record: Option<std::path::PathBuf>,
     },
+    /// A server with a moving picture (started by `gateway`)
+    #[command(hide = true)]
+    Motion(motion::Options),
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -58,7 +68,8 @@ async fn main() -> Result<()> {
     // Fails only when a provider is installed already.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     match Arguments::parse().what {
-        What::Serve { server, record } => serve::run(server, record.as_deref()).await,
+        What::Serve { server, record } => serve::run(&server, record.as_deref()).await,
+        What::Motion(options) => motion::run(options).await,
         What::Placement(options) => placement::run(&options),
         What::Gateway { case, seconds, json } => {
             let mut results = Vec::new();
@@ -77,10 +88,10 @@ fn report(results: &[Measured], json: bool) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(results)?);
         return Ok(());
     }
-    println!("case               cpu %    fps  Mbit/s  added p50 ms  added p95 ms  rss MiB  notes");
+    println!("case               cpu %    fps  Mbit/s  added p50 ms  added p95 ms  rss MiB  load  notes");
     for m in results {
         println!(
-            "{:<18} {:>5.1} {:>6.1} {:>7.2} {:>13} {:>13} {:>8.1}  {}",
+            "{:<18} {:>5.1} {:>6.1} {:>7.2} {:>13} {:>13} {:>8.1} {:>5.2}  {}",
             m.case,
             m.cpu_percent,
             m.fps,
@@ -88,6 +99,7 @@ fn report(results: &[Measured], json: bool) -> Result<()> {
             number(m.added_ms_p50),
             number(m.added_ms_p95),
             m.rss_mib,
+            m.load,
             m.notes
         );
     }

@@ -15,13 +15,16 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub async fn start(server: &Server) -> Result<Self> {
-        Self::start_with(server, None).await
+        Self::start_with(std::slice::from_ref(server), None).await
     }
 
     /// `record`: the folder that every connection is recorded into.
-    pub async fn start_with(server: &Server, record: Option<&Path>) -> Result<Self> {
+    pub async fn start_with(servers: &[Server], record: Option<&Path>) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve").args(server.arguments());
+        command.arg("serve");
+        for server in servers {
+            command.arg("--server").arg(serde_json::to_string(server)?);
+        }
         if let Some(folder) = record {
             command.arg("--record").arg(folder);
         }

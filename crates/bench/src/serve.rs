@@ -1,7 +1,7 @@
-//! The gateway behind a WebSocket, as `oriel serve` has it, with one server as every desktop.
+//! The gateway behind a WebSocket, as `oriel serve` has it, with a few servers as its desktops.
 
 use crate::record::Shelf;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
@@ -10,73 +10,105 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::serve::ListenerExt;
 use futures::{SinkExt, StreamExt, future};
+use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
 use oriel_gateway::{DialError, Dialler, Gateway, HostPin, Protocol, RdpTarget, Target, ViewerRequest};
-use oriel_model::{DesktopId, GuestPort, UserId};
+use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::path::Path as Folder;
+use std::path::{Path as Folder, PathBuf};
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-/// The one server.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Server {
-    #[arg(long)]
-    address: SocketAddr,
-    /// It speaks RDP, with a certificate of this SHA-256 in hexadecimal; otherwise VNC
-    #[arg(long)]
-    rdp_pin: Option<String>,
+/// One server. It travels to the gateway's process as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Server {
+    Vnc {
+        address: SocketAddr,
+    },
+    Rdp {
+        address: SocketAddr,
+        pin: [u8; 32],
+    },
+    /// `folder` has a private key `user` that lets in, and the server's `host.pub`.
+    Ssh {
+        address: SocketAddr,
+        folder: PathBuf,
+        command: String,
+    },
 }
 
 impl Server {
-    pub const fn vnc(address: SocketAddr) -> Self {
-        Self { address, rdp_pin: None }
-    }
-
-    pub fn rdp(address: SocketAddr, pin: [u8; 32]) -> Self {
-        let hex = pin.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        Self { address, rdp_pin: Some(hex) }
-    }
-
-    pub fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["--address".to_owned(), self.address.to_string()];
-        if let Some(pin) = &self.rdp_pin {
-            arguments.extend(["--rdp-pin".to_owned(), pin.clone()]);
+    const fn address(&self) -> SocketAddr {
+        match self {
+            Self::Vnc { address } | Self::Rdp { address, .. } | Self::Ssh { address, .. } => *address,
         }
-        arguments
     }
 
-    fn protocol(&self) -> Protocol {
-        let Some(hex) = &self.rdp_pin else { return Protocol::console() };
-        let mut certificate_sha256 = [0; 32];
-        for (at, byte) in certificate_sha256.iter_mut().enumerate() {
-            let pair = hex.get(at * 2..at * 2 + 2).unwrap_or_default();
-            *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
+    const fn port(&self) -> GuestPort {
+        match self {
+            Self::Vnc { .. } => GuestPort::Console,
+            Self::Rdp { .. } => GuestPort::Rdp,
+            Self::Ssh { .. } => GuestPort::Ssh,
         }
-        Protocol::Rdp(Box::new(RdpTarget::new("bench", SecretString::default(), HostPin::Sha256(certificate_sha256))))
+    }
+
+    fn protocol(&self) -> Result<Protocol> {
+        Ok(match self {
+            Self::Vnc { .. } => Protocol::console(),
+            Self::Rdp { pin, .. } => {
+                Protocol::Rdp(Box::new(RdpTarget::new("bench", SecretString::default(), HostPin::Sha256(*pin))))
+            }
+            Self::Ssh { folder, command, .. } => {
+                let shell = ShellOptions { command: Some(command.clone()), ..ShellOptions::default() };
+                Protocol::ssh(ssh_options(folder)?, shell)
+            }
+        })
+    }
+}
+
+/// How one signs in with what a [`Server::Ssh`]'s folder has.
+pub(crate) fn ssh_options(folder: &Folder) -> Result<SshOptions> {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| format!("no {name}"));
+    let credentials = Credentials::key(crate::sshd::user()?, read("user")?.into());
+    Ok(SshOptions::new(credentials, HostKeyPin::Known(read("host.pub")?)))
+}
+
+/// Desktop ids say which server it is.
+struct Servers(Vec<Server>);
+
+impl Servers {
+    fn of(&self, desktop: DesktopId) -> Option<&Server> {
+        self.0.get((desktop.0.as_u128() >> 64) as usize)
     }
 }
 
 #[async_trait]
-impl Dialler for Server {
-    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
-        let refused = |error: std::io::Error| DialError { code: ByeCode::Unreachable, text: error.to_string() };
-        let stream = TcpStream::connect(self.address).await.map_err(refused)?;
-        stream.set_nodelay(true).map_err(refused)?;
-        Ok(Target { title: "bench".into(), stream: Box::new(stream), protocol: self.protocol() })
+impl Dialler for Servers {
+    async fn dial(&self, desktop: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        let unreachable = |text: String| DialError { code: ByeCode::Unreachable, text };
+        let server = self.of(desktop).ok_or_else(|| unreachable("there is no such server".to_owned()))?;
+        let protocol = server.protocol().map_err(|error| unreachable(error.to_string()))?;
+        let connected = TcpStream::connect(server.address()).await;
+        let stream = connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        let stream = Box::new(stream.map_err(|error| unreachable(error.to_string()))?);
+        Ok(Target { title: "bench".into(), stream, protocol, policy: SessionPolicy::default() })
     }
 }
 
-/// Prints its port and serves until it is killed. Each path is a person of their own.
+/// Prints its port and serves until it is killed. `/SERVER/PERSON`: everybody has a connection of their own.
 #[expect(clippy::print_stdout, reason = "the parent reads the port")]
-pub(crate) async fn run(server: Server, record: Option<&Folder>) -> Result<()> {
-    let gateway = Gateway::with_workers(Arc::new(server), oriel_worker::program("error", false)?);
+pub(crate) async fn run(servers: &[String], record: Option<&Folder>) -> Result<()> {
+    let servers = servers.iter().map(|server| serde_json::from_str(server)).collect::<Result<_, _>>()?;
+    let servers = Arc::new(Servers(servers));
+    let gateway =
+        Gateway::with_workers(Arc::clone(&servers) as Arc<dyn Dialler>, oriel_worker::program("error", false)?);
     if let Some(folder) = record {
         gateway.set_recordings(Arc::new(Shelf::new(folder)?));
     }
-    let routes = Router::new().route("/{viewer}", any(upgrade)).with_state(gateway);
+    let routes = Router::new().route("/{server}/{person}", any(upgrade)).with_state((gateway, servers));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -84,9 +116,19 @@ pub(crate) async fn run(server: Server, record: Option<&Folder>) -> Result<()> {
     Ok(())
 }
 
-async fn upgrade(State(gateway): State<Gateway>, Path(person): Path<u32>, upgrade: WebSocketUpgrade) -> Response {
-    let id = Uuid::from_u128(u128::from(person));
-    let request = ViewerRequest { user: UserId(id), desktop: DesktopId(id), port: GuestPort::Console, resume: None };
+async fn upgrade(
+    State((gateway, servers)): State<(Gateway, Arc<Servers>)>,
+    Path((server, person)): Path<(u32, u32)>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let desktop = DesktopId(Uuid::from_u128((u128::from(server) << 64) | u128::from(person)));
+    let request = ViewerRequest {
+        user: UserId(desktop.0),
+        desktop,
+        port: servers.of(desktop).map_or(GuestPort::Console, Server::port),
+        person: String::new(),
+        resume: None,
+    };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();
         let incoming = incoming.filter_map(|message| {

@@ -8,7 +8,15 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// An Xvfb with a turning, wandering solid in it, shared by FreeRDP's shadow server. All end with this value.
+/// What the shared screen shows.
+pub(crate) enum Shows {
+    /// A turning, wandering solid, so many times a second.
+    Motion { fps: u32 },
+    /// A terminal that runs a bash program and fills the screen.
+    Terminal(&'static str),
+}
+
+/// An Xvfb, shared by FreeRDP's shadow server. All end with this value.
 pub(crate) struct Shadow {
     pub address: SocketAddr,
     /// SHA-256 of its certificate.
@@ -22,7 +30,7 @@ fn quiet(command: &mut Command) -> &mut Command {
 }
 
 impl Shadow {
-    pub async fn start(width: u16, height: u16, fps: u32) -> Result<Self> {
+    pub async fn start(width: u16, height: u16, shows: Shows) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let display = (200..400u16)
             .find(|display| !Path::new(&format!("/tmp/.X{display}-lock")).exists())
@@ -33,11 +41,16 @@ impl Shadow {
             .spawn()
             .context("cannot start Xvfb: install the package xvfb")?;
         wait_for("Xvfb", || Path::new(&format!("/tmp/.X11-unix/X{display}")).exists()).await?;
-        let side = height * 3 / 4;
-        let motion = quiet(Command::new("ico").args(["-display", &name, "-r", "-faces"]))
-            .args(["-size", &format!("{side}x{side}"), "-sleep", &format!("{:.4}", 1.0 / f64::from(fps))])
-            .spawn()
-            .context("cannot start ico: install the package x11-apps")?;
+        let motion = match shows {
+            Shows::Motion { fps } => {
+                let side = height * 3 / 4;
+                quiet(Command::new("ico").args(["-display", &name, "-r", "-faces"]))
+                    .args(["-size", &format!("{side}x{side}"), "-sleep", &format!("{:.4}", 1.0 / f64::from(fps))])
+                    .spawn()
+                    .context("cannot start ico: install the package x11-apps")?
+            }
+            Shows::Terminal(program) => crate::xserver::terminal(&name, width, height, program)?,
+        };
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let server = quiet(&mut Command::new("freerdp-shadow-cli"))
             .args([&format!("/port:{port}"), "/bind-address:127.0.0.1", "/sec:tls", "-auth"])

@@ -20,14 +20,17 @@ pub(crate) struct Viewer {
     pub bytes: usize,
     /// Video frames among what was painted.
     pub video: u32,
+    /// Tiles so far, by how they came: [`TileCodec`]'s order.
+    tiles: [u32; 4],
 }
 
 impl Viewer {
-    pub async fn open(gateway: SocketAddr, session: u32) -> Result<Self> {
+    /// `server`: which of the gateway's; `person`: everybody has a connection of their own.
+    pub async fn open(gateway: SocketAddr, server: u32, person: u32) -> Result<Self> {
         let stream = TcpStream::connect(gateway).await?;
         stream.set_nodelay(true)?;
-        let (socket, _) = tokio_tungstenite::client_async(format!("ws://{gateway}/{session}"), stream).await?;
-        let mut viewer = Self { socket, frames: 0, bytes: 0, video: 0 };
+        let (socket, _) = tokio_tungstenite::client_async(format!("ws://{gateway}/{server}/{person}"), stream).await?;
+        let mut viewer = Self { socket, frames: 0, bytes: 0, video: 0, tiles: [0; 4] };
         let hello =
             ViewerHello { version: PROTOCOL_VERSION, width: 1280, height: 800, scale: 100, ..ViewerHello::default() };
         viewer.say(&[ViewerRecord::Hello(hello), ViewerRecord::Abilities { bits: ABILITY_H264 }]).await?;
@@ -48,7 +51,13 @@ impl Viewer {
         let mut painted = false;
         for record in ServerRecord::decode_all(&bytes)? {
             match record {
-                ServerRecord::Tile { .. } | ServerRecord::Fill { .. } | ServerRecord::Copy { .. } => painted = true,
+                ServerRecord::Tile { codec, .. } => {
+                    painted = true;
+                    if let Some(count) = self.tiles.get_mut(codec as usize) {
+                        *count += 1;
+                    }
+                }
+                ServerRecord::Fill { .. } | ServerRecord::Copy { .. } => painted = true,
                 ServerRecord::Video { .. } => {
                     painted = true;
                     self.video += 1;
@@ -62,6 +71,12 @@ impl Viewer {
             }
         }
         Ok(painted)
+    }
+
+    /// How what was painted came.
+    pub fn mix(&self) -> String {
+        let [raw, png, jpeg, webp] = self.tiles;
+        format!("tiles: {raw} raw, {png} PNG, {jpeg} JPEG, {webp} WebP")
     }
 
     /// Reads until nothing has come for so long.

@@ -24,8 +24,6 @@ impl XServer {
                 continue;
             }
             let name = format!(":{display}");
-            // xterm's built-in font has cells of 6x13 pixels; what is typed must stay on the screen.
-            let cells = format!("{}x{}+0+0", width / 6 - 2, height / 13 - 1);
             let server = Command::new("Xtigervnc")
                 .args([&name, "-geometry", &format!("{width}x{height}"), "-depth", "24", "-SecurityTypes", "None"])
                 .args(["-localhost", "-rfbport", &port.to_string(), "-AlwaysShared"])
@@ -37,14 +35,7 @@ impl XServer {
                 .context("cannot start Xtigervnc: install the package tigervnc-standalone-server")?;
             let address = SocketAddr::from(([127, 0, 0, 1], port));
             wait_for(address).await?;
-            let terminal = Command::new("xterm")
-                .args(["-display", &name, "-geometry", &cells, "-e", "bash", "-c", program])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .kill_on_drop(true)
-                .spawn()
-                .context("cannot start xterm: install the package xterm")?;
+            let terminal = terminal(&name, width, height, program)?;
             tokio::time::sleep(Duration::from_secs(2)).await;
             return Ok(Self { address, server, _terminal: terminal });
         }
@@ -64,6 +55,20 @@ impl Drop for XServer {
             std::thread::sleep(Duration::from_millis(300));
         }
     }
+}
+
+/// An xterm that runs a bash program and fills the screen.
+pub(crate) fn terminal(display: &str, width: u16, height: u16, program: &str) -> Result<Child> {
+    // xterm's built-in font has cells of 6x13 pixels; what is typed must stay on the screen.
+    let cells = format!("{}x{}+0+0", width / 6 - 2, height / 13 - 1);
+    Command::new("xterm")
+        .args(["-display", display, "-geometry", &cells, "-e", "bash", "-c", program])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start xterm: install the package xterm")
 }
 
 async fn wait_for(address: SocketAddr) -> Result<()> {

@@ -1,0 +1,82 @@
+//! The cases of a shell.
+
+use crate::case::{Keys, Measured, Stretch, percentile};
+use crate::process::Gateway;
+use crate::serve::Server;
+use crate::sshd::Sshd;
+use crate::terminal_viewer::{DirectShell, TerminalViewer, Typist};
+use crate::vnc_case::SCROLL;
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// Lines without the letter that is typed meanwhile.
+const FLOOD: &str = "yes 'the quick brown fox jumps over the lazy dog and runs away from it' & exec cat >/dev/null";
+/// Typed: nothing else prints it.
+const KEY: &[u8] = b"Z";
+
+async fn start(command: &str) -> Result<(Sshd, Gateway)> {
+    let server = Sshd::start().await?;
+    let (address, folder) = (server.address(), server.folder().to_owned());
+    let gateway = Gateway::start(&Server::Ssh { address, folder, command: command.to_owned() }).await?;
+    Ok((server, gateway))
+}
+
+pub(crate) async fn key(seconds: u64) -> Result<Measured> {
+    const CAT: &str = "exec cat >/dev/null";
+    let (server, gateway) = start(CAT).await?;
+    let mut viewer = TerminalViewer::open(gateway.address()).await?;
+    let mut direct = DirectShell::open(&server, CAT).await?;
+    viewer.watch(Duration::from_secs(1)).await?;
+    let stretch = Stretch::begin(&gateway, viewer.messages, viewer.bytes)?;
+    let mut keys = Keys::default();
+    while stretch.is_within(seconds) {
+        // In turns, so that both see the same machine in the same mood.
+        let there = viewer.key(KEY).await?;
+        let here = direct.key(KEY).await?;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        keys.add(there, here);
+    }
+    keys.told(stretch.end(&gateway, viewer.messages, viewer.bytes, String::new())?)
+}
+
+pub(crate) async fn scroll(seconds: u64) -> Result<Measured> {
+    let (_server, gateway) = start(&format!("exec bash -c '{SCROLL}'")).await?;
+    let empty = gateway.pss_mib()?;
+    let mut viewer = TerminalViewer::open(gateway.address()).await?;
+    viewer.watch(Duration::from_secs(1)).await?;
+    let stretch = Stretch::begin(&gateway, viewer.messages, viewer.bytes)?;
+    viewer.watch(Duration::from_secs(seconds)).await?;
+    let measured = stretch.end(&gateway, viewer.messages, viewer.bytes, String::new())?;
+    let more = measured.rss_mib - empty;
+    Ok(Measured { notes: format!("20 lines/s; {more:.1} MiB over {empty:.1} MiB without a shell"), ..measured })
+}
+
+/// First the flood alone, directly and through the gateway; then keys in it.
+pub(crate) async fn flood(seconds: u64) -> Result<Measured> {
+    let (server, gateway) = start(FLOOD).await?;
+    let half = Duration::from_secs(seconds.div_ceil(2));
+    let straight = {
+        let mut direct = DirectShell::open(&server, FLOOD).await?;
+        direct.watch(Duration::from_secs(1)).await?;
+        let began = Instant::now();
+        direct.watch(half).await? as f64 / began.elapsed().as_secs_f64()
+    };
+    let mut viewer = TerminalViewer::open(gateway.address()).await?;
+    viewer.watch(Duration::from_secs(1)).await?;
+    let stretch = Stretch::begin(&gateway, viewer.messages, viewer.bytes)?;
+    viewer.watch(half).await?;
+    let measured = stretch.end(&gateway, viewer.messages, viewer.bytes, String::new())?;
+    let (mut typed, end) = (Vec::new(), Instant::now() + half);
+    while Instant::now() < end {
+        typed.push(viewer.key(KEY).await?);
+        viewer.watch(Duration::from_millis(50)).await?;
+    }
+    let (p50, p95) = (percentile(&mut typed, 50)?, percentile(&mut typed, 95)?);
+    let notes = format!(
+        "{:.0} MB/s, directly {:.0} MB/s; a key shows after {p50:.1} / {p95:.1} ms meanwhile, {} keys",
+        measured.mbit_s / 8.0,
+        straight / 1e6,
+        typed.len()
+    );
+    Ok(Measured { notes, ..measured })
+}
