@@ -34,6 +34,7 @@ pub(crate) struct Picture {
     marked: bool,
     sequence: u32,
     acked: u32,
+    /// When it has rested for [`REPAIR_AFTER`].
     repair_at: Option<Instant>,
     /// Video that came while the viewer was behind.
     held: Vec<ServerRecord>,
@@ -330,13 +331,14 @@ impl Picture {
             if self.fidelity == Fidelity::Lossless {
                 self.fidelity = Fidelity::Fast;
             }
-            self.repair_at = (!self.encoder.lossy().is_empty()).then(|| Instant::now() + REPAIR_AFTER);
+            let rests = !self.encoder.lossy().is_empty() || self.encoder.is_warm();
+            self.repair_at = rests.then(|| Instant::now() + REPAIR_AFTER);
             self.flush(counters, 1)?;
         }
         Ok(())
     }
 
-    /// When the picture has rested long enough to be repaired.
+    /// When the picture has rested long enough to be repaired, and to hold no more memory than it needs.
     pub const fn repair_at(&self) -> Option<Instant> {
         self.repair_at
     }
@@ -344,6 +346,10 @@ impl Picture {
     /// What was sent lossy becomes dirty again, this time for a lossless frame.
     pub fn repair(&mut self, pixels: &dyn Framebuffer) {
         self.repair_at = None;
+        if self.encoder.lossy().is_empty() {
+            self.encoder.rest();
+            return;
+        }
         for rect in self.encoder.lossy().take(pixels.width(), pixels.height()) {
             self.dirty.add(rect);
         }

@@ -13,6 +13,12 @@ const RAW_PIXELS_MAX: u32 = 1024;
 const LOSSY_PIXELS_MIN: u32 = 4096;
 /// JPEG quality of 100 for moving photos; they are repaired without loss when the picture rests.
 const JPEG_QUALITY: u8 = 82;
+const THUMBNAIL_QUALITY: u8 = 80;
+
+/// Neighbours whose green differs by more are an edge, as letters have.
+const EDGE_STEP: u8 = 40;
+/// Of so many neighbours, at most one is an edge where a picture is smooth: JPEG shows nothing of itself there.
+const SMOOTH_EDGES_MAX: u32 = 200;
 
 /// Whether tiles may lose detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +40,47 @@ pub struct FrameCost {
 /// Encodes frames for one viewer; keeps its scratch memory between frames.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    rgb: Vec<u8>,
+    pixels: Vec<u8>,
     packed: Vec<u8>,
+    jpeg: Jpeg,
     lossy: Damage,
+}
+
+/// libjpeg-turbo, begun when it is first needed.
+#[derive(Default)]
+struct Jpeg(Option<turbojpeg::Compressor>);
+
+impl Jpeg {
+    /// Writes a JPEG of the pixels, which lie row after row without gaps, to the beginning of `out`, which grows where it must; how
+    /// long it is. `None` when it cannot be made: there are other codecs.
+    fn encode(
+        &mut self,
+        pixels: &[u8],
+        format: turbojpeg::PixelFormat,
+        (width, height): (u16, u16),
+        quality: u8,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let compressor = match &mut self.0 {
+            Some(compressor) => compressor,
+            empty => empty.insert(turbojpeg::Compressor::new().ok()?),
+        };
+        compressor.set_quality(i32::from(quality)).ok()?;
+        compressor.set_subsamp(turbojpeg::Subsamp::Sub2x2).ok()?;
+        let (width, height) = (usize::from(width), usize::from(height));
+        let most = compressor.buf_len(width, height).ok()?;
+        if out.len() < most {
+            out.resize(most, 0);
+        }
+        let pitch = width * format.size();
+        compressor.compress_to_slice(turbojpeg::Image { pixels, width, pitch, height, format }, out).ok()
+    }
+}
+
+impl std::fmt::Debug for Jpeg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Jpeg").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Encoder {
@@ -61,7 +105,6 @@ impl Encoder {
                 cost.lossy_tiles += u32::from(self.tile(pixels, tile, fidelity, out));
             }
         }
-        self.release_large_scratch();
         cost.bytes = out.len() - before;
         cost
     }
@@ -73,60 +116,67 @@ impl Encoder {
             ServerRecord::Fill { rect: tile, rgb }.encode(out);
             return false;
         }
-        self.gather_rgb(pixels, tile);
-        if tile.area() <= RAW_PIXELS_MAX {
-            crate::wire::encode_tile(out, tile, TileCodec::Raw, &self.rgb);
-            return false;
-        }
-        self.packed.clear();
-        if fidelity == Fidelity::Fast && content.photo && tile.area() >= LOSSY_PIXELS_MIN && self.jpeg(tile) {
+        if fidelity == Fidelity::Fast
+            && content.photo
+            && tile.area() >= LOSSY_PIXELS_MIN
+            && let Some(length) = self.jpeg(pixels, tile)
+        {
             self.lossy.add(tile);
-            crate::wire::encode_tile(out, tile, TileCodec::Jpeg, &self.packed);
+            crate::wire::encode_tile(out, tile, TileCodec::Jpeg, self.packed.get(..length).unwrap_or_default());
             return true;
         }
-        self.packed.clear();
-        if self.png(tile) && self.packed.len() < self.rgb.len() {
+        self.gather_rgb(pixels, tile);
+        if tile.area() <= RAW_PIXELS_MAX {
+            crate::wire::encode_tile(out, tile, TileCodec::Raw, &self.pixels);
+            return false;
+        }
+        if self.png(tile) && self.packed.len() < self.pixels.len() {
             crate::wire::encode_tile(out, tile, TileCodec::Png, &self.packed);
         } else {
-            crate::wire::encode_tile(out, tile, TileCodec::Raw, &self.rgb);
+            crate::wire::encode_tile(out, tile, TileCodec::Raw, &self.pixels);
         }
         false
     }
 
     fn gather_rgb(&mut self, pixels: &dyn Framebuffer, tile: Rect) {
-        self.rgb.clear();
-        self.rgb.reserve(tile.area() as usize * 3);
+        self.pixels.clear();
+        self.pixels.reserve(tile.area() as usize * 3);
         for y in tile.y..tile.y + tile.h {
             for pixel in pixels.row(tile.x, y, tile.w).chunks_exact(4) {
                 if let [r, g, b, _] = pixel {
-                    self.rgb.extend_from_slice(&[*r, *g, *b]);
+                    self.pixels.extend_from_slice(&[*r, *g, *b]);
                 }
             }
         }
     }
 
-    fn jpeg(&mut self, tile: Rect) -> bool {
-        jpeg_encoder::Encoder::new(&mut self.packed, JPEG_QUALITY)
-            .encode(&self.rgb, tile.w, tile.h, jpeg_encoder::ColorType::Rgb)
-            .is_ok()
+    /// How much of `packed` it is.
+    fn jpeg(&mut self, pixels: &dyn Framebuffer, tile: Rect) -> Option<usize> {
+        self.pixels.clear();
+        for y in tile.y..tile.y + tile.h {
+            self.pixels.extend_from_slice(pixels.row(tile.x, y, tile.w));
+        }
+        let format = turbojpeg::PixelFormat::RGBX;
+        self.jpeg.encode(&self.pixels, format, (tile.w, tile.h), JPEG_QUALITY, &mut self.packed)
     }
 
     fn png(&mut self, tile: Rect) -> bool {
+        self.packed.clear();
         let mut encoder = png::Encoder::new(&mut self.packed, u32::from(tile.w), u32::from(tile.h));
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_compression(png::Compression::Fastest);
-        encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.rgb)).is_ok()
+        encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.pixels)).is_ok()
     }
 
-    /// A whole-screen frame grows the scratch buffers; an idle session must not keep them.
-    fn release_large_scratch(&mut self) {
-        const KEEP_BYTES: usize = 256 << 10;
-        for buffer in [&mut self.rgb, &mut self.packed] {
-            if buffer.capacity() > KEEP_BYTES {
-                *buffer = Vec::new();
-            }
-        }
+    /// Lets go of scratch memory: a session whose picture rests must not keep it, and one in motion needs it for the next frame.
+    pub fn rest(&mut self) {
+        (self.pixels, self.packed, self.jpeg) = (Vec::new(), Vec::new(), Jpeg::default());
+    }
+
+    /// Scratch memory is held.
+    pub const fn is_warm(&self) -> bool {
+        self.pixels.capacity() + self.packed.capacity() > 0
     }
 }
 
@@ -156,8 +206,10 @@ pub fn thumbnail(pixels: &dyn Framebuffer, width_max: u16) -> Option<Vec<u8>> {
             rgb.extend(sum.iter().map(|total| (total / count.max(1)) as u8));
         }
     }
-    let mut out = Vec::new();
-    jpeg_encoder::Encoder::new(&mut out, 80).encode(&rgb, out_w, out_h, jpeg_encoder::ColorType::Rgb).ok()?;
+    let (mut encoder, mut out) = (Jpeg::default(), Vec::new());
+    let length = encoder.encode(&rgb, turbojpeg::PixelFormat::RGB, (out_w, out_h), THUMBNAIL_QUALITY, &mut out)?;
+    out.truncate(length);
+    out.shrink_to_fit();
     Some(out)
 }
 
@@ -175,7 +227,8 @@ pub fn tiles(rect: Rect) -> impl Iterator<Item = Rect> {
 struct Content {
     /// The one colour of the whole tile.
     single: Option<[u8; 3]>,
-    /// Many colours that rarely repeat beside each other: a photo or video rather than text and widgets.
+    /// Many colours that rarely repeat beside each other, or hardly an edge between them: a photo or video rather than text and
+    /// widgets.
     photo: bool,
 }
 
@@ -193,19 +246,22 @@ impl Content {
             return Self { single, photo: false };
         }
         // Every eighth row is enough to tell text from a photo. Colours are counted in a 1024 bit sketch.
-        let mut repeats = 0u32;
-        let mut sampled = 0u32;
+        let (mut repeats, mut sampled, mut edges) = (0u32, 0u32, 0u32);
         let mut sketch = [0u64; 16];
         for y in (tile.y..tile.y + tile.h).step_by(8) {
             let mut last = 0u32;
+            let mut green = first.get(1).copied().unwrap_or_default();
             for pixel in pixels.row(tile.x, y, tile.w).chunks_exact(4) {
                 let colour = match pixel {
                     [r, g, b, _] => u32::from_le_bytes([*r, *g, *b, 1]),
                     _ => 0,
                 };
                 repeats += u32::from(colour == last);
+                // Green is most of what eyes see.
+                let now = pixel.get(1).copied().unwrap_or_default();
+                edges += u32::from(now.abs_diff(green) > EDGE_STEP);
                 sampled += 1;
-                last = colour;
+                (last, green) = (colour, now);
                 let hash = colour.wrapping_mul(0x9E37_79B1) >> 22;
                 if let Some(word) = sketch.get_mut((hash >> 6) as usize) {
                     *word |= 1 << (hash & 63);
@@ -213,7 +269,7 @@ impl Content {
             }
         }
         let colours: u32 = sketch.iter().map(|word| word.count_ones()).sum();
-        Self { single: None, photo: repeats * 2 < sampled && colours > 160 }
+        Self { single: None, photo: colours > 160 && (repeats * 2 < sampled || edges * SMOOTH_EDGES_MAX < sampled) }
     }
 }
 
@@ -258,6 +314,26 @@ mod tests {
         surface.fill(Rect::new(5, 5, 50, 50), [255, 0, 0]).unwrap();
         let (drawn, _) = frame(&surface, whole, Fidelity::Fast);
         assert!(matches!(drawn.as_slice(), [ServerRecord::Tile { codec: TileCodec::Png, .. }]));
+    }
+
+    #[test]
+    fn what_flows_smoothly_is_a_photo_and_letters_never_are() {
+        let whole = Rect::new(0, 0, 300, 300);
+        let mut surface = Surface::new(300, 300).unwrap();
+        // A slope of colours, each pixel like its neighbours.
+        let slope: Vec<u8> = (0..300u32)
+            .flat_map(|y| (0..300u32).flat_map(move |x| [(x * 2 / 3) as u8, (y * 2 / 3) as u8, ((x + y) / 3) as u8, 0]))
+            .collect();
+        surface.put_rgba(whole, &slope).unwrap();
+        let (flowing, _) = frame(&surface, whole, Fidelity::Fast);
+        assert!(matches!(flowing.as_slice(), [ServerRecord::Tile { codec: TileCodec::Jpeg, .. }]));
+        // Strokes of letters on it: every twelfth pixel is dark.
+        for x in (0..300).step_by(12) {
+            surface.fill(Rect::new(x, 0, 2, 300), [10, 10, 10]).unwrap();
+        }
+        let (written, _) = frame(&surface, whole, Fidelity::Fast);
+        let lossless = !matches!(written.as_slice(), [ServerRecord::Tile { codec: TileCodec::Jpeg, .. }]);
+        assert!(lossless, "text on a slope stays sharp");
     }
 
     #[test]
