@@ -30,12 +30,9 @@ use oriel_gpu::{
 use oriel_machine::{Arch, GuestIdentity, MachineSpec};
 use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
 use std::{collections::BTreeSet, path::Path, time::Duration};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A two-way stream of bytes to a guest.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
-pub type BoxStream = Box<dyn Stream>;
+pub use oriel_stream::{BoxStream, Stream};
 
 /// How long a door of a guest may take to say its first word.
 pub const ANSWER_SECONDS_MAX: u64 = 5;

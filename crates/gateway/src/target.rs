@@ -5,16 +5,12 @@ use oriel_model::{DesktopId, GuestPort, SessionPolicy};
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{Devices, Security as RdpSecurity};
 use oriel_screen::ByeCode;
+pub use oriel_stream::Stream;
 use oriel_terminal::{ShellOptions, SshOptions, TelnetOptions};
 pub use oriel_vnc::{Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
 use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
-
-/// A byte stream to a machine.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Opens streams to desktops through their hosts; knows the credentials.
 #[async_trait]

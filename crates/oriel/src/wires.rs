@@ -28,7 +28,7 @@ impl Dialler for Doors {
         })?;
         let policy = self.0.session_policy(desktop).await.map_err(|error| dial_error(&error))?;
         self.0.connections_changed();
-        Ok(Target { title: access.name, stream: Box::new(access.stream), protocol, policy })
+        Ok(Target { title: access.name, stream: access.stream, protocol, policy })
     }
 
     async fn met(&self, desktop: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {

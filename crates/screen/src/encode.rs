@@ -320,9 +320,9 @@ mod tests {
     fn what_flows_smoothly_is_a_photo_and_letters_never_are() {
         let whole = Rect::new(0, 0, 300, 300);
         let mut surface = Surface::new(300, 300).unwrap();
-        // A slope of colours, each pixel like its neighbours.
+        // A slope of colours, most pixels as the one before.
         let slope: Vec<u8> = (0..300u32)
-            .flat_map(|y| (0..300u32).flat_map(move |x| [(x * 2 / 3) as u8, (y * 2 / 3) as u8, ((x + y) / 3) as u8, 0]))
+            .flat_map(|y| (0..300u32).flat_map(move |x| [(x / 3) as u8, (60 + y / 3) as u8, ((x + y) / 6) as u8, 0]))
             .collect();
         surface.put_rgba(whole, &slope).unwrap();
         let (flowing, _) = frame(&surface, whole, Fidelity::Fast);

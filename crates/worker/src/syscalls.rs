@@ -12,8 +12,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_writev,
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
     libc::SYS_shutdown,
     libc::SYS_close,
     libc::SYS_dup,
@@ -68,6 +66,10 @@ pub fn rules() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
     rules.push((libc::SYS_fcntl, any_of(1, &fcntl.map(|command| command as u64))?));
     // How much can be read.
     rules.push((libc::SYS_ioctl, any_of(1, &[libc::FIONREAD, libc::FIONBIO])?));
+    // What is sent goes where the socket leads: no connection begins with it (tcp(7), TCP Fast Open).
+    let no_opening = |argument| SeccompRule::new(vec![flags_without(argument, libc::MSG_FASTOPEN as u64)?]);
+    rules.push((libc::SYS_sendto, vec![no_opening(3)?]));
+    rules.push((libc::SYS_sendmsg, vec![no_opening(2)?]));
     // A process that panics ends itself, and nobody else.
     let own = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(std::process::id()))?;
     rules.push((libc::SYS_tgkill, vec![SeccompRule::new(vec![own])?]));

@@ -6,13 +6,14 @@ use super::{FRAMES_MAX, doors};
 use crate::command::{Command, ViewerId};
 use crate::connect::{Door, Task};
 use crate::registry::Counters;
-use crate::target::{DialError, Dialler, Target};
+use crate::target::{DialError, Dialler, Stream, Target};
 use crate::{COMMANDS_MAX, VIEWER_QUEUE_MAX};
 use async_trait::async_trait;
 use bytes::Bytes;
 use oriel_model::{DesktopId, GuestPort};
 use oriel_screen::ByeCode;
 use oriel_screen::wire::ServerRecord;
+use rustix::net::AddressFamily;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,8 +21,8 @@ use std::os::unix::net::UnixStream as Socket;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::BufReader;
-use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -234,6 +235,18 @@ pub(super) struct Far {
     meetings: Mutex<HashMap<u64, Meeting>>,
 }
 
+/// The other process may have had a socket of its own, or one to the machine itself.
+fn awaken(stream: OwnedFd) -> io::Result<Box<dyn Stream>> {
+    if rustix::net::sockopt::socket_domain(&stream)? == AddressFamily::UNIX {
+        let stream = Socket::from(stream);
+        stream.set_nonblocking(true)?;
+        return Ok(Box::new(UnixStream::from_std(stream)?));
+    }
+    let stream = std::net::TcpStream::from(stream);
+    stream.set_nonblocking(true)?;
+    Ok(Box::new(TcpStream::from_std(stream)?))
+}
+
 type Meeting = oneshot::Sender<Result<(), DialError>>;
 
 fn broken(text: impl std::fmt::Display) -> DialError {
@@ -286,9 +299,7 @@ impl Far {
             if number != question {
                 continue;
             }
-            let stream = Socket::from(stream);
-            stream.set_nonblocking(true).map_err(broken)?;
-            let stream = Box::new(UnixStream::from_std(stream).map_err(broken)?);
+            let stream = awaken(stream).map_err(broken)?;
             return Ok(Target { title: dialled.title, stream, protocol: dialled.protocol, policy: dialled.policy });
         }
     }

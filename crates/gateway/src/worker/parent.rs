@@ -12,7 +12,7 @@ use super::{
 use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Task, dial_by};
-use crate::target::Stream;
+use crate::target::{Stream, Target};
 use bytes::Bytes;
 use oriel_screen::ByeCode;
 use oriel_screen::wire::ServerRecord;
@@ -303,17 +303,20 @@ impl Worker {
                 let internal = |error: io::Error| {
                     Bye::new(ByeCode::Internal, format!("cannot hand the machine's stream over: {error}"))
                 };
+                let Target { title, stream, protocol, policy } = target;
+                let dialled = Box::new(Dialled { title, protocol, policy });
+                // Nothing to do in between: the worker goes on with the socket itself.
+                if let Some(socket) = stream.as_ref().socket() {
+                    doors.hand_over(question, socket).map_err(internal)?;
+                    return Ok((dialled, None));
+                }
                 let (ours, theirs) = Socket::pair().map_err(internal)?;
                 ours.set_nonblocking(true).map_err(internal)?;
                 doors.hand_over(question, theirs.as_fd()).map_err(internal)?;
-                Ok((UnixStream::from_std(ours).map_err(internal)?, target))
+                Ok((dialled, Some((UnixStream::from_std(ours).map_err(internal)?, stream))))
             });
             let (answer, streams) = match handed {
-                Ok((ours, target)) => {
-                    let dialled =
-                        Box::new(Dialled { title: target.title, protocol: target.protocol, policy: target.policy });
-                    (ToWorker::Dialled { question, dialled }, Some((ours, target.stream)))
-                }
+                Ok((dialled, streams)) => (ToWorker::Dialled { question, dialled }, streams),
                 Err(why) => (ToWorker::Refused { question, why }, None),
             };
             if let Some(to) = to.upgrade() {
