@@ -18,6 +18,7 @@ mod headers;
 mod listen;
 mod names;
 mod openapi;
+mod range;
 mod routes;
 pub mod tls;
 

@@ -258,13 +258,8 @@ impl Files {
         Ok(())
     }
 
-    /// Reads a file from `offset` on, at most `length` bytes.
-    pub async fn download(
-        self: &Arc<Self>,
-        path: &RemotePath,
-        offset: u64,
-        length: Option<u64>,
-    ) -> Result<Download, FilesError> {
+    /// Opens a file for reading.
+    pub async fn download(self: &Arc<Self>, path: &RemotePath) -> Result<Download, FilesError> {
         let place = self.existing(path).await?;
         let attributes = self.session.stat(place.as_str()).await?.attrs;
         // A pipe would wait for ever, a folder has no bytes.
@@ -274,7 +269,7 @@ impl Files {
         let handle = self.session.open(place, OpenFlags::READ, FileAttributes::empty()).await?.handle;
         let handle = Handle::new(Arc::clone(self), handle);
         let found = entry(path.name().to_owned(), &self.session.fstat(handle.name()).await?.attrs);
-        Ok(Download::new(handle, found, offset, length))
+        Ok(Download::new(handle, found))
     }
 
     /// How much of an upload is there already: where it goes on.

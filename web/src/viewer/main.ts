@@ -2,6 +2,9 @@
 import "./style.css";
 import type { ConnectionKind } from "./api";
 import { Clipboard } from "./clipboard";
+import { FilesClient } from "./files/client";
+import { DropZone } from "./files/drop";
+import { FilesPanel } from "./files/panel";
 import { Delays, type Marks, type OrielHooks } from "./hooks";
 import { detectPlatform, Keyboard } from "./input/keyboard";
 import { chooseLayout, chosenLayout, guessLayout, readCaps } from "./input/layout";
@@ -553,6 +556,29 @@ function settings(): HTMLElement {
   return el("div", {}, ...groups);
 }
 
+/** Files go the way of shells. */
+function filesTools(): void {
+  const files = new FilesPanel(new FilesClient(desktop), (done, failed) => {
+    if (!files.element.hidden) return;
+    // Whoever works in the terminal is told, too.
+    if (failed > 0) banner.notice("An upload failed: look at the files.");
+    else if (done > 0) banner.notice(done === 1 ? "The file is uploaded." : `${done} files are uploaded.`);
+  });
+  const button = toolbar.panel("files", "Files", files.element, () => void files.show());
+  const zone = new DropZone({
+    invitation: () => {
+      if (!session.live || waiting.asks || !files.open) return "";
+      return files.place ? `Drop to upload to ${files.place}` : "Drop to upload to this machine";
+    },
+    dropped: (dropped) => {
+      toolbar.reveal(button);
+      void files.take(dropped);
+    },
+    folders: () => banner.notice("Folders cannot be uploaded: pack them into one file first."),
+  });
+  document.body.append(zone.element);
+}
+
 function buildTools(): void {
   if (canFullscreen()) {
     const button = toolbar.button("fullscreen", "Full screen", () => {
@@ -578,6 +604,7 @@ function buildTools(): void {
       terminalKeys((text) => terminal?.send(text)),
     );
     findButton = toolbar.panel("find", "Find", find.element, () => find.shown());
+    filesTools();
   } else {
     tools.keys = toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     tools.clipboard = toolbar.panel(

@@ -29,6 +29,7 @@ macro_rules! mirror {
 
 pub mod desktop;
 pub mod external;
+pub mod file;
 pub mod gpu;
 pub mod hardware;
 pub mod host;

@@ -2,7 +2,9 @@
 
 pub mod connect;
 pub mod desktop;
+pub mod download;
 pub mod external;
+pub mod file;
 pub mod gpu;
 pub mod host;
 pub mod image;
@@ -13,6 +15,7 @@ pub mod recording;
 pub mod service;
 pub mod session;
 pub mod token;
+pub mod upload;
 pub mod user;
 
 use crate::App;
@@ -49,6 +52,12 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(desktop::recycle))
         .routes(routes!(desktop::connect))
         .routes(routes!(desktop::thumbnail))
+        .routes(routes!(file::list, file::delete))
+        .routes(routes!(file::entry))
+        .routes(routes!(file::rename))
+        .routes(routes!(file::folder))
+        .routes(routes!(download::download))
+        .routes(routes!(upload::uploaded, upload::upload, upload::abandon))
         .routes(routes!(operation::list))
         .routes(routes!(operation::show))
         .routes(routes!(operation::cancel))

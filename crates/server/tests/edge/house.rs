@@ -70,6 +70,11 @@ impl Reply {
 
 impl House {
     pub async fn new() -> Self {
+        Self::with(Arc::new(Nowhere)).await
+    }
+
+    /// With machines to reach.
+    pub async fn with(dialler: Arc<dyn Dialler>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("oriel.db").to_str().unwrap()).await.unwrap();
         let broker = Broker::new(
@@ -80,7 +85,7 @@ impl House {
             Accelerator { kind: AcceleratorKind::Tcg, reason: "a test".into() },
         );
         broker.set_recordings(oriel_recording::RecordingStore::memory());
-        let gateway = Gateway::new(Arc::new(Nowhere));
+        let gateway = Gateway::new(dialler);
         let router = oriel_server::router(broker.clone(), gateway, Arc::new(|| async { Vec::new() }.boxed()));
         Self { broker, store, router, _folder: folder }
     }

@@ -8,6 +8,7 @@
 )]
 
 mod authorization;
+mod files;
 mod house;
 mod machines;
 mod recordings;

@@ -16,10 +16,16 @@ pub struct Download {
 }
 
 impl Download {
-    pub(super) fn new(handle: Handle, entry: Entry, offset: u64, length: Option<u64>) -> Self {
-        let rest = entry.size.saturating_sub(offset);
-        let length = length.map_or(rest, |length| length.min(rest));
-        Self { handle: Arc::new(handle), entry, offset, length }
+    pub(super) fn new(handle: Handle, entry: Entry) -> Self {
+        let length = entry.size;
+        Self { handle: Arc::new(handle), entry, offset: 0, length }
+    }
+
+    /// Of the file, only what there is of `length` bytes from `offset` on.
+    #[must_use]
+    pub fn part(self, offset: u64, length: u64) -> Self {
+        let length = length.min(self.entry.size.saturating_sub(offset));
+        Self { offset, length, ..self }
     }
 
     /// The whole file.

@@ -98,22 +98,16 @@ impl Upload {
             self.arrived().await;
         }
         let Some((at, error)) = self.broken.take() else { return Ok(()) };
-        self.cut(at).await.ok();
+        cut(&self.handle, at).await.ok();
         self.at = at;
         Err(error)
-    }
-
-    async fn cut(&self, size: u64) -> Result<(), FilesError> {
-        let attributes = FileAttributes { size: Some(size), ..FileAttributes::empty() };
-        self.handle.files.session.fsetstat(self.handle.name(), attributes).await?;
-        Ok(())
     }
 
     /// Puts the file in its place: it is whole. What was there before is replaced.
     pub async fn complete(mut self) -> Result<(), FilesError> {
         self.settle().await?;
         if self.there > self.at {
-            self.cut(self.at).await?;
+            cut(&self.handle, self.at).await?;
         }
         let Self { handle, part, place, writing, .. } = self;
         drop(writing);
@@ -124,6 +118,12 @@ impl Upload {
         }
         files.replace(&part, &place).await
     }
+}
+
+async fn cut(handle: &Handle, size: u64) -> Result<(), FilesError> {
+    let attributes = FileAttributes { size: Some(size), ..FileAttributes::empty() };
+    handle.files.session.fsetstat(handle.name(), attributes).await?;
+    Ok(())
 }
 
 #[cfg(test)]

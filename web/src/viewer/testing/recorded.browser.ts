@@ -3,27 +3,18 @@
  * server, a FreeRDP shadow server and an OpenSSH server as its desktop. A person is asked, agrees and watches; an administrator plays
  * what was recorded, while it is still being recorded. Every server is started here and stopped by its id.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { connect, createServer } from "node:net";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch } from "./browser.mjs";
+import { freePort, listens, PATIENCE_MS, sshd, start, stopAll, until } from "./servers";
 
 const PROGRAM = fileURLToPath(new URL("../../../../target/release/examples/recorded", import.meta.url));
-const PATIENCE_MS = 60_000;
 /** A folder for pictures of the pages, when somebody wants to look at them. */
 const PICTURES = process.env.ORIEL_PICTURES;
 /** What the shell prints: a line each fifth of a second, then silence, then the end. */
@@ -40,45 +31,9 @@ type Player = {
   text(): string;
 };
 
-const children: ChildProcess[] = [];
 let home = "";
 let browser: Browser;
 let plan: Plan;
-
-function start(program: string, args: string[], environment: Record<string, string> = {}): ChildProcess {
-  const child = spawn(program, args, {
-    env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  child.stderr?.resume();
-  children.push(child);
-  return child;
-}
-
-async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (const end = performance.now() + PATIENCE_MS; performance.now() < end; ) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${what} did not happen within ${PATIENCE_MS} ms`);
-}
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-
-const listens = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve(true);
-    }).on("error", () => resolve(false));
-  });
 
 const freeDisplay = (from: number) =>
   until("a free display", () =>
@@ -116,22 +71,6 @@ async function rdp(): Promise<{ display: string; port: number; pin: string }> {
   const certificate = join(folder, files.find((file) => file.endsWith(".crt")) ?? "no certificate");
   const der = execFileSync("openssl", ["x509", "-outform", "der", "-in", certificate]);
   return { display, port, pin: createHash("sha256").update(der).digest("hex") };
-}
-
-async function ssh(): Promise<{ port: number; key: string }> {
-  const key = join(home, "user");
-  for (const name of ["host", "user"])
-    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(home, name)]);
-  const port = await freePort();
-  mkdirSync("/run/sshd", { recursive: true });
-  const config = [
-    `ListenAddress 127.0.0.1\nPort ${port}\nHostKey ${home}/host\nAuthorizedKeysFile ${home}/user.pub\nPidFile none`,
-    "UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n",
-  ];
-  writeFileSync(join(home, "sshd.conf"), config.join("\n"));
-  start("/usr/sbin/sshd", ["-D", "-e", "-f", join(home, "sshd.conf")]);
-  await until("sshd", () => listens(port));
-  return { port, key };
 }
 
 const RED = "#c81e1e";
@@ -235,7 +174,7 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
 
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), "oriel-recorded-"));
-    const [console, desktop, shell] = [await vnc(), await rdp(), await ssh()];
+    const [console, desktop, shell] = [await vnc(), await rdp(), await sshd(home)];
     [screen, shadow] = [console.display, desktop.display];
     mkdirSync(join(home, "data"));
     const program = start(PROGRAM, [
@@ -254,7 +193,7 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
 
   afterAll(async () => {
     await browser?.close();
-    for (const child of children.reverse()) child.kill("SIGTERM");
+    stopAll();
     rmSync(home, { recursive: true, force: true });
   });
 
