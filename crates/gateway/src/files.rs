@@ -1,15 +1,20 @@
-//! Files of machines, over the same ways in as shells. Each person has one SFTP session to a desktop, which stays open for a
-//! while: browsing a folder must not cost a handshake a click.
+//! Files of machines, over the same ways in as shells. Each person has one SFTP session to a desktop, in a worker of its own, which
+//! stays open for a while: browsing a folder must not cost a handshake a click.
 
-use crate::connect::{Door, dial, files_error, terminal_bye, too_late};
+mod handle;
+
+pub use handle::{Download, Files, TRANSFERS_MAX, Upload};
+
+use crate::connect::{Door, Task, dial, files_error, terminal_bye, too_late};
+use crate::registry::Counters;
 use crate::target::{Dialler, ShellTarget};
-use crate::{CONNECT_TIME_MAX, Gateway};
-use oriel_model::{DesktopId, GuestPort, UserId};
-use oriel_terminal::{Files, FilesError};
+use crate::{CONNECT_TIME_MAX, Gateway, worker};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
+use oriel_terminal::FilesError;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Most open sessions of one program.
@@ -74,7 +79,7 @@ impl Gateway {
     pub async fn files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
         let key = (user, desktop);
         let (cell, new) = self.file_sessions().take(key)?;
-        let opened = cell.get_or_try_init(|| open(self.dialler(), desktop)).await.cloned();
+        let opened = cell.get_or_try_init(|| self.open_files(user, desktop)).await.cloned();
         if opened.is_err() {
             self.forget(key, &cell);
         } else if new {
@@ -82,6 +87,26 @@ impl Gateway {
             tokio::spawn(async move { gateway.watch(key, cell).await });
         }
         opened
+    }
+
+    async fn open_files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
+        let dialler = self.dialler();
+        let Some(program) = self.workers() else {
+            return Ok(Arc::new(Files::here(reach(dialler, desktop).await?)));
+        };
+        let (_, commands) = mpsc::channel(1);
+        let task = Task {
+            id: ConnectionId::new(),
+            user,
+            desktop,
+            port: GuestPort::Ssh,
+            recordings: None,
+            commands,
+            dialler,
+            counters: Arc::new(Counters::default()),
+            rules: Arc::default(),
+        };
+        Ok(Arc::new(Files::in_worker(worker::open_files(task, program).await?)))
     }
 
     fn forget(&self, key: Key, cell: &Cell) {
@@ -98,8 +123,8 @@ impl Gateway {
             let Some(files) = cell.get() else { return };
             let mut all = self.file_sessions().all();
             let Some(session) = all.get(&key).filter(|session| Arc::ptr_eq(&session.files, &cell)) else { return };
-            // Transfers hold it too.
-            let idle = session.used.elapsed() > IDLE_TIME && Arc::strong_count(files) == 1;
+            // Whoever asks right now has it, too.
+            let idle = session.used.elapsed() > IDLE_TIME && Arc::strong_count(files) == 1 && files.is_idle();
             if idle || files.is_closed() {
                 all.remove(&key);
                 return;
@@ -108,13 +133,17 @@ impl Gateway {
     }
 }
 
-async fn open(dialler: Arc<dyn Dialler>, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
+/// Signs in, in whichever process this is.
+pub(crate) async fn reach(
+    dialler: Arc<dyn Dialler>,
+    desktop: DesktopId,
+) -> Result<Arc<oriel_terminal::Files>, FilesError> {
     let target = dial(&*dialler, desktop, GuestPort::Ssh).await.map_err(files_error)?;
     let Some(ShellTarget::Ssh { mut ssh, files_root, .. }) = target.protocol.into_shell() else {
         return Err(FilesError::NotThere("this machine has no file service; only machines with SSH have".into()));
     };
     ssh.keeper = Some(Door { dialler, desktop, port: GuestPort::Ssh }.keeper());
-    let opening = Files::open(target.stream, &ssh, files_root.as_deref());
+    let opening = oriel_terminal::Files::open(target.stream, &ssh, files_root.as_deref());
     let files = timeout(CONNECT_TIME_MAX, opening).await.map_err(|_| files_error(too_late()))?;
     let files = files.map_err(|error| match error {
         FilesError::Connection(error) => files_error(terminal_bye(&error)),

@@ -30,6 +30,7 @@ mod video;
 mod viewer;
 pub mod worker;
 
+pub use files::{Download, Files, TRANSFERS_MAX, Upload};
 pub use oriel_terminal as terminal;
 pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};

@@ -14,9 +14,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
-use oriel_gateway::terminal::files::RemotePath;
+use oriel_gateway::terminal::FilesError;
+use oriel_gateway::terminal::files::{EntryKind, RemotePath};
 use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, ShellTarget, Target, ViewerRequest};
+use oriel_gateway::{DialError, Dialler, Files, Gateway, Protocol, ShellTarget, TRANSFERS_MAX, Target, ViewerRequest};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
 use program::gateway;
@@ -294,4 +295,200 @@ async fn files_share_one_session_that_ends_with_its_person() {
     assert!(one.list(&RemotePath::default()).await.is_err());
     assert!(other.list(&RemotePath::default()).await.is_ok());
     assert!(gateway.files(user, desktop).await.unwrap().list(&RemotePath::default()).await.is_ok());
+}
+
+fn at(path: &str) -> RemotePath {
+    RemotePath::parse(path).unwrap()
+}
+
+/// Bytes of which no part is like another.
+fn noise(count: usize) -> Bytes {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    std::iter::repeat_with(&mut next).take(count).collect()
+}
+
+async fn read(files: &Files, path: &str, offset: u64, length: u64) -> Result<Vec<u8>, FilesError> {
+    let mut bytes = Box::pin(files.download(&at(path)).await?.part(offset, length).bytes());
+    let mut all = Vec::new();
+    while let Some(piece) = bytes.next().await {
+        all.extend_from_slice(&piece?);
+    }
+    Ok(all)
+}
+
+#[tokio::test]
+async fn files_go_both_ways_and_go_on_where_they_were_cut() {
+    let server = Sshd::start();
+    let (gateway, machines) = house(&server, "true");
+    let files = gateway.files(UserId::new(), DesktopId::new()).await.unwrap();
+    assert_eq!(files.root(), machines.root);
+    let root = Path::new(&machines.root);
+    let bytes = noise(9_000_001);
+
+    // Twice: what was cut off goes on. Pieces are of every size.
+    let mut upload = files.upload(&at("a <b>\n"), "t1", 0).await.unwrap();
+    for piece in bytes.slice(..4_000_000).chunks(70_001) {
+        upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    upload.settle().await.unwrap();
+    assert_eq!(upload.at(), 4_000_000);
+    drop(upload);
+    assert_eq!(files.uploaded(&at("a <b>\n"), "t1").await.unwrap(), 4_000_000);
+    let gap = files.upload(&at("a <b>\n"), "t1", 4_000_001).await;
+    assert!(matches!(gap.err(), Some(FilesError::Gap { there: 4_000_000 })));
+    let mut upload = files.upload(&at("a <b>\n"), "t1", 4_000_000).await.unwrap();
+    upload.write(bytes.slice(4_000_000..)).await.unwrap();
+    upload.settle().await.unwrap();
+    assert_eq!(upload.at(), 9_000_001);
+    upload.complete().await.unwrap();
+    assert!(std::fs::read(root.join("a <b>\n")).unwrap() == bytes);
+    assert_eq!(std::fs::read_dir(root).unwrap().count(), 1);
+
+    // One that nobody waits for leaves nothing in between, and can be continued or given up.
+    let mut upload = files.upload(&at("left"), "t2", 0).await.unwrap();
+    upload.write(bytes.slice(..3_000_000)).await.unwrap();
+    drop(upload);
+    let begin = Instant::now();
+    while files.uploaded(&at("left"), "t2").await.unwrap() == 0 {
+        assert!(begin.elapsed() < PATIENCE, "nothing arrived");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    files.abandon(&at("left"), "t2").await.unwrap();
+
+    assert!(read(&files, "a <b>\n", 0, u64::MAX).await.unwrap() == bytes);
+    assert!(read(&files, "a <b>\n", 5_000_000, 3_000_000).await.unwrap() == bytes[5_000_000..8_000_000]);
+    assert_eq!(read(&files, "a <b>\n", 9_000_001, 5).await.unwrap(), b"");
+    // A reader that stops in the middle, and several at a time.
+    let mut some = Box::pin(files.download(&at("a <b>\n")).await.unwrap().bytes());
+    assert!(!some.next().await.unwrap().unwrap().is_empty());
+    drop(some);
+    let (one, two) = tokio::join!(read(&files, "a <b>\n", 1, 2_000_000), read(&files, "a <b>\n", 2_000_001, 2_000_000));
+    assert!(one.unwrap() == bytes[1..2_000_001] && two.unwrap() == bytes[2_000_001..4_000_001]);
+
+    files.make_folder(&at("room")).await.unwrap();
+    assert!(matches!(files.make_folder(&at("room")).await, Err(FilesError::Exists { .. })));
+    files.rename(&at("a <b>\n"), &at("room/b"), false).await.unwrap();
+    let listing = files.list(&at("room")).await.unwrap();
+    assert_eq!((listing.entries[0].name.as_str(), listing.entries[0].size), ("b", 9_000_001));
+    assert_eq!(files.stat(&at("room")).await.unwrap().kind, EntryKind::Folder);
+    assert!(matches!(files.remove(&at("room")).await, Err(FilesError::Failed(_))));
+    assert!(matches!(read(&files, "nowhere", 0, 1).await, Err(FilesError::Missing)));
+    assert!(matches!(read(&files, "room", 0, 1).await, Err(FilesError::NotAFile { .. })));
+    std::os::unix::fs::symlink("/etc", root.join("out")).unwrap();
+    assert!(matches!(read(&files, "out/passwd", 0, 1).await, Err(FilesError::Outside { .. })));
+    files.remove(&at("room/b")).await.unwrap();
+    files.remove(&at("room")).await.unwrap();
+}
+
+#[tokio::test]
+async fn transfers_are_counted_and_break_with_their_session() {
+    let server = Sshd::start();
+    let (gateway, machines) = house(&server, "true");
+    let (user, desktop) = (UserId::new(), DesktopId::new());
+    let bytes = noise(20_000_000);
+    std::fs::write(Path::new(&machines.root).join("a"), &bytes).unwrap();
+    let files = gateway.files(user, desktop).await.unwrap();
+    let mut open = Vec::new();
+    for _ in 0..TRANSFERS_MAX {
+        open.push(files.download(&at("a")).await.unwrap());
+    }
+    assert!(matches!(files.download(&at("a")).await.err(), Some(FilesError::Busy(TRANSFERS_MAX))));
+    let mut coming = Box::pin(open.pop().unwrap().bytes());
+    open.clear();
+    assert!(coming.next().await.unwrap().is_ok());
+    let mut upload = files.upload(&at("b"), "t", 0).await.unwrap();
+    upload.write(bytes.slice(..500_000)).await.unwrap();
+
+    gateway.end_where(|of, _| of == user, oriel_screen::ByeCode::EndedByAdmin, "ended").await;
+    let broken = loop {
+        match timeout(PATIENCE, coming.next()).await.expect("it stays open").expect("it ends as if it were whole") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(broken, FilesError::Broken(_)), "{broken}");
+    let written = upload.write(bytes.slice(..5_000_000)).await;
+    assert!(written.is_err() || upload.settle().await.is_err());
+    assert!(files.list(&at("")).await.is_err() && files.is_closed());
+    // The next one is another session.
+    assert!(read(&gateway.files(user, desktop).await.unwrap(), "a", 0, u64::MAX).await.unwrap() == bytes);
+}
+
+/// The processes of sessions that this test started; none where it runs without.
+fn workers() -> Vec<String> {
+    let parent = format!("PPid:\t{}\n", std::process::id());
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|id| {
+            let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            status.starts_with("Name:\toriel-session-") && status.contains(&parent) && !status.contains("State:\tZ")
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_whose_process_is_killed_say_so_and_come_back() {
+    let server = Sshd::start();
+    let (gateway, machines) = house(&server, "true");
+    let (user, desktop) = (UserId::new(), DesktopId::new());
+    let bytes = noise(20_000_000);
+    std::fs::write(Path::new(&machines.root).join("a"), &bytes).unwrap();
+    let files = gateway.files(user, desktop).await.unwrap();
+    let mut coming = Box::pin(files.download(&at("a")).await.unwrap().bytes());
+    assert!(coming.next().await.unwrap().is_ok());
+    let mut upload = files.upload(&at("b"), "t", 0).await.unwrap();
+    let workers = workers();
+    let Some(id) = workers.first() else { return };
+    assert_eq!(workers.len(), 1, "one session is one process");
+    run("kill", &["-9", id]);
+    let broken = loop {
+        match timeout(PATIENCE, coming.next()).await.expect("it stays open").expect("it ends as if it were whole") {
+            Ok(_) => {}
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert_eq!(broken, "the connection to the machine's files broke (their process ended); try again");
+    upload.write(bytes.slice(..5_000_000)).await.ok();
+    assert_eq!(upload.settle().await.unwrap_err().to_string(), broken);
+    assert_eq!(files.list(&at("")).await.unwrap_err().to_string(), broken);
+    drop((coming, upload, files));
+    let again = gateway.files(user, desktop).await.unwrap();
+    assert!(read(&again, "a", 0, u64::MAX).await.unwrap() == bytes);
+}
+
+/// How fast files go over loopback: `ORIEL_FILE_MIB=1024 cargo nextest run ... --run-ignored only --no-capture -E 'test(how_fast)'`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn how_fast_files_go() {
+    let mib = std::env::var("ORIEL_FILE_MIB").ok().and_then(|text| text.parse().ok()).unwrap_or(1024_i32);
+    let server = Sshd::start();
+    let (gateway, _) = house(&server, "true");
+    let files = gateway.files(UserId::new(), DesktopId::new()).await.unwrap();
+    let piece = noise(1 << 20);
+    let rate = |begin: Instant| f64::from(mib) * 1.048_576 / begin.elapsed().as_secs_f64();
+    let begin = Instant::now();
+    let mut upload = files.upload(&at("a"), "t", 0).await.unwrap();
+    for _ in 0..mib {
+        // As hyper hands a request's body out.
+        for part in 0..32 {
+            upload.write(piece.slice(part << 15..(part + 1) << 15)).await.unwrap();
+        }
+    }
+    upload.complete().await.unwrap();
+    let up = rate(begin);
+    let begin = Instant::now();
+    let mut bytes = Box::pin(files.download(&at("a")).await.unwrap().bytes());
+    let mut count = 0;
+    while let Some(piece) = bytes.next().await {
+        count += piece.unwrap().len() as u64;
+    }
+    assert_eq!(count, (mib as u64) << 20);
+    println!("{mib} MiB: up {up:.0} MB/s, down {:.0} MB/s", rate(begin));
 }

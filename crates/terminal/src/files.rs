@@ -21,10 +21,13 @@ use russh_sftp::client::rawsession::Limits;
 use russh_sftp::client::{Config, RawSftpSession};
 use russh_sftp::extensions;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Most entries of a folder that are listed.
 pub const ENTRIES_MAX: usize = 10_000;
+/// Longest names of a folder's entries, together.
+pub const NAMES_BYTES_MAX: usize = 4 << 20;
 /// Bytes of one read or write, and how many are on the way at a time: together the memory of one transfer.
 const PIECE_BYTES_MAX: u32 = 64 << 10;
 const PIECES_IN_FLIGHT_MAX: usize = 16;
@@ -34,7 +37,7 @@ const REQUEST_SECONDS_MAX: u64 = 30;
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
 
 /// What a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
     File,
     Folder,
@@ -44,7 +47,7 @@ pub enum EntryKind {
 }
 
 /// One entry of a folder. The name is the machine's: whoever shows it escapes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
     pub kind: EntryKind,
@@ -56,10 +59,10 @@ pub struct Entry {
 }
 
 /// A folder's entries, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub entries: Vec<Entry>,
-    /// There are more than `ENTRIES_MAX`.
+    /// There are more than `ENTRIES_MAX`, or their names are longer than `NAMES_BYTES_MAX` together.
     pub cut: bool,
 }
 
@@ -140,7 +143,7 @@ impl Files {
     async fn real(&self, path: &str) -> Result<String, FilesError> {
         let name = self.session.realpath(path).await?;
         let resolved = name.files.into_iter().next().map(|file| file.filename);
-        resolved.filter(|path| path.starts_with('/')).ok_or(FilesError::Strange("it resolved a path to nothing"))
+        resolved.filter(|path| path.starts_with('/')).ok_or(FilesError::strange("it resolved a path to nothing"))
     }
 
     /// Where a path that exists leads, links followed; inside the root.
@@ -155,7 +158,7 @@ impl Files {
     /// The path of a name whose folder exists inside the root; the name itself is not followed.
     async fn placed(&self, path: &RemotePath) -> Result<String, FilesError> {
         let Some((folder, name)) = path.split() else {
-            return Err(FilesError::BadPath { path: String::new(), why: "it is the root" });
+            return Err(FilesError::bad_path("", "it is the root"));
         };
         let folder = self.existing(&folder).await?;
         Ok(format!("{}/{name}", folder.trim_end_matches('/')))
@@ -171,7 +174,7 @@ impl Files {
     }
 
     async fn entries(&self, handle: &str) -> Result<Listing, FilesError> {
-        let (mut entries, mut cut) = (Vec::new(), false);
+        let (mut entries, mut names, mut cut) = (Vec::new(), 0, false);
         while !cut {
             let files = match self.session.readdir(handle).await {
                 Ok(page) if page.files.is_empty() => break,
@@ -184,7 +187,8 @@ impl Files {
                 if file.filename.is_empty() || file.filename.contains('/') || file.filename.len() > PATH_BYTES_MAX {
                     continue;
                 }
-                cut = entries.len() >= ENTRIES_MAX;
+                names += file.filename.len();
+                cut = entries.len() >= ENTRIES_MAX || names > NAMES_BYTES_MAX;
                 if cut {
                     break;
                 }
@@ -227,7 +231,7 @@ impl Files {
             return match self.session.extended(POSIX_RENAME, words).await? {
                 Packet::Status(status) if status.status_code == StatusCode::Ok => Ok(()),
                 Packet::Status(status) => Err(russh_sftp::client::error::Error::Status(status).into()),
-                _ => Err(FilesError::Strange("it answered a rename with something else")),
+                _ => Err(FilesError::strange("it answered a rename with something else")),
             };
         }
         if self.session.lstat(new).await.is_ok_and(|found| kind(&found.attrs) != EntryKind::Folder) {

@@ -1,8 +1,8 @@
 //! The worker's side: one connection's task, whose commands come from the server's process and whose machine is dialled there.
 
 use super::recordings::{Answer as Recorded, FarRecordings};
-use super::wire::{self, Dialled, Frame, FromWorker, ToWorker};
-use super::{FRAMES_MAX, doors};
+use super::wire::{self, Dialled, Frame, FromWorker, ToWorker, What};
+use super::{FRAMES_MAX, doors, files, files_child};
 use crate::command::{Command, ViewerId};
 use crate::connect::{Door, Task};
 use crate::registry::Counters;
@@ -52,26 +52,38 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
     });
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let counters = Arc::new(Counters::default());
-    let task = Task {
-        id: start.id,
-        user: start.user,
-        desktop: start.desktop,
-        port: start.port,
-        recordings: Some(Arc::new(FarRecordings(Arc::clone(&dialler)))),
-        commands: inbox,
-        dialler: Arc::clone(&dialler) as Arc<dyn Dialler>,
-        counters: Arc::clone(&counters),
-        rules: Arc::default(),
-    };
     let mut desk =
-        Desk { commands: Some(commands), to, dialler, counters, rooms: HashMap::new(), errands: JoinSet::new() };
-    let mut running = match start.identify.then(|| desk.to.clone()) {
-        None => tokio::spawn(task.run()),
-        Some(to) => tokio::spawn(async move {
-            let door = Door { dialler: task.dialler, desktop: task.desktop, port: task.port };
-            let shown = crate::identify::ask(&door).await;
-            to.send(FromWorker::Shown(shown).into()).await.ok();
-        }),
+        Desk { commands: None, files: None, to, dialler, counters, rooms: HashMap::new(), errands: JoinSet::new() };
+    let dialler = Arc::clone(&desk.dialler) as Arc<dyn Dialler>;
+    let mut running = match start.what {
+        What::Connection => {
+            let task = Task {
+                id: start.id,
+                user: start.user,
+                desktop: start.desktop,
+                port: start.port,
+                recordings: Some(Arc::new(FarRecordings(Arc::clone(&desk.dialler)))),
+                commands: inbox,
+                dialler,
+                counters: Arc::clone(&desk.counters),
+                rules: Arc::default(),
+            };
+            desk.commands = Some(commands);
+            tokio::spawn(task.run())
+        }
+        What::Identity => {
+            let (to, door) = (desk.to.clone(), Door { dialler, desktop: start.desktop, port: start.port });
+            tokio::spawn(async move {
+                let shown = crate::identify::ask(&door).await;
+                to.send(FromWorker::Shown(shown).into()).await.ok();
+            })
+        }
+        What::Files => {
+            let (asks, inbox) = mpsc::channel(FRAMES_MAX);
+            desk.files = Some(asks);
+            let door = Door { dialler, desktop: start.desktop, port: start.port };
+            tokio::spawn(files_child::serve(door, desk.to.clone(), inbox))
+        }
     };
     let (mut deaf, mut over) = (false, false);
     loop {
@@ -87,6 +99,7 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
                 ended.map_err(io::Error::other)?;
                 over = true;
                 desk.commands = None;
+                desk.files = None;
             }
             // What the task told its viewers still leaves.
             errand = desk.errands.join_next(), if over || !desk.errands.is_empty() => if over && errand.is_none() {
@@ -102,6 +115,8 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
 struct Desk {
     /// `None` when the task is over, or the server gone.
     commands: Option<mpsc::Sender<Command>>,
+    /// What is asked of the machine's files, where that is what this is for.
+    files: Option<mpsc::Sender<files::Ask>>,
     to: mpsc::Sender<Frame>,
     dialler: Arc<Far>,
     counters: Arc<Counters>,
@@ -114,6 +129,7 @@ impl Desk {
     /// The server is gone: the task hears of it, and nothing waits for room any more.
     fn hang_up(&mut self) {
         self.commands = None;
+        self.files = None;
         self.dialler.stop_recording();
         self.rooms.drain().for_each(|(_, room)| room.close());
     }
@@ -172,6 +188,11 @@ impl Desk {
                     meeting.send(Ok(())).ok();
                 } else {
                     self.dialler.recorded(question, Ok(Recorded::Kept));
+                }
+            }
+            ToWorker::Files(ask) => {
+                if let Some(files) = &self.files {
+                    files.send(ask).await.ok();
                 }
             }
             ToWorker::Room { viewer } => {

@@ -11,6 +11,9 @@
 
 mod child;
 mod doors;
+mod files;
+mod files_child;
+mod files_parent;
 mod log;
 mod parent;
 mod program;
@@ -19,6 +22,7 @@ mod relay;
 mod wire;
 
 pub use child::serve;
+pub(crate) use files_parent::{FarDownload, FarFiles, FarUpload, open as open_files};
 pub(crate) use parent::{identify, run};
 pub use program::WorkerProgram;
 

@@ -5,7 +5,7 @@ use super::doors::Doors;
 use super::program::{Started, WorkerProgram};
 use super::recordings::{Ask, Keeper};
 use super::relay::{Relay, TooMuch};
-use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker};
+use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker, What};
 use super::{
     DIALS_MAX, FRAMES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, MEETINGS_MAX, STREAMS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX,
 };
@@ -23,7 +23,7 @@ use std::os::unix::net::UnixStream as Socket;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::{AsyncWriteExt as _, BufReader, copy};
+use tokio::io::{AsyncWriteExt as _, BufReader, copy_buf};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
@@ -31,11 +31,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+/// Of a stream, what is carried at a time: many sessions rest, and files are many bytes.
+const CARRIED_BYTES: usize = 8 << 10;
+const FILES_CARRIED_BYTES: usize = 64 << 10;
+
 pub(crate) async fn run(mut task: Task, program: &WorkerProgram) {
     // A process for nobody would be a waste.
     let Some(first) = task.commands.recv().await else { return };
     let mut seats = Seats::default();
-    let bye = match begin(&task, program, false) {
+    let bye = match begin(&task, program, What::Connection) {
         Ok(worker) => worker.drive(&mut task, &mut seats, first).await,
         Err(error) => {
             tracing::error!(connection = %task.id, %error, program = %program.program.display(), "A session's process cannot be started");
@@ -57,7 +61,7 @@ pub(crate) async fn run(mut task: Task, program: &WorkerProgram) {
 /// Asks the machine who it is, from a worker.
 pub(crate) async fn identify(task: Task, program: &WorkerProgram) -> Result<Option<String>, Bye> {
     let internal = |what: String| Bye::new(ByeCode::Internal, what);
-    let mut worker = begin(&task, program, true)
+    let mut worker = begin(&task, program, What::Identity)
         .map_err(|error| internal(format!("the process that asks the machine cannot be started ({error})")))?;
     let mut seats = Seats::default();
     let asking = async {
@@ -77,7 +81,7 @@ pub(crate) async fn identify(task: Task, program: &WorkerProgram) -> Result<Opti
 
 /// The viewers that the worker knows of.
 #[derive(Default)]
-struct Seats {
+pub(super) struct Seats {
     relays: HashMap<ViewerId, Relay>,
     /// Those that nobody has told anything.
     waiting: Vec<mpsc::Sender<Bytes>>,
@@ -104,13 +108,15 @@ impl Seats {
     }
 }
 
-struct Worker {
-    child: Child,
+pub(super) struct Worker {
+    pub child: Child,
     doors: Arc<Doors>,
-    to: mpsc::Sender<Frame>,
-    from: mpsc::Receiver<FromWorker>,
+    pub to: mpsc::Sender<Frame>,
+    pub from: mpsc::Receiver<FromWorker>,
     /// Reading, writing and dialling; they end with this.
-    errands: JoinSet<()>,
+    pub errands: JoinSet<()>,
+    /// Of what is carried between it and its machine at a time.
+    carried_bytes: usize,
     dials: u32,
     /// Streams to the machine that may be open at once.
     streams: Arc<Semaphore>,
@@ -120,7 +126,7 @@ struct Worker {
     questions: u64,
 }
 
-fn begin(task: &Task, program: &WorkerProgram, identify: bool) -> io::Result<Worker> {
+pub(super) fn begin(task: &Task, program: &WorkerProgram, what: What) -> io::Result<Worker> {
     let Started { mut child, frames, doors } = program.start()?;
     frames.set_nonblocking(true)?;
     doors.set_nonblocking(true)?;
@@ -134,7 +140,7 @@ fn begin(task: &Task, program: &WorkerProgram, identify: bool) -> io::Result<Wor
         // Not an errand: its last words come when it is gone.
         tokio::spawn(super::log::pass_on(log));
     }
-    let start = Start { id: task.id, user: task.user, desktop: task.desktop, port: task.port, identify };
+    let start = Start { id: task.id, user: task.user, desktop: task.desktop, port: task.port, what };
     to.try_send(ToWorker::Start(start).into()).ok();
     let doors = Arc::new(Doors(doors));
     let recordings = Keeper::start(task, to.downgrade());
@@ -144,6 +150,7 @@ fn begin(task: &Task, program: &WorkerProgram, identify: bool) -> io::Result<Wor
         to,
         from,
         errands,
+        carried_bytes: if what == What::Files { FILES_CARRIED_BYTES } else { CARRIED_BYTES },
         dials: 0,
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         recordings,
@@ -231,7 +238,7 @@ impl Worker {
         message.into()
     }
 
-    fn heard(&mut self, task: &Task, seats: &mut Seats, heard: FromWorker) -> Result<(), TooMuch> {
+    pub fn heard(&mut self, task: &Task, seats: &mut Seats, heard: FromWorker) -> Result<(), TooMuch> {
         match heard {
             FromWorker::Said { viewer, pictures, message } => {
                 task.counters.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
@@ -254,7 +261,7 @@ impl Worker {
             FromWorker::Dial { question } => self.dial(task, question)?,
             FromWorker::Met { question, hop, identity } => self.met(task, question, hop, identity)?,
             // Nobody asked.
-            FromWorker::Shown(_) => {}
+            FromWorker::Shown(_) | FromWorker::Files(_) => {}
             FromWorker::AskPolicy { question } => self.recordings.ask(question, Ask::Policy)?,
             FromWorker::BeginRecording { question } => self.recordings.ask(question, Ask::Begin)?,
             FromWorker::KeepPart { question, chunk } => self.recordings.ask(question, Ask::Keep(chunk))?,
@@ -295,6 +302,7 @@ impl Worker {
         }
         let (dialler, desktop, port) = (Arc::clone(&task.dialler), task.desktop, task.port);
         let (to, doors, rules) = (self.to.downgrade(), Arc::clone(&self.doors), Arc::clone(&task.rules));
+        let carried = self.carried_bytes;
         let room = Arc::clone(&self.streams).try_acquire_owned().ok().filter(|_| self.dials <= DIALS_MAX);
         self.errands.spawn(async move {
             let often = || Bye::new(ByeCode::Unreachable, "the machine was reached too often; connect again");
@@ -323,7 +331,7 @@ impl Worker {
                 to.send(answer.into()).await.ok();
             }
             if let Some((ours, machine)) = streams {
-                pump(ours, machine).await;
+                pump(ours, machine, carried).await;
             }
             drop(room);
         });
@@ -374,15 +382,17 @@ impl Worker {
 }
 
 /// Carries bytes between a worker and its machine until either has ended; what the other still says it must say soon.
-async fn pump(ours: UnixStream, machine: Box<dyn Stream>) {
-    let (mut from_worker, mut to_worker) = ours.into_split();
-    let (mut from_machine, mut to_machine) = tokio::io::split(machine);
+async fn pump(ours: UnixStream, machine: Box<dyn Stream>, carried_bytes: usize) {
+    let (from_worker, mut to_worker) = ours.into_split();
+    let (from_machine, mut to_machine) = tokio::io::split(machine);
+    let mut from_worker = BufReader::with_capacity(carried_bytes, from_worker);
+    let mut from_machine = BufReader::with_capacity(carried_bytes, from_machine);
     let up = async {
-        copy(&mut from_worker, &mut to_machine).await.ok();
+        copy_buf(&mut from_worker, &mut to_machine).await.ok();
         to_machine.shutdown().await.ok();
     };
     let down = async {
-        copy(&mut from_machine, &mut to_worker).await.ok();
+        copy_buf(&mut from_machine, &mut to_worker).await.ok();
         to_worker.shutdown().await.ok();
     };
     tokio::pin!(up, down);

@@ -5,6 +5,7 @@
 //! ```
 //! All integers little endian. Bodies are a viewer's messages as they are, records of the viewer protocol, or JSON.
 
+use super::files;
 use crate::command::{Bye, ViewerId};
 use crate::target::Protocol;
 use bytes::Bytes;
@@ -29,8 +30,18 @@ pub(super) struct Start {
     pub user: UserId,
     pub desktop: DesktopId,
     pub port: GuestPort,
-    /// Only ask the machine who it is.
-    pub identify: bool,
+    pub what: What,
+}
+
+/// What a worker is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum What {
+    /// A connection with its viewers.
+    Connection,
+    /// Only to ask the machine who it is.
+    Identity,
+    /// The machine's files.
+    Files,
 }
 
 /// What was dialled. The stream came before, through the other socket.
@@ -92,6 +103,7 @@ pub(super) enum ToWorker {
     Kept {
         question: u64,
     },
+    Files(files::Ask),
 }
 
 pub(super) enum FromWorker {
@@ -136,6 +148,7 @@ pub(super) enum FromWorker {
     EndRecording {
         question: u64,
     },
+    Files(files::Told),
 }
 
 /// A frame as it is sent.
@@ -147,26 +160,31 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    fn new(kind: u8, number: u64) -> Self {
+    pub(super) fn new(kind: u8, number: u64) -> Self {
         Self { kind, number, count: 0, body: Bytes::new() }
     }
 
-    fn with(self, body: impl Into<Bytes>) -> Self {
+    pub(super) fn with(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
 
-    fn counting(self, count: u64) -> Self {
+    pub(super) fn counting(self, count: u64) -> Self {
         Self { count, ..self }
     }
 
+    #[cfg(test)]
+    pub(super) fn parts(self) -> (u8, u64, u64, Bytes) {
+        (self.kind, self.number, self.count, self.body)
+    }
+
     /// The body may hold credentials: it is wiped when the last holder lets go of it.
-    fn json(self, value: &impl Serialize) -> Self {
+    pub(super) fn json(self, value: &impl Serialize) -> Self {
         let body = Zeroizing::new(serde_json::to_vec(value).unwrap_or_default());
         Self { body: Bytes::from_owner(body), ..self }
     }
 }
 
-fn wrong(what: &str) -> io::Error {
+pub(super) fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the other process sent {what}"))
 }
 
@@ -201,7 +219,7 @@ fn identity(body: &Bytes) -> io::Result<String> {
     String::from_utf8(body.to_vec()).map_err(|_| wrong("an identity that is no text"))
 }
 
-fn json<'d, T: Deserialize<'d>>(body: &'d Bytes) -> io::Result<T> {
+pub(super) fn json<'d, T: Deserialize<'d>>(body: &'d Bytes) -> io::Result<T> {
     serde_json::from_slice(body).map_err(|error| wrong(&format!("what cannot be read: {error}")))
 }
 
@@ -229,6 +247,7 @@ impl From<ToWorker> for Frame {
             ToWorker::Policy { question, policy } => Self::new(10, question).json(&policy),
             ToWorker::Begun { question, begun } => Self::new(11, question).json(&begun),
             ToWorker::Kept { question } => Self::new(12, question),
+            ToWorker::Files(ask) => ask.into(),
         }
     }
 }
@@ -254,6 +273,7 @@ impl TryFrom<Frame> for ToWorker {
             10 => Self::Policy { question: number, policy: json(&body)? },
             11 => Self::Begun { question: number, begun: json(&body)? },
             12 => Self::Kept { question: number },
+            kind if files::ASKS.contains(&kind) => Self::Files(files::Ask::read(kind, number, count, body)?),
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
     }
@@ -278,6 +298,7 @@ impl From<FromWorker> for Frame {
                 Self::new(74, question).counting(times).with(chunk.bytes)
             }
             FromWorker::EndRecording { question } => Self::new(75, question),
+            FromWorker::Files(told) => told.into(),
         }
     }
 }
@@ -303,6 +324,7 @@ impl TryFrom<Frame> for FromWorker {
             73 => Self::BeginRecording { question: number },
             74 => Self::KeepPart { question: number, chunk: part(count, &body)? },
             75 => Self::EndRecording { question: number },
+            kind if files::TOLDS.contains(&kind) => Self::Files(files::Told::read(kind, number, count, body)?),
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
     }

@@ -10,7 +10,8 @@ use crate::{
     extract::{Body, Query},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use oriel_gateway::terminal::files::{Files, FilesError, RemotePath};
+use oriel_gateway::Files;
+use oriel_gateway::terminal::files::{FilesError, RemotePath};
 use oriel_model::{Desktop, FilesPolicy, SessionPolicy};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -36,8 +37,8 @@ pub(super) enum Deed {
 }
 
 /// What people may do with files there.
-async fn policy(_app: &App, _desktop: &Desktop) -> Answer<FilesPolicy> {
-    Ok(files_policy(&SessionPolicy::default()))
+async fn policy(app: &App, desktop: &Desktop) -> Answer<FilesPolicy> {
+    Ok(files_policy(&app.broker.session_policy(desktop.id).await?))
 }
 
 /// Whoever may only watch changes nothing through files either.
@@ -160,6 +161,7 @@ impl From<FilesError> for Problem {
             FilesError::Exists { .. } => (StatusCode::CONFLICT, "file_exists"),
             FilesError::Gap { .. } => (StatusCode::CONFLICT, "upload_gap"),
             FilesError::Failed(_) => (StatusCode::CONFLICT, "file_failed"),
+            FilesError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "files_busy"),
             FilesError::Connection(_) | FilesError::NotThere(_) => (StatusCode::BAD_GATEWAY, "files_unreachable"),
             FilesError::Shrunk | FilesError::Strange(_) | FilesError::Broken(_) => {
                 (StatusCode::BAD_GATEWAY, "files_broken")

@@ -9,7 +9,7 @@ use crate::{
 };
 use axum::{Json, body::Body, extract::State, http::StatusCode};
 use futures::StreamExt;
-use oriel_gateway::terminal::files::Upload;
+use oriel_gateway::Upload;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};

@@ -67,7 +67,7 @@ async fn read(handle: &Handle, mut at: u64, length: u32) -> Result<Bytes, FilesE
             Err(error) => return Err(error.into()),
         };
         if data.is_empty() || data.len() > wanted - piece.len() {
-            return Err(FilesError::Strange("it answered a read with the wrong length"));
+            return Err(FilesError::strange("it answered a read with the wrong length"));
         }
         at += data.len() as u64;
         if piece.is_empty() { piece = data } else { piece.extend(data) }

@@ -3,20 +3,23 @@
 use crate::TerminalError;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Longest text of a server that is shown.
 const TEXT_CHARS_MAX: usize = 200;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum FilesError {
-    /// There is no connection.
+    /// There is no connection. Between processes this is a [`Self::NotThere`].
     #[error(transparent)]
+    #[serde(skip)]
     Connection(#[from] TerminalError),
     /// Nor can there be one now.
     #[error("{0}")]
     NotThere(String),
     #[error("the path \"{path}\" cannot be used: {why}; choose another")]
-    BadPath { path: String, why: &'static str },
+    BadPath { path: String, why: Cow<'static, str> },
     #[error("\"{path}\" leads out of the folder that may be seen here; open what it points to in a shell")]
     Outside { path: String },
     #[error("there is no such file or folder; reload the list")]
@@ -30,15 +33,36 @@ pub enum FilesError {
     /// The part before it is missing.
     #[error("only {there} bytes of this upload have arrived; go on there")]
     Gap { there: u64 },
+    #[error("{0} transfers are under way here already; wait until one of them is done")]
+    Busy(usize),
     #[error("the file became shorter while it was read; try again")]
     Shrunk,
     /// `SSH_FX_FAILURE` says no more than that.
     #[error("the machine could not do it ({0}); a folder must be empty to be deleted, and the disk may be full")]
     Failed(String),
     #[error("the machine's file service did something strange: {0}; look at it in a shell")]
-    Strange(&'static str),
+    Strange(Cow<'static, str>),
     #[error("the connection to the machine's files broke ({0}); try again")]
     Broken(String),
+}
+
+impl FilesError {
+    pub(crate) fn bad_path(path: impl Into<String>, why: &'static str) -> Self {
+        Self::BadPath { path: path.into(), why: why.into() }
+    }
+
+    pub(crate) fn strange(what: &'static str) -> Self {
+        Self::Strange(what.into())
+    }
+
+    /// As another process can be told it.
+    #[must_use]
+    pub fn portable(self) -> Self {
+        match self {
+            Self::Connection(error) => Self::NotThere(error.to_string()),
+            other => other,
+        }
+    }
 }
 
 fn shown(text: &str) -> String {

@@ -14,7 +14,7 @@ pub struct RemotePath(String);
 impl RemotePath {
     /// Slashes at both ends and doubled ones are left out.
     pub fn parse(text: &str) -> Result<Self, FilesError> {
-        let bad = |why| FilesError::BadPath { path: text.chars().take(200).collect(), why };
+        let bad = |why| FilesError::bad_path(text.chars().take(200).collect::<String>(), why);
         if text.len() > PATH_BYTES_MAX {
             return Err(bad("it is longer than 4096 bytes"));
         }

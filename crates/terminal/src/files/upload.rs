@@ -22,6 +22,8 @@ pub struct Upload {
     at: u64,
     /// What was there before.
     there: u64,
+    /// What is less than a piece so far: pieces that are small would be too few bytes on the way.
+    rest: Vec<u8>,
     writing: FuturesUnordered<Writing>,
     /// The first byte that did not arrive, and why.
     broken: Option<(u64, FilesError)>,
@@ -31,9 +33,9 @@ pub struct Upload {
 pub(super) fn part(path: &RemotePath, tag: &str) -> Result<RemotePath, FilesError> {
     let fits = !tag.is_empty() && tag.len() <= TAG_CHARS_MAX && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !fits {
-        return Err(FilesError::BadPath { path: String::new(), why: "an upload's tag has 1 to 32 letters and digits" });
+        return Err(FilesError::bad_path("", "an upload's tag has 1 to 32 letters and digits"));
     }
-    let (folder, name) = path.split().ok_or(FilesError::BadPath { path: String::new(), why: "it is the root" })?;
+    let (folder, name) = path.split().ok_or_else(|| FilesError::bad_path("", "it is the root"))?;
     let fixed = tag.len() + "..part.".len();
     // Two long names that begin alike still differ in their tags.
     let mut end = name.len().min(NAME_BYTES_MAX.saturating_sub(fixed));
@@ -52,12 +54,13 @@ impl Upload {
             place,
             at: offset,
             there,
+            rest: Vec::new(),
             writing: FuturesUnordered::new(),
             broken: None,
         }
     }
 
-    /// Bytes written, when all that is on the way arrives.
+    /// Where the next byte goes once this has settled; before that, what is less than a piece is not counted.
     pub const fn at(&self) -> u64 {
         self.at
     }
@@ -66,22 +69,33 @@ impl Upload {
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), FilesError> {
         let piece = self.handle.files.piece_bytes as usize;
         while !bytes.is_empty() {
-            while self.writing.len() >= PIECES_IN_FLIGHT_MAX {
-                self.arrived().await;
+            if self.rest.capacity() == 0 {
+                self.rest.reserve_exact(piece);
             }
-            if self.broken.is_some() {
-                return self.settle().await;
+            let room = piece.saturating_sub(self.rest.len()).min(bytes.len());
+            self.rest.extend_from_slice(&bytes.split_to(room));
+            if self.rest.len() >= piece {
+                while self.writing.len() >= PIECES_IN_FLIGHT_MAX {
+                    self.arrived().await;
+                }
+                if self.broken.is_some() {
+                    return self.settle().await;
+                }
+                self.send();
             }
-            let data = bytes.split_to(piece.min(bytes.len()));
-            let (handle, at) = (Arc::clone(&self.handle), self.at);
-            self.at += data.len() as u64;
-            let writing: Writing = Box::pin(async move {
-                let written = handle.files.session.write(handle.name(), at, data.into()).await;
-                (at, written.map(|_| ()).map_err(FilesError::from))
-            });
-            self.writing.push(writing);
         }
         Ok(())
+    }
+
+    fn send(&mut self) {
+        let data = std::mem::take(&mut self.rest);
+        let (handle, at) = (Arc::clone(&self.handle), self.at);
+        self.at += data.len() as u64;
+        let writing: Writing = Box::pin(async move {
+            let written = handle.files.session.write(handle.name(), at, data).await;
+            (at, written.map(|_| ()).map_err(FilesError::from))
+        });
+        self.writing.push(writing);
     }
 
     async fn arrived(&mut self) {
@@ -94,6 +108,10 @@ impl Upload {
 
     /// Waits for all that is on the way. After a failure the part ends where its first hole is, so that it can be continued.
     pub async fn settle(&mut self) -> Result<(), FilesError> {
+        if self.broken.is_none() && !self.rest.is_empty() {
+            self.send();
+        }
+        self.rest.clear();
         while !self.writing.is_empty() {
             self.arrived().await;
         }
