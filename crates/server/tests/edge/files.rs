@@ -80,7 +80,12 @@ impl Dialler for Machine {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let credentials = Credentials::key(run("id", &["-un"]), self.key.clone().into());
         let protocol = Protocol::ssh(SshOptions::new(credentials, HostKeyPin::FirstUse), ShellOptions::default());
-        Ok(Target { title: "machine".into(), stream: Box::new(stream), protocol })
+        Ok(Target {
+            title: "machine".into(),
+            stream: Box::new(stream),
+            protocol,
+            policy: oriel_model::SessionPolicy::default(),
+        })
     }
 }
 
