@@ -55,10 +55,11 @@ pub(crate) struct TerminalViewer {
 }
 
 impl TerminalViewer {
-    pub async fn open(gateway: SocketAddr) -> Result<Self> {
+    /// `person`: everybody has a connection of their own.
+    pub async fn open(gateway: SocketAddr, person: u32) -> Result<Self> {
         let stream = TcpStream::connect(gateway).await?;
         stream.set_nodelay(true)?;
-        let (socket, _) = tokio_tungstenite::client_async(format!("ws://{gateway}/0/0"), stream).await?;
+        let (socket, _) = tokio_tungstenite::client_async(format!("ws://{gateway}/0/{person}"), stream).await?;
         let mut viewer = Self { socket, shown: 0, messages: 0, bytes: 0 };
         let hello = ViewerHello { version: PROTOCOL_VERSION, width: 80, height: 24, ..ViewerHello::default() };
         viewer.say(&ViewerRecord::Hello(hello)).await?;
