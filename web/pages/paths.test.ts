@@ -419,3 +419,50 @@ test("a pool's GPUs: which cards, in which order, is sent and shown again", asyn
   expect((await changed).postDataJSON().gpu).toEqual({ mode: "whole", count: 2, placement: "performance" });
   await context.close();
 });
+
+test("a pool's rules for connections are said, sent and shown again", async () => {
+  const { page, context } = await visit("admin", "/pools");
+  await button(page, "New pool").click();
+  const form = dialogue(page, "New pool");
+  await form.getByLabel("Name").fill("careful");
+  await form.getByRole("button", { name: "Rules for connections: as usual" }).click();
+  await form.getByLabel("Clipboard", { exact: true }).selectOption("in");
+  await form.getByLabel("Sharing", { exact: true }).selectOption("view");
+  await form.getByLabel("Lock after, in minutes").fill("0");
+  await form.getByText("1 to 10080 minutes, or empty for never").waitFor();
+  await form.getByLabel("Lock after, in minutes").fill("10");
+  await form.getByText("Watermark", { exact: true }).click();
+  await accessible(page, "a pool's rules");
+  await picture(page, "pool-rules");
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await form.getByRole("button", { name: "Make pool" }).click();
+  expect((await sent).postDataJSON().policy).toMatchObject({
+    clipboard: { to_machine: true, to_person: false, kib_max: 1024 },
+    sharing: "view",
+    watermark: true,
+    idle_lock_minutes: 10,
+    session_minutes_max: null,
+  });
+  await page.getByText("The pool careful was made").first().waitFor();
+  await page.getByText("paste only, sharing to watch, watermark, locks after 10 min").waitFor();
+  await picture(page, "pools-with-rules");
+  await button(page, "Actions for careful").click();
+  await page.getByRole("menuitem", { name: "Edit…" }).click();
+  const again = dialogue(page, "Edit careful");
+  await again.getByRole("button", { name: /^Rules for connections: paste only/ }).waitFor();
+  await context.close();
+});
+
+test("a browser that nobody touched is opened again with the password", async () => {
+  const { page, context } = await visit("locked");
+  await heading(page, "Locked").waitFor();
+  await accessible(page, "locked");
+  await picture(page, "locked");
+  await page.getByLabel("Password").fill("guess");
+  await button(page, "Unlock").click();
+  await page.getByText("is not right", { exact: false }).waitFor();
+  await page.getByLabel("Password").fill("password");
+  await button(page, "Unlock").click();
+  await heading(page, "My desktops").waitFor();
+  await context.close();
+});

@@ -2,7 +2,7 @@
 import { gpus } from "./gpus.mjs";
 import { recordings } from "./recordings.mjs";
 
-/** What a pool's machines are made of when nobody wishes anything. */
+/** What people may do on connections where nobody said anything else. */
 export const POLICY = {
   clipboard: { to_machine: true, to_person: true, kib_max: 1024 },
   files: { upload: true, download: true },
@@ -15,7 +15,8 @@ export const POLICY = {
   session_minutes_max: null,
 };
 
-const HARDWARE = {
+/** What a pool's machines are made of when nobody wishes anything. */
+export const HARDWARE = {
   firmware: "auto",
   tpm: false,
   hide_hypervisor: false,
@@ -156,6 +157,7 @@ export function house(who) {
         user("former-intern", "user", { disabled: true }),
         user("newcomer", "user", { must_change_password: true }),
         user("empty", "user"),
+        user("locked", "user", { locked: true }),
       ];
   const me = users.find((u) => u.name === who) ?? admin;
   const images = [];

@@ -6,6 +6,7 @@
 //   admin        a house with everything in it          mira         a person with desktops
 //   fresh-admin  an admin where nothing was made yet    empty        a person without desktops
 //   newcomer     must change the password first         too-many     has tried too often
+//   locked       has touched no desktop for too long
 //   broken       an admin whose lists all fail          slow         an admin whose lists never come
 // Names that are refused: "taken" (user), "refused" (pool, image, token, desktop).
 import { createHash, randomUUID } from "node:crypto";
@@ -21,6 +22,7 @@ import {
   house,
   id,
   operation,
+  POLICY,
   STEPS,
   steps,
 } from "./fixture.mjs";
@@ -303,6 +305,7 @@ export function startMock({ port = 0, dist }) {
         image: of && { id: of.id, name: of.name, version: of.version },
         gpu: body.gpu?.mode === "none" ? null : (body.gpu ?? null),
         hardware: { ...HARDWARE, ...body.hardware },
+        policy: { ...POLICY, ...body.policy },
         desktops: 0,
         users: [],
         created_at: new Date().toISOString(),

@@ -85,6 +85,9 @@ export class Clipboard {
     this.#typeButton.hidden = !rules.toMachine;
     this.#copyButton.hidden = !rules.toPerson;
     this.#box.readOnly = !rules.toMachine;
+    this.#box.placeholder = rules.toMachine
+      ? "Text to paste in the desktop"
+      : "What the desktop copies comes here";
     void this.refresh();
   }
 

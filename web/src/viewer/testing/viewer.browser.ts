@@ -19,6 +19,7 @@ import {
   resize,
   status,
   tile,
+  u32,
   video,
   videoPart,
 } from "./mock-server.mjs";
@@ -73,10 +74,12 @@ const shown = (page: Page, sequence: number) =>
 /** Generous: what does not happen at all fails as surely after this. */
 const PATIENCE_MS = 20_000;
 
-async function until<T>(what: () => T | undefined | false | null): Promise<T> {
+async function until<T>(
+  what: () => Promise<T | undefined | false | null> | T | undefined | false | null,
+): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {
-    const value = what();
+    const value = await what();
     if (value) return value;
     if (performance.now() > end) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 15));
@@ -504,6 +507,49 @@ describe("a connection", () => {
     await page.getByText("Reaching the machine").first().waitFor();
     mock.send(status(3, "the machine is still starting its desktop"));
     await page.getByText("the machine is still starting its desktop").waitFor();
+  });
+
+  it("says its rules, and offers nothing that leads nowhere", async () => {
+    const page = await open();
+    await live(page);
+    const tool = (name: string) => page.getByRole("button", { name, exact: true });
+    mock.send(record(0x39, u32(4 | 8), u32(64)), record(0x3a, Buffer.from("anna")));
+    await page
+      .locator(".watermark text")
+      .filter({ hasText: /anna · \d{4}-\d\d-\d\d/ })
+      .waitFor({ state: "attached" });
+    await page.mouse.move(500, 2);
+    await tool("Clipboard").click();
+    await page.getByText("let you copy from it", { exact: false }).waitFor();
+    expect(await tool("Put on the desktop's clipboard").isVisible()).toBe(false);
+    if (process.env.ORIEL_PAGES_PICTURES)
+      await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-rules.png` });
+    mock.send(record(0x39, u32(1), u32(64)));
+    await page.getByText("View only", { exact: true }).waitFor();
+    for (const name of ["Special keys", "Clipboard", "Sound"])
+      expect(await tool(name).isVisible()).toBe(false);
+    expect(errors).toEqual([]);
+  });
+
+  it("warns before it is locked, and its person comes back with a password", async () => {
+    const page = await open();
+    await live(page);
+    mock.send(record(0x3b, [1], u32(300)));
+    await page.getByText("This connection ends in 5 minutes", { exact: false }).waitFor();
+    mock.send(record(0x3b, [0], u32(60)));
+    await page.getByText("this browser locks in 5", { exact: false }).waitFor();
+    if (process.env.ORIEL_PAGES_PICTURES)
+      await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-locks-soon.png` });
+    mock.send(record(0x3b, [0], u32(0)));
+    await until(async () => (await page.locator(".banner").getAttribute("class"))?.includes("gone"));
+    mock.send(record(0x3b, [0], u32(2)), bye(10, "locked after 10 minutes without a key or a pointer"));
+    await page.getByRole("heading", { name: "Locked" }).waitFor();
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+    const unlock = page.getByRole("link", { name: "Unlock" });
+    expect(await unlock.getAttribute("href")).toBe("/?next=%2Fviewer%2F%3Fdesktop%3Dd1%26kind%3Drdp");
+    if (process.env.ORIEL_PAGES_PICTURES)
+      await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-locked.png` });
+    expect(errors).toEqual([]);
   });
 
   it("asks whether it may be recorded before it opens, and says that it is", async () => {
