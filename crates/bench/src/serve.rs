@@ -128,6 +128,7 @@ async fn upgrade(
         port: servers.of(desktop).map_or(GuestPort::Console, Server::port),
         person: String::new(),
         resume: None,
+        guest: None,
     };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();

@@ -17,6 +17,7 @@ mod pool;
 pub mod reconcile;
 mod recording;
 mod session;
+mod sharing;
 mod thumbnail;
 mod ticket;
 mod user;
@@ -56,6 +57,8 @@ pub trait Sessions: Send + Sync {
     async fn end_user(&self, user: UserId, reason: &str);
     /// Ends what one person has open of one desktop.
     async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
+    /// Somebody looks on at nobody's connection any more as an administrator.
+    fn end_helping(&self, _user: UserId, _reason: &str) {}
 }
 
 /// The broker's handle; cloning shares it.

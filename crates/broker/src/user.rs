@@ -93,6 +93,11 @@ impl Broker {
         {
             sessions.end_user(id, "your account was disabled by an administrator").await;
         }
+        if user.role != Role::Admin
+            && let Some(sessions) = self.sessions()
+        {
+            sessions.end_helping(id, "you are no administrator any more");
+        }
         Ok((user, one_time))
     }
 

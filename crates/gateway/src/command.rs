@@ -1,11 +1,12 @@
 //! What a viewer and the program tell a connection's task.
 
+use crate::seat::Seat;
 use bytes::Bytes;
 use oriel_screen::ByeCode;
 use oriel_screen::wire::{ViewerHello, ViewerRecord};
 use tokio::sync::{mpsc, oneshot};
 
-/// One viewer of a connection; a later one replaces an earlier one.
+/// One viewer of a connection.
 pub(crate) type ViewerId = u64;
 
 pub(crate) enum Command {
@@ -14,6 +15,9 @@ pub(crate) enum Command {
         hello: ViewerHello,
         /// It decodes H.264.
         h264: bool,
+        seat: Seat,
+        /// The seat's number; 0 is the owner's.
+        number: u8,
         out: mpsc::Sender<Bytes>,
     },
     Detach {

@@ -11,6 +11,7 @@
 
 mod command;
 mod connect;
+mod crowd;
 mod files;
 mod identify;
 mod interview;
@@ -18,9 +19,12 @@ pub mod memory;
 mod picture;
 mod recording;
 mod registry;
+mod roster;
 mod rules;
 mod screen_recorder;
 mod screen_task;
+mod seat;
+mod sharing;
 mod tape;
 mod target;
 mod terminal_recorder;
@@ -34,6 +38,9 @@ pub use files::{Download, Files, TRANSFERS_MAX, Upload};
 pub use oriel_terminal as terminal;
 pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
+pub use roster::{INVITES_MAX, Invite, Present, TooManyInvites};
+pub use seat::{Guest, GuestKind};
+pub use sharing::{GUEST_TICKET_SECONDS, GuestTicketRefusal};
 pub use target::{
     Devices, DialError, Dialler, Fingerprint, HostPin, Protocol, RdpSecurity, RdpTarget, ShellTarget, Stream, Target,
     VncOptions, VncSecurity, VncSecurityPolicy,

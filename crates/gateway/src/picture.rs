@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 /// How long a picture must rest before what was sent lossy is sent again without loss.
 const REPAIR_AFTER: Duration = Duration::from_millis(600);
+/// While so much waits for a viewer, it is told nothing that can be left out.
+const LIGHT_BYTES_MAX: usize = 16 << 10;
 
 pub(crate) struct Picture {
     pub id: ViewerId,
@@ -49,6 +51,8 @@ pub(crate) struct Picture {
     shown: u64,
     /// Nothing is forwarded for now: what is dirty is noted, and video waits.
     pub paused: bool,
+    /// The viewer decodes no video, and video is all there is: it sees what the framebuffer has.
+    pub without_video: bool,
 }
 
 impl Picture {
@@ -75,6 +79,7 @@ impl Picture {
             marked_frames: VecDeque::new(),
             shown: 0,
             paused: false,
+            without_video: false,
         }
     }
 
@@ -113,6 +118,10 @@ impl Picture {
     pub fn resume_video(&mut self, video: &Video) {
         self.held.clear();
         self.held_bytes = 0;
+        if self.without_video {
+            self.lost = false;
+            return;
+        }
         let replay = video.replay();
         self.lost = replay.is_none();
         for record in replay.unwrap_or_default() {
@@ -145,6 +154,9 @@ impl Picture {
     }
 
     fn video(&mut self, record: ServerRecord) {
+        if self.without_video {
+            return;
+        }
         let ServerRecord::Video { rect, regions, key, bytes, .. } = &record else { return };
         // Tiles of this frame that are not encoded yet would paint over it what was there before.
         for region in regions.as_deref().unwrap_or(std::slice::from_ref(rect)) {
@@ -379,6 +391,13 @@ impl Picture {
             permit.send(Bytes::from(std::mem::take(&mut self.message)));
         }
         Ok(())
+    }
+
+    /// As [`Self::tell`], unless much waits already: what is told next is as good.
+    pub fn tell_lightly(&mut self, record: &ServerRecord) {
+        if self.message.len() < LIGHT_BYTES_MAX {
+            self.tell(record);
+        }
     }
 
     /// Says why it is over and lets go.

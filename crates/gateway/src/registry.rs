@@ -2,7 +2,10 @@
 
 use crate::command::{Bye, Command, ViewerId};
 use crate::recording::Recordings;
+use crate::roster::{Present, Roster, Taken};
 use crate::rules::Rules;
+use crate::seat::Guest;
+use crate::sharing::GuestTickets;
 use crate::target::Dialler;
 use crate::worker::{self, WorkerProgram};
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
@@ -33,12 +36,16 @@ pub struct ViewerRequest {
     pub person: String,
     /// Continue this connection if it still lives and is this person's.
     pub resume: Option<ConnectionId>,
+    /// They come to somebody else's connection; `None`: it is their own.
+    pub guest: Option<Guest>,
 }
 
 /// A live connection and its traffic over the last seconds.
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
     pub connection: Connection,
+    /// Guests who are with it.
+    pub guests: Vec<Present>,
     pub mbit_s: f64,
     pub fps: f64,
 }
@@ -57,6 +64,7 @@ struct Inner {
     viewers: AtomicU64,
     changed: Notify,
     files: files::Sessions,
+    guest_tickets: GuestTickets,
 }
 
 #[derive(Clone)]
@@ -70,6 +78,7 @@ pub(crate) struct Entry {
     pub commands: mpsc::Sender<Command>,
     pub counters: Arc<Counters>,
     pub rules: Arc<Rules>,
+    pub roster: Arc<Roster>,
 }
 
 /// What a connection's task counts, read by others.
@@ -142,6 +151,7 @@ impl Gateway {
                 viewers: AtomicU64::new(1),
                 changed: Notify::new(),
                 files: files::Sessions::default(),
+                guest_tickets: GuestTickets::default(),
             }),
         }
     }
@@ -179,7 +189,8 @@ impl Gateway {
     /// Opens a desktop's RDP session before its person does, so that its desktop environment is drawn by then. Whoever opens
     /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
     pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
-        let request = ViewerRequest { user, desktop, port: GuestPort::Rdp, person: String::new(), resume: None };
+        let (port, person) = (GuestPort::Rdp, String::new());
+        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None };
         let message = |records: &[ViewerRecord]| {
             let mut message = Vec::new();
             records.iter().for_each(|record| record.encode(&mut message));
@@ -219,6 +230,7 @@ impl Gateway {
                         viewers: entry.counters.viewers.load(Ordering::Relaxed),
                         started: entry.started,
                     },
+                    guests: entry.roster.present(),
                     mbit_s,
                     fps,
                 }
@@ -240,7 +252,7 @@ impl Gateway {
         entry.commands.send(Command::End { code, text: text.to_owned() }).await.is_ok()
     }
 
-    /// Ends every connection of a person, to a desktop, or all of them.
+    /// Ends every connection of a person, to a desktop, or all of them; and lets go of those people where they are guests.
     pub async fn end_where(&self, matches: impl Fn(UserId, DesktopId) -> bool, code: ByeCode, text: &str) {
         let entries: Vec<Entry> =
             self.live().values().filter(|entry| matches(entry.user, entry.desktop)).cloned().collect();
@@ -250,6 +262,9 @@ impl Gateway {
             tokio::time::timeout(END_TIME_MAX, entry.commands.send(end))
         });
         future::join_all(told).await;
+        for entry in self.live().values() {
+            entry.roster.dismiss(|guest| matches(guest.user, entry.desktop), text);
+        }
         self.inner.files.end_where(matches).await;
     }
 
@@ -335,6 +350,7 @@ impl Gateway {
             started: now(),
             began: tokio::time::Instant::now(),
             commands,
+            roster: Arc::default(),
             counters: Arc::new(Counters { background: AtomicBool::new(background), ..Counters::default() }),
             rules: Arc::default(),
         };
@@ -363,11 +379,27 @@ impl Gateway {
         Ok(entry)
     }
 
+    /// A seat at somebody else's connection, which must be live.
+    pub(crate) fn join(&self, viewer: ViewerId, user: UserId, guest: &Guest) -> Result<(Entry, Taken), Bye> {
+        let open = |entry: &&Entry| !entry.commands.is_closed();
+        let entry = self.live().get(&guest.connection).filter(open).cloned();
+        let entry = entry.ok_or_else(|| Bye::new(ByeCode::RemoteEnded, "the connection that you came to has ended"))?;
+        if entry.user == user {
+            return Err(Bye::new(ByeCode::Dismissed, "this is your own connection; open the desktop itself"));
+        }
+        let taken = entry.roster.sit(viewer, user, guest)?;
+        Ok((entry, taken))
+    }
+
+    pub(crate) fn guest_tickets(&self) -> &GuestTickets {
+        &self.inner.guest_tickets
+    }
+
     pub(crate) fn next_viewer(&self) -> ViewerId {
         self.inner.viewers.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn live(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
+    pub(crate) fn live(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -384,6 +416,6 @@ impl Drop for Removal {
     }
 }
 
-fn now() -> Micros {
+pub(crate) fn now() -> Micros {
     Micros(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64))
 }

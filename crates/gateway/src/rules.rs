@@ -65,19 +65,47 @@ impl Rules {
         admitted
     }
 
+    /// As [`Self::admit`], of a guest: what guests do says nothing of whether the connection's own person is there.
+    pub fn admit_guest(&self, record: &ViewerRecord) -> bool {
+        let policy = self.policy.borrow();
+        match record {
+            ViewerRecord::Input(InputEvent::ReleaseAll) => true,
+            // Their window's size is theirs.
+            ViewerRecord::Input(InputEvent::Resize { .. }) => false,
+            ViewerRecord::Input(input) => {
+                policy.as_ref().is_some_and(|policy| !policy.view_only && may_paste(policy, input))
+            }
+            ViewerRecord::TerminalInput(_) => !policy.as_ref().is_some_and(|policy| policy.view_only),
+            _ => true,
+        }
+    }
+
     fn touched(&self) -> Instant {
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells a guest the rules, with their own name where pictures are marked. It is neither locked nor warned: that is the owner's.
+    pub async fn tell_guest(&self, person: &str, out: mpsc::WeakSender<Bytes>) {
+        if let Some(policy) = self.laid_down().await {
+            say(&out, &rules_of(&policy, true));
+            if policy.watermark {
+                say(&out, &ServerRecord::Watermark(person.to_owned()));
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Waits until the machine was dialled.
+    async fn laid_down(&self) -> Option<SessionPolicy> {
+        let mut laid_down = self.policy.subscribe();
+        laid_down.wait_for(Option::is_some).await.ok()?.clone()
+    }
+
     /// Tells a viewer the rules, warns it, and says when its time is over. `started`: when the connection began.
     pub async fn watch(&self, started: Instant, person: &str, out: mpsc::WeakSender<Bytes>) -> Verdict {
-        let mut laid_down = self.policy.subscribe();
-        let policy = match laid_down.wait_for(Option::is_some).await.map(|policy| policy.clone()) {
-            Ok(Some(policy)) => policy,
-            // Not while `self` is there.
-            _ => return std::future::pending().await,
-        };
-        say(&out, &rules_of(&policy));
+        // There is always one while `self` is there.
+        let Some(policy) = self.laid_down().await else { return std::future::pending().await };
+        say(&out, &rules_of(&policy, false));
         if policy.watermark {
             say(&out, &ServerRecord::Watermark(person.to_owned()));
         }
@@ -213,15 +241,16 @@ fn fits(policy: &SessionPolicy, text: &str) -> bool {
     text.len() as u64 <= u64::from(policy.clipboard.kib_max) << 10
 }
 
-fn rules_of(policy: &SessionPolicy) -> ServerRecord {
+/// A guest of the connection has no files of it and invites nobody.
+fn rules_of(policy: &SessionPolicy, guest: bool) -> ServerRecord {
     let bits = [
         (policy.view_only, RULE_VIEW_ONLY),
         (policy.clipboard.to_machine && !policy.view_only, RULE_CLIPBOARD_TO_MACHINE),
         (policy.clipboard.to_person, RULE_CLIPBOARD_TO_PERSON),
         (policy.sound, RULE_SOUND),
-        (policy.files.upload && !policy.view_only, RULE_UPLOAD),
-        (policy.files.download, RULE_DOWNLOAD),
-        (policy.sharing != oriel_model::SharingPolicy::Off, RULE_SHARE),
+        (policy.files.upload && !policy.view_only && !guest, RULE_UPLOAD),
+        (policy.files.download && !guest, RULE_DOWNLOAD),
+        (policy.sharing != oriel_model::SharingPolicy::Off && !guest, RULE_SHARE),
     ];
     let bits = bits.into_iter().filter(|(holds, _)| *holds).fold(0, |all, (_, bit)| all | bit);
     ServerRecord::Rules { bits, clipboard_kib: policy.clipboard.kib_max }
@@ -264,11 +293,18 @@ mod tests {
         assert!(rules.admit(&resize) && !rules.admit(&key()), "nothing was dialled");
         rules.lay_down(policy("clipboard_kib=1"));
         assert!(rules.admit(&key()) && rules.admit(&paste(1024)) && !rules.admit(&paste(1025)));
+        // A guest's size is nobody's, and their keys are no sign that the owner is there.
+        let touched = rules.touched();
+        assert!(!rules.admit_guest(&resize) && rules.admit_guest(&key()) && !rules.admit_guest(&paste(1025)));
+        assert_eq!(rules.touched(), touched);
         rules.lay_down(policy("clipboard=to_person"));
         assert!(rules.admit(&key()) && !rules.admit(&paste(1)));
         rules.lay_down(policy("view_only"));
         assert!(!rules.admit(&key()) && !rules.admit(&paste(1)) && rules.admit(&resize));
         assert!(!rules.admit(&ViewerRecord::TerminalInput(Bytes::from_static(b"x"))));
+        assert!(
+            !rules.admit_guest(&key()) && !rules.admit_guest(&ViewerRecord::TerminalInput(Bytes::from_static(b"x")))
+        );
         assert!(rules.admit(&ViewerRecord::Ack { sequence: 1 }));
     }
 

@@ -9,11 +9,13 @@
 //! Video is decoded by the viewer alone. Where a viewer cannot go on with it, and the machine gives no frame that stands
 //! alone, the machine is signed in to anew: the session there goes on, and the viewer keeps its seat.
 
-use crate::command::{Bye, Command};
+use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Door, ScreenSession, Task};
+use crate::crowd::{Crowd, Ear};
 use crate::picture::Picture;
 use crate::recording::{self, CONSENT_TIME_MAX};
 use crate::screen_recorder::{Now, ScreenRecorder};
+use crate::seat::Seat;
 use crate::tape::Tape;
 use crate::target::Stream;
 use crate::video::Video;
@@ -32,9 +34,13 @@ use tokio::time::{Instant, sleep_until};
 /// commands are served between reads.
 const READ_BYTES: usize = 16 << 10;
 
+/// A machine is asked for a key frame this often at most because guests lack one.
+const GUEST_KEY_PERIOD: Duration = Duration::from_secs(5);
+
 pub(crate) async fn run(mut task: Task) {
     let mut lobby = Lobby {
         viewer: None,
+        crowd: Crowd::new(),
         gone_at: resume_deadline(),
         size: (0, 0, 100),
         title: String::new(),
@@ -51,6 +57,7 @@ pub(crate) async fn run(mut task: Task) {
     if let Some(viewer) = lobby.viewer.take() {
         viewer.farewell(&bye);
     }
+    lobby.crowd.dismiss(&bye);
     // A viewer that was about to join reads the same.
     task.commands.close();
     while let Ok(command) = task.commands.try_recv() {
@@ -66,9 +73,10 @@ pub(crate) async fn run(mut task: Task) {
     }
 }
 
-/// The viewer's seat: at most one sits in it; empty for too long ends the connection.
+/// The owner's seat: at most one sits in it; empty for too long ends the connection. And those of guests.
 struct Lobby {
     viewer: Option<Picture>,
+    crowd: Crowd<Picture>,
     gone_at: Instant,
     /// The window's width, height and scale, as last said.
     size: (u16, u16, u16),
@@ -105,7 +113,14 @@ enum Asked {
 impl Lobby {
     fn take(&mut self, task: &Task, command: Command) -> Result<Asked, Bye> {
         match command {
-            Command::Attach { viewer, hello, h264, out } => {
+            Command::Attach { viewer, hello, h264, seat: Seat::Guest(guest), number, out } => {
+                let mut picture = Picture::new(viewer, hello, out);
+                picture.without_video = !h264;
+                self.greet(task, &mut picture);
+                self.crowd.arrive(viewer, number, guest, picture);
+                Ok(Asked::Nothing)
+            }
+            Command::Attach { viewer, hello, h264, seat: Seat::Owner { name }, out, .. } => {
                 let taken = Bye::new(ByeCode::TakenOver, "this desktop was opened in another window");
                 if let Some(old) = self.viewer.take() {
                     old.farewell(&taken);
@@ -113,23 +128,15 @@ impl Lobby {
                 self.size = (hello.width, hello.height, hello.scale);
                 (self.h264, self.troubles) = (h264, 0);
                 let mut picture = Picture::new(viewer, hello, out);
-                picture.tell(&ServerRecord::Hello {
-                    terminal: false,
-                    connection: task.id.0.into_bytes(),
-                    received: 0,
-                    title: self.title.clone(),
-                });
-                if let Some(sign) = &self.sign {
-                    picture.tell(sign);
-                }
+                self.greet(task, &mut picture);
                 self.viewer = Some(picture);
-                task.counters.viewers.store(1, Ordering::Relaxed);
+                self.crowd.owner_came(name);
                 Ok(Asked::Attached)
             }
             Command::Detach { viewer } if self.is_seated(viewer) => {
                 self.viewer = None;
                 self.gone_at = resume_deadline();
-                task.counters.viewers.store(0, Ordering::Relaxed);
+                self.crowd.owner_left();
                 Ok(Asked::Detached)
             }
             Command::Record { viewer, record } if self.is_seated(viewer) => Ok(match record {
@@ -137,6 +144,7 @@ impl Lobby {
                     if let InputEvent::Resize { width, height, scale } = input {
                         self.size = (width, height, scale);
                     }
+                    self.note_pointer(0, &input);
                     Asked::Input(input)
                 }
                 ViewerRecord::Listen { on } => {
@@ -165,13 +173,104 @@ impl Lobby {
                     self.consent = Some(yes);
                     Asked::Nothing
                 }
+                ViewerRecord::Answer { seat, yes } => {
+                    self.crowd.answer(seat, yes);
+                    Asked::Nothing
+                }
+                ViewerRecord::Control { seat, on } => {
+                    self.crowd.control(seat, on, None);
+                    Asked::Nothing
+                }
                 _ => Asked::Nothing,
             }),
+            Command::Record { viewer, record } => Ok(self.guest_said(task, viewer, record)),
             // A viewer that lost its seat may still have records on the way.
-            Command::Detach { .. } | Command::Record { .. } => Ok(Asked::Nothing),
+            Command::Detach { viewer } => {
+                self.crowd.leave(viewer, None);
+                Ok(Asked::Nothing)
+            }
             Command::End { code, text } => Err(Bye { code, text }),
             Command::Thumbnail { width_max, reply } => Ok(Asked::Thumbnail(width_max, reply)),
         }
+    }
+
+    /// What every viewer is told first.
+    fn greet(&self, task: &Task, picture: &mut Picture) {
+        picture.tell(&ServerRecord::Hello {
+            terminal: false,
+            connection: task.id.0.into_bytes(),
+            received: 0,
+            title: self.title.clone(),
+        });
+        if let Some(sign) = &self.sign {
+            picture.tell(sign);
+        }
+    }
+
+    /// A guest's records: what is about their own picture, and with control what is for the machine. Their window's size is theirs.
+    fn guest_said(&mut self, task: &Task, viewer: ViewerId, record: ViewerRecord) -> Asked {
+        let Some(seated) = self.crowd.find(viewer) else { return Asked::Nothing };
+        match record {
+            ViewerRecord::Input(input) => {
+                let (number, control) = (seated.number, seated.control);
+                self.note_pointer(number, &input);
+                if control && !matches!(input, InputEvent::Resize { .. }) {
+                    return Asked::Input(input);
+                }
+            }
+            ViewerRecord::Listen { on } => seated.ear.listen(on),
+            ViewerRecord::Ack { sequence } => {
+                seated.ear.acknowledge(sequence);
+                return Asked::Acknowledged;
+            }
+            ViewerRecord::VideoTrouble(trouble) => {
+                tracing::info!(connection = %task.id, ?trouble, "A guest cannot go on with the video");
+                seated.troubles += 1;
+                if trouble == VideoTrouble::Undecodable || seated.troubles >= VIDEO_TROUBLES_MAX {
+                    seated.ear.without_video = true;
+                    // Shown anew, and told what is missing.
+                    seated.fresh = true;
+                } else {
+                    seated.ear.lose_video();
+                }
+            }
+            ViewerRecord::Control { seat, on } => self.crowd.control(seat, on, Some(viewer)),
+            ViewerRecord::AskControl => self.crowd.wish(viewer, self.viewer.as_mut()),
+            _ => {}
+        }
+        Asked::Nothing
+    }
+
+    fn note_pointer(&mut self, seat: u8, input: &InputEvent) {
+        if let InputEvent::Pointer { x, y, .. } | InputEvent::Wheel { x, y, .. } | InputEvent::Touch { x, y, .. } =
+            input
+        {
+            self.crowd.points(seat, *x, *y);
+        }
+    }
+
+    /// Tells everybody what they do not know, and lets go of guests to whom nothing can be said any more.
+    fn attend(&mut self, task: &Task) {
+        self.crowd.attend(self.viewer.as_mut());
+        if let Some(picture) = &mut self.viewer {
+            // One that is stuck is let go of where the connection is carried.
+            picture.flush_control(&task.counters).ok();
+        }
+        let stuck = |picture: &mut Picture| picture.flush_control(&task.counters).err();
+        let gone: Vec<(ViewerId, Bye)> =
+            self.crowd.seated.iter_mut().filter_map(|seated| Some((seated.viewer, stuck(&mut seated.ear)?))).collect();
+        for (viewer, bye) in gone {
+            self.crowd.leave(viewer, Some(&bye));
+        }
+        self.crowd.flush_asking(|picture| drop(picture.flush_control(&task.counters)));
+        let watching = self.crowd.watching() + usize::from(self.viewer.is_some());
+        task.counters.viewers.store(watching as u32, Ordering::Relaxed);
+    }
+
+    /// When [`Self::attend`] or [`Screen::attend`] has something to do for guests.
+    fn guests_wake_at(&self) -> Option<Instant> {
+        let repairs = self.crowd.seated.iter().filter_map(|seated| seated.ear.repair_at());
+        repairs.chain(self.crowd.wake_at()).min()
     }
 
     fn is_seated(&self, viewer: u64) -> bool {
@@ -182,6 +281,7 @@ impl Lobby {
         if let Some(picture) = &mut self.viewer {
             picture.flush_control(&task.counters).ok();
         }
+        self.attend(task);
     }
 
     fn show_sign(&mut self, task: &Task, sign: ServerRecord) {
@@ -189,6 +289,9 @@ impl Lobby {
             picture.tell(&sign);
             picture.flush_control(&task.counters).ok();
         }
+        // A question is the owner's to answer; guests see that it was asked.
+        self.crowd.seated.iter_mut().for_each(|seated| seated.ear.tell(&sign));
+        self.attend(task);
         self.sign = Some(sign);
     }
 
@@ -197,6 +300,24 @@ impl Lobby {
             picture.tell(&ServerRecord::Status { code, text: text.to_owned() });
             picture.flush_control(&task.counters).ok();
         }
+        let status = ServerRecord::Status { code, text: text.to_owned() };
+        self.crowd.seated.iter_mut().for_each(|seated| seated.ear.tell(&status));
+        self.attend(task);
+    }
+}
+
+impl Ear for Picture {
+    fn tell(&mut self, record: &ServerRecord) -> bool {
+        Self::tell(self, record);
+        true
+    }
+
+    fn tell_lightly(&mut self, record: &ServerRecord) {
+        Self::tell_lightly(self, record);
+    }
+
+    fn part(self, bye: &Bye) {
+        self.farewell(bye);
     }
 }
 
@@ -252,9 +373,8 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
                     command = task.commands.recv() => match command {
                         Some(command) => match lobby.take(task, command)? {
                             // Hello and the question leave at once.
-                            Asked::Attached => lobby.flush(task),
                             Asked::Thumbnail(_, reply) => drop(reply.send(None)),
-                            _ => {}
+                            _ => lobby.flush(task),
                         },
                         None => return Err(Bye::new(ByeCode::ServerShutdown, "the server is shutting down")),
                     },
@@ -316,7 +436,7 @@ async fn meanwhile<T>(
                 Some(command) => match lobby.take(task, command)? {
                     Asked::Attached => lobby.status(task, StatusCode::Dialling, "reaching the machine"),
                     Asked::Thumbnail(_, reply) => drop(reply.send(None)),
-                    _ => {}
+                    _ => lobby.attend(task),
                 },
                 None => return Err(Bye::new(ByeCode::ServerShutdown, "the server is shutting down")),
             },
@@ -355,6 +475,7 @@ async fn carry(
     let mut upstream: Vec<u8> = Vec::new();
     let mut unflushed = false;
     let mut events: Vec<ScreenEvent> = Vec::new();
+    let mut guests_turn = true;
 
     // What came with the handshake is the source's already: let it speak before the first read.
     let mut outcome = source.receive(&[], &mut upstream, &mut events);
@@ -362,6 +483,7 @@ async fn carry(
         picture.tell(&ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() });
         picture.restart(source.framebuffer(), None, &screen.video, 0);
     }
+    lobby.crowd.seated.iter_mut().for_each(|seated| seated.fresh = true);
     loop {
         if let Err(error) = outcome {
             return over(error).into();
@@ -374,6 +496,11 @@ async fn carry(
         if let Err(error) = outcome {
             return over(error).into();
         }
+        outcome = screen.attend(source, lobby, &mut upstream);
+        if let Err(error) = outcome {
+            return over(error).into();
+        }
+        lobby.attend(task);
         if let Some(picture) = &mut lobby.viewer
             && let Err(bye) = picture.flush_control(&task.counters)
         {
@@ -392,6 +519,8 @@ async fn carry(
             return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again").into();
         }
         let has_work = lobby.viewer.as_ref().is_some_and(Picture::has_work);
+        let guests_have_work = lobby.crowd.seated.iter().any(|seated| seated.ear.has_work());
+        let guests_wake_at = lobby.guests_wake_at();
         let repair_at = lobby.viewer.as_ref().and_then(Picture::repair_at);
         let records = lobby.recorder.as_ref().is_some_and(ScreenRecorder::has_work);
         let records_now = records && lobby.recorder.as_ref().is_some_and(ScreenRecorder::is_starving);
@@ -466,11 +595,23 @@ async fn carry(
                     }
                 }
             }
+            // Of guests' pictures one tile for each read of the machine while it has something to say, all of them when it has not.
+            () = tokio::task::yield_now(), if guests_have_work && guests_turn && !has_work => {
+                guests_turn = false;
+                outcome = screen.show_guests(source, lobby, task);
+            }
             read = reader.read(&mut buffer) => match read {
                 Ok(0) => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection").into(),
-                Ok(count) => outcome = source.receive(buffer.get(..count).unwrap_or_default(), &mut upstream, &mut events),
+                Ok(count) => {
+                    guests_turn = true;
+                    outcome = source.receive(buffer.get(..count).unwrap_or_default(), &mut upstream, &mut events);
+                }
                 Err(_) => return lost().into(),
             },
+            () = tokio::task::yield_now(), if guests_have_work && !has_work => {
+                outcome = screen.show_guests(source, lobby, task);
+            }
+            () = sleep_until(guests_wake_at.unwrap_or_else(Instant::now)), if guests_wake_at.is_some() => {}
             () = sleep_until(screen.key_by.unwrap_or_else(Instant::now)), if screen.key_by.is_some() => {
                 // Also a decoder that loses its place again and again comes here; then video is given up.
                 lobby.troubles += 1;
@@ -491,6 +632,7 @@ async fn carry(
                 }
             }
             () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => {
+                lobby.crowd.dismiss(&crate::crowd::owner_gone());
                 return Bye::new(ByeCode::TooSlow, "nobody has been watching").into();
             }
         }
@@ -524,6 +666,8 @@ struct Screen {
     told: u64,
     /// When a key frame that was asked for must have come.
     key_by: Option<Instant>,
+    /// Before then none is asked for guests.
+    guests_key_at: Option<Instant>,
 }
 
 impl Screen {
@@ -557,10 +701,76 @@ impl Screen {
             if let Some(recorder) = &mut lobby.recorder {
                 recorder.apply(&event, &self.now(pixels));
             }
+            for seated in &mut lobby.crowd.seated {
+                // The clipboard is for those who have the keyboard.
+                if seated.control || !matches!(event, ScreenEvent::Clipboard(_)) {
+                    seated.ear.apply(event.clone(), pixels, &self.video);
+                }
+            }
             if let Some(picture) = &mut lobby.viewer {
                 picture.apply(event, pixels, &self.video);
             }
         }
+    }
+
+    /// Shows the screen to guests who are new, asks for what they lack, and lifts the keys of those who lost control.
+    fn attend(
+        &mut self,
+        source: &mut dyn Source,
+        lobby: &mut Lobby,
+        upstream: &mut Vec<u8>,
+    ) -> Result<(), SourceError> {
+        if lobby.crowd.take_release() {
+            source.input(&InputEvent::ReleaseAll, upstream)?;
+        }
+        let now = Instant::now();
+        for seated in &mut lobby.crowd.seated {
+            if std::mem::take(&mut seated.fresh) {
+                let connected = ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() };
+                seated.ear.tell(&connected);
+                seated.ear.restart(source.framebuffer(), self.cursor.as_ref(), &self.video, self.marks);
+            }
+            if seated.ear.repair_at().is_some_and(|at| at <= now) {
+                seated.ear.repair(source.framebuffer());
+            }
+            if seated.ear.without_video && self.had_video && !std::mem::replace(&mut seated.told_of_video, true) {
+                let text = "Moving parts of this screen are video, which this browser cannot show: they stand still or are                             missing. Use a browser with H.264 over HTTPS.";
+                seated.ear.tell(&ServerRecord::Words(text.into()));
+            }
+            if seated.ear.wants_key() {
+                seated.ear.resume_video(&self.video);
+                // A guest can wait: the machine is asked now and then, and never signed in to anew.
+                if seated.ear.is_lost() && self.guests_key_at.is_none_or(|at| now >= at) {
+                    self.guests_key_at = Some(now + GUEST_KEY_PERIOD);
+                    source.want_key(upstream)?;
+                }
+            }
+        }
+        // While the owner is away, guests keep the picture going.
+        if lobby.viewer.is_none() && lobby.crowd.seated.iter().any(|seated| seated.ear.is_hungry()) {
+            source.want_frame(upstream)?;
+        }
+        Ok(())
+    }
+
+    /// One step of each guest's picture that has one to take.
+    fn show_guests(&self, source: &mut dyn Source, lobby: &mut Lobby, task: &Task) -> Result<(), SourceError> {
+        let mut gone = Vec::new();
+        for seated in &mut lobby.crowd.seated {
+            if !seated.ear.has_work() {
+                continue;
+            }
+            if seated.ear.reads_pixels() {
+                source.settle()?;
+            }
+            if let Err(bye) = seated.ear.step(source.framebuffer(), self.video.region(), &task.counters) {
+                gone.push((seated.viewer, bye));
+            }
+        }
+        for (viewer, bye) in gone {
+            lobby.crowd.leave(viewer, Some(&bye));
+        }
+        Ok(())
     }
 
     /// Tells the source what the viewer has shown and what it wants.

@@ -2,8 +2,10 @@
 
 use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Door, Task, dial_by, too_late};
+use crate::crowd::{Crowd, Ear};
 use crate::interview::Interview;
 use crate::recording::{self, CONSENT_TIME_MAX};
+use crate::seat;
 use crate::tape::Tape;
 use crate::terminal_recorder::TerminalRecorder;
 use crate::transcript::Transcript;
@@ -26,6 +28,8 @@ const MESSAGE_BYTES_MAX: usize = 64 << 10;
 const TAKE_TIME_MAX: Duration = Duration::from_secs(15);
 /// How long a person may take to answer what a machine asks. (OpenSSH waits two minutes for a login.)
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(2);
+/// How soon a guest whose queue is full is looked at again.
+const GUEST_ROOM_PERIOD: Duration = Duration::from_millis(20);
 /// Typed bytes kept while the shell is not there yet.
 const EARLY_BYTES_MAX: usize = 4096;
 
@@ -36,6 +40,7 @@ pub(crate) async fn run(mut task: Task) {
     if let Some(viewer) = seat.viewer.take() {
         viewer.say(&ServerRecord::Bye { code: bye.code, text: bye.text.clone() });
     }
+    seat.crowd.dismiss(&bye);
     task.commands.close();
     while let Ok(command) = task.commands.try_recv() {
         if let Command::Attach { out, .. } = command {
@@ -55,19 +60,73 @@ struct Viewer {
     /// Number of the next byte to send.
     sent: u64,
     acked: u64,
+    /// A guest does not know the terminal's size.
+    unsized_yet: bool,
 }
 
 impl Viewer {
-    fn say(&self, record: &ServerRecord) {
+    fn say(&self, record: &ServerRecord) -> bool {
         let mut message = Vec::new();
         record.encode(&mut message);
-        self.out.try_send(message.into()).ok();
+        self.out.try_send(message.into()).is_ok()
+    }
+
+    fn acknowledge(&mut self, offset: u64) {
+        if offset > self.acked && offset <= self.sent {
+            self.acked = offset;
+        }
+    }
+
+    /// Something waits that it may have, as soon as its queue has room.
+    const fn waits(&self, end: u64) -> bool {
+        self.sent < end && self.sent - self.acked < TERMINAL_WINDOW_BYTES
+    }
+
+    /// Sends what it may have now.
+    fn pump(&mut self, task: &Task, transcript: &Transcript) {
+        while self.waits(transcript.end()) {
+            let Ok(permit) = self.out.try_reserve() else { return };
+            let bytes = transcript.slice(self.sent, MESSAGE_BYTES_MAX);
+            self.sent += bytes.len() as u64;
+            let mut message = Vec::with_capacity(bytes.len() + 8);
+            ServerRecord::TerminalData(bytes).encode(&mut message);
+            task.counters.sent(message.len(), 1);
+            permit.send(message.into());
+        }
+    }
+
+    /// The whole terminal, from what is kept on: for a guest that is new or too far behind. False when there is no room for it now.
+    fn repaint(&mut self, task: &Task, transcript: &mut Transcript) -> bool {
+        let Ok(permit) = self.out.try_reserve() else { return false };
+        let offset = transcript.start();
+        let mut message = Vec::new();
+        ServerRecord::TerminalStart { offset }.encode(&mut message);
+        ServerRecord::TerminalRepaint(transcript.repaint()).encode(&mut message);
+        (self.sent, self.acked) = (offset, offset);
+        task.counters.sent(message.len(), 1);
+        permit.send(message.into());
+        true
     }
 }
 
-/// The viewer's seat and what it has seen and typed.
+impl Ear for Viewer {
+    fn tell(&mut self, record: &ServerRecord) -> bool {
+        self.say(record)
+    }
+
+    fn tell_lightly(&mut self, record: &ServerRecord) {
+        self.say(record);
+    }
+
+    fn part(self, bye: &Bye) {
+        self.say(&ServerRecord::Bye { code: bye.code, text: bye.text.clone() });
+    }
+}
+
+/// The owner's seat, what is seen and typed there, and those of guests.
 struct Seat {
     viewer: Option<Viewer>,
+    crowd: Crowd<Viewer>,
     transcript: Transcript,
     size: (u16, u16),
     /// Typed bytes on their way to the shell.
@@ -89,6 +148,7 @@ impl Seat {
     fn new() -> Self {
         Self {
             viewer: None,
+            crowd: Crowd::new(),
             transcript: Transcript::default(),
             size: (80, 24),
             typed: VecDeque::new(),
@@ -105,11 +165,19 @@ impl Seat {
 
     fn take(&mut self, task: &Task, command: Command) -> Result<(), Bye> {
         match command {
-            Command::Attach { viewer, hello, out, .. } => self.seat(task, viewer, &hello, out),
+            Command::Attach { viewer, seat: seat::Seat::Guest(guest), number, out, .. } => {
+                let viewer = Viewer { id: viewer, out, sent: 0, acked: 0, unsized_yet: true };
+                self.greet(task, &viewer);
+                self.crowd.arrive(viewer.id, number, guest, viewer);
+            }
+            Command::Attach { viewer, hello, seat: seat::Seat::Owner { name }, out, .. } => {
+                self.seat(task, viewer, &hello, out);
+                self.crowd.owner_came(name);
+            }
             Command::Detach { viewer } if self.is_seated(viewer) => {
                 self.viewer = None;
                 self.gone_at = deadline();
-                task.counters.viewers.store(0, Ordering::Relaxed);
+                self.crowd.owner_left();
             }
             Command::Record { viewer, record } if self.is_seated(viewer) => match record {
                 ViewerRecord::TerminalInput(_) if self.view_only => {}
@@ -119,30 +187,67 @@ impl Seat {
                 }
                 ViewerRecord::TerminalResize { columns, rows } => self.resize(columns, rows),
                 ViewerRecord::TerminalAck { offset } => {
-                    if let Some(viewer) = &mut self.viewer
-                        && offset > viewer.acked
-                        && offset <= viewer.sent
-                    {
-                        viewer.acked = offset;
-                    }
+                    self.viewer.iter_mut().for_each(|viewer| viewer.acknowledge(offset));
                 }
                 ViewerRecord::Consent { yes } => self.consent = Some(yes),
+                ViewerRecord::Answer { seat, yes } => self.crowd.answer(seat, yes),
+                ViewerRecord::Control { seat, on } => self.crowd.control(seat, on, None),
                 _ => {}
             },
-            Command::Detach { .. } | Command::Record { .. } => {}
+            Command::Record { viewer, record } => self.guest_said(viewer, record),
+            Command::Detach { viewer } => self.crowd.leave(viewer, None),
             Command::End { code, text } => return Err(Bye { code, text }),
             Command::Thumbnail { reply, .. } => drop(reply.send(None)),
         }
+        // A shell's keys are not held down.
+        self.crowd.take_release();
+        self.attend(task);
         Ok(())
     }
 
-    fn seat(&mut self, task: &Task, id: ViewerId, hello: &ViewerHello, out: mpsc::Sender<Bytes>) {
-        if let Some(old) = self.viewer.take() {
-            let text = "this shell was opened in another window".to_owned();
-            old.say(&ServerRecord::Bye { code: ByeCode::TakenOver, text });
+    /// A guest's records: what is about what it has seen, and with control what it types. The terminal's size is the owner's.
+    fn guest_said(&mut self, viewer: ViewerId, record: ViewerRecord) {
+        let Some(seated) = self.crowd.find(viewer) else { return };
+        match record {
+            // Not counted: the number is for the owner's viewer, which sends again what was lost with its WebSocket.
+            ViewerRecord::TerminalInput(bytes) if seated.control && !self.view_only => self.typed.push_back(bytes),
+            ViewerRecord::TerminalAck { offset } => seated.ear.acknowledge(offset),
+            ViewerRecord::Control { seat, on } => self.crowd.control(seat, on, Some(viewer)),
+            ViewerRecord::AskControl => self.crowd.wish(viewer, self.viewer.as_mut()),
+            _ => {}
         }
-        let start = hello.received.clamp(self.transcript.start(), self.transcript.end());
-        let viewer = Viewer { id, out, sent: start, acked: start };
+    }
+
+    /// Tells everybody what they do not know, and shows guests what they lack.
+    fn attend(&mut self, task: &Task) {
+        self.crowd.attend(self.viewer.as_mut());
+        for seated in &mut self.crowd.seated {
+            let (width, height) = self.size;
+            if seated.ear.unsized_yet {
+                seated.ear.unsized_yet = !seated.ear.say(&ServerRecord::Resize { width, height });
+            }
+            // A guest never holds the shell up: one that is too far behind is shown the whole terminal.
+            if seated.fresh || seated.ear.sent < self.transcript.start() {
+                seated.fresh = !seated.ear.repaint(task, &mut self.transcript);
+            }
+            if !seated.fresh && !seated.ear.unsized_yet {
+                seated.ear.pump(task, &self.transcript);
+            }
+        }
+        let watching = self.crowd.watching() + usize::from(self.viewer.is_some());
+        task.counters.viewers.store(watching as u32, Ordering::Relaxed);
+    }
+
+    /// When [`Self::attend`] has something to do for guests.
+    fn guests_wake_at(&self) -> Option<Instant> {
+        let end = self.transcript.end();
+        let waits =
+            self.crowd.seated.iter().any(|seated| seated.fresh || seated.ear.unsized_yet || seated.ear.waits(end));
+        self.crowd.wake_at().into_iter().chain(waits.then(|| Instant::now() + GUEST_ROOM_PERIOD)).min()
+    }
+
+    /// What every viewer is told first.
+    fn greet(&self, task: &Task, viewer: &Viewer) {
         viewer.say(&ServerRecord::Hello {
             terminal: true,
             connection: task.id.0.into_bytes(),
@@ -152,13 +257,22 @@ impl Seat {
         if let Some(sign) = &self.sign {
             viewer.say(sign);
         }
+    }
+
+    fn seat(&mut self, task: &Task, id: ViewerId, hello: &ViewerHello, out: mpsc::Sender<Bytes>) {
+        if let Some(old) = self.viewer.take() {
+            let text = "this shell was opened in another window".to_owned();
+            old.say(&ServerRecord::Bye { code: ByeCode::TakenOver, text });
+        }
+        let start = hello.received.clamp(self.transcript.start(), self.transcript.end());
+        let viewer = Viewer { id, out, sent: start, acked: start, unsized_yet: false };
+        self.greet(task, &viewer);
         viewer.say(&ServerRecord::TerminalStart { offset: start });
         if hello.received < start {
             viewer.say(&ServerRecord::TerminalRepaint(self.transcript.repaint()));
         }
         self.viewer = Some(viewer);
         self.resize(hello.width, hello.height);
-        task.counters.viewers.store(1, Ordering::Relaxed);
     }
 
     fn resize(&mut self, columns: u16, rows: u16) {
@@ -166,6 +280,7 @@ impl Seat {
         if size != self.size {
             self.resized = true;
             self.transcript.resize(size.0, size.1);
+            self.crowd.seated.iter_mut().for_each(|seated| seated.ear.unsized_yet = true);
         }
         self.size = size;
     }
@@ -178,12 +293,19 @@ impl Seat {
         if let Some(viewer) = &self.viewer {
             viewer.say(&sign);
         }
+        for seated in &self.crowd.seated {
+            seated.ear.say(&sign);
+        }
         self.sign = Some(sign);
     }
 
     fn status(&self, code: StatusCode, text: &str) {
         if let Some(viewer) = &self.viewer {
             viewer.say(&ServerRecord::Status { code, text: text.to_owned() });
+        }
+        let status = ServerRecord::Status { code, text: text.to_owned() };
+        for seated in &self.crowd.seated {
+            seated.ear.say(&status);
         }
     }
 
@@ -194,18 +316,12 @@ impl Seat {
         }
     }
 
-    /// Sends what the viewer may have now.
+    /// Sends what the viewers may have now.
     fn pump(&mut self, task: &Task) {
-        let Some(viewer) = &mut self.viewer else { return };
-        while viewer.sent < self.transcript.end() && viewer.sent - viewer.acked < TERMINAL_WINDOW_BYTES {
-            let Ok(permit) = viewer.out.try_reserve() else { return };
-            let bytes = self.transcript.slice(viewer.sent, MESSAGE_BYTES_MAX);
-            viewer.sent += bytes.len() as u64;
-            let mut message = Vec::with_capacity(bytes.len() + 8);
-            ServerRecord::TerminalData(bytes).encode(&mut message);
-            task.counters.sent(message.len(), 1);
-            permit.send(message.into());
+        if let Some(viewer) = &mut self.viewer {
+            viewer.pump(task, &self.transcript);
         }
+        self.attend(task);
     }
 
     /// False while the viewer is a window behind: the shell is not read, and its flood stops at its source.
@@ -411,11 +527,9 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
         let wants_more = seat.wants_more() && seat.recorder.as_ref().is_none_or(TerminalRecorder::is_ready);
         let tape_wake = seat.recorder.as_ref().map(TerminalRecorder::wake);
         // A viewer whose queue is full is pumped again when there is room.
-        let room = seat
-            .viewer
-            .as_ref()
-            .filter(|viewer| viewer.sent < seat.transcript.end() && viewer.sent - viewer.acked < TERMINAL_WINDOW_BYTES)
-            .map(|viewer| viewer.out.clone());
+        let room =
+            seat.viewer.as_ref().filter(|viewer| viewer.waits(seat.transcript.end())).map(|viewer| viewer.out.clone());
+        let guests_wake_at = seat.guests_wake_at();
         tokio::select! {
             biased;
             command = task.commands.recv() => {
@@ -445,7 +559,10 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
                 }
                 None => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection"),
             },
+            // Only wakes the loop, too.
+            () = sleep_until(guests_wake_at.unwrap_or_else(Instant::now)), if guests_wake_at.is_some() => {}
             () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
+                seat.crowd.dismiss(&crate::crowd::owner_gone());
                 return Bye::new(ByeCode::TooSlow, "nobody has been watching");
             }
         }

@@ -1,8 +1,10 @@
 //! A viewer's WebSocket: records in, messages out. Knows nothing of what it shows.
 
-use crate::command::Command;
+use crate::command::{Bye, Command};
 use crate::registry::{Entry, Gateway, ViewerRequest};
-use crate::rules::{Rules, Verdict};
+use crate::roster::Taken;
+use crate::rules::Verdict;
+use crate::seat::Seat;
 use crate::{VIEWER_QUEUE_MAX, VIEWER_SILENCE_MAX};
 use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt};
@@ -35,15 +37,24 @@ pub(crate) async fn serve<R, W>(
         Ok(found) => found,
         Err(text) => return say_bye(&mut outgoing, ByeCode::Protocol, text).await,
     };
-    let entry = match gateway.find_or_start(&request, background) {
-        Ok(entry) => entry,
+    let viewer = gateway.next_viewer();
+    let found = match &request.guest {
+        None => gateway.find_or_start(&request, background).map(|entry| (entry, None)),
+        Some(guest) => gateway.join(viewer, request.user, guest).map(|(entry, taken)| (entry, Some(taken))),
+    };
+    let (entry, mut taken) = match found {
+        Ok(found) => found,
         Err(bye) => return say_bye(&mut outgoing, bye.code, bye.text).await,
     };
     let h264 = ViewerRecord::announces_h264(&early);
-    let viewer = gateway.next_viewer();
+    let number = taken.as_ref().map_or(0, |taken| taken.number);
+    let seat = match request.guest {
+        None => Seat::Owner { name: request.person.clone() },
+        Some(guest) => Seat::Guest(guest),
+    };
     let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
     let mut writer = tokio::spawn(write(messages, outgoing));
-    if entry.commands.send(Command::Attach { viewer, hello, h264, out: out.clone() }).await.is_err() {
+    if entry.commands.send(Command::Attach { viewer, hello, h264, seat, number, out: out.clone() }).await.is_err() {
         // The connection ended between finding it and joining it.
         let mut bye = Vec::new();
         ServerRecord::Bye { code: ByeCode::RemoteEnded, text: "the connection has just ended; connect again".into() }
@@ -52,31 +63,67 @@ pub(crate) async fn serve<R, W>(
     } else {
         let pongs = out.downgrade();
         drop(out);
-        tokio::select! {
-            () = read(incoming, early, viewer, &entry, &pongs) => {}
-            _ = &mut writer => {}
-            verdict = entry.rules.watch(entry.began, &request.person, pongs.clone()), if !background => {
+        let over = tokio::select! {
+            over = read(incoming, early, viewer, &entry, &pongs, taken.is_some()) => over,
+            bye = sent_away(taken.as_mut()) => Over::Viewer(bye),
+            _ = &mut writer => Over::Nothing,
+            () = entry.rules.tell_guest(&request.person, pongs.clone()), if number != 0 => Over::Nothing,
+            verdict = entry.rules.watch(entry.began, &request.person, pongs.clone()), if number == 0 && !background => {
                 let (code, text) = verdict.bye();
                 match verdict {
                     // The connection goes on without a viewer for as long as after a network cut.
                     Verdict::Locked { .. } => {
                         lock.await;
-                        if let Some(out) = pongs.upgrade() {
-                            let mut bye = Vec::new();
-                            ServerRecord::Bye { code, text }.encode(&mut bye);
-                            timeout(BYE_TIME_MAX, out.send(bye.into())).await.ok();
-                        }
+                        Over::Viewer(Bye { code, text })
                     }
-                    Verdict::Over { .. } => drop(entry.commands.send(Command::End { code, text }).await),
+                    Verdict::Over { .. } => Over::Connection(Bye { code, text }),
                 }
             }
+        };
+        match over {
+            Over::Nothing => {}
+            Over::Viewer(Bye { code, text }) => {
+                if let Some(out) = pongs.upgrade() {
+                    let mut bye = Vec::new();
+                    ServerRecord::Bye { code, text }.encode(&mut bye);
+                    timeout(BYE_TIME_MAX, out.send(bye.into())).await.ok();
+                }
+            }
+            Over::Connection(Bye { code, text }) => drop(entry.commands.send(Command::End { code, text }).await),
         }
         entry.commands.send(Command::Detach { viewer }).await.ok();
+        // From here on somebody else may have the seat.
+        drop(taken);
     }
     // The connection has let go of its sender: what is queued still leaves, within bounds.
     if !writer.is_finished() && timeout(SEND_TIME_MAX, &mut writer).await.is_err() {
         writer.abort();
     }
+}
+
+/// Waits until a guest has to go. Owners stay.
+async fn sent_away(taken: Option<&mut Taken>) -> Bye {
+    if let Some(taken) = taken
+        && let Ok(bye) = (&mut taken.leave).await
+    {
+        return bye;
+    }
+    std::future::pending().await
+}
+
+/// How a viewer's time ended.
+enum Over {
+    /// It left, or has been told.
+    Nothing,
+    /// It goes, and is told why.
+    Viewer(Bye),
+    /// All go.
+    Connection(Bye),
+}
+
+/// Whether a viewer's record may go on.
+fn admits(entry: &Entry, is_guest: bool, record: &ViewerRecord) -> bool {
+    if is_guest { entry.rules.admit_guest(record) } else { entry.rules.admit(record) }
 }
 
 /// The hello, and what came with it in the same message.
@@ -98,17 +145,19 @@ async fn first_records<R: Stream<Item = Bytes> + Unpin>(
     }
 }
 
+/// Passes on what a viewer says until it leaves, or has to.
 async fn read<R: Stream<Item = Bytes> + Unpin>(
     mut incoming: R,
     early: Vec<ViewerRecord>,
     viewer: u64,
     entry: &Entry,
     pongs: &mpsc::WeakSender<Bytes>,
-) {
-    let (commands, rules): (_, &Rules) = (&entry.commands, &entry.rules);
+    is_guest: bool,
+) -> Over {
+    let commands = &entry.commands;
     for record in early {
-        if rules.admit(&record) && commands.send(Command::Record { viewer, record }).await.is_err() {
-            return;
+        if admits(entry, is_guest, &record) && commands.send(Command::Record { viewer, record }).await.is_err() {
+            return Over::Nothing;
         }
     }
     // Silence, or the end of the stream, ends the viewer.
@@ -118,8 +167,9 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
             Err(error) => {
                 tracing::warn!(%error, "A viewer broke the protocol");
                 let text = format!("the page sent something wrong ({error}); reload it");
-                commands.send(Command::End { code: ByeCode::Protocol, text }).await.ok();
-                return;
+                let bye = Bye::new(ByeCode::Protocol, text);
+                // A guest that errs is no reason to end what is another's.
+                return if is_guest { Over::Viewer(bye) } else { Over::Connection(bye) };
             }
         };
         for record in records {
@@ -130,11 +180,18 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
                 if let Some(out) = pongs.upgrade() {
                     out.try_send(pong.into()).ok();
                 }
-            } else if rules.admit(&record) && commands.send(Command::Record { viewer, record }).await.is_err() {
-                return;
+            } else if let ViewerRecord::Remove { seat } = record {
+                if !is_guest {
+                    entry.roster.remove(seat);
+                }
+            } else if admits(entry, is_guest, &record)
+                && commands.send(Command::Record { viewer, record }).await.is_err()
+            {
+                return Over::Nothing;
             }
         }
     }
+    Over::Nothing
 }
 
 async fn write<W: Sink<Bytes> + Unpin>(mut messages: mpsc::Receiver<Bytes>, mut outgoing: W) {

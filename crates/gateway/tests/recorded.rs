@@ -188,8 +188,9 @@ impl House {
             user: UserId::new(),
             desktop: DesktopId::new(),
             port: GuestPort::Console,
-            person: String::new(),
+            person: "ada".into(),
             resume: None,
+            guest: None,
         };
         Self { gateway, machines, shelf, request }
     }

@@ -124,7 +124,7 @@ impl Viewer {
         let (send, incoming) = unbounded();
         let (outgoing, receive) = unbounded();
         let (user, desktop, port) = (UserId::new(), DesktopId::new(), GuestPort::Console);
-        let request = ViewerRequest { user, desktop, port, person: "anna".into(), resume: None };
+        let request = ViewerRequest { user, desktop, port, person: "anna".into(), resume: None, guest: None };
         tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
         let mut viewer = Self { send, receive, told, heard: Vec::new() };
         let hello =

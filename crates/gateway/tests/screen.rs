@@ -186,8 +186,9 @@ fn request() -> ViewerRequest {
         user: UserId::new(),
         desktop: DesktopId::new(),
         port: GuestPort::Console,
-        person: String::new(),
+        person: "ada".into(),
         resume: None,
+        guest: None,
     }
 }
 

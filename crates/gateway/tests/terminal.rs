@@ -228,8 +228,9 @@ fn request(resume: Option<ConnectionId>) -> ViewerRequest {
         user: UserId::new(),
         desktop: DesktopId::new(),
         port: GuestPort::Ssh,
-        person: String::new(),
+        person: "ada".into(),
         resume,
+        guest: None,
     }
 }
 

@@ -43,4 +43,5 @@ ids! {
     TokenId,
     GpuClaimId,
     RecordingId,
+    InviteId,
 }

@@ -28,7 +28,9 @@ pub use gpu::{
 };
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
-pub use id::{ConnectionId, DesktopId, GpuClaimId, ImageId, OperationId, PoolId, RecordingId, TokenId, UserId};
+pub use id::{
+    ConnectionId, DesktopId, GpuClaimId, ImageId, InviteId, OperationId, PoolId, RecordingId, TokenId, UserId,
+};
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};

@@ -11,10 +11,10 @@ mod world;
 use async_trait::async_trait;
 use clap::Parser;
 use futures::FutureExt as _;
-use oriel_broker::NewUser;
+use oriel_broker::{NewUser, PoolChange};
 use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
 use oriel_gateway::{DialError, Dialler, Fingerprint, Gateway, HostPin, Protocol, RdpTarget, Target};
-use oriel_model::{DesktopId, GuestPort, RecordingPolicy, Role};
+use oriel_model::{DesktopId, GuestPort, RecordingPolicy, Role, SessionPolicy};
 use oriel_server::Door;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +59,9 @@ struct Machine {
     /// What to run there
     #[arg(long)]
     command: String,
+    /// What people may do, as `oriel pool set --policy` has it
+    #[arg(long, default_value = "default")]
+    policy: SessionPolicy,
 }
 
 #[async_trait]
@@ -75,12 +78,7 @@ impl Dialler for Machine {
             GuestPort::Rdp => Protocol::Rdp(Box::new(RdpTarget::new("anna", "unused".into(), pin(&self.rdp_pin)))),
             GuestPort::Console => Protocol::console(),
         };
-        Ok(Target {
-            title: "lab-1".into(),
-            stream: Box::new(stream),
-            protocol,
-            policy: oriel_model::SessionPolicy::default(),
-        })
+        Ok(Target { title: "lab-1".into(), stream: Box::new(stream), protocol, policy: self.policy.clone() })
     }
 }
 
@@ -116,6 +114,8 @@ async fn serve() {
     let (anna, desktop) = world::desktop(&store, &broker, recording, PASSWORD).await;
     let root = NewUser { name: "root".into(), role: Role::Admin, password: Some(PASSWORD.into()) };
     let (root, _) = broker.create_user(root).await.unwrap();
+    let change = PoolChange { policy: Some(machine.policy.clone()), ..PoolChange::default() };
+    broker.change_pool(desktop.pool, change).await.unwrap();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);
     let gateway = Gateway::with_workers(Arc::new(machine), oriel_worker::program("warn", false).unwrap());

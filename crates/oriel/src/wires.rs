@@ -212,6 +212,10 @@ impl Sessions for Live {
         self.0.end_where(|by, of| by == user && of == desktop, ByeCode::EndedByAdmin, reason).await;
     }
 
+    fn end_helping(&self, user: UserId, reason: &str) {
+        self.0.end_helping(user, reason);
+    }
+
     async fn end_user(&self, user: UserId, reason: &str) {
         self.0.end_where(|of, _| of == user, ByeCode::EndedByAdmin, reason).await;
     }

@@ -185,4 +185,6 @@ pub enum ByeCode {
     Locked = 10,
     /// It lasted as long as it may.
     TimeOver = 11,
+    /// A guest was not let in, or was sent away.
+    Dismissed = 12,
 }

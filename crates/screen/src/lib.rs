@@ -13,6 +13,7 @@ mod damage;
 pub mod encode;
 mod event;
 pub mod h264;
+mod people;
 pub mod recording;
 mod rect;
 mod region;
@@ -24,6 +25,7 @@ pub use damage::Damage;
 pub use event::{
     AudioCodec, ByeCode, InputEvent, RecordingSign, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec,
 };
+pub use people::{PERSON_NAME_BYTES_MAX, Person, PersonKind, QuestionKind, SEATS_MAX};
 pub use rect::Rect;
 pub use region::{REGION_RECTS_MAX, Region};
 pub use source::{Source, SourceError};

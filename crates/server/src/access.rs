@@ -22,6 +22,8 @@ pub enum Access {
     Admin,
     /// Whoever asked for the ticket, from the same session.
     Ticket,
+    /// Whose connection it is; the handler looks. For everybody else, admins too, it does not exist.
+    OwnSession,
 }
 
 impl Access {
@@ -37,12 +39,15 @@ impl Access {
                 "The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404)."
             }
             Self::AdminDesktop | Self::Admin => "Only admins may call it.",
+            Self::OwnSession => {
+                "Only the person whose connection it is may call it; for everybody else it does not exist (404)."
+            }
             Self::Ticket => "Only the session that asked for the ticket may call it, from a page of this server.",
         }
     }
 }
 
-use Access::{Admin, AdminDesktop, Desktop, Entering, Public, SignedIn, Ticket};
+use Access::{Admin, AdminDesktop, Desktop, Entering, OwnSession, Public, SignedIn, Ticket};
 use HttpMethod::{Delete, Get, Patch, Post, Put};
 
 /// The table. Paths are below [`BASE`].
@@ -102,6 +107,11 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Post, "/operations/{id}/resume", Admin),
     (Get, "/sessions", Admin),
     (Delete, "/sessions/{id}", Admin),
+    (Post, "/sessions/{id}/shadow", Admin),
+    (Get, "/sessions/{id}/invites", OwnSession),
+    (Post, "/sessions/{id}/invites", OwnSession),
+    (Delete, "/sessions/{id}/invites/{invite}", OwnSession),
+    (Post, "/invites/{token}/connect", SignedIn),
     (Get, "/recordings", Admin),
     (Get, "/recordings/{id}", Admin),
     (Delete, "/recordings/{id}", Admin),

@@ -44,6 +44,8 @@ pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
             return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response();
         }
         "viewer/" => VIEWER,
+        // An invitation is opened in the viewer, which asks for what it needs.
+        _ if path.strip_prefix("join/").is_some_and(|token| !token.is_empty() && !token.contains('/')) => VIEWER,
         "player" => {
             let to = uri.query().map_or_else(|| "/player/".to_owned(), |query| format!("/player/?{query}"));
             return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response();

@@ -3,6 +3,7 @@
 use crate::api::problem::Problem;
 use axum::http::StatusCode;
 use oriel_broker::{BrokerError, ExternalError};
+use oriel_gateway::GuestTicketRefusal;
 use oriel_store::{StoreError, TicketRefusal};
 use std::error::Error;
 
@@ -112,6 +113,18 @@ impl From<TicketRefusal> for Problem {
             TicketRefusal::Used => "ticket_used",
             TicketRefusal::Expired => "ticket_expired",
             TicketRefusal::NotYours => "ticket_not_yours",
+        };
+        let text = refusal.to_string();
+        let (detail, next_step) = split(&text, "ask for a new one");
+        Self::new(StatusCode::FORBIDDEN, code, detail, next_step)
+    }
+}
+
+impl From<GuestTicketRefusal> for Problem {
+    fn from(refusal: GuestTicketRefusal) -> Self {
+        let code = match refusal {
+            GuestTicketRefusal::Expired => "ticket_expired",
+            GuestTicketRefusal::NotYours => "ticket_not_yours",
         };
         let text = refusal.to_string();
         let (detail, next_step) = split(&text, "ask for a new one");

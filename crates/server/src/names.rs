@@ -9,7 +9,7 @@ use crate::{
         image::ImageRef,
         operation::Operation,
         pool::Pool,
-        session::Session,
+        session::{Session, SessionGuest},
     },
 };
 use oriel_gateway::ConnectionInfo;
@@ -123,6 +123,11 @@ impl Names {
             desktop: Named::new(connection.desktop, desktop.unwrap_or("a desktop that is gone")),
             kind: connection.port.into(),
             viewers: connection.viewers,
+            guests: info
+                .guests
+                .iter()
+                .map(|guest| SessionGuest { user: Named::new(guest.user, &guest.name), helper: guest.is_helper })
+                .collect(),
             started_at: connection.started.rfc3339(),
             mbit_s: info.mbit_s,
             fps: info.fps,

@@ -82,8 +82,9 @@ impl Viewer {
             user: UserId::new(),
             desktop: DesktopId::new(),
             port: GuestPort::Console,
-            person: String::new(),
+            person: "ada".into(),
             resume: None,
+            guest: None,
         };
         let viewing = async move { gateway.attach(request, incoming, outgoing.sink_map_err(|_| ())).await };
         tokio::spawn(viewing);

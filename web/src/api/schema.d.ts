@@ -432,6 +432,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/invites/{token}/connect": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Come by an invitation: answers a ticket for one WebSocket. Whoever is signed in and has the link may.
+     * @description Anybody who is signed in may call it.
+     */
+    post: operations["accept_invite"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/login": {
     parameters: {
       query?: never;
@@ -945,6 +965,70 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/sessions/{id}/invites": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Invitations to a connection of one's own: those that let people in, and those by which somebody is here.
+     * @description Only the person whose connection it is may call it; for everybody else it does not exist (404).
+     */
+    get: operations["list_invites"];
+    put?: never;
+    /**
+     * Invite others to a connection of one's own. Answers the link, which is not told again.
+     * @description Only the person whose connection it is may call it; for everybody else it does not exist (404).
+     */
+    post: operations["create_invite"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sessions/{id}/invites/{invite}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Withdraw an invitation: whoever came by it leaves.
+     * @description Only the person whose connection it is may call it; for everybody else it does not exist (404).
+     */
+    delete: operations["revoke_invite"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sessions/{id}/shadow": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Look on at somebody's connection, and help. By the pool's policy the person is asked first, in their viewer, or told.
+     * @description Only admins may call it.
+     */
+    post: operations["shadow_session"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/tokens": {
     parameters: {
       query?: never;
@@ -1407,6 +1491,27 @@ export interface components {
      */
     GpuWish: "none" | "auto" | "whole" | "vgpu" | "vf" | "shared";
     /**
+     * @description What a guest may do.
+     * @enum {string}
+     */
+    GuestRole: "view" | "control";
+    /** @description Lets the same signed-in person look on at one connection, once. */
+    GuestTicket: {
+      /** @description The owner is asked first. */
+      asks: boolean;
+      /** @description The desktop's name. */
+      desktop: string;
+      /** Format: int32 */
+      expires_in_seconds: number;
+      kind: components["schemas"]["ConnectKind"];
+      /** @description Whose connection it is. */
+      owner: string;
+      /** @description Where to open the WebSocket, on the same origin. */
+      path: string;
+      role: components["schemas"]["GuestRole"];
+      ticket: string;
+    };
+    /**
      * @description What a machine is made of beyond its size. What is left out is as usual, which is right for nearly everybody; it holds from
      *     each desktop's next start.
      */
@@ -1545,6 +1650,23 @@ export interface components {
      * @enum {string}
      */
     ImageState: "ready" | "retired";
+    /** @description An invitation to a connection. */
+    Invite: {
+      created_at: string;
+      /** @description Nobody new comes in from then on. */
+      expires_at: string;
+      id: string;
+      role: components["schemas"]["GuestRole"];
+    };
+    /** @description A new invitation, and the only time that its link is told. */
+    InviteLink: {
+      invite: components["schemas"]["Invite"];
+      /** @description The page that guests open, on the same origin. */
+      path: string;
+    };
+    InviteList: {
+      invites: components["schemas"]["Invite"][];
+    };
     /** @description A name and a password. */
     Login: {
       name: string;
@@ -1775,6 +1897,15 @@ export interface components {
           /** @enum {string} */
           kind: "bridge";
         };
+    /** @description Opens an invitation. */
+    NewInvite: {
+      /**
+       * Format: int32
+       * @description How long it lets people in, in minutes: 1 to 1440, 60 when left out.
+       */
+      minutes?: number | null;
+      role: components["schemas"]["GuestRole"];
+    };
     /**
      * @description Which processors and memory of a host with several nodes.
      * @enum {string}
@@ -2034,6 +2165,8 @@ export interface components {
        * @description Pictures a second to viewers, over the last seconds; 0 for a shell.
        */
       fps: number;
+      /** @description Those of them who are guests. */
+      guests: components["schemas"]["SessionGuest"][];
       id: string;
       kind: components["schemas"]["ConnectKind"];
       /**
@@ -2048,6 +2181,12 @@ export interface components {
        * @description How many viewers show it; 0 while it waits for its viewer to come back.
        */
       viewers: number;
+    };
+    /** @description Somebody who looks on at another's connection. */
+    SessionGuest: {
+      /** @description An administrator who was not invited. */
+      helper: boolean;
+      user: components["schemas"]["Named"];
     };
     SessionList: {
       sessions: components["schemas"]["Session"][];
@@ -2079,6 +2218,11 @@ export interface components {
     };
     /** @enum {string} */
     Severity: "ok" | "note" | "warning" | "error";
+    /** @description How to look on. */
+    Shadow: {
+      /** @description With keys and pointer. */
+      control?: boolean;
+    };
     /**
      * @description How an administrator may join somebody's connection.
      * @enum {string}
@@ -2868,6 +3012,36 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  accept_invite: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        token: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GuestTicket"];
+        };
       };
       /** @description a problem */
       default: {
@@ -3834,6 +4008,133 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_invites: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["InviteList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_invite: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NewInvite"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["InviteLink"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  revoke_invite: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        invite: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  shadow_session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["Shadow"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GuestTicket"];
+        };
       };
       /** @description a problem */
       default: {

@@ -8,6 +8,11 @@ describe("where to go after signing in", () => {
   it("is the viewer that sent us here", () => {
     expect(next("/viewer/?desktop=01a2&kind=rdp")).toBe("/viewer/?desktop=01a2&kind=rdp");
   });
+  it("is the invitation that sent us here", () => {
+    expect(next("/join/0E_B7?kind=vnc")).toBe("/join/0E_B7?kind=vnc");
+    expect(next("/join/../pools")).toBeNull();
+    expect(next("/join")).toBeNull();
+  });
   it("is nowhere else", () => {
     for (const path of [
       "",

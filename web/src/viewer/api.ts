@@ -11,6 +11,17 @@ export type Desktop = {
   start_steps?: Step[];
 };
 export type Ticket = { ticket: string; kind: ConnectionKind; path: string };
+export type GuestRole = "view" | "control";
+/** A ticket to somebody else's connection. */
+export type GuestTicket = Ticket & { desktop: string; owner: string; role: GuestRole; asks: boolean };
+export type Invite = { id: string; role: GuestRole; created_at: string; expires_at: string };
+export type InviteLink = { invite: Invite; path: string };
+
+/** How this page comes to its connection: it is the person's own, somebody sent a link, or an administrator looks on. */
+export type Way =
+  | { by: "own" }
+  | { by: "invite"; token: string }
+  | { by: "shadow"; session: string; control: boolean };
 
 /** An answer of the API that is not a success, in its own words. `status` 0: no answer at all. */
 export class ApiError extends Error {
@@ -62,24 +73,44 @@ export class Api {
     return call<Desktop>("GET", `/desktops/${encodeURIComponent(id)}`);
   }
 
-  async connect(id: string, kind: ConnectionKind, resume?: string): Promise<Ticket> {
+  connect(id: string, kind: ConnectionKind, resume?: string): Promise<Ticket> {
+    const body = resume ? { kind, resume } : { kind };
+    return this.#change<Ticket>("POST", `/desktops/${encodeURIComponent(id)}/connect`, body);
+  }
+
+  /** A ticket to somebody else's connection. */
+  join(way: Exclude<Way, { by: "own" }>): Promise<GuestTicket> {
+    if (way.by === "invite") return this.#change("POST", `/invites/${encodeURIComponent(way.token)}/connect`);
+    const path = `/sessions/${encodeURIComponent(way.session)}/shadow`;
+    return this.#change("POST", path, { control: way.control });
+  }
+
+  async invites(connection: string): Promise<Invite[]> {
+    return (await call<{ invites: Invite[] }>("GET", `/sessions/${encodeURIComponent(connection)}/invites`))
+      .invites;
+  }
+
+  invite(connection: string, role: GuestRole, minutes: number): Promise<InviteLink> {
+    return this.#change("POST", `/sessions/${encodeURIComponent(connection)}/invites`, { role, minutes });
+  }
+
+  revoke(connection: string, invite: string): Promise<void> {
+    const path = `/sessions/${encodeURIComponent(connection)}/invites/${encodeURIComponent(invite)}`;
+    return this.#change("DELETE", path);
+  }
+
+  async #change<T>(method: string, path: string, body?: unknown): Promise<T> {
     if (!this.#csrf) await this.#me();
-    const post = () =>
-      call<Ticket>(
-        "POST",
-        `/desktops/${encodeURIComponent(id)}/connect`,
-        this.#csrf,
-        resume ? { kind, resume } : { kind },
-      );
+    const send = () => call<T>(method, path, this.#csrf, body);
     try {
-      return await post();
+      return await send();
     } catch (error) {
       // Signed out and in again in another tab: the token is a new one.
       if (!(error instanceof ApiError) || error.status !== 403) throw error;
       const before = this.#csrf;
       await this.#me();
       if (this.#csrf === before) throw error;
-      return post();
+      return send();
     }
   }
 

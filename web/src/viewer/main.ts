@@ -1,6 +1,6 @@
 /** The viewer page: `/viewer/?desktop=ID&kind=rdp|vnc|ssh`. Puts the parts together; each part has a file of its own. */
 import "./style.css";
-import type { ConnectionKind } from "./api";
+import type { ConnectionKind, Way } from "./api";
 import { Clipboard } from "./clipboard";
 import { FilesClient } from "./files/client";
 import { DropZone } from "./files/drop";
@@ -11,7 +11,9 @@ import { chooseLayout, chosenLayout, guessLayout, readCaps } from "./input/layou
 import { Mouse } from "./input/pointer";
 import { listenToText } from "./input/textarea";
 import { Touch, type TouchManner } from "./input/touch";
+import { People } from "./people";
 import { Cursor } from "./screen/cursor";
+import { Others } from "./screen/others";
 import { RemoteScreen } from "./screen/remote";
 import { decodesH264 } from "./screen/video";
 import { type ScaleMode, View } from "./screen/view";
@@ -23,7 +25,10 @@ import { el, icon, store, stored } from "./ui/dom";
 import { FindPanel } from "./ui/find";
 import { canFullscreen, isFullscreen, toggleFullscreen } from "./ui/fullscreen";
 import { keysPanel, terminalKeys } from "./ui/keys";
+import { Presence } from "./ui/presence";
+import { Questions } from "./ui/question";
 import { layoutMenu, radios, toggle } from "./ui/settings";
+import { SharePanel } from "./ui/share";
 import { Meter, StatsOverlay } from "./ui/stats";
 import { Toolbar } from "./ui/toolbar";
 import { Waiting } from "./ui/waiting";
@@ -40,6 +45,14 @@ import {
 
 const query = new URLSearchParams(location.search);
 const desktop = query.get("desktop") ?? "";
+/** `/join/TOKEN?kind=` is an invitation; `/viewer/?shadow=SESSION&kind=&control=` an administrator looking on. */
+const way: Way = ((): Way => {
+  const invited = /^\/join\/([^/]+)$/.exec(location.pathname)?.[1];
+  if (invited) return { by: "invite", token: invited };
+  const shadowed = query.get("shadow");
+  if (shadowed) return { by: "shadow", session: shadowed, control: query.has("control") };
+  return { by: "own" };
+})();
 const asked = query.get("kind");
 const kind: ConnectionKind = asked === "vnc" || asked === "ssh" ? asked : "rdp";
 const isTerminal = kind === "ssh";
@@ -84,7 +97,7 @@ let guessed = "";
 /** False once this browser's decoder has failed at what the machine sends. */
 let videoWorks = true;
 
-const session = new Session(desktop, kind, {
+const session = new Session(desktop, kind, way, {
   phase: onPhase,
   hello: () => {
     const common = { layout: layout || guessed };
@@ -109,8 +122,44 @@ const session = new Session(desktop, kind, {
     blankTimer = undefined;
     remote?.reset();
     terminal?.opened();
+    people.clear();
+    questions.clear();
+    onPeople();
   },
 });
+
+// ---- Others in front of the same machine ----
+
+const people = new People();
+const questions = new Questions((seat, yes) => {
+  session.send({ type: "answer", seat, yes });
+  focusScreen();
+});
+const share = new SharePanel(session.api, () => session.connection, kind, session.isGuest, {
+  control: (seat, on) => session.send({ type: "control", seat, on }),
+  remove: (seat) => session.send({ type: "remove", seat }),
+});
+const presence = new Presence(session.isGuest, {
+  open: () => shareButton && toolbar.reveal(shareButton),
+  askControl: () => {
+    session.send({ type: "ask_control" });
+    focusScreen();
+  },
+  giveBack: () => session.send({ type: "control", seat: people.own, on: false }),
+  leave: () => session.disconnect(),
+});
+let others: Others | null = null;
+let shareButton: HTMLButtonElement | null = null;
+
+/** A guest without control can point, and nothing else. */
+const mayType = () => !session.isGuest || people.me?.control === true;
+
+function onPeople(): void {
+  presence.show(people);
+  share.people(people);
+  others?.keep(people.others.map(({ seat }) => seat));
+  stage.classList.toggle("view-only", !mayType());
+}
 
 const banner = new Banner(() => session.reconnect());
 const waiting = new Waiting({
@@ -122,10 +171,12 @@ const waiting = new Waiting({
 const keyboard = new Keyboard(
   {
     key: (down, code, keysym) => {
+      if (!mayType()) return;
       session.send({ type: "key", down, code, keysym });
       marks.last_key = epoch();
     },
     text: (text) => {
+      if (!mayType()) return;
       for (let rest = text; rest; ) {
         const piece = new TextDecoder().decode(encodeText(rest, TEXT_BYTES_MAX));
         if (!piece) break;
@@ -133,7 +184,7 @@ const keyboard = new Keyboard(
         rest = rest.slice(piece.length);
       }
     },
-    release: () => session.send({ type: "release" }),
+    release: () => mayType() && session.send({ type: "release" }),
     menu: () => toolbar.show(true),
   },
   platform,
@@ -141,7 +192,7 @@ const keyboard = new Keyboard(
 
 const clipboard = new Clipboard(
   {
-    clipboard: (bytes) => session.send({ type: "clipboard", format: 0, bytes }),
+    clipboard: (bytes) => mayType() && session.send({ type: "clipboard", format: 0, bytes }),
     type: (text) => (terminal ? terminal.paste(text) : session.send({ type: "text", text })),
   },
   (text) => banner.notice(text),
@@ -197,11 +248,16 @@ function startScreen(): void {
     stage,
     canvas,
     (scale) => cursor?.scale(scale),
-    (width, height, scale) => session.send({ type: "resize", width, height, scale }),
+    (width, height, scale) => !session.isGuest && session.send({ type: "resize", width, height, scale }),
   );
-  view.mode = scaleMode();
+  // The size is the owner's: a guest's window shows all of it.
+  view.mode = session.isGuest ? "fit" : scaleMode();
+  others = new Others(stage, (x, y) => view?.toWindow(x, y) ?? { x, y });
   remote = new RemoteScreen(canvas, {
-    size: (width, height) => view?.resized(width, height),
+    size: (width, height) => {
+      view?.resized(width, height);
+      others?.layout();
+    },
     shown: (sequence, shown, blank) => {
       session.send({ type: "ack", sequence });
       inFlight.delete(sequence);
@@ -277,8 +333,8 @@ async function startTerminal(): Promise<void> {
   terminal = new TerminalView(
     stage,
     {
-      input: (bytes) => session.send({ type: "terminal_input", bytes }),
-      resize: (columns, rows) => session.send({ type: "terminal_resize", columns, rows }),
+      input: (bytes) => mayType() && session.send({ type: "terminal_input", bytes }),
+      resize: (columns, rows) => !session.isGuest && session.send({ type: "terminal_resize", columns, rows }),
       ack: (offset) => {
         marks.last_frame = epoch();
         marks.first_picture ??= marks.last_frame;
@@ -320,14 +376,32 @@ function onRecord(record: ServerRecord): void {
   switch (record.type) {
     case "hello":
       onNamed();
-      terminal?.greeted(record.connection === lastConnection, record.received);
+      // A guest is shown the whole terminal each time.
+      terminal?.greeted(record.connection === lastConnection && !session.isGuest, record.received);
       lastConnection = record.connection;
       sound.opened();
       break;
     case "status":
       if (terminal && record.code === "connected") session.arrived();
       break;
+    case "people":
+      people.set(record.own, record.people);
+      onPeople();
+      break;
+    case "pointing":
+      others?.point(record.seat, people.named(record.seat), record.x, record.y);
+      break;
+    case "question":
+      questions.ask(record.seat, record.kind, record.seconds, record.name);
+      break;
+    case "words":
+      banner.notice(record.text);
+      break;
+    case "resize":
+      if (session.isGuest) terminal?.size(record.width, record.height);
+      break;
     case "recording":
+      if (session.isGuest && record.sign === "asked") break;
       onRecording(record.sign, record.text);
       break;
     case "rules":
@@ -420,6 +494,7 @@ function onRules(bits: number, clipboardKib: number): void {
   };
   const clipboards = may(Rule.clipboardToMachine) || may(Rule.clipboardToPerson);
   if (tools.clipboard) tools.clipboard.hidden = !clipboards;
+  share.mayInvite = may(Rule.share);
   if (tools.keys) tools.keys.hidden = may(Rule.viewOnly);
   if (tools.sound) tools.sound.hidden = !may(Rule.sound);
 }
@@ -444,6 +519,12 @@ function onPhase(phase: Phase): void {
   waiting.show(phase, session.title, isTerminal, marks.first_picture !== null);
   const usable = (phase.name === "live" || phase.name === "cut") && !waiting.asks;
   if (!usable) toolbar.close();
+  presence.element.inert = !usable;
+  if (phase.name === "ended") {
+    people.clear();
+    questions.clear();
+    onPeople();
+  }
   toolbar.element.classList.toggle("gone", !usable);
   stage.classList.toggle("stale", phase.name === "cut");
   stage.inert = !usable;
@@ -515,26 +596,33 @@ function settings(): HTMLElement {
       ),
     );
   } else {
-    groups.push(
-      radios(
-        "Size",
-        "scale",
-        [
-          ["match", "Match the window", "The desktop takes the window's size"],
-          ...(devicePixelRatio > 1
-            ? [["large", "Match, enlarged", "For desktops that draw too small on this sharp screen"] as const]
-            : []),
-          ["fit", "Fit", "Scale the picture into the window"],
-          ["actual", "Actual pixels", "Scroll where it is larger"],
-        ],
-        scaleMode(),
-        (mode) => {
-          store("scale", mode);
-          view?.setMode(mode as ScaleMode);
-        },
-      ),
-      layouts.element,
-    );
+    if (!session.isGuest)
+      groups.push(
+        radios(
+          "Size",
+          "scale",
+          [
+            ["match", "Match the window", "The desktop takes the window's size"],
+            ...(devicePixelRatio > 1
+              ? [
+                  [
+                    "large",
+                    "Match, enlarged",
+                    "For desktops that draw too small on this sharp screen",
+                  ] as const,
+                ]
+              : []),
+            ["fit", "Fit", "Scale the picture into the window"],
+            ["actual", "Actual pixels", "Scroll where it is larger"],
+          ],
+          scaleMode(),
+          (mode) => {
+            store("scale", mode);
+            view?.setMode(mode as ScaleMode);
+          },
+        ),
+        layouts.element,
+      );
     if (navigator.maxTouchPoints > 0) {
       groups.push(
         radios(
@@ -624,6 +712,9 @@ function buildTools(): void {
     showSound();
     tools.sound = speaker;
   }
+  const label = session.isGuest ? "Who is here" : "Share";
+  shareButton = toolbar.panel("people", label, share.element, () => share.shown());
+  onPeople();
   toolbar.panel("settings", "Settings", settings());
   const stats = toolbar.button("stats", "Statistics", () => {
     stats.setAttribute("aria-pressed", String(overlay.toggle()));
@@ -631,7 +722,7 @@ function buildTools(): void {
   });
   stats.setAttribute("aria-pressed", "false");
   toolbar.button("reconnect", "Reconnect", () => session.reconnect());
-  toolbar.button("disconnect", "Disconnect", () => {
+  toolbar.button("disconnect", session.isGuest ? "Leave" : "Disconnect", () => {
     toolbar.close();
     session.disconnect();
   });
@@ -702,7 +793,9 @@ async function start(): Promise<void> {
     overlay.element,
     recorded,
     viewOnly,
+    presence.element,
     banner.element,
+    questions.element,
     toolbar.element,
     waiting.element,
   );

@@ -13,7 +13,7 @@
  *  any ─bye─▶ ended      any ─401─▶ signed out      cut for CUT_MS_MAX ─▶ failed
  * ```
  */
-import { Api, ApiError, type ConnectionKind, type Desktop } from "./api";
+import { Api, ApiError, type ConnectionKind, type Desktop, type Ticket, type Way } from "./api";
 import {
   Bye,
   decodeServer,
@@ -64,6 +64,7 @@ export type SessionEvents = {
 };
 
 const FRAME_END = 0x30;
+const RESIZE = 0x02;
 /** Silence after which the WebSocket is taken for dead: two pings without an answer. */
 const SILENCE_MS = 12_000;
 const BACKOFF_MS: readonly number[] = [500, 1000, 2000, 4000, 8000, 10_000];
@@ -90,7 +91,9 @@ export class Session {
   bytesOut = 0;
   /** How often the connection was taken up again. */
   resumed = 0;
-  readonly #api = new Api();
+  readonly api = new Api();
+  /** Whose connection it is, where it is somebody else's. */
+  owner = "";
   #socket: WebSocket | null = null;
   /** The hello of this WebSocket was sent. */
   #greeted = false;
@@ -106,6 +109,7 @@ export class Session {
   constructor(
     readonly desktop: string,
     readonly kind: ConnectionKind,
+    readonly way: Way,
     private readonly events: SessionEvents,
   ) {
     const clock = new Worker(new URL("./clock.ts", import.meta.url), { type: "module", name: "clock" });
@@ -114,6 +118,11 @@ export class Session {
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.#wake?.();
     });
+  }
+
+  /** It is somebody else's connection. */
+  get isGuest(): boolean {
+    return this.way.by !== "own";
   }
 
   get live(): boolean {
@@ -139,8 +148,10 @@ export class Session {
     this.#to({
       name: "ended",
       ending: {
-        title: "Disconnected",
-        text: "Your desktop goes on running. Connect again whenever you like.",
+        title: this.isGuest ? "You have left" : "Disconnected",
+        text: this.isGuest
+          ? "You are no longer watching."
+          : "Your desktop goes on running. Connect again whenever you like.",
         action: "retry",
       },
     });
@@ -180,7 +191,7 @@ export class Session {
     this.#to({ name: "asking" });
     for (;;) {
       try {
-        const ticket = await this.#api.connect(this.desktop, this.kind);
+        const ticket = await this.#ticket();
         if (era === this.#era) this.#open(era, ticket.path, false);
         return;
       } catch (error) {
@@ -194,12 +205,21 @@ export class Session {
     }
   }
 
+  async #ticket(resume = ""): Promise<Ticket> {
+    if (this.way.by === "own") return this.api.connect(this.desktop, this.kind, resume || undefined);
+    const ticket = await this.api.join(this.way);
+    this.owner = ticket.owner;
+    this.title = ticket.desktop;
+    this.events.named();
+    return ticket;
+  }
+
   /** Polls a starting desktop and shows its steps; true when it is worth asking for a ticket again. */
   async #untilReady(era: number): Promise<boolean> {
     if (this.phase.name !== "starting") this.#to({ name: "starting", desktop: null });
     for (;;) {
       try {
-        const desktop = await this.#api.desktop(this.desktop);
+        const desktop = await this.api.desktop(this.desktop);
         if (era !== this.#era) return false;
         this.title = desktop.name;
         if (desktop.state === "failed") {
@@ -285,7 +305,8 @@ export class Session {
       for (const raw of split(message)) {
         if (SCREEN_TYPES.has(raw.type)) {
           pixels = true;
-          if (raw.type !== FRAME_END) continue;
+          // A guest's terminal has the size of its owner's.
+          if (raw.type !== FRAME_END && raw.type !== RESIZE) continue;
         }
         const record = decodeServer(raw);
         if (record) this.#handle(era, record);
@@ -308,7 +329,7 @@ export class Session {
         this.connection = record.connection;
         // A connection that only begins does not know its desktop's name yet.
         if (record.title) this.title = record.title;
-        else if (!this.title) void this.#askName();
+        else if (!this.title && !this.isGuest) void this.#askName();
         break;
       case "status":
         if (!this.live && this.phase.name !== "cut") {
@@ -338,7 +359,7 @@ export class Session {
 
   async #askName(): Promise<void> {
     try {
-      this.title = (await this.#api.desktop(this.desktop)).name;
+      this.title = (await this.api.desktop(this.desktop)).name;
       this.events.named();
     } catch {
       // The page says "Desktop" then.
@@ -374,7 +395,7 @@ export class Session {
         return;
       }
       try {
-        const ticket = await this.#api.connect(this.desktop, this.kind, this.connection || undefined);
+        const ticket = await this.#ticket(this.connection);
         if (era !== this.#era) return;
         this.resumed += 1;
         this.#open(era, ticket.path, true);
@@ -386,8 +407,8 @@ export class Session {
           this.#to({ name: "ended", ending: endingOf(error) });
           return;
         }
-        // The connection is gone for good (or its machine is): begin again as if just clicked.
-        if (this.connection) {
+        // The connection is gone for good (or its machine is): begin again as if just clicked. A guest has nowhere to go.
+        if (this.connection && !this.isGuest) {
           this.connection = "";
           void this.#connect(era);
           return;
@@ -443,6 +464,13 @@ function endingOf(error: unknown): Ending {
     };
   }
   if (error.code === "locked") return { ...LOCKED, text: sentence(error.detail) };
+  if (error.code === "invite_unknown") {
+    return {
+      title: "This invitation is not open",
+      text: sentence(error.detail, error.nextStep),
+      action: "none",
+    };
+  }
   if (error.status === 404) {
     const text = "It may have been removed, or it is not yours.";
     return { title: "There is no such desktop", text: sentence(error.detail) || text, action: "none" };
@@ -469,6 +497,7 @@ const BYE_TITLES: Readonly<Record<number, string>> = {
   [Bye.endedByAdmin]: "Ended by an administrator",
   [Bye.takenOver]: "Open in another place",
   [Bye.tooSlow]: "Disconnected",
+  [Bye.dismissed]: "You are not watching any more",
   [Bye.internal]: "Something went wrong in the server",
   [Bye.timeOver]: "The time of this connection is over",
 };
@@ -480,6 +509,7 @@ export function endingOfBye(code: number, text: string): Ending {
     [Bye.takenOver]: "This desktop was opened in another window or on another device.",
     [Bye.endedByAdmin]: "An administrator ended this session.",
   };
-  const action = code === Bye.takenOver ? "take back" : code === Bye.identityChanged ? "none" : "retry";
+  const final = code === Bye.identityChanged || code === Bye.dismissed;
+  const action = code === Bye.takenOver ? "take back" : final ? "none" : "retry";
   return { title, text: sentence(text) || own[code] || "", action };
 }

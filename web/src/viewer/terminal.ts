@@ -123,6 +123,9 @@ export function withConstructedStyles(open: () => void): void {
   }
 }
 
+/** Smaller letters are no letters. */
+const FONT_PIXELS_MIN = 7;
+
 export class TerminalView {
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
@@ -141,6 +144,9 @@ export class TerminalView {
   #live = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   copyOnSelect = false;
+  #font = 14;
+  /** The size of the terminal that is looked on at; one's own takes the window's. */
+  #fixed: { columns: number; rows: number } | null = null;
 
   constructor(
     place: HTMLElement,
@@ -184,7 +190,7 @@ export class TerminalView {
     this.#terminal.attachCustomKeyEventHandler((event) => this.#shortcut(event));
     new ResizeObserver(() => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#fit.fit(), RESIZE_DEBOUNCE_MS);
+      this.#timer = setTimeout(() => this.#refit(), RESIZE_DEBOUNCE_MS);
     }).observe(place);
   }
 
@@ -231,8 +237,29 @@ export class TerminalView {
   }
 
   fontSize(pixels: number): void {
+    this.#font = pixels;
     this.#terminal.options.fontSize = pixels;
-    this.#fit.fit();
+    this.#refit();
+  }
+
+  /** The terminal is somebody else's and has this size: letters shrink until it fits into the window. */
+  size(columns: number, rows: number): void {
+    this.#fixed = { columns, rows };
+    this.#refit();
+  }
+
+  #refit(): void {
+    const given = this.#fixed;
+    if (!given) {
+      this.#fit.fit();
+      return;
+    }
+    for (let pixels = this.#font; pixels >= FONT_PIXELS_MIN; pixels -= 1) {
+      this.#terminal.options.fontSize = pixels;
+      const room = this.#fit.proposeDimensions();
+      if (!room || (room.cols >= given.columns && room.rows >= given.rows)) break;
+    }
+    this.#terminal.resize(given.columns, given.rows);
   }
 
   /** A new WebSocket: its acknowledgements start anew, and typing waits for the server's count. */

@@ -33,6 +33,25 @@ const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "conn
 const NOTICES = ["lock", "end"] as const;
 /** What is about to happen: nobody touches the connection, or its time is nearly over. */
 export type Notice = (typeof NOTICES)[number];
+const PERSON_KINDS = ["owner", "guest", "helper"] as const;
+/** As what somebody is in front of the connection; a helper is an administrator. */
+export type PersonKind = (typeof PERSON_KINDS)[number];
+const QUESTION_KINDS = ["watch", "help", "control"] as const;
+/** Somebody wants to come and watch, to come and help, or, watching already, keys and pointer. */
+export type QuestionKind = (typeof QUESTION_KINDS)[number];
+/** Seat 0 is the owner's. */
+export type Person = {
+  seat: number;
+  kind: PersonKind;
+  control: boolean;
+  may_control: boolean;
+  here: boolean;
+  name: string;
+};
+const PERSON_CONTROLS = 1;
+const PERSON_MAY_CONTROL = 2;
+const PERSON_HERE = 4;
+const SEATS_MAX = 9;
 const TOUCH_PHASES = ["start", "move", "end", "cancel"] as const;
 export type TouchPhase = (typeof TOUCH_PHASES)[number];
 const VIDEO_TROUBLES = ["lost", "undecodable"] as const;
@@ -71,6 +90,7 @@ export const Bye = {
   internal: 9,
   locked: 10,
   timeOver: 11,
+  dismissed: 12,
 } as const;
 
 export type ServerRecord =
@@ -120,7 +140,12 @@ export type ServerRecord =
   | { type: "bye"; code: number; text: string }
   | { type: "terminal_data"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_start"; offset: bigint }
-  | { type: "terminal_repaint"; bytes: Uint8Array<ArrayBuffer> };
+  | { type: "terminal_repaint"; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "people"; own: number; people: Person[] }
+  | { type: "pointing"; seat: number; x: number; y: number }
+  /** `seconds` 0: nobody waits for the answer any more. */
+  | { type: "question"; seat: number; kind: QuestionKind; seconds: number; name: string }
+  | { type: "words"; text: string };
 
 export type ViewerRecord =
   | {
@@ -148,7 +173,11 @@ export type ViewerRecord =
   | { type: "terminal_input"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_resize"; columns: number; rows: number }
   | { type: "terminal_ack"; offset: bigint }
-  | { type: "consent"; yes: boolean };
+  | { type: "consent"; yes: boolean }
+  | { type: "answer"; seat: number; yes: boolean }
+  | { type: "control"; seat: number; on: boolean }
+  | { type: "remove"; seat: number }
+  | { type: "ask_control" };
 
 /** The record types that change pixels: the screen worker takes these, the page all others. */
 export const SCREEN_TYPES: ReadonlySet<number> = new Set([0x02, 0x10, 0x11, 0x12, 0x18, 0x30]);
@@ -215,6 +244,20 @@ class Reader {
 function uuid(bytes: Uint8Array): string {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+function readPerson(read: Reader): Person {
+  const seat = read.u8();
+  const kind = read.choice("the kind of a person", PERSON_KINDS);
+  const flags = read.u8();
+  return {
+    seat,
+    kind,
+    control: (flags & PERSON_CONTROLS) !== 0,
+    may_control: (flags & PERSON_MAY_CONTROL) !== 0,
+    here: (flags & PERSON_HERE) !== 0,
+    name: decoder.decode(read.bytes(read.u8())),
+  };
 }
 
 /** One record of the server, or `null` for a type this viewer does not know. */
@@ -307,6 +350,24 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
       return { type: "terminal_start", offset: read.u64() };
     case 0x42:
       return { type: "terminal_repaint", bytes: read.rest() };
+    case 0x50: {
+      const own = read.u8();
+      const count = read.u8();
+      if (count > SEATS_MAX) throw new WireError(`${count} people are said to be here`);
+      return { type: "people", own, people: Array.from({ length: count }, () => readPerson(read)) };
+    }
+    case 0x51:
+      return { type: "pointing", seat: read.u8(), x: read.u16(), y: read.u16() };
+    case 0x52:
+      return {
+        type: "question",
+        seat: read.u8(),
+        kind: read.choice("the question", QUESTION_KINDS),
+        seconds: read.u16(),
+        name: read.text(),
+      };
+    case 0x53:
+      return { type: "words", text: read.text() };
     default:
       return null;
   }
@@ -366,6 +427,14 @@ export function decodeViewer({ type, payload }: RawRecord): ViewerRecord | null 
       return { type: "terminal_ack", offset: read.u64() };
     case 0x98:
       return { type: "consent", yes: read.u8() !== 0 };
+    case 0xa0:
+      return { type: "answer", seat: read.u8(), yes: read.u8() !== 0 };
+    case 0xa1:
+      return { type: "control", seat: read.u8(), on: read.u8() !== 0 };
+    case 0xa2:
+      return { type: "remove", seat: read.u8() };
+    case 0xa3:
+      return { type: "ask_control" };
     default:
       return null;
   }
@@ -474,6 +543,14 @@ export function encodeViewer(record: ViewerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x92, 8).u64(record.offset).done();
     case "consent":
       return new Writer(0x98, 1).u8(record.yes ? 1 : 0).done();
+    case "answer":
+      return new Writer(0xa0, 2).u8(record.seat, record.yes ? 1 : 0).done();
+    case "control":
+      return new Writer(0xa1, 2).u8(record.seat, record.on ? 1 : 0).done();
+    case "remove":
+      return new Writer(0xa2, 1).u8(record.seat).done();
+    case "ask_control":
+      return new Writer(0xa3, 0).done();
   }
 }
 
@@ -555,6 +632,26 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x41, 8).u64(record.offset).done();
     case "terminal_repaint":
       return new Writer(0x42, 0, record.bytes).done();
+    case "people": {
+      const people = record.people.map((person) => {
+        const flags =
+          (person.control ? PERSON_CONTROLS : 0) |
+          (person.may_control ? PERSON_MAY_CONTROL : 0) |
+          (person.here ? PERSON_HERE : 0);
+        const name = encoder.encode(person.name);
+        return [person.seat, PERSON_KINDS.indexOf(person.kind), flags, name.length, ...name];
+      });
+      return new Writer(0x50, 2, Uint8Array.from(people.flat())).u8(record.own, people.length).done();
+    }
+    case "pointing":
+      return new Writer(0x51, 5).u8(record.seat).u16(record.x, record.y).done();
+    case "question":
+      return new Writer(0x52, 4, encoder.encode(record.name))
+        .u8(record.seat, QUESTION_KINDS.indexOf(record.kind))
+        .u16(record.seconds)
+        .done();
+    case "words":
+      return new Writer(0x53, 0, encoder.encode(record.text)).done();
   }
 }
 

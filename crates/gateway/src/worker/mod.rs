@@ -32,6 +32,8 @@ const STREAMS_MAX: usize = 3;
 const HALF_OPEN_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 /// What one connection's viewers may have on its way to them in the server's process, in KiB; one message is at most 64 MiB.
 const HELD_KIB_MAX: usize = 160 << 10;
+/// What of it may be for guests: beyond it the slowest of them is let go, so that the owner's pictures have room.
+const GUESTS_HELD_BYTES_MAX: usize = 64 << 20;
 /// Frames waiting for the other process.
 const FRAMES_MAX: usize = 32;
 /// How often one connection may have its machine dialled: a machine is signed in to anew where video cannot go on.

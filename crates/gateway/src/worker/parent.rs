@@ -7,7 +7,8 @@ use super::recordings::{Ask, Keeper};
 use super::relay::{Relay, TooMuch};
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker, What};
 use super::{
-    DIALS_MAX, FRAMES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, MEETINGS_MAX, STREAMS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX,
+    DIALS_MAX, FRAMES_MAX, GUESTS_HELD_BYTES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, MEETINGS_MAX, STREAMS_MAX,
+    STUCK_TIME_MAX, THUMBNAILS_MAX,
 };
 use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
@@ -88,6 +89,25 @@ pub(super) struct Seats {
 }
 
 impl Seats {
+    /// An owner who takes the seat over is there twice for a moment.
+    fn count(&self) -> u32 {
+        let owners = self.relays.values().filter(|relay| !relay.is_guest).count();
+        (self.relays.len() - owners + owners.min(1)) as u32
+    }
+
+    fn is_ownerless(&self) -> bool {
+        self.relays.values().all(|relay| relay.is_guest)
+    }
+
+    /// The guest for whom most is held, where guests together hold up what the owner needs as well.
+    fn too_slow(&self) -> Option<ViewerId> {
+        let guests = || self.relays.iter().filter(|(_, relay)| relay.is_guest);
+        if guests().map(|(_, relay)| relay.held()).sum::<usize>() <= GUESTS_HELD_BYTES_MAX {
+            return None;
+        }
+        guests().max_by_key(|(_, relay)| relay.held()).map(|(viewer, _)| *viewer)
+    }
+
     fn keep(&mut self, command: Command) {
         if let Command::Attach { out, .. } = command {
             self.waiting.push(out);
@@ -179,7 +199,7 @@ impl Worker {
                     Ok(Err(_)) | Err(_) => return self.gone(task, seats, end, false).await,
                 }
             }
-            if seats.relays.is_empty() {
+            if seats.is_ownerless() {
                 alone_by.get_or_insert_with(|| Instant::now() + Duration::from_secs(RESUME_SECONDS) + STUCK_TIME_MAX);
             } else {
                 alone_by = None;
@@ -215,9 +235,10 @@ impl Worker {
     /// A command as the worker is told it.
     fn told(&mut self, task: &Task, seats: &mut Seats, command: Command) -> Frame {
         let message = match command {
-            Command::Attach { viewer, hello, h264, out } => {
-                seats.relays.insert(viewer, Relay::start(viewer, out, self.to.downgrade()));
-                ToWorker::Attach { viewer, hello, h264 }
+            Command::Attach { viewer, hello, h264, seat, number, out } => {
+                let relay = Relay::start(viewer, number != 0, out, self.to.downgrade());
+                seats.relays.insert(viewer, relay);
+                ToWorker::Attach { viewer, hello, h264, seat, number }
             }
             Command::Detach { viewer } => {
                 seats.relays.remove(&viewer);
@@ -234,7 +255,7 @@ impl Worker {
                 ToWorker::Thumbnail { question: self.questions, width_max }
             }
         };
-        task.counters.viewers.store(seats.relays.len().min(1) as u32, Ordering::Relaxed);
+        task.counters.viewers.store(seats.count(), Ordering::Relaxed);
         message.into()
     }
 
@@ -246,10 +267,16 @@ impl Worker {
                 if let Some(relay) = seats.relays.get(&viewer) {
                     relay.say(message)?;
                 }
+                if let Some(slowest) = seats.too_slow() {
+                    tracing::info!(connection = %task.id, "A guest's network is too slow for the screen: it is let go");
+                    seats.relays.remove(&slowest);
+                    // When this cannot be said now, the worker goes on with a viewer that nobody hears.
+                    self.to.try_send(ToWorker::Detach { viewer: slowest }.into()).ok();
+                }
             }
             FromWorker::Left { viewer } => {
                 seats.relays.remove(&viewer);
-                task.counters.viewers.store(seats.relays.len().min(1) as u32, Ordering::Relaxed);
+                task.counters.viewers.store(seats.count(), Ordering::Relaxed);
             }
             FromWorker::Thumbnail { question, jpeg } => {
                 if let Some(at) = self.thumbnails.iter().position(|(asked, _)| *asked == question)

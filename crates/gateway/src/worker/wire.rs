@@ -7,6 +7,7 @@
 
 use super::files;
 use crate::command::{Bye, ViewerId};
+use crate::seat::Seat;
 use crate::target::Protocol;
 use bytes::Bytes;
 use oriel_model::{
@@ -66,6 +67,8 @@ pub(super) enum ToWorker {
         viewer: ViewerId,
         hello: ViewerHello,
         h264: bool,
+        seat: Seat,
+        number: u8,
     },
     Detach {
         viewer: ViewerId,
@@ -234,8 +237,11 @@ impl From<ToWorker> for Frame {
     fn from(message: ToWorker) -> Self {
         match message {
             ToWorker::Start(start) => Self::new(1, 0).json(&start),
-            ToWorker::Attach { viewer, hello, h264 } => {
-                Self::new(2, viewer).counting(u64::from(h264)).with(record(&ViewerRecord::Hello(hello)))
+            ToWorker::Attach { viewer, hello, h264, seat, number } => {
+                let mut body = record(&ViewerRecord::Hello(hello));
+                let facts = (body.len() as u64) << 16 | u64::from(number) << 8 | u64::from(h264);
+                body.extend(serde_json::to_vec(&seat).unwrap_or_default());
+                Self::new(2, viewer).counting(facts).with(body)
             }
             ToWorker::Detach { viewer } => Self::new(3, viewer),
             ToWorker::Record { viewer, record: said } => Self::new(4, viewer).with(record(&said)),
@@ -259,10 +265,19 @@ impl TryFrom<Frame> for ToWorker {
         let Frame { kind, number, count, body } = frame;
         Ok(match kind {
             1 => Self::Start(json(&body)?),
-            2 => match one_record(&body)? {
-                ViewerRecord::Hello(hello) => Self::Attach { viewer: number, hello, h264: count != 0 },
-                _ => return Err(wrong("a viewer without a hello")),
-            },
+            2 => {
+                let split = usize::try_from(count >> 16).unwrap_or(usize::MAX).min(body.len());
+                match one_record(&body.slice(..split))? {
+                    ViewerRecord::Hello(hello) => Self::Attach {
+                        viewer: number,
+                        hello,
+                        h264: count & 0xff != 0,
+                        seat: json(&body.slice(split..))?,
+                        number: (count >> 8) as u8,
+                    },
+                    _ => return Err(wrong("a viewer without a hello")),
+                }
+            }
             3 => Self::Detach { viewer: number },
             4 => Self::Record { viewer: number, record: one_record(&body)? },
             5 => Self::End(bye(&body)?),

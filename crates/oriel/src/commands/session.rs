@@ -3,11 +3,14 @@
 use crate::{
     cli::Json,
     client::{Client, segment},
-    failure::Done,
+    failure::{Done, Failure},
     output::{self, Rows, age, say, word},
 };
 use clap::Subcommand;
-use oriel_server::api::session::SessionList;
+use oriel_server::api::{
+    invite::{GuestRole, InviteLink, NewInvite},
+    session::SessionList,
+};
 use serde_json::Value;
 
 #[derive(Subcommand)]
@@ -19,6 +22,33 @@ pub enum Command {
         /// Id
         session: String,
     },
+    /// Make a link to one of your own, for others who are signed in
+    Invite {
+        /// Id
+        session: String,
+        /// Guests may use keys and pointer
+        #[arg(long)]
+        control: bool,
+        /// How long the link lets people in
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
+    },
+    /// Print the address at which you look on at one
+    Shadow {
+        /// Id
+        session: String,
+        /// Use keys and pointer, too
+        #[arg(long)]
+        control: bool,
+    },
+}
+
+/// Where pages are.
+fn base(client: &Client) -> Result<String, Failure> {
+    let base = client.browser_url().ok_or_else(|| {
+        Failure::new("the server has not written down its address").next("look at what `oriel serve` printed")
+    })?;
+    Ok(base.trim_end_matches('/').to_owned())
 }
 
 impl Command {
@@ -50,6 +80,24 @@ impl Command {
                 client.delete(&format!("/sessions/{}", segment(&session))).await?;
                 say(format!("ended session {session}"));
                 Ok(())
+            }
+            Self::Invite { session, control, minutes } => {
+                let base = base(client)?;
+                let new = NewInvite { role: GuestRole::of(control), minutes: Some(minutes) };
+                let made: InviteLink = client.post(&format!("/sessions/{}/invites", segment(&session)), &new).await?;
+                say(format!("open until {}; whoever is signed in and has the link comes in", made.invite.expires_at));
+                output::print(&format!("{base}{}", made.path))
+            }
+            Self::Shadow { session, control } => {
+                let base = base(client)?;
+                let list: SessionList = client.get("/sessions").await?;
+                let found =
+                    list.sessions.into_iter().find(|found| found.id == session).ok_or_else(|| {
+                        Failure::new(format!("there is no session {session}")).next("oriel session list")
+                    })?;
+                let control = if control { "&control" } else { "" };
+                let kind = found.kind.word();
+                output::print(&format!("{base}/viewer/?shadow={}&kind={kind}{control}", found.id))
             }
         }
     }

@@ -105,8 +105,9 @@ async fn record(folder: &Path, port: u16) {
         user: anna.id,
         desktop: desktop.id,
         port: GuestPort::Console,
-        person: String::new(),
+        person: "ada".into(),
         resume: None,
+        guest: None,
     };
     tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
     let say = |record: &ViewerRecord| {

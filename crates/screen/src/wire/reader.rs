@@ -76,6 +76,14 @@ impl Fields {
         Ok(crate::Rect::new(self.u16()?, self.u16()?, self.u16()?, self.u16()?))
     }
 
+    /// The next so many bytes, as text.
+    pub(super) fn words(&mut self, length: usize) -> Result<String, WireError> {
+        let words = self.rest.get(..length).ok_or(WireError::Short { kind: self.kind })?;
+        let words = String::from_utf8(words.to_vec()).map_err(|_| self.bad("text that is not UTF-8"))?;
+        self.rest = self.rest.slice(length..);
+        Ok(words)
+    }
+
     /// All that is left.
     pub(super) fn rest(self) -> Bytes {
         self.rest

@@ -3,7 +3,8 @@
 use super::reader::{Fields, record, records};
 use super::{PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
 use crate::{
-    AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, RecordingSign, Rect, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec,
+    AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, PERSON_NAME_BYTES_MAX, Person, PersonKind, QuestionKind, RecordingSign,
+    Rect, SEATS_MAX, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec,
 };
 use bytes::Bytes;
 
@@ -12,6 +13,10 @@ const WORDS_BYTES_MAX: usize = 4096;
 /// Flags of a video frame: it stands alone; its regions follow.
 const VIDEO_KEY: u8 = 1;
 const VIDEO_REGIONS: u8 = 2;
+/// Flags of a person.
+const PERSON_CONTROLS: u8 = 1;
+const PERSON_MAY_CONTROL: u8 = 2;
+const PERSON_HERE: u8 = 4;
 
 /// Longest watermark, in bytes.
 pub const WATERMARK_BYTES_MAX: usize = 256;
@@ -134,6 +139,26 @@ pub enum ServerRecord {
     },
     /// What a terminal showed before the first byte that follows: not part of the stream's count.
     TerminalRepaint(Bytes),
+    /// Everybody in front of the connection, and which of them this viewer is. A viewer that was never told is alone.
+    People {
+        own: u8,
+        people: Vec<Person>,
+    },
+    /// Where somebody else points.
+    Pointing {
+        seat: u8,
+        x: u16,
+        y: u16,
+    },
+    /// For the owner: somebody waits for an answer for so long. No seconds: nobody does any more.
+    Question {
+        seat: u8,
+        kind: QuestionKind,
+        seconds: u16,
+        name: String,
+    },
+    /// A sentence for the person.
+    Words(String),
 }
 
 impl ServerRecord {
@@ -215,6 +240,28 @@ impl ServerRecord {
             Self::TerminalData(bytes) => record(out, 0x40, |o| o.extend_from_slice(bytes)),
             Self::TerminalStart { offset } => record(out, 0x41, |o| o.extend_from_slice(&offset.to_le_bytes())),
             Self::TerminalRepaint(bytes) => record(out, 0x42, |o| o.extend_from_slice(bytes)),
+            Self::People { own, people } => record(out, 0x50, |o| {
+                let count = people.len().min(SEATS_MAX);
+                o.extend_from_slice(&[*own, count as u8]);
+                for person in people.iter().take(count) {
+                    let flags = (u8::from(person.control) * PERSON_CONTROLS)
+                        | (u8::from(person.may_control) * PERSON_MAY_CONTROL)
+                        | (u8::from(person.here) * PERSON_HERE);
+                    let name = clip(&person.name, PERSON_NAME_BYTES_MAX);
+                    o.extend_from_slice(&[person.seat, person.kind as u8, flags, name.len() as u8]);
+                    o.extend_from_slice(name);
+                }
+            }),
+            Self::Pointing { seat, x, y } => record(out, 0x51, |o| {
+                o.push(*seat);
+                u16s(o, &[*x, *y]);
+            }),
+            Self::Question { seat, kind, seconds, name } => record(out, 0x52, |o| {
+                o.extend_from_slice(&[*seat, *kind as u8]);
+                u16s(o, &[*seconds]);
+                o.extend_from_slice(clip(name, PERSON_NAME_BYTES_MAX));
+            }),
+            Self::Words(text) => record(out, 0x53, |o| o.extend_from_slice(clip(text, WORDS_BYTES_MAX))),
         }
     }
 
@@ -324,6 +371,25 @@ impl ServerRecord {
             0x40 => Self::TerminalData(f.rest()),
             0x41 => Self::TerminalStart { offset: f.u64()? },
             0x42 => Self::TerminalRepaint(f.rest()),
+            0x50 => {
+                let (own, count) = (f.u8()?, usize::from(f.u8()?));
+                if count > SEATS_MAX {
+                    return Err(f.bad("number of people"));
+                }
+                Self::People { own, people: (0..count).map(|_| person(&mut f)).collect::<Result<_, _>>()? }
+            }
+            0x51 => Self::Pointing { seat: f.u8()?, x: f.u16()?, y: f.u16()? },
+            0x52 => {
+                let seat = f.u8()?;
+                let kind = match f.u8()? {
+                    0 => QuestionKind::Watch,
+                    1 => QuestionKind::Help,
+                    2 => QuestionKind::Control,
+                    _ => return Err(f.bad("question")),
+                };
+                Self::Question { seat, kind, seconds: f.u16()?, name: f.text(PERSON_NAME_BYTES_MAX)? }
+            }
+            0x53 => Self::Words(f.text(WORDS_BYTES_MAX)?),
             _ => return Ok(None),
         };
         Ok(Some(record))
@@ -337,6 +403,29 @@ pub(crate) fn encode_tile(out: &mut Vec<u8>, r: Rect, codec: TileCodec, bytes: &
         o.push(codec as u8);
         o.extend_from_slice(bytes);
     });
+}
+
+fn person(f: &mut Fields) -> Result<Person, WireError> {
+    let seat = f.u8()?;
+    let kind = match f.u8()? {
+        0 => PersonKind::Owner,
+        1 => PersonKind::Guest,
+        2 => PersonKind::Helper,
+        _ => return Err(f.bad("kind of person")),
+    };
+    let flags = f.u8()?;
+    let length = usize::from(f.u8()?);
+    if length > PERSON_NAME_BYTES_MAX {
+        return Err(f.bad("length of a name"));
+    }
+    Ok(Person {
+        seat,
+        kind,
+        control: flags & PERSON_CONTROLS != 0,
+        may_control: flags & PERSON_MAY_CONTROL != 0,
+        here: flags & PERSON_HERE != 0,
+        name: f.words(length)?,
+    })
 }
 
 const fn bye_code(number: u8) -> Option<ByeCode> {
@@ -353,6 +442,7 @@ const fn bye_code(number: u8) -> Option<ByeCode> {
         9 => ByeCode::Internal,
         10 => ByeCode::Locked,
         11 => ByeCode::TimeOver,
+        12 => ByeCode::Dismissed,
         _ => return None,
     })
 }

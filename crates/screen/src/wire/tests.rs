@@ -1,5 +1,7 @@
 use super::*;
-use crate::{ByeCode, InputEvent, Rect, StatusCode, TileCodec, TouchPhase, VideoCodec};
+use crate::{
+    ByeCode, InputEvent, Person, PersonKind, QuestionKind, Rect, StatusCode, TileCodec, TouchPhase, VideoCodec,
+};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -37,6 +39,31 @@ fn server_samples() -> Vec<ServerRecord> {
         ServerRecord::TerminalData(Bytes::from_static(b"\x1b[2J")),
         ServerRecord::TerminalStart { offset: u64::MAX },
         ServerRecord::TerminalRepaint(Bytes::from_static(b"\x1b[H$ ")),
+        ServerRecord::People {
+            own: 1,
+            people: vec![
+                Person {
+                    seat: 0,
+                    kind: PersonKind::Owner,
+                    control: true,
+                    may_control: true,
+                    here: false,
+                    name: "Zoë".into(),
+                },
+                Person {
+                    seat: 1,
+                    kind: PersonKind::Helper,
+                    control: false,
+                    may_control: true,
+                    here: true,
+                    name: String::new(),
+                },
+            ],
+        },
+        ServerRecord::Pointing { seat: 2, x: 300, y: 4 },
+        ServerRecord::Question { seat: 3, kind: QuestionKind::Help, seconds: 60, name: "root".into() },
+        ServerRecord::Words("Zoë has left".into()),
+        ServerRecord::Bye { code: ByeCode::Dismissed, text: String::new() },
     ]
 }
 
@@ -66,6 +93,10 @@ fn viewer_samples() -> Vec<ViewerRecord> {
         ViewerRecord::TerminalInput(Bytes::from_static(b"ls\r")),
         ViewerRecord::TerminalResize { columns: 80, rows: 24 },
         ViewerRecord::TerminalAck { offset: 11 },
+        ViewerRecord::Answer { seat: 1, yes: true },
+        ViewerRecord::Control { seat: 2, on: false },
+        ViewerRecord::Remove { seat: 3 },
+        ViewerRecord::AskControl,
     ]
 }
 

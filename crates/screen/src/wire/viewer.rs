@@ -77,6 +77,22 @@ pub enum ViewerRecord {
     Consent {
         yes: bool,
     },
+    /// The owner's answer to [`ServerRecord::Question`](super::ServerRecord::Question) about this seat.
+    Answer {
+        seat: u8,
+        yes: bool,
+    },
+    /// The owner gives or takes keys and pointer; a guest may give back their own.
+    Control {
+        seat: u8,
+        on: bool,
+    },
+    /// The owner sends somebody away.
+    Remove {
+        seat: u8,
+    },
+    /// A guest would like keys and pointer.
+    AskControl,
 }
 
 impl ViewerRecord {
@@ -128,6 +144,10 @@ impl ViewerRecord {
             0x91 => Self::TerminalResize { columns: f.u16()?, rows: f.u16()? },
             0x92 => Self::TerminalAck { offset: f.u64()? },
             0x98 => Self::Consent { yes: f.u8()? != 0 },
+            0xa0 => Self::Answer { seat: f.u8()?, yes: f.u8()? != 0 },
+            0xa1 => Self::Control { seat: f.u8()?, on: f.u8()? != 0 },
+            0xa2 => Self::Remove { seat: f.u8()? },
+            0xa3 => Self::AskControl,
             _ => return Ok(None),
         };
         Ok(Some(record))
@@ -180,6 +200,10 @@ impl ViewerRecord {
             Self::TerminalResize { columns, rows } => record(out, 0x91, |o| u16s(o, &[*columns, *rows])),
             Self::TerminalAck { offset } => record(out, 0x92, |o| o.extend_from_slice(&offset.to_le_bytes())),
             Self::Consent { yes } => record(out, 0x98, |o| o.push(u8::from(*yes))),
+            Self::Answer { seat, yes } => record(out, 0xa0, |o| o.extend_from_slice(&[*seat, u8::from(*yes)])),
+            Self::Control { seat, on } => record(out, 0xa1, |o| o.extend_from_slice(&[*seat, u8::from(*on)])),
+            Self::Remove { seat } => record(out, 0xa2, |o| o.push(*seat)),
+            Self::AskControl => record(out, 0xa3, |_| ()),
         }
     }
 }

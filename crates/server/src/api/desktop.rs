@@ -53,6 +53,17 @@ pub enum ConnectKind {
     Ssh,
 }
 
+impl ConnectKind {
+    /// As JSON and the viewer's address have it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rdp => "rdp",
+            Self::Vnc => "vnc",
+            Self::Ssh => "ssh",
+        }
+    }
+}
+
 impl From<ConnectKind> for model::GuestPort {
     fn from(kind: ConnectKind) -> Self {
         match kind {

@@ -34,6 +34,7 @@ pub mod gpu;
 pub mod hardware;
 pub mod host;
 pub mod image;
+pub mod invite;
 pub mod me;
 pub mod operation;
 pub mod policy;

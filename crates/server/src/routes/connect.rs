@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{SinkExt, Stream, StreamExt, future};
-use oriel_gateway::ViewerRequest;
+use oriel_gateway::{Guest, ViewerRequest};
 use oriel_screen::wire::INPUT_BYTES_MAX;
 
 /// Largest message from a viewer: a record of the largest input with its head, and as much again for what shares its message.
@@ -51,15 +51,25 @@ pub async fn viewer(
     })?;
     caller.person()?;
     let session = caller.session_sha256().unwrap_or_default();
-    let ticket = app.broker.redeem(&oriel_identity::sha256_hex(ticket.as_bytes()), session).await?;
+    let ticket_sha256 = oriel_identity::sha256_hex(ticket.as_bytes());
     // Being allowed may have ended since the ticket was made.
-    app.broker.find_desktop(&caller.user, &ticket.desktop.to_string()).await?;
-    let request = ViewerRequest {
-        user: ticket.user,
-        desktop: ticket.desktop,
-        port: ticket.port,
-        person: caller.user.name.clone(),
-        resume: ticket.resume,
+    let request = if let Some(taken) = app.gateway.take_guest_ticket(&ticket_sha256, session) {
+        let request = taken?;
+        if !caller.is_admin() && request.guest.as_ref().is_some_and(Guest::is_helper) {
+            return Err(Problem::forbidden());
+        }
+        request
+    } else {
+        let ticket = app.broker.redeem(&ticket_sha256, session).await?;
+        app.broker.find_desktop(&caller.user, &ticket.desktop.to_string()).await?;
+        ViewerRequest {
+            user: ticket.user,
+            desktop: ticket.desktop,
+            port: ticket.port,
+            person: caller.user.name.clone(),
+            resume: ticket.resume,
+            guest: None,
+        }
     };
     let session = session.to_owned();
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).write_buffer_size(0).on_upgrade(

@@ -8,6 +8,7 @@ pub mod file;
 pub mod gpu;
 pub mod host;
 pub mod image;
+pub mod invite;
 pub mod me;
 pub mod operation;
 pub mod pool;
@@ -64,6 +65,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(operation::resume))
         .routes(routes!(session::list))
         .routes(routes!(session::end))
+        .routes(routes!(invite::list, invite::create))
+        .routes(routes!(invite::revoke))
+        .routes(routes!(invite::accept))
+        .routes(routes!(invite::shadow))
         .routes(routes!(recording::list))
         .routes(routes!(recording::show, recording::delete))
         .routes(routes!(recording::index))

@@ -38,6 +38,16 @@ impl Dialler for Nowhere {
     }
 }
 
+/// A machine that takes its time: connections to it live on.
+pub struct Slow;
+
+#[async_trait::async_trait]
+impl Dialler for Slow {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        std::future::pending().await
+    }
+}
+
 pub struct House {
     pub broker: Broker,
     pub store: Store,

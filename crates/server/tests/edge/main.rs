@@ -14,4 +14,5 @@ mod machines;
 mod recordings;
 mod requests;
 mod rules;
+mod sharing;
 mod viewer;

@@ -1,20 +1,58 @@
 /** Connections that are open right now. */
-import { EmptyState, EmptyStateBody } from "@patternfly/react-core";
+import { Button, EmptyState, EmptyStateBody } from "@patternfly/react-core";
 import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
+import { enumerate } from "../../viewer/people";
 import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
+import { Dialogue } from "../parts/Dialogue";
 import { Loaded } from "../parts/Loaded";
 import { ReasonButton } from "../parts/ReasonButton";
 import { When } from "../parts/When";
 import { sessionsQuery } from "../queries";
+import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { KINDS } from "../words";
 
 type Session = Schemas["Session"];
+
+const guestName = (guest: Schemas["SessionGuest"]) =>
+  guest.helper ? `${guest.user.name} (administrator)` : guest.user.name;
+
+/** By the pool's policy the person is asked in their viewer, or told. */
+function Shadow({ session, onClose }: { session: Session; onClose: () => void }) {
+  const open = (control: boolean) => {
+    const more = control ? "&control" : "";
+    const address = `/viewer/?shadow=${encodeURIComponent(session.id)}&kind=${session.kind}${more}`;
+    window.open(address, "_blank", "noopener");
+    onClose();
+  };
+  return (
+    <Dialogue
+      title={`Look on at ${session.user.name}’s ${session.desktop.name}?`}
+      onClose={onClose}
+      buttons={
+        <>
+          <Button onClick={() => open(false)}>Watch</Button>
+          <Button variant="secondary" onClick={() => open(true)}>
+            Watch and control
+          </Button>
+          <Button variant="link" onClick={onClose}>
+            Cancel
+          </Button>
+        </>
+      }
+    >
+      <p>
+        {session.user.name} sees your name as long as you look on. Where the pool says so they are asked
+        first, and you come in when they say yes.
+      </p>
+    </Dialogue>
+  );
+}
 
 export function Sessions() {
   return (
@@ -26,7 +64,9 @@ export function Sessions() {
 
 function Inside() {
   const sessions = useQuery(sessionsQuery);
+  const me = useMe();
   const [doomed, setDoomed] = useState<Session | null>(null);
+  const [seen, setSeen] = useState<Session | null>(null);
 
   return (
     <>
@@ -67,7 +107,12 @@ function Inside() {
                       {session.viewers === 0 ? (
                         <span className="about">waiting to come back</span>
                       ) : (
-                        session.viewers
+                        <>
+                          {session.viewers}
+                          {session.guests.length > 0 && (
+                            <span className="about"> · with {enumerate(session.guests.map(guestName))}</span>
+                          )}
+                        </>
                       )}
                     </Td>
                     <Td dataLabel="Traffic" className="numbers">
@@ -80,6 +125,15 @@ function Inside() {
                       <When at={session.started_at} />
                     </Td>
                     <Td className="row-button">
+                      <ReasonButton
+                        variant="secondary"
+                        size="sm"
+                        reason={session.user.id === me.id ? "This is your own connection" : ""}
+                        onClick={() => setSeen(session)}
+                        aria-label={`Look on at the connection of ${session.user.name} to ${session.desktop.name}`}
+                      >
+                        Shadow
+                      </ReasonButton>{" "}
                       <ReasonButton
                         variant="secondary"
                         isDanger
@@ -98,6 +152,7 @@ function Inside() {
           )
         }
       </Loaded>
+      {seen && <Shadow session={seen} onClose={() => setSeen(null)} />}
       {doomed && (
         <Confirm
           title={`End the connection of ${doomed.user.name}?`}

@@ -1,0 +1,52 @@
+//! Who may look on at whose connection, and help.
+
+use crate::{Broker, BrokerError};
+use oriel_model::{DesktopId, ShadowingPolicy, SharingPolicy, UserId};
+
+impl Broker {
+    /// Whether somebody may invite others to their connection to the desktop, and, with `control`, to keys and pointer. Answers whether
+    /// guests can be given control.
+    ///
+    /// # Errors
+    /// `Forbidden` where the pool does not allow it.
+    pub async fn may_share(&self, desktop: DesktopId, control: bool) -> Result<bool, BrokerError> {
+        let policy = self.session_policy(desktop).await?;
+        let may_control = policy.sharing == SharingPolicy::Control && !policy.view_only;
+        if policy.sharing == SharingPolicy::Off {
+            return Err(forbidden("sharing_off", "connections to this desktop's pool are not shared"));
+        }
+        if control && !may_control {
+            let text = "guests of connections to this desktop's pool watch, and are not given control";
+            return Err(forbidden("sharing_view_only", text));
+        }
+        Ok(may_control)
+    }
+
+    /// What a guest is told: whose connection it is, and of which desktop.
+    pub async fn introduction(&self, owner: UserId, desktop: DesktopId) -> Result<(String, String), BrokerError> {
+        let desktop = self.inner.store.desktop(desktop).await?;
+        let owner = self.find_user(&owner.to_string()).await.ok();
+        Ok((
+            owner.map_or_else(|| "somebody who is gone".to_owned(), |owner| owner.name),
+            desktop.map_or_else(|| "a desktop that is gone".to_owned(), |desktop| desktop.name.to_string()),
+        ))
+    }
+
+    /// Whether administrators may look on at connections to the desktop; answers whether its person is asked first.
+    ///
+    /// # Errors
+    /// `Forbidden` where the pool does not allow it.
+    pub async fn may_shadow(&self, desktop: DesktopId) -> Result<bool, BrokerError> {
+        match self.session_policy(desktop).await?.shadowing {
+            ShadowingPolicy::Off => {
+                Err(forbidden("shadowing_off", "nobody looks on at connections to this desktop's pool"))
+            }
+            ShadowingPolicy::Ask => Ok(true),
+            ShadowingPolicy::Tell => Ok(false),
+        }
+    }
+}
+
+fn forbidden(code: &'static str, text: &str) -> BrokerError {
+    BrokerError::Forbidden { code, text: text.into() }
+}

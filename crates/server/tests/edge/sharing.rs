@@ -1,0 +1,258 @@
+//! Inviting to a live connection, coming by the link, and looking on: who may, and what is said to who may not.
+
+use crate::house::{Browser, House, Slow};
+use axum::http::Method;
+use futures::{SinkExt as _, StreamExt as _};
+use oriel_broker::PoolChange;
+use oriel_model::Role;
+use oriel_screen::ByeCode;
+use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use oriel_server::Door;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, Message, client::IntoClientRequest},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+struct Street {
+    house: House,
+    address: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Drop for Street {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+type Socket = WebSocketStream<TcpStream>;
+
+impl Street {
+    async fn new() -> Self {
+        let house = House::with(Arc::new(Slow)).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let door = Door::Tcp { listener, tls: None };
+        tasks.spawn(oriel_server::serve_door(door, house.router.clone(), stop.clone(), tasks.clone()));
+        Self { house, address, stop }
+    }
+
+    /// A viewer's WebSocket, or the code of the refusal.
+    async fn open(&self, browser: &Browser, path: &str) -> Result<Socket, String> {
+        let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        request.headers_mut().insert("cookie", browser.cookie.parse().unwrap());
+        request.headers_mut().insert("origin", format!("http://{}", self.address).parse().unwrap());
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut socket, _) = match client_async(request, stream).await {
+            Ok(opened) => opened,
+            Err(Error::Http(response)) => {
+                let body: serde_json::Value =
+                    serde_json::from_slice(response.body().as_deref().unwrap_or_default()).unwrap_or_default();
+                return Err(body["code"].as_str().unwrap_or_default().to_owned());
+            }
+            Err(other) => panic!("{other}"),
+        };
+        let hello =
+            ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
+        say(&mut socket, &ViewerRecord::Hello(hello)).await;
+        Ok(socket)
+    }
+
+    /// What a desktop's pool says from now on.
+    async fn rule(&self, desktop: &oriel_model::Desktop, rules: &str) {
+        let change = PoolChange { policy: Some(rules.parse().unwrap()), ..PoolChange::default() };
+        self.house.broker.change_pool(desktop.pool, change).await.unwrap();
+    }
+
+    async fn post(&self, browser: &Browser, path: &str, body: serde_json::Value) -> crate::house::Reply {
+        self.house.browse(Some(browser), &Method::POST, path, Some(body)).await
+    }
+
+    /// Opens a desktop; answers its connection's id with the socket.
+    async fn connect(&self, browser: &Browser, desktop: &str) -> (String, Socket) {
+        let reply = self.post(browser, &format!("/api/v1/desktops/{desktop}/connect"), json!({"kind": "vnc"})).await;
+        let mut socket = self.open(browser, reply.json()["path"].as_str().unwrap()).await.unwrap();
+        let id = until(&mut socket, |record| match record {
+            ServerRecord::Hello { connection, .. } => Some(uuid(connection)),
+            _ => None,
+        });
+        (id.await, socket)
+    }
+}
+
+fn uuid(bytes: &[u8; 16]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+async fn say(socket: &mut Socket, record: &ViewerRecord) {
+    let mut message = Vec::new();
+    record.encode(&mut message);
+    socket.send(Message::Binary(message.into())).await.unwrap();
+}
+
+async fn until<T>(socket: &mut Socket, wanted: impl Fn(&ServerRecord) -> Option<T>) -> T {
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(30), socket.next()).await.expect("in time");
+        if let Message::Binary(bytes) = message.expect("open").unwrap()
+            && let Some(found) = ServerRecord::decode_all(&bytes).unwrap().iter().find_map(&wanted)
+        {
+            return found;
+        }
+    }
+}
+
+fn bye(record: &ServerRecord) -> Option<(ByeCode, String)> {
+    match record {
+        ServerRecord::Bye { code, text } => Some((*code, text.clone())),
+        _ => None,
+    }
+}
+
+fn names(record: &ServerRecord) -> Option<Vec<String>> {
+    match record {
+        ServerRecord::People { people, .. } => Some(people.iter().map(|person| person.name.clone()).collect()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_the_link_comes_in_until_it_is_withdrawn() {
+    let street = Street::new().await;
+    let house = &street.house;
+    let (ada, bob, root) = (
+        house.user("ada", Role::User).await,
+        house.user("bob", Role::User).await,
+        house.user("root", Role::Admin).await,
+    );
+    let machine = house.desktop(&ada).await;
+    let desktop = machine.id.to_string();
+    let (of_ada, of_bob, of_root) = (house.sign_in(&ada).await, house.sign_in(&bob).await, house.sign_in(&root).await);
+    let (session, mut screen) = street.connect(&of_ada, &desktop).await;
+    let invites = format!("/api/v1/sessions/{session}/invites");
+    let new = json!({"role": "view", "minutes": 30});
+
+    assert_eq!(street.post(&of_ada, &invites, new.clone()).await.code(), "sharing_off", "unless the pool says so");
+    street.rule(&machine, "sharing=view").await;
+    let control = json!({"role": "control"});
+    assert_eq!(street.post(&of_ada, &invites, control.clone()).await.code(), "sharing_view_only");
+    street.rule(&machine, "sharing=control,view_only").await;
+    assert_eq!(street.post(&of_ada, &invites, control).await.code(), "sharing_view_only");
+    street.rule(&machine, "sharing=control").await;
+
+    // Only whose connection it is.
+    for other in [&of_bob, &of_root] {
+        assert_eq!(street.post(other, &invites, new.clone()).await.code(), "not_found");
+        assert_eq!(house.browse(Some(other), &Method::GET, &invites, None).await.code(), "not_found");
+    }
+    for minutes in [0, 1441] {
+        let reply = street.post(&of_ada, &invites, json!({"role": "view", "minutes": minutes})).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (400, "bad_request".into()));
+    }
+    let made = street.post(&of_ada, &invites, new.clone()).await.json();
+    let link = made["path"].as_str().unwrap().to_owned();
+    let token = link.strip_prefix("/join/").unwrap().strip_suffix("?kind=vnc").unwrap();
+    assert_eq!(token.len(), 43, "256 bits: {token}");
+    let page = house.browse(None, &Method::GET, &link, None).await;
+    assert!(page.status.is_success() || page.code() == "pages_not_built");
+    let accept = format!("/api/v1/invites/{token}/connect");
+    let ticket = async |browser: &Browser| street.post(browser, &accept, json!({})).await;
+    assert_eq!(house.browse(None, &Method::POST, &accept, None).await.code(), "not_signed_in");
+    street.rule(&machine, "default").await;
+    assert_eq!(ticket(&of_bob).await.code(), "sharing_off", "the pool has changed its mind");
+    street.rule(&machine, "sharing=control").await;
+    assert_eq!(ticket(&of_ada).await.code(), "own_connection");
+    assert_eq!(street.post(&of_bob, "/api/v1/invites/made-up/connect", json!({})).await.code(), "invite_unknown");
+
+    // A ticket is one session's, once.
+    let stolen = ticket(&of_bob).await.json()["path"].as_str().unwrap().to_owned();
+    assert_eq!(street.open(&of_root, &stolen).await.unwrap_err(), "ticket_not_yours");
+    assert_eq!(street.open(&of_bob, &stolen).await.unwrap_err(), "ticket_unknown");
+    let given = ticket(&of_bob).await.json();
+    assert_eq!(
+        (given["owner"].as_str(), given["role"].as_str(), given["kind"].as_str()),
+        (Some("ada"), Some("view"), Some("vnc"))
+    );
+    let mut guest = street.open(&of_bob, given["path"].as_str().unwrap()).await.unwrap();
+    assert_eq!(until(&mut screen, names).await, ["ada", "bob"]);
+    assert_eq!(until(&mut guest, names).await, ["ada", "bob"]);
+    let sessions = house.browse(Some(&of_root), &Method::GET, "/api/v1/sessions", None).await.json();
+    assert_eq!(sessions["sessions"][0]["viewers"], 2);
+    assert_eq!(sessions["sessions"][0]["guests"][0]["user"]["name"], "bob");
+    // Being let look is not being let in.
+    let own = street.post(&of_bob, &format!("/api/v1/desktops/{desktop}/connect"), json!({"kind": "vnc"})).await;
+    assert_eq!(own.code(), "not_found");
+
+    let id = made["invite"]["id"].as_str().unwrap();
+    assert_eq!(
+        house.browse(Some(&of_bob), &Method::DELETE, &format!("{invites}/{id}"), None).await.code(),
+        "not_found"
+    );
+    let gone = house.browse(Some(&of_ada), &Method::DELETE, &format!("{invites}/{id}"), None).await;
+    assert_eq!(gone.status.as_u16(), 204);
+    assert_eq!(until(&mut guest, bye).await, (ByeCode::Dismissed, "this invitation was withdrawn".into()));
+    assert_eq!(ticket(&of_bob).await.code(), "invite_unknown");
+    let list = house.browse(Some(&of_ada), &Method::GET, &invites, None).await.json();
+    assert_eq!(list["invites"].as_array().unwrap().len(), 0);
+
+    // As many as there may be, and none of a connection that has ended.
+    let mut last = String::new();
+    for _ in 0..oriel_gateway::INVITES_MAX {
+        let made = street.post(&of_ada, &invites, new.clone()).await.json();
+        last = made["path"].as_str().unwrap().split(['/', '?']).nth(2).unwrap().to_owned();
+    }
+    assert_eq!(street.post(&of_ada, &invites, new.clone()).await.code(), "too_many_invites");
+    let accept = format!("/api/v1/invites/{last}/connect");
+    let given = street.post(&of_bob, &accept, json!({})).await.json();
+    let mut guest = street.open(&of_bob, given["path"].as_str().unwrap()).await.unwrap();
+    until(&mut guest, names).await;
+    // Whose account ends is no guest any more.
+    house.browse(Some(&of_root), &Method::DELETE, &format!("/api/v1/sessions/{session}"), None).await;
+    assert_eq!(until(&mut guest, bye).await.0, ByeCode::EndedByAdmin);
+    assert_eq!(until(&mut screen, bye).await.0, ByeCode::EndedByAdmin);
+    assert_eq!(street.post(&of_bob, &accept, json!({})).await.code(), "invite_unknown");
+    assert_eq!(street.post(&of_ada, &invites, new).await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn administrators_look_on_when_the_person_says_yes() {
+    let street = Street::new().await;
+    let house = &street.house;
+    let (ada, root) = (house.user("ada", Role::User).await, house.user("root", Role::Admin).await);
+    let machine = house.desktop(&ada).await;
+    let desktop = machine.id.to_string();
+    let (of_ada, of_root) = (house.sign_in(&ada).await, house.sign_in(&root).await);
+    let (session, mut screen) = street.connect(&of_ada, &desktop).await;
+    let shadow = format!("/api/v1/sessions/{session}/shadow");
+    assert_eq!(street.post(&of_ada, &shadow, json!({})).await.code(), "admin_only");
+    let given = street.post(&of_root, &shadow, json!({"control": true})).await.json();
+    assert_eq!((given["asks"].as_bool(), given["role"].as_str()), (Some(true), Some("control")));
+    let mut helper = street.open(&of_root, given["path"].as_str().unwrap()).await.unwrap();
+    let seat = until(&mut screen, |record| match record {
+        ServerRecord::Question { seat, name, .. } if name == "root" => Some(*seat),
+        _ => None,
+    });
+    let seat = seat.await;
+    say(&mut screen, &ViewerRecord::Answer { seat, yes: true }).await;
+    assert_eq!(until(&mut helper, names).await, ["ada", "root"]);
+
+    street.rule(&machine, "shadowing=off").await;
+    assert_eq!(street.post(&of_root, &shadow, json!({})).await.code(), "shadowing_off");
+    street.rule(&machine, "shadowing=tell,view_only").await;
+    let given = street.post(&of_root, &shadow, json!({"control": true})).await.json();
+    assert_eq!((given["asks"].as_bool(), given["role"].as_str()), (Some(false), Some("view")));
+
+    // Who is no administrator any more by then is not let in.
+    let given = street.post(&of_root, &shadow, json!({})).await.json();
+    house.user("other", Role::Admin).await;
+    let change = oriel_broker::UserChange { role: Some(Role::User), ..Default::default() };
+    house.broker.change_user(root.id, change).await.unwrap();
+    assert!(street.open(&of_root, given["path"].as_str().unwrap()).await.is_err());
+}

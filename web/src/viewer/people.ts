@@ -1,0 +1,51 @@
+/** Who is in front of the connection, as the page knows it, and how that is said. */
+import type { Person } from "./wire";
+
+export class People {
+  own = 0;
+  list: readonly Person[] = [];
+
+  set(own: number, list: readonly Person[]): void {
+    this.own = own;
+    this.list = list;
+  }
+
+  /** A new WebSocket: it tells anew, unless this viewer is alone. */
+  clear(): void {
+    this.list = [];
+  }
+
+  get me(): Person | undefined {
+    return this.list.find((person) => person.seat === this.own);
+  }
+
+  get owner(): Person | undefined {
+    return this.list.find((person) => person.seat === 0);
+  }
+
+  get others(): Person[] {
+    return this.list.filter((person) => person.seat !== this.own);
+  }
+
+  named(seat: number): string {
+    return this.list.find((person) => person.seat === seat)?.name ?? "";
+  }
+
+  /** For the owner: "Ben watches", "Ben controls, Cleo and Dan watch". Empty when alone. */
+  get watching(): string {
+    const guests = this.list.filter((person) => person.seat !== 0);
+    const some = (control: boolean, one: string, many: string) => {
+      const names = guests.filter((person) => person.control === control).map((person) => person.name);
+      return names.length === 0 ? [] : [`${enumerate(names)} ${names.length === 1 ? one : many}`];
+    };
+    return [...some(true, "controls", "control"), ...some(false, "watches", "watch")].join(", ");
+  }
+}
+
+/** "Ben", "Ben and Cleo", "Ben, Cleo and 2 others". */
+export function enumerate(names: readonly string[]): string {
+  const [first = "", second = "", ...rest] = names;
+  if (names.length <= 1) return first;
+  if (rest.length === 0) return `${first} and ${second}`;
+  return `${first}, ${second} and ${rest.length} other${rest.length === 1 ? "" : "s"}`;
+}

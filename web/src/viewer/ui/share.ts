@@ -1,0 +1,204 @@
+/** Sharing: inviting people with a link, taking invitations back, and who is here with what. For guests only the last. */
+import { type Api, ApiError, type ConnectionKind, type GuestRole, type Invite } from "../api";
+import type { People } from "../people";
+import type { Person } from "../wire";
+import { el, icon } from "./dom";
+
+export type ShareActions = {
+  control(seat: number, on: boolean): void;
+  remove(seat: number): void;
+};
+
+const TIMES: readonly (readonly [number, string])[] = [
+  [15, "15 minutes"],
+  [60, "1 hour"],
+  [480, "8 hours"],
+  [1440, "24 hours"],
+];
+const ROLES: Readonly<Record<GuestRole, string>> = { view: "watch", control: "control" };
+
+export class SharePanel {
+  readonly element = el("div", { class: "share" });
+  readonly #here = el("ul", { class: "here" });
+  readonly #invites = el("ul", { class: "invites" });
+  readonly #link = el("div", { class: "link" });
+  readonly #problem = el("p", { class: "problem", role: "alert" });
+  readonly #off = el(
+    "p",
+    { class: "note" },
+    "Connections to this desktop’s pool are not shared with others.",
+  );
+  readonly #inviting: HTMLElement[] = [];
+  readonly #role = el(
+    "select",
+    {},
+    el("option", { value: "view" }, "watch"),
+    el("option", { value: "control" }, "watch and control"),
+  );
+  readonly #time = el("select", {}, ...TIMES.map(([minutes, words]) => option(minutes, words)));
+
+  constructor(
+    private readonly api: Api,
+    private readonly connection: () => string,
+    readonly kind: ConnectionKind,
+    private readonly guest: boolean,
+    private readonly actions: ShareActions,
+  ) {
+    if (!guest) {
+      this.#time.value = "60";
+      const create = el("button", { type: "submit", class: "button primary create" }, "Create a link");
+      const form = el(
+        "form",
+        {
+          submit: (event) => {
+            event.preventDefault();
+            void this.#create(create);
+          },
+        },
+        el("label", { class: "field" }, "People with the link may", this.#role),
+        el("label", { class: "field" }, "It is open for", this.#time),
+        create,
+      );
+      const head = el("h2", {}, "Invite");
+      this.#inviting.push(head, form);
+      this.element.append(head, form, this.#problem, this.#link, this.#off);
+      this.element.append(el("h2", { class: "of-invites" }, "Open invitations"), this.#invites);
+    }
+    this.element.append(el("h2", {}, "Here now"), this.#here);
+    this.#listInvites([]);
+    this.#problem.hidden = true;
+    this.#off.hidden = true;
+  }
+
+  /** The pool's rules; until they are known it may. */
+  set mayInvite(may: boolean) {
+    for (const part of this.#inviting) part.hidden = !may;
+    this.#off.hidden = may || this.guest;
+  }
+
+  /** The panel was opened. */
+  shown(): void {
+    if (!this.guest) void this.#refresh();
+  }
+
+  people(people: People): void {
+    const alone = people.list.length === 0;
+    const rows = people.list.map((person) => this.#person(person, person.seat === people.own));
+    this.#here.replaceChildren(...(alone ? [el("li", { class: "none" }, "Only you")] : rows));
+  }
+
+  #person(person: Person, own: boolean): HTMLElement {
+    const kind = person.kind === "owner" ? "owner" : person.kind === "helper" ? "administrator" : "guest";
+    const state = !person.here ? "away" : person.control ? "controls" : "watches";
+    const words = el("span", { class: "who" }, person.name || "Somebody", own ? " (you)" : "");
+    words.append(el("small", {}, person.kind === "owner" && person.here ? kind : `${kind}, ${state}`));
+    const row = el("li", {}, el("span", { class: `disc seat-${person.seat}`, "aria-hidden": "true" }), words);
+    if (this.guest || person.seat === 0) return row;
+    const { seat, control } = person;
+    if (person.may_control || control) {
+      const label = control ? "Take control back" : "Give control";
+      row.append(
+        el(
+          "button",
+          { type: "button", class: "button small", click: () => this.actions.control(seat, !control) },
+          label,
+        ),
+      );
+    }
+    const away = el("button", {
+      type: "button",
+      class: "plain",
+      title: `Send ${person.name} away`,
+      "aria-label": `Send ${person.name} away`,
+      click: () => this.actions.remove(seat),
+    });
+    away.append(icon("close"));
+    row.append(away);
+    return row;
+  }
+
+  async #create(button: HTMLButtonElement): Promise<void> {
+    button.disabled = true;
+    try {
+      const role: GuestRole = this.#role.value === "control" ? "control" : "view";
+      const made = await this.api.invite(this.connection(), role, Number(this.#time.value));
+      this.#say("");
+      this.#showLink(new URL(made.path, location.href).href, made.invite.role);
+      await this.#refresh();
+    } catch (error) {
+      this.#say(problem(error));
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  #showLink(address: string, role: GuestRole): void {
+    const field = el("input", {
+      type: "text",
+      readonly: true,
+      value: address,
+      "aria-label": "The invitation’s link",
+    });
+    field.addEventListener("focus", () => field.select());
+    const copy = el("button", { type: "button", class: "button" }, "Copy");
+    copy.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(address);
+        copy.textContent = "Copied";
+      } catch {
+        // Browsers that let no page write copy what is selected.
+        field.select();
+      }
+    });
+    const note = `Whoever is signed in here and has this link may ${ROLES[role]}. It is not shown again.`;
+    this.#link.replaceChildren(el("div", { class: "row" }, field, copy), el("p", { class: "note" }, note));
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      this.#listInvites(await this.api.invites(this.connection()));
+    } catch (error) {
+      this.#say(problem(error));
+    }
+  }
+
+  #listInvites(invites: readonly Invite[]): void {
+    this.element.querySelector(".of-invites")?.toggleAttribute("hidden", invites.length === 0);
+    this.#invites.replaceChildren(
+      ...invites.map((invite) => {
+        const until = new Date(invite.expires_at);
+        const time = until.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+        const words = el("span", { class: "who" }, invite.role === "control" ? "Watch and control" : "Watch");
+        words.append(el("small", {}, until.getTime() > Date.now() ? `until ${time}` : "has expired"));
+        const withdraw = el("button", { type: "button", class: "button small" }, "Withdraw");
+        withdraw.addEventListener("click", async () => {
+          withdraw.disabled = true;
+          try {
+            await this.api.revoke(this.connection(), invite.id);
+            this.#link.replaceChildren();
+          } catch (error) {
+            this.#say(problem(error));
+          }
+          await this.#refresh();
+        });
+        return el("li", {}, words, withdraw);
+      }),
+    );
+  }
+
+  #say(text: string): void {
+    this.#problem.textContent = text;
+    this.#problem.hidden = text === "";
+  }
+}
+
+function option(value: number, words: string): HTMLOptionElement {
+  return el("option", { value }, words);
+}
+
+function problem(error: unknown): string {
+  if (!(error instanceof ApiError)) return String(error);
+  const text = error.detail || error.title;
+  const next = error.nextStep ? ` ${error.nextStep.charAt(0).toUpperCase()}${error.nextStep.slice(1)}.` : "";
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.${next}`;
+}
