@@ -57,7 +57,8 @@ pub(crate) async fn scroll(seconds: u64) -> Result<Measured> {
         others.push(other);
     }
     let each = (gateway.pss_mib()? - empty) / f64::from(MEMORY_SESSIONS);
-    let notes = format!("20 lines/s; {MEMORY_SESSIONS} such shells: {each:.1} MiB each over {empty:.1} MiB without any");
+    let notes =
+        format!("20 lines/s; {MEMORY_SESSIONS} such shells: {each:.1} MiB each over {empty:.1} MiB without any");
     Ok(Measured { notes, ..measured })
 }
 

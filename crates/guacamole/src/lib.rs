@@ -10,6 +10,7 @@
 mod parameters;
 mod plan;
 mod rows;
+mod rules;
 mod site;
 mod table;
 mod user_mapping;

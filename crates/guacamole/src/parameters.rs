@@ -1,7 +1,7 @@
 //! One connection's parameters, as the fields of a machine.
 
-use crate::Left;
 use crate::table::{Status, TABLE};
+use crate::{Left, rules};
 use oriel_model::{Backspace, External, MACHINE_TIMEOUT_SECONDS_MAX, MachineParameters, MachineProtocol, RdpSecurity};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -123,7 +123,8 @@ impl Fields {
         };
         // What is switched off is as if it were not there.
         let is_switch = entry.status != Status::Works
-            || matches!(name, "ignore-cert" | "cert-tofu" | "enable-agent" | "disable-gfx");
+            || matches!(name, "ignore-cert" | "cert-tofu" | "enable-agent" | "disable-gfx")
+            || rules::NAMES.contains(&name);
         if is_switch && value == "false" {
             return Ok(());
         }
@@ -132,6 +133,10 @@ impl Fields {
             Status::Holds => return Err(Reason::Held(entry.why)),
             Status::Gone => return Err(entry.why.into()),
             Status::Works => {}
+        }
+        // Taken from all of them together.
+        if rules::NAMES.contains(&name) {
+            return Ok(());
         }
         if value.contains("${") {
             return Err("it uses a token, which Oriel does not fill in".into());

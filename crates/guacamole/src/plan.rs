@@ -1,8 +1,9 @@
 //! What is made in Oriel of what Guacamole keeps.
 
 use crate::parameters::{Fields, fields};
+use crate::rules;
 use crate::site::{Connection, Site};
-use oriel_model::{External, MachineProtocol, Name};
+use oriel_model::{External, MachineProtocol, Name, SessionPolicy};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,10 +33,11 @@ pub struct Plan {
     pub left: Vec<Left>,
 }
 
-/// Machines that exactly these people may open.
+/// Machines that exactly these people may open, under the same rules.
 #[derive(Debug)]
 pub struct PlannedPool {
     pub name: Name,
+    pub policy: SessionPolicy,
     pub users: BTreeSet<String>,
     pub machines: Vec<PlannedMachine>,
 }
@@ -70,23 +72,27 @@ pub fn plan(site: Site) -> Plan {
     let known: BTreeSet<&String> = plan.people.iter().collect();
     let mut connections = site.connections;
     connections.sort_by(|a, b| (&a.group, &a.name, &a.protocol).cmp(&(&b.group, &b.name, &b.protocol)));
-    let mut audiences: BTreeMap<(Vec<String>, BTreeSet<String>), Vec<Connection>> = BTreeMap::new();
+    // By group, people and rules.
+    let mut audiences: BTreeMap<(Vec<String>, BTreeSet<String>, String), (SessionPolicy, Vec<Connection>)> =
+        BTreeMap::new();
     for mut connection in connections {
         connection.users.retain(|user| known.contains(user));
-        audiences.entry((connection.group.clone(), connection.users.clone())).or_default().push(connection);
+        let policy = rules::rules(&connection);
+        let key = (connection.group.clone(), connection.users.clone(), policy.to_string());
+        audiences.entry(key).or_insert_with(|| (policy, Vec::new())).1.push(connection);
     }
     let mut groups: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-    for (group, _) in audiences.keys() {
+    for (group, _, _) in audiences.keys() {
         *groups.entry(group.clone()).or_default() += 1;
     }
     for (group, pools) in groups.iter().filter(|(_, pools)| **pools > 1) {
         plan.left.push(Left::new(
             group_words(group),
-            format!("its connections are not all for the same people: it becomes {pools} pools"),
+            format!("its connections are not all for the same people under the same rules: it becomes {pools} pools"),
         ));
     }
     let (mut pool_names, mut machine_names) = (Names::default(), Names::default());
-    for ((group, users), connections) in audiences {
+    for ((group, users, rules), (policy, connections)) in audiences {
         let whole = groups.get(&group) == Some(&1);
         let mut machines = Vec::new();
         for connection in connections {
@@ -98,8 +104,8 @@ pub fn plan(site: Site) -> Plan {
             continue;
         }
         let word = word(if group.is_empty() { "guacamole".to_owned() } else { group.join("-") }.as_str());
-        let name = if whole { word } else { format!("{word}-{}", mark(&users)) };
-        plan.pools.push(PlannedPool { name: pool_names.take(&name), users, machines });
+        let name = if whole { word } else { format!("{word}-{}", mark(&users, &rules)) };
+        plan.pools.push(PlannedPool { name: pool_names.take(&name), policy, users, machines });
     }
     plan
 }
@@ -169,13 +175,14 @@ fn word(text: &str) -> String {
     }
 }
 
-/// Six digits that stand for these people: when they change, so does the pool's name, and nobody gets into another's pool.
-fn mark(users: &BTreeSet<String>) -> String {
+/// Six digits that stand for these people and rules: when they change, so does the pool's name, and nobody gets into another's pool.
+fn mark(users: &BTreeSet<String>, rules: &str) -> String {
     let mut hash = Sha256::new();
     for user in users {
         hash.update(user.as_bytes());
         hash.update([0]);
     }
+    hash.update(rules.as_bytes());
     let mut mark = String::new();
     for byte in hash.finalize().iter().take(3) {
         // Writing into a String does not fail.

@@ -46,6 +46,8 @@ const RDP: &str = "a_screen_by_rdp";
 const SSH: &str = "a_shell_by_ssh_and_a_host_key_that_changes";
 const WAYS: &str = "shells_by_password_certificate_and_jump_host";
 const TELNET: &str = "a_shell_by_telnet";
+// On both sides of the gateway (crates/gateway/tests/rules.rs), and of the importer.
+const RULES: &str = "rules_of_connections_become_rules_of_pools";
 // What is entered, up to the options of the clients (crates/oriel/src/wires.rs).
 const WIRES: &str = "what_is_entered_reaches_the_clients";
 
@@ -75,6 +77,8 @@ const fn gone(protocols: &'static str, name: &'static str, why: &'static str) ->
     Parameter { protocols, name, ours: "", status: Status::Gone, why, tests: "" }
 }
 
+const OF_POOL: &str =
+    "a rule of the machine's pool (`oriel pool set --policy`); the importer makes a pool for each set of rules";
 const RECORDED: &str = "recording is a pool's policy, and its files are Oriel's to keep";
 const PICTURES: &str = "the viewer and the machine agree on it";
 const ALWAYS: &str = "always on";
@@ -211,9 +215,9 @@ pub const TABLE: &[Parameter] = &[
     gone("rdp", "disable-offscreen-caching", PICTURES),
     gone("rdp", "disable-glyph-caching", PICTURES),
     // Policies that Guacamole keeps with each connection.
-    holds(ALL, "read-only", "view_only", "people could do what they may only watch"),
-    holds(ALL, "disable-copy", "clipboard", "people could copy what they may not"),
-    holds(ALL, "disable-paste", "clipboard", "people could paste what they may not"),
+    noted(ALL, "read-only", "view_only", RULES, OF_POOL),
+    noted(ALL, "disable-copy", "clipboard", RULES, OF_POOL),
+    noted(ALL, "disable-paste", "clipboard", RULES, OF_POOL),
     gone(ALL, "clipboard-buffer-size", "1 MiB of text, always"),
     gone(ALL, "recording-path", RECORDED),
     gone(ALL, "recording-name", RECORDED),
@@ -230,7 +234,8 @@ pub const TABLE: &[Parameter] = &[
     later(ALL, "wol-udp-port", "wake_port"),
     later(ALL, "wol-wait-time", "wake_seconds"),
     // SFTP beside a session.
-    later("vnc rdp ssh", "enable-sftp", "sftp"),
+    noted("ssh", "enable-sftp", "files", RULES, OF_POOL),
+    later("vnc rdp", "enable-sftp", "sftp"),
     later("vnc rdp", "sftp-hostname", "sftp_host"),
     later("vnc rdp", "sftp-port", "sftp_port"),
     later("vnc rdp", "sftp-timeout", "sftp_seconds"),
@@ -243,8 +248,10 @@ pub const TABLE: &[Parameter] = &[
     later("vnc rdp", "sftp-directory", "sftp_folder"),
     later("vnc rdp ssh", "sftp-root-directory", "sftp_root"),
     gone("vnc rdp", "sftp-server-alive-interval", "asked every 30 seconds, always"),
-    later("vnc rdp ssh", "sftp-disable-download", "files"),
-    later("vnc rdp ssh", "sftp-disable-upload", "files"),
+    noted("ssh", "sftp-disable-download", "files", RULES, OF_POOL),
+    noted("ssh", "sftp-disable-upload", "files", RULES, OF_POOL),
+    later("vnc rdp", "sftp-disable-download", "files"),
+    later("vnc rdp", "sftp-disable-upload", "files"),
     // Kubernetes: Oriel has no such machines yet.
     later("kubernetes", "hostname", "address"),
     later("kubernetes", "port", "address"),

@@ -26,13 +26,16 @@ fn a_file_becomes_pools_of_machines_for_the_same_people() {
         pools,
         [
             (vec!["ada"], vec!["ada"]),
-            (vec!["bob"], vec!["build-server", "windows-2nd-floor"]),
+            (vec!["bob"], vec!["build-server"]),
+            (vec!["bob"], vec!["windows-2nd-floor"]),
             (vec!["bob", "eve"], vec!["shared-screen"]),
         ]
     );
     for pool in &made.pools {
         assert!(pool.name.as_str().starts_with("guacamole-"), "{}", pool.name);
     }
+    let rules: Vec<String> = made.pools.iter().map(|pool| pool.policy.to_string()).collect();
+    assert_eq!(rules, ["files=off", "default", "files=off", "files=off"], "files only where they were turned on");
     let screen = &made.pools[0].machines[0];
     assert_eq!((screen.external.host.as_str(), screen.external.port), ("10.20.0.11", 5901));
     assert_eq!(screen.password.as_ref().unwrap().expose_secret(), "a & b €");
@@ -42,7 +45,7 @@ fn a_file_becomes_pools_of_machines_for_the_same_people() {
     assert_eq!(shell.external.parameters.command.as_deref(), Some("tmux attach"));
     assert!(shell.external.identity.as_ref().unwrap().starts_with("ssh-ed25519 AAAA"));
     assert!(shell.private_key.as_ref().unwrap().expose_secret().contains("PRIVATE KEY-----\nb3Bl"));
-    let windows = &made.pools[1].machines[1];
+    let windows = &made.pools[2].machines[0];
     assert_eq!(windows.external.parameters.keyboard.as_deref(), Some("de"));
     assert_eq!(windows.external.user, None);
     let left: Vec<String> = made.left.iter().map(|left| format!("{}: {}", left.what, left.reason)).collect();
@@ -51,14 +54,13 @@ fn a_file_becomes_pools_of_machines_for_the_same_people() {
     };
     said("connection \"ada\", enable-audio", "PulseAudio");
     said("connection \"Build server\", font-size", "viewer");
-    said("connection \"Build server\", enable-sftp", "comes later, as sftp");
     said("connection \"Windows (2nd floor)\", username", "token");
     said("connection \"Windows (2nd floor)\", ignore-cert", "first certificate is kept");
     said("connection \"Windows (2nd floor)\", frobnicate", "no such parameter");
     said("connection \"Cluster\"", "kubernetes");
     said("connection \"Nowhere\"", "no hostname");
     said("<surprise> in line 61", "no such element");
-    said("connections outside of groups", "becomes 3 pools");
+    said("connections outside of groups", "becomes 4 pools");
     assert!(!left.iter().any(|l| l.contains("swap-red-blue")), "what is off is not worth a line");
     assert!(!format!("{made:?}").contains("winter"), "secrets are not printed");
 }
@@ -247,10 +249,46 @@ fn parameters_of_each_protocol_have_their_places() {
 }
 
 #[test]
+fn rules_of_connections_become_rules_of_pools() {
+    for (protocol, given, rules) in [
+        ("vnc", &[("read-only", "true")][..], "files=off,view_only"),
+        (
+            "rdp",
+            &[("disable-copy", "true"), ("enable-drive", "true"), ("disable-upload", "true")],
+            "clipboard=to_machine,files=download",
+        ),
+        (
+            "ssh",
+            &[("disable-paste", "true"), ("enable-sftp", "true"), ("sftp-disable-download", "true")],
+            "clipboard=to_person,files=upload",
+        ),
+        ("ssh", &[("read-only", "false"), ("enable-sftp", "true")], "default"),
+        ("telnet", &[], "files=off"),
+    ] {
+        let made = one(protocol, given);
+        assert_eq!(made.pools[0].policy.to_string(), rules, "{protocol} {given:?}");
+    }
+    // Alike in all but a rule: pools of their own, whose names say so.
+    let desk = |name: &str, read_only: &str| Connection {
+        name: name.to_owned(),
+        group: vec!["office".to_owned()],
+        protocol: "vnc".to_owned(),
+        parameters: [("hostname", "a.example"), ("read-only", read_only)]
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .into(),
+        users: BTreeSet::new(),
+    };
+    let connections = vec![desk("one", "false"), desk("two", "true"), desk("three", "false")];
+    let made = plan(Site { people: Vec::new(), connections, left: Vec::new() });
+    let machines: Vec<usize> = made.pools.iter().map(|pool| pool.machines.len()).collect();
+    assert_eq!(machines, [2, 1]);
+    assert_ne!(made.pools[0].name, made.pools[1].name);
+    assert!(format!("{:?}", made.left).contains("under the same rules: it becomes 2 pools"));
+}
+
+#[test]
 fn nobody_gets_more_than_before() {
-    for (protocol, name, value) in
-        [("ssh", "read-only", "true"), ("rdp", "remote-app", "||mail"), ("rdp", "initial-program", "mail.exe")]
-    {
+    for (protocol, name, value) in [("rdp", "remote-app", "||mail"), ("rdp", "initial-program", "mail.exe")] {
         let made = one(protocol, &[(name, value)]);
         assert!(made.pools.is_empty(), "{name}");
         let left = format!("{:?}", made.left);

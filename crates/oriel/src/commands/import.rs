@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use oriel_guacamole::{FILE_BYTES_MAX, Left, Plan, PlannedMachine, PlannedPool, Site};
 use oriel_server::api::{
     external::{Machine, MachineList, MachineNew},
+    policy::SessionPolicy as ApiPolicy,
     pool::{Pool, PoolKind, PoolList},
     user::{UserList, UserMade},
 };
@@ -233,6 +234,7 @@ impl Work<'_> {
     ) -> Done {
         let name = pool.name.to_string();
         let path = format!("/pools/{}", segment(&name));
+        let policy = ApiPolicy::from(pool.policy.clone());
         let machines: Vec<Machine> = match found {
             Some(_) => self.client.get::<MachineList>(&format!("{path}/machines")).await?.machines,
             None => Vec::new(),
@@ -242,7 +244,7 @@ impl Work<'_> {
             None if self.dry_run => State::Planned,
             None => {
                 let most = pool.machines.len().max(100);
-                let new = json!({"name": name, "kind": "external", "desktops_max": most.min(1000)});
+                let new = json!({"name": name, "kind": "external", "desktops_max": most.min(1000), "policy": policy});
                 self.client.post::<Pool>("/pools", &new).await?;
                 State::Made
             }
@@ -266,6 +268,7 @@ impl Work<'_> {
                 ),
             ));
         }
+        let other_rules = found.is_some_and(|found| found.policy != policy);
         report.pools.push(PoolLine { name: name.clone(), state, users: users.into_iter().collect() });
         let there: BTreeSet<&str> = machines.iter().map(|machine| machine.name.as_str()).collect();
         for machine in pool.machines {
@@ -281,6 +284,11 @@ impl Work<'_> {
                 left.push(Left::new(
                     format!("connection {:?}", machine.from),
                     format!("pool {name} is open to people who may not open it in Guacamole: take them out (oriel pool deny), then run this again"),
+                ));
+            } else if other_rules {
+                left.push(Left::new(
+                    format!("connection {:?}", machine.from),
+                    format!("pool {name} has other rules than it has in Guacamole: set them (oriel pool set {name} --policy {}), then run this again", pool.policy),
                 ));
             } else if self.dry_run {
                 report.machines.push(line(State::Planned));
