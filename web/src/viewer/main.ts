@@ -692,7 +692,7 @@ function buildTools(): void {
       terminalKeys((text) => terminal?.send(text)),
     );
     findButton = toolbar.panel("find", "Find", find.element, () => find.shown());
-    filesTools();
+    if (!session.isGuest) filesTools();
   } else {
     tools.keys = toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     tools.clipboard = toolbar.panel(

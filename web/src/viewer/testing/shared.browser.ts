@@ -3,64 +3,27 @@
  * server and an OpenSSH server as its desktop. A person invites, somebody comes by the link, is given control and types; an
  * administrator looks on after the person said yes. Every server is started here and stopped by its id.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch } from "./browser.mjs";
+import { freePort, listens, PATIENCE_MS, sshd, start, stopAll, until } from "./servers";
 
 const PROGRAM = fileURLToPath(new URL("../../../../target/release/examples/recorded", import.meta.url));
-const PATIENCE_MS = 60_000;
 /** A folder for pictures of the pages, when somebody wants to look at them. */
 const PICTURES = process.env.ORIEL_PICTURES;
 
 type Plan = { url: string; person: string; admin: string; password: string; desktop: string };
 
-const children: ChildProcess[] = [];
 let home = "";
 let display = "";
 let browser: Browser;
 let plan: Plan;
 const contexts: BrowserContext[] = [];
-
-function start(program: string, args: string[], environment: Record<string, string> = {}): ChildProcess {
-  const child = spawn(program, args, {
-    env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  child.stderr?.resume();
-  children.push(child);
-  return child;
-}
-
-async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (const end = performance.now() + PATIENCE_MS; performance.now() < end; ) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${what} did not happen within ${PATIENCE_MS} ms`);
-}
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-
-const listens = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve(true);
-    }).on("error", () => resolve(false));
-  });
 
 const paint = (colour: string) =>
   execFileSync("xsetroot", ["-solid", colour], { env: { ...process.env, DISPLAY: display } });
@@ -83,21 +46,6 @@ async function vnc(): Promise<number> {
   start("xterm", ["-display", display, "-geometry", "70x40+20+80", "-e", "sh", "-c", script]);
   await until("xterm", () => existsSync(join(home, "typed")));
   return port;
-}
-
-async function ssh(): Promise<{ port: number; key: string }> {
-  for (const name of ["host", "user"])
-    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(home, name)]);
-  const port = await freePort();
-  mkdirSync("/run/sshd", { recursive: true });
-  const config = [
-    `ListenAddress 127.0.0.1\nPort ${port}\nHostKey ${home}/host\nAuthorizedKeysFile ${home}/user.pub\nPidFile none`,
-    "UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n",
-  ];
-  writeFileSync(join(home, "sshd.conf"), config.join("\n"));
-  start("/usr/sbin/sshd", ["-D", "-e", "-f", join(home, "sshd.conf")]);
-  await until("sshd", () => listens(port));
-  return { port, key: join(home, "user") };
 }
 
 /** Somebody's browser, signed in where they were sent to. */
@@ -159,7 +107,7 @@ if (!existsSync(PROGRAM))
 describe.skipIf(!existsSync(PROGRAM))("a shared desktop", () => {
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), "oriel-shared-"));
-    const [screen, shell] = [await vnc(), await ssh()];
+    const [screen, shell] = [await vnc(), await sshd(home)];
     const data = join(home, "data");
     mkdirSync(data);
     const program = start(PROGRAM, [
@@ -178,7 +126,7 @@ describe.skipIf(!existsSync(PROGRAM))("a shared desktop", () => {
 
   afterAll(async () => {
     await browser?.close();
-    for (const child of children.reverse()) child.kill("SIGTERM");
+    stopAll();
     rmSync(home, { recursive: true, force: true });
   });
 

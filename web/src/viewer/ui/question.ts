@@ -52,7 +52,7 @@ export class Questions {
     const id = `question-${seat}`;
     const card = el(
       "section",
-      { class: "question", role: "alertdialog", "aria-labelledby": id, "aria-live": "assertive" },
+      { class: "request", role: "alertdialog", "aria-labelledby": id, "aria-live": "assertive" },
       el("h2", { id }, title),
       el("p", {}, text),
       buttons,

@@ -84,7 +84,7 @@ export class SharePanel {
   people(people: People): void {
     const alone = people.list.length === 0;
     const rows = people.list.map((person) => this.#person(person, person.seat === people.own));
-    this.#here.replaceChildren(...(alone ? [el("li", { class: "none" }, "Only you")] : rows));
+    this.#here.replaceChildren(...(alone ? [el("li", { class: "share-row none" }, "Only you")] : rows));
   }
 
   #person(person: Person, own: boolean): HTMLElement {
@@ -92,7 +92,12 @@ export class SharePanel {
     const state = !person.here ? "away" : person.control ? "controls" : "watches";
     const words = el("span", { class: "who" }, person.name || "Somebody", own ? " (you)" : "");
     words.append(el("small", {}, person.kind === "owner" && person.here ? kind : `${kind}, ${state}`));
-    const row = el("li", {}, el("span", { class: `disc seat-${person.seat}`, "aria-hidden": "true" }), words);
+    const row = el(
+      "li",
+      { class: "share-row" },
+      el("span", { class: `disc seat-${person.seat}`, "aria-hidden": "true" }),
+      words,
+    );
     if (this.guest || person.seat === 0) return row;
     const { seat, control } = person;
     if (person.may_control || control) {
@@ -100,7 +105,7 @@ export class SharePanel {
       row.append(
         el(
           "button",
-          { type: "button", class: "button small", click: () => this.actions.control(seat, !control) },
+          { type: "button", class: "button slim", click: () => this.actions.control(seat, !control) },
           label,
         ),
       );
@@ -170,7 +175,7 @@ export class SharePanel {
         const time = until.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
         const words = el("span", { class: "who" }, invite.role === "control" ? "Watch and control" : "Watch");
         words.append(el("small", {}, until.getTime() > Date.now() ? `until ${time}` : "has expired"));
-        const withdraw = el("button", { type: "button", class: "button small" }, "Withdraw");
+        const withdraw = el("button", { type: "button", class: "button slim" }, "Withdraw");
         withdraw.addEventListener("click", async () => {
           withdraw.disabled = true;
           try {
@@ -181,7 +186,7 @@ export class SharePanel {
           }
           await this.#refresh();
         });
-        return el("li", {}, words, withdraw);
+        return el("li", { class: "share-row" }, words, withdraw);
       }),
     );
   }
