@@ -153,11 +153,11 @@ describe.skipIf(!existsSync(PROGRAM))("a shared desktop", () => {
     expect(await size(guest)).toBe(await size(owner));
 
     // Both see where the other points; the guest's keys go nowhere.
-    await owner.keyboard.press("Escape");
-    await owner.keyboard.press("Escape");
+    await owner.getByRole("button", { name: "Share", exact: true }).click();
+    await owner.mouse.click(1000, 650);
     await guest.mouse.move(300, 300);
     await owner.locator(".other.seat-1").getByText(plan.admin).waitFor();
-    await owner.mouse.move(500, 400);
+    await owner.mouse.move(900, 600);
     await guest.locator(".other.seat-0").getByText(plan.person).waitFor();
     await guest.keyboard.type("no");
     await picture(guest, "guest-watches");

@@ -29,6 +29,7 @@ export class SharePanel {
     "Connections to this desktop’s pool are not shared with others.",
   );
   readonly #inviting: HTMLElement[] = [];
+  #creating = false;
   readonly #role = el(
     "select",
     {},
@@ -52,7 +53,7 @@ export class SharePanel {
         {
           submit: (event) => {
             event.preventDefault();
-            void this.#create(create);
+            void this.#create();
           },
         },
         el("label", { class: "field" }, "People with the link may", this.#role),
@@ -122,8 +123,10 @@ export class SharePanel {
     return row;
   }
 
-  async #create(button: HTMLButtonElement): Promise<void> {
-    button.disabled = true;
+  async #create(): Promise<void> {
+    // Not by disabling its button, which would lose the focus.
+    if (this.#creating) return;
+    this.#creating = true;
     try {
       const role: GuestRole = this.#role.value === "control" ? "control" : "view";
       const made = await this.api.invite(this.connection(), role, Number(this.#time.value));
@@ -133,7 +136,7 @@ export class SharePanel {
     } catch (error) {
       this.#say(problem(error));
     } finally {
-      button.disabled = false;
+      this.#creating = false;
     }
   }
 
