@@ -39,23 +39,30 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session's cell, and whether it is new.
-    fn take(&self, key: Key) -> Result<(Cell, bool), FilesError> {
+    fn take(&self, key: Key) -> Result<Cell, FilesError> {
         let mut all = self.all();
         if let Some(session) = all.get_mut(&key)
             && session.files.get().is_none_or(|files| !files.is_closed())
         {
             session.used = Instant::now();
-            return Ok((Arc::clone(&session.files), false));
+            return Ok(Arc::clone(&session.files));
+        }
+        if all.len() >= SESSIONS_MAX {
+            // Whoever was opening one may have gone away.
+            all.retain(|_, session| session.files.initialized() || session.used.elapsed() < IDLE_TIME);
         }
         if all.len() >= SESSIONS_MAX {
             return Err(FilesError::NotThere(format!(
                 "this server already has {SESSIONS_MAX} file sessions open; try again in a minute"
             )));
         }
-        let files = Arc::default();
+        let files = Cell::default();
         all.insert(key, Session { files: Arc::clone(&files), used: Instant::now() });
-        Ok((files, true))
+        Ok(files)
+    }
+
+    fn has(&self, key: Key, cell: &Cell) -> bool {
+        self.all().get(&key).is_some_and(|session| Arc::ptr_eq(&session.files, cell))
     }
 
     /// Ends sessions; transfers over them break.
@@ -78,15 +85,25 @@ impl Gateway {
     /// The files of a desktop, for a person who may open it (the server has checked). The browser names no host and no port.
     pub async fn files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
         let key = (user, desktop);
-        let (cell, new) = self.file_sessions().take(key)?;
-        let opened = cell.get_or_try_init(|| self.open_files(user, desktop)).await.cloned();
-        if opened.is_err() {
-            self.forget(key, &cell);
-        } else if new {
-            let gateway = self.clone();
+        let cell = self.file_sessions().take(key)?;
+        let opening = || async {
+            let files = self.open_files(user, desktop).await?;
+            // By whoever opened it: who came first may have gone away.
+            let (gateway, cell) = (self.clone(), Arc::clone(&cell));
             tokio::spawn(async move { gateway.watch(key, cell).await });
+            Ok(files)
+        };
+        let opened = cell.get_or_try_init(opening).await.cloned();
+        let Ok(files) = opened else {
+            self.forget(key, &cell);
+            return opened;
+        };
+        // Ended while it was being opened: nobody else will end it.
+        if !self.file_sessions().has(key, &cell) {
+            files.close().await;
+            return Err(FilesError::NotThere("these files were closed a moment ago; try again".into()));
         }
-        opened
+        Ok(files)
     }
 
     async fn open_files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {

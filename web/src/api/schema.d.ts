@@ -92,6 +92,138 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/files": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The entries of a folder.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    get: operations["list_files"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete a file, a link or an empty folder.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    delete: operations["delete_file"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/files/content": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Download a file, or a part of it (`Range: bytes=FIRST-LAST`, one range; `If-Range` with its `ETag` where a download continues).
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    get: operations["download_file"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/files/entry": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What a path stands for; of a link, what it leads to.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    get: operations["show_file"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/files/folder": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Make a folder.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    post: operations["make_folder"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/files/move": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rename or move a file or a folder.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    post: operations["move_file"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/files/upload": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * How much of an upload has arrived: where it goes on.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    get: operations["show_upload"];
+    /**
+     * Upload a piece of a file (at most 32 MiB) as the request's body. The file appears when its last piece has arrived, and replaces what is there.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    put: operations["upload_file"];
+    post?: never;
+    /**
+     * Give an upload up: what has arrived is deleted.
+     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     */
+    delete: operations["abandon_upload"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/recycle": {
     parameters: {
       query?: never;
@@ -1252,6 +1384,54 @@ export interface components {
       | "deleting"
       | "failed"
       | "unreachable";
+    /** @description One entry of a folder. The name comes from the machine: show it as text, never as markup. */
+    FileEntry: {
+      kind: components["schemas"]["FileKind"];
+      modified_at: string | null;
+      name: string;
+      /**
+       * Format: int64
+       * @description In bytes.
+       */
+      size: number;
+    };
+    /**
+     * @description What a name stands for.
+     * @enum {string}
+     */
+    FileKind: "file" | "folder" | "link" | "other";
+    /** @description A folder. */
+    FileList: {
+      /** @description There are more than are listed. */
+      cut: boolean;
+      /** @description By name. */
+      files: components["schemas"]["FileEntry"][];
+      /** @description The pool lets people read files here. */
+      may_download: boolean;
+      /** @description The pool lets people change files here: upload, make folders, rename and delete. */
+      may_upload: boolean;
+      /** @description Below the folder that may be seen; empty for that folder itself. */
+      path: string;
+      /** @description What the machine calls the folder that may be seen. */
+      root: string;
+    };
+    /** @description A new name or place. */
+    FileMove: {
+      from: string;
+      /** @description Put it in the place of a file that is there. */
+      replace?: boolean;
+      to: string;
+    };
+    /** @description How far an upload is. */
+    FileUpload: {
+      /** @description The file is whole and in its place. */
+      complete: boolean;
+      /**
+       * Format: int64
+       * @description Bytes that have arrived: where it goes on.
+       */
+      offset: number;
+    };
     /** @description Which way files go. */
     FilesPolicy: {
       /** @description From the machine. True when left out. */
@@ -1285,6 +1465,10 @@ export interface components {
      * @enum {string}
      */
     Firmware: "auto" | "bios" | "uefi" | "secure_uefi";
+    /** @description A new folder. */
+    FolderNew: {
+      path: string;
+    };
     Gpu: {
       /** @description `0000:41:00.0`. */
       address: string;
@@ -2495,6 +2679,337 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["ConnectTicket"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_files: {
+    parameters: {
+      query?: {
+        /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
+        path?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FileList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_file: {
+    parameters: {
+      query?: {
+        /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
+        path?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  download_file: {
+    parameters: {
+      query?: {
+        /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
+        path?: string;
+      };
+      header?: {
+        /** @description `bytes=FIRST-LAST` */
+        range?: string | null;
+        /** @description the `ETag` of what is there already */
+        "if-range"?: string | null;
+      };
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/octet-stream": number[];
+        };
+      };
+      /** @description the range that was asked for */
+      206: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/octet-stream": number[];
+        };
+      };
+      /** @description there is no such range */
+      416: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_file: {
+    parameters: {
+      query?: {
+        /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
+        path?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FileEntry"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  make_folder: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["FolderNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  move_file: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["FileMove"];
+      };
+    };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_upload: {
+    parameters: {
+      query?: {
+        /** @description Where the file goes. */
+        path?: string;
+        /**
+         * @description Tells this upload from others to the same place: 1 to 32 letters and digits of the page's choice, the same when it
+         *     continues.
+         */
+        tag?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FileUpload"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  upload_file: {
+    parameters: {
+      query: {
+        /** @description As where its offset was asked for. */
+        path?: string;
+        tag?: string;
+        /** @description Where in the file the body's first byte goes; at most what has arrived. */
+        offset?: number;
+        /** @description The file's size: when so many bytes are there, it is put in its place. */
+        size: number;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/octet-stream": number[];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FileUpload"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  abandon_upload: {
+    parameters: {
+      query?: {
+        /** @description Where the file goes. */
+        path?: string;
+        /**
+         * @description Tells this upload from others to the same place: 1 to 32 letters and digits of the page's choice, the same when it
+         *     continues.
+         */
+        tag?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

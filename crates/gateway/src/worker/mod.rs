@@ -5,6 +5,8 @@
 //!  viewer::serve ⇄ Command ⇄ parent ═ frames (stdin) ═ child ⇄ Command ⇄ connection task ⇄ Source / Shell
 //!                            parent ═ doors (stdout) ═▶ an open stream to the machine, as a file descriptor
 //! ```
+//! A worker is for one connection, for a machine's files (`files`: no viewers, but questions and transfers), or to ask a machine who it is.
+//!
 //! The worker has no network, no files and no database: streams are dialled here and handed over open, and of credentials it learns
 //! those of its own machine. Recordings are encrypted and kept in the server's process: the worker hands over parts, and knows no key. It
 //! asks for nothing by name: which desktop and port are its own the parent knows.

@@ -7,7 +7,7 @@ use axum::{
 };
 use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
 use oriel_gateway::{DialError, Dialler, Protocol, Target};
-use oriel_model::{DesktopId, GuestPort, Role};
+use oriel_model::{DesktopId, GuestPort, Role, SessionPolicy};
 use serde_json::json;
 use std::{
     fs,
@@ -80,12 +80,8 @@ impl Dialler for Machine {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let credentials = Credentials::key(run("id", &["-un"]), self.key.clone().into());
         let protocol = Protocol::ssh(SshOptions::new(credentials, HostKeyPin::FirstUse), ShellOptions::default());
-        Ok(Target {
-            title: "machine".into(),
-            stream: Box::new(stream),
-            protocol,
-            policy: oriel_model::SessionPolicy::default(),
-        })
+        let policy = SessionPolicy::default();
+        Ok(Target { title: "machine".into(), stream: Box::new(stream), protocol, policy })
     }
 }
 
@@ -246,4 +242,37 @@ async fn files_come_and_go() {
     assert_eq!(page.json(&Method::GET, "/content?path=out/passwd", None).await.code(), "outside");
     let theirs = page.house.browse(Some(&stranger), &Method::GET, &page.base, None).await;
     assert_eq!((theirs.status, theirs.code()), (StatusCode::NOT_FOUND, "not_found".into()));
+
+    // What the pool forbids is refused here, whatever the page offers.
+    let root = page.house.user("root", Role::Admin).await;
+    let admin = page.house.sign_in(&root).await;
+    for (rules, upload, download, look) in [
+        (json!({"files": {"upload": false, "download": true}}), false, true, true),
+        (json!({"files": {"upload": true, "download": false}}), true, false, true),
+        (json!({"view_only": true}), false, true, true),
+        (json!({"files": {"upload": false, "download": false}}), false, false, false),
+    ] {
+        let body = Some(json!({"policy": rules}));
+        let changed = page.house.browse(Some(&admin), &Method::PATCH, "/api/v1/pools/studio", body).await;
+        assert_eq!(changed.status, StatusCode::OK, "{}", changed.json());
+        let code = |allowed: bool| if allowed { "" } else { "files_not_allowed" };
+        let list = page.json(&Method::GET, "?path=", None).await;
+        assert_eq!(list.code(), code(look), "{rules}");
+        if look {
+            assert_eq!((&list.json()["may_upload"], &list.json()["may_download"]), (&json!(upload), &json!(download)));
+        }
+        assert_eq!(page.raw(Method::GET, content, None, Vec::new()).await.status.is_success(), download, "{rules}");
+        let piece = page.piece("path=rules&tag=t6&size=1&offset=0", vec![1]).await;
+        assert_eq!((piece.status.is_success(), piece.code().as_str()), (upload, code(upload)), "{rules}");
+        for (method, path, body) in [
+            (Method::POST, "/folder", Some(json!({"path": "rules-folder"}))),
+            (Method::POST, "/move", Some(json!({"from": "rules", "to": "rules-moved"}))),
+            (Method::DELETE, "?path=rules-moved", None),
+            (Method::DELETE, "?path=rules-folder", None),
+            (Method::GET, "/upload?path=rules&tag=t6", None),
+            (Method::DELETE, "/upload?path=rules&tag=t6", None),
+        ] {
+            assert_eq!(page.json(&method, path, body).await.code(), code(upload), "{rules} {method} {path}");
+        }
+    }
 }
