@@ -133,7 +133,7 @@ impl Roster {
             return Err(TooManyInvites);
         }
         // One that has expired is still somebody's who came by it, so that it can be withdrawn.
-        let in_use: Vec<InviteId> = kept.guests.iter().filter_map(|entry| entry.invite()).collect();
+        let in_use: Vec<InviteId> = kept.guests.iter().filter_map(Entry::invite).collect();
         kept.invites.retain(|known| known.expires > now || in_use.contains(&known.id));
         kept.invites.push(invite);
         Ok(())

@@ -92,7 +92,7 @@ impl Rules {
                 say(&out, &ServerRecord::Watermark(person.to_owned()));
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits until the machine was dialled.

@@ -88,7 +88,7 @@ impl Street {
 }
 
 fn uuid(bytes: &[u8; 16]) -> String {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(*bytes));
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
@@ -100,8 +100,8 @@ async fn say(socket: &mut Socket, record: &ViewerRecord) {
 
 async fn until<T>(socket: &mut Socket, wanted: impl Fn(&ServerRecord) -> Option<T>) -> T {
     loop {
-        let message = tokio::time::timeout(Duration::from_secs(30), socket.next()).await.expect("in time");
-        if let Message::Binary(bytes) = message.expect("open").unwrap()
+        let message = tokio::time::timeout(Duration::from_secs(30), socket.next()).await.unwrap();
+        if let Message::Binary(bytes) = message.unwrap().unwrap()
             && let Some(found) = ServerRecord::decode_all(&bytes).unwrap().iter().find_map(&wanted)
         {
             return found;
