@@ -53,6 +53,9 @@ pub struct PlannedMachine {
     pub passphrase: Option<SecretString>,
 }
 
+/// What connections of one pool have in common: group, people, and rules as text.
+type Audience = (Vec<String>, BTreeSet<String>, String);
+
 /// The same site gives the same plan, names included.
 pub fn plan(site: Site) -> Plan {
     let mut plan = Plan { left: site.left, ..Plan::default() };
@@ -72,9 +75,7 @@ pub fn plan(site: Site) -> Plan {
     let known: BTreeSet<&String> = plan.people.iter().collect();
     let mut connections = site.connections;
     connections.sort_by(|a, b| (&a.group, &a.name, &a.protocol).cmp(&(&b.group, &b.name, &b.protocol)));
-    // By group, people and rules.
-    let mut audiences: BTreeMap<(Vec<String>, BTreeSet<String>, String), (SessionPolicy, Vec<Connection>)> =
-        BTreeMap::new();
+    let mut audiences: BTreeMap<Audience, (SessionPolicy, Vec<Connection>)> = BTreeMap::new();
     for mut connection in connections {
         connection.users.retain(|user| known.contains(user));
         let policy = rules::rules(&connection);

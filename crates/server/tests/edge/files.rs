@@ -59,10 +59,10 @@ fn sshd() -> Sshd {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("cannot start /usr/sbin/sshd; apt-get install openssh-server");
+        .unwrap_or_else(|error| panic!("cannot start /usr/sbin/sshd ({error}); apt-get install openssh-server"));
     let begin = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "sshd does not listen");
+        assert!(begin.elapsed() < Duration::from_mins(1), "sshd does not listen");
         std::thread::sleep(Duration::from_millis(20));
     }
     Sshd { folder, program, port }
