@@ -53,7 +53,7 @@ impl Broker {
     }
 
     /// Who has this name and this password. Those who guess are slowed down.
-    async fn prove(&self, name: &str, password: SecretString, address: IpAddr) -> Result<User, BrokerError> {
+    pub(crate) async fn prove(&self, name: &str, password: SecretString, address: IpAddr) -> Result<User, BrokerError> {
         let throttled = {
             let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
             throttle.check(name, address, std::time::Instant::now())

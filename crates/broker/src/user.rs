@@ -6,6 +6,7 @@ use oriel_identity as identity;
 use oriel_model::{Role, User, UserId};
 use oriel_store::StoreError;
 use secrecy::{ExposeSecret, SecretString};
+use std::net::IpAddr;
 
 pub struct NewUser {
     pub name: String,
@@ -116,20 +117,15 @@ impl Broker {
         Ok(())
     }
 
-    /// A person's own change; signs out every other browser of theirs.
+    /// A person's own change; signs out every other browser of theirs. Those who guess the current one are slowed down.
     pub async fn change_password(
         &self,
         user: &User,
         current: SecretString,
         new: SecretString,
+        address: IpAddr,
     ) -> Result<(), BrokerError> {
-        let stored = self.inner.store.password_hash(user.id).await?;
-        if !verify(stored, current.clone()).await? {
-            return Err(BrokerError::Credentials {
-                code: "bad_credentials",
-                text: "the current password is not right".into(),
-            });
-        }
+        self.prove(&user.name, current.clone(), address).await?;
         if current.expose_secret() == new.expose_secret() {
             return Err(BrokerError::invalid("weak_password", "the new password is the old one", "choose another one"));
         }

@@ -16,6 +16,7 @@ mod files;
 mod identify;
 mod interview;
 pub mod memory;
+mod person;
 mod picture;
 mod recording;
 mod registry;
@@ -36,6 +37,7 @@ pub mod worker;
 
 pub use files::{Download, Files, TRANSFERS_MAX, Upload};
 pub use oriel_terminal as terminal;
+pub use person::Person;
 pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
 pub use roster::{INVITES_MAX, Invite, Present, TooManyInvites};

@@ -1,6 +1,7 @@
 //! The live connections.
 
 use crate::command::{Bye, Command, ViewerId};
+use crate::person::{Anybody, Browser, Browsers, Person};
 use crate::recording::Recordings;
 use crate::roster::{Present, Roster, Taken};
 use crate::rules::Rules;
@@ -65,6 +66,7 @@ struct Inner {
     changed: Notify,
     files: files::Sessions,
     guest_tickets: GuestTickets,
+    browsers: Browsers,
 }
 
 #[derive(Clone)]
@@ -152,6 +154,7 @@ impl Gateway {
                 changed: Notify::new(),
                 files: files::Sessions::default(),
                 guest_tickets: GuestTickets::default(),
+                browsers: Browsers::default(),
             }),
         }
     }
@@ -168,22 +171,17 @@ impl Gateway {
         R: Stream<Item = Bytes> + Unpin + Send,
         W: Sink<Bytes> + Unpin + Send + 'static,
     {
-        self.attach_lockable(request, future::ready(()), incoming, outgoing).await;
+        self.attach_as(request, &Anybody, incoming, outgoing).await;
     }
 
-    /// As [`Self::attach`]. `lock` is run when nobody touched the connection for as long as its rules allow, before the viewer is
-    /// told: afterwards the person must show who they are before they go on.
-    pub async fn attach_lockable<R, W>(
-        &self,
-        request: ViewerRequest,
-        lock: impl Future<Output = ()> + Send,
-        incoming: R,
-        outgoing: W,
-    ) where
+    /// As [`Self::attach`], for somebody who may be asked whether they may stay, and whose browser is locked when nobody touches it for
+    /// as long as a connection's rules allow: before its viewers are told.
+    pub async fn attach_as<R, W>(&self, request: ViewerRequest, person: &dyn Person, incoming: R, outgoing: W)
+    where
         R: Stream<Item = Bytes> + Unpin + Send,
         W: Sink<Bytes> + Unpin + Send + 'static,
     {
-        viewer::serve(self, request, false, lock, incoming, outgoing).await;
+        viewer::serve(self, request, false, person, incoming, outgoing).await;
     }
 
     /// Opens a desktop's RDP session before its person does, so that its desktop environment is drawn by then. Whoever opens
@@ -206,7 +204,7 @@ impl Gateway {
             tokio::time::sleep(crate::VIEWER_SILENCE_MAX / 2).await;
             (tokio::time::Instant::now() < end).then(|| (message(&[ViewerRecord::Ping { token: 0 }]), ()))
         }));
-        viewer::serve(self, request, true, future::ready(()), Box::pin(incoming), futures::sink::drain()).await;
+        viewer::serve(self, request, true, &Anybody, Box::pin(incoming), futures::sink::drain()).await;
     }
 
     /// Waits until a connection came or went since the last call.
@@ -244,6 +242,12 @@ impl Gateway {
     pub fn connections_to(&self, desktop: DesktopId) -> usize {
         let of_people = |entry: &&Entry| entry.desktop == desktop && !entry.counters.background.load(Ordering::Relaxed);
         self.live().values().filter(of_people).count()
+    }
+
+    /// Whether somebody else than this person is connected to a desktop.
+    pub fn is_used_by_others(&self, desktop: DesktopId, user: UserId) -> bool {
+        let others = |entry: &Entry| entry.desktop == desktop && entry.user != user;
+        self.live().values().any(|entry| others(entry) && !entry.counters.background.load(Ordering::Relaxed))
     }
 
     /// Ends one connection; false when there is none.
@@ -389,6 +393,10 @@ impl Gateway {
         }
         let taken = entry.roster.sit(viewer, user, guest)?;
         Ok((entry, taken))
+    }
+
+    pub(crate) fn browser(&self, session: &str) -> Arc<Browser> {
+        self.inner.browsers.of(session)
     }
 
     pub(crate) fn guest_tickets(&self) -> &GuestTickets {

@@ -1,12 +1,12 @@
 //! A connection's rules, kept in the server's process: what of a viewer's input goes on, when a connection nobody touches is
 //! locked, and when one ends. What a machine gives (clipboard, sound) is held back where its bytes are read.
 
+use crate::person::Browser;
 use bytes::Bytes;
 use oriel_model::SessionPolicy;
 use oriel_screen::wire::{Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_SOUND, RULE_VIEW_ONLY};
 use oriel_screen::wire::{RULE_DOWNLOAD, RULE_SHARE, RULE_UPLOAD, ServerRecord, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -16,17 +16,11 @@ const LOCK_WARNING: Duration = Duration::from_mins(1);
 /// And that it will end.
 const END_WARNINGS: [Duration; 3] = [Duration::from_mins(15), Duration::from_mins(5), Duration::from_mins(1)];
 
-/// What is known of a connection's rules, and when somebody last touched it.
+/// What is known of a connection's rules.
+#[derive(Default)]
 pub(crate) struct Rules {
     /// `None` until the machine was dialled.
     policy: watch::Sender<Option<SessionPolicy>>,
-    touched: Mutex<Instant>,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self { policy: watch::Sender::default(), touched: Mutex::new(Instant::now()) }
-    }
 }
 
 /// What becomes of a viewer whose time is over.
@@ -44,28 +38,22 @@ impl Rules {
         self.policy.send_replace(Some(policy));
     }
 
-    /// Whether a viewer's record may go on; notes that the connection was touched.
+    /// Whether a viewer's record may go on.
     pub fn admit(&self, record: &ViewerRecord) -> bool {
         let policy = self.policy.borrow();
-        let touches = match record {
-            ViewerRecord::Input(InputEvent::Resize { .. } | InputEvent::ReleaseAll) => return true,
+        match record {
+            ViewerRecord::Input(InputEvent::Resize { .. } | InputEvent::ReleaseAll) => true,
             // Before the machine was dialled nothing can be meant for it; what is typed into a terminal waits in the connection,
             // which knows the rules when it goes on.
-            ViewerRecord::Input(input) => match policy.as_ref() {
-                None => return false,
-                Some(policy) => (!policy.view_only && may_paste(policy, input), true),
-            },
-            ViewerRecord::TerminalInput(_) => (!policy.as_ref().is_some_and(|policy| policy.view_only), true),
-            _ => (true, false),
-        };
-        let (admitted, touched) = touches;
-        if touched {
-            *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            ViewerRecord::Input(input) => {
+                policy.as_ref().is_some_and(|policy| !policy.view_only && may_paste(policy, input))
+            }
+            ViewerRecord::TerminalInput(_) => !policy.as_ref().is_some_and(|policy| policy.view_only),
+            _ => true,
         }
-        admitted
     }
 
-    /// As [`Self::admit`], of a guest: what guests do says nothing of whether the connection's own person is there.
+    /// As [`Self::admit`], of a guest.
     pub fn admit_guest(&self, record: &ViewerRecord) -> bool {
         let policy = self.policy.borrow();
         match record {
@@ -75,13 +63,12 @@ impl Rules {
             ViewerRecord::Input(input) => {
                 policy.as_ref().is_some_and(|policy| !policy.view_only && may_paste(policy, input))
             }
-            ViewerRecord::TerminalInput(_) => !policy.as_ref().is_some_and(|policy| policy.view_only),
+            // The owner's terminal answers what programs ask; a guest's would answer once more, into the owner's shell.
+            ViewerRecord::TerminalInput(bytes) => {
+                !policy.as_ref().is_some_and(|policy| policy.view_only) && !is_answer(bytes)
+            }
             _ => true,
         }
-    }
-
-    fn touched(&self) -> Instant {
-        *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells a guest the rules, with their own name where pictures are marked. It is neither locked nor warned: that is the owner's.
@@ -102,24 +89,40 @@ impl Rules {
     }
 
     /// Tells a viewer the rules, warns it, and says when its time is over. `started`: when the connection began.
-    pub async fn watch(&self, started: Instant, person: &str, out: mpsc::WeakSender<Bytes>) -> Verdict {
+    pub async fn watch(
+        &self,
+        browser: &Browser,
+        started: Instant,
+        person: &str,
+        out: mpsc::WeakSender<Bytes>,
+    ) -> Verdict {
         // There is always one while `self` is there.
         let Some(policy) = self.laid_down().await else { return std::future::pending().await };
         say(&out, &rules_of(&policy, false));
         if policy.watermark {
             say(&out, &ServerRecord::Watermark(person.to_owned()));
         }
-        // Whoever comes back has touched it.
-        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let mut clock = Clock::new(&policy, started);
         loop {
-            match clock.next(Instant::now(), self.touched()) {
+            match clock.next(Instant::now(), browser.touched()) {
                 Due::Say(notice, left) => say(&out, &notice_of(notice, left)),
                 Due::Wait(Some(until)) => sleep_until(until).await,
                 Due::Wait(None) => return std::future::pending().await,
                 Due::Over(verdict) => return verdict,
             }
         }
+    }
+}
+
+impl Rules {
+    /// Waits until a browser that fell silent, without its viewer being closed, is to be locked. False where nothing is locked, and
+    /// where somebody touched it meanwhile: they have viewers that see to it.
+    pub async fn watch_silent(&self, browser: &Browser) -> bool {
+        let minutes = self.policy.borrow().as_ref().and_then(|policy| policy.idle_lock_minutes);
+        let Some(minutes) = minutes else { return false };
+        let touched = browser.touched();
+        sleep_until(touched + of_minutes(minutes)).await;
+        browser.touched() == touched
     }
 }
 
@@ -225,6 +228,44 @@ fn in_words(minutes: u32) -> String {
     }
 }
 
+/// Whether a record shows that somebody is there.
+pub(crate) fn touches(record: &ViewerRecord) -> bool {
+    match record {
+        ViewerRecord::Input(InputEvent::Resize { .. } | InputEvent::ReleaseAll) => false,
+        ViewerRecord::Input(_) => true,
+        ViewerRecord::TerminalInput(bytes) => !is_answer(bytes),
+        _ => false,
+    }
+}
+
+/// Whether a terminal said this by itself: reports of its place, kind, modes and colours, and of the focus (ECMA-48 §8.3.14, §8.3.35;
+/// xterm's control sequences). Shift+F3 looks like one.
+fn is_answer(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [0x1b, kind, after @ ..] = rest {
+        let end = match kind {
+            b'[' => {
+                let parameters = after.iter().take_while(|byte| (0x20..0x40).contains(*byte)).count();
+                after.get(parameters).filter(|last| b"cnRyuIO".contains(last)).map(|_| parameters + 1)
+            }
+            b'P' | b']' => {
+                let text = after.iter().take_while(|byte| !matches!(byte, 0x1b | 0x07)).count();
+                match after.get(text..) {
+                    Some([0x07, ..]) => Some(text + 1),
+                    Some([0x1b, b'\\', ..]) => Some(text + 2),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        match end.and_then(|end| after.get(end..)) {
+            Some(left) => rest = left,
+            None => return false,
+        }
+    }
+    rest.is_empty() && !bytes.is_empty()
+}
+
 fn may_paste(policy: &SessionPolicy, input: &InputEvent) -> bool {
     match input {
         InputEvent::Clipboard(text) => policy.clipboard.to_machine && fits(policy, text),
@@ -293,10 +334,8 @@ mod tests {
         assert!(rules.admit(&resize) && !rules.admit(&key()), "nothing was dialled");
         rules.lay_down(policy("clipboard_kib=1"));
         assert!(rules.admit(&key()) && rules.admit(&paste(1024)) && !rules.admit(&paste(1025)));
-        // A guest's size is nobody's, and their keys are no sign that the owner is there.
-        let touched = rules.touched();
+        // A guest's size is nobody's.
         assert!(!rules.admit_guest(&resize) && rules.admit_guest(&key()) && !rules.admit_guest(&paste(1025)));
-        assert_eq!(rules.touched(), touched);
         rules.lay_down(policy("clipboard=to_person"));
         assert!(rules.admit(&key()) && !rules.admit(&paste(1)));
         rules.lay_down(policy("view_only"));
@@ -306,6 +345,32 @@ mod tests {
             !rules.admit_guest(&key()) && !rules.admit_guest(&ViewerRecord::TerminalInput(Bytes::from_static(b"x")))
         );
         assert!(rules.admit(&ViewerRecord::Ack { sequence: 1 }));
+    }
+
+    #[test]
+    fn what_a_terminal_says_by_itself_is_nobody_typing() {
+        for answer in [
+            &b"\x1b[?1;2c"[..],
+            b"\x1b[>0;276;0c",
+            b"\x1b[12;40R",
+            b"\x1b[0n\x1b[?1;2c",
+            b"\x1b]11;rgb:0000/0000/0000\x1b\\",
+            b"\x1b]10;rgb:ff/ff/ff\x07",
+            b"\x1bP1$r0m\x1b\\",
+            b"\x1b[I",
+        ] {
+            assert!(is_answer(answer), "{answer:?}");
+            assert!(!touches(&ViewerRecord::TerminalInput(Bytes::from_static(answer))));
+        }
+        for typed in
+            [&b""[..], b"x", b"\x1b", b"\x1b[A", b"\x1b[3~", b"\x1bOP", b"\x1b[200~c\x1b[201~", b"\x1b[0nx", b"\x1b]11"]
+        {
+            assert!(!is_answer(typed), "{typed:?}");
+        }
+        let rules = Rules::default();
+        rules.lay_down(policy("default"));
+        let answer = ViewerRecord::TerminalInput(Bytes::from_static(b"\x1b[?1;2c"));
+        assert!(rules.admit(&answer) && !rules.admit_guest(&answer));
     }
 
     #[tokio::test]
@@ -366,7 +431,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_viewer_learns_the_rules_when_they_are_laid_down() {
-        let rules = Rules::default();
+        let (rules, browser) = (Rules::default(), Browser::default());
         let (out, mut messages) = mpsc::channel(16);
         let laying = async {
             tokio::task::yield_now().await;
@@ -378,7 +443,7 @@ mod tests {
             heard
         };
         let heard = tokio::select! {
-            _ = rules.watch(Instant::now(), "anna", out.downgrade()) => unreachable!("nothing ends here"),
+            _ = rules.watch(&browser, Instant::now(), "anna", out.downgrade()) => unreachable!("nothing ends here"),
             heard = laying => heard,
         };
         assert!(

@@ -1,6 +1,7 @@
 //! A viewer's WebSocket: records in, messages out. Knows nothing of what it shows.
 
 use crate::command::{Bye, Command};
+use crate::person::{Browser, Person};
 use crate::registry::{Entry, Gateway, ViewerRequest};
 use crate::roster::Taken;
 use crate::rules::Verdict;
@@ -26,7 +27,7 @@ pub(crate) async fn serve<R, W>(
     gateway: &Gateway,
     request: ViewerRequest,
     background: bool,
-    lock: impl Future<Output = ()> + Send,
+    person: &dyn Person,
     mut incoming: R,
     mut outgoing: W,
 ) where
@@ -37,6 +38,16 @@ pub(crate) async fn serve<R, W>(
         Ok(found) => found,
         Err(text) => return say_bye(&mut outgoing, ByeCode::Protocol, text).await,
     };
+    // Much may have happened since the ticket was taken.
+    if let Err(text) = person.still_may().await {
+        return say_bye(&mut outgoing, ByeCode::EndedByAdmin, text).await;
+    }
+    let browser = gateway.browser(person.session());
+    if request.resume.is_none() {
+        // Somebody opened it. A page that comes back after a cut does so by itself.
+        browser.touch();
+    }
+    let mut locks = browser.locks();
     let viewer = gateway.next_viewer();
     let found = match &request.guest {
         None => gateway.find_or_start(&request, background).map(|entry| (entry, None)),
@@ -63,17 +74,25 @@ pub(crate) async fn serve<R, W>(
     } else {
         let pongs = out.downgrade();
         drop(out);
+        let mut silent = false;
         let over = tokio::select! {
-            over = read(incoming, early, viewer, &entry, &pongs, taken.is_some()) => over,
+            over = read(incoming, early, viewer, &entry, &browser, &pongs, taken.is_some()) => over,
+            // Once more, now that whoever takes something away from them finds this viewer here.
+            text = no_longer(person) => Over::Viewer(Bye::new(ByeCode::EndedByAdmin, text)),
+            Ok(()) = locks.changed() => {
+                let text = "this browser was locked, because nobody touched it; enter your password to go on";
+                Over::Viewer(Bye::new(ByeCode::Locked, text))
+            }
             bye = sent_away(taken.as_mut()) => Over::Viewer(bye),
             _ = &mut writer => Over::Nothing,
             () = entry.rules.tell_guest(&request.person, pongs.clone()), if number != 0 => Over::Nothing,
-            verdict = entry.rules.watch(entry.began, &request.person, pongs.clone()), if number == 0 && !background => {
+            verdict = entry.rules.watch(&browser, entry.began, &request.person, pongs.clone()), if number == 0 && !background => {
                 let (code, text) = verdict.bye();
                 match verdict {
                     // The connection goes on without a viewer for as long as after a network cut.
                     Verdict::Locked { .. } => {
-                        lock.await;
+                        person.lock().await;
+                        browser.lock();
                         Over::Viewer(Bye { code, text })
                     }
                     Verdict::Over { .. } => Over::Connection(Bye { code, text }),
@@ -82,6 +101,7 @@ pub(crate) async fn serve<R, W>(
         };
         match over {
             Over::Nothing => {}
+            Over::Silent => silent = number == 0 && !background,
             Over::Viewer(Bye { code, text }) => {
                 if let Some(out) = pongs.upgrade() {
                     let mut bye = Vec::new();
@@ -94,6 +114,17 @@ pub(crate) async fn serve<R, W>(
         entry.commands.send(Command::Detach { viewer }).await.ok();
         // From here on somebody else may have the seat.
         drop(taken);
+        if silent {
+            // A lid was closed, or the network is gone: the page may still be there for whoever comes by.
+            writer.abort();
+            let rules = entry.rules;
+            drop(entry.commands);
+            if rules.watch_silent(&browser).await {
+                person.lock().await;
+                browser.lock();
+            }
+            return;
+        }
     }
     // The connection has let go of its sender: what is queued still leaves, within bounds.
     if !writer.is_finished() && timeout(SEND_TIME_MAX, &mut writer).await.is_err() {
@@ -111,10 +142,20 @@ async fn sent_away(taken: Option<&mut Taken>) -> Bye {
     std::future::pending().await
 }
 
+/// Says why a person may no longer have what they asked for; never, where they may.
+async fn no_longer(person: &dyn Person) -> String {
+    match person.still_may().await {
+        Ok(()) => std::future::pending().await,
+        Err(text) => text,
+    }
+}
+
 /// How a viewer's time ended.
 enum Over {
     /// It left, or has been told.
     Nothing,
+    /// Nothing came from it any more.
+    Silent,
     /// It goes, and is told why.
     Viewer(Bye),
     /// All go.
@@ -151,6 +192,7 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
     early: Vec<ViewerRecord>,
     viewer: u64,
     entry: &Entry,
+    browser: &Browser,
     pongs: &mpsc::WeakSender<Bytes>,
     is_guest: bool,
 ) -> Over {
@@ -161,7 +203,12 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
         }
     }
     // Silence, or the end of the stream, ends the viewer.
-    while let Ok(Some(message)) = timeout(VIEWER_SILENCE_MAX, incoming.next()).await {
+    loop {
+        let message = match timeout(VIEWER_SILENCE_MAX, incoming.next()).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Over::Nothing,
+            Err(_) => return Over::Silent,
+        };
         let records = match ViewerRecord::decode_all(&message) {
             Ok(records) => records,
             Err(error) => {
@@ -173,6 +220,7 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
             }
         };
         for record in records {
+            browser.note(&record);
             if let ViewerRecord::Ping { token } = record {
                 // Answered here, so that the round trip shown is the network's and not the decoder's.
                 let mut pong = Vec::with_capacity(9);
@@ -191,7 +239,6 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
             }
         }
     }
-    Over::Nothing
 }
 
 async fn write<W: Sink<Bytes> + Unpin>(mut messages: mpsc::Receiver<Bytes>, mut outgoing: W) {

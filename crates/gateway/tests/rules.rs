@@ -14,11 +14,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use oriel_gateway::{DialError, Dialler, Protocol, Target, ViewerRequest};
+use oriel_gateway::{DialError, Dialler, Person, Protocol, Target, ViewerRequest};
 use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
-use oriel_screen::InputEvent;
 use oriel_screen::wire::{PROTOCOL_VERSION, RULE_VIEW_ONLY, ServerRecord, ViewerHello, ViewerRecord};
+use oriel_screen::{ByeCode, InputEvent};
 use program::gateway;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -207,4 +208,41 @@ async fn the_clipboard_goes_the_ways_it_may() {
     let told = viewer.try_everything().await;
     assert!(told.keys >= 2 && told.pasted.is_empty(), "{told:?}");
     assert!(viewer.heard_copied());
+}
+
+/// Somebody from whom it is taken away while they come in.
+struct Dismissed(AtomicUsize);
+
+#[async_trait]
+impl Person for Dismissed {
+    fn session(&self) -> &'static str {
+        "a browser"
+    }
+
+    async fn still_may(&self) -> Result<(), String> {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 { Ok(()) } else { Err("your account was disabled".to_owned()) }
+    }
+
+    async fn lock(&self) {}
+}
+
+#[tokio::test]
+async fn whoever_may_no_longer_is_let_go_of_at_once() {
+    let gateway = gateway(Arc::new(Machines { told: Arc::default(), policy: SessionPolicy::default() }));
+    let (send, incoming) = unbounded();
+    let (outgoing, receive) = unbounded::<Bytes>();
+    let (user, desktop, port) = (UserId::new(), DesktopId::new(), GuestPort::Console);
+    let request = ViewerRequest { user, desktop, port, person: "anna".into(), resume: None, guest: None };
+    let hello = ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
+    let mut message = Vec::new();
+    ViewerRecord::Hello(hello).encode(&mut message);
+    send.unbounded_send(Bytes::from(message)).unwrap();
+    let person = Dismissed(AtomicUsize::new(0));
+    timeout(PATIENCE, gateway.attach_as(request, &person, incoming, outgoing)).await.expect("it is let go of");
+    let heard: Vec<Bytes> = receive.collect().await;
+    let heard: Vec<ServerRecord> =
+        heard.iter().flat_map(|message| ServerRecord::decode_all(message).unwrap()).collect();
+    let bye = ServerRecord::Bye { code: ByeCode::EndedByAdmin, text: "your account was disabled".into() };
+    assert_eq!(heard.last(), Some(&bye), "{heard:?}");
+    drop(send);
 }

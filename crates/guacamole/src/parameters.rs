@@ -136,7 +136,10 @@ impl Fields {
         }
         // Taken from all of them together.
         if rules::NAMES.contains(&name) {
-            return Ok(());
+            return match value.as_str() {
+                "true" => Ok(()),
+                _ => Err(Reason::Held("it is neither true nor false, and people could do more than before")),
+            };
         }
         if value.contains("${") {
             return Err("it uses a token, which Oriel does not fill in".into());

@@ -18,7 +18,9 @@ pub(crate) const NAMES: [&str; 8] = [
 /// What nobody turned on stays off, so that people can do no more than before.
 pub(crate) fn rules(connection: &Connection) -> SessionPolicy {
     let on = |name: &str| connection.parameters.get(name).is_some_and(|value| value == "true");
-    let files = on("enable-sftp") || connection.protocol == "rdp" && on("enable-drive");
+    // Below a folder of their own is less than everywhere, which is what Oriel has.
+    let root = connection.parameters.get("sftp-root-directory").map_or("", String::as_str);
+    let files = on("enable-sftp") && matches!(root, "" | "/") || connection.protocol == "rdp" && on("enable-drive");
     let kept = |direction: &str| on(&format!("sftp-disable-{direction}")) || on(&format!("disable-{direction}"));
     SessionPolicy {
         view_only: on("read-only"),

@@ -263,6 +263,7 @@ fn rules_of_connections_become_rules_of_pools() {
             "clipboard=to_person,files=upload",
         ),
         ("ssh", &[("read-only", "false"), ("enable-sftp", "true")], "default"),
+        ("ssh", &[("enable-sftp", "true"), ("sftp-root-directory", "/srv/out")], "files=off"),
         ("telnet", &[], "files=off"),
     ] {
         let made = one(protocol, given);
@@ -288,7 +289,9 @@ fn rules_of_connections_become_rules_of_pools() {
 
 #[test]
 fn nobody_gets_more_than_before() {
-    for (protocol, name, value) in [("rdp", "remote-app", "||mail"), ("rdp", "initial-program", "mail.exe")] {
+    for (protocol, name, value) in
+        [("vnc", "read-only", "${LDAP_RO}"), ("rdp", "remote-app", "||mail"), ("rdp", "initial-program", "mail.exe")]
+    {
         let made = one(protocol, &[(name, value)]);
         assert!(made.pools.is_empty(), "{name}");
         let left = format!("{:?}", made.left);

@@ -1,6 +1,11 @@
 //! The viewer's WebSocket.
 
-use crate::{Answer, App, api::problem::Problem, caller::Caller};
+use crate::{
+    Answer, App,
+    api::problem::Problem,
+    caller::{Caller, Via},
+};
+use async_trait::async_trait;
 use axum::{
     extract::{
         Path, State,
@@ -11,7 +16,8 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{SinkExt, Stream, StreamExt, future};
-use oriel_gateway::{Guest, ViewerRequest};
+use oriel_gateway::{Guest, Person, ViewerRequest};
+use oriel_model::Role;
 use oriel_screen::wire::INPUT_BYTES_MAX;
 
 /// Largest message from a viewer: a record of the largest input with its head, and as much again for what shares its message.
@@ -27,6 +33,55 @@ fn messages(incoming: impl Stream<Item = Result<Message, axum::Error>>) -> impl 
                 _ => None,
             })
         })
+}
+
+/// Somebody with a viewer, and what they asked for.
+struct Seated {
+    app: App,
+    caller: Caller,
+    session: String,
+    request: ViewerRequest,
+}
+
+#[async_trait]
+impl Person for Seated {
+    fn session(&self) -> &str {
+        &self.session
+    }
+
+    async fn still_may(&self) -> Result<(), String> {
+        let user = match &self.caller.via {
+            Via::Browser(_) => {
+                let found = self.app.broker.session(&self.session).await.map_err(|error| error.to_string())?;
+                let (session, user) = found.ok_or("you are signed out; sign in again")?;
+                if session.locked {
+                    return Err("this browser is locked; enter your password".to_owned());
+                }
+                user
+            }
+            Via::Program(_) => {
+                let found = self.app.broker.token_user(&self.session).await.map_err(|error| error.to_string())?;
+                found.ok_or("your token no longer holds; make another one")?.1
+            }
+            Via::Local => return Err("the local administrator has no viewers".to_owned()),
+        };
+        match &self.request.guest {
+            Some(guest) if guest.is_helper() && user.role != Role::Admin => {
+                Err("only administrators may look on".to_owned())
+            }
+            Some(_) => Ok(()),
+            None => {
+                let found = self.app.broker.find_desktop(&user, &self.request.desktop.to_string()).await;
+                found.map(drop).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    async fn lock(&self) {
+        if let Err(error) = self.app.broker.lock(&self.session).await {
+            tracing::error!(%error, "A browser that nobody touches could not be locked");
+        }
+    }
 }
 
 fn binary(bytes: Bytes) -> future::Ready<Result<Message, axum::Error>> {
@@ -71,17 +126,13 @@ pub async fn viewer(
             guest: None,
         }
     };
-    let session = session.to_owned();
+    let seated =
+        Seated { app: app.clone(), caller: caller.clone(), session: session.to_owned(), request: request.clone() };
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).write_buffer_size(0).on_upgrade(
         move |socket| async move {
             let (outgoing, incoming) = socket.split();
-            let lock = async {
-                if let Err(error) = app.broker.lock(&session).await {
-                    tracing::error!(%error, "A browser that nobody touches could not be locked");
-                }
-            };
             let (incoming, outgoing) = (Box::pin(messages(incoming)), Box::pin(outgoing.with(binary)));
-            app.gateway.attach_lockable(request, lock, incoming, outgoing).await;
+            app.gateway.attach_as(request, &seated, incoming, outgoing).await;
         },
     ))
 }

@@ -119,6 +119,15 @@ pub async fn connect(
         })?),
         None => None,
     };
+    let owned_by_other = desktop.owner.is_some_and(|owner| owner != person.id);
+    if owned_by_other && app.gateway.is_used_by_others(desktop.id, person.id) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "in_use",
+            format!("{} is in use by its person", desktop.name),
+            "shadow the session instead (Sessions, or oriel session shadow), or end it first",
+        ));
+    }
     let session = caller.session_sha256().unwrap_or_default();
     let made = app.broker.connect(person, &desktop, connect.kind.into(), resume, session).await?;
     let ticket = made.secret.expose_secret().to_owned();
@@ -135,15 +144,23 @@ pub async fn connect(
 pub async fn thumbnail(
     State(app): State<App>,
     TheDesktop(desktop): TheDesktop,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let Some(thumbnail) = app.broker.thumbnail(&desktop).await? else {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "no_thumbnail",
-            format!("{} shows nothing at the moment", desktop.name),
-            "ask again when it runs",
+    let nothing = |text: String, next: &str| Problem::new(StatusCode::NOT_FOUND, "no_thumbnail", text, next);
+    // There is no looking on unseen, not even small.
+    let of_other = desktop.owner.is_some_and(|owner| owner != caller.user.id);
+    if of_other
+        && app.gateway.is_used_by_others(desktop.id, caller.user.id)
+        && app.broker.session_policy(desktop.id).await?.shadowing != model::ShadowingPolicy::Tell
+    {
+        return Err(nothing(
+            format!("{} is in use, and its pool lets nobody look on unseen", desktop.name),
+            "shadow the session: its person is asked",
         ));
+    }
+    let Some(thumbnail) = app.broker.thumbnail(&desktop).await? else {
+        return Err(nothing(format!("{} shows nothing at the moment", desktop.name), "ask again when it runs"));
     };
     let etag = format!("\"{}\"", thumbnail.etag);
     // Private, and asked for again each time: the tag makes that cheap.

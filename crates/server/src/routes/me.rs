@@ -98,7 +98,7 @@ pub async fn password(
 ) -> Answer<Response> {
     let person = caller.person()?;
     let new: SecretString = change.new.into();
-    app.broker.change_password(person, change.current.into(), new.clone()).await?;
+    app.broker.change_password(person, change.current.into(), new.clone(), address(peer)).await?;
     let answer = StatusCode::NO_CONTENT.into_response();
     if !matches!(caller.via, Via::Browser(_)) {
         return Ok(answer);

@@ -59,6 +59,27 @@ async fn a_locked_browser_does_nothing_until_its_person_is_back() {
     assert_eq!(get(&browser, "/api/v1/desktops").await.status, StatusCode::OK);
     assert_eq!(get(&browser, "/api/v1/me").await.json()["locked"], false);
 
+    // Changing the password is no way around it.
+    house.broker.lock(&session).await.unwrap();
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        let body = Some(json!({"current": "guess", "new": "eight blue lamps in a row"}));
+        answers.push(house.browse(Some(&browser), &Method::POST, "/api/v1/me/password", body).await.status);
+    }
+    assert!(answers.contains(&StatusCode::TOO_MANY_REQUESTS), "{answers:?}");
+    assert_eq!(get(&browser, "/api/v1/desktops").await.code(), "locked");
+}
+
+#[tokio::test]
+async fn whoever_guesses_at_a_lock_is_slowed_down() {
+    let house = House::new().await;
+    let ada = house.user("ada", Role::User).await;
+    let browser = house.sign_in(&ada).await;
+    let session = oriel_identity::sha256_hex(browser.cookie.split_once('=').unwrap().1.as_bytes());
+    let unlock = async |password: &str| {
+        let body = Some(json!({"password": password}));
+        house.browse(Some(&browser), &Method::POST, "/api/v1/me/unlock", body).await
+    };
     // Whoever guesses at a lock is slowed down as at the door.
     house.broker.lock(&session).await.unwrap();
     let mut answers = Vec::new();
