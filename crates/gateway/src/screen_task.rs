@@ -224,8 +224,12 @@ impl Lobby {
                 return Asked::Acknowledged;
             }
             ViewerRecord::VideoTrouble(trouble) => {
-                tracing::info!(connection = %task.id, ?trouble, "A guest cannot go on with the video");
-                seated.troubles += 1;
+                // A guest may say it as often as they like: it is no news for the log, and shown anew they are once.
+                tracing::debug!(connection = %task.id, ?trouble, "A guest cannot go on with the video");
+                seated.troubles = seated.troubles.saturating_add(1);
+                if seated.ear.without_video {
+                    return Asked::Nothing;
+                }
                 if trouble == VideoTrouble::Undecodable || seated.troubles >= VIDEO_TROUBLES_MAX {
                     seated.ear.without_video = true;
                     // Shown anew, and told what is missing.
