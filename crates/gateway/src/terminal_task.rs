@@ -30,6 +30,8 @@ const TAKE_TIME_MAX: Duration = Duration::from_secs(15);
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(2);
 /// How soon a guest whose queue is full is looked at again.
 const GUEST_ROOM_PERIOD: Duration = Duration::from_millis(20);
+/// After so many commands in a row the shell comes first: whoever floods commands does not silence it.
+const COMMANDS_IN_A_ROW_MAX: u32 = 64;
 /// Typed bytes kept while the shell is not there yet.
 const EARLY_BYTES_MAX: usize = 4096;
 
@@ -494,6 +496,7 @@ async fn sign_in<T>(
 
 /// `required`: a connection that can no longer be recorded ends.
 async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool) -> Bye {
+    let mut commands_in_a_row = 0;
     loop {
         if let Some(recorder) = &mut seat.recorder
             && let Err(why) = recorder.tick()
@@ -530,9 +533,12 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
         let room =
             seat.viewer.as_ref().filter(|viewer| viewer.waits(seat.transcript.end())).map(|viewer| viewer.out.clone());
         let guests_wake_at = seat.guests_wake_at();
+        // Whatever else completes ends the row.
+        let row = std::mem::take(&mut commands_in_a_row);
         tokio::select! {
             biased;
-            command = task.commands.recv() => {
+            command = task.commands.recv(), if row < COMMANDS_IN_A_ROW_MAX => {
+                commands_in_a_row = row + 1;
                 let Some(command) = command else { return shutting_down() };
                 if let Err(bye) = seat.take(task, command) {
                     return bye;
@@ -559,6 +565,8 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
                 }
                 None => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection"),
             },
+            // The shell had nothing to say: commands go on.
+            () = tokio::task::yield_now(), if row >= COMMANDS_IN_A_ROW_MAX => {}
             // Only wakes the loop, too.
             () = sleep_until(guests_wake_at.unwrap_or_else(Instant::now)), if guests_wake_at.is_some() => {}
             () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
