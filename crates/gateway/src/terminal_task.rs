@@ -136,6 +136,8 @@ struct Seat {
     typed_bytes: u64,
     resized: bool,
     gone_at: Instant,
+    /// What the owner's viewer had acknowledged when it left.
+    left_at: u64,
     title: String,
     /// What is typed does not reach the shell.
     view_only: bool,
@@ -157,6 +159,7 @@ impl Seat {
             typed_bytes: 0,
             resized: false,
             gone_at: deadline(),
+            left_at: 0,
             title: String::new(),
             view_only: false,
             sign: None,
@@ -177,7 +180,7 @@ impl Seat {
                 self.crowd.owner_came(name);
             }
             Command::Detach { viewer } if self.is_seated(viewer) => {
-                self.viewer = None;
+                self.left_at = self.viewer.take().map_or(0, |viewer| viewer.acked);
                 self.gone_at = deadline();
                 self.crowd.owner_left();
             }
@@ -328,12 +331,9 @@ impl Seat {
 
     /// False while the viewer is a window behind: the shell is not read, and its flood stops at its source.
     fn wants_more(&self) -> bool {
-        let behind = match &self.viewer {
-            Some(viewer) => self.transcript.end() - viewer.acked,
-            // Without a viewer a window's worth is kept for the one that comes back.
-            None => self.transcript.end() - self.transcript.start(),
-        };
-        behind < TERMINAL_WINDOW_BYTES
+        // Without a viewer the window of the one that left is kept open for it; the transcript keeps more than that.
+        let acked = self.viewer.as_ref().map_or(self.left_at, |viewer| viewer.acked);
+        self.transcript.end() - acked.max(self.transcript.start()) < TERMINAL_WINDOW_BYTES
     }
 }
 
@@ -574,5 +574,27 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
                 return Bye::new(ByeCode::TooSlow, "nobody has been watching");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_who_is_away_leaves_a_window_from_where_they_were() {
+        const WINDOW: usize = TERMINAL_WINDOW_BYTES as usize;
+        let mut seat = Seat::new();
+        seat.transcript.push(&vec![b'x'; 3 * WINDOW]);
+        // They had seen all: guests see the shell go on, until so much is kept as the owner may have unacknowledged.
+        seat.left_at = seat.transcript.end();
+        assert!(seat.wants_more());
+        seat.transcript.push(&vec![b'x'; WINDOW - 1]);
+        assert!(seat.wants_more());
+        seat.transcript.push(b"x");
+        assert!(!seat.wants_more());
+        // More than is kept is nobody's to wait for.
+        seat.left_at = 0;
+        assert!(!seat.wants_more());
     }
 }
