@@ -183,6 +183,14 @@ impl<E: Ear> Crowd<E> {
         self.asking.iter_mut().map(|asking| &mut asking.ear).for_each(flush);
     }
 
+    /// Tells guests and those who wait to be let in: who is seated later knows it by then.
+    pub fn tell_all(&mut self, record: &ServerRecord) {
+        let seated = self.seated.iter_mut().map(|seated| &mut seated.ear);
+        for ear in seated.chain(self.asking.iter_mut().map(|asking| &mut asking.ear)) {
+            ear.tell(record);
+        }
+    }
+
     /// Everybody leaves.
     pub fn dismiss(&mut self, bye: &Bye) {
         self.seated.drain(..).for_each(|seated| seated.ear.part(bye));
@@ -379,4 +387,78 @@ pub(crate) fn owner_gone() -> Bye {
         ByeCode::TooSlow,
         format!("the person whose desktop this is has been away for {} seconds", crate::RESUME_SECONDS),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording;
+    use oriel_model::ConnectionId;
+    use std::sync::{Arc, Mutex};
+
+    /// Remembers what it was told.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<ServerRecord>>>);
+
+    impl Heard {
+        fn has(&self, record: &ServerRecord) -> bool {
+            self.0.lock().unwrap().contains(record)
+        }
+    }
+
+    impl Ear for Heard {
+        fn tell(&mut self, record: &ServerRecord) -> bool {
+            self.0.lock().unwrap().push(record.clone());
+            true
+        }
+
+        fn tell_lightly(&mut self, record: &ServerRecord) {
+            self.tell(record);
+        }
+
+        fn part(mut self, bye: &Bye) {
+            self.tell(&ServerRecord::Bye { code: bye.code, text: bye.text.clone() });
+        }
+    }
+
+    fn guest(ask: bool) -> Guest {
+        let (connection, kind) = (ConnectionId::new(), GuestKind::Helper { ask });
+        Guest { connection, name: "ben".into(), kind, control: false, may_control: true }
+    }
+
+    #[test]
+    fn who_waits_to_be_let_in_knows_what_everybody_was_told_meanwhile() {
+        let mut crowd = Crowd::new();
+        let (waits, sits) = (Heard::default(), Heard::default());
+        crowd.arrive(1, 1, guest(true), waits.clone());
+        crowd.arrive(2, 2, guest(false), sits.clone());
+        let sign = recording::sign(true);
+        crowd.tell_all(&sign);
+        crowd.answer(1, true);
+        assert_eq!(crowd.watching(), 2);
+        assert!(waits.has(&sign) && sits.has(&sign));
+    }
+
+    #[test]
+    fn what_is_not_answered_is_a_no_when_its_time_is_over() {
+        let mut crowd = Crowd::new();
+        let waits = Heard::default();
+        crowd.arrive(1, 1, guest(true), waits.clone());
+        let until = crowd.wake_at().unwrap();
+        assert!(until <= Instant::now() + ANSWER_TIME_MAX);
+        crowd.expire(until);
+        let text = "you were not let in: nobody answered".into();
+        assert!(waits.has(&ServerRecord::Bye { code: ByeCode::Dismissed, text }));
+        assert_eq!(crowd.wake_at(), None);
+    }
+
+    #[test]
+    fn an_answer_about_one_who_left_is_about_nobody() {
+        let mut crowd = Crowd::new();
+        crowd.arrive(1, 1, guest(true), Heard::default());
+        crowd.leave(1, None);
+        crowd.arrive(2, 2, guest(true), Heard::default());
+        crowd.answer(1, true);
+        assert_eq!(crowd.watching(), 0);
+    }
 }

@@ -300,7 +300,7 @@ impl Lobby {
             picture.flush_control(&task.counters).ok();
         }
         // A question is the owner's to answer; guests see that it was asked.
-        self.crowd.seated.iter_mut().for_each(|seated| seated.ear.tell(&sign));
+        self.crowd.tell_all(&sign);
         self.attend(task);
         self.sign = Some(sign);
     }
@@ -334,7 +334,7 @@ impl Ear for Picture {
 async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
     // The first viewer brings the size that the machine is dialled with.
     while lobby.viewer.is_none() {
-        match task.commands.recv().await {
+        match next_command(task, lobby).await {
             Some(command) => {
                 if let Err(bye) = lobby.take(task, command) {
                     return bye;
@@ -367,6 +367,17 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
     }
 }
 
+/// The next command while the connection is not live. Meanwhile what the owner is asked about guests runs out.
+async fn next_command(task: &mut Task, lobby: &mut Lobby) -> Option<Command> {
+    loop {
+        let wake_at = lobby.crowd.wake_at();
+        tokio::select! {
+            command = task.commands.recv() => return command,
+            () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => lobby.attend(task),
+        }
+    }
+}
+
 /// Asks the person where the pool wants that, and begins to record where it should be.
 async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
     let recorded = match policy {
@@ -379,8 +390,9 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
                 if let Some(answer) = lobby.consent {
                     break answer;
                 }
+                let gone_at = lobby.viewer.is_none().then_some(lobby.gone_at);
                 tokio::select! {
-                    command = task.commands.recv() => match command {
+                    command = next_command(task, lobby) => match command {
                         Some(command) => match lobby.take(task, command)? {
                             // Hello and the question leave at once.
                             Asked::Thumbnail(_, reply) => drop(reply.send(None)),
@@ -389,7 +401,9 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
                         None => return Err(Bye::new(ByeCode::ServerShutdown, "the server is shutting down")),
                     },
                     () = sleep_until(deadline) => return Err(recording::not_answered()),
-                    () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => return Err(recording::not_answered()),
+                    () = sleep_until(gone_at.unwrap_or(deadline)), if gone_at.is_some() => {
+                        return Err(recording::not_answered());
+                    }
                 }
             }
         }
@@ -442,7 +456,7 @@ async fn meanwhile<T>(
     loop {
         tokio::select! {
             done = &mut work => return done,
-            command = task.commands.recv() => match command {
+            command = next_command(task, lobby) => match command {
                 Some(command) => match lobby.take(task, command)? {
                     Asked::Attached => lobby.status(task, StatusCode::Dialling, "reaching the machine"),
                     Asked::Thumbnail(_, reply) => drop(reply.send(None)),

@@ -298,9 +298,7 @@ impl Seat {
         if let Some(viewer) = &self.viewer {
             viewer.say(&sign);
         }
-        for seated in &self.crowd.seated {
-            seated.ear.say(&sign);
-        }
+        self.crowd.tell_all(&sign);
         self.sign = Some(sign);
     }
 
@@ -347,7 +345,7 @@ fn shutting_down() -> Bye {
 
 async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
     while seat.viewer.is_none() {
-        match task.commands.recv().await {
+        match next_command(task, seat).await {
             Some(command) => {
                 if let Err(bye) = seat.take(task, command) {
                     return bye;
@@ -386,6 +384,17 @@ async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
     }
 }
 
+/// The next command while the connection is not live. Meanwhile what the owner is asked about guests runs out.
+async fn next_command(task: &mut Task, seat: &mut Seat) -> Option<Command> {
+    loop {
+        let wake_at = seat.crowd.wake_at();
+        tokio::select! {
+            command = task.commands.recv() => return command,
+            () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => seat.attend(task),
+        }
+    }
+}
+
 /// Asks the person where the pool wants that, and begins to record where it should be.
 async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
     let recorded = match policy {
@@ -398,13 +407,16 @@ async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) ->
                 if let Some(answer) = seat.consent {
                     break answer;
                 }
+                let gone_at = seat.viewer.is_none().then_some(seat.gone_at);
                 tokio::select! {
-                    command = task.commands.recv() => {
+                    command = next_command(task, seat) => {
                         seat.take(task, command.ok_or_else(shutting_down)?)?;
                         seat.forget_old_input();
                     }
                     () = sleep_until(deadline) => return Err(recording::not_answered()),
-                    () = sleep_until(seat.gone_at), if seat.viewer.is_none() => return Err(recording::not_answered()),
+                    () = sleep_until(gone_at.unwrap_or(deadline)), if gone_at.is_some() => {
+                        return Err(recording::not_answered());
+                    }
                 }
             }
         }
@@ -440,7 +452,7 @@ async fn meanwhile<T>(task: &mut Task, seat: &mut Seat, work: impl Future<Output
     loop {
         tokio::select! {
             done = &mut work => return done,
-            command = task.commands.recv() => {
+            command = next_command(task, seat) => {
                 seat.take(task, command.ok_or_else(shutting_down)?)?;
                 // Nobody types a novel at a machine that does not answer yet.
                 seat.forget_old_input();
@@ -461,6 +473,7 @@ async fn sign_in<T>(
     let mut end = Instant::now() + CONNECT_TIME_MAX;
     loop {
         seat.pump(task);
+        let gone_at = seat.viewer.is_none().then_some(seat.gone_at);
         tokio::select! {
             biased;
             done = &mut work => return done,
@@ -472,7 +485,7 @@ async fn sign_in<T>(
                 interview = Some(asked);
                 end = Instant::now() + ANSWER_TIME_MAX;
             }
-            command = task.commands.recv() => {
+            command = next_command(task, seat) => {
                 seat.take(task, command.ok_or_else(shutting_down)?)?;
                 if let Some(mut asked) = interview.take() {
                     let typed: Vec<u8> = seat.typed.drain(..).flatten().collect();
@@ -487,7 +500,7 @@ async fn sign_in<T>(
                 seat.forget_old_input();
             }
             () = sleep_until(end) => return Err(too_late()),
-            () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
+            () = sleep_until(gone_at.unwrap_or(end)), if gone_at.is_some() => {
                 return Err(Bye::new(ByeCode::TooSlow, "nobody has been watching"));
             }
         }
