@@ -4,7 +4,8 @@
 use crate::command::{Bye, ViewerId};
 use crate::seat::{Guest, GuestKind};
 use oriel_screen::wire::ServerRecord;
-use oriel_screen::{ByeCode, Person, PersonKind, QuestionKind, SEATS_MAX};
+use oriel_screen::{ByeCode, Person, PersonKind, QuestionKind};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -64,8 +65,8 @@ pub(crate) struct Crowd<E> {
     had_guests: bool,
     /// Keys and buttons that a guest may have left down.
     release: bool,
-    /// Where each seat points, and whether others know.
-    pointers: [Option<(u16, u16, bool)>; SEATS_MAX],
+    /// Where each seat points, and whether others know: the owner's, and of guests those who are seated.
+    pointers: BTreeMap<u8, (u16, u16, bool)>,
     pointers_at: Instant,
     /// Questions that the owner need not answer any more.
     withdrawn: Vec<(u8, QuestionKind)>,
@@ -81,7 +82,7 @@ impl<E: Ear> Crowd<E> {
             owner_untold: false,
             had_guests: false,
             release: false,
-            pointers: [None; SEATS_MAX],
+            pointers: BTreeMap::new(),
             pointers_at: Instant::now(),
             withdrawn: Vec::new(),
         }
@@ -109,7 +110,7 @@ impl<E: Ear> Crowd<E> {
 
     pub fn owner_left(&mut self) {
         self.owner_here = false;
-        self.pointers = [None; SEATS_MAX];
+        self.pointers.clear();
         self.changed();
     }
 
@@ -155,7 +156,7 @@ impl<E: Ear> Crowd<E> {
         if let Some(at) = self.seated.iter().position(|seated| seated.viewer == viewer) {
             let gone = self.seated.swap_remove(at);
             self.release |= gone.control;
-            self.forget_pointer(gone.number);
+            self.pointers.remove(&gone.number);
             if gone.wish.is_some() {
                 self.withdraw(gone.number, QuestionKind::Control);
             }
@@ -177,15 +178,17 @@ impl<E: Ear> Crowd<E> {
         self.withdrawn.push((seat, kind));
     }
 
-    fn forget_pointer(&mut self, seat: u8) {
-        if let Some(pointer) = self.pointers.get_mut(usize::from(seat)) {
-            *pointer = None;
-        }
-    }
-
     /// For what those who wait were told.
     pub fn flush_asking(&mut self, flush: impl FnMut(&mut E)) {
         self.asking.iter_mut().map(|asking| &mut asking.ear).for_each(flush);
+    }
+
+    /// Tells guests and those who wait to be let in: who is seated later knows it by then.
+    pub fn tell_all(&mut self, record: &ServerRecord) {
+        let seated = self.seated.iter_mut().map(|seated| &mut seated.ear);
+        for ear in seated.chain(self.asking.iter_mut().map(|asking| &mut asking.ear)) {
+            ear.tell(record);
+        }
     }
 
     /// Everybody leaves.
@@ -264,11 +267,9 @@ impl<E: Ear> Crowd<E> {
 
     /// Somebody points there. While nobody else is here, nobody need know.
     pub fn points(&mut self, seat: u8, x: u16, y: u16) {
-        if !self.seated.is_empty()
-            && let Some(pointer) = self.pointers.get_mut(usize::from(seat))
-            && pointer.is_none_or(|(old_x, old_y, _)| (old_x, old_y) != (x, y))
-        {
-            *pointer = Some((x, y, false));
+        let known = self.pointers.get(&seat).is_some_and(|(old_x, old_y, _)| (*old_x, *old_y) == (x, y));
+        if !self.seated.is_empty() && !known {
+            self.pointers.insert(seat, (x, y, false));
         }
     }
 
@@ -279,7 +280,7 @@ impl<E: Ear> Crowd<E> {
 
     /// When [`Self::attend`] has something to do, at the latest.
     pub fn wake_at(&self) -> Option<Instant> {
-        let untold = !self.seated.is_empty() && self.pointers.iter().flatten().any(|(_, _, told)| !told);
+        let untold = !self.seated.is_empty() && self.pointers.values().any(|(_, _, told)| !told);
         let pointers = untold.then_some(self.pointers_at);
         let asking = self.asking.iter().map(|asking| asking.until);
         let wishes = self.seated.iter().filter_map(|seated| seated.wish);
@@ -363,16 +364,17 @@ impl<E: Ear> Crowd<E> {
     }
 
     fn tell_pointers(&mut self, mut owner: Option<&mut E>) {
-        for (seat, pointer) in self.pointers.iter_mut().enumerate() {
-            let Some((x, y, told @ false)) = pointer else { continue };
-            *told = true;
-            let record = ServerRecord::Pointing { seat: seat as u8, x: *x, y: *y };
+        for (&seat, (x, y, told)) in &mut self.pointers {
+            if std::mem::replace(told, true) {
+                continue;
+            }
+            let record = ServerRecord::Pointing { seat, x: *x, y: *y };
             if seat != 0
                 && let Some(owner) = owner.as_deref_mut()
             {
                 owner.tell_lightly(&record);
             }
-            for seated in self.seated.iter_mut().filter(|seated| usize::from(seated.number) != seat) {
+            for seated in self.seated.iter_mut().filter(|seated| seated.number != seat) {
                 seated.ear.tell_lightly(&record);
             }
         }
@@ -385,4 +387,78 @@ pub(crate) fn owner_gone() -> Bye {
         ByeCode::TooSlow,
         format!("the person whose desktop this is has been away for {} seconds", crate::RESUME_SECONDS),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording;
+    use oriel_model::ConnectionId;
+    use std::sync::{Arc, Mutex};
+
+    /// Remembers what it was told.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<ServerRecord>>>);
+
+    impl Heard {
+        fn has(&self, record: &ServerRecord) -> bool {
+            self.0.lock().unwrap().contains(record)
+        }
+    }
+
+    impl Ear for Heard {
+        fn tell(&mut self, record: &ServerRecord) -> bool {
+            self.0.lock().unwrap().push(record.clone());
+            true
+        }
+
+        fn tell_lightly(&mut self, record: &ServerRecord) {
+            self.tell(record);
+        }
+
+        fn part(mut self, bye: &Bye) {
+            self.tell(&ServerRecord::Bye { code: bye.code, text: bye.text.clone() });
+        }
+    }
+
+    fn guest(ask: bool) -> Guest {
+        let (connection, kind) = (ConnectionId::new(), GuestKind::Helper { ask });
+        Guest { connection, name: "ben".into(), kind, control: false, may_control: true }
+    }
+
+    #[test]
+    fn who_waits_to_be_let_in_knows_what_everybody_was_told_meanwhile() {
+        let mut crowd = Crowd::new();
+        let (waits, sits) = (Heard::default(), Heard::default());
+        crowd.arrive(1, 1, guest(true), waits.clone());
+        crowd.arrive(2, 2, guest(false), sits.clone());
+        let sign = recording::sign(true);
+        crowd.tell_all(&sign);
+        crowd.answer(1, true);
+        assert_eq!(crowd.watching(), 2);
+        assert!(waits.has(&sign) && sits.has(&sign));
+    }
+
+    #[test]
+    fn what_is_not_answered_is_a_no_when_its_time_is_over() {
+        let mut crowd = Crowd::new();
+        let waits = Heard::default();
+        crowd.arrive(1, 1, guest(true), waits.clone());
+        let until = crowd.wake_at().unwrap();
+        assert!(until <= Instant::now() + ANSWER_TIME_MAX);
+        crowd.expire(until);
+        let text = "you were not let in: nobody answered".into();
+        assert!(waits.has(&ServerRecord::Bye { code: ByeCode::Dismissed, text }));
+        assert_eq!(crowd.wake_at(), None);
+    }
+
+    #[test]
+    fn an_answer_about_one_who_left_is_about_nobody() {
+        let mut crowd = Crowd::new();
+        crowd.arrive(1, 1, guest(true), Heard::default());
+        crowd.leave(1, None);
+        crowd.arrive(2, 2, guest(true), Heard::default());
+        crowd.answer(1, true);
+        assert_eq!(crowd.watching(), 0);
+    }
 }

@@ -369,21 +369,27 @@ impl Picture {
         self.marked = true;
     }
 
-    /// Sends what waits and is not part of an unfinished frame.
+    /// Sends what waits and is not part of an unfinished frame. Errors: more waits than may, also for a frame that never ends.
     pub fn flush_control(&mut self, counters: &Counters) -> Result<(), Bye> {
+        self.check_pending()?;
         if self.in_frame || !self.queue.is_empty() || self.message.is_empty() {
             return Ok(());
         }
         self.flush(counters, 0)
     }
 
-    fn flush(&mut self, counters: &Counters, frames: u64) -> Result<(), Bye> {
+    fn check_pending(&self) -> Result<(), Bye> {
         if self.message.len() > VIEWER_PENDING_BYTES_MAX {
             return Err(Bye::new(
                 oriel_screen::ByeCode::TooSlow,
                 "the network to this browser is too slow for the screen; connect again",
             ));
         }
+        Ok(())
+    }
+
+    fn flush(&mut self, counters: &Counters, frames: u64) -> Result<(), Bye> {
+        self.check_pending()?;
         // A socket that is behind gets what waits with the next message. Acknowledgements pace the frames, so this is rare
         // and bounded by the check above. A closed channel is followed by the viewer's Detach.
         if let Ok(permit) = self.out.try_reserve() {
@@ -606,5 +612,21 @@ mod tests {
         run(&mut picture, &video, &surface, &counters);
         assert_eq!(story(&messages.try_recv().unwrap()), "Vv|");
         assert!(!picture.wants_key());
+    }
+
+    #[test]
+    fn what_waits_is_bounded_also_for_a_frame_that_does_not_end() {
+        const UNIT_BYTES: usize = 1 << 20;
+        let surface = Surface::new(100, 100).unwrap();
+        let (mut picture, _messages, counters) = picture();
+        let mut video = Video::default();
+        video.follow(&unit(true, UNIT_BYTES));
+        // Each time the video so far is told anew, in a frame that nobody ends.
+        let times = (0..VIEWER_PENDING_BYTES_MAX / UNIT_BYTES * 2).take_while(|_| {
+            picture.restart(&surface, None, &video, 0);
+            picture.flush_control(&counters).is_ok()
+        });
+        assert_eq!(times.count(), VIEWER_PENDING_BYTES_MAX / UNIT_BYTES - 1);
+        assert!(picture.message.len() < VIEWER_PENDING_BYTES_MAX + 2 * UNIT_BYTES);
     }
 }

@@ -46,6 +46,8 @@ struct Kept {
     guests: Vec<Entry>,
     invites: Vec<Invite>,
     barred: Vec<UserId>,
+    /// The number that was given last.
+    last_seat: u8,
 }
 
 struct Entry {
@@ -93,11 +95,11 @@ impl Roster {
             "you are watching this desktop in another window",
         );
         // A seat is free when its guest has left, not when they were told to: the connection's task never sees two in one.
-        let taken = |number: &u8| kept.guests.iter().any(|entry| entry.present.seat == *number);
-        let Some(number) = (1..SEATS_MAX as u8).find(|number| !taken(number)) else {
+        let Some(number) = kept.next_seat() else {
             let text = format!("{} people are watching this desktop already; try again later", SEATS_MAX - 1);
             return Err(Bye::new(ByeCode::Dismissed, text));
         };
+        kept.last_seat = number;
         let (tell, leave) = oneshot::channel();
         let is_helper = guest.person_kind() == PersonKind::Helper;
         let present = Present { seat: number, user, name: guest.name.clone(), is_helper };
@@ -163,6 +165,14 @@ impl Roster {
 }
 
 impl Kept {
+    /// Numbers go round rather than be given again at once: the owner's answer about a seat, or that its guest has to go, may be
+    /// on its way while the guest leaves, and must not meet whoever comes next. `None`: all seats are taken.
+    fn next_seat(&self) -> Option<u8> {
+        let is_free = |number: &u8| !self.guests.iter().any(|entry| entry.present.seat == *number);
+        let mut numbers = (self.last_seat..=u8::MAX).skip(1).chain(1..=self.last_seat);
+        if self.guests.len() < SEATS_MAX - 1 { numbers.find(is_free) } else { None }
+    }
+
     fn dismiss(&mut self, who: impl Fn(&Entry) -> bool, code: ByeCode, text: &str) {
         for entry in self.guests.iter_mut().filter(|entry| who(entry)) {
             if let Some(leave) = entry.leave.take() {
@@ -234,14 +244,25 @@ mod tests {
         assert_eq!(first.leave.try_recv().unwrap().code, ByeCode::TakenOver);
         assert_eq!((first.number, second.number), (1, 2));
         drop(first);
-        assert_eq!(roster.sit(3, cleo, &helper).unwrap().number, 1);
+        assert_eq!(roster.sit(3, cleo, &helper).unwrap().number, 3, "not the one that was just left");
         let mut others: Vec<Taken> =
             (3..10).map(|viewer| roster.sit(viewer, UserId::new(), &helper).unwrap()).collect();
         assert!(roster.sit(20, cleo, &helper).is_err());
         others.pop();
-        assert_eq!(roster.sit(21, cleo, &helper).unwrap().number, 8);
+        assert_eq!(roster.sit(21, cleo, &helper).unwrap().number, 11);
         roster.remove(second.number);
         assert!(roster.sit(22, ben, &helper).is_err(), "who was sent away stays away");
+    }
+
+    #[test]
+    fn the_numbers_of_seats_go_round_and_leave_out_those_taken() {
+        let roster = Arc::new(Roster::default());
+        let helper = guest(GuestKind::Helper { ask: false });
+        let stays = roster.sit(0, UserId::new(), &helper).unwrap();
+        let numbers = (1..=600).map(|viewer| roster.sit(viewer, UserId::new(), &helper).unwrap().number);
+        let expected = (2..=u8::MAX).cycle().take(600);
+        assert_eq!(stays.number, 1);
+        assert!(numbers.eq(expected), "0 is the owner's, 1 is taken");
     }
 
     #[test]

@@ -34,24 +34,13 @@ use tokio::time::{Instant, sleep_until};
 /// commands are served between reads.
 const READ_BYTES: usize = 16 << 10;
 
+/// After so many commands in a row a step of what waits comes first: whoever floods commands stops nobody's picture.
+const COMMANDS_IN_A_ROW_MAX: u32 = 64;
 /// A machine is asked for a key frame this often at most because guests lack one.
 const GUEST_KEY_PERIOD: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(mut task: Task) {
-    let mut lobby = Lobby {
-        viewer: None,
-        crowd: Crowd::new(),
-        gone_at: resume_deadline(),
-        size: (0, 0, 100),
-        title: String::new(),
-        policy: SessionPolicy::default(),
-        h264: false,
-        troubles: 0,
-        sign: None,
-        consent: None,
-        tape: None,
-        recorder: None,
-    };
+    let mut lobby = Lobby::new();
     let bye = drive(&mut task, &mut lobby).await;
     tracing::info!(connection = %task.id, desktop = %task.desktop, code = ?bye.code, reason = %bye.text, "Connection ended");
     if let Some(viewer) = lobby.viewer.take() {
@@ -111,6 +100,23 @@ enum Asked {
 }
 
 impl Lobby {
+    fn new() -> Self {
+        Self {
+            viewer: None,
+            crowd: Crowd::new(),
+            gone_at: resume_deadline(),
+            size: (0, 0, 100),
+            title: String::new(),
+            policy: SessionPolicy::default(),
+            h264: false,
+            troubles: 0,
+            sign: None,
+            consent: None,
+            tape: None,
+            recorder: None,
+        }
+    }
+
     fn take(&mut self, task: &Task, command: Command) -> Result<Asked, Bye> {
         match command {
             Command::Attach { viewer, hello, h264, seat: Seat::Guest(guest), number, out } => {
@@ -224,8 +230,12 @@ impl Lobby {
                 return Asked::Acknowledged;
             }
             ViewerRecord::VideoTrouble(trouble) => {
-                tracing::info!(connection = %task.id, ?trouble, "A guest cannot go on with the video");
-                seated.troubles += 1;
+                // A guest may say it as often as they like: it is no news for the log, and shown anew they are once.
+                tracing::debug!(connection = %task.id, ?trouble, "A guest cannot go on with the video");
+                seated.troubles = seated.troubles.saturating_add(1);
+                if seated.ear.without_video {
+                    return Asked::Nothing;
+                }
                 if trouble == VideoTrouble::Undecodable || seated.troubles >= VIDEO_TROUBLES_MAX {
                     seated.ear.without_video = true;
                     // Shown anew, and told what is missing.
@@ -290,7 +300,7 @@ impl Lobby {
             picture.flush_control(&task.counters).ok();
         }
         // A question is the owner's to answer; guests see that it was asked.
-        self.crowd.seated.iter_mut().for_each(|seated| seated.ear.tell(&sign));
+        self.crowd.tell_all(&sign);
         self.attend(task);
         self.sign = Some(sign);
     }
@@ -324,7 +334,7 @@ impl Ear for Picture {
 async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
     // The first viewer brings the size that the machine is dialled with.
     while lobby.viewer.is_none() {
-        match task.commands.recv().await {
+        match next_command(task, lobby).await {
             Some(command) => {
                 if let Err(bye) = lobby.take(task, command) {
                     return bye;
@@ -357,6 +367,17 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
     }
 }
 
+/// The next command while the connection is not live. Meanwhile what the owner is asked about guests runs out.
+async fn next_command(task: &mut Task, lobby: &mut Lobby) -> Option<Command> {
+    loop {
+        let wake_at = lobby.crowd.wake_at();
+        tokio::select! {
+            command = task.commands.recv() => return command,
+            () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => lobby.attend(task),
+        }
+    }
+}
+
 /// Asks the person where the pool wants that, and begins to record where it should be.
 async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
     let recorded = match policy {
@@ -369,8 +390,9 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
                 if let Some(answer) = lobby.consent {
                     break answer;
                 }
+                let gone_at = lobby.viewer.is_none().then_some(lobby.gone_at);
                 tokio::select! {
-                    command = task.commands.recv() => match command {
+                    command = next_command(task, lobby) => match command {
                         Some(command) => match lobby.take(task, command)? {
                             // Hello and the question leave at once.
                             Asked::Thumbnail(_, reply) => drop(reply.send(None)),
@@ -379,7 +401,9 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
                         None => return Err(Bye::new(ByeCode::ServerShutdown, "the server is shutting down")),
                     },
                     () = sleep_until(deadline) => return Err(recording::not_answered()),
-                    () = sleep_until(lobby.gone_at), if lobby.viewer.is_none() => return Err(recording::not_answered()),
+                    () = sleep_until(gone_at.unwrap_or(deadline)), if gone_at.is_some() => {
+                        return Err(recording::not_answered());
+                    }
                 }
             }
         }
@@ -432,7 +456,7 @@ async fn meanwhile<T>(
     loop {
         tokio::select! {
             done = &mut work => return done,
-            command = task.commands.recv() => match command {
+            command = next_command(task, lobby) => match command {
                 Some(command) => match lobby.take(task, command)? {
                     Asked::Attached => lobby.status(task, StatusCode::Dialling, "reaching the machine"),
                     Asked::Thumbnail(_, reply) => drop(reply.send(None)),
@@ -476,6 +500,7 @@ async fn carry(
     let mut unflushed = false;
     let mut events: Vec<ScreenEvent> = Vec::new();
     let mut guests_turn = true;
+    let mut commands_in_a_row = 0;
 
     // What came with the handshake is the source's already: let it speak before the first read.
     let mut outcome = source.receive(&[], &mut upstream, &mut events);
@@ -528,9 +553,14 @@ async fn carry(
         let record_repair_at = lobby.recorder.as_ref().and_then(ScreenRecorder::repair_at);
         let tape_wake = lobby.recorder.as_ref().map(ScreenRecorder::wake);
         outcome = Ok(());
+        // Whatever completes ends the row, but for commands and what can follow each of them.
+        let row = std::mem::take(&mut commands_in_a_row);
+        let steps_turn = row >= COMMANDS_IN_A_ROW_MAX;
+        let steps = has_work || records || guests_have_work;
         tokio::select! {
             biased;
-            command = task.commands.recv() => {
+            command = task.commands.recv(), if !steps_turn => {
+                commands_in_a_row = row + 1;
                 let Some(command) = command else {
                     return Bye::new(ByeCode::ServerShutdown, "the server is shutting down").into();
                 };
@@ -565,8 +595,12 @@ async fn carry(
                 Ok(Sent::Written(count)) => {
                     upstream.drain(..count);
                     unflushed = true;
+                    commands_in_a_row = row;
                 }
-                Ok(Sent::Flushed) => unflushed = false,
+                Ok(Sent::Flushed) => {
+                    unflushed = false;
+                    commands_in_a_row = row;
+                }
             },
             // Yields between tiles, so that commands and other connections come first.
             () = tokio::task::yield_now(), if has_work && !records_now => {
@@ -600,7 +634,8 @@ async fn carry(
                 guests_turn = false;
                 outcome = screen.show_guests(source, lobby, task);
             }
-            read = reader.read(&mut buffer) => match read {
+            // A machine that always has something to say does not take the steps' turn either.
+            read = reader.read(&mut buffer), if !(steps_turn && steps) => match read {
                 Ok(0) => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection").into(),
                 Ok(count) => {
                     guests_turn = true;
@@ -611,6 +646,8 @@ async fn carry(
             () = tokio::task::yield_now(), if guests_have_work && !has_work => {
                 outcome = screen.show_guests(source, lobby, task);
             }
+            // Nothing had a step to take: commands go on.
+            () = tokio::task::yield_now(), if steps_turn => {}
             () = sleep_until(guests_wake_at.unwrap_or_else(Instant::now)), if guests_wake_at.is_some() => {}
             () = sleep_until(screen.key_by.unwrap_or_else(Instant::now)), if screen.key_by.is_some() => {
                 // Also a decoder that loses its place again and again comes here; then video is given up.
@@ -819,4 +856,117 @@ fn over(error: SourceError) -> Bye {
 
 fn lost() -> Bye {
     Bye::new(ByeCode::RemoteEnded, "the connection to the machine was lost; it may have stopped or restarted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Counters;
+    use crate::seat::{Guest, GuestKind};
+    use crate::target::{DialError, Dialler, Target};
+    use crate::{COMMANDS_MAX, VIEWER_QUEUE_MAX};
+    use bytes::Bytes;
+    use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
+    use oriel_screen::Surface;
+    use oriel_screen::wire::ViewerHello;
+    use std::sync::Arc;
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+
+    struct Nowhere;
+
+    #[async_trait::async_trait]
+    impl Dialler for Nowhere {
+        async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+            Err(DialError { code: ByeCode::Unreachable, text: "nowhere".into() })
+        }
+    }
+
+    /// A machine whose screen stands still.
+    struct Still(Surface);
+
+    impl Source for Still {
+        fn receive(&mut self, _: &[u8], _: &mut Vec<u8>, _: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+            Ok(())
+        }
+
+        fn input(&mut self, _: &InputEvent, _: &mut Vec<u8>) -> Result<(), SourceError> {
+            Ok(())
+        }
+
+        fn framebuffer(&self) -> &dyn Framebuffer {
+            &self.0
+        }
+    }
+
+    fn task() -> (Task, mpsc::Sender<Command>) {
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let task = Task {
+            id: ConnectionId::new(),
+            user: UserId::new(),
+            desktop: DesktopId::new(),
+            port: GuestPort::Console,
+            recordings: None,
+            commands: inbox,
+            dialler: Arc::new(Nowhere),
+            counters: Arc::new(Counters::default()),
+            rules: Arc::default(),
+        };
+        (task, commands)
+    }
+
+    fn attach(viewer: ViewerId, seat: Seat, number: u8) -> (Command, mpsc::Receiver<Bytes>) {
+        let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
+        (Command::Attach { viewer, hello: ViewerHello::default(), h264: true, seat, number, out }, messages)
+    }
+
+    fn helper() -> Seat {
+        let (connection, kind) = (ConnectionId::new(), GuestKind::Helper { ask: false });
+        Seat::Guest(Guest { connection, name: "ben".into(), kind, control: false, may_control: true })
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_decodes_no_video_is_shown_the_screen_anew_once() {
+        let (task, _commands) = task();
+        let mut lobby = Lobby::new();
+        let (ben, _messages) = attach(2, helper(), 1);
+        lobby.take(&task, ben).unwrap();
+        let fresh = |lobby: &mut Lobby| std::mem::take(&mut lobby.crowd.find(2).unwrap().fresh);
+        assert!(fresh(&mut lobby));
+        for first in [true, false, false] {
+            let record = ViewerRecord::VideoTrouble(VideoTrouble::Undecodable);
+            lobby.take(&task, Command::Record { viewer: 2, record }).unwrap();
+            assert_eq!(fresh(&mut lobby), first);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_floods_does_not_stop_the_owners_picture() {
+        let (mut task, commands) = task();
+        let mut lobby = Lobby::new();
+        let (ada, mut messages) = attach(1, Seat::Owner { name: "ada".into() }, 0);
+        let (ben, _bens) = attach(2, helper(), 1);
+        lobby.take(&task, ada).unwrap();
+        lobby.take(&task, ben).unwrap();
+        let flood = || Command::Record { viewer: 2, record: ViewerRecord::Ack { sequence: 0 } };
+        // There is always another.
+        while commands.try_send(flood()).is_ok() {}
+        tokio::spawn(async move { while commands.send(flood()).await.is_ok() {} });
+        let picture = async {
+            loop {
+                let message = messages.recv().await.unwrap();
+                let records = ServerRecord::decode_all(&message).unwrap();
+                if records.iter().any(|record| matches!(record, ServerRecord::FrameEnd { .. })) {
+                    return;
+                }
+            }
+        };
+        let (stream, _machine) = tokio::io::duplex(READ_BYTES);
+        let (mut source, mut screen) = (Still(Surface::new(64, 64).unwrap()), Screen::default());
+        let carried = carry(&mut task, &mut lobby, Box::new(stream), &mut source, &mut screen, false);
+        tokio::select! {
+            seen = timeout(Duration::from_secs(10), picture) => seen.unwrap(),
+            _ = carried => panic!("the connection ended"),
+        }
+    }
 }

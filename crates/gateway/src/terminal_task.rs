@@ -30,6 +30,8 @@ const TAKE_TIME_MAX: Duration = Duration::from_secs(15);
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(2);
 /// How soon a guest whose queue is full is looked at again.
 const GUEST_ROOM_PERIOD: Duration = Duration::from_millis(20);
+/// After so many commands in a row the shell comes first: whoever floods commands does not silence it.
+const COMMANDS_IN_A_ROW_MAX: u32 = 64;
 /// Typed bytes kept while the shell is not there yet.
 const EARLY_BYTES_MAX: usize = 4096;
 
@@ -134,6 +136,8 @@ struct Seat {
     typed_bytes: u64,
     resized: bool,
     gone_at: Instant,
+    /// What the owner's viewer had acknowledged when it left.
+    left_at: u64,
     title: String,
     /// What is typed does not reach the shell.
     view_only: bool,
@@ -155,6 +159,7 @@ impl Seat {
             typed_bytes: 0,
             resized: false,
             gone_at: deadline(),
+            left_at: 0,
             title: String::new(),
             view_only: false,
             sign: None,
@@ -175,7 +180,7 @@ impl Seat {
                 self.crowd.owner_came(name);
             }
             Command::Detach { viewer } if self.is_seated(viewer) => {
-                self.viewer = None;
+                self.left_at = self.viewer.take().map_or(0, |viewer| viewer.acked);
                 self.gone_at = deadline();
                 self.crowd.owner_left();
             }
@@ -293,9 +298,7 @@ impl Seat {
         if let Some(viewer) = &self.viewer {
             viewer.say(&sign);
         }
-        for seated in &self.crowd.seated {
-            seated.ear.say(&sign);
-        }
+        self.crowd.tell_all(&sign);
         self.sign = Some(sign);
     }
 
@@ -326,12 +329,9 @@ impl Seat {
 
     /// False while the viewer is a window behind: the shell is not read, and its flood stops at its source.
     fn wants_more(&self) -> bool {
-        let behind = match &self.viewer {
-            Some(viewer) => self.transcript.end() - viewer.acked,
-            // Without a viewer a window's worth is kept for the one that comes back.
-            None => self.transcript.end() - self.transcript.start(),
-        };
-        behind < TERMINAL_WINDOW_BYTES
+        // Without a viewer the window of the one that left is kept open for it; the transcript keeps more than that.
+        let acked = self.viewer.as_ref().map_or(self.left_at, |viewer| viewer.acked);
+        self.transcript.end() - acked.max(self.transcript.start()) < TERMINAL_WINDOW_BYTES
     }
 }
 
@@ -345,7 +345,7 @@ fn shutting_down() -> Bye {
 
 async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
     while seat.viewer.is_none() {
-        match task.commands.recv().await {
+        match next_command(task, seat).await {
             Some(command) => {
                 if let Err(bye) = seat.take(task, command) {
                     return bye;
@@ -384,6 +384,17 @@ async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
     }
 }
 
+/// The next command while the connection is not live. Meanwhile what the owner is asked about guests runs out.
+async fn next_command(task: &mut Task, seat: &mut Seat) -> Option<Command> {
+    loop {
+        let wake_at = seat.crowd.wake_at();
+        tokio::select! {
+            command = task.commands.recv() => return command,
+            () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => seat.attend(task),
+        }
+    }
+}
+
 /// Asks the person where the pool wants that, and begins to record where it should be.
 async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
     let recorded = match policy {
@@ -396,13 +407,16 @@ async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) ->
                 if let Some(answer) = seat.consent {
                     break answer;
                 }
+                let gone_at = seat.viewer.is_none().then_some(seat.gone_at);
                 tokio::select! {
-                    command = task.commands.recv() => {
+                    command = next_command(task, seat) => {
                         seat.take(task, command.ok_or_else(shutting_down)?)?;
                         seat.forget_old_input();
                     }
                     () = sleep_until(deadline) => return Err(recording::not_answered()),
-                    () = sleep_until(seat.gone_at), if seat.viewer.is_none() => return Err(recording::not_answered()),
+                    () = sleep_until(gone_at.unwrap_or(deadline)), if gone_at.is_some() => {
+                        return Err(recording::not_answered());
+                    }
                 }
             }
         }
@@ -438,7 +452,7 @@ async fn meanwhile<T>(task: &mut Task, seat: &mut Seat, work: impl Future<Output
     loop {
         tokio::select! {
             done = &mut work => return done,
-            command = task.commands.recv() => {
+            command = next_command(task, seat) => {
                 seat.take(task, command.ok_or_else(shutting_down)?)?;
                 // Nobody types a novel at a machine that does not answer yet.
                 seat.forget_old_input();
@@ -459,6 +473,7 @@ async fn sign_in<T>(
     let mut end = Instant::now() + CONNECT_TIME_MAX;
     loop {
         seat.pump(task);
+        let gone_at = seat.viewer.is_none().then_some(seat.gone_at);
         tokio::select! {
             biased;
             done = &mut work => return done,
@@ -470,7 +485,7 @@ async fn sign_in<T>(
                 interview = Some(asked);
                 end = Instant::now() + ANSWER_TIME_MAX;
             }
-            command = task.commands.recv() => {
+            command = next_command(task, seat) => {
                 seat.take(task, command.ok_or_else(shutting_down)?)?;
                 if let Some(mut asked) = interview.take() {
                     let typed: Vec<u8> = seat.typed.drain(..).flatten().collect();
@@ -485,7 +500,7 @@ async fn sign_in<T>(
                 seat.forget_old_input();
             }
             () = sleep_until(end) => return Err(too_late()),
-            () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
+            () = sleep_until(gone_at.unwrap_or(end)), if gone_at.is_some() => {
                 return Err(Bye::new(ByeCode::TooSlow, "nobody has been watching"));
             }
         }
@@ -494,6 +509,7 @@ async fn sign_in<T>(
 
 /// `required`: a connection that can no longer be recorded ends.
 async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool) -> Bye {
+    let mut commands_in_a_row = 0;
     loop {
         if let Some(recorder) = &mut seat.recorder
             && let Err(why) = recorder.tick()
@@ -530,9 +546,12 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
         let room =
             seat.viewer.as_ref().filter(|viewer| viewer.waits(seat.transcript.end())).map(|viewer| viewer.out.clone());
         let guests_wake_at = seat.guests_wake_at();
+        // Whatever else completes ends the row.
+        let row = std::mem::take(&mut commands_in_a_row);
         tokio::select! {
             biased;
-            command = task.commands.recv() => {
+            command = task.commands.recv(), if row < COMMANDS_IN_A_ROW_MAX => {
+                commands_in_a_row = row + 1;
                 let Some(command) = command else { return shutting_down() };
                 if let Err(bye) = seat.take(task, command) {
                     return bye;
@@ -559,6 +578,8 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
                 }
                 None => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection"),
             },
+            // The shell had nothing to say: commands go on.
+            () = tokio::task::yield_now(), if row >= COMMANDS_IN_A_ROW_MAX => {}
             // Only wakes the loop, too.
             () = sleep_until(guests_wake_at.unwrap_or_else(Instant::now)), if guests_wake_at.is_some() => {}
             () = sleep_until(seat.gone_at), if seat.viewer.is_none() => {
@@ -566,5 +587,27 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
                 return Bye::new(ByeCode::TooSlow, "nobody has been watching");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_who_is_away_leaves_a_window_from_where_they_were() {
+        const WINDOW: usize = TERMINAL_WINDOW_BYTES as usize;
+        let mut seat = Seat::new();
+        seat.transcript.push(&vec![b'x'; 3 * WINDOW]);
+        // They had seen all: guests see the shell go on, until so much is kept as the owner may have unacknowledged.
+        seat.left_at = seat.transcript.end();
+        assert!(seat.wants_more());
+        seat.transcript.push(&vec![b'x'; WINDOW - 1]);
+        assert!(seat.wants_more());
+        seat.transcript.push(b"x");
+        assert!(!seat.wants_more());
+        // More than is kept is nobody's to wait for.
+        seat.left_at = 0;
+        assert!(!seat.wants_more());
     }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { enumerate, People } from "./people";
+import { enumerate, People, seatClass } from "./people";
 import type { Person } from "./wire";
 
 const person = (seat: number, name: string, control = false): Person => ({
@@ -22,6 +22,10 @@ test("who watches is said in a few words", () => {
   expect(people.named(2)).toBe("Cleo");
   people.set(2, people.list);
   expect(people.me?.name).toBe("Cleo");
+});
+
+test("a seat has one of nine colours", () => {
+  expect([0, 1, 8, 9, 16, 255].map(seatClass)).toEqual(["seat-0", "seat-1", "seat-8", "seat-1", "seat-8", "seat-7"]);
 });
 
 test("many names are counted", () => {

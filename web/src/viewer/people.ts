@@ -42,6 +42,14 @@ export class People {
   }
 }
 
+/** Most guests at once, and as many colours: the numbers of seats go on beyond them. */
+const GUESTS_MAX = 8;
+
+/** The class that has a seat's colour. */
+export function seatClass(seat: number): string {
+  return `seat-${seat === 0 ? 0 : ((seat - 1) % GUESTS_MAX) + 1}`;
+}
+
 /** "Ben", "Ben and Cleo", "Ben, Cleo and 2 others". */
 export function enumerate(names: readonly string[]): string {
   const [first = "", second = "", ...rest] = names;

@@ -36,6 +36,8 @@ const HALF_OPEN_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(5
 const HELD_KIB_MAX: usize = 160 << 10;
 /// What of it may be for guests: beyond it the slowest of them is let go, so that the owner's pictures have room.
 const GUESTS_HELD_BYTES_MAX: usize = 64 << 20;
+/// What of it may be beyond recall for one guest, in KiB, in the queue of its WebSocket; or one larger message.
+const GUEST_LEAVING_KIB_MAX: u32 = 4 << 10;
 /// Frames waiting for the other process.
 const FRAMES_MAX: usize = 32;
 /// How often one connection may have its machine dialled: a machine is signed in to anew where video cannot go on.

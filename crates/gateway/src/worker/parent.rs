@@ -4,7 +4,7 @@
 use super::doors::Doors;
 use super::program::{Started, WorkerProgram};
 use super::recordings::{Ask, Keeper};
-use super::relay::{Relay, TooMuch};
+use super::relay::{self, Held, Relay, TooMuch};
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker, What};
 use super::{
     DIALS_MAX, FRAMES_MAX, GUESTS_HELD_BYTES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, MEETINGS_MAX, STREAMS_MAX,
@@ -28,7 +28,7 @@ use tokio::io::{AsyncWriteExt as _, BufReader, copy_buf};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -114,11 +114,16 @@ impl Seats {
         }
     }
 
+    /// Lets go of one viewer at once, and tells it why. Its WebSocket ends with that, and with it its seat is free.
+    fn let_go(&mut self, viewer: ViewerId, bye: &Bye) {
+        if let Some(relay) = self.relays.remove(&viewer) {
+            relay.let_go(farewell(bye));
+        }
+    }
+
     /// Tells all that are still there why it is over.
     fn dismiss(&mut self, bye: &Bye) {
-        let mut message = Vec::new();
-        ServerRecord::Bye { code: bye.code, text: bye.text.clone() }.encode(&mut message);
-        let message = Bytes::from(message);
+        let message = farewell(bye);
         for (_, relay) in self.relays.drain() {
             relay.say(message.clone()).ok();
         }
@@ -126,6 +131,12 @@ impl Seats {
             out.try_send(message.clone()).ok();
         }
     }
+}
+
+fn farewell(bye: &Bye) -> Bytes {
+    let mut message = Vec::new();
+    ServerRecord::Bye { code: bye.code, text: bye.text.clone() }.encode(&mut message);
+    message.into()
 }
 
 pub(super) struct Worker {
@@ -269,7 +280,9 @@ impl Worker {
                 }
                 if let Some(slowest) = seats.too_slow() {
                     tracing::info!(connection = %task.id, "A guest's network is too slow for the screen: it is let go");
-                    seats.relays.remove(&slowest);
+                    let text = "the network to this browser is too slow for the screen; join again";
+                    seats.let_go(slowest, &Bye::new(ByeCode::TooSlow, text));
+                    task.counters.viewers.store(seats.count(), Ordering::Relaxed);
                     // When this cannot be said now, the worker goes on with a viewer that nobody hears.
                     self.to.try_send(ToWorker::Detach { viewer: slowest }.into()).ok();
                 }
@@ -429,18 +442,6 @@ async fn pump(ours: UnixStream, machine: Box<dyn Stream>, carried_bytes: usize) 
     }
 }
 
-/// A message and its share of what one session may have on its way.
-struct Held {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 async fn read(reader: OwnedReadHalf, heard: mpsc::Sender<FromWorker>) {
     let mut reader = BufReader::with_capacity(4 << 10, reader);
     let budget = Arc::new(Semaphore::new(HELD_KIB_MAX));
@@ -449,9 +450,8 @@ async fn read(reader: OwnedReadHalf, heard: mpsc::Sender<FromWorker>) {
             Ok(Some(frame)) => match FromWorker::try_from(frame) {
                 Ok(FromWorker::Said { viewer, pictures, message }) => {
                     // Not read on until there is room: queues are bounded by their length, and these by their weight.
-                    let kib = (message.len() >> 10) as u32 + 1;
-                    let Ok(room) = Arc::clone(&budget).acquire_many_owned(kib).await else { return };
-                    let message = Bytes::from_owner(Held { bytes: message, _room: room });
+                    let Ok(room) = Arc::clone(&budget).acquire_many_owned(relay::kib(&message)).await else { return };
+                    let message = Held::keep(message, room);
                     Ok(FromWorker::Said { viewer, pictures, message })
                 }
                 other => other,

@@ -1,4 +1,5 @@
 /** Other people's pointers over the screen: an arrow and a name in the colour of their seat. */
+import { seatClass } from "../people";
 import { el } from "../ui/dom";
 
 /** A pointer that has rested so long is in the way. */
@@ -26,7 +27,7 @@ export class Others {
     let shown = this.#shown.get(seat);
     if (!shown) {
       const label = el("span", { class: "name" });
-      const element = el("div", { class: `other seat-${seat}`, "aria-hidden": "true" }, arrow(), label);
+      const element = el("div", { class: `other ${seatClass(seat)}`, "aria-hidden": "true" }, arrow(), label);
       this.stage.append(element);
       shown = { element, name: label, x, y, rest: setTimeout(() => undefined, 0) };
       this.#shown.set(seat, shown);

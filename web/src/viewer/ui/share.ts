@@ -1,6 +1,6 @@
 /** Sharing: inviting people with a link, taking invitations back, and who is here with what. For guests only the last. */
 import { type Api, ApiError, type ConnectionKind, type GuestRole, type Invite } from "../api";
-import type { People } from "../people";
+import { type People, seatClass } from "../people";
 import type { Person } from "../wire";
 import { el, icon } from "./dom";
 
@@ -96,7 +96,7 @@ export class SharePanel {
     const row = el(
       "li",
       { class: "share-row" },
-      el("span", { class: `disc seat-${person.seat}`, "aria-hidden": "true" }),
+      el("span", { class: `disc ${seatClass(person.seat)}`, "aria-hidden": "true" }),
       words,
     );
     if (this.guest || person.seat === 0) return row;
