@@ -333,7 +333,7 @@ async fn files_go_both_ways_and_go_on_where_they_were_cut() {
     let bytes = noise(9_000_001);
 
     // Twice: what was cut off goes on. Pieces are of every size.
-    let mut upload = files.upload(&at("a <b>\n"), "t1", 0).await.unwrap();
+    let mut upload = files.upload(&at("a <b>\n"), "t1", 0, false).await.unwrap();
     for piece in bytes.slice(..4_000_000).chunks(70_001) {
         upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
     }
@@ -341,9 +341,9 @@ async fn files_go_both_ways_and_go_on_where_they_were_cut() {
     assert_eq!(upload.at(), 4_000_000);
     drop(upload);
     assert_eq!(files.uploaded(&at("a <b>\n"), "t1").await.unwrap(), 4_000_000);
-    let gap = files.upload(&at("a <b>\n"), "t1", 4_000_001).await;
+    let gap = files.upload(&at("a <b>\n"), "t1", 4_000_001, false).await;
     assert!(matches!(gap.err(), Some(FilesError::Gap { there: 4_000_000 })));
-    let mut upload = files.upload(&at("a <b>\n"), "t1", 4_000_000).await.unwrap();
+    let mut upload = files.upload(&at("a <b>\n"), "t1", 4_000_000, false).await.unwrap();
     upload.write(bytes.slice(4_000_000..)).await.unwrap();
     upload.settle().await.unwrap();
     assert_eq!(upload.at(), 9_000_001);
@@ -352,7 +352,7 @@ async fn files_go_both_ways_and_go_on_where_they_were_cut() {
     assert_eq!(std::fs::read_dir(root).unwrap().count(), 1);
 
     // One that nobody waits for leaves nothing in between, and can be continued or given up.
-    let mut upload = files.upload(&at("left"), "t2", 0).await.unwrap();
+    let mut upload = files.upload(&at("left"), "t2", 0, false).await.unwrap();
     upload.write(bytes.slice(..3_000_000)).await.unwrap();
     drop(upload);
     let begin = Instant::now();
@@ -403,7 +403,7 @@ async fn transfers_are_counted_and_break_with_their_session() {
     let mut coming = Box::pin(open.pop().unwrap().bytes());
     open.clear();
     assert!(coming.next().await.unwrap().is_ok());
-    let mut upload = files.upload(&at("b"), "t", 0).await.unwrap();
+    let mut upload = files.upload(&at("b"), "t", 0, false).await.unwrap();
     upload.write(bytes.slice(..500_000)).await.unwrap();
 
     gateway.end_where(|of, _| of == user, oriel_screen::ByeCode::EndedByAdmin, "ended").await;
@@ -444,7 +444,7 @@ async fn files_whose_process_is_killed_say_so_and_come_back() {
     let files = gateway.files(user, desktop).await.unwrap();
     let mut coming = Box::pin(files.download(&at("a")).await.unwrap().bytes());
     assert!(coming.next().await.unwrap().is_ok());
-    let mut upload = files.upload(&at("b"), "t", 0).await.unwrap();
+    let mut upload = files.upload(&at("b"), "t", 0, false).await.unwrap();
     let workers = workers();
     let Some(id) = workers.first() else { return };
     assert_eq!(workers.len(), 1, "one session is one process");
@@ -475,7 +475,7 @@ async fn how_fast_files_go() {
     let piece = noise(1 << 20);
     let rate = |begin: Instant| f64::from(mib) * 1.048_576 / begin.elapsed().as_secs_f64();
     let begin = Instant::now();
-    let mut upload = files.upload(&at("a"), "t", 0).await.unwrap();
+    let mut upload = files.upload(&at("a"), "t", 0, false).await.unwrap();
     for _ in 0..mib {
         // As hyper hands a request's body out.
         for part in 0..32 {

@@ -17,6 +17,7 @@ use crate::ssh::FILES_WINDOW_BYTES;
 use crate::{Connection, SeenKey, SshOptions, Stream, TerminalError};
 use path::is_below;
 use russh::ChannelMsg;
+use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::rawsession::Limits;
 use russh_sftp::client::{Config, RawSftpSession};
 use russh_sftp::extensions;
@@ -164,6 +165,25 @@ impl Files {
         Ok(format!("{}/{name}", folder.trim_end_matches('/')))
     }
 
+    /// What is at a place, links not followed; `None` where nothing is.
+    async fn found(&self, place: &str) -> Result<Option<FileAttributes>, FilesError> {
+        match self.session.lstat(place).await {
+            Ok(found) => Ok(Some(found.attrs)),
+            Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What an upload to a place takes the place of; an error where it must not.
+    async fn replaced(&self, goal: &upload::Goal) -> Result<Option<FileAttributes>, FilesError> {
+        let found = self.found(&goal.place).await?;
+        match &found {
+            Some(found) if kind(found) == EntryKind::Folder => Err(FilesError::Folder { path: goal.path.clone() }),
+            Some(_) if !goal.replace => Err(FilesError::Exists { path: goal.path.clone() }),
+            _ => Ok(found),
+        }
+    }
+
     /// A folder's entries. Links are not followed.
     pub async fn list(&self, path: &RemotePath) -> Result<Listing, FilesError> {
         let folder = self.existing(path).await?;
@@ -179,7 +199,7 @@ impl Files {
             let files = match self.session.readdir(handle).await {
                 Ok(page) if page.files.is_empty() => break,
                 Ok(page) => page.files,
-                Err(russh_sftp::client::error::Error::Status(status)) if status.status_code == StatusCode::Eof => break,
+                Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
                 Err(error) => return Err(error.into()),
             };
             for file in files.into_iter().filter(|file| file.filename != "." && file.filename != "..") {
@@ -230,7 +250,7 @@ impl Files {
             use russh_sftp::protocol::Packet;
             return match self.session.extended(POSIX_RENAME, words).await? {
                 Packet::Status(status) if status.status_code == StatusCode::Ok => Ok(()),
-                Packet::Status(status) => Err(russh_sftp::client::error::Error::Status(status).into()),
+                Packet::Status(status) => Err(SftpError::Status(status).into()),
                 _ => Err(FilesError::strange("it answered a rename with something else")),
             };
         }
@@ -239,6 +259,20 @@ impl Files {
         }
         self.session.rename(old, new).await?;
         Ok(())
+    }
+
+    /// Puts an upload's part in its place.
+    async fn put(&self, goal: &upload::Goal) -> Result<(), FilesError> {
+        if goal.replace {
+            return self.replace(&goal.part, &goal.place).await;
+        }
+        // A rename as SFTP has it fails where something is: what came meanwhile stays.
+        let renamed = self.session.rename(goal.part.as_str(), goal.place.as_str()).await.map_err(FilesError::from);
+        let failed = matches!(renamed, Err(FilesError::Failed(_)));
+        if failed && self.found(&goal.place).await.is_ok_and(|found| found.is_some()) {
+            return Err(FilesError::Exists { path: goal.path.clone() });
+        }
+        renamed.map(|_| ())
     }
 
     pub async fn make_folder(&self, path: &RemotePath) -> Result<(), FilesError> {
@@ -286,10 +320,21 @@ impl Files {
     }
 
     /// Continues an upload at `offset`, which must be what is there already (or less: the rest is then written again). The
-    /// bytes go into a hidden file beside it, named after `tag`, until [`Upload::complete`].
-    pub async fn upload(self: &Arc<Self>, path: &RemotePath, tag: &str, offset: u64) -> Result<Upload, FilesError> {
+    /// bytes go into a hidden file beside it, named after `tag`, until [`Upload::complete`]. A file that is there is only replaced
+    /// when asked to.
+    pub async fn upload(
+        self: &Arc<Self>,
+        path: &RemotePath,
+        tag: &str,
+        offset: u64,
+        replace: bool,
+    ) -> Result<Upload, FilesError> {
         let place = self.placed(path).await?;
         let part = self.placed(&upload::part(path, tag)?).await?;
+        let goal = upload::Goal { part, place, path: path.as_str().to_owned(), replace };
+        // Before any byte travels.
+        self.replaced(&goal).await?;
+        let part = &goal.part;
         // A link planted in its place would lead elsewhere.
         if self.session.lstat(part.as_str()).await.is_ok_and(|found| kind(&found.attrs) != EntryKind::File) {
             return Err(FilesError::NotAFile { path: path.as_str().to_owned() });
@@ -301,7 +346,7 @@ impl Files {
         if offset > there {
             return Err(FilesError::Gap { there });
         }
-        Ok(Upload::new(handle, part, place, offset, there))
+        Ok(Upload::new(handle, goal, offset, there))
     }
 
     /// Gives an upload up.

@@ -329,8 +329,14 @@ impl FarFiles {
         Ok(FarDownload { transfer, entry, offset: 0, length })
     }
 
-    pub async fn upload(self: &Arc<Self>, path: &RemotePath, tag: &str, offset: u64) -> Result<FarUpload, FilesError> {
-        let request = Request::Upload { path: text(path), tag: tag.to_owned(), offset };
+    pub async fn upload(
+        self: &Arc<Self>,
+        path: &RemotePath,
+        tag: &str,
+        offset: u64,
+        replace: bool,
+    ) -> Result<FarUpload, FilesError> {
+        let request = Request::Upload { path: text(path), tag: tag.to_owned(), offset, replace };
         let (number, answer) = self.link.ask(request).await?;
         let transfer = Transfer { files: Arc::clone(self), number };
         let Answer::At(at) = answer else { return astray() };

@@ -13,11 +13,20 @@ const TAG_CHARS_MAX: usize = 32;
 
 type Writing = Pin<Box<dyn Future<Output = (u64, Result<(), FilesError>)> + Send>>;
 
+/// What an upload is to become. Its part and its place are as the machine knows them.
+pub(super) struct Goal {
+    pub part: String,
+    pub place: String,
+    /// The place as it was named.
+    pub path: String,
+    /// A file that is there gives way.
+    pub replace: bool,
+}
+
 /// A file that is being written.
 pub struct Upload {
     handle: Arc<Handle>,
-    part: String,
-    place: String,
+    goal: Goal,
     /// Where the next byte goes.
     at: u64,
     /// What was there before.
@@ -47,11 +56,10 @@ pub(super) fn part(path: &RemotePath, tag: &str) -> Result<RemotePath, FilesErro
 }
 
 impl Upload {
-    pub(super) fn new(handle: Handle, part: String, place: String, offset: u64, there: u64) -> Self {
+    pub(super) fn new(handle: Handle, goal: Goal, offset: u64, there: u64) -> Self {
         Self {
             handle: Arc::new(handle),
-            part,
-            place,
+            goal,
             at: offset,
             there,
             rest: Vec::new(),
@@ -121,20 +129,21 @@ impl Upload {
         Err(error)
     }
 
-    /// Puts the file in its place: it is whole. What was there before is replaced.
+    /// Puts the file in its place: it is whole. What is there is replaced where that was asked for, whenever it came.
     pub async fn complete(mut self) -> Result<(), FilesError> {
         self.settle().await?;
         if self.there > self.at {
             cut(&self.handle, self.at).await?;
         }
-        let Self { handle, part, place, writing, .. } = self;
+        let Self { handle, goal, writing, .. } = self;
         drop(writing);
         let files = Arc::clone(&handle.files);
+        files.replaced(&goal).await?;
         // Nothing else holds it once all writes have settled.
         if let Some(handle) = Arc::into_inner(handle) {
             handle.close().await?;
         }
-        files.replace(&part, &place).await
+        files.put(&goal).await
     }
 }
 

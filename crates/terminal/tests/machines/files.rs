@@ -103,12 +103,13 @@ async fn nobody_leaves_the_root() {
     assert!(outside(&files.remove(&at("outside/passwd")).await.unwrap_err()));
     assert!(outside(&files.rename(&at("outside/passwd"), &at("x"), false).await.unwrap_err()));
     assert!(outside(&files.rename(&at("room"), &at("outside/x"), true).await.unwrap_err()));
-    assert!(outside(&files.upload(&at("outside/x"), "t", 0).await.err().unwrap()));
+    assert!(outside(&files.upload(&at("outside/x"), "t", 0, false).await.err().unwrap()));
     assert!(matches!(files.remove(&RemotePath::default()).await, Err(FilesError::BadPath { .. })));
     // A link where an upload's part would be is not written through; a link where the file goes is replaced.
     std::os::unix::fs::symlink(server.folder.path().join("stolen"), root.join(".up.t.part")).unwrap();
-    assert!(matches!(files.upload(&at("up"), "t", 0).await.err().unwrap(), FilesError::NotAFile { .. }));
-    let mut upload = files.upload(&at("dangling"), "t", 0).await.unwrap();
+    assert!(matches!(files.upload(&at("up"), "t", 0, false).await.err().unwrap(), FilesError::NotAFile { .. }));
+    assert!(matches!(files.upload(&at("dangling"), "t", 0, false).await, Err(FilesError::Exists { .. })));
+    let mut upload = files.upload(&at("dangling"), "t", 0, true).await.unwrap();
     upload.write("inside".into()).await.unwrap();
     upload.complete().await.unwrap();
     assert!(root.join("dangling").symlink_metadata().unwrap().is_file());
@@ -202,7 +203,7 @@ async fn large_files_both_ways_and_over_a_cut() {
 
     let began = Instant::now();
     let mut local = fs::File::open(root.join("down")).unwrap();
-    let mut upload = files.upload(&at("up"), "tag1", 0).await.unwrap();
+    let mut upload = files.upload(&at("up"), "tag1", 0, false).await.unwrap();
     let mut buffer = vec![0; 256 << 10];
     while upload.at() < SIZE / 2 {
         let read = local.read(&mut buffer).unwrap();
@@ -215,8 +216,8 @@ async fn large_files_both_ways_and_over_a_cut() {
     let there = files.uploaded(&at("up"), "tag1").await.unwrap();
     assert!(there > SIZE / 4 && there <= SIZE / 2 + (1 << 20), "{there}");
     assert_eq!(files.uploaded(&at("up"), "another").await.unwrap(), 0);
-    assert!(matches!(files.upload(&at("up"), "tag1", there + 1).await, Err(FilesError::Gap { .. })));
-    let mut upload = files.upload(&at("up"), "tag1", there).await.unwrap();
+    assert!(matches!(files.upload(&at("up"), "tag1", there + 1, false).await, Err(FilesError::Gap { .. })));
+    let mut upload = files.upload(&at("up"), "tag1", there, false).await.unwrap();
     std::io::Seek::seek(&mut local, std::io::SeekFrom::Start(there)).unwrap();
     loop {
         let read = local.read(&mut buffer).unwrap();
@@ -233,13 +234,43 @@ async fn large_files_both_ways_and_over_a_cut() {
     println!("down {:.0} MB/s, up {:.0} MB/s", SIZE as f64 / 1e6 / down, SIZE as f64 / 1e6 / up);
 }
 
+#[tokio::test]
+async fn what_is_there_stays_unless_it_is_to_be_replaced() {
+    let server = Server::start();
+    let root = house(&server);
+    let files = open(&server, &root).await;
+    let note = || fs::read_to_string(root.join("room/note.txt")).unwrap();
+    let taken = files.upload(&at("room/note.txt"), "t", 0, false).await;
+    assert!(matches!(taken.err(), Some(FilesError::Exists { path }) if path == "room/note.txt"));
+    for replace in [false, true] {
+        let folder = files.upload(&at("room/drawer"), "t", 0, replace).await;
+        assert!(matches!(folder.err(), Some(FilesError::Folder { .. })), "{replace}");
+    }
+    assert_eq!(fs::read_dir(root.join("room")).unwrap().count(), 4, "nothing was begun");
+    let mut upload = files.upload(&at("room/note.txt"), "t", 0, true).await.unwrap();
+    upload.write("replaced".into()).await.unwrap();
+    assert_eq!(note(), "hello");
+    upload.complete().await.unwrap();
+    assert_eq!(note(), "replaced");
+
+    // One that came while the bytes were on their way is not replaced either, and the bytes stay for whoever then wants it.
+    let mut upload = files.upload(&at("late"), "t", 0, false).await.unwrap();
+    upload.write("mine".into()).await.unwrap();
+    fs::write(root.join("late"), "theirs").unwrap();
+    assert!(matches!(upload.complete().await, Err(FilesError::Exists { .. })));
+    assert_eq!(fs::read_to_string(root.join("late")).unwrap(), "theirs");
+    let there = files.uploaded(&at("late"), "t").await.unwrap();
+    files.upload(&at("late"), "t", there, true).await.unwrap().complete().await.unwrap();
+    assert_eq!(fs::read_to_string(root.join("late")).unwrap(), "mine");
+}
+
 /// A disk that is full in the middle: the part ends where its bytes end, and the upload says so.
 #[tokio::test]
 async fn what_does_not_fit_is_told() {
     let server = Server::start();
     let root = house(&server);
     let files = open(&server, &root).await;
-    let mut upload = files.upload(&at("room/big"), "t", 0).await.unwrap();
+    let mut upload = files.upload(&at("room/big"), "t", 0, false).await.unwrap();
     // The longest file that this process' children may write is the filesystem's; a name that is gone is as good.
     fs::remove_file(root.join("room/.big.t.part")).unwrap();
     upload.write("some".into()).await.unwrap();
