@@ -6,6 +6,7 @@
 mod download;
 mod error;
 mod path;
+mod session;
 mod upload;
 
 pub use download::Download;
@@ -23,6 +24,7 @@ use russh_sftp::client::{Config, RawSftpSession};
 use russh_sftp::extensions;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use serde::{Deserialize, Serialize};
+use session::Session;
 use std::sync::Arc;
 
 /// Most entries of a folder that are listed.
@@ -69,7 +71,7 @@ pub struct Listing {
 
 /// An open SFTP session.
 pub struct Files {
-    session: RawSftpSession,
+    session: Session,
     // Held so that the SSH connection lives as long as its files.
     connection: Connection,
     /// Absolute, without a slash at its end; empty for `/`.
@@ -115,6 +117,7 @@ impl Files {
             session.set_limits(limits);
         }
         let posix_rename = has(POSIX_RENAME, "1");
+        let session = Session::new(session);
         let mut files = Self { session, connection, root: String::new(), posix_rename, piece_bytes };
         let root = files.real(root.unwrap_or(".")).await?;
         root.trim_end_matches('/').clone_into(&mut files.root);
@@ -126,13 +129,14 @@ impl Files {
         self.connection.host_keys()
     }
 
+    /// The file service may have ended while SSH lives: that is found by the first request after it.
     pub fn is_closed(&self) -> bool {
-        self.connection.is_closed()
+        self.session.has_ended() || self.connection.is_closed()
     }
 
     /// Ends the connection, and every transfer over it.
     pub async fn close(&self) {
-        self.session.close_session().ok();
+        self.session.end();
         self.connection.close().await;
     }
 

@@ -39,7 +39,10 @@ pub(super) async fn serve(door: Door, to: mpsc::Sender<Frame>, mut asks: mpsc::R
                 Some(ask) => desk.take(ask, &mut errands),
                 None => break,
             },
-            _ = errands.join_next(), if !errands.is_empty() => {}
+            // One of them may have found that the file service is gone. At once: until this ends, the server's process asks it again.
+            _ = errands.join_next(), if !errands.is_empty() => if desk.files.is_closed() {
+                break;
+            },
             _ = look.tick() => if desk.files.is_closed() {
                 break;
             },

@@ -132,6 +132,31 @@ async fn a_machine_without_files_says_so() {
     assert!(matches!(error(server.connect(&wrong).await), TerminalError::BadCredentials { .. }));
 }
 
+/// SSH lives on where its file service has died; files do not.
+#[tokio::test]
+async fn files_without_their_service_are_closed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = Server::start_with(|folder| {
+        let (script, id) = (folder.join("service"), folder.join("id"));
+        let text = format!("#!/bin/sh\necho $$ > {}\nexec /usr/lib/openssh/sftp-server\n", id.display());
+        fs::write(&script, text).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        format!("Subsystem sftp {}", script.display())
+    });
+    let root = house(&server);
+    let files = open(&server, &root).await;
+    assert!(matches!(files.list(&at("nowhere")).await, Err(FilesError::Missing)));
+    assert!(files.list(&at("room")).await.is_ok() && !files.is_closed());
+    let id = fs::read_to_string(server.folder.path().join("id")).unwrap();
+    crate::server::run("kill", &["-9", id.trim()]);
+    let begin = Instant::now();
+    while !files.is_closed() {
+        assert!(begin.elapsed() < PATIENCE, "nobody notices");
+        files.list(&at("room")).await.ok();
+    }
+    assert!(files.list(&at("room")).await.is_err());
+}
+
 #[tokio::test]
 async fn a_full_folder_is_cut() {
     let server = Server::start();
