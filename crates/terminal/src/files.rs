@@ -36,6 +36,10 @@ const PIECE_BYTES_MAX: u32 = 64 << 10;
 const PIECES_IN_FLIGHT_MAX: usize = 16;
 /// How long the machine may take for one request.
 const REQUEST_SECONDS_MAX: u64 = 30;
+/// Permission bits of a file whose bytes are still coming: it may become one that only its account reads.
+const PART_MODE: u32 = 0o600;
+/// Of a new file, as most machines make them.
+const NEW_MODE: u32 = 0o644;
 /// Replaces what is there in one step, where the server can.
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
 
@@ -186,6 +190,18 @@ impl Files {
             Some(_) if !goal.replace => Err(FilesError::Exists { path: goal.path.clone() }),
             _ => Ok(found),
         }
+    }
+
+    /// Permission bits that an upload gets in its place: those of the file it replaces, and of a link those of its target.
+    async fn mode(&self, goal: &upload::Goal, replaced: Option<FileAttributes>) -> u32 {
+        let attributes = match replaced {
+            Some(link) if kind(&link) == EntryKind::Link => {
+                self.session.stat(goal.place.as_str()).await.ok().map(|target| target.attrs)
+            }
+            other => other,
+        };
+        let mode = attributes.filter(|found| kind(found) == EntryKind::File).and_then(|found| found.permissions);
+        mode.map_or(NEW_MODE, |mode| mode & 0o777)
     }
 
     /// A folder's entries. Links are not followed.
@@ -344,7 +360,8 @@ impl Files {
             return Err(FilesError::NotAFile { path: path.as_str().to_owned() });
         }
         let flags = OpenFlags::WRITE | OpenFlags::CREATE;
-        let handle = self.session.open(part.as_str(), flags, FileAttributes::empty()).await?.handle;
+        let mode = FileAttributes { permissions: Some(PART_MODE), ..FileAttributes::empty() };
+        let handle = self.session.open(part.as_str(), flags, mode).await?.handle;
         let handle = Handle::new(Arc::clone(self), handle);
         let there = self.session.fstat(handle.name()).await?.attrs.size.unwrap_or(0);
         if offset > there {

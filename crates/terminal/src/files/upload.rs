@@ -138,7 +138,11 @@ impl Upload {
         let Self { handle, goal, writing, .. } = self;
         drop(writing);
         let files = Arc::clone(&handle.files);
-        files.replaced(&goal).await?;
+        let replaced = files.replaced(&goal).await?;
+        let mode = files.mode(&goal, replaced).await;
+        let attributes = FileAttributes { permissions: Some(mode), ..FileAttributes::empty() };
+        // A machine without permissions cannot, and one that will not leaves a file that only its account reads.
+        files.session.fsetstat(handle.name(), attributes).await.ok();
         // Nothing else holds it once all writes have settled.
         if let Some(handle) = Arc::into_inner(handle) {
             handle.close().await?;

@@ -260,6 +260,30 @@ async fn large_files_both_ways_and_over_a_cut() {
 }
 
 #[tokio::test]
+async fn permissions_outlive_a_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = Server::start();
+    let root = house(&server);
+    let files = open(&server, &root).await;
+    let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
+    for (name, before) in [("secret.key", 0o600), ("run.sh", 0o755), ("set", 0o4755)] {
+        fs::write(root.join(name), "old").unwrap();
+        fs::set_permissions(root.join(name), fs::Permissions::from_mode(before)).unwrap();
+    }
+    // A link to what only its account reads becomes a file that only its account reads.
+    std::os::unix::fs::symlink("secret.key", root.join("link")).unwrap();
+    // Nobody becomes another one by a file that somebody sent.
+    for (name, after) in [("secret.key", 0o600), ("run.sh", 0o755), ("set", 0o755), ("link", 0o600), ("new", 0o644)] {
+        let mut upload = files.upload(&at(name), "t", 0, true).await.unwrap();
+        upload.write("new".into()).await.unwrap();
+        upload.settle().await.unwrap();
+        assert_eq!(mode(&format!(".{name}.t.part")), 0o600, "{name}");
+        upload.complete().await.unwrap();
+        assert_eq!((mode(name), fs::read_to_string(root.join(name)).unwrap().as_str()), (after, "new"), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_there_stays_unless_it_is_to_be_replaced() {
     let server = Server::start();
     let root = house(&server);
