@@ -26,6 +26,7 @@ use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use serde::{Deserialize, Serialize};
 use session::Session;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Most entries of a folder that are listed.
 pub const ENTRIES_MAX: usize = 10_000;
@@ -249,6 +250,9 @@ impl Files {
     /// Moves or renames. Replaces a file that is there only when asked to.
     pub async fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), FilesError> {
         let (old, new) = (self.placed(from).await?, self.placed(to).await?);
+        if old == new {
+            return Err(FilesError::bad_path(to.as_str(), "it is the name that it has already"));
+        }
         if replace {
             return self.replace(&old, &new).await;
         }
@@ -274,10 +278,27 @@ impl Files {
                 _ => Err(FilesError::strange("it answered a rename with something else")),
             };
         }
-        if self.session.lstat(new).await.is_ok_and(|found| kind(&found.attrs) != EntryKind::Folder) {
-            self.session.remove(new).await?;
+        // Nothing gives way to what is not there.
+        self.session.lstat(old).await?;
+        let Some(found) = self.found(new).await? else {
+            self.session.rename(old, new).await?;
+            return Ok(());
+        };
+        if kind(&found) == EntryKind::Folder {
+            let path = new.strip_prefix(self.root.as_str()).unwrap_or(new).trim_start_matches('/');
+            return Err(FilesError::Folder { path: path.to_owned() });
         }
-        self.session.rename(old, new).await?;
+        // It is only deleted when the other has its name.
+        let aside = aside(new);
+        self.session.rename(new, aside.as_str()).await?;
+        if let Err(error) = self.session.rename(old, new).await {
+            if self.session.rename(aside.as_str(), new).await.is_err() {
+                let what = format!("it moved the file that was there to {aside} and did not move it back");
+                return Err(FilesError::Strange(what.into()));
+            }
+            return Err(error.into());
+        }
+        self.session.remove(aside).await.ok();
         Ok(())
     }
 
@@ -376,6 +397,14 @@ impl Files {
         self.session.remove(part).await.ok();
         Ok(())
     }
+}
+
+/// Where a file waits while another one takes its name: hidden, beside it, and each time another place, because one that could not
+/// be deleted is still there.
+fn aside(place: &str) -> String {
+    let (folder, name) = place.rsplit_once('/').unwrap_or(("", place));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{folder}/{}", upload::hidden(name, &format!("{:x}", now.as_nanos()), "old"))
 }
 
 /// The kind of file (stat(2), `S_IFMT`). Ours, because the library's tests of single bits take a link for a file.

@@ -45,14 +45,17 @@ pub(super) fn part(path: &RemotePath, tag: &str) -> Result<RemotePath, FilesErro
         return Err(FilesError::bad_path("", "an upload's tag has 1 to 32 letters and digits"));
     }
     let (folder, name) = path.split().ok_or_else(|| FilesError::bad_path("", "it is the root"))?;
-    let fixed = tag.len() + "..part.".len();
-    // Two long names that begin alike still differ in their tags.
+    RemotePath::parse(&format!("{}/{}", folder.as_str(), hidden(name, tag, "part")))
+}
+
+/// A hidden name beside a file's. Two long names that begin alike still differ in their tags.
+pub(super) fn hidden(name: &str, tag: &str, what: &str) -> String {
+    let fixed = tag.len() + what.len() + "...".len();
     let mut end = name.len().min(NAME_BYTES_MAX.saturating_sub(fixed));
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    let name = name.get(..end).unwrap_or_default();
-    RemotePath::parse(&format!("{}/.{name}.{tag}.part", folder.as_str()))
+    format!(".{}.{tag}.{what}", name.get(..end).unwrap_or_default())
 }
 
 impl Upload {

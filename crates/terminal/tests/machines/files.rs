@@ -259,6 +259,36 @@ async fn large_files_both_ways_and_over_a_cut() {
     println!("down {:.0} MB/s, up {:.0} MB/s", SIZE as f64 / 1e6 / down, SIZE as f64 / 1e6 / up);
 }
 
+/// Servers without OpenSSH's rename replace in several steps; none of them loses what was there.
+#[tokio::test]
+async fn replaces_without_a_rename_that_can() {
+    let server = Server::start_with(|_| "Subsystem sftp internal-sftp -P posix-rename".into());
+    let root = house(&server);
+    let files = open(&server, &root).await;
+    fs::write(root.join("a"), "a").unwrap();
+    fs::write(root.join("b"), "b").unwrap();
+    for replace in [false, true] {
+        assert!(matches!(files.rename(&at("a"), &at("a"), replace).await, Err(FilesError::BadPath { .. })));
+    }
+    assert!(matches!(files.rename(&at("nowhere"), &at("b"), true).await, Err(FilesError::Missing)));
+    assert!(matches!(files.rename(&at("a"), &at("room"), true).await, Err(FilesError::Folder { .. })));
+    // A folder does not fit into itself: what was there is back.
+    fs::write(root.join("room/b"), "b").unwrap();
+    assert!(files.rename(&at("room"), &at("room/b"), true).await.is_err());
+    assert_eq!(fs::read_to_string(root.join("room/b")).unwrap(), "b");
+    fs::remove_file(root.join("room/b")).unwrap();
+
+    files.rename(&at("a"), &at("b"), true).await.unwrap();
+    assert_eq!(fs::read_to_string(root.join("b")).unwrap(), "a");
+    let mut upload = files.upload(&at("b"), "t", 0, true).await.unwrap();
+    upload.write("new".into()).await.unwrap();
+    upload.complete().await.unwrap();
+    assert_eq!(fs::read_to_string(root.join("b")).unwrap(), "new");
+    let listing = files.list(&RemotePath::default()).await.unwrap();
+    let names: Vec<&str> = listing.entries.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["b", "outside", "room", "secret"], "nothing is left aside");
+}
+
 #[tokio::test]
 async fn permissions_outlive_a_file() {
     use std::os::unix::fs::PermissionsExt as _;
