@@ -153,7 +153,13 @@ impl Files {
     async fn real(&self, path: &str) -> Result<String, FilesError> {
         let name = self.session.realpath(path).await?;
         let resolved = name.files.into_iter().next().map(|file| file.filename);
-        resolved.filter(|path| path.starts_with('/')).ok_or(FilesError::strange("it resolved a path to nothing"))
+        let resolved = resolved.filter(|path| path.starts_with('/'));
+        let resolved = resolved.ok_or(FilesError::strange("it resolved a path to nothing"))?;
+        // A link, or the root, may lead where a path cannot.
+        if resolved.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(FilesError::bad_path(path.chars().take(200).collect::<String>(), path::NOT_UTF8));
+        }
+        Ok(resolved)
     }
 
     /// Where a path that exists leads, links followed; inside the root.

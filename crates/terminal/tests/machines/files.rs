@@ -121,6 +121,22 @@ async fn nobody_leaves_the_root() {
     }
 }
 
+/// Names that are not UTF-8 are seen, and nothing is done by what they are shown as.
+#[tokio::test]
+async fn names_that_cannot_be_read_lead_nowhere() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let server = Server::start();
+    let root = house(&server);
+    let old = std::ffi::OsStr::from_bytes(b"\xe4pfel");
+    fs::create_dir(root.join(old)).unwrap();
+    std::os::unix::fs::symlink(old, root.join("apples")).unwrap();
+    let files = open(&server, &root).await;
+    let listing = files.list(&RemotePath::default()).await.unwrap();
+    assert!(listing.entries.iter().any(|entry| entry.name == "\u{fffd}pfel"));
+    assert!(matches!(RemotePath::parse("\u{fffd}pfel"), Err(FilesError::BadPath { .. })));
+    assert!(matches!(files.make_folder(&at("apples/new")).await, Err(FilesError::BadPath { .. })));
+}
+
 #[tokio::test]
 async fn a_machine_without_files_says_so() {
     let server = Server::start_with(|_| "Subsystem sftp /nonexistent/sftp-server".into());
