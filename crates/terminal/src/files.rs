@@ -32,6 +32,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub const ENTRIES_MAX: usize = 10_000;
 /// Longest names of a folder's entries, together.
 pub const NAMES_BYTES_MAX: usize = 4 << 20;
+/// Most entries of a folder that are no names: an honest server has two, and one that sends nothing else would never end.
+const SKIPPED_MAX: usize = 1000;
 /// Bytes of one read or write, and how many are on the way at a time: together the memory of one transfer.
 const PIECE_BYTES_MAX: u32 = 64 << 10;
 const PIECES_IN_FLIGHT_MAX: usize = 16;
@@ -221,7 +223,7 @@ impl Files {
     }
 
     async fn entries(&self, handle: &str) -> Result<Listing, FilesError> {
-        let (mut entries, mut names, mut cut) = (Vec::new(), 0, false);
+        let (mut entries, mut names, mut skipped, mut cut) = (Vec::new(), 0, 0, false);
         while !cut {
             let files = match self.session.readdir(handle).await {
                 Ok(page) if page.files.is_empty() => break,
@@ -229,17 +231,20 @@ impl Files {
                 Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
                 Err(error) => return Err(error.into()),
             };
-            for file in files.into_iter().filter(|file| file.filename != "." && file.filename != "..") {
-                // A name with a slash is no name, whatever a server says.
-                if file.filename.is_empty() || file.filename.contains('/') || file.filename.len() > PATH_BYTES_MAX {
-                    continue;
+            for file in files {
+                if is_name(&file.filename) {
+                    names += file.filename.len();
+                    cut = entries.len() >= ENTRIES_MAX || names > NAMES_BYTES_MAX;
+                    if !cut {
+                        entries.push(entry(file.filename, &file.attrs));
+                    }
+                } else {
+                    skipped += 1;
+                    cut = skipped > SKIPPED_MAX;
                 }
-                names += file.filename.len();
-                cut = entries.len() >= ENTRIES_MAX || names > NAMES_BYTES_MAX;
                 if cut {
                     break;
                 }
-                entries.push(entry(file.filename, &file.attrs));
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -421,6 +426,11 @@ fn kind(attributes: &FileAttributes) -> EntryKind {
         0o120_000 => EntryKind::Link,
         _ => EntryKind::Other,
     }
+}
+
+/// Whether an entry of a folder can be one. A name with a slash is none, whatever a server says.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains('/') && name.len() <= PATH_BYTES_MAX
 }
 
 fn entry(name: String, attributes: &FileAttributes) -> Entry {
