@@ -22,7 +22,8 @@ use tokio::time::{Instant, interval, timeout};
 
 /// Chunks of a download that may wait here: servers may hand out as little as 1 KiB at a time.
 const CHUNKS_MAX: usize = WINDOW_BYTES / 1024 + 2;
-/// How long the machine may take for the next bytes of a download; its worker gives up earlier.
+/// How long the machine may take for the next bytes of a download, or until it takes the next of an upload; its worker gives up
+/// earlier.
 const SILENCE_TIME_MAX: Duration = Duration::from_mins(1);
 /// How long a question may stay without an answer until its worker is found to be stuck: a large folder is many requests.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(5);
@@ -480,7 +481,8 @@ impl FarUpload {
     async fn send(&mut self) -> Result<(), FilesError> {
         let bytes = Bytes::from(std::mem::take(&mut self.rest));
         let (link, number) = (self.transfer.link(), self.transfer.number);
-        let room = self.room.acquire_many(bytes.len() as u32).await.map_err(|_| link.why())?;
+        let room = timeout(SILENCE_TIME_MAX, self.room.acquire_many(bytes.len() as u32)).await;
+        let room = room.map_err(|_| broken("nothing was taken for a minute"))?.map_err(|_| link.why())?;
         room.forget();
         if let Some(writing) = link.table().writing.get_mut(&number) {
             writing.lent += bytes.len();
