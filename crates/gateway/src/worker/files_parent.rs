@@ -150,6 +150,22 @@ struct Link {
     end: watch::Sender<bool>,
 }
 
+/// A question that the worker has not been sent yet. Whoever asks may go away before; it will then never be answered, and must not be
+/// taken for one that a stuck worker owes.
+struct Unsent<'a> {
+    link: &'a Link,
+    question: u64,
+    sent: bool,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.link.table().waiting.remove(&self.question);
+        }
+    }
+}
+
 fn broken(why: &str) -> FilesError {
     FilesError::Broken(why.to_owned())
 }
@@ -177,7 +193,10 @@ impl Link {
             }
             table.waiting.insert(question, Waiting { since: Instant::now(), opens, answer });
         }
+        let mut unsent = Unsent { link: self, question, sent: false };
         self.to.send(Ask::Request { question, request }.into()).await.map_err(|_| self.why())?;
+        unsent.sent = true;
+        drop(unsent);
         Ok((question, answered.await.map_err(|_| self.why())??))
     }
 
@@ -508,5 +527,29 @@ impl FarUpload {
     pub async fn complete(mut self) -> Result<(), FilesError> {
         self.settle().await?;
         self.transfer.files.done(Request::Complete { transfer: self.transfer.number }).await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_that_was_not_sent_is_not_waited_for() {
+        let (to, mut asked) = mpsc::channel(1);
+        let (end, _) = watch::channel(false);
+        let link = Link { to, table: Mutex::default(), next: AtomicU64::new(OPENING + 1), end };
+        let brief = Duration::from_millis(20);
+        // The first fills the queue and is answered some day; the second is given up before there is room for it.
+        assert!(timeout(brief, link.ask(Request::List { path: String::new() })).await.is_err());
+        assert!(timeout(brief, link.ask(Request::List { path: String::new() })).await.is_err());
+        assert_eq!(link.table().waiting.len(), 1);
+        asked.recv().await.unwrap();
+        assert!(asked.try_recv().is_err());
+        // Nobody is there to ask.
+        drop(asked);
+        assert!(link.ask(Request::List { path: String::new() }).await.is_err());
+        assert_eq!(link.table().waiting.len(), 1);
     }
 }
