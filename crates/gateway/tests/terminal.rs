@@ -75,7 +75,13 @@ impl Drop for Sshd {
 
 impl Sshd {
     fn start() -> Self {
+        Self::start_with(|_| "internal-sftp".into())
+    }
+
+    /// `service` makes the file service in the server's folder.
+    fn start_with(service: impl FnOnce(&Path) -> String) -> Self {
         let folder = Folder::new();
+        let service = service(folder.path());
         let path = folder.path().display().to_string();
         for name in ["host", "user"] {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &format!("{path}/{name}")]);
@@ -84,7 +90,7 @@ impl Sshd {
         let _ = std::fs::create_dir_all("/run/sshd");
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {path}/host\nAuthorizedKeysFile {path}/user.pub\nPidFile none\n\
-             UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n"
+             UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp {service}\n"
         );
         std::fs::write(format!("{path}/config"), config).unwrap();
         let program = Command::new("/usr/sbin/sshd")
@@ -462,6 +468,31 @@ async fn files_whose_process_is_killed_say_so_and_come_back() {
     drop((coming, upload, files));
     let again = gateway.files(user, desktop).await.unwrap();
     assert!(read(&again, "a", 0, u64::MAX).await.unwrap() == bytes);
+}
+
+/// A machine's file service may end while its SSH does not: whoever goes on asking, as pages do, has another one soon.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_whose_service_has_died_come_back() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = Sshd::start_with(|folder| {
+        let script = folder.join("service");
+        let text = format!("#!/bin/sh\necho $$ > {}\nexec /usr/lib/openssh/sftp-server\n", folder.join("id").display());
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        script.display().to_string()
+    });
+    let (gateway, machines) = house(&server, "true");
+    let (user, desktop) = (UserId::new(), DesktopId::new());
+    let files = gateway.files(user, desktop).await.unwrap();
+    files.list(&RemotePath::default()).await.unwrap();
+    run("kill", &["-9", server.file("id").trim()]);
+    let begin = Instant::now();
+    while gateway.files(user, desktop).await.unwrap().list(&RemotePath::default()).await.is_err() {
+        assert!(begin.elapsed() < PATIENCE, "it stays broken");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(files.is_closed());
+    assert_eq!(*machines.dialled.lock().unwrap(), 2);
 }
 
 /// How fast files go over loopback: `ORIEL_FILE_MIB=1024 cargo nextest run ... --run-ignored only --no-capture -E 'test(how_fast)'`.
