@@ -75,7 +75,13 @@ impl Drop for Sshd {
 
 impl Sshd {
     fn start() -> Self {
+        Self::start_with(|_| "internal-sftp".into())
+    }
+
+    /// `service` makes the file service in the server's folder.
+    fn start_with(service: impl FnOnce(&Path) -> String) -> Self {
         let folder = Folder::new();
+        let service = service(folder.path());
         let path = folder.path().display().to_string();
         for name in ["host", "user"] {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &format!("{path}/{name}")]);
@@ -84,7 +90,7 @@ impl Sshd {
         let _ = std::fs::create_dir_all("/run/sshd");
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {path}/host\nAuthorizedKeysFile {path}/user.pub\nPidFile none\n\
-             UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n"
+             UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp {service}\n"
         );
         std::fs::write(format!("{path}/config"), config).unwrap();
         let program = Command::new("/usr/sbin/sshd")
@@ -333,7 +339,7 @@ async fn files_go_both_ways_and_go_on_where_they_were_cut() {
     let bytes = noise(9_000_001);
 
     // Twice: what was cut off goes on. Pieces are of every size.
-    let mut upload = files.upload(&at("a <b>\n"), "t1", 0).await.unwrap();
+    let mut upload = files.upload(&at("a <b>\n"), "t1", 0, false).await.unwrap();
     for piece in bytes.slice(..4_000_000).chunks(70_001) {
         upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
     }
@@ -341,9 +347,9 @@ async fn files_go_both_ways_and_go_on_where_they_were_cut() {
     assert_eq!(upload.at(), 4_000_000);
     drop(upload);
     assert_eq!(files.uploaded(&at("a <b>\n"), "t1").await.unwrap(), 4_000_000);
-    let gap = files.upload(&at("a <b>\n"), "t1", 4_000_001).await;
+    let gap = files.upload(&at("a <b>\n"), "t1", 4_000_001, false).await;
     assert!(matches!(gap.err(), Some(FilesError::Gap { there: 4_000_000 })));
-    let mut upload = files.upload(&at("a <b>\n"), "t1", 4_000_000).await.unwrap();
+    let mut upload = files.upload(&at("a <b>\n"), "t1", 4_000_000, false).await.unwrap();
     upload.write(bytes.slice(4_000_000..)).await.unwrap();
     upload.settle().await.unwrap();
     assert_eq!(upload.at(), 9_000_001);
@@ -352,7 +358,7 @@ async fn files_go_both_ways_and_go_on_where_they_were_cut() {
     assert_eq!(std::fs::read_dir(root).unwrap().count(), 1);
 
     // One that nobody waits for leaves nothing in between, and can be continued or given up.
-    let mut upload = files.upload(&at("left"), "t2", 0).await.unwrap();
+    let mut upload = files.upload(&at("left"), "t2", 0, false).await.unwrap();
     upload.write(bytes.slice(..3_000_000)).await.unwrap();
     drop(upload);
     let begin = Instant::now();
@@ -403,7 +409,7 @@ async fn transfers_are_counted_and_break_with_their_session() {
     let mut coming = Box::pin(open.pop().unwrap().bytes());
     open.clear();
     assert!(coming.next().await.unwrap().is_ok());
-    let mut upload = files.upload(&at("b"), "t", 0).await.unwrap();
+    let mut upload = files.upload(&at("b"), "t", 0, false).await.unwrap();
     upload.write(bytes.slice(..500_000)).await.unwrap();
 
     gateway.end_where(|of, _| of == user, oriel_screen::ByeCode::EndedByAdmin, "ended").await;
@@ -444,7 +450,7 @@ async fn files_whose_process_is_killed_say_so_and_come_back() {
     let files = gateway.files(user, desktop).await.unwrap();
     let mut coming = Box::pin(files.download(&at("a")).await.unwrap().bytes());
     assert!(coming.next().await.unwrap().is_ok());
-    let mut upload = files.upload(&at("b"), "t", 0).await.unwrap();
+    let mut upload = files.upload(&at("b"), "t", 0, false).await.unwrap();
     let workers = workers();
     let Some(id) = workers.first() else { return };
     assert_eq!(workers.len(), 1, "one session is one process");
@@ -464,6 +470,31 @@ async fn files_whose_process_is_killed_say_so_and_come_back() {
     assert!(read(&again, "a", 0, u64::MAX).await.unwrap() == bytes);
 }
 
+/// A machine's file service may end while its SSH does not: whoever goes on asking, as pages do, has another one soon.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_whose_service_has_died_come_back() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = Sshd::start_with(|folder| {
+        let script = folder.join("service");
+        let text = format!("#!/bin/sh\necho $$ > {}\nexec /usr/lib/openssh/sftp-server\n", folder.join("id").display());
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        script.display().to_string()
+    });
+    let (gateway, machines) = house(&server, "true");
+    let (user, desktop) = (UserId::new(), DesktopId::new());
+    let files = gateway.files(user, desktop).await.unwrap();
+    files.list(&RemotePath::default()).await.unwrap();
+    run("kill", &["-9", server.file("id").trim()]);
+    let begin = Instant::now();
+    while gateway.files(user, desktop).await.unwrap().list(&RemotePath::default()).await.is_err() {
+        assert!(begin.elapsed() < PATIENCE, "it stays broken");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(files.is_closed());
+    assert_eq!(*machines.dialled.lock().unwrap(), 2);
+}
+
 /// How fast files go over loopback: `ORIEL_FILE_MIB=1024 cargo nextest run ... --run-ignored only --no-capture -E 'test(how_fast)'`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
@@ -475,7 +506,7 @@ async fn how_fast_files_go() {
     let piece = noise(1 << 20);
     let rate = |begin: Instant| f64::from(mib) * 1.048_576 / begin.elapsed().as_secs_f64();
     let begin = Instant::now();
-    let mut upload = files.upload(&at("a"), "t", 0).await.unwrap();
+    let mut upload = files.upload(&at("a"), "t", 0, false).await.unwrap();
     for _ in 0..mib {
         // As hyper hands a request's body out.
         for part in 0..32 {

@@ -6,6 +6,7 @@
 mod download;
 mod error;
 mod path;
+mod session;
 mod upload;
 
 pub use download::Download;
@@ -17,22 +18,31 @@ use crate::ssh::FILES_WINDOW_BYTES;
 use crate::{Connection, SeenKey, SshOptions, Stream, TerminalError};
 use path::is_below;
 use russh::ChannelMsg;
+use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::rawsession::Limits;
 use russh_sftp::client::{Config, RawSftpSession};
 use russh_sftp::extensions;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use serde::{Deserialize, Serialize};
+use session::Session;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Most entries of a folder that are listed.
 pub const ENTRIES_MAX: usize = 10_000;
 /// Longest names of a folder's entries, together.
 pub const NAMES_BYTES_MAX: usize = 4 << 20;
+/// Most entries of a folder that are no names: an honest server has two, and one that sends nothing else would never end.
+const SKIPPED_MAX: usize = 1000;
 /// Bytes of one read or write, and how many are on the way at a time: together the memory of one transfer.
 const PIECE_BYTES_MAX: u32 = 64 << 10;
 const PIECES_IN_FLIGHT_MAX: usize = 16;
 /// How long the machine may take for one request.
 const REQUEST_SECONDS_MAX: u64 = 30;
+/// Permission bits of a file whose bytes are still coming: it may become one that only its account reads.
+const PART_MODE: u32 = 0o600;
+/// Of a new file, as most machines make them.
+const NEW_MODE: u32 = 0o644;
 /// Replaces what is there in one step, where the server can.
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
 
@@ -68,7 +78,7 @@ pub struct Listing {
 
 /// An open SFTP session.
 pub struct Files {
-    session: RawSftpSession,
+    session: Session,
     // Held so that the SSH connection lives as long as its files.
     connection: Connection,
     /// Absolute, without a slash at its end; empty for `/`.
@@ -114,6 +124,7 @@ impl Files {
             session.set_limits(limits);
         }
         let posix_rename = has(POSIX_RENAME, "1");
+        let session = Session::new(session);
         let mut files = Self { session, connection, root: String::new(), posix_rename, piece_bytes };
         let root = files.real(root.unwrap_or(".")).await?;
         root.trim_end_matches('/').clone_into(&mut files.root);
@@ -125,13 +136,14 @@ impl Files {
         self.connection.host_keys()
     }
 
+    /// The file service may have ended while SSH lives: that is found by the first request after it.
     pub fn is_closed(&self) -> bool {
-        self.connection.is_closed()
+        self.session.has_ended() || self.connection.is_closed()
     }
 
     /// Ends the connection, and every transfer over it.
     pub async fn close(&self) {
-        self.session.close_session().ok();
+        self.session.end();
         self.connection.close().await;
     }
 
@@ -143,7 +155,13 @@ impl Files {
     async fn real(&self, path: &str) -> Result<String, FilesError> {
         let name = self.session.realpath(path).await?;
         let resolved = name.files.into_iter().next().map(|file| file.filename);
-        resolved.filter(|path| path.starts_with('/')).ok_or(FilesError::strange("it resolved a path to nothing"))
+        let resolved = resolved.filter(|path| path.starts_with('/'));
+        let resolved = resolved.ok_or(FilesError::strange("it resolved a path to nothing"))?;
+        // A link, or the root, may lead where a path cannot.
+        if resolved.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(FilesError::bad_path(path.chars().take(200).collect::<String>(), path::NOT_UTF8));
+        }
+        Ok(resolved)
     }
 
     /// Where a path that exists leads, links followed; inside the root.
@@ -164,6 +182,37 @@ impl Files {
         Ok(format!("{}/{name}", folder.trim_end_matches('/')))
     }
 
+    /// What is at a place, links not followed; `None` where nothing is.
+    async fn found(&self, place: &str) -> Result<Option<FileAttributes>, FilesError> {
+        match self.session.lstat(place).await {
+            Ok(found) => Ok(Some(found.attrs)),
+            Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What an upload to a place takes the place of; an error where it must not.
+    async fn replaced(&self, goal: &upload::Goal) -> Result<Option<FileAttributes>, FilesError> {
+        let found = self.found(&goal.place).await?;
+        match &found {
+            Some(found) if kind(found) == EntryKind::Folder => Err(FilesError::Folder { path: goal.path.clone() }),
+            Some(_) if !goal.replace => Err(FilesError::Exists { path: goal.path.clone() }),
+            _ => Ok(found),
+        }
+    }
+
+    /// Permission bits that an upload gets in its place: those of the file it replaces, and of a link those of its target.
+    async fn mode(&self, goal: &upload::Goal, replaced: Option<FileAttributes>) -> u32 {
+        let attributes = match replaced {
+            Some(link) if kind(&link) == EntryKind::Link => {
+                self.session.stat(goal.place.as_str()).await.ok().map(|target| target.attrs)
+            }
+            other => other,
+        };
+        let mode = attributes.filter(|found| kind(found) == EntryKind::File).and_then(|found| found.permissions);
+        mode.map_or(NEW_MODE, |mode| mode & 0o777)
+    }
+
     /// A folder's entries. Links are not followed.
     pub async fn list(&self, path: &RemotePath) -> Result<Listing, FilesError> {
         let folder = self.existing(path).await?;
@@ -174,25 +223,28 @@ impl Files {
     }
 
     async fn entries(&self, handle: &str) -> Result<Listing, FilesError> {
-        let (mut entries, mut names, mut cut) = (Vec::new(), 0, false);
+        let (mut entries, mut names, mut skipped, mut cut) = (Vec::new(), 0, 0, false);
         while !cut {
             let files = match self.session.readdir(handle).await {
                 Ok(page) if page.files.is_empty() => break,
                 Ok(page) => page.files,
-                Err(russh_sftp::client::error::Error::Status(status)) if status.status_code == StatusCode::Eof => break,
+                Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
                 Err(error) => return Err(error.into()),
             };
-            for file in files.into_iter().filter(|file| file.filename != "." && file.filename != "..") {
-                // A name with a slash is no name, whatever a server says.
-                if file.filename.is_empty() || file.filename.contains('/') || file.filename.len() > PATH_BYTES_MAX {
-                    continue;
+            for file in files {
+                if is_name(&file.filename) {
+                    names += file.filename.len();
+                    cut = entries.len() >= ENTRIES_MAX || names > NAMES_BYTES_MAX;
+                    if !cut {
+                        entries.push(entry(file.filename, &file.attrs));
+                    }
+                } else {
+                    skipped += 1;
+                    cut = skipped > SKIPPED_MAX;
                 }
-                names += file.filename.len();
-                cut = entries.len() >= ENTRIES_MAX || names > NAMES_BYTES_MAX;
                 if cut {
                     break;
                 }
-                entries.push(entry(file.filename, &file.attrs));
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -209,6 +261,9 @@ impl Files {
     /// Moves or renames. Replaces a file that is there only when asked to.
     pub async fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), FilesError> {
         let (old, new) = (self.placed(from).await?, self.placed(to).await?);
+        if old == new {
+            return Err(FilesError::bad_path(to.as_str(), "it is the name that it has already"));
+        }
         if replace {
             return self.replace(&old, &new).await;
         }
@@ -230,15 +285,46 @@ impl Files {
             use russh_sftp::protocol::Packet;
             return match self.session.extended(POSIX_RENAME, words).await? {
                 Packet::Status(status) if status.status_code == StatusCode::Ok => Ok(()),
-                Packet::Status(status) => Err(russh_sftp::client::error::Error::Status(status).into()),
+                Packet::Status(status) => Err(SftpError::Status(status).into()),
                 _ => Err(FilesError::strange("it answered a rename with something else")),
             };
         }
-        if self.session.lstat(new).await.is_ok_and(|found| kind(&found.attrs) != EntryKind::Folder) {
-            self.session.remove(new).await?;
+        // Nothing gives way to what is not there.
+        self.session.lstat(old).await?;
+        let Some(found) = self.found(new).await? else {
+            self.session.rename(old, new).await?;
+            return Ok(());
+        };
+        if kind(&found) == EntryKind::Folder {
+            let path = new.strip_prefix(self.root.as_str()).unwrap_or(new).trim_start_matches('/');
+            return Err(FilesError::Folder { path: path.to_owned() });
         }
-        self.session.rename(old, new).await?;
+        // It is only deleted when the other has its name.
+        let aside = aside(new);
+        self.session.rename(new, aside.as_str()).await?;
+        if let Err(error) = self.session.rename(old, new).await {
+            if self.session.rename(aside.as_str(), new).await.is_err() {
+                let what = format!("it moved the file that was there to {aside} and did not move it back");
+                return Err(FilesError::Strange(what.into()));
+            }
+            return Err(error.into());
+        }
+        self.session.remove(aside).await.ok();
         Ok(())
+    }
+
+    /// Puts an upload's part in its place.
+    async fn put(&self, goal: &upload::Goal) -> Result<(), FilesError> {
+        if goal.replace {
+            return self.replace(&goal.part, &goal.place).await;
+        }
+        // A rename as SFTP has it fails where something is: what came meanwhile stays.
+        let renamed = self.session.rename(goal.part.as_str(), goal.place.as_str()).await.map_err(FilesError::from);
+        let failed = matches!(renamed, Err(FilesError::Failed(_)));
+        if failed && self.found(&goal.place).await.is_ok_and(|found| found.is_some()) {
+            return Err(FilesError::Exists { path: goal.path.clone() });
+        }
+        renamed.map(|_| ())
     }
 
     pub async fn make_folder(&self, path: &RemotePath) -> Result<(), FilesError> {
@@ -286,22 +372,34 @@ impl Files {
     }
 
     /// Continues an upload at `offset`, which must be what is there already (or less: the rest is then written again). The
-    /// bytes go into a hidden file beside it, named after `tag`, until [`Upload::complete`].
-    pub async fn upload(self: &Arc<Self>, path: &RemotePath, tag: &str, offset: u64) -> Result<Upload, FilesError> {
+    /// bytes go into a hidden file beside it, named after `tag`, until [`Upload::complete`]. A file that is there is only replaced
+    /// when asked to.
+    pub async fn upload(
+        self: &Arc<Self>,
+        path: &RemotePath,
+        tag: &str,
+        offset: u64,
+        replace: bool,
+    ) -> Result<Upload, FilesError> {
         let place = self.placed(path).await?;
         let part = self.placed(&upload::part(path, tag)?).await?;
+        let goal = upload::Goal { part, place, path: path.as_str().to_owned(), replace };
+        // Before any byte travels.
+        self.replaced(&goal).await?;
+        let part = &goal.part;
         // A link planted in its place would lead elsewhere.
         if self.session.lstat(part.as_str()).await.is_ok_and(|found| kind(&found.attrs) != EntryKind::File) {
             return Err(FilesError::NotAFile { path: path.as_str().to_owned() });
         }
         let flags = OpenFlags::WRITE | OpenFlags::CREATE;
-        let handle = self.session.open(part.as_str(), flags, FileAttributes::empty()).await?.handle;
+        let mode = FileAttributes { permissions: Some(PART_MODE), ..FileAttributes::empty() };
+        let handle = self.session.open(part.as_str(), flags, mode).await?.handle;
         let handle = Handle::new(Arc::clone(self), handle);
         let there = self.session.fstat(handle.name()).await?.attrs.size.unwrap_or(0);
         if offset > there {
             return Err(FilesError::Gap { there });
         }
-        Ok(Upload::new(handle, part, place, offset, there))
+        Ok(Upload::new(handle, goal, offset, there))
     }
 
     /// Gives an upload up.
@@ -312,6 +410,14 @@ impl Files {
     }
 }
 
+/// Where a file waits while another one takes its name: hidden, beside it, and each time another place, because one that could not
+/// be deleted is still there.
+fn aside(place: &str) -> String {
+    let (folder, name) = place.rsplit_once('/').unwrap_or(("", place));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{folder}/{}", upload::hidden(name, &format!("{:x}", now.as_nanos()), "old"))
+}
+
 /// The kind of file (stat(2), `S_IFMT`). Ours, because the library's tests of single bits take a link for a file.
 fn kind(attributes: &FileAttributes) -> EntryKind {
     match attributes.permissions.unwrap_or_default() & 0o170_000 {
@@ -320,6 +426,11 @@ fn kind(attributes: &FileAttributes) -> EntryKind {
         0o120_000 => EntryKind::Link,
         _ => EntryKind::Other,
     }
+}
+
+/// Whether an entry of a folder can be one. A name with a slash is none, whatever a server says.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains('/') && name.len() <= PATH_BYTES_MAX
 }
 
 fn entry(name: String, attributes: &FileAttributes) -> Entry {

@@ -105,11 +105,12 @@ impl Files {
         Ok(Download { from, room })
     }
 
-    pub async fn upload(&self, path: &RemotePath, tag: &str, offset: u64) -> Result<Upload, FilesError> {
+    /// A file that is there is only replaced when asked to.
+    pub async fn upload(&self, path: &RemotePath, tag: &str, offset: u64, replace: bool) -> Result<Upload, FilesError> {
         let room = self.room()?;
         let to = match &self.at {
-            Place::Here(files) => Either::Left(files.upload(path, tag, offset).await?),
-            Place::Worker(files) => Either::Right(files.upload(path, tag, offset).await?),
+            Place::Here(files) => Either::Left(files.upload(path, tag, offset, replace).await?),
+            Place::Worker(files) => Either::Right(files.upload(path, tag, offset, replace).await?),
         };
         Ok(Upload { to, _room: room })
     }
@@ -193,7 +194,7 @@ impl Upload {
         }
     }
 
-    /// Puts the file in its place: it is whole. What was there before is replaced.
+    /// Puts the file in its place: it is whole. What is there is replaced where that was asked for.
     pub async fn complete(self) -> Result<(), FilesError> {
         match self.to {
             Either::Left(file) => file.complete().await,

@@ -65,6 +65,7 @@ pub(super) enum Request {
         path: String,
         tag: String,
         offset: u64,
+        replace: bool,
     },
     Settle {
         transfer: u64,

@@ -39,7 +39,10 @@ pub(super) async fn serve(door: Door, to: mpsc::Sender<Frame>, mut asks: mpsc::R
                 Some(ask) => desk.take(ask, &mut errands),
                 None => break,
             },
-            _ = errands.join_next(), if !errands.is_empty() => {}
+            // One of them may have found that the file service is gone. At once: until this ends, the server's process asks it again.
+            _ = errands.join_next(), if !errands.is_empty() => if desk.files.is_closed() {
+                break;
+            },
             _ = look.tick() => if desk.files.is_closed() {
                 break;
             },
@@ -94,7 +97,11 @@ impl Desk {
                 Request::Read { transfer, offset, length } => self.read(question, transfer, offset, length, errands),
                 Request::Settle { transfer } => self.work(transfer, Work::Settle { question }, errands),
                 Request::Complete { transfer } => self.work(transfer, Work::Complete { question }, errands),
-                Request::Upload { path: to, tag, offset } => self.upload(question, to, tag, offset, errands),
+                Request::Upload { path: to, tag, offset, replace } => {
+                    let desk = Arc::clone(self);
+                    let opening = async move { desk.files.upload(&path(&to)?, &tag, offset, replace).await };
+                    self.upload(question, opening, errands);
+                }
                 other => {
                     let desk = Arc::clone(self);
                     errands.spawn(async move {
@@ -180,13 +187,17 @@ impl Desk {
         Ok(())
     }
 
-    fn upload(self: &Arc<Self>, question: u64, to: String, tag: String, offset: u64, errands: &mut JoinSet<()>) {
+    fn upload(
+        self: &Arc<Self>,
+        question: u64,
+        opening: impl Future<Output = Result<Upload, FilesError>> + Send + 'static,
+        errands: &mut JoinSet<()>,
+    ) {
         let (works, inbox) = mpsc::channel(WORKS_MAX);
         let desk = Arc::clone(self);
         self.transfers().insert(question, Transfer::Writing(works));
         errands.spawn(async move {
-            let opened = async { desk.files.upload(&path(&to)?, &tag, offset).await }.await;
-            match opened {
+            match opening.await {
                 Ok(upload) => {
                     let answer = Ok(Answer::At(upload.at()));
                     desk.tell(Told::Answer { question, answer }).await;

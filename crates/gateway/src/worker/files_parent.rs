@@ -22,7 +22,8 @@ use tokio::time::{Instant, interval, timeout};
 
 /// Chunks of a download that may wait here: servers may hand out as little as 1 KiB at a time.
 const CHUNKS_MAX: usize = WINDOW_BYTES / 1024 + 2;
-/// How long the machine may take for the next bytes of a download; its worker gives up earlier.
+/// How long the machine may take for the next bytes of a download, or until it takes the next of an upload; its worker gives up
+/// earlier.
 const SILENCE_TIME_MAX: Duration = Duration::from_mins(1);
 /// How long a question may stay without an answer until its worker is found to be stuck: a large folder is many requests.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(5);
@@ -149,6 +150,22 @@ struct Link {
     end: watch::Sender<bool>,
 }
 
+/// A question that the worker has not been sent yet. Whoever asks may go away before; it will then never be answered, and must not be
+/// taken for one that a stuck worker owes.
+struct Unsent<'a> {
+    link: &'a Link,
+    question: u64,
+    sent: bool,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.link.table().waiting.remove(&self.question);
+        }
+    }
+}
+
 fn broken(why: &str) -> FilesError {
     FilesError::Broken(why.to_owned())
 }
@@ -176,7 +193,10 @@ impl Link {
             }
             table.waiting.insert(question, Waiting { since: Instant::now(), opens, answer });
         }
+        let mut unsent = Unsent { link: self, question, sent: false };
         self.to.send(Ask::Request { question, request }.into()).await.map_err(|_| self.why())?;
+        unsent.sent = true;
+        drop(unsent);
         Ok((question, answered.await.map_err(|_| self.why())??))
     }
 
@@ -329,8 +349,14 @@ impl FarFiles {
         Ok(FarDownload { transfer, entry, offset: 0, length })
     }
 
-    pub async fn upload(self: &Arc<Self>, path: &RemotePath, tag: &str, offset: u64) -> Result<FarUpload, FilesError> {
-        let request = Request::Upload { path: text(path), tag: tag.to_owned(), offset };
+    pub async fn upload(
+        self: &Arc<Self>,
+        path: &RemotePath,
+        tag: &str,
+        offset: u64,
+        replace: bool,
+    ) -> Result<FarUpload, FilesError> {
+        let request = Request::Upload { path: text(path), tag: tag.to_owned(), offset, replace };
         let (number, answer) = self.link.ask(request).await?;
         let transfer = Transfer { files: Arc::clone(self), number };
         let Answer::At(at) = answer else { return astray() };
@@ -474,7 +500,8 @@ impl FarUpload {
     async fn send(&mut self) -> Result<(), FilesError> {
         let bytes = Bytes::from(std::mem::take(&mut self.rest));
         let (link, number) = (self.transfer.link(), self.transfer.number);
-        let room = self.room.acquire_many(bytes.len() as u32).await.map_err(|_| link.why())?;
+        let room = timeout(SILENCE_TIME_MAX, self.room.acquire_many(bytes.len() as u32)).await;
+        let room = room.map_err(|_| broken("nothing was taken for a minute"))?.map_err(|_| link.why())?;
         room.forget();
         if let Some(writing) = link.table().writing.get_mut(&number) {
             writing.lent += bytes.len();
@@ -500,5 +527,29 @@ impl FarUpload {
     pub async fn complete(mut self) -> Result<(), FilesError> {
         self.settle().await?;
         self.transfer.files.done(Request::Complete { transfer: self.transfer.number }).await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_that_was_not_sent_is_not_waited_for() {
+        let (to, mut asked) = mpsc::channel(1);
+        let (end, _) = watch::channel(false);
+        let link = Link { to, table: Mutex::default(), next: AtomicU64::new(OPENING + 1), end };
+        let brief = Duration::from_millis(20);
+        // The first fills the queue and is answered some day; the second is given up before there is room for it.
+        assert!(timeout(brief, link.ask(Request::List { path: String::new() })).await.is_err());
+        assert!(timeout(brief, link.ask(Request::List { path: String::new() })).await.is_err());
+        assert_eq!(link.table().waiting.len(), 1);
+        asked.recv().await.unwrap();
+        assert!(asked.try_recv().is_err());
+        // Nobody is there to ask.
+        drop(asked);
+        assert!(link.ask(Request::List { path: String::new() }).await.is_err());
+        assert_eq!(link.table().waiting.len(), 1);
     }
 }

@@ -159,6 +159,7 @@ impl From<FilesError> for Problem {
             FilesError::Outside { .. } => (StatusCode::CONFLICT, "outside"),
             FilesError::Denied => (StatusCode::CONFLICT, "file_denied"),
             FilesError::Exists { .. } => (StatusCode::CONFLICT, "file_exists"),
+            FilesError::Folder { .. } => (StatusCode::CONFLICT, "folder_exists"),
             FilesError::Gap { .. } => (StatusCode::CONFLICT, "upload_gap"),
             FilesError::Failed(_) => (StatusCode::CONFLICT, "file_failed"),
             FilesError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "files_busy"),

@@ -55,6 +55,10 @@ pub struct PieceQuery {
     pub offset: u64,
     /// The file's size: when so many bytes are there, it is put in its place.
     pub size: u64,
+    /// A file that is there is replaced. Otherwise the piece is refused with the code `file_exists`, whichever piece it is.
+    #[serde(default)]
+    #[param(required = false)]
+    pub replace: bool,
 }
 
 /// How much of an upload has arrived: where it goes on.
@@ -70,8 +74,8 @@ pub async fn uploaded(
     Ok(Json(FileUpload { offset, complete: false }))
 }
 
-/// Upload a piece of a file (at most 32 MiB) as the request's body. The file appears when its last piece has arrived, and replaces what is there.
-#[utoipa::path(put, path = "/desktops/{id}/files/upload", tag = "files", operation_id = "upload_file", params(("id" = String, Path), PieceQuery), request_body(content_type = "application/octet-stream", content = Vec<u8>), responses((status = 200, body = FileUpload)))]
+/// Upload a piece of a file (at most 32 MiB) as the request's body. The file appears when its last piece has arrived; it replaces one that is there only with `replace`.
+#[utoipa::path(put, path = "/desktops/{id}/files/upload", tag = "files", operation_id = "upload_file", params(("id" = String, Path), PieceQuery), request_body(content_type = "application/octet-stream", content = Vec<u8>), responses((status = 200, body = FileUpload), (status = 409, description = "a file is there and `replace` is not set, or a folder is there, or the bytes before it are missing")))]
 pub async fn upload(
     State(app): State<App>,
     TheDesktop(desktop): TheDesktop,
@@ -80,7 +84,7 @@ pub async fn upload(
     piece: Body,
 ) -> Answer<Json<FileUpload>> {
     let deadline = Instant::now() + PIECE_TIME_MAX;
-    let PieceQuery { path, tag, offset, size } = query;
+    let PieceQuery { path, tag, offset, size, replace } = query;
     let path = named(&path)?;
     if size > FILE_BYTES_MAX {
         return Err(too_large("the file is larger than 1 TiB", "split it"));
@@ -91,7 +95,7 @@ pub async fn upload(
             "ask how much has arrived, and go on there",
         ));
     }
-    let upload = open(&app, &caller, &desktop, Deed::Upload).await?.upload(&path, &tag, offset).await?;
+    let upload = open(&app, &caller, &desktop, Deed::Upload).await?.upload(&path, &tag, offset, replace).await?;
     // A page that goes away ends this handler at any point; what is on its way to the machine settles all the same, so that there
     // are no holes where it goes on.
     let taking = tokio::spawn(take(upload, piece, size, deadline));

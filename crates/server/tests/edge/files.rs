@@ -169,6 +169,17 @@ async fn files_come_and_go() {
     let empty = page.piece("path=empty&tag=t2&size=0&offset=0", Vec::new()).await;
     assert_eq!(empty.json(), json!({"offset": 0, "complete": true}));
 
+    // What is there is only replaced when that is asked for; a folder never is.
+    let taken = page.piece("path=empty&tag=t7&size=1&offset=0", vec![1]).await;
+    assert_eq!((taken.status, taken.code()), (StatusCode::CONFLICT, "file_exists".into()));
+    assert!(taken.json()["detail"].as_str().unwrap().contains("empty"), "{}", taken.json());
+    let replaced = page.piece("path=empty&tag=t7&size=0&offset=0&replace=true", Vec::new()).await;
+    assert_eq!(replaced.json(), json!({"offset": 0, "complete": true}));
+    fs::create_dir(root.join("folder")).unwrap();
+    let folder = page.piece("path=folder&tag=t8&size=1&offset=0&replace=true", vec![1]).await;
+    assert_eq!((folder.status, folder.code()), (StatusCode::CONFLICT, "folder_exists".into()));
+    fs::remove_dir(root.join("folder")).unwrap();
+
     let list = page.json(&Method::GET, "?path=", None).await.json();
     assert_eq!((&list["may_upload"], &list["may_download"]), (&json!(true), &json!(true)));
     assert_eq!(list["root"], root.to_str().unwrap());

@@ -26,8 +26,11 @@ pub enum FilesError {
     Missing,
     #[error("the machine does not allow it; the account has no permission there")]
     Denied,
-    #[error("\"{path}\" is there already; choose another name")]
+    #[error("\"{path}\" is there already; choose another name, or replace it where it is a file")]
     Exists { path: String },
+    /// Where a file is to go: nobody is asked whether to replace that.
+    #[error("\"{path}\" is a folder there, and a file does not take its place; choose another name")]
+    Folder { path: String },
     #[error("\"{path}\" is not a file; only files can be read and written")]
     NotAFile { path: String },
     /// The part before it is missing.

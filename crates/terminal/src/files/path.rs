@@ -6,6 +6,10 @@ use super::FilesError;
 pub const PATH_BYTES_MAX: usize = 4096;
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// The library puts that letter in the place of what it cannot read, and such a name would lead to another file, or make one.
+pub(super) const NOT_UTF8: &str =
+    "a name in it is not in UTF-8 on the machine (\u{fffd} stands for what cannot be read); rename it in a shell";
+
 /// A path below the root: names separated by single slashes; empty for the root itself. It has no way up: `.` and `..` are
 /// not names.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -28,6 +32,9 @@ impl RemotePath {
             }
             if name.contains('\0') {
                 return Err(bad("a name in it has a NUL"));
+            }
+            if name.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(bad(NOT_UTF8));
             }
             if !path.is_empty() {
                 path.push('/');
@@ -87,7 +94,7 @@ mod tests {
         assert_eq!(parse("").unwrap(), "");
         assert_eq!(parse("/a//b/").unwrap(), "a/b");
         assert_eq!(parse("a/...b/ c\n").unwrap(), "a/...b/ c\n");
-        for bad in ["..", "a/../b", "./a", "a/.", "/..", "a\0", &"x".repeat(256), &"x/".repeat(3000)] {
+        for bad in ["..", "a/../b", "./a", "a/.", "/..", "a\0", "a/b\u{fffd}", &"x".repeat(256), &"x/".repeat(3000)] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
         let path = RemotePath::parse("a/b").unwrap();

@@ -13,11 +13,20 @@ const TAG_CHARS_MAX: usize = 32;
 
 type Writing = Pin<Box<dyn Future<Output = (u64, Result<(), FilesError>)> + Send>>;
 
+/// What an upload is to become. Its part and its place are as the machine knows them.
+pub(super) struct Goal {
+    pub part: String,
+    pub place: String,
+    /// The place as it was named.
+    pub path: String,
+    /// A file that is there gives way.
+    pub replace: bool,
+}
+
 /// A file that is being written.
 pub struct Upload {
     handle: Arc<Handle>,
-    part: String,
-    place: String,
+    goal: Goal,
     /// Where the next byte goes.
     at: u64,
     /// What was there before.
@@ -36,22 +45,24 @@ pub(super) fn part(path: &RemotePath, tag: &str) -> Result<RemotePath, FilesErro
         return Err(FilesError::bad_path("", "an upload's tag has 1 to 32 letters and digits"));
     }
     let (folder, name) = path.split().ok_or_else(|| FilesError::bad_path("", "it is the root"))?;
-    let fixed = tag.len() + "..part.".len();
-    // Two long names that begin alike still differ in their tags.
+    RemotePath::parse(&format!("{}/{}", folder.as_str(), hidden(name, tag, "part")))
+}
+
+/// A hidden name beside a file's. Two long names that begin alike still differ in their tags.
+pub(super) fn hidden(name: &str, tag: &str, what: &str) -> String {
+    let fixed = tag.len() + what.len() + "...".len();
     let mut end = name.len().min(NAME_BYTES_MAX.saturating_sub(fixed));
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    let name = name.get(..end).unwrap_or_default();
-    RemotePath::parse(&format!("{}/.{name}.{tag}.part", folder.as_str()))
+    format!(".{}.{tag}.{what}", name.get(..end).unwrap_or_default())
 }
 
 impl Upload {
-    pub(super) fn new(handle: Handle, part: String, place: String, offset: u64, there: u64) -> Self {
+    pub(super) fn new(handle: Handle, goal: Goal, offset: u64, there: u64) -> Self {
         Self {
             handle: Arc::new(handle),
-            part,
-            place,
+            goal,
             at: offset,
             there,
             rest: Vec::new(),
@@ -121,20 +132,25 @@ impl Upload {
         Err(error)
     }
 
-    /// Puts the file in its place: it is whole. What was there before is replaced.
+    /// Puts the file in its place: it is whole. What is there is replaced where that was asked for, whenever it came.
     pub async fn complete(mut self) -> Result<(), FilesError> {
         self.settle().await?;
         if self.there > self.at {
             cut(&self.handle, self.at).await?;
         }
-        let Self { handle, part, place, writing, .. } = self;
+        let Self { handle, goal, writing, .. } = self;
         drop(writing);
         let files = Arc::clone(&handle.files);
+        let replaced = files.replaced(&goal).await?;
+        let mode = files.mode(&goal, replaced).await;
+        let attributes = FileAttributes { permissions: Some(mode), ..FileAttributes::empty() };
+        // A machine without permissions cannot, and one that will not leaves a file that only its account reads.
+        files.session.fsetstat(handle.name(), attributes).await.ok();
         // Nothing else holds it once all writes have settled.
         if let Some(handle) = Arc::into_inner(handle) {
             handle.close().await?;
         }
-        files.replace(&part, &place).await
+        files.put(&goal).await
     }
 }
 
