@@ -646,10 +646,11 @@ function settings(): HTMLElement {
 
 /** Files go the way of shells. */
 function filesTools(): void {
-  const files = new FilesPanel(new FilesClient(desktop), (done, failed) => {
+  const files = new FilesPanel(new FilesClient(desktop), (done, failed, asking) => {
     if (!files.element.hidden) return;
     // Whoever works in the terminal is told, too.
     if (failed > 0) banner.notice("An upload failed: look at the files.");
+    else if (asking > 0) banner.notice("A file of that name is there already: look at the files.");
     else if (done > 0) banner.notice(done === 1 ? "The file is uploaded." : `${done} files are uploaded.`);
   });
   const button = toolbar.panel("files", "Files", files.element, () => void files.show());

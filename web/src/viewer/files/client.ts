@@ -86,9 +86,11 @@ export class FilesClient {
     offset: number,
     size: number,
     bytes: Blob,
+    replace: boolean,
     stopped?: AbortSignal,
   ): Promise<Progress> {
     const query = new URLSearchParams({ path, tag, offset: String(offset), size: String(size) });
+    if (replace) query.set("replace", "true");
     return this.#call<Progress>("PUT", `/upload?${query}`, bytes, PIECE_MS, stopped);
   }
 

@@ -88,6 +88,35 @@ describe("the panel", () => {
     press(panel, "Replace inner");
     await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(1));
   });
+  it("replaces nothing unasked that came after the list", async () => {
+    const taken = new ApiError(409, "file_exists", "", "it is there", "");
+    const piece = vi.fn((path: string, ...asked: unknown[]) =>
+      path === "room/late (1).txt" || asked[4] === true
+        ? Promise.resolve({ offset: 3, complete: true })
+        : Promise.reject(taken),
+    );
+    const abandon = vi.fn(async () => undefined);
+    const panel = panelWith({ piece, abandon, uploaded: async () => ({ offset: 0, complete: false }) });
+    const question = () => panel.element.querySelector(".transfers .question")?.textContent;
+    for (const [answer, path] of [
+      ["Replace", "room/late.txt"],
+      ["Keep both", "room/late (1).txt"],
+    ] as const) {
+      await panel.take([new File(["new"], "late.txt")]);
+      await vi.waitFor(() => expect(question()).toContain("“late.txt” is there already."));
+      press(panel, `${answer} late.txt`);
+      await vi.waitFor(() => expect(piece.mock.lastCall?.[0]).toBe(path));
+      await vi.waitFor(() => expect(panel.element.querySelector(".transfers .done")).not.toBeNull());
+      expect(question()).toBeUndefined();
+      panel.element.querySelector(".transfers")?.replaceChildren();
+    }
+    expect(piece.mock.calls.map((call) => call[5])).toEqual([false, true, false, false]);
+    await panel.take([new File(["new"], "late.txt")]);
+    await vi.waitFor(() => expect(question()).toBeDefined());
+    press(panel, "Skip late.txt");
+    expect(abandon).toHaveBeenCalledTimes(2);
+    expect(piece).toHaveBeenCalledTimes(5);
+  });
   it("offers no changes where the pool allows none", async () => {
     const panel = panelWith({ list: async () => ({ ...listing, may_upload: false, may_download: false }) });
     await panel.show();
