@@ -88,6 +88,25 @@ describe("the panel", () => {
     press(panel, "Replace inner");
     await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(1));
   });
+  it("stops what has not begun at once", async () => {
+    let go = () => {};
+    const piece = vi.fn(
+      (..._: unknown[]) =>
+        new Promise((done) => {
+          go = () => done({ offset: 1, complete: true });
+        }),
+    );
+    const panel = panelWith({ piece, uploaded: async () => ({ offset: 0, complete: false }) });
+    await panel.take(["a", "b", "c"].map((name) => new File(["x"], name)));
+    await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(1));
+    press(panel, "Stop uploading b");
+    expect(panel.element.querySelectorAll(".transfers li").length).toBe(2);
+    go();
+    await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(2));
+    go();
+    await vi.waitFor(() => expect(panel.element.querySelectorAll(".transfers .done").length).toBe(2));
+    expect(piece.mock.calls.map(([path]) => path)).toEqual(["room/a", "room/c"]);
+  });
   it("replaces nothing unasked that came after the list", async () => {
     const taken = new ApiError(409, "file_exists", "", "it is there", "");
     const piece = vi.fn((path: string, ...asked: unknown[]) =>

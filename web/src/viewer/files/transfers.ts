@@ -21,12 +21,14 @@ export type TransfersActions = {
 
 type Way = "up" | "down";
 /** How a file goes up: `copy` 0 under its own name, others under a number. */
-type Manner = { replace: boolean; copy: number };
+type Manner = { replace: boolean; copy: number; resumes?: boolean };
 const PLAIN: Manner = { replace: false, copy: 0 };
 type Work = {
   way: Way;
   name: string;
   bytes: number;
+  /** Something of it may be there from a try before. */
+  resumes?: boolean;
   run(watcher: Watcher, stopped: AbortSignal): Promise<void>;
   /** It was stopped, or failed and is dismissed. */
   giveUp(): Promise<void>;
@@ -113,7 +115,9 @@ export class Transfers {
       el(
         "span",
         { class: "buttons" },
-        answer("Replace", () => this.#upload(file, folder, { ...manner, replace: true })),
+        answer("Replace", () =>
+          this.#upload(file, folder, { ...manner, replace: true, resumes: giveUp !== undefined }),
+        ),
         answer("Keep both", () => {
           giveUp?.();
           this.#upload(file, folder, { replace: false, copy: manner.copy + 1 });
@@ -132,16 +136,17 @@ export class Transfers {
       way: "up",
       name,
       bytes: file.size,
+      resumes: manner.resumes,
       run: (watcher, stopped) => upload(this.client, path, file, manner.replace, watcher, stopped),
       giveUp,
       done: () => this.actions.arrived(folder),
-      again: () => this.#upload(file, folder, manner),
+      again: () => this.#upload(file, folder, { ...manner, resumes: true }),
       taken: (row) => {
         // Whoever said "Keep both" need not count for us.
         if (manner.copy > 0 && manner.copy < COPIES_MAX) {
           row.remove();
           forget();
-          this.#upload(file, folder, { ...manner, copy: manner.copy + 1 });
+          this.#upload(file, folder, { replace: false, copy: manner.copy + 1 });
           return;
         }
         this.#asking += 1;
@@ -154,6 +159,7 @@ export class Transfers {
     const { way, bytes: total } = work;
     const name = shownName(work.name);
     const stop = new AbortController();
+    let begun = false;
     const bar = el("progress", {
       max: Math.max(total, 1),
       value: 0,
@@ -165,7 +171,14 @@ export class Transfers {
       class: "small",
       "aria-label": `Stop ${DOING[way].toLowerCase()} ${name}`,
       title: "Stop",
-      click: () => stop.abort(),
+      click: () => {
+        stop.abort();
+        if (begun) return;
+        // It waits for others: its turn only passes it by.
+        row.remove();
+        this.#running[way] -= 1;
+        if (work.resumes) void work.giveUp().catch(() => undefined);
+      },
     });
     cancel.append(icon("close"));
     const arrow = icon(way);
@@ -176,6 +189,8 @@ export class Transfers {
     const watcher = this.#watch(row, bar, facts, total);
     this.#running[way] += 1;
     this.#turns[way] = this.#turns[way].then(async () => {
+      if (stop.signal.aborted) return;
+      begun = true;
       try {
         await work.run(watcher, stop.signal);
         if (way === "up") this.#done += 1;

@@ -69,6 +69,17 @@ describe("uploading", () => {
     expect(nextPiece(1_000_000, 30_000)).toBe(256 * 1024);
     expect(nextPiece(16_000_000, 10)).toBe(16 * 1024 * 1024);
   });
+  it("stops while it waits for the network", async () => {
+    const stop = new AbortController();
+    const gone = new ApiError(0, "no_answer", "No answer", "", "");
+    const server = { uploaded: () => Promise.reject(gone), piece: () => Promise.reject(gone) };
+    const watcher = { progress: () => undefined, waiting: () => queueMicrotask(() => stop.abort()) };
+    const never = () => new Promise<void>(() => undefined);
+    await expect(upload(server, "a", file, false, watcher, stop.signal, never)).rejects.toHaveProperty(
+      "name",
+      "AbortError",
+    );
+  });
   it("stops in the middle of a piece", async () => {
     const stop = new AbortController();
     const server = {
