@@ -88,6 +88,30 @@ describe("the panel", () => {
     press(panel, "Replace inner");
     await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(1));
   });
+  it("leaves what somebody types, and the focus, when the list changes", async () => {
+    let files = listing.files;
+    const list = vi.fn(async () => ({ ...listing, files }));
+    const piece = async () => ({ offset: 1, complete: true });
+    const panel = panelWith({ list, piece, uploaded: async () => ({ offset: 0, complete: false }) });
+    await panel.show();
+    press(panel, "Rename inner");
+    const input = panel.element.querySelector<HTMLInputElement>(".editing input");
+    if (!input) throw new Error("nothing to type in");
+    input.value = "half a na";
+    files = [...files, { name: "a", kind: "file", size: 1, modified_at: null }];
+    await panel.take([new File(["x"], "a")]);
+    await vi.waitFor(() => expect(panel.element.querySelector(".transfers .done")).not.toBeNull());
+    await settled();
+    expect(document.activeElement).toBe(input);
+    expect(list).toHaveBeenCalledTimes(1);
+    button(panel, "Cancel")?.click();
+    await vi.waitFor(() => expect(panel.element.querySelectorAll(".files .entry").length).toBe(3));
+    expect(document.activeElement?.textContent).toBe("inner");
+    files = files.slice(1);
+    await panel.show();
+    expect(document.activeElement?.textContent).toBe("inner");
+    expect((document.activeElement as HTMLElement).tabIndex).toBe(0);
+  });
   it("stops what has not begun at once", async () => {
     let go = () => {};
     const piece = vi.fn(
