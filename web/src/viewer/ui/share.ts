@@ -19,7 +19,10 @@ const ROLES: Readonly<Record<GuestRole, string>> = { view: "watch", control: "co
 
 export class SharePanel {
   readonly element = el("div", { class: "share" });
-  readonly #here = el("ul", { class: "here" });
+  /** Takes the focus when what had it goes away: without it the next keys would go to the machine. */
+  readonly #here = el("ul", { class: "here", tabindex: -1 });
+  readonly #alone = el("li", { class: "share-row none" }, "Only you");
+  readonly #rows = new Map<number, { said: string; element: HTMLElement }>();
   readonly #invites = el("ul", { class: "invites" });
   readonly #link = el("div", { class: "link" });
   readonly #problem = el("p", { class: "problem", role: "alert" });
@@ -83,9 +86,29 @@ export class SharePanel {
   }
 
   people(people: People): void {
-    const alone = people.list.length === 0;
-    const rows = people.list.map((person) => this.#person(person, person.seat === people.own));
-    this.#here.replaceChildren(...(alone ? [el("li", { class: "share-row none" }, "Only you")] : rows));
+    const at = document.activeElement;
+    const inside = at !== null && this.#here.contains(at);
+    for (const [seat, { element }] of this.#rows) {
+      if (people.list.some((person) => person.seat === seat)) continue;
+      element.remove();
+      this.#rows.delete(seat);
+    }
+    // Rows that say the same stay as they are: a press between two records would miss its button.
+    people.list.forEach((person, place) => {
+      const own = person.seat === people.own;
+      const said = JSON.stringify([person, own]);
+      const kept = this.#rows.get(person.seat);
+      if (kept?.said === said) return;
+      const element = this.#person(person, own);
+      const act = kept?.element.contains(at) ? at?.getAttribute("data-act") : null;
+      if (kept) kept.element.replaceWith(element);
+      else this.#here.insertBefore(element, this.#here.children[place] ?? null);
+      this.#rows.set(person.seat, { said, element });
+      if (act) element.querySelector<HTMLElement>(`[data-act="${act}"]`)?.focus();
+    });
+    if (people.list.length === 0) this.#here.append(this.#alone);
+    else this.#alone.remove();
+    if (inside && !this.#here.contains(document.activeElement)) this.#here.focus();
   }
 
   #person(person: Person, own: boolean): HTMLElement {
@@ -106,7 +129,12 @@ export class SharePanel {
       row.append(
         el(
           "button",
-          { type: "button", class: "button slim", click: () => this.actions.control(seat, !control) },
+          {
+            type: "button",
+            class: "button slim",
+            "data-act": "control",
+            click: () => this.actions.control(seat, !control),
+          },
           label,
         ),
       );
@@ -114,6 +142,7 @@ export class SharePanel {
     const away = el("button", {
       type: "button",
       class: "plain",
+      "data-act": "remove",
       title: `Send ${person.name} away`,
       "aria-label": `Send ${person.name} away`,
       click: () => this.actions.remove(seat),
