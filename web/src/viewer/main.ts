@@ -501,17 +501,18 @@ function onRules(bits: number, clipboardKib: number): void {
 
 function onNotice(notice: Notice, seconds: number): void {
   if (seconds === 0) {
-    banner.calm();
+    banner.calm(notice);
     return;
   }
   if (notice === "lock") {
     banner.countdown(
-      (left) => `Nobody is here: this browser locks in ${left} s. Press a key or move the pointer to go on.`,
+      notice,
+      "Nobody is here: this browser locks soon. Press a key or move the pointer to go on.",
       seconds,
     );
   } else if (seconds > 90) {
     banner.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
-  } else banner.countdown((left) => `This connection ends in ${left} s. Save your work now.`, seconds);
+  } else banner.countdown(notice, "This connection ends soon. Save your work now.", seconds);
 }
 
 function onPhase(phase: Phase): void {
