@@ -33,6 +33,8 @@ export class SharePanel {
   );
   readonly #inviting: HTMLElement[] = [];
   #creating = false;
+  /** Whose link stands there. */
+  #shown: { invite: string; connection: string } | null = null;
   readonly #role = el(
     "select",
     {},
@@ -82,10 +84,12 @@ export class SharePanel {
 
   /** The panel was opened. */
   shown(): void {
+    this.#keepLink();
     if (!this.guest) void this.#refresh();
   }
 
   people(people: People): void {
+    this.#keepLink();
     const at = document.activeElement;
     const inside = at !== null && this.#here.contains(at);
     for (const [seat, { element }] of this.#rows) {
@@ -158,9 +162,12 @@ export class SharePanel {
     this.#creating = true;
     try {
       const role: GuestRole = this.#role.value === "control" ? "control" : "view";
-      const made = await this.api.invite(this.connection(), role, Number(this.#time.value));
+      const connection = this.connection();
+      const made = await this.api.invite(connection, role, Number(this.#time.value));
       this.#say("");
+      this.#shown = { invite: made.invite.id, connection };
       this.#showLink(new URL(made.path, location.href).href, made.invite.role);
+      this.#keepLink();
       await this.#refresh();
     } catch (error) {
       this.#say(problem(error));
@@ -191,6 +198,16 @@ export class SharePanel {
     this.#link.replaceChildren(el("div", { class: "row" }, field, copy), el("p", { class: "note" }, note));
   }
 
+  /** A link leads to one connection: after it, it only seems to be one. */
+  #keepLink(): void {
+    if (this.#shown && this.#shown.connection !== this.connection()) this.#dropLink();
+  }
+
+  #dropLink(): void {
+    this.#shown = null;
+    this.#link.replaceChildren();
+  }
+
   async #refresh(): Promise<void> {
     try {
       this.#listInvites(await this.api.invites(this.connection()));
@@ -212,7 +229,7 @@ export class SharePanel {
           withdraw.disabled = true;
           try {
             await this.api.revoke(this.connection(), invite.id);
-            this.#link.replaceChildren();
+            if (this.#shown?.invite === invite.id) this.#dropLink();
           } catch (error) {
             this.#say(problem(error));
           }
