@@ -497,6 +497,8 @@ function onRules(bits: number, clipboardKib: number): void {
   share.mayInvite = may(Rule.share);
   if (tools.keys) tools.keys.hidden = may(Rule.viewOnly);
   if (tools.sound) tools.sound.hidden = !may(Rule.sound);
+  mayUpload = may(Rule.upload);
+  if (tools.files) tools.files.hidden = !mayUpload && !may(Rule.download);
 }
 
 function onNotice(notice: Notice, seconds: number): void {
@@ -547,7 +549,9 @@ const keys = keysPanel(keyboard);
 const find = new FindPanel((text, down) => terminal?.find(text, down) ?? false);
 let findButton: HTMLButtonElement | null = null;
 /** Those that the rules may take away. */
-const tools: { keys?: HTMLButtonElement; clipboard?: HTMLButtonElement; sound?: HTMLButtonElement } = {};
+const tools: Partial<Record<"keys" | "clipboard" | "sound" | "files", HTMLButtonElement>> = {};
+/** Until the rules are known. */
+let mayUpload = true;
 /** Known once the terminal is loaded. */
 let setTheme: (name: string) => void = () => undefined;
 
@@ -655,9 +659,10 @@ function filesTools(): void {
     else if (done > 0) banner.notice(done === 1 ? "The file is uploaded." : `${done} files are uploaded.`);
   });
   const button = toolbar.panel("files", "Files", files.element, () => void files.show());
+  tools.files = button;
   const zone = new DropZone({
     invitation: () => {
-      if (!session.live || waiting.asks || !files.open) return "";
+      if (!session.live || waiting.asks || !mayUpload || !files.open) return "";
       return files.place ? `Drop to upload to ${files.place}` : "Drop to upload to this machine";
     },
     dropped: (dropped) => {
