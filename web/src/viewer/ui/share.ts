@@ -23,7 +23,7 @@ export class SharePanel {
   readonly #here = el("ul", { class: "here", tabindex: -1 });
   readonly #alone = el("li", { class: "share-row none" }, "Only you");
   readonly #rows = new Map<number, { said: string; element: HTMLElement }>();
-  readonly #invites = el("ul", { class: "invites" });
+  readonly #invites = el("ul", { class: "invites", tabindex: -1 });
   readonly #link = el("div", { class: "link" });
   readonly #problem = el("p", { class: "problem", role: "alert" });
   readonly #off = el(
@@ -217,6 +217,8 @@ export class SharePanel {
   }
 
   #listInvites(invites: readonly Invite[]): void {
+    const at = document.activeElement;
+    const inside = at !== null && this.#invites.contains(at);
     this.element.querySelector(".of-invites")?.toggleAttribute("hidden", invites.length === 0);
     this.#invites.replaceChildren(
       ...invites.map((invite) => {
@@ -224,9 +226,16 @@ export class SharePanel {
         const time = until.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
         const words = el("span", { class: "who" }, invite.role === "control" ? "Watch and control" : "Watch");
         words.append(el("small", {}, until.getTime() > Date.now() ? `until ${time}` : "has expired"));
-        const withdraw = el("button", { type: "button", class: "button slim" }, "Withdraw");
+        const withdraw = el(
+          "button",
+          { type: "button", class: "button slim", "data-invite": invite.id },
+          "Withdraw",
+        );
+        let asked = false;
         withdraw.addEventListener("click", async () => {
-          withdraw.disabled = true;
+          // Not by disabling it, which would lose the focus.
+          if (asked) return;
+          asked = true;
           try {
             await this.api.revoke(this.connection(), invite.id);
             if (this.#shown?.invite === invite.id) this.#dropLink();
@@ -234,10 +243,16 @@ export class SharePanel {
             this.#say(problem(error));
           }
           await this.#refresh();
+          asked = false;
         });
         return el("li", { class: "share-row" }, words, withdraw);
       }),
     );
+    if (!inside) return;
+    // Where what had it is gone, the list has it: the next keys are not the machine's.
+    const id = at.getAttribute("data-invite");
+    const buttons = [...this.#invites.querySelectorAll("button")];
+    (buttons.find((one) => one.getAttribute("data-invite") === id) ?? this.#invites).focus();
   }
 
   #say(text: string): void {
