@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../api";
 import type { FilesClient, Listing } from "./client";
-import { join, parent, shownName, size, timeLeft, wrongName } from "./names";
+import { join, numbered, parent, shownName, size, timeLeft, wrongName } from "./names";
 import { Pace } from "./pace";
 import { FilesPanel } from "./panel";
 
@@ -112,6 +112,27 @@ describe("the panel", () => {
     expect(document.activeElement?.textContent).toBe("inner");
     expect((document.activeElement as HTMLElement).tabIndex).toBe(0);
   });
+  it("goes where somebody went, whatever arrives meanwhile", async () => {
+    let go = () => {};
+    const list = vi.fn(async (path: string) => {
+      if (path === "room/inner" && list.mock.calls.length === 2)
+        await new Promise<void>((done) => {
+          go = done;
+        });
+      return { ...listing, path: path || "room" };
+    });
+    const piece = async () => ({ offset: 1, complete: true });
+    const panel = panelWith({ list, piece, uploaded: async () => ({ offset: 0, complete: false }) });
+    await panel.show();
+    const shown = panel.show("room/inner");
+    await panel.take([new File(["x"], "a")]);
+    await vi.waitFor(() => expect(panel.element.querySelector(".transfers .done")).not.toBeNull());
+    go();
+    await shown;
+    await settled();
+    expect(panel.place).toBe("/home/me/room/inner");
+    expect(list.mock.calls.map(([path]) => path)).toEqual(["", "room/inner", "room/inner"]);
+  });
   it("stops what has not begun at once", async () => {
     let go = () => {};
     const piece = vi.fn(
@@ -185,6 +206,17 @@ describe("words", () => {
     ]);
     expect(["", "..", "a/b", "ä".repeat(128), "a b"].map((name) => wrongName(name) === "")).toEqual([
       ...[false, false, false, false, true],
+    ]);
+  });
+  it("numbers copies before the ending", () => {
+    const names = [
+      ["a.txt", 1],
+      ["a.tar.gz", 2],
+      [".profile", 1],
+      ["a", 0],
+    ] as const;
+    expect(names.map(([name, copy]) => numbered(name, copy))).toEqual([
+      ...["a (1).txt", "a.tar (2).gz", ".profile (1)", "a"],
     ]);
   });
   it("measures speed over the last seconds only", () => {
