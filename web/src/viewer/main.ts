@@ -497,21 +497,24 @@ function onRules(bits: number, clipboardKib: number): void {
   share.mayInvite = may(Rule.share);
   if (tools.keys) tools.keys.hidden = may(Rule.viewOnly);
   if (tools.sound) tools.sound.hidden = !may(Rule.sound);
+  mayUpload = may(Rule.upload);
+  if (tools.files) tools.files.hidden = !mayUpload && !may(Rule.download);
 }
 
 function onNotice(notice: Notice, seconds: number): void {
   if (seconds === 0) {
-    banner.calm();
+    banner.calm(notice);
     return;
   }
   if (notice === "lock") {
     banner.countdown(
-      (left) => `Nobody is here: this browser locks in ${left} s. Press a key or move the pointer to go on.`,
+      notice,
+      "Nobody is here: this browser locks soon. Press a key or move the pointer to go on.",
       seconds,
     );
   } else if (seconds > 90) {
     banner.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
-  } else banner.countdown((left) => `This connection ends in ${left} s. Save your work now.`, seconds);
+  } else banner.countdown(notice, "This connection ends soon. Save your work now.", seconds);
 }
 
 function onPhase(phase: Phase): void {
@@ -546,7 +549,9 @@ const keys = keysPanel(keyboard);
 const find = new FindPanel((text, down) => terminal?.find(text, down) ?? false);
 let findButton: HTMLButtonElement | null = null;
 /** Those that the rules may take away. */
-const tools: { keys?: HTMLButtonElement; clipboard?: HTMLButtonElement; sound?: HTMLButtonElement } = {};
+const tools: Partial<Record<"keys" | "clipboard" | "sound" | "files", HTMLButtonElement>> = {};
+/** Until the rules are known. */
+let mayUpload = true;
 /** Known once the terminal is loaded. */
 let setTheme: (name: string) => void = () => undefined;
 
@@ -646,16 +651,18 @@ function settings(): HTMLElement {
 
 /** Files go the way of shells. */
 function filesTools(): void {
-  const files = new FilesPanel(new FilesClient(desktop), (done, failed) => {
+  const files = new FilesPanel(new FilesClient(desktop), (done, failed, asking) => {
     if (!files.element.hidden) return;
     // Whoever works in the terminal is told, too.
     if (failed > 0) banner.notice("An upload failed: look at the files.");
+    else if (asking > 0) banner.notice("A file of that name is there already: look at the files.");
     else if (done > 0) banner.notice(done === 1 ? "The file is uploaded." : `${done} files are uploaded.`);
   });
   const button = toolbar.panel("files", "Files", files.element, () => void files.show());
+  tools.files = button;
   const zone = new DropZone({
     invitation: () => {
-      if (!session.live || waiting.asks || !files.open) return "";
+      if (!session.live || waiting.asks || !mayUpload || !files.open) return "";
       return files.place ? `Drop to upload to ${files.place}` : "Drop to upload to this machine";
     },
     dropped: (dropped) => {

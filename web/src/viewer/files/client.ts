@@ -86,9 +86,11 @@ export class FilesClient {
     offset: number,
     size: number,
     bytes: Blob,
+    replace: boolean,
     stopped?: AbortSignal,
   ): Promise<Progress> {
     const query = new URLSearchParams({ path, tag, offset: String(offset), size: String(size) });
+    if (replace) query.set("replace", "true");
     return this.#call<Progress>("PUT", `/upload?${query}`, bytes, PIECE_MS, stopped);
   }
 
@@ -104,18 +106,19 @@ export class FilesClient {
     stopped?: AbortSignal,
   ): Promise<T> {
     const change = method !== "GET";
-    if (change && !this.#csrf) this.#csrf = (await answer<{ csrf: string }>("/api/v1/me", {})).csrf;
+    const late = AbortSignal.timeout(milliseconds);
+    const signal = stopped ? AbortSignal.any([stopped, late]) : late;
+    if (change && !this.#csrf) this.#csrf = (await answer<{ csrf: string }>("/api/v1/me", { signal })).csrf;
     const headers: Record<string, string> = { Accept: "application/json" };
     if (change) headers["X-Oriel-Csrf"] = this.#csrf;
     const raw = body instanceof Blob;
     if (body) headers["Content-Type"] = raw ? "application/octet-stream" : "application/json";
-    const late = AbortSignal.timeout(milliseconds);
     try {
       return await answer<T>(`${this.#base}${path}`, {
         method,
         headers,
         body: body === undefined ? null : raw ? body : JSON.stringify(body),
-        signal: stopped ? AbortSignal.any([stopped, late]) : late,
+        signal,
       });
     } catch (error) {
       // Signed in anew in another tab: the token is asked for again next time.

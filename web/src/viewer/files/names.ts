@@ -43,3 +43,11 @@ export function parent(path: string): string {
   const at = path.lastIndexOf("/");
   return at < 0 ? "" : path.slice(0, at);
 }
+
+/** The name of a copy: "a (1).txt". The ending stays, so that the file opens as before. */
+export function numbered(name: string, copy: number): string {
+  if (copy === 0) return name;
+  const end = name.lastIndexOf(".");
+  const at = end > 0 ? end : name.length;
+  return `${name.slice(0, at)} (${copy})${name.slice(at)}`;
+}

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../api";
 import type { FilesClient, Listing } from "./client";
-import { join, parent, shownName, size, timeLeft, wrongName } from "./names";
+import { join, numbered, parent, shownName, size, timeLeft, wrongName } from "./names";
 import { Pace } from "./pace";
 import { FilesPanel } from "./panel";
 
@@ -88,6 +88,99 @@ describe("the panel", () => {
     press(panel, "Replace inner");
     await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(1));
   });
+  it("leaves what somebody types, and the focus, when the list changes", async () => {
+    let files = listing.files;
+    const list = vi.fn(async () => ({ ...listing, files }));
+    const piece = async () => ({ offset: 1, complete: true });
+    const panel = panelWith({ list, piece, uploaded: async () => ({ offset: 0, complete: false }) });
+    await panel.show();
+    press(panel, "Rename inner");
+    const input = panel.element.querySelector<HTMLInputElement>(".editing input");
+    if (!input) throw new Error("nothing to type in");
+    input.value = "half a na";
+    files = [...files, { name: "a", kind: "file", size: 1, modified_at: null }];
+    await panel.take([new File(["x"], "a")]);
+    await vi.waitFor(() => expect(panel.element.querySelector(".transfers .done")).not.toBeNull());
+    await settled();
+    expect(document.activeElement).toBe(input);
+    expect(list).toHaveBeenCalledTimes(1);
+    button(panel, "Cancel")?.click();
+    await vi.waitFor(() => expect(panel.element.querySelectorAll(".files .entry").length).toBe(3));
+    expect(document.activeElement?.textContent).toBe("inner");
+    files = files.slice(1);
+    await panel.show();
+    expect(document.activeElement?.textContent).toBe("inner");
+    expect((document.activeElement as HTMLElement).tabIndex).toBe(0);
+  });
+  it("goes where somebody went, whatever arrives meanwhile", async () => {
+    let go = () => {};
+    const list = vi.fn(async (path: string) => {
+      if (path === "room/inner" && list.mock.calls.length === 2)
+        await new Promise<void>((done) => {
+          go = done;
+        });
+      return { ...listing, path: path || "room" };
+    });
+    const piece = async () => ({ offset: 1, complete: true });
+    const panel = panelWith({ list, piece, uploaded: async () => ({ offset: 0, complete: false }) });
+    await panel.show();
+    const shown = panel.show("room/inner");
+    await panel.take([new File(["x"], "a")]);
+    await vi.waitFor(() => expect(panel.element.querySelector(".transfers .done")).not.toBeNull());
+    go();
+    await shown;
+    await settled();
+    expect(panel.place).toBe("/home/me/room/inner");
+    expect(list.mock.calls.map(([path]) => path)).toEqual(["", "room/inner", "room/inner"]);
+  });
+  it("stops what has not begun at once", async () => {
+    let go = () => {};
+    const piece = vi.fn(
+      (..._: unknown[]) =>
+        new Promise((done) => {
+          go = () => done({ offset: 1, complete: true });
+        }),
+    );
+    const panel = panelWith({ piece, uploaded: async () => ({ offset: 0, complete: false }) });
+    await panel.take(["a", "b", "c"].map((name) => new File(["x"], name)));
+    await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(1));
+    press(panel, "Stop uploading b");
+    expect(panel.element.querySelectorAll(".transfers li").length).toBe(2);
+    go();
+    await vi.waitFor(() => expect(piece).toHaveBeenCalledTimes(2));
+    go();
+    await vi.waitFor(() => expect(panel.element.querySelectorAll(".transfers .done").length).toBe(2));
+    expect(piece.mock.calls.map(([path]) => path)).toEqual(["room/a", "room/c"]);
+  });
+  it("replaces nothing unasked that came after the list", async () => {
+    const taken = new ApiError(409, "file_exists", "", "it is there", "");
+    const piece = vi.fn((path: string, ...asked: unknown[]) =>
+      path === "room/late (1).txt" || asked[4] === true
+        ? Promise.resolve({ offset: 3, complete: true })
+        : Promise.reject(taken),
+    );
+    const abandon = vi.fn(async () => undefined);
+    const panel = panelWith({ piece, abandon, uploaded: async () => ({ offset: 0, complete: false }) });
+    const question = () => panel.element.querySelector(".transfers .question")?.textContent;
+    for (const [answer, path] of [
+      ["Replace", "room/late.txt"],
+      ["Keep both", "room/late (1).txt"],
+    ] as const) {
+      await panel.take([new File(["new"], "late.txt")]);
+      await vi.waitFor(() => expect(question()).toContain("“late.txt” is there already."));
+      press(panel, `${answer} late.txt`);
+      await vi.waitFor(() => expect(piece.mock.lastCall?.[0]).toBe(path));
+      await vi.waitFor(() => expect(panel.element.querySelector(".transfers .done")).not.toBeNull());
+      expect(question()).toBeUndefined();
+      panel.element.querySelector(".transfers")?.replaceChildren();
+    }
+    expect(piece.mock.calls.map((call) => call[5])).toEqual([false, true, false, false]);
+    await panel.take([new File(["new"], "late.txt")]);
+    await vi.waitFor(() => expect(question()).toBeDefined());
+    press(panel, "Skip late.txt");
+    expect(abandon).toHaveBeenCalledTimes(2);
+    expect(piece).toHaveBeenCalledTimes(5);
+  });
   it("offers no changes where the pool allows none", async () => {
     const panel = panelWith({ list: async () => ({ ...listing, may_upload: false, may_download: false }) });
     await panel.show();
@@ -113,6 +206,17 @@ describe("words", () => {
     ]);
     expect(["", "..", "a/b", "ä".repeat(128), "a b"].map((name) => wrongName(name) === "")).toEqual([
       ...[false, false, false, false, true],
+    ]);
+  });
+  it("numbers copies before the ending", () => {
+    const names = [
+      ["a.txt", 1],
+      ["a.tar.gz", 2],
+      [".profile", 1],
+      ["a", 0],
+    ] as const;
+    expect(names.map(([name, copy]) => numbered(name, copy))).toEqual([
+      ...["a (1).txt", "a.tar (2).gz", ".profile (1)", "a"],
     ]);
   });
   it("measures speed over the last seconds only", () => {

@@ -10,16 +10,22 @@ type SavePicker = (options: { suggestedName: string }) => Promise<FileSystemFile
 const LARGE_BYTES = 32 * 1024 * 1024;
 const ICON_OF = { file: "file", folder: "files", link: "link", other: "file" } as const;
 
+type Held = { name: string | undefined; tool: string | null; place: number };
+
 export class FilesPanel {
   readonly element: HTMLElement;
   readonly transfers: Transfers;
   readonly #where = el("nav", { class: "where", "aria-label": "Folder" });
   readonly #list = el("ul", { class: "files", "aria-label": "Files" });
   readonly #note = el("p", { class: "note", role: "status" });
+  readonly #names = new WeakMap<Element, string>();
   readonly #change: HTMLButtonElement[];
   #listing: Listing | null = null;
   #path = "";
   #asked = 0;
+  #asking = false;
+  /** Something has changed since the list was asked for. */
+  #stale = false;
 
   constructor(
     private readonly client: FilesClient,
@@ -27,7 +33,7 @@ export class FilesPanel {
   ) {
     this.transfers = new Transfers(client, {
       arrived: (folder) => {
-        if (folder === this.#path) void this.show();
+        if (folder === this.#path) this.#reload();
       },
       finished,
     });
@@ -73,7 +79,28 @@ export class FilesPanel {
 
   /** Asks for the list again. `focus`: the keyboard was in it. */
   async show(path = this.#path, focus = false): Promise<void> {
+    this.#stale = false;
+    await this.#ask(path, focus, () => true);
+  }
+
+  /** Unasked: it takes nothing from whoever types a name or is asked something there, and waits for its turn. */
+  #reload(): void {
+    this.#stale = this.#asking || this.#occupied;
+    if (!this.#stale) void this.#ask(this.#path, false, () => !this.#occupied);
+  }
+
+  /** What waited for a list that was under way, or for an answer. */
+  #catchUp(): void {
+    if (this.#stale) this.#reload();
+  }
+
+  get #occupied(): boolean {
+    return this.#list.querySelector("li.editing, li.question") !== null;
+  }
+
+  async #ask(path: string, focus: boolean, welcome: () => boolean): Promise<void> {
     this.#asked += 1;
+    this.#asking = true;
     const asked = this.#asked;
     this.element.setAttribute("aria-busy", "true");
     // Words that come and go at once are noise.
@@ -82,7 +109,8 @@ export class FilesPanel {
       const listing = await this.client.list(path);
       // A later click was faster.
       if (asked !== this.#asked) return;
-      this.#draw(listing);
+      if (welcome()) this.#draw(listing);
+      else this.#stale = true;
       if (focus) this.#entries()[0]?.focus();
     } catch (error) {
       if (asked !== this.#asked) return;
@@ -90,7 +118,11 @@ export class FilesPanel {
       if (!this.#listing) this.#list.replaceChildren();
     } finally {
       clearTimeout(slow);
-      if (asked === this.#asked) this.element.removeAttribute("aria-busy");
+      if (asked === this.#asked) {
+        this.#asking = false;
+        this.element.removeAttribute("aria-busy");
+        this.#catchUp();
+      }
     }
   }
 
@@ -115,6 +147,9 @@ export class FilesPanel {
   }
 
   #draw(listing: Listing): void {
+    const same = this.#listing?.path === listing.path;
+    const held = same ? this.#held() : null;
+    const { scrollTop } = this.#list;
     this.#listing = listing;
     this.#path = listing.path;
     this.#mayChange(listing.may_upload);
@@ -122,11 +157,36 @@ export class FilesPanel {
     const folders = listing.files.filter((entry) => entry.kind === "folder");
     const others = listing.files.filter((entry) => entry.kind !== "folder");
     this.#list.replaceChildren(...[...folders, ...others].map((entry) => this.#row(entry)));
-    this.#list.scrollTop = 0;
+    this.#list.scrollTop = same ? scrollTop : 0;
+    const first = this.#entries()[0];
+    if (first) first.tabIndex = 0;
+    if (held) this.#hold(held);
     const drop = listing.may_upload ? "Drop files here to upload them." : "";
     if (listing.cut) this.#say("There are more files than are listed here.");
     else if (listing.files.length === 0) this.#say(`Nothing is here yet. ${drop}`);
     else this.#say(drop);
+  }
+
+  /** Where the focus is in the list. */
+  #held(): Held | null {
+    const at = document.activeElement;
+    const row = at?.closest("li");
+    if (!at || !row || !this.#list.contains(row)) return null;
+    const place = [...this.#list.children].indexOf(row);
+    return {
+      name: this.#names.get(row),
+      tool: at.matches("button.small") ? at.getAttribute("title") : null,
+      place,
+    };
+  }
+
+  /** There again; where the file is gone, at the one in its place. */
+  #hold({ name, tool, place }: Held): void {
+    const rows = [...this.#list.children];
+    const same = rows.find((row) => this.#names.get(row) === name);
+    const row = same ?? rows[Math.min(place, rows.length - 1)];
+    const button = same && tool ? `button.small[title="${tool}"]` : "button.entry";
+    row?.querySelector<HTMLButtonElement>(button)?.focus({ preventScroll: true });
   }
 
   /** The way to the folder, each part of it a button. */
@@ -147,6 +207,7 @@ export class FilesPanel {
   #row(entry: Entry): HTMLLIElement {
     const name = shownName(entry.name);
     const row = el("li", { class: entry.kind });
+    this.#names.set(row, entry.name);
     const open = el(
       "button",
       {
@@ -188,7 +249,6 @@ export class FilesPanel {
         tool("Rename", "rename", () => this.#rename(row, entry)),
         tool("Delete", "remove", () => this.#remove(row, entry)),
       );
-    if (this.#list.childElementCount === 0) open.tabIndex = 0;
     return row;
   }
 
@@ -245,14 +305,20 @@ export class FilesPanel {
     }
   }
 
-  async #do(work: Promise<void>): Promise<boolean> {
+  /** `row`: where it was asked for. `becomes`: what stands there until the list comes. */
+  async #do(work: Promise<void>, row: HTMLLIElement, becomes?: Entry): Promise<boolean> {
     try {
       await work;
     } catch (error) {
       this.#say(words(error), true);
       return false;
     }
-    await this.show();
+    const inside = row.contains(document.activeElement);
+    const next = becomes ? this.#row(becomes) : (row.nextElementSibling ?? row.previousElementSibling);
+    if (becomes && next) row.replaceWith(next);
+    else row.remove();
+    if (inside) next?.querySelector<HTMLElement>("button.entry, input")?.focus();
+    this.#reload();
     return true;
   }
 
@@ -260,7 +326,8 @@ export class FilesPanel {
     if (this.#list.querySelector("li.editing.new")) return;
     const row = el("li", { class: "folder editing new" });
     this.#edit(row, "The new folder's name", "", async (name) => {
-      await this.#do(this.client.folder(join(this.#path, name)));
+      const made: Entry = { name, kind: "folder", size: 0, modified_at: null };
+      await this.#do(this.client.folder(join(this.#path, name)), row, made);
     });
     this.#list.prepend(row);
     this.#list.scrollTop = 0;
@@ -275,8 +342,9 @@ export class FilesPanel {
       entry.name,
       async (name) => {
         const path = join(this.#path, entry.name);
-        if (name !== entry.name) await this.#do(this.client.rename(path, join(this.#path, name)));
-        else editing.replaceWith(row);
+        if (name !== entry.name)
+          await this.#do(this.client.rename(path, join(this.#path, name)), editing, { ...entry, name });
+        else this.#undo(editing, row);
       },
       row,
     );
@@ -299,11 +367,7 @@ export class FilesPanel {
     const input = el("input", { type: "text", "aria-label": label, placeholder: label, spellcheck: "false" });
     input.autocomplete = "off";
     input.value = value;
-    const back = () => {
-      if (before) row.replaceWith(before);
-      else row.remove();
-      before?.querySelector<HTMLButtonElement>("button.entry")?.focus();
-    };
+    const back = () => this.#undo(row, before);
     const done = () => {
       const name = input.value.trim() || input.value;
       const wrong = wrongName(name);
@@ -325,12 +389,17 @@ export class FilesPanel {
     row.append(input, button("Save", done, "primary"), button("Cancel", back));
   }
 
+  /** What was there before comes back, and the list that waited for it. */
+  #undo(row: HTMLLIElement, before?: HTMLLIElement): void {
+    if (before) row.replaceWith(before);
+    else row.remove();
+    before?.querySelector<HTMLButtonElement>("button.entry")?.focus();
+    this.#catchUp();
+  }
+
   #remove(row: HTMLLIElement, entry: Entry): void {
     const name = shownName(entry.name);
-    const back = () => {
-      question.replaceWith(row);
-      row.querySelector<HTMLButtonElement>("button.entry")?.focus();
-    };
+    const back = () => this.#undo(question, row);
     const button = (text: string, press: () => void, kind = "") =>
       el("button", { type: "button", class: `button tight ${kind}`, click: press }, text);
     const keep = button("Keep", back);
@@ -344,7 +413,7 @@ export class FilesPanel {
         button(
           "Delete",
           () =>
-            void this.#do(this.client.remove(join(this.#path, entry.name))).then((done) => {
+            void this.#do(this.client.remove(join(this.#path, entry.name)), question).then((done) => {
               if (!done) back();
             }),
           "danger",

@@ -22,6 +22,21 @@ function isPassing(error: unknown): boolean {
 export type Wait = (ms: number) => Promise<void>;
 export const sleep: Wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** Stop ends a wait at once: nobody should press it and see nothing happen for 15 s. */
+async function unlessStopped(waited: Promise<void>, stopped: AbortSignal): Promise<void> {
+  stopped.throwIfAborted();
+  let stop = () => {};
+  const told = new Promise<never>((_, fail) => {
+    stop = () => fail(stopped.reason);
+  });
+  stopped.addEventListener("abort", stop);
+  try {
+    await Promise.race([waited, told]);
+  } finally {
+    stopped.removeEventListener("abort", stop);
+  }
+}
+
 export type Attempt = {
   run(): Promise<"done" | "more">;
   /** How far it is: a try that got on lets the waits begin anew. */
@@ -48,7 +63,7 @@ export async function persist(
       if (!isPassing(error) || ms === undefined) throw error;
       failures += 1;
       watcher.waiting(error);
-      await wait(ms);
+      await unlessStopped(wait(ms), stopped);
     }
   }
 }

@@ -37,7 +37,7 @@ describe("uploading", () => {
     const seen: number[] = [];
     let cuts = 0;
     const watcher = { progress: (bytes: number) => seen.push(bytes), waiting: () => cuts++ };
-    await upload(server, "a.bin", file, watcher, new AbortController().signal, soon);
+    await upload(server, "a.bin", file, false, watcher, new AbortController().signal, soon);
     expect(cuts).toBe(1);
     expect(Buffer.compare(server.bytes, content)).toBe(0);
     expect(seen.at(-1)).toBe(content.length);
@@ -46,7 +46,7 @@ describe("uploading", () => {
   it("takes up what an earlier page left", async () => {
     const server = new Server();
     server.bytes = content.slice(0, 2_000_000);
-    await upload(server, "a.bin", file, deaf, new AbortController().signal, soon);
+    await upload(server, "a.bin", file, false, deaf, new AbortController().signal, soon);
     expect(server.pieces[0]).toBe(2_000_000);
     expect(Buffer.compare(server.bytes, content)).toBe(0);
   });
@@ -56,9 +56,11 @@ describe("uploading", () => {
       uploaded: async () => ({ offset: 0, complete: false }),
       piece: vi.fn().mockRejectedValue(denied),
     };
-    await expect(upload(server, "a", file, deaf, new AbortController().signal, soon)).rejects.toBe(denied);
+    await expect(upload(server, "a", file, false, deaf, new AbortController().signal, soon)).rejects.toBe(
+      denied,
+    );
     expect(server.piece).toHaveBeenCalledTimes(1);
-    await expect(upload(new Server(), "a", file, deaf, AbortSignal.abort(), soon)).rejects.toThrow();
+    await expect(upload(new Server(), "a", file, false, deaf, AbortSignal.abort(), soon)).rejects.toThrow();
   });
   it("tells files apart and fits pieces to the network", () => {
     expect(tagOf(file)).toMatch(/^[0-9a-z]{1,13}$/);
@@ -66,6 +68,17 @@ describe("uploading", () => {
     expect(nextPiece(1_000_000, 100)).toBe(2_000_000);
     expect(nextPiece(1_000_000, 30_000)).toBe(256 * 1024);
     expect(nextPiece(16_000_000, 10)).toBe(16 * 1024 * 1024);
+  });
+  it("stops while it waits for the network", async () => {
+    const stop = new AbortController();
+    const gone = new ApiError(0, "no_answer", "No answer", "", "");
+    const server = { uploaded: () => Promise.reject(gone), piece: () => Promise.reject(gone) };
+    const watcher = { progress: () => undefined, waiting: () => queueMicrotask(() => stop.abort()) };
+    const never = () => new Promise<void>(() => undefined);
+    await expect(upload(server, "a", file, false, watcher, stop.signal, never)).rejects.toHaveProperty(
+      "name",
+      "AbortError",
+    );
   });
   it("stops in the middle of a piece", async () => {
     const stop = new AbortController();
@@ -77,6 +90,7 @@ describe("uploading", () => {
         _at: number,
         _size: number,
         _bytes: Blob,
+        _replace: boolean,
         stopped?: AbortSignal,
       ) => {
         stop.abort();
@@ -84,7 +98,7 @@ describe("uploading", () => {
         throw new ApiError(0, "no_answer", "No answer", "", "");
       },
     };
-    await expect(upload(server, "a", file, deaf, stop.signal, soon)).rejects.toHaveProperty(
+    await expect(upload(server, "a", file, false, deaf, stop.signal, soon)).rejects.toHaveProperty(
       "name",
       "AbortError",
     );

@@ -11,6 +11,7 @@ export type Destination = {
     offset: number,
     size: number,
     bytes: Blob,
+    replace: boolean,
     stopped?: AbortSignal,
   ): Promise<Progress>;
 };
@@ -34,10 +35,12 @@ export function nextPiece(bytes: number, ms: number): number {
   return Math.round(Math.min(Math.max(fitting, PIECE_BYTES_MIN), bytes * 2, PIECE_BYTES_MAX));
 }
 
+/** `replace`: the person said that what is there may go; without it the server refuses with `file_exists`. */
 export async function upload(
   to: Destination,
   path: string,
   file: File,
+  replace: boolean,
   watcher: Watcher,
   stopped: AbortSignal,
   wait: Wait = sleep,
@@ -57,7 +60,7 @@ export async function upload(
     const began = performance.now();
     const bytes = file.slice(from, from + piece);
     piece = Math.max(PIECE_BYTES_MIN, Math.round(piece / 2));
-    const now = await to.piece(path, tag, from, file.size, bytes, stopped);
+    const now = await to.piece(path, tag, from, file.size, bytes, replace, stopped);
     piece = nextPiece(Math.max(bytes.size, PIECE_BYTES_MIN), performance.now() - began);
     if (!now.complete && now.offset <= from) throw new Error("The server took nothing of a piece.");
     offset = now.offset;

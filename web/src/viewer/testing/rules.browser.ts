@@ -128,7 +128,7 @@ describe.skipIf(!existsSync(PROGRAM))("the rules of a pool", () => {
       // Nobody is there.
       const began = performance.now();
       await page.mouse.move(620, 520);
-      await page.getByText("this browser locks in", { exact: false }).waitFor({ timeout: LOCK_MS });
+      await page.getByText("this browser locks soon", { exact: false }).waitFor({ timeout: LOCK_MS });
       await page.getByRole("heading", { name: "Locked" }).waitFor({ timeout: LOCK_MS });
       expect(performance.now() - began).toBeGreaterThan(LOCK_MS * 0.95);
       const other = await context.newPage();

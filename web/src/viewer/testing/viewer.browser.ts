@@ -537,7 +537,7 @@ describe("a connection", () => {
     mock.send(record(0x3b, [1], u32(300)));
     await page.getByText("This connection ends in 5 minutes", { exact: false }).waitFor();
     mock.send(record(0x3b, [0], u32(60)));
-    await page.getByText("this browser locks in 5", { exact: false }).waitFor();
+    await page.getByText("this browser locks soon", { exact: false }).waitFor();
     if (process.env.ORIEL_PAGES_PICTURES)
       await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-locks-soon.png` });
     mock.send(record(0x3b, [0], u32(0)));

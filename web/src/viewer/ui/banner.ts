@@ -1,90 +1,106 @@
 /** A slim line at the top: the connection is being taken up again, or something worth a sentence happened. */
+import type { Notice } from "../wire";
 import { el, icon } from "./dom";
 
 const NOTICE_MS = 6000;
 
+type Countdown = { text: string; end: number };
+
 export class Banner {
   readonly element: HTMLElement;
-  readonly #text = el("span", {});
-  readonly #actions = el("span", { class: "buttons" });
+  readonly #text = el("span", { role: "status" });
+  /** Beside what is announced: a sentence that changes each second would be read each second. */
+  readonly #left = el("span", { class: "left", "aria-hidden": "true" });
+  readonly #notice = el("span", { class: "beside", role: "status" });
+  readonly #retry: HTMLElement;
+  readonly #close: HTMLElement;
+  /** What is about to happen: another kind may come first, or go, and this one still runs. */
+  readonly #counts = new Map<Notice, Countdown>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #tick: ReturnType<typeof setInterval> | undefined;
-  #cut = false;
-  #counting = false;
+  #tick: ReturnType<typeof setTimeout> | undefined;
+  #beside = "";
+  /** When the next attempt is due, while the connection is cut; page clock. */
+  #next: number | null = null;
 
-  constructor(private readonly retryNow: () => void) {
-    this.element = el("div", { class: "banner gone", role: "status" }, this.#text, this.#actions);
+  constructor(retryNow: () => void) {
+    this.#retry = el("button", { type: "button", class: "button", click: retryNow }, "Try now");
+    this.#close = el("button", {
+      type: "button",
+      class: "plain",
+      "aria-label": "Close",
+      click: () => this.#forget(),
+    });
+    this.#close.append(icon("close"));
+    const words = el("span", { class: "words" }, el("span", {}, this.#text, this.#left), this.#notice);
+    const actions = el("span", { class: "buttons" }, this.#retry, this.#close);
+    this.element = el("div", { class: "banner gone" }, words, actions);
+    this.#draw();
   }
 
   /** The picture is old: says so until the connection is back. `next`: when the next attempt is due, page clock. */
   cut(next: number): void {
-    clearInterval(this.#tick);
-    clearTimeout(this.#timer);
-    this.#cut = true;
-    this.#counting = false;
-    const say = () => {
-      const seconds = Math.ceil((next - performance.now()) / 1000);
-      this.#text.textContent =
-        seconds > 1 ? `Connection lost. Trying again in ${seconds} s.` : "Connection lost. Trying again…";
-    };
-    say();
-    this.#tick = setInterval(say, 1000);
-    const now = el("button", { type: "button", class: "button", click: () => this.retryNow() }, "Try now");
-    this.#actions.replaceChildren(now);
-    this.element.classList.add("warn");
-    this.element.classList.remove("gone");
+    this.#next = next;
+    this.#draw();
   }
 
   back(): void {
-    if (!this.#cut) return;
-    this.#cut = false;
-    clearInterval(this.#tick);
-    this.element.classList.add("gone");
-    this.element.classList.remove("warn");
+    if (this.#next === null) return;
+    this.#next = null;
+    this.#draw();
   }
 
   /** Counts down to something that happens in so many seconds unless {@link calm} comes before. */
-  countdown(words: (seconds: number) => string, seconds: number): void {
-    if (this.#cut) return;
-    clearInterval(this.#tick);
-    clearTimeout(this.#timer);
-    const end = performance.now() + seconds * 1000;
-    const say = () => {
-      this.#text.textContent = words(Math.max(0, Math.ceil((end - performance.now()) / 1000)));
-    };
-    say();
-    this.#tick = setInterval(say, 1000);
-    this.#actions.replaceChildren();
-    this.#counting = true;
-    this.element.classList.add("warn");
-    this.element.classList.remove("gone");
+  countdown(kind: Notice, text: string, seconds: number): void {
+    this.#counts.set(kind, { text, end: performance.now() + seconds * 1000 });
+    this.#draw();
   }
 
-  calm(): void {
-    if (!this.#counting || this.#cut) return;
-    this.#counting = false;
-    clearInterval(this.#tick);
-    this.element.classList.add("gone");
-    this.element.classList.remove("warn");
+  /** It no longer happens; without a kind, nothing does. */
+  calm(kind?: Notice): void {
+    if (kind !== undefined) this.#counts.delete(kind);
+    else this.#counts.clear();
+    this.#draw();
   }
 
+  /** A sentence for a while; beside what counts. */
   notice(text: string): void {
-    if (this.#cut || this.#counting) return;
     clearTimeout(this.#timer);
-    this.#text.textContent = text;
-    const close = el("button", {
-      type: "button",
-      class: "plain",
-      "aria-label": "Close",
-      click: () => this.#hide(),
-    });
-    close.append(icon("close"));
-    this.#actions.replaceChildren(close);
-    this.element.classList.remove("gone", "warn");
-    this.#timer = setTimeout(() => this.#hide(), NOTICE_MS);
+    this.#timer = setTimeout(() => this.#forget(), NOTICE_MS);
+    this.#beside = text;
+    this.#draw();
   }
 
-  #hide(): void {
-    if (!this.#cut) this.element.classList.add("gone");
+  #forget(): void {
+    clearTimeout(this.#timer);
+    this.#beside = "";
+    this.#draw();
+  }
+
+  /** A cut connection comes first, then what happens first. */
+  #draw(): void {
+    const now = performance.now();
+    for (const [kind, { end }] of this.#counts) if (end <= now) this.#counts.delete(kind);
+    const [first] = [...this.#counts.values()].sort((one, other) => one.end - other.end);
+    const cut = this.#next === null ? null : { text: "Connection lost. Trying again…", end: this.#next };
+    const main = cut ?? first;
+    clearTimeout(this.#tick);
+    if (main) this.#tick = setTimeout(() => this.#draw(), 1000);
+    const hidden = this.element.classList.contains("gone");
+    const hide = !main && !this.#beside;
+    this.element.classList.toggle("gone", hide);
+    this.element.classList.toggle("warn", main !== undefined);
+    // Its words stay while it fades.
+    if (hide) return;
+    // What stands there already is not announced again.
+    const say = (where: HTMLElement, text: string) => {
+      if (hidden || where.textContent !== text) where.textContent = text;
+    };
+    say(this.#text, main?.text ?? "");
+    say(this.#notice, this.#beside);
+    const seconds = main ? Math.ceil((main.end - now) / 1000) : 0;
+    // An attempt that is due soon, or under way, has nothing to count.
+    this.#left.textContent = seconds > (cut ? 1 : 0) ? `${seconds} s` : "";
+    this.#retry.hidden = cut === null;
+    this.#close.hidden = main !== undefined;
   }
 }

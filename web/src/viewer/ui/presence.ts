@@ -14,6 +14,9 @@ export class Presence {
   readonly element = el("div", { class: "presence gone", role: "status" });
   readonly #text: HTMLElement;
   readonly #buttons = el("span", { class: "buttons" });
+  readonly #leave: HTMLButtonElement;
+  /** What is offered beside "Leave". */
+  #offered: "" | "ask" | "give" = "";
   #asked: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -23,6 +26,8 @@ export class Presence {
     this.#text = guest
       ? el("span", { class: "words" })
       : el("button", { type: "button", class: "words", click: () => actions.open() });
+    this.#leave = button("Leave", () => actions.leave());
+    if (guest) this.#buttons.append(this.#leave);
     this.element.append(el("span", { class: "disc", "aria-hidden": "true" }), this.#text, this.#buttons);
   }
 
@@ -35,23 +40,41 @@ export class Presence {
     if (this.guest) this.#offer(me?.control === true, me?.may_control === true);
   }
 
+  /** Only what changes is made anew: "Asked" stays, and so does the focus. */
   #offer(control: boolean, mayControl: boolean): void {
+    const offered = control ? "give" : mayControl ? "ask" : "";
+    if (offered === this.#offered) return;
+    this.#offered = offered;
     clearTimeout(this.#asked);
-    const button = (label: string, click: () => void) =>
-      el("button", { type: "button", class: "button chip", click }, label);
-    const buttons = [button("Leave", () => this.actions.leave())];
-    if (control) buttons.unshift(button("Give back control", () => this.actions.giveBack()));
-    else if (mayControl) {
-      const ask = button("Ask for control", () => {
-        this.actions.askControl();
-        ask.disabled = true;
-        ask.textContent = "Asked";
-        this.#asked = setTimeout(() => this.#offer(control, mayControl), 30_000);
-      });
-      buttons.unshift(ask);
-    }
-    this.#buttons.replaceChildren(...buttons);
+    const old = this.#leave.previousElementSibling;
+    const focused = old !== null && old === document.activeElement;
+    old?.remove();
+    if (offered === "give") this.#leave.before(button("Give back control", () => this.actions.giveBack()));
+    else if (offered === "ask") this.#leave.before(this.#askButton());
+    // Not at another button, which one more Enter would press; and not at the machine.
+    if (!focused) return;
+    this.element.tabIndex = -1;
+    this.element.focus();
+    // A later click on the chip leaves the keys with the machine.
+    this.element.addEventListener("blur", () => this.element.removeAttribute("tabindex"), { once: true });
   }
+
+  #askButton(): HTMLButtonElement {
+    const ask = button("Ask for control", () => {
+      this.actions.askControl();
+      ask.disabled = true;
+      ask.textContent = "Asked";
+      this.#asked = setTimeout(() => {
+        ask.disabled = false;
+        ask.textContent = "Ask for control";
+      }, 30_000);
+    });
+    return ask;
+  }
+}
+
+function button(label: string, click: () => void): HTMLButtonElement {
+  return el("button", { type: "button", class: "button chip", click }, label);
 }
 
 function guestWords(people: People): string {

@@ -37,7 +37,8 @@ export class Questions {
     if (seconds === 0) return;
     const { title, text, yes } = WORDS[kind](name || "Somebody");
     const end = performance.now() + seconds * 1000;
-    const left = el("span", { class: "left" });
+    // Outside what is announced: read out each second, it would drown the question.
+    const left = el("span", { class: "left", "aria-hidden": "true" });
     const reply = (answer: boolean) => () => {
       this.withdraw(seat);
       this.answer(seat, answer);
@@ -47,16 +48,16 @@ export class Questions {
       { class: "buttons" },
       el("button", { type: "button", class: "button primary", click: reply(true) }, yes),
       el("button", { type: "button", class: "button", click: reply(false) }, "No"),
-      left,
     );
     const id = `question-${seat}`;
-    const card = el(
+    const question = el(
       "section",
-      { class: "request", role: "alertdialog", "aria-labelledby": id, "aria-live": "assertive" },
+      { role: "alertdialog", "aria-labelledby": id, "aria-live": "assertive" },
       el("h2", { id }, title),
       el("p", {}, text),
       buttons,
     );
+    const card = el("div", { class: "request" }, left, question);
     const say = () => {
       const rest = Math.max(0, Math.ceil((end - performance.now()) / 1000));
       left.textContent = `${rest} s`;

@@ -19,8 +19,11 @@ const ROLES: Readonly<Record<GuestRole, string>> = { view: "watch", control: "co
 
 export class SharePanel {
   readonly element = el("div", { class: "share" });
-  readonly #here = el("ul", { class: "here" });
-  readonly #invites = el("ul", { class: "invites" });
+  /** Takes the focus when what had it goes away: without it the next keys would go to the machine. */
+  readonly #here = el("ul", { class: "here", tabindex: -1 });
+  readonly #alone = el("li", { class: "share-row none" }, "Only you");
+  readonly #rows = new Map<number, { said: string; element: HTMLElement }>();
+  readonly #invites = el("ul", { class: "invites", tabindex: -1 });
   readonly #link = el("div", { class: "link" });
   readonly #problem = el("p", { class: "problem", role: "alert" });
   readonly #off = el(
@@ -30,6 +33,8 @@ export class SharePanel {
   );
   readonly #inviting: HTMLElement[] = [];
   #creating = false;
+  /** Whose link stands there. */
+  #shown: { invite: string; connection: string } | null = null;
   readonly #role = el(
     "select",
     {},
@@ -79,13 +84,35 @@ export class SharePanel {
 
   /** The panel was opened. */
   shown(): void {
+    this.#keepLink();
     if (!this.guest) void this.#refresh();
   }
 
   people(people: People): void {
-    const alone = people.list.length === 0;
-    const rows = people.list.map((person) => this.#person(person, person.seat === people.own));
-    this.#here.replaceChildren(...(alone ? [el("li", { class: "share-row none" }, "Only you")] : rows));
+    this.#keepLink();
+    const at = document.activeElement;
+    const inside = at !== null && this.#here.contains(at);
+    for (const [seat, { element }] of this.#rows) {
+      if (people.list.some((person) => person.seat === seat)) continue;
+      element.remove();
+      this.#rows.delete(seat);
+    }
+    // Rows that say the same stay as they are: a press between two records would miss its button.
+    people.list.forEach((person, place) => {
+      const own = person.seat === people.own;
+      const said = JSON.stringify([person, own]);
+      const kept = this.#rows.get(person.seat);
+      if (kept?.said === said) return;
+      const element = this.#person(person, own);
+      const act = kept?.element.contains(at) ? at?.getAttribute("data-act") : null;
+      if (kept) kept.element.replaceWith(element);
+      else this.#here.insertBefore(element, this.#here.children[place] ?? null);
+      this.#rows.set(person.seat, { said, element });
+      if (act) element.querySelector<HTMLElement>(`[data-act="${act}"]`)?.focus();
+    });
+    if (people.list.length === 0) this.#here.append(this.#alone);
+    else this.#alone.remove();
+    if (inside && !this.#here.contains(document.activeElement)) this.#here.focus();
   }
 
   #person(person: Person, own: boolean): HTMLElement {
@@ -106,7 +133,12 @@ export class SharePanel {
       row.append(
         el(
           "button",
-          { type: "button", class: "button slim", click: () => this.actions.control(seat, !control) },
+          {
+            type: "button",
+            class: "button slim",
+            "data-act": "control",
+            click: () => this.actions.control(seat, !control),
+          },
           label,
         ),
       );
@@ -114,6 +146,7 @@ export class SharePanel {
     const away = el("button", {
       type: "button",
       class: "plain",
+      "data-act": "remove",
       title: `Send ${person.name} away`,
       "aria-label": `Send ${person.name} away`,
       click: () => this.actions.remove(seat),
@@ -129,9 +162,12 @@ export class SharePanel {
     this.#creating = true;
     try {
       const role: GuestRole = this.#role.value === "control" ? "control" : "view";
-      const made = await this.api.invite(this.connection(), role, Number(this.#time.value));
+      const connection = this.connection();
+      const made = await this.api.invite(connection, role, Number(this.#time.value));
       this.#say("");
+      this.#shown = { invite: made.invite.id, connection };
       this.#showLink(new URL(made.path, location.href).href, made.invite.role);
+      this.#keepLink();
       await this.#refresh();
     } catch (error) {
       this.#say(problem(error));
@@ -162,6 +198,16 @@ export class SharePanel {
     this.#link.replaceChildren(el("div", { class: "row" }, field, copy), el("p", { class: "note" }, note));
   }
 
+  /** A link leads to one connection: after it, it only seems to be one. */
+  #keepLink(): void {
+    if (this.#shown && this.#shown.connection !== this.connection()) this.#dropLink();
+  }
+
+  #dropLink(): void {
+    this.#shown = null;
+    this.#link.replaceChildren();
+  }
+
   async #refresh(): Promise<void> {
     try {
       this.#listInvites(await this.api.invites(this.connection()));
@@ -171,6 +217,8 @@ export class SharePanel {
   }
 
   #listInvites(invites: readonly Invite[]): void {
+    const at = document.activeElement;
+    const inside = at !== null && this.#invites.contains(at);
     this.element.querySelector(".of-invites")?.toggleAttribute("hidden", invites.length === 0);
     this.#invites.replaceChildren(
       ...invites.map((invite) => {
@@ -178,20 +226,33 @@ export class SharePanel {
         const time = until.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
         const words = el("span", { class: "who" }, invite.role === "control" ? "Watch and control" : "Watch");
         words.append(el("small", {}, until.getTime() > Date.now() ? `until ${time}` : "has expired"));
-        const withdraw = el("button", { type: "button", class: "button slim" }, "Withdraw");
+        const withdraw = el(
+          "button",
+          { type: "button", class: "button slim", "data-invite": invite.id },
+          "Withdraw",
+        );
+        let asked = false;
         withdraw.addEventListener("click", async () => {
-          withdraw.disabled = true;
+          // Not by disabling it, which would lose the focus.
+          if (asked) return;
+          asked = true;
           try {
             await this.api.revoke(this.connection(), invite.id);
-            this.#link.replaceChildren();
+            if (this.#shown?.invite === invite.id) this.#dropLink();
           } catch (error) {
             this.#say(problem(error));
           }
           await this.#refresh();
+          asked = false;
         });
         return el("li", { class: "share-row" }, words, withdraw);
       }),
     );
+    if (!inside) return;
+    // Where what had it is gone, the list has it: the next keys are not the machine's.
+    const id = at.getAttribute("data-invite");
+    const buttons = [...this.#invites.querySelectorAll("button")];
+    (buttons.find((one) => one.getAttribute("data-invite") === id) ?? this.#invites).focus();
   }
 
   #say(text: string): void {
