@@ -4,24 +4,15 @@ use crate::site::Connection;
 use oriel_model::{ClipboardPolicy, FilesPolicy, SessionPolicy};
 
 /// Parameters that become rules of the pool.
-pub(crate) const NAMES: [&str; 8] = [
-    "read-only",
-    "disable-copy",
-    "disable-paste",
-    "enable-sftp",
-    "sftp-disable-download",
-    "sftp-disable-upload",
-    "disable-download",
-    "disable-upload",
-];
+pub(crate) const NAMES: [&str; 6] =
+    ["read-only", "disable-copy", "disable-paste", "enable-sftp", "sftp-disable-download", "sftp-disable-upload"];
 
 /// What nobody turned on stays off, so that people can do no more than before.
 pub(crate) fn rules(connection: &Connection) -> SessionPolicy {
     let on = |name: &str| connection.parameters.get(name).is_some_and(|value| value == "true");
     // Below a folder of their own is less than everywhere, which is what Oriel has.
     let root = connection.parameters.get("sftp-root-directory").map_or("", String::as_str);
-    let files = on("enable-sftp") && matches!(root, "" | "/") || connection.protocol == "rdp" && on("enable-drive");
-    let kept = |direction: &str| on(&format!("sftp-disable-{direction}")) || on(&format!("disable-{direction}"));
+    let files = on("enable-sftp") && matches!(root, "" | "/");
     SessionPolicy {
         view_only: on("read-only"),
         clipboard: ClipboardPolicy {
@@ -29,7 +20,10 @@ pub(crate) fn rules(connection: &Connection) -> SessionPolicy {
             to_person: !on("disable-copy"),
             ..ClipboardPolicy::default()
         },
-        files: FilesPolicy { upload: files && !kept("upload"), download: files && !kept("download") },
+        files: FilesPolicy {
+            upload: files && !on("sftp-disable-upload"),
+            download: files && !on("sftp-disable-download"),
+        },
         ..SessionPolicy::default()
     }
 }

@@ -255,7 +255,7 @@ fn rules_of_connections_become_rules_of_pools() {
         (
             "rdp",
             &[("disable-copy", "true"), ("enable-drive", "true"), ("disable-upload", "true")],
-            "clipboard=to_machine,files=download",
+            "clipboard=to_machine,files=off",
         ),
         (
             "ssh",
