@@ -209,7 +209,7 @@ export interface paths {
      */
     get: operations["show_upload"];
     /**
-     * Upload a piece of a file (at most 32 MiB) as the request's body. The file appears when its last piece has arrived, and replaces what is there.
+     * Upload a piece of a file (at most 32 MiB) as the request's body. The file appears when its last piece has arrived; it replaces one that is there only with `replace`.
      * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
      */
     put: operations["upload_file"];
@@ -2954,6 +2954,8 @@ export interface operations {
         offset?: number;
         /** @description The file's size: when so many bytes are there, it is put in its place. */
         size: number;
+        /** @description A file that is there is replaced. Otherwise the piece is refused with the code `file_exists`, whichever piece it is. */
+        replace?: boolean;
       };
       header?: never;
       path: {
@@ -2974,6 +2976,13 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["FileUpload"];
         };
+      };
+      /** @description a file is there and `replace` is not set, or a folder is there, or the bytes before it are missing */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

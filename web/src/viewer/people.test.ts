@@ -25,7 +25,14 @@ test("who watches is said in a few words", () => {
 });
 
 test("a seat has one of nine colours", () => {
-  expect([0, 1, 8, 9, 16, 255].map(seatClass)).toEqual(["seat-0", "seat-1", "seat-8", "seat-1", "seat-8", "seat-7"]);
+  expect([0, 1, 8, 9, 16, 255].map(seatClass)).toEqual([
+    "seat-0",
+    "seat-1",
+    "seat-8",
+    "seat-1",
+    "seat-8",
+    "seat-7",
+  ]);
 });
 
 test("many names are counted", () => {
