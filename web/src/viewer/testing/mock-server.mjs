@@ -146,7 +146,7 @@ function relay(request, socket, head, port) {
     for (let at = 0; at < request.rawHeaders.length; at += 2) {
       headers.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`);
     }
-    gateway.write(`GET /0 HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n`);
+    gateway.write(`GET /0/0 HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n`);
     gateway.write(head);
     socket.pipe(gateway).pipe(socket);
   });

@@ -121,8 +121,9 @@ describe.skipIf(!existsSync(BENCH))("H.264 of a real RDP server", () => {
       "-in",
       join(home, certificate ?? "no certificate"),
     ]);
-    const pin = createHash("sha256").update(der).digest("hex");
-    const gateway = start(BENCH, ["serve", "--address", `127.0.0.1:${port}`, "--rdp-pin", pin]);
+    const pin = [...createHash("sha256").update(der).digest()];
+    const server = JSON.stringify({ Rdp: { address: `127.0.0.1:${port}`, pin } });
+    const gateway = start(BENCH, ["serve", "--server", server]);
     let said = "";
     gateway.stdout?.on("data", (piece) => {
       said += piece;
