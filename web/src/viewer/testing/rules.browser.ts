@@ -11,11 +11,11 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch } from "./browser.mjs";
-import { freePort, listens, PATIENCE_MS, start, stopAll, until } from "./servers";
+import { PATIENCE_MS, start, stopAll, until, xvnc } from "./servers";
 
 const PROGRAM = fileURLToPath(new URL("../../../../target/release/examples/recorded", import.meta.url));
 const PICTURES = process.env.ORIEL_PICTURES;
-/** The shortest time that a pool can say, and as much again for a machine that is busy. */
+/** The shortest time that a pool can say. */
 const LOCK_MS = 60_000;
 
 type Plan = { url: string; person: string; password: string; desktop: string };
@@ -27,17 +27,8 @@ let plan: Plan;
 
 /** A screen, and a program that takes part in its clipboard. */
 async function vnc(): Promise<number> {
-  const number = await until("a free display", () =>
-    Array.from({ length: 200 }, (_, at) => 1200 + at).find(
-      (at) => !existsSync(`/tmp/.X11-unix/X${at}`) && !existsSync(`/tmp/.X${at}-lock`),
-    ),
-  );
-  display = `:${number}`;
-  const port = await freePort();
-  const options = "-geometry 1280x800 -depth 24 -SecurityTypes None -localhost -AlwaysShared".split(" ");
-  start("Xtigervnc", [display, ...options, "-rfbport", String(port)]);
-  await until("Xtigervnc", () => listens(port));
-  execFileSync("xsetroot", ["-solid", "#28507a"], { env: { ...process.env, DISPLAY: display } });
+  const { port, display: own } = await xvnc(1200);
+  display = own;
   start("vncconfig", ["-display", display, "-nowin"]);
   return port;
 }

@@ -1,6 +1,6 @@
 /** Real servers for tests in a browser: each is started here, on a port that is free, and stopped by its id. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 
@@ -50,6 +50,22 @@ export const listens = (port: number) =>
       resolve(true);
     }).on("error", () => resolve(false));
   });
+
+/** A TigerVNC server of 1280x800 in one colour, on a display that is free from `first` on. */
+export async function xvnc(first: number): Promise<{ port: number; display: string }> {
+  const number = await until("a free display", () =>
+    Array.from({ length: 200 }, (_, at) => first + at).find(
+      (at) => !existsSync(`/tmp/.X11-unix/X${at}`) && !existsSync(`/tmp/.X${at}-lock`),
+    ),
+  );
+  const display = `:${number}`;
+  const port = await freePort();
+  const options = "-geometry 1280x800 -depth 24 -SecurityTypes None -localhost -AlwaysShared".split(" ");
+  start("Xtigervnc", [display, ...options, "-rfbport", String(port)]);
+  await until("Xtigervnc", () => listens(port));
+  execFileSync("xsetroot", ["-solid", "#28507a"], { env: { ...process.env, DISPLAY: display } });
+  return { port, display };
+}
 
 /** An OpenSSH server that lets in who has the key; its files begin in `files`. */
 export async function sshd(home: string, files?: string): Promise<{ port: number; key: string }> {

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch } from "./browser.mjs";
-import { freePort, listens, PATIENCE_MS, sshd, start, stopAll, until } from "./servers";
+import { PATIENCE_MS, sshd, start, stopAll, until, xvnc } from "./servers";
 
 const PROGRAM = fileURLToPath(new URL("../../../../target/release/examples/recorded", import.meta.url));
 /** A folder for pictures of the pages, when somebody wants to look at them. */
@@ -31,17 +31,8 @@ const typed = () => readFileSync(join(home, "typed"), "utf8");
 
 /** A screen whose left half writes down what is typed. */
 async function vnc(): Promise<number> {
-  const number = await until("a free display", () =>
-    Array.from({ length: 200 }, (_, at) => 1000 + at).find(
-      (at) => !existsSync(`/tmp/.X11-unix/X${at}`) && !existsSync(`/tmp/.X${at}-lock`),
-    ),
-  );
-  display = `:${number}`;
-  const port = await freePort();
-  const options = "-geometry 1280x800 -depth 24 -SecurityTypes None -localhost -AlwaysShared".split(" ");
-  start("Xtigervnc", [display, ...options, "-rfbport", String(port)]);
-  await until("Xtigervnc", () => listens(port));
-  paint("#28507a");
+  const { port, display: own } = await xvnc(1000);
+  display = own;
   const script = `stty -icanon; echo type here; exec dd bs=1 of=${home}/typed`;
   start("xterm", ["-display", display, "-geometry", "70x40+20+80", "-e", "sh", "-c", script]);
   await until("xterm", () => existsSync(join(home, "typed")));
