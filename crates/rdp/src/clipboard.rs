@@ -9,7 +9,7 @@ use ironrdp_cliprdr::pdu::{
     FormatDataRequest, FormatDataResponse, LockDataId, OwnedFormatDataResponse,
 };
 use ironrdp_core::impl_as_any;
-use oriel_screen::CLIPBOARD_BYTES_MAX;
+use oriel_screen::{CLIPBOARD_BYTES_MAX, with_lf};
 use std::collections::VecDeque;
 
 /// Things to do that may wait: one frame of the server causes a handful at most.
@@ -60,7 +60,7 @@ impl Clipboard {
         if text.len() > CLIPBOARD_BYTES_MAX {
             return false;
         }
-        let text = text.replace("\r\n", "\n");
+        let text = with_lf(text);
         self.text = Some(if self.lf { text } else { text.replace('\n', "\r\n") });
         true
     }
@@ -139,7 +139,7 @@ fn from_utf16(data: &[u8]) -> Option<String> {
             return None;
         }
     }
-    Some(text.replace("\r\n", "\n"))
+    Some(with_lf(&text))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod rect;
 mod region;
 mod source;
 mod surface;
+mod text;
 pub mod wire;
 
 pub use damage::Damage;
@@ -30,6 +31,7 @@ pub use rect::Rect;
 pub use region::{REGION_RECTS_MAX, Region};
 pub use source::{Source, SourceError};
 pub use surface::{Framebuffer, Surface, SurfaceError};
+pub use text::with_lf;
 
 /// Largest surface side in pixels; larger sizes from a remote side are refused.
 pub const SURFACE_SIDE_MAX: u16 = 8192;

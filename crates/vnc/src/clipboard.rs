@@ -7,7 +7,7 @@ use crate::{
     write,
 };
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
-use oriel_screen::{CLIPBOARD_BYTES_MAX, ScreenEvent};
+use oriel_screen::{CLIPBOARD_BYTES_MAX, ScreenEvent, with_lf};
 
 /// Longest clipboard message from the server that is read rather than skipped, in bytes: text may grow when packed, and
 /// its line ends are two bytes.
@@ -51,7 +51,7 @@ impl Clipboard {
     /// Latin-1 from the server.
     pub(crate) fn plain(bytes: &[u8]) -> ScreenEvent {
         let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-        ScreenEvent::Clipboard(cut(&text.replace("\r\n", "\n"), CLIPBOARD_BYTES_MAX).to_owned())
+        ScreenEvent::Clipboard(cut(&with_lf(&text), CLIPBOARD_BYTES_MAX).to_owned())
     }
 
     /// An extended message from the server.
@@ -101,7 +101,7 @@ fn cut(text: &str, bytes: usize) -> &str {
 
 /// Length, text with two-byte line ends and a closing zero, in a zlib stream of its own.
 fn pack(text: &str) -> Vec<u8> {
-    let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+    let text = with_lf(text).replace('\n', "\r\n");
     let mut plain = Vec::with_capacity(text.len() + 5);
     plain.extend_from_slice(&(text.len() as u32 + 1).to_be_bytes());
     plain.extend_from_slice(text.as_bytes());
@@ -136,7 +136,7 @@ fn unpack(packed: &[u8]) -> Result<ScreenEvent, Stop> {
         return bad("clipboard text is shorter than it says, or too long");
     };
     let text = text.strip_suffix(&[0]).unwrap_or(text);
-    let text = String::from_utf8_lossy(text).replace("\r\n", "\n");
+    let text = with_lf(&String::from_utf8_lossy(text));
     Ok(ScreenEvent::Clipboard(cut(&text, CLIPBOARD_BYTES_MAX).to_owned()))
 }
 
