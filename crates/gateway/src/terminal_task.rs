@@ -11,6 +11,7 @@ use crate::terminal_recorder::TerminalRecorder;
 use crate::transcript::Transcript;
 use crate::{CONNECT_TIME_MAX, RESUME_SECONDS};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use oriel_model::RecordingPolicy;
 use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, TERMINAL_WINDOW_BYTES, ViewerHello, ViewerRecord};
@@ -560,24 +561,37 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
             () = async { if let Some(out) = &room { drop(out.reserve().await); } }, if room.is_some() => {}
             // Only wakes the loop: what is due is done at its top.
             () = async { if let Some(wake) = tape_wake { wake.wait().await } else { std::future::pending().await } } => {}
-            event = shell.next(), if wants_more => match event {
-                Some(TerminalEvent::Data(bytes)) => {
-                    if let Some(recorder) = &mut seat.recorder {
-                        recorder.output(&bytes);
+            event = shell.next(), if wants_more => {
+                // What has come meanwhile goes along: a flood in small pieces costs as few messages as one in large ones.
+                let (mut next, mut heard) = (Some(event), 0);
+                while let Some(event) = next.take() {
+                    match event {
+                        Some(TerminalEvent::Data(bytes)) => {
+                            if let Some(recorder) = &mut seat.recorder {
+                                recorder.output(&bytes);
+                            }
+                            seat.transcript.push(&bytes);
+                            heard += bytes.len();
+                            if heard < MESSAGE_BYTES_MAX {
+                                next = shell.next().now_or_never();
+                            }
+                        }
+                        Some(TerminalEvent::Exit { code, signal }) => {
+                            seat.pump(task);
+                            let text = match (code, signal) {
+                                (Some(0), _) | (None, None) => "the shell has ended".to_owned(),
+                                (Some(code), _) => format!("the shell ended with status {code}"),
+                                (None, Some(signal)) => format!("the shell was ended by signal {signal}"),
+                            };
+                            return Bye::new(ByeCode::RemoteEnded, text);
+                        }
+                        None => {
+                            seat.pump(task);
+                            return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection");
+                        }
                     }
-                    seat.transcript.push(&bytes);
                 }
-                Some(TerminalEvent::Exit { code, signal }) => {
-                    seat.pump(task);
-                    let text = match (code, signal) {
-                        (Some(0), _) | (None, None) => "the shell has ended".to_owned(),
-                        (Some(code), _) => format!("the shell ended with status {code}"),
-                        (None, Some(signal)) => format!("the shell was ended by signal {signal}"),
-                    };
-                    return Bye::new(ByeCode::RemoteEnded, text);
-                }
-                None => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection"),
-            },
+            }
             // The shell had nothing to say: commands go on.
             () = tokio::task::yield_now(), if row >= COMMANDS_IN_A_ROW_MAX => {}
             // Only wakes the loop, too.

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 /// Bytes kept for viewers that come back: twice what may be unacknowledged, and a screenful of history besides.
 const KEPT_BYTES_MAX: usize = 1 << 20;
-/// Let go of at a time, into the headless terminal.
-const STEP_BYTES: usize = 64 << 10;
+/// Let go of at a time, into the headless terminal: much, because it skims over what scrolls away at once.
+const STEP_BYTES: usize = 256 << 10;
 /// Changes of the terminal's size that are remembered with their place in the stream.
 const SIZES_MAX: usize = 64;
 

@@ -3,6 +3,7 @@
 //! The emulator (`vt100`) reads what a hostile machine sends. A fault in it costs the picture, not the session: it is caught,
 //! and the emulator starts anew.
 
+use crate::skim::{Skimmed, skim};
 use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vt100::{Parser, Screen};
@@ -40,7 +41,15 @@ impl Headless {
 
     /// What the machine sent.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.guarded(|parser| parser.process(bytes));
+        let lines_max = usize::from(self.rows.get()) + SCROLLBACK_LINES_MAX;
+        self.guarded(|parser| match skim(bytes, lines_max) {
+            Some(Skimmed { head, attributes, tail }) => {
+                for part in [head, &attributes, tail] {
+                    parser.process(part);
+                }
+            }
+            None => parser.process(bytes),
+        });
     }
 
     /// Bytes that bring a terminal that was just reset into this state: lines above, screen, colours, cursor, input modes.
@@ -135,6 +144,30 @@ mod tests {
         for terminal in [&mut before, &mut after] {
             terminal.feed(b"\x1b[?1049l$ back");
             assert_eq!(text(terminal).trim(), "$ vim\n$ back");
+        }
+    }
+
+    /// What is skimmed over is not missed: not above the screen, not on it, and not in the colours of what follows.
+    #[test]
+    fn a_flood_at_once_and_line_by_line_leave_the_same() {
+        let line = |number: u32| match number % 7 {
+            0 => format!("\x1b[{}mline {number}\x1b[K\r\n", 30 + number % 8),
+            1 => format!("{}\r\n", "a long line ".repeat(number as usize % 20)),
+            2 => "tab\tand \u{4e2d}\u{6587}\x07\n".into(),
+            3 => "\r\n".into(),
+            _ => format!("line {number}\r\n"),
+        };
+        for (columns, rows) in [(80, 24), (40, 5), (200, 60)] {
+            for begin in ["", "$ ", "\x1b[?1049h", "\x1b[10;3H\x1b[4", "\x1b]0;a title", "\x1b[7"] {
+                let (mut at_once, mut each) = (Headless::new(columns, rows), Headless::new(columns, rows));
+                let flood: Vec<String> = (0..3000).map(line).collect();
+                for terminal in [&mut at_once, &mut each] {
+                    terminal.feed(begin.as_bytes());
+                }
+                at_once.feed(flood.concat().as_bytes());
+                flood.iter().for_each(|line| each.feed(line.as_bytes()));
+                assert!(at_once.repaint() == each.repaint(), "{columns}x{rows} after {begin:?}");
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod error;
 pub mod files;
 mod headless;
 mod shell;
+mod skim;
 pub mod ssh;
 pub mod telnet;
 
