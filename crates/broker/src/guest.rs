@@ -41,6 +41,12 @@ pub enum GuestCredentials {
         account: GuestAccount,
         parameters: MachineParameters,
     },
+    /// The password is a bearer token.
+    Kubernetes {
+        account: GuestAccount,
+        identity: Option<String>,
+        parameters: MachineParameters,
+    },
 }
 
 #[derive(Default)]
@@ -101,6 +107,7 @@ impl Broker {
             },
             MachineProtocol::Vnc => GuestCredentials::Vnc { account, identity, parameters },
             MachineProtocol::Telnet => GuestCredentials::Telnet { account, parameters },
+            MachineProtocol::Kubernetes => GuestCredentials::Kubernetes { account, identity, parameters },
             MachineProtocol::Ssh => {
                 let mut jumps = Vec::with_capacity(way.len());
                 let places = way.iter().skip(1).chain([machine]).filter_map(|next| next.external.as_ref());

@@ -11,7 +11,7 @@ use oriel_pin::Keeper;
 use oriel_rdp::{Devices, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
-use oriel_terminal::{Connection, FilesError, Shell, TerminalError, telnet};
+use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, telnet};
 use oriel_vnc::VncOptions;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -174,6 +174,10 @@ pub(crate) async fn shell(target: Target, door: &Door, columns: u16, rows: u16, 
             let options = oriel_terminal::TelnetOptions { columns, rows, ..options };
             telnet::connect(target.stream, options).await
         }
+        ShellTarget::Kubernetes(options) => {
+            let keeper = Some(door.keeper());
+            kubernetes::connect(target.stream, KubernetesOptions { columns, rows, keeper, ..*options }).await
+        }
     };
     opened.map_err(|error| terminal_bye(&error))
 }
@@ -199,9 +203,14 @@ pub(crate) fn terminal_bye(error: &TerminalError) -> Bye {
         TerminalError::Unreachable { .. } | TerminalError::NoWayOn { .. } | TerminalError::TelnetBroken(_) => {
             ByeCode::Unreachable
         }
-        TerminalError::HostKeyChanged { .. } | TerminalError::HostKeyNotKept(_) => ByeCode::IdentityChanged,
+        TerminalError::ClusterUnreachable(_) => ByeCode::Unreachable,
+        TerminalError::HostKeyChanged { .. }
+        | TerminalError::CertificateChanged { .. }
+        | TerminalError::HostKeyNotKept(_) => ByeCode::IdentityChanged,
         TerminalError::CredentialsRefused { .. }
         | TerminalError::LoginRefused { .. }
+        | TerminalError::ClusterUnknown(_)
+        | TerminalError::ClusterForbids(_)
         | TerminalError::Unanswered { .. } => ByeCode::CredentialsRefused,
         _ => ByeCode::Protocol,
     };

@@ -6,7 +6,7 @@ pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{Devices, Security as RdpSecurity};
 use oriel_screen::ByeCode;
 pub use oriel_stream::Stream;
-use oriel_terminal::{ShellOptions, SshOptions, TelnetOptions};
+use oriel_terminal::{KubernetesOptions, ShellOptions, SshOptions, TelnetOptions};
 pub use oriel_vnc::{Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
 use secrecy::SecretString;
 use std::fmt;
@@ -94,6 +94,7 @@ pub enum ShellTarget {
         files_root: Option<String>,
     },
     Telnet(TelnetOptions),
+    Kubernetes(Box<KubernetesOptions>),
 }
 
 impl Protocol {

@@ -122,6 +122,7 @@ fn machine(connection: Connection, names: &mut Names, left: &mut Vec<Left>) -> O
         "vnc" => MachineProtocol::Vnc,
         "ssh" => MachineProtocol::Ssh,
         "telnet" => MachineProtocol::Telnet,
+        "kubernetes" => MachineProtocol::Kubernetes,
         other => {
             let other: String = other.chars().take(40).collect();
             left.push(Left::new(what, format!("Oriel has no machines that speak {other:?}")));

@@ -37,7 +37,8 @@ impl Parameter {
 
 const ALL: &str = "vnc rdp ssh telnet";
 const SCREENS: &str = "vnc rdp";
-const TERMINALS: &str = "ssh telnet";
+const TERMINALS: &str = "ssh telnet kubernetes";
+const EVERY: &str = "vnc rdp ssh telnet kubernetes";
 
 // Real servers, through the API and the gateway (crates/oriel/tests/external).
 const VNC: &str = "screens_by_vnc";
@@ -46,6 +47,9 @@ const RDP: &str = "a_screen_by_rdp";
 const SSH: &str = "a_shell_by_ssh_and_a_host_key_that_changes";
 const WAYS: &str = "shells_by_password_certificate_and_jump_host";
 const TELNET: &str = "a_shell_by_telnet";
+// An API server made for the test (crates/terminal/tests/machines/kubernetes.rs).
+const CLUSTER: &str = "a_shell_in_a_container";
+const CLUSTER_KEY: &str = "a_cluster_that_wants_a_certificate";
 // On both sides of the gateway (crates/gateway/tests/rules.rs), and of the importer.
 const RULES: &str = "rules_of_connections_become_rules_of_pools";
 // What is entered, up to the options of the clients (crates/oriel/src/wires.rs).
@@ -139,6 +143,7 @@ pub const TABLE: &[Parameter] = &[
     gone(TERMINALS, "scrollback", TERMINAL),
     noted("ssh", "backspace", "backspace", WAYS, "127 or 8"),
     noted("telnet", "backspace", "backspace", TELNET, "127 or 8"),
+    noted("kubernetes", "backspace", "backspace", WIRES, "127 or 8"),
     gone(TERMINALS, "typescript-path", RECORDED),
     gone(TERMINALS, "typescript-name", RECORDED),
     gone(TERMINALS, "create-typescript-path", RECORDED),
@@ -215,18 +220,18 @@ pub const TABLE: &[Parameter] = &[
     gone("rdp", "disable-offscreen-caching", PICTURES),
     gone("rdp", "disable-glyph-caching", PICTURES),
     // Policies that Guacamole keeps with each connection.
-    noted(ALL, "read-only", "view_only", RULES, OF_POOL),
-    noted(ALL, "disable-copy", "clipboard", RULES, OF_POOL),
-    noted(ALL, "disable-paste", "clipboard", RULES, OF_POOL),
-    gone(ALL, "clipboard-buffer-size", "1 MiB of text, always"),
-    gone(ALL, "recording-path", RECORDED),
-    gone(ALL, "recording-name", RECORDED),
-    gone(ALL, "create-recording-path", RECORDED),
-    gone(ALL, "recording-write-existing", RECORDED),
-    later(ALL, "recording-exclude-output", "recording"),
-    later(ALL, "recording-exclude-mouse", "recording"),
+    noted(EVERY, "read-only", "view_only", RULES, OF_POOL),
+    noted(EVERY, "disable-copy", "clipboard", RULES, OF_POOL),
+    noted(EVERY, "disable-paste", "clipboard", RULES, OF_POOL),
+    gone(EVERY, "clipboard-buffer-size", "1 MiB of text, always"),
+    gone(EVERY, "recording-path", RECORDED),
+    gone(EVERY, "recording-name", RECORDED),
+    gone(EVERY, "create-recording-path", RECORDED),
+    gone(EVERY, "recording-write-existing", RECORDED),
+    later(EVERY, "recording-exclude-output", "recording"),
+    later(EVERY, "recording-exclude-mouse", "recording"),
     later("rdp", "recording-exclude-touch", "recording"),
-    later(ALL, "recording-include-keys", "recording"),
+    later(EVERY, "recording-include-keys", "recording"),
     // Wake-on-LAN.
     later(ALL, "wol-send-packet", "wake_on_lan"),
     later(ALL, "wol-mac-addr", "wake_mac"),
@@ -252,18 +257,24 @@ pub const TABLE: &[Parameter] = &[
     noted("ssh", "sftp-disable-upload", "files", RULES, OF_POOL),
     later("vnc rdp", "sftp-disable-download", "files"),
     later("vnc rdp", "sftp-disable-upload", "files"),
-    // Kubernetes: Oriel has no such machines yet.
-    later("kubernetes", "hostname", "address"),
-    later("kubernetes", "port", "address"),
-    later("kubernetes", "namespace", "namespace"),
-    later("kubernetes", "pod", "pod"),
-    later("kubernetes", "container", "container"),
-    later("kubernetes", "exec-command", "command"),
-    later("kubernetes", "use-ssl", "tls"),
-    later("kubernetes", "client-cert", "client_certificate"),
-    later("kubernetes", "client-key", "client_key"),
-    later("kubernetes", "ca-cert", "identity"),
-    gone("kubernetes", "ignore-cert", "a cluster's certificate is checked, always"),
+    // Kubernetes.
+    works("kubernetes", "hostname", "address", CLUSTER),
+    noted("kubernetes", "port", "address", CLUSTER, "6443 when unset, not 8080"),
+    works("kubernetes", "namespace", "namespace", CLUSTER),
+    works("kubernetes", "pod", "pod", CLUSTER),
+    works("kubernetes", "container", "container", CLUSTER),
+    noted("kubernetes", "exec-command", "command", CLUSTER, "may have several words"),
+    gone("kubernetes", "use-ssl", ALWAYS),
+    works("kubernetes", "client-cert", "certificate", CLUSTER_KEY),
+    works("kubernetes", "client-key", "private_key", CLUSTER_KEY),
+    noted(
+        "kubernetes",
+        "ca-cert",
+        "identity",
+        CLUSTER,
+        "the API server's own certificate instead, kept from the first connection when unset",
+    ),
+    gone("kubernetes", "ignore-cert", "the first certificate is kept instead, another is refused"),
 ];
 
 /// The table as Markdown, which `docs/external-machines.md` holds.

@@ -57,7 +57,7 @@ fn a_file_becomes_pools_of_machines_for_the_same_people() {
     said("connection \"Windows (2nd floor)\", username", "token");
     said("connection \"Windows (2nd floor)\", ignore-cert", "first certificate is kept");
     said("connection \"Windows (2nd floor)\", frobnicate", "no such parameter");
-    said("connection \"Cluster\"", "kubernetes");
+    said("connection \"Cluster\"", "pod is missing");
     said("connection \"Nowhere\"", "no hostname");
     said("<surprise> in line 61", "no such element");
     said("connections outside of groups", "becomes 4 pools");

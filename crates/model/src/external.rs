@@ -27,10 +27,12 @@ pub enum MachineProtocol {
     Ssh,
     /// In clear text, and nobody proves who they are.
     Telnet,
+    /// A container of a cluster; the address is its API server's.
+    Kubernetes,
 }
 
 impl MachineProtocol {
-    pub const ALL: [Self; 4] = [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet];
+    pub const ALL: [Self; 5] = [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes];
 
     pub const fn word(self) -> &'static str {
         match self {
@@ -38,16 +40,18 @@ impl MachineProtocol {
             Self::Vnc => "vnc",
             Self::Ssh => "ssh",
             Self::Telnet => "telnet",
+            Self::Kubernetes => "kubernetes",
         }
     }
 
-    /// The port that IANA gave it.
+    /// The port that IANA gave it; the one that Kubernetes' own installer gives an API server.
     pub const fn port(self) -> u16 {
         match self {
             Self::Rdp => 3389,
             Self::Vnc => 5900,
             Self::Ssh => 22,
             Self::Telnet => 23,
+            Self::Kubernetes => 6443,
         }
     }
 
@@ -56,7 +60,7 @@ impl MachineProtocol {
         match self {
             Self::Rdp => GuestPort::Rdp,
             Self::Vnc => GuestPort::Console,
-            Self::Ssh | Self::Telnet => GuestPort::Ssh,
+            Self::Ssh | Self::Telnet | Self::Kubernetes => GuestPort::Ssh,
         }
     }
 
@@ -79,7 +83,7 @@ pub struct External {
     pub user: Option<String>,
     #[serde(default)]
     pub parameters: MachineParameters,
-    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP and VNC, an OpenSSH public key for SSH. Pinned at the
+    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP, VNC and Kubernetes, an OpenSSH public key for SSH. Pinned at the
     /// first connection when nobody entered one.
     #[serde(default)]
     pub identity: Option<String>,
@@ -133,7 +137,7 @@ pub struct MachineParameters {
     pub jpeg_quality: Option<u8>,
     /// SSH: the machine on the way, by its name in Oriel; the address is what that one calls it.
     pub jump: Option<String>,
-    /// SSH: the user certificate for the private key, the line of `….pub`.
+    /// SSH: the user certificate for the private key, the line of `….pub`. Kubernetes: the client certificate for it, as PEM.
     pub certificate: Option<String>,
     /// SSH: whether the machine may sign in to others with the private key while somebody is connected.
     pub agent_forwarding: Option<bool>,
@@ -141,17 +145,23 @@ pub struct MachineParameters {
     pub locale: Option<String>,
     /// SSH: `TZ`, where the server takes it.
     pub time_zone: Option<String>,
-    /// SSH: run instead of the account's shell.
+    /// SSH: run instead of the account's shell. Kubernetes: run in the container; what runs there already is attached to when unset.
     pub command: Option<String>,
     /// SSH, telnet: `TERM`; `xterm-256color` when unset.
     pub terminal_type: Option<String>,
-    /// SSH, telnet: 0x7f when unset.
+    /// SSH, telnet, Kubernetes: 0x7f when unset.
     pub backspace: Option<Backspace>,
     /// Telnet: regular expressions for its prompts, and for what it says when it let somebody in or did not.
     pub user_prompt: Option<String>,
     pub password_prompt: Option<String>,
     pub success_pattern: Option<String>,
     pub failure_pattern: Option<String>,
+    /// Kubernetes: `default` when unset.
+    pub namespace: Option<String>,
+    /// Kubernetes: the pod, always named.
+    pub pod: Option<String>,
+    /// Kubernetes: the pod's default container when unset.
+    pub container: Option<String>,
 }
 
 /// A parameter that is set: its name, the protocols that it belongs to (none: all), and its text when it has one.
@@ -159,30 +169,34 @@ type Set<'a> = (&'static str, &'static [MachineProtocol], Option<&'a str>);
 
 impl MachineParameters {
     fn set(&self) -> impl Iterator<Item = Set<'_>> {
-        use MachineProtocol::{Rdp, Ssh, Telnet, Vnc};
+        use MachineProtocol::{Kubernetes, Rdp, Ssh, Telnet, Vnc};
         const TERMINALS: &[MachineProtocol] = &[Ssh, Telnet];
+        const KEYED: &[MachineProtocol] = &[Ssh, Kubernetes];
         let texts = [
             ("domain", &[Rdp] as &[_], &self.domain),
             ("keyboard", &[Rdp], &self.keyboard),
             ("client_name", &[Rdp], &self.client_name),
             ("repeater", &[Vnc], &self.repeater),
             ("jump", &[Ssh], &self.jump),
-            ("certificate", &[Ssh], &self.certificate),
+            ("certificate", KEYED, &self.certificate),
             ("locale", &[Ssh], &self.locale),
             ("time_zone", &[Ssh], &self.time_zone),
-            ("command", &[Ssh], &self.command),
+            ("command", KEYED, &self.command),
             ("terminal_type", TERMINALS, &self.terminal_type),
             ("user_prompt", &[Telnet], &self.user_prompt),
             ("password_prompt", &[Telnet], &self.password_prompt),
             ("success_pattern", &[Telnet], &self.success_pattern),
             ("failure_pattern", &[Telnet], &self.failure_pattern),
+            ("namespace", &[Kubernetes], &self.namespace),
+            ("pod", &[Kubernetes], &self.pod),
+            ("container", &[Kubernetes], &self.container),
         ];
         let others = [
             ("security", &[Rdp] as &[_], self.security.is_some()),
             ("graphics_pipeline", &[Rdp], self.graphics_pipeline.is_some()),
             ("jpeg_quality", &[Vnc], self.jpeg_quality.is_some()),
             ("agent_forwarding", &[Ssh], self.agent_forwarding.is_some()),
-            ("backspace", TERMINALS, self.backspace.is_some()),
+            ("backspace", &[Ssh, Telnet, Kubernetes], self.backspace.is_some()),
         ];
         let texts = texts.into_iter().filter_map(|(name, of, text)| Some((name, of, Some(text.as_deref()?))));
         texts.chain(others.into_iter().filter(|(.., set)| *set).map(|(name, of, _)| (name, of, None)))
@@ -224,16 +238,29 @@ impl External {
                 "certificate" => MACHINE_CERTIFICATE_BYTES_MAX,
                 _ => MACHINE_TEXT_BYTES_MAX,
             };
-            if let Some(text) = text {
-                check_text(name, text, most)?;
+            match text {
+                // The one text with lines.
+                Some(text) if name == "certificate" && self.protocol == MachineProtocol::Kubernetes => {
+                    if text.len() > most || !text.contains("-----BEGIN CERTIFICATE-----") {
+                        return Err(format!("certificate is no PEM of at most {most} bytes: enter the file's text"));
+                    }
+                }
+                Some(text) => check_text(name, text, most)?,
+                None => {}
             }
+        }
+        if self.protocol == MachineProtocol::Kubernetes {
+            self.check_container()?;
         }
         self.parameters.check_numbers()?;
         if let Some(identity) = &self.identity {
             check_identity(self.protocol, identity)?;
         }
-        if self.has_private_key && self.protocol != MachineProtocol::Ssh {
-            return Err(format!("a private key is for ssh, and the machine speaks {}", self.protocol.word()));
+        if self.has_private_key && !matches!(self.protocol, MachineProtocol::Ssh | MachineProtocol::Kubernetes) {
+            return Err(format!(
+                "a private key is for ssh and kubernetes, and the machine speaks {}",
+                self.protocol.word()
+            ));
         }
         if !self.has_private_key {
             for (name, set) in [
@@ -245,10 +272,33 @@ impl External {
                 }
             }
         }
-        if self.parameters.certificate.as_deref().is_some_and(|line| !line.contains("-cert-v01@openssh.com AAAA")) {
+        if self.protocol == MachineProtocol::Ssh
+            && self.parameters.certificate.as_deref().is_some_and(|line| !line.contains("-cert-v01@openssh.com AAAA"))
+        {
             return Err(
                 "certificate is no OpenSSH certificate: enter the line of the file that ends in -cert.pub".to_owned()
             );
+        }
+        Ok(())
+    }
+
+    /// Names as Kubernetes has them (RFC 1123 labels, and subdomains for pods).
+    fn check_container(&self) -> Result<(), String> {
+        let label = |text: &str| {
+            (1..=63).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && !text.starts_with('-')
+                && !text.ends_with('-')
+        };
+        let MachineParameters { namespace, pod, container, .. } = &self.parameters;
+        let pod = pod.as_deref().ok_or("pod is missing: name the pod, like web-0")?;
+        if pod.len() > MACHINE_HOST_BYTES_MAX || !pod.split('.').all(label) {
+            return Err("pod is no pod's name: use small letters, digits, hyphens and dots".to_owned());
+        }
+        for (name, value) in [("namespace", namespace), ("container", container)] {
+            if value.as_deref().is_some_and(|value| !label(value)) {
+                return Err(format!("{name} is no {name}'s name: use up to 63 small letters, digits and hyphens"));
+            }
         }
         Ok(())
     }
@@ -286,7 +336,7 @@ fn check_host(host: &str) -> Result<(), String> {
 /// Shapes only: whether the machine has the private key to it is found out at every connection.
 fn check_identity(protocol: MachineProtocol, identity: &str) -> Result<(), String> {
     match protocol {
-        MachineProtocol::Rdp | MachineProtocol::Vnc => {
+        MachineProtocol::Rdp | MachineProtocol::Vnc | MachineProtocol::Kubernetes => {
             let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
             if identity.len() == 64 && identity.bytes().all(hex) {
                 return Ok(());
@@ -384,6 +434,35 @@ mod tests {
         screen.parameters.jpeg_quality = None;
         screen.has_private_key = true;
         assert!(screen.check().is_err());
+    }
+
+    #[test]
+    fn containers_are_named_as_kubernetes_names_them() {
+        let of = |pod: Option<&str>, namespace: Option<&str>, container: Option<&str>| {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let mut machine = machine(MachineProtocol::Kubernetes, "cluster.example");
+            machine.parameters = MachineParameters {
+                pod: text(pod),
+                namespace: text(namespace),
+                container: text(container),
+                ..MachineParameters::default()
+            };
+            machine.check()
+        };
+        assert_eq!(of(Some("web-0.app"), Some("kube-system"), Some("app")), Ok(()));
+        assert!(of(None, None, None).unwrap_err().contains("pod is missing"));
+        for bad in ["", "Web", "../x", "web?x", "web/x", "-web", "web..x", "w\u{e4}b"] {
+            assert!(of(Some(bad), None, None).is_err(), "{bad:?}");
+            assert!(of(Some("web"), Some(bad), None).is_err(), "{bad:?}");
+            assert!(of(Some("web"), None, Some(bad)).is_err(), "{bad:?}");
+        }
+        let mut machine = machine(MachineProtocol::Kubernetes, "cluster.example");
+        machine.parameters.pod = Some("web".to_owned());
+        machine.has_private_key = true;
+        machine.parameters.certificate = Some("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".into());
+        assert_eq!(machine.check(), Ok(()));
+        machine.parameters.certificate = Some("ssh-ed25519-cert-v01@openssh.com AAAA".into());
+        assert!(machine.check().unwrap_err().contains("no PEM"));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use async_trait::async_trait;
 use oriel_broker::{Broker, BrokerError, GuestAccount, GuestCredentials, LiveRecording, NewRecording, Sessions};
 use oriel_gateway::terminal::telnet::LoginPatterns;
-use oriel_gateway::terminal::{Backspace, Credentials, HostKeyPin, Jump, Key, ShellOptions, SshOptions, TelnetOptions};
+use oriel_gateway::terminal::{
+    Backspace, Credentials, HostKeyPin, Jump, Key, KubernetesOptions, ShellOptions, SshOptions, TelnetOptions,
+};
 use oriel_gateway::{
     DialError, Dialler, Fingerprint, Gateway, HostPin, Protocol, RdpSecurity, RdpTarget, Recorded, RecordingSink,
     Recordings, ShellTarget, Target, VncOptions,
@@ -158,6 +160,19 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
                 ..TelnetOptions::default()
             })))
         }
+        GuestCredentials::Kubernetes { account, identity, parameters } => {
+            let namespace = parameters.namespace.unwrap_or_else(|| "default".to_owned());
+            let base = KubernetesOptions::new(namespace, parameters.pod.unwrap_or_default(), pin(identity.as_deref())?);
+            Protocol::Shell(Box::new(ShellTarget::Kubernetes(Box::new(KubernetesOptions {
+                container: parameters.container,
+                command: parameters.command,
+                token: account.password,
+                certificate: parameters.certificate,
+                private_key: account.private_key,
+                backspace: backspace(parameters.backspace),
+                ..base
+            }))))
+        }
     })
 }
 
@@ -260,6 +275,19 @@ mod tests {
             (Some("10.0.0.7:5901"), Some(7), HostPin::FirstUse)
         );
         assert_eq!((vnc.user.as_deref(), vnc.password.is_some(), vnc.nearby), (Some("anna"), true, false));
+
+        let parameters = MachineParameters {
+            pod: Some("web-0".into()),
+            container: Some("app".into()),
+            command: Some("sh".into()),
+            ..MachineParameters::default()
+        };
+        let given = GuestCredentials::Kubernetes { account: account(), identity: None, parameters };
+        let Some(Protocol::Shell(shell)) = protocol(given) else { panic!("no shell") };
+        let ShellTarget::Kubernetes(shell) = *shell else { panic!("no cluster") };
+        assert_eq!((shell.namespace.as_str(), shell.pod.as_str()), ("default", "web-0"));
+        assert_eq!((shell.container.as_deref(), shell.command.as_deref()), (Some("app"), Some("sh")));
+        assert!(shell.token.is_some() && shell.pin == HostPin::FirstUse);
 
         // What desktops of Oriel's own have.
         let parameters = MachineParameters::default();

@@ -3,7 +3,8 @@
 use crate::{Fingerprint, HostPin};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, IpAddr, Ipv4Addr, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, IpAddr, Ipv4Addr, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,6 +18,29 @@ pub enum TlsError {
     Changed { expected: Fingerprint, seen: Fingerprint },
     #[error("{0}")]
     Failed(String),
+}
+
+/// What we prove ourselves with, where a machine asks for a certificate: a chain, ours first, and the key to it.
+#[derive(Debug)]
+pub struct Proof {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Proof {
+    /// Certificates and key as PEM.
+    ///
+    /// # Errors
+    /// What of it cannot be read, and why.
+    pub fn from_pem(chain: &str, key: &str) -> Result<Self, (&'static str, String)> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        let chain = chain.map_err(|error| ("certificate", error.to_string()))?;
+        if chain.is_empty() {
+            return Err(("certificate", "there is none in it".to_owned()));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| ("private key", error.to_string()))?;
+        Ok(Self { chain, key })
+    }
 }
 
 #[derive(Debug)]
@@ -76,14 +100,29 @@ pub async fn begin<S>(stream: S, pin: HostPin) -> Result<(TlsStream<S>, Fingerpr
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    begin_as(stream, pin, None).await
+}
+
+/// As [`begin`], and shows who we are where the machine asks for it. In TLS 1.3 it says what it thinks of that with what it says next.
+///
+/// # Errors
+/// It is not the pinned machine, the key does not fit the certificate, or TLS fails.
+pub async fn begin_as<S>(stream: S, pin: HostPin, proof: Option<Proof>) -> Result<(TlsStream<S>, Fingerprint), TlsError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Arc::new(Verifier { pin, seen: OnceLock::new(), provider: Arc::clone(&provider) });
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let failed = |error: rustls::Error| TlsError::Failed(error.to_string());
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Failed(error.to_string()))?
+        .map_err(failed)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
+    let mut config = match proof {
+        Some(Proof { chain, key }) => config.with_client_auth_cert(chain, key).map_err(failed)?,
+        None => config.with_no_client_auth(),
+    };
     // A resumed session would skip the certificate, and with it the pin.
     config.resumption = rustls::client::Resumption::disabled();
     // An address instead of a name: the machine's name is the dialler's affair, and none is sent; some RDP servers trip over it.

@@ -45,6 +45,25 @@ pub enum TerminalError {
     /// A login pattern is no regular expression, or too large a one.
     #[error("the pattern for {what} cannot be used: {why}; set it again")]
     BadPattern { what: &'static str, why: String },
+    /// A cluster's API server does not speak as one.
+    #[error("the cluster does not answer as a Kubernetes API server: {0}; check its address, or try again in a moment")]
+    ClusterUnreachable(String),
+    /// Its certificate is not the known one.
+    #[error(
+        "the cluster's certificate changed: its SHA-256 is {seen}, expected {expected}; if it was renewed, an administrator can accept the new one"
+    )]
+    CertificateChanged { expected: String, seen: String },
+    #[error("the cluster does not know us: {0}; an administrator can enter another token or client certificate")]
+    ClusterUnknown(String),
+    #[error(
+        "the cluster forbids it: {0}; its role must allow `create` on pods/exec and pods/attach (and `get` for older clusters)"
+    )]
+    ClusterForbids(String),
+    #[error("the cluster refused: {0}")]
+    ClusterRefused(String),
+    /// What should run in a container.
+    #[error("the command that was set for this machine cannot be run: {0}; set it again")]
+    BadCommand(String),
     #[error("the connection to the machine broke: {0}")]
     Broken(#[from] russh::Error),
     /// The session is over.

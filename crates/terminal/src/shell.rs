@@ -1,5 +1,6 @@
 //! An open shell on a remote machine, whatever carries it.
 
+use crate::kubernetes;
 use crate::telnet::Reader;
 use crate::{Backspace, Connection, SeenKey, TerminalError};
 use bytes::Bytes;
@@ -51,6 +52,7 @@ enum Way {
         exit: Option<(Option<u32>, Option<String>)>,
     },
     Telnet(Box<Reader>),
+    Kubernetes(kubernetes::Reader),
 }
 
 impl Shell {
@@ -68,6 +70,10 @@ impl Shell {
         Self { way: Way::Telnet(Box::new(reader)), writes, backspace, over: false }
     }
 
+    pub(crate) fn kubernetes(reader: kubernetes::Reader, writes: mpsc::Sender<Write>, backspace: Backspace) -> Self {
+        Self { way: Way::Kubernetes(reader), writes, backspace, over: false }
+    }
+
     /// What the shell does next; `None` after the end. May be dropped while it waits: nothing is lost.
     pub async fn next(&mut self) -> Option<TerminalEvent> {
         if self.over {
@@ -79,6 +85,11 @@ impl Shell {
                 let data = reader.next().await;
                 self.over = data.is_none();
                 return data.map(TerminalEvent::Data);
+            }
+            Way::Kubernetes(reader) => {
+                let event = reader.next().await;
+                self.over = !matches!(event, Some(TerminalEvent::Data(_)));
+                return event;
             }
         };
         loop {
@@ -109,11 +120,11 @@ impl Shell {
         self.writes.send(Write::Resize { columns, rows }).await.map_err(|_| TerminalError::Ended)
     }
 
-    /// The host keys that were shown on the way and by the machine; none for telnet, which has none.
+    /// The host keys that were shown on the way and by the machine; none where there is no SSH.
     pub fn host_keys(&self) -> &[SeenKey] {
         match &self.way {
             Way::Ssh { connection, .. } => connection.host_keys(),
-            Way::Telnet(_) => &[],
+            Way::Telnet(_) | Way::Kubernetes(_) => &[],
         }
     }
 

@@ -4,7 +4,7 @@ mod agent;
 mod authenticate;
 mod credentials;
 mod host_key;
-mod question;
+pub(crate) mod question;
 mod shell;
 
 pub use credentials::{Credentials, Key};

@@ -1873,7 +1873,7 @@ export interface components {
       /** @description An address, or a name that is resolved each time. */
       host: string;
       id: string;
-      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC), its public host key (SSH). None before the first connection. */
+      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes), its public host key (SSH). None before the first connection. */
       identity: string | null;
       name: string;
       owner: components["schemas"]["Named"] | null;
@@ -1929,16 +1929,19 @@ export interface components {
       parameters?: components["schemas"]["MachineParameters"] | null;
       /** Format: password */
       passphrase?: string | null;
-      /** Format: password */
+      /**
+       * Format: password
+       * @description Kubernetes: a bearer token.
+       */
       password?: string | null;
       /**
        * Format: int32
-       * @description The protocol's own when left out: 3389, 5900, 22, 23.
+       * @description The protocol's own when left out: 3389, 5900, 22, 23, 6443.
        */
       port?: number | null;
       /**
        * Format: password
-       * @description SSH: a private key as OpenSSH or PEM text.
+       * @description SSH: a private key as OpenSSH or PEM text. Kubernetes: as PEM.
        */
       private_key?: string | null;
       protocol: components["schemas"]["MachineProtocol"];
@@ -1954,7 +1957,8 @@ export interface components {
       /** @default null */
       backspace: components["schemas"]["Backspace"] | null;
       /**
-       * @description SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`.
+       * @description SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`. Kubernetes: the client
+       *     certificate for it and those above it, as PEM.
        * @default null
        */
       certificate: string | null;
@@ -1964,10 +1968,16 @@ export interface components {
        */
       client_name: string | null;
       /**
-       * @description SSH: run instead of the account's shell.
+       * @description SSH: run instead of the account's shell. Kubernetes: run in the container, in words as a shell separates them; what runs
+       *     there already is attached to when left out.
        * @default null
        */
       command: string | null;
+      /**
+       * @description Kubernetes: the pod's default container when left out.
+       * @default null
+       */
+      container: string | null;
       /**
        * @description RDP: the Windows domain of the account.
        * @default null
@@ -2005,10 +2015,20 @@ export interface components {
        */
       locale: string | null;
       /**
+       * @description Kubernetes: `default` when left out.
+       * @default null
+       */
+      namespace: string | null;
+      /**
        * @description Telnet: for the prompt for a password.
        * @default null
        */
       password_prompt: string | null;
+      /**
+       * @description Kubernetes: the pod, always named.
+       * @default null
+       */
+      pod: string | null;
       /**
        * @description VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
        * @default null
@@ -2047,7 +2067,7 @@ export interface components {
      * @description What a machine speaks.
      * @enum {string}
      */
-    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet";
+    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes";
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */

@@ -85,7 +85,7 @@ export function externalMachine(name, pool, protocol, host, more = {}) {
     owner: null,
     protocol,
     host,
-    port: { rdp: 3389, vnc: 5900, ssh: 22, telnet: 23 }[protocol],
+    port: { rdp: 3389, vnc: 5900, ssh: 22, telnet: 23, kubernetes: 6443 }[protocol],
     user: null,
     has_password: false,
     has_private_key: false,
@@ -109,7 +109,7 @@ export function asDesktop(of) {
     failure: of.failure,
     host: null,
     external: of.protocol,
-    kinds: [of.protocol === "telnet" ? "ssh" : of.protocol],
+    kinds: [["telnet", "kubernetes"].includes(of.protocol) ? "ssh" : of.protocol],
     facts: { ...desktop("x", pool, null).facts, accelerator: null, accelerator_reason: null },
   });
 }

@@ -94,6 +94,7 @@ pub enum Protocol {
     Vnc,
     Ssh,
     Telnet,
+    Kubernetes,
 }
 
 impl From<Protocol> for MachineProtocol {
@@ -103,6 +104,7 @@ impl From<Protocol> for MachineProtocol {
             Protocol::Vnc => Self::Vnc,
             Protocol::Ssh => Self::Ssh,
             Protocol::Telnet => Self::Telnet,
+            Protocol::Kubernetes => Self::Kubernetes,
         }
     }
 }
@@ -113,16 +115,16 @@ pub struct Account {
     /// Account on the machine
     #[arg(long)]
     user: Option<String>,
-    /// File with its password (- for stdin); an empty file takes it away
+    /// File with its password, or a cluster's bearer token (- for stdin); an empty file takes it away
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// SSH: file with a private key (- for stdin)
+    /// SSH, Kubernetes: file with a private key (- for stdin)
     #[arg(long, value_name = "FILE")]
     private_key_file: Option<PathBuf>,
     /// SSH: file with the key's passphrase (- for stdin)
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Who it must be: SHA-256 of its certificate (RDP, VNC), its public host key (SSH); kept from the first connection otherwise
+    /// Who it must be: SHA-256 of its certificate (RDP, VNC, Kubernetes), its public host key (SSH); kept from the first connection otherwise
     #[arg(long)]
     identity: Option<String>,
 }
@@ -169,7 +171,7 @@ pub struct Parameters {
     /// SSH: the machine on the way, by its name in Oriel
     #[arg(long, value_name = "MACHINE")]
     jump: Option<String>,
-    /// SSH: file with the user certificate for the private key
+    /// SSH, Kubernetes: file with the user or client certificate for the private key
     #[arg(long, value_name = "FILE")]
     certificate_file: Option<PathBuf>,
     /// SSH: whether the machine may sign in to others with the private key
@@ -181,13 +183,13 @@ pub struct Parameters {
     /// SSH: TZ, where the server takes it
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
-    /// SSH: run instead of the account's shell
+    /// SSH: run instead of the account's shell. Kubernetes: run in the container; attaches to what runs there when left out
     #[arg(long)]
     command: Option<String>,
     /// SSH, telnet: TERM
     #[arg(long, value_name = "TERM")]
     terminal_type: Option<String>,
-    /// SSH, telnet: what the backspace key sends
+    /// SSH, telnet, Kubernetes: what the backspace key sends
     #[arg(long, value_enum, value_name = "KEY")]
     backspace: Option<BackspaceKey>,
     /// Telnet: regular expression for the prompt for a name
@@ -202,6 +204,15 @@ pub struct Parameters {
     /// Telnet: for what it says when it has not
     #[arg(long, value_name = "PATTERN")]
     failure_pattern: Option<String>,
+    /// Kubernetes: default when left out
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Kubernetes: the pod
+    #[arg(long)]
+    pod: Option<String>,
+    /// Kubernetes: the pod's default container when left out
+    #[arg(long)]
+    container: Option<String>,
 }
 
 impl Parameters {
@@ -241,6 +252,9 @@ impl Parameters {
             password_prompt: text(self.password_prompt, before.password_prompt),
             success_pattern: text(self.success_pattern, before.success_pattern),
             failure_pattern: text(self.failure_pattern, before.failure_pattern),
+            namespace: text(self.namespace, before.namespace),
+            pod: text(self.pod, before.pod),
+            container: text(self.container, before.container),
         })
     }
 }
@@ -378,7 +392,10 @@ fn show(machine: &Machine) -> Done {
     row("identity", machine.identity.clone().unwrap_or_else(|| "kept from the first connection on".to_owned()));
     if let Ok(Value::Object(parameters)) = serde_json::to_value(&machine.parameters) {
         for (name, value) in parameters.iter().filter(|(_, value)| !value.is_null()) {
-            row(&name.replace('_', " "), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            // A certificate as PEM has lines, and says nothing to who reads it.
+            let text = if text.contains('\n') { "is kept".to_owned() } else { text };
+            row(&name.replace('_', " "), text);
         }
     }
     row("connections", machine.connections.to_string());

@@ -36,7 +36,7 @@ fn a_file_is_brought_in_once() {
     machines.sort_unstable();
     assert_eq!(machines, ["ada", "build-server", "shared-screen", "windows-2nd-floor"]);
     let left = made["left"].to_string();
-    for said in ["PulseAudio", "kubernetes", "no hostname", "frobnicate", "token"] {
+    for said in ["PulseAudio", "pod is missing", "no hostname", "frobnicate", "token"] {
         assert!(left.contains(said), "{said}: {left}");
     }
     let windows = house.json(&["machine", "show", "windows-2nd-floor"]);

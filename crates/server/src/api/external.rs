@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 mirror! {
     /// What a machine speaks.
-    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet }
+    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes }
 }
 
 mirror! {
@@ -42,7 +42,8 @@ pub struct MachineParameters {
     pub jpeg_quality: Option<u8>,
     /// SSH: the machine on the way, by its name in Oriel; the address is what that one calls it.
     pub jump: Option<String>,
-    /// SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`.
+    /// SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`. Kubernetes: the client
+    /// certificate for it and those above it, as PEM.
     pub certificate: Option<String>,
     /// SSH: the machine may sign in to others with the private key while somebody is connected.
     pub agent_forwarding: Option<bool>,
@@ -50,11 +51,12 @@ pub struct MachineParameters {
     pub locale: Option<String>,
     /// SSH: `TZ`, where the server takes it.
     pub time_zone: Option<String>,
-    /// SSH: run instead of the account's shell.
+    /// SSH: run instead of the account's shell. Kubernetes: run in the container, in words as a shell separates them; what runs
+    /// there already is attached to when left out.
     pub command: Option<String>,
     /// SSH, telnet: `TERM`; `xterm-256color` when left out.
     pub terminal_type: Option<String>,
-    /// SSH, telnet: what the backspace key sends; `delete` when left out.
+    /// SSH, telnet, Kubernetes: what the backspace key sends; `delete` when left out.
     pub backspace: Option<Backspace>,
     /// Telnet: a regular expression for the prompt for a name; the usual ones when left out.
     pub user_prompt: Option<String>,
@@ -64,6 +66,12 @@ pub struct MachineParameters {
     pub success_pattern: Option<String>,
     /// Telnet: for what it says when it has not.
     pub failure_pattern: Option<String>,
+    /// Kubernetes: `default` when left out.
+    pub namespace: Option<String>,
+    /// Kubernetes: the pod, always named.
+    pub pod: Option<String>,
+    /// Kubernetes: the pod's default container when left out.
+    pub container: Option<String>,
 }
 
 impl From<model::MachineParameters> for MachineParameters {
@@ -89,6 +97,9 @@ impl From<model::MachineParameters> for MachineParameters {
             password_prompt: given.password_prompt,
             success_pattern: given.success_pattern,
             failure_pattern: given.failure_pattern,
+            namespace: given.namespace,
+            pod: given.pod,
+            container: given.container,
         }
     }
 }
@@ -116,6 +127,9 @@ impl From<MachineParameters> for model::MachineParameters {
             password_prompt: given.password_prompt,
             success_pattern: given.success_pattern,
             failure_pattern: given.failure_pattern,
+            namespace: given.namespace,
+            pod: given.pod,
+            container: given.container,
         }
     }
 }
@@ -138,7 +152,7 @@ pub struct Machine {
     pub user: Option<String>,
     pub has_password: bool,
     pub has_private_key: bool,
-    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC), its public host key (SSH). None before the first connection.
+    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes), its public host key (SSH). None before the first connection.
     #[schema(required)]
     pub identity: Option<String>,
     pub parameters: MachineParameters,
@@ -165,15 +179,16 @@ pub struct MachineNew {
     pub name: String,
     pub protocol: MachineProtocol,
     pub host: String,
-    /// The protocol's own when left out: 3389, 5900, 22, 23.
+    /// The protocol's own when left out: 3389, 5900, 22, 23, 6443.
     #[serde(default)]
     pub port: Option<u16>,
     #[serde(default)]
     pub user: Option<String>,
+    /// Kubernetes: a bearer token.
     #[serde(default)]
     #[schema(format = Password)]
     pub password: Option<String>,
-    /// SSH: a private key as OpenSSH or PEM text.
+    /// SSH: a private key as OpenSSH or PEM text. Kubernetes: as PEM.
     #[serde(default)]
     #[schema(format = Password)]
     pub private_key: Option<String>,

@@ -113,12 +113,12 @@ mod tests {
             wire
         };
         assert_eq!(said(WILL, ECHO), [IAC, DO, ECHO]);
-        assert_eq!(said(WILL, ECHO), []);
+        assert_eq!(said(WILL, ECHO), b"");
         assert_eq!(said(WONT, ECHO), [IAC, DONT, ECHO]);
-        assert_eq!(said(WONT, ECHO), []);
+        assert_eq!(said(WONT, ECHO), b"");
         assert_eq!(said(DO, ECHO), [IAC, WONT, ECHO]);
         assert_eq!(said(DO, 200), [IAC, WONT, 200]);
-        assert_eq!(said(DONT, 200), []);
+        assert_eq!(said(DONT, 200), b"");
         assert_eq!(said(WILL, 38), [IAC, DONT, 38]);
         let sized = [IAC, WILL, WINDOW_SIZE, IAC, SB, WINDOW_SIZE, 0, IAC, IAC, 0, 24, IAC, SE];
         assert_eq!(said(DO, WINDOW_SIZE), sized);

@@ -6,6 +6,7 @@
 mod credentials;
 mod files;
 mod jump;
+mod kubernetes;
 mod server;
 mod shell;
 mod telnet;

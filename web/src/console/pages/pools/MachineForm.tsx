@@ -12,6 +12,8 @@ import { given, PARAMETERS, type ParameterName } from "./parameters";
 
 type Protocol = Schemas["MachineProtocol"];
 type Machine = Schemas["Machine"];
+/** Those that a private key signs in to. */
+const KEYED: readonly Protocol[] = ["ssh", "kubernetes"];
 const KEY_HINT = "-----BEGIN OPENSSH PRIVATE KEY-----";
 
 export function MachineForm({
@@ -51,7 +53,7 @@ export function MachineForm({
   const parameters = (): Schemas["MachineParameters"] => ({
     ...(timeout ? { timeout_seconds: Number(timeout) } : {}),
     ...(protocol === "rdp" && keyboard ? { keyboard } : {}),
-    ...(protocol === "ssh" && certificate.trim() ? { certificate: certificate.trim() } : {}),
+    ...(KEYED.includes(protocol) && certificate.trim() ? { certificate: certificate.trim() } : {}),
     ...Object.fromEntries(
       mine.map((p) => [p.name, given(p, texts[p.name] ?? "")]).filter(([, value]) => value !== undefined),
     ),
@@ -134,6 +136,7 @@ export function MachineForm({
                   ["vnc", "VNC: a screen"],
                   ["ssh", "SSH: a terminal"],
                   ["telnet", "Telnet: a terminal in clear text"],
+                  ["kubernetes", "Kubernetes: a terminal in a container"],
                 ]}
                 required
               />
@@ -165,17 +168,19 @@ export function MachineForm({
       </FormSection>
       <FormSection title="Signing in" titleElement="h2">
         <Grid hasGutter sm={6}>
+          {protocol !== "kubernetes" && (
+            <GridItem>
+              <Field
+                label="Account"
+                value={user}
+                onChange={setUser}
+                help={protocol === "vnc" ? "Where the server wants one" : undefined}
+              />
+            </GridItem>
+          )}
           <GridItem>
             <Field
-              label="Account"
-              value={user}
-              onChange={setUser}
-              help={protocol === "vnc" ? "Where the server wants one" : undefined}
-            />
-          </GridItem>
-          <GridItem>
-            <Field
-              label="Password"
+              label={protocol === "kubernetes" ? "Bearer token" : "Password"}
               type="password"
               value={password}
               onChange={setPassword}
@@ -184,16 +189,21 @@ export function MachineForm({
             />
           </GridItem>
         </Grid>
-        {protocol === "ssh" && (
+        {KEYED.includes(protocol) && (
           <>
             <Area
               label="Private key"
               value={key}
               onChange={setKey}
-              placeholder={KEY_HINT}
-              help={kept(machine?.has_private_key) ?? "OpenSSH, PEM or PuTTY; tried before the password"}
+              placeholder={protocol === "ssh" ? KEY_HINT : "-----BEGIN PRIVATE KEY-----"}
+              help={
+                kept(machine?.has_private_key) ??
+                (protocol === "ssh"
+                  ? "OpenSSH, PEM or PuTTY; tried before the password"
+                  : "PEM, of a client certificate")
+              }
             />
-            {key && (
+            {key && protocol === "ssh" && (
               <Field
                 label="Passphrase of the key"
                 type="password"
@@ -207,8 +217,16 @@ export function MachineForm({
                 label="Certificate of the key"
                 value={certificate}
                 onChange={(value) => setTexts({ ...texts, certificate: value })}
-                placeholder="ssh-ed25519-cert-v01@openssh.com AAAA…"
-                help="The line of the file that ends in -cert.pub, where the machine believes an authority"
+                placeholder={
+                  protocol === "ssh"
+                    ? "ssh-ed25519-cert-v01@openssh.com AAAA…"
+                    : "-----BEGIN CERTIFICATE-----"
+                }
+                help={
+                  protocol === "ssh"
+                    ? "The line of the file that ends in -cert.pub, where the machine believes an authority"
+                    : "PEM, with those above it"
+                }
               />
             )}
           </>

@@ -104,10 +104,20 @@ export const PARAMETERS: readonly Parameter[] = [
     hint: "tmux attach",
     help: "Instead of the account's shell",
   },
+  { name: "pod", of: ["kubernetes"], label: "Pod", hint: "web-0" },
+  { name: "namespace", of: ["kubernetes"], label: "Namespace", hint: "default" },
+  { name: "container", of: ["kubernetes"], label: "Container", hint: "the pod's default" },
+  {
+    name: "command",
+    of: ["kubernetes"],
+    label: "Command",
+    hint: "sh",
+    help: "What runs in the container already is attached to when this is empty",
+  },
   { name: "terminal_type", of: TERMINALS, label: "Terminal type", hint: "xterm-256color" },
   {
     name: "backspace",
-    of: TERMINALS,
+    of: [...TERMINALS, "kubernetes"],
     label: "Backspace sends",
     options: [
       ["", "Delete, as on Linux"],
