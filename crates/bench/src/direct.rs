@@ -56,7 +56,8 @@ impl Direct {
             security: Security::Any,
             client_name: "bench".to_owned(),
             pipeline: Pipeline::Video,
-            devices: Devices { sound: false, clipboard: false },
+            devices: Devices { sound: false, clipboard: false, drive: false },
+            drive: None,
         };
         let (stream, source) = oriel_rdp::connect(reach(server).await?, options).await?;
         Ok(Self::new(Box::new(stream), Box::new(source)))

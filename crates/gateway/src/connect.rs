@@ -2,13 +2,15 @@
 
 use crate::CONNECT_TIME_MAX;
 use crate::command::{Bye, Command};
+use crate::files::DrivePlace;
 use crate::recording::Recordings;
 use crate::registry::Counters;
 use crate::rules::Rules;
 use crate::target::{Dialler, Introduction, Protocol, ShellTarget, Stream, Target};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_pin::Keeper;
-use oriel_rdp::{Devices, Pipeline, RdpOptions};
+use oriel_rdp::drive::Drive;
+use oriel_rdp::{Devices, OfferedDrive, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
 use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, telnet};
@@ -29,6 +31,8 @@ pub(crate) struct Task {
     pub counters: Arc<Counters>,
     /// Laid down when the machine was dialled.
     pub rules: Arc<Rules>,
+    /// The folder of an RDP session.
+    pub drive: Arc<DrivePlace>,
 }
 
 impl Task {
@@ -103,6 +107,7 @@ pub(crate) async fn screen(
     scale: u16,
     layout: String,
     h264: bool,
+    drive: Drive,
 ) -> Result<ScreenSession, Bye> {
     let Target { stream, protocol, policy, .. } = target;
     let connecting = async {
@@ -130,7 +135,10 @@ pub(crate) async fn screen(
                         sound: target.devices.sound && policy.sound,
                         clipboard: target.devices.clipboard
                             && (policy.clipboard.to_machine || policy.clipboard.to_person),
+                        drive: target.devices.drive && (policy.files.upload || policy.files.download),
                     },
+                    // What the machine writes there the person may have.
+                    drive: Some(OfferedDrive { drive, writable: policy.files.download }),
                 };
                 let (stream, source) = oriel_rdp::connect(stream, options).await.map_err(rdp_bye)?;
                 Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })

@@ -1,12 +1,15 @@
-//! Files of machines, over the same ways in as shells. Each person has one SFTP session to a desktop, in a worker of its own, which
+//! Files of machines, and of sessions with machines. Of machines with SSH over the same ways in as shells, and of an RDP session what lies
+//! on its drive. Over SSH: Each person has one SFTP session to a desktop, in a worker of its own, which
 //! stays open for a while: browsing a folder must not cost a handshake a click.
 
+mod drive;
 mod handle;
 
+pub(crate) use drive::{DrivePlace, root as drive_root};
 pub use handle::{Download, Files, TRANSFERS_MAX, Upload};
 
 use crate::connect::{Door, Task, dial, files_error, terminal_bye, too_late};
-use crate::registry::Counters;
+use crate::registry::{Counters, Entry};
 use crate::target::{Dialler, ShellTarget};
 use crate::{CONNECT_TIME_MAX, Gateway, worker};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
@@ -106,6 +109,24 @@ impl Gateway {
         Ok(files)
     }
 
+    /// What lies on the drive of a person's own RDP session with a desktop, which must be live.
+    pub fn drive(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
+        let own = |entry: &&Entry| {
+            entry.user == user
+                && entry.desktop == desktop
+                && entry.port == GuestPort::Rdp
+                && !entry.commands.is_closed()
+        };
+        let place = self.live().values().find(own).map(|entry| Arc::clone(&entry.drive));
+        let place = place.ok_or_else(|| {
+            FilesError::NotThere(
+                "there is no open session, and its drive is there only while it is; open the desktop".into(),
+            )
+        })?;
+        let files = if self.workers().is_some() { place.anywhere() } else { Some(place.here()) };
+        files.ok_or_else(|| FilesError::NotThere("the session is just being opened; try again in a moment".into()))
+    }
+
     async fn open_files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
         let dialler = self.dialler();
         let Some(program) = self.workers() else {
@@ -122,6 +143,7 @@ impl Gateway {
             dialler,
             counters: Arc::new(Counters::default()),
             rules: Arc::default(),
+            drive: Arc::default(),
         };
         Ok(Arc::new(Files::in_worker(worker::open_files(task, program).await?)))
     }

@@ -34,6 +34,7 @@ impl Gateway {
                     dialler,
                     counters,
                     rules: Arc::default(),
+                    drive: Arc::default(),
                 };
                 worker::identify(task, program).await
             }

@@ -1,6 +1,7 @@
 //! The live connections.
 
 use crate::command::{Bye, Command, ViewerId};
+use crate::files::DrivePlace;
 use crate::person::{Anybody, Browser, Browsers, Person};
 use crate::recording::Recordings;
 use crate::roster::{Present, Roster, Taken};
@@ -81,6 +82,7 @@ pub(crate) struct Entry {
     pub counters: Arc<Counters>,
     pub rules: Arc<Rules>,
     pub roster: Arc<Roster>,
+    pub drive: Arc<DrivePlace>,
 }
 
 /// What a connection's task counts, read by others.
@@ -357,6 +359,7 @@ impl Gateway {
             roster: Arc::default(),
             counters: Arc::new(Counters { background: AtomicBool::new(background), ..Counters::default() }),
             rules: Arc::default(),
+            drive: Arc::default(),
         };
         live.insert(id, entry.clone());
         self.inner.changed.notify_one();
@@ -371,6 +374,7 @@ impl Gateway {
             dialler: Arc::clone(&self.inner.dialler),
             counters: Arc::clone(&entry.counters),
             rules: Arc::clone(&entry.rules),
+            drive: Arc::clone(&entry.drive),
         };
         tokio::spawn(async move {
             // Removed also when the task panics: a dead entry would lock its person out of the desktop.

@@ -442,7 +442,9 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, b
     let (width, height, scale) = lobby.size;
     let h264 = lobby.h264;
     let door = Door { dialler: std::sync::Arc::clone(&task.dialler), desktop: task.desktop, port: task.port };
-    let connecting = crate::connect::screen(target, &door, width, height, scale, layout, h264);
+    // The same one for as long as the connection lasts, however often the machine is signed in to.
+    let drive = task.drive.drive.clone();
+    let connecting = crate::connect::screen(target, &door, width, height, scale, layout, h264, drive);
     Ok((meanwhile(task, lobby, connecting).await?, h264))
 }
 
@@ -911,6 +913,7 @@ mod tests {
             dialler: Arc::new(Nowhere),
             counters: Arc::new(Counters::default()),
             rules: Arc::default(),
+            drive: Arc::default(),
         };
         (task, commands)
     }

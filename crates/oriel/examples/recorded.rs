@@ -47,6 +47,11 @@ struct Machine {
     /// SHA-256 of its certificate, in hexadecimal
     #[arg(long, default_value = "")]
     rdp_pin: String,
+    /// Whom to sign in there
+    #[arg(long, default_value = "anna")]
+    rdp_user: String,
+    #[arg(long, default_value = "unused")]
+    rdp_password: String,
     /// Port of the SSH server
     #[arg(long)]
     ssh: u16,
@@ -75,7 +80,10 @@ impl Dialler for Machine {
         let stream = TcpStream::connect(("127.0.0.1", at)).await.unwrap();
         let protocol = match port {
             GuestPort::Ssh => self.shell(),
-            GuestPort::Rdp => Protocol::Rdp(Box::new(RdpTarget::new("anna", "unused".into(), pin(&self.rdp_pin)))),
+            GuestPort::Rdp => {
+                let password = self.rdp_password.clone().into();
+                Protocol::Rdp(Box::new(RdpTarget::new(self.rdp_user.clone(), password, pin(&self.rdp_pin))))
+            }
             GuestPort::Console => Protocol::console(),
         };
         Ok(Target { title: "lab-1".into(), stream: Box::new(stream), protocol, policy: self.policy.clone() })

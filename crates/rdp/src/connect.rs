@@ -1,6 +1,7 @@
 //! From a byte stream to a session.
 
 use crate::clipboard::Clipboard;
+use crate::drive::Rdpdr;
 use crate::error::ConnectError;
 use crate::graphics::Graphics;
 use crate::handshake::{credssp, step};
@@ -83,7 +84,8 @@ where
         security: Security::Any,
         client_name: "oriel".to_owned(),
         pipeline: Pipeline::Off,
-        devices: Devices { sound: false, clipboard: false },
+        devices: Devices { sound: false, clipboard: false, drive: false },
+        drive: None,
     };
     match connect(stream, options).await {
         Err(ConnectError::CertificateChanged { seen, .. }) => Ok(seen),
@@ -139,8 +141,8 @@ where
     }
 }
 
-/// The channels that Oriel asks for: the clipboard, sound, and dynamic channels with the display control and the graphics
-/// pipeline.
+/// The channels that Oriel asks for: the clipboard, the session's drive, sound, and dynamic channels with the display control and the
+/// graphics pipeline.
 pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player: Player) -> ClientConnector {
     let pipeline = options.pipeline;
     let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
@@ -152,6 +154,10 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
     let mut connector = connector.with_static_channel(dynamic);
     if options.devices.clipboard {
         connector = connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())));
+    }
+    if let Some(offered) = options.drive.as_ref().filter(|_| options.devices.drive) {
+        let devices = Rdpdr::new(&options.client_name, offered.drive.clone(), offered.writable);
+        connector = connector.with_static_channel(devices);
     }
     if options.devices.sound { connector.with_static_channel(Rdpsnd::new(Box::new(player))) } else { connector }
 }

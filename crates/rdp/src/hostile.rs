@@ -33,6 +33,7 @@ fn source(compressed: bool) -> RdpSource {
         client_name: "test".to_owned(),
         pipeline: Pipeline::Video,
         devices: Devices::default(),
+        drive: None,
     };
     let config = scrub(config(&options));
     let connector = ClientConnector::new(config.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

@@ -23,6 +23,7 @@
 mod clipboard;
 mod connect;
 mod cursor;
+pub mod drive;
 mod error;
 mod frame;
 mod graphics;
@@ -43,7 +44,7 @@ mod tls;
 pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
 pub use error::ConnectError;
 pub use layout::windows_layout;
-pub use options::{Devices, Pipeline, RdpOptions, Security};
+pub use options::{Devices, OfferedDrive, Pipeline, RdpOptions, Security};
 pub use source::RdpSource;
 
 /// Largest message of the handshake in bytes; real ones stay below 20 KiB.

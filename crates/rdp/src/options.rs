@@ -1,5 +1,6 @@
 //! What a connection needs to know before it dials.
 
+use crate::drive::Drive;
 use oriel_pin::{HostPin, Keeper};
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -36,12 +37,22 @@ pub struct Devices {
     pub sound: bool,
     /// The clipboard is shared with it, one way or both (MS-RDPECLIP).
     pub clipboard: bool,
+    /// It sees the session's folder as a drive (MS-RDPEFS).
+    pub drive: bool,
 }
 
 impl Default for Devices {
     fn default() -> Self {
-        Self { sound: true, clipboard: true }
+        Self { sound: true, clipboard: true, drive: true }
     }
+}
+
+/// The session's folder, as the machine gets it.
+#[derive(Clone, Debug)]
+pub struct OfferedDrive {
+    pub drive: Drive,
+    /// The machine may change what is there.
+    pub writable: bool,
 }
 
 /// How to open an RDP session.
@@ -67,4 +78,6 @@ pub struct RdpOptions {
     pub client_name: String,
     pub pipeline: Pipeline,
     pub devices: Devices,
+    /// Where `devices` has one.
+    pub drive: Option<OfferedDrive>,
 }

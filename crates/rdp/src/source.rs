@@ -3,6 +3,7 @@
 use crate::FRAMES_PENDING_MAX;
 use crate::clipboard::{Clipboard, Task};
 use crate::cursor::cursor_event;
+use crate::drive::{Rdpdr, messages};
 use crate::frame::Frames;
 use crate::graphics::{Graphics, Output};
 use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
@@ -29,7 +30,7 @@ use ironrdp_pdu::rdp::session_info::{
     LogonErrorNotificationData, LogonErrorNotificationDataErrorCode, LogonErrorNotificationType,
 };
 use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput, GracefulDisconnectReason};
-use ironrdp_svc::ChannelFlags;
+use ironrdp_svc::{ChannelFlags, SvcProcessorMessages};
 use oriel_screen::{Framebuffer, InputEvent, Rect, ScreenEvent, Source, SourceError, VideoCodec};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -252,7 +253,19 @@ impl RdpSource {
             self.graphics(events)?;
             self.sound.take(events);
         }
+        self.drive_changes(out)?;
         self.clipboard_tasks(out, events)
+    }
+
+    /// Tells the machine that the person changed the session's folder, where it waits to hear of that.
+    fn drive_changes(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let changes = self.stage.get_svc_processor_mut::<Rdpdr>().map(Rdpdr::changes).unwrap_or_default();
+        if !changes.is_empty() {
+            let told = SvcProcessorMessages::<Rdpdr>::new(messages(changes));
+            let frame = self.stage.process_svc_processor_messages(told).map_err(|error| protocol(chain(&error)))?;
+            out.extend_from_slice(&frame);
+        }
+        Ok(())
     }
 
     /// Tells what of the picture changed.

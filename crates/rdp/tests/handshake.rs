@@ -29,6 +29,7 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
         devices: oriel_rdp::Devices::default(),
+        drive: None,
     }
 }
 

@@ -191,6 +191,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
         devices: oriel_rdp::Devices::default(),
+        drive: None,
     };
     let Err(error) = Client::connect(port, options).await else { panic!("connected to nothing") };
     assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");

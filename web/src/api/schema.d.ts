@@ -1418,10 +1418,16 @@ export interface components {
     /** @description A new name or place. */
     FileMove: {
       from: string;
+      place?: components["schemas"]["FilePlace"];
       /** @description Put it in the place of a file that is there. */
       replace?: boolean;
       to: string;
     };
+    /**
+     * @description Whose files.
+     * @enum {string}
+     */
+    FilePlace: "machine" | "drive";
     /** @description How far an upload is. */
     FileUpload: {
       /** @description The file is whole and in its place. */
@@ -1468,6 +1474,7 @@ export interface components {
     /** @description A new folder. */
     FolderNew: {
       path: string;
+      place?: components["schemas"]["FilePlace"];
     };
     Gpu: {
       /** @description `0000:41:00.0`. */
@@ -2716,6 +2723,7 @@ export interface operations {
       query?: {
         /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
         path?: string;
+        place?: components["schemas"]["FilePlace"];
       };
       header?: never;
       path: {
@@ -2749,6 +2757,7 @@ export interface operations {
       query?: {
         /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
         path?: string;
+        place?: components["schemas"]["FilePlace"];
       };
       header?: never;
       path: {
@@ -2780,6 +2789,7 @@ export interface operations {
       query?: {
         /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
         path?: string;
+        place?: components["schemas"]["FilePlace"];
       };
       header?: {
         /** @description `bytes=FIRST-LAST` */
@@ -2834,6 +2844,7 @@ export interface operations {
       query?: {
         /** @description Below the folder that may be seen, names separated by slashes; empty for that folder. */
         path?: string;
+        place?: components["schemas"]["FilePlace"];
       };
       header?: never;
       path: {
@@ -2936,6 +2947,7 @@ export interface operations {
          *     continues.
          */
         tag?: string;
+        place?: components["schemas"]["FilePlace"];
       };
       header?: never;
       path: {
@@ -2976,6 +2988,7 @@ export interface operations {
         size: number;
         /** @description A file that is there is replaced. Otherwise the piece is refused with the code `file_exists`, whichever piece it is. */
         replace?: boolean;
+        place?: components["schemas"]["FilePlace"];
       };
       header?: never;
       path: {
@@ -3025,6 +3038,7 @@ export interface operations {
          *     continues.
          */
         tag?: string;
+        place?: components["schemas"]["FilePlace"];
       };
       header?: never;
       path: {

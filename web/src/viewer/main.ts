@@ -2,7 +2,7 @@
 import "./style.css";
 import type { ConnectionKind, Way } from "./api";
 import { Clipboard } from "./clipboard";
-import { FilesClient } from "./files/client";
+import { type FilePlace, FilesClient } from "./files/client";
 import { DropZone } from "./files/drop";
 import { FilesPanel } from "./files/panel";
 import { Delays, type Marks, type OrielHooks } from "./hooks";
@@ -649,11 +649,11 @@ function settings(): HTMLElement {
   return el("div", {}, ...groups);
 }
 
-/** Files go the way of shells. */
-function filesTools(): void {
-  const files = new FilesPanel(new FilesClient(desktop), (done, failed, asking) => {
+/** Files go the way of shells, or lie on the session's drive where that is a screen of Windows or xrdp. */
+function filesTools(place: FilePlace): void {
+  const files = new FilesPanel(new FilesClient(desktop, place), (done, failed, asking) => {
     if (!files.element.hidden) return;
-    // Whoever works in the terminal is told, too.
+    // Whoever works in the machine is told, too.
     if (failed > 0) banner.notice("An upload failed: look at the files.");
     else if (asking > 0) banner.notice("A file of that name is there already: look at the files.");
     else if (done > 0) banner.notice(done === 1 ? "The file is uploaded." : `${done} files are uploaded.`);
@@ -699,8 +699,9 @@ function buildTools(): void {
       terminalKeys((text) => terminal?.send(text)),
     );
     findButton = toolbar.panel("find", "Find", find.element, () => find.shown());
-    if (!session.isGuest) filesTools();
+    if (!session.isGuest) filesTools("machine");
   } else {
+    if (kind === "rdp" && !session.isGuest) filesTools("drive");
     tools.keys = toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     tools.clipboard = toolbar.panel(
       "clipboard",

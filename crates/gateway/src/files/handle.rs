@@ -1,8 +1,10 @@
 //! One person's files on one machine, wherever their bytes are parsed: in this process (tests, benchmarks) or in a worker.
 
+use super::drive::{DriveDownload, DriveFiles, DriveUpload};
 use crate::worker::{FarDownload, FarFiles, FarUpload};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, future::Either};
+use oriel_rdp::drive::Drive;
 use oriel_terminal::FilesError;
 use oriel_terminal::files::RemotePath;
 use oriel_terminal::files::{self, Entry, Listing};
@@ -21,34 +23,59 @@ pub struct Files {
 enum Place {
     Here(Arc<files::Files>),
     Worker(Arc<FarFiles>),
+    /// The folder of an RDP session in this process.
+    Drive(DriveFiles),
 }
 
-/// Both places have the same deeds.
+/// All places have the same deeds; on a drive none has to wait.
 macro_rules! either {
-    ($self:expr, $files:ident => $deed:expr) => {
+    ($self:expr, $files:ident => $deed:ident($($with:expr),*)) => {
         match &$self.at {
-            Place::Here($files) => $deed,
-            Place::Worker($files) => $deed,
+            Place::Here($files) => $files.$deed($($with),*).await,
+            Place::Worker($files) => $files.$deed($($with),*).await,
+            Place::Drive($files) => $files.$deed($($with),*),
         }
     };
 }
 
 impl Files {
     pub(crate) fn here(files: Arc<files::Files>) -> Self {
-        Self { at: Place::Here(files), transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)) }
+        Self::of(Place::Here(files), TRANSFERS_MAX)
     }
 
     pub(crate) fn in_worker(files: Arc<FarFiles>) -> Self {
-        Self { at: Place::Worker(files), transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)) }
+        Self::of(Place::Worker(files), TRANSFERS_MAX)
+    }
+
+    pub(crate) fn drive(drive: Drive) -> Self {
+        Self::of(Place::Drive(DriveFiles::new(drive)), TRANSFERS_MAX)
+    }
+
+    /// Where another process counts the transfers: what ended there may not have ended here yet.
+    pub(crate) fn counted_elsewhere(self) -> Self {
+        Self::of(self.at, 2 * TRANSFERS_MAX)
+    }
+
+    fn of(at: Place, transfers: usize) -> Self {
+        Self { at, transfers: Arc::new(Semaphore::new(transfers)) }
     }
 
     /// The folder that nobody leaves, as the machine knows it.
     pub fn root(&self) -> &str {
-        either!(self, files => files.root())
+        match &self.at {
+            Place::Here(files) => files.root(),
+            Place::Worker(files) => files.root(),
+            Place::Drive(files) => files.root(),
+        }
     }
 
     pub fn is_closed(&self) -> bool {
-        either!(self, files => files.is_closed())
+        match &self.at {
+            Place::Here(files) => files.is_closed(),
+            Place::Worker(files) => files.is_closed(),
+            // It is there as long as somebody holds it.
+            Place::Drive(_) => false,
+        }
     }
 
     /// Nothing is being transferred.
@@ -61,35 +88,36 @@ impl Files {
         match &self.at {
             Place::Here(files) => files.close().await,
             Place::Worker(files) => files.close(),
+            Place::Drive(_) => {}
         }
     }
 
     pub async fn list(&self, path: &RemotePath) -> Result<Listing, FilesError> {
-        either!(self, files => files.list(path).await)
+        either!(self, files => list(path))
     }
 
     pub async fn stat(&self, path: &RemotePath) -> Result<Entry, FilesError> {
-        either!(self, files => files.stat(path).await)
+        either!(self, files => stat(path))
     }
 
     pub async fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), FilesError> {
-        either!(self, files => files.rename(from, to, replace).await)
+        either!(self, files => rename(from, to, replace))
     }
 
     pub async fn make_folder(&self, path: &RemotePath) -> Result<(), FilesError> {
-        either!(self, files => files.make_folder(path).await)
+        either!(self, files => make_folder(path))
     }
 
     pub async fn remove(&self, path: &RemotePath) -> Result<(), FilesError> {
-        either!(self, files => files.remove(path).await)
+        either!(self, files => remove(path))
     }
 
     pub async fn uploaded(&self, path: &RemotePath, tag: &str) -> Result<u64, FilesError> {
-        either!(self, files => files.uploaded(path, tag).await)
+        either!(self, files => uploaded(path, tag))
     }
 
     pub async fn abandon(&self, path: &RemotePath, tag: &str) -> Result<(), FilesError> {
-        either!(self, files => files.abandon(path, tag).await)
+        either!(self, files => abandon(path, tag))
     }
 
     fn room(&self) -> Result<OwnedSemaphorePermit, FilesError> {
@@ -99,8 +127,9 @@ impl Files {
     pub async fn download(&self, path: &RemotePath) -> Result<Download, FilesError> {
         let room = self.room()?;
         let from = match &self.at {
-            Place::Here(files) => Either::Left(files.download(path).await?),
-            Place::Worker(files) => Either::Right(files.download(path).await?),
+            Place::Here(files) => Reading::Here(files.download(path).await?),
+            Place::Worker(files) => Reading::Worker(files.download(path).await?),
+            Place::Drive(files) => Reading::Drive(files.download(path)?),
         };
         Ok(Download { from, room })
     }
@@ -109,8 +138,9 @@ impl Files {
     pub async fn upload(&self, path: &RemotePath, tag: &str, offset: u64, replace: bool) -> Result<Upload, FilesError> {
         let room = self.room()?;
         let to = match &self.at {
-            Place::Here(files) => Either::Left(files.upload(path, tag, offset, replace).await?),
-            Place::Worker(files) => Either::Right(files.upload(path, tag, offset, replace).await?),
+            Place::Here(files) => Writing::Here(files.upload(path, tag, offset, replace).await?),
+            Place::Worker(files) => Writing::Worker(files.upload(path, tag, offset, replace).await?),
+            Place::Drive(files) => Writing::Drive(files.upload(path, tag, offset, replace)?),
         };
         Ok(Upload { to, _room: room })
     }
@@ -118,24 +148,32 @@ impl Files {
 
 /// A file that is open for reading.
 pub struct Download {
-    from: Either<files::Download, FarDownload>,
+    from: Reading,
     room: OwnedSemaphorePermit,
+}
+
+enum Reading {
+    Here(files::Download),
+    Worker(FarDownload),
+    Drive(DriveDownload),
 }
 
 impl Download {
     /// The whole file.
     pub const fn entry(&self) -> &Entry {
         match &self.from {
-            Either::Left(file) => file.entry(),
-            Either::Right(file) => file.entry(),
+            Reading::Here(file) => file.entry(),
+            Reading::Worker(file) => file.entry(),
+            Reading::Drive(file) => file.entry(),
         }
     }
 
     /// Bytes that will come.
     pub const fn length(&self) -> u64 {
         match &self.from {
-            Either::Left(file) => file.length(),
-            Either::Right(file) => file.length(),
+            Reading::Here(file) => file.length(),
+            Reading::Worker(file) => file.length(),
+            Reading::Drive(file) => file.length(),
         }
     }
 
@@ -143,8 +181,9 @@ impl Download {
     #[must_use]
     pub fn part(self, offset: u64, length: u64) -> Self {
         let from = match self.from {
-            Either::Left(file) => Either::Left(file.part(offset, length)),
-            Either::Right(file) => Either::Right(file.part(offset, length)),
+            Reading::Here(file) => Reading::Here(file.part(offset, length)),
+            Reading::Worker(file) => Reading::Worker(file.part(offset, length)),
+            Reading::Drive(file) => Reading::Drive(file.part(offset, length)),
         };
         Self { from, ..self }
     }
@@ -152,8 +191,9 @@ impl Download {
     pub fn bytes(self) -> impl Stream<Item = Result<Bytes, FilesError>> + Send + 'static {
         let Self { from, room } = self;
         let bytes = match from {
-            Either::Left(file) => Either::Left(file.bytes()),
-            Either::Right(file) => Either::Right(file.bytes()),
+            Reading::Here(file) => Either::Left(file.bytes()),
+            Reading::Worker(file) => Either::Right(Either::Left(file.bytes())),
+            Reading::Drive(file) => Either::Right(Either::Right(file.bytes())),
         };
         bytes.map(move |piece| {
             // Its place is taken until the last byte is out.
@@ -165,40 +205,51 @@ impl Download {
 
 /// A file that is being written.
 pub struct Upload {
-    to: Either<files::Upload, FarUpload>,
+    to: Writing,
     _room: OwnedSemaphorePermit,
+}
+
+enum Writing {
+    Here(files::Upload),
+    Worker(FarUpload),
+    Drive(DriveUpload),
 }
 
 impl Upload {
     /// Where the next byte goes once this has settled.
     pub const fn at(&self) -> u64 {
         match &self.to {
-            Either::Left(file) => file.at(),
-            Either::Right(file) => file.at(),
+            Writing::Here(file) => file.at(),
+            Writing::Worker(file) => file.at(),
+            Writing::Drive(file) => file.at(),
         }
     }
 
     /// Appends. Waits while too much is on the way.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), FilesError> {
         match &mut self.to {
-            Either::Left(file) => file.write(bytes).await,
-            Either::Right(file) => file.write(bytes).await,
+            Writing::Here(file) => file.write(bytes).await,
+            Writing::Worker(file) => file.write(bytes).await,
+            Writing::Drive(file) => file.write(&bytes),
         }
     }
 
     /// Waits for all that is on the way. After a failure the part ends where its first hole is, so that it can be continued.
     pub async fn settle(&mut self) -> Result<(), FilesError> {
         match &mut self.to {
-            Either::Left(file) => file.settle().await,
-            Either::Right(file) => file.settle().await,
+            Writing::Here(file) => file.settle().await,
+            Writing::Worker(file) => file.settle().await,
+            // Nothing is ever on the way.
+            Writing::Drive(_) => Ok(()),
         }
     }
 
     /// Puts the file in its place: it is whole. What is there is replaced where that was asked for.
     pub async fn complete(self) -> Result<(), FilesError> {
         match self.to {
-            Either::Left(file) => file.complete().await,
-            Either::Right(file) => file.complete().await,
+            Writing::Here(file) => file.complete().await,
+            Writing::Worker(file) => file.complete().await,
+            Writing::Drive(file) => file.complete(),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::wire::{self, Dialled, Frame, FromWorker, ToWorker, What};
 use super::{FRAMES_MAX, doors, files, files_child};
 use crate::command::{Command, ViewerId};
 use crate::connect::{Door, Task};
+use crate::files::Files;
 use crate::registry::Counters;
 use crate::target::{DialError, Dialler, Stream, Target};
 use crate::{COMMANDS_MAX, VIEWER_QUEUE_MAX};
@@ -67,7 +68,14 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
                 dialler,
                 counters: Arc::clone(&desk.counters),
                 rules: Arc::default(),
+                drive: Arc::default(),
             };
+            if start.port == GuestPort::Rdp {
+                let (asks, inbox) = mpsc::channel(FRAMES_MAX);
+                desk.files = Some(asks);
+                let drive = Files::drive(task.drive.drive.clone()).counted_elsewhere();
+                tokio::spawn(files_child::serve(Arc::new(drive), desk.to.clone(), inbox));
+            }
             desk.commands = Some(commands);
             tokio::spawn(task.run())
         }
@@ -82,7 +90,7 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
             let (asks, inbox) = mpsc::channel(FRAMES_MAX);
             desk.files = Some(asks);
             let door = Door { dialler, desktop: start.desktop, port: start.port };
-            tokio::spawn(files_child::serve(door, desk.to.clone(), inbox))
+            tokio::spawn(files_child::open(door, desk.to.clone(), inbox))
         }
     };
     let (mut deaf, mut over) = (false, false);

@@ -1,13 +1,12 @@
-//! The worker's side of files: one SFTP session, its deeds and its transfers.
+//! The worker's side of files: one SFTP session or one session's drive, its deeds and its transfers.
 
 use super::files::{Answer, Answered, Ask, OPENING, Request, Told, WINDOW_BYTES, path};
 use super::wire::Frame;
 use crate::connect::Door;
-use crate::files::reach;
+use crate::files::{Download, Files, Upload, reach};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use oriel_terminal::files::{Download, Upload};
-use oriel_terminal::{Files, FilesError};
+use oriel_terminal::FilesError;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,15 +20,20 @@ const WORKS_MAX: usize = 32;
 /// How often it is looked whether the machine is still there.
 const LOOK_TIME: Duration = Duration::from_secs(2);
 
-/// Serves until the server's process hangs up or the machine does.
-pub(super) async fn serve(door: Door, to: mpsc::Sender<Frame>, mut asks: mpsc::Receiver<Ask>) {
+/// Signs in, and serves.
+pub(super) async fn open(door: Door, to: mpsc::Sender<Frame>, asks: mpsc::Receiver<Ask>) {
     let tell = |told: Told| to.send(told.into());
     let files = match reach(door.dialler, door.desktop).await {
-        Ok(files) => files,
+        Ok(files) => Arc::new(Files::here(files).counted_elsewhere()),
         Err(error) => return drop(tell(Told::Answer { question: OPENING, answer: Err(error) }).await),
     };
     let opened = Answer::Opened { root: files.root().to_owned() };
     tell(Told::Answer { question: OPENING, answer: Ok(opened) }).await.ok();
+    serve(files, to, asks).await;
+}
+
+/// Serves until the server's process hangs up or the machine does.
+pub(super) async fn serve(files: Arc<Files>, to: mpsc::Sender<Frame>, mut asks: mpsc::Receiver<Ask>) {
     let desk = Arc::new(Desk { files, to: to.clone(), transfers: Mutex::default() });
     let mut errands = JoinSet::new();
     let mut look = interval(LOOK_TIME);

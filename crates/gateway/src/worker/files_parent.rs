@@ -7,6 +7,7 @@ use super::program::WorkerProgram;
 use super::relay::TooMuch;
 use super::wire::{Frame, FromWorker, What};
 use crate::connect::{Task, files_error, too_late};
+use crate::files::{Files, drive_root};
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream::try_unfold;
@@ -64,9 +65,18 @@ pub(crate) async fn open(task: Task, program: &WorkerProgram) -> Result<Arc<FarF
     let (alive, rest) = mpsc::channel(1);
     let (end, ending) = watch::channel(false);
     let link =
-        Arc::new(Link { to: worker.to.clone(), table: Mutex::default(), next: AtomicU64::new(OPENING + 1), end });
+        Arc::new(Link { to: worker.to.downgrade(), table: Mutex::default(), next: AtomicU64::new(OPENING + 1), end });
     tokio::spawn(drive(worker, task, Arc::clone(&link), rest, ending));
     Ok(Arc::new(FarFiles { root, link, _alive: alive }))
+}
+
+/// The drive of a connection whose worker has it, and where what that says of it goes.
+pub(super) fn of_connection(to: &mpsc::Sender<Frame>) -> (Files, Arc<Link>) {
+    // A drive ends with its connection, and never before.
+    let ((alive, _), (end, _)) = (mpsc::channel(1), watch::channel(false));
+    let link = Arc::new(Link { to: to.downgrade(), table: Mutex::default(), next: AtomicU64::new(OPENING + 1), end });
+    let files = FarFiles { root: drive_root(), link: Arc::clone(&link), _alive: alive };
+    (Files::in_worker(Arc::new(files)), link)
 }
 
 async fn drive(
@@ -143,8 +153,9 @@ struct Table {
 }
 
 /// What both a session and its transfers use of the worker.
-struct Link {
-    to: mpsc::Sender<Frame>,
+pub(super) struct Link {
+    /// Of the worker, whose frames end with it.
+    to: mpsc::WeakSender<Frame>,
     table: Mutex<Table>,
     next: AtomicU64,
     end: watch::Sender<bool>,
@@ -179,6 +190,11 @@ impl Link {
         broken(self.table().closed.unwrap_or("their process is gone"))
     }
 
+    async fn send(&self, ask: Ask) -> Result<(), FilesError> {
+        let to = self.to.upgrade().ok_or_else(|| self.why())?;
+        to.send(ask.into()).await.map_err(|_| self.why())
+    }
+
     async fn ask(&self, request: Request) -> Result<(u64, Answer), FilesError> {
         let question = self.next.fetch_add(1, Ordering::Relaxed);
         let opens = matches!(request, Request::Download { .. } | Request::Upload { .. });
@@ -194,13 +210,13 @@ impl Link {
             table.waiting.insert(question, Waiting { since: Instant::now(), opens, answer });
         }
         let mut unsent = Unsent { link: self, question, sent: false };
-        self.to.send(Ask::Request { question, request }.into()).await.map_err(|_| self.why())?;
+        self.send(Ask::Request { question, request }).await?;
         unsent.sent = true;
         drop(unsent);
         Ok((question, answered.await.map_err(|_| self.why())??))
     }
 
-    fn heard(&self, told: Told) -> Result<(), TooMuch> {
+    pub(super) fn heard(&self, told: Told) -> Result<(), TooMuch> {
         let mut table = self.table();
         match told {
             Told::Answer { question, answer } => {
@@ -248,10 +264,10 @@ impl Link {
                 return;
             }
         }
-        if let Err(mpsc::error::TrySendError::Full(frame)) = self.to.try_send(Ask::Drop { transfer }.into())
+        let Some(to) = self.to.upgrade() else { return };
+        if let Err(mpsc::error::TrySendError::Full(frame)) = to.try_send(Ask::Drop { transfer }.into())
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let to = self.to.clone();
             runtime.spawn(async move { to.send(frame).await.ok() });
         }
     }
@@ -261,7 +277,7 @@ impl Link {
     }
 
     /// Everything that waits hears that it is over.
-    fn close(&self, why: &'static str) {
+    pub(super) fn close(&self, why: &'static str) {
         let mut table = self.table();
         table.closed.get_or_insert(why);
         table.waiting.clear();
@@ -455,7 +471,7 @@ impl Coming {
             }
             let room = Ask::Room { transfer: number, bytes: taken as u64 };
             // Who is gone needs no room; what is still here is handed out.
-            link.to.send(room.into()).await.ok();
+            link.send(room).await.ok();
         }
         Ok(Some(bytes))
     }
@@ -507,7 +523,7 @@ impl FarUpload {
             writing.lent += bytes.len();
         }
         self.at += bytes.len() as u64;
-        link.to.send(Ask::Bytes { transfer: number, bytes }.into()).await.map_err(|_| link.why())
+        link.send(Ask::Bytes { transfer: number, bytes }).await
     }
 
     pub async fn settle(&mut self) -> Result<(), FilesError> {
@@ -539,7 +555,7 @@ mod tests {
     async fn a_question_that_was_not_sent_is_not_waited_for() {
         let (to, mut asked) = mpsc::channel(1);
         let (end, _) = watch::channel(false);
-        let link = Link { to, table: Mutex::default(), next: AtomicU64::new(OPENING + 1), end };
+        let link = Link { to: to.downgrade(), table: Mutex::default(), next: AtomicU64::new(OPENING + 1), end };
         let brief = Duration::from_millis(20);
         // The first fills the queue and is answered some day; the second is given up before there is room for it.
         assert!(timeout(brief, link.ask(Request::List { path: String::new() })).await.is_err());

@@ -2,6 +2,7 @@
 //! is gone.
 
 use super::doors::Doors;
+use super::files_parent::{self, Link};
 use super::program::{Started, WorkerProgram};
 use super::recordings::{Ask, Keeper};
 use super::relay::{self, Held, Relay, TooMuch};
@@ -15,6 +16,7 @@ use crate::command::{Bye, Command, ViewerId};
 use crate::connect::{Task, dial_by};
 use crate::target::{Stream, Target};
 use bytes::Bytes;
+use oriel_model::GuestPort;
 use oriel_screen::ByeCode;
 use oriel_screen::wire::ServerRecord;
 use std::collections::{HashMap, VecDeque};
@@ -41,7 +43,19 @@ pub(crate) async fn run(mut task: Task, program: &WorkerProgram) {
     let Some(first) = task.commands.recv().await else { return };
     let mut seats = Seats::default();
     let bye = match begin(&task, program, What::Connection) {
-        Ok(worker) => worker.drive(&mut task, &mut seats, first).await,
+        Ok(mut worker) => {
+            if task.port == GuestPort::Rdp {
+                let (files, link) = files_parent::of_connection(&worker.to);
+                task.drive.elsewhere(files);
+                worker.drive_link = Some(link);
+            }
+            let link = worker.drive_link.clone();
+            let bye = worker.drive(&mut task, &mut seats, first).await;
+            if let Some(link) = link {
+                link.close("the session has ended, and its drive with it");
+            }
+            bye
+        }
         Err(error) => {
             tracing::error!(connection = %task.id, %error, program = %program.program.display(), "A session's process cannot be started");
             seats.keep(first);
@@ -155,6 +169,8 @@ pub(super) struct Worker {
     meetings: u32,
     thumbnails: VecDeque<(u64, oneshot::Sender<Option<Vec<u8>>>)>,
     questions: u64,
+    /// Of an RDP session: what is said of its drive.
+    drive_link: Option<Arc<Link>>,
 }
 
 pub(super) fn begin(task: &Task, program: &WorkerProgram, what: What) -> io::Result<Worker> {
@@ -188,6 +204,7 @@ pub(super) fn begin(task: &Task, program: &WorkerProgram, what: What) -> io::Res
         meetings: 0,
         thumbnails: VecDeque::new(),
         questions: 0,
+        drive_link: None,
     })
 }
 
@@ -301,7 +318,12 @@ impl Worker {
             FromWorker::Dial { question } => self.dial(task, question)?,
             FromWorker::Met { question, hop, identity } => self.met(task, question, hop, identity)?,
             // Nobody asked.
-            FromWorker::Shown(_) | FromWorker::Files(_) => {}
+            FromWorker::Shown(_) => {}
+            FromWorker::Files(told) => {
+                if let Some(link) = &self.drive_link {
+                    link.heard(told)?;
+                }
+            }
             FromWorker::AskPolicy { question } => self.recordings.ask(question, Ask::Policy)?,
             FromWorker::BeginRecording { question } => self.recordings.ask(question, Ask::Begin)?,
             FromWorker::KeepPart { question, chunk } => self.recordings.ask(question, Ask::Keep(chunk))?,

@@ -100,6 +100,7 @@ impl Shadow {
             client_name: "oriel-test".to_owned(),
             pipeline: oriel_rdp::Pipeline::Video,
             devices: oriel_rdp::Devices::default(),
+            drive: None,
         }
     }
 

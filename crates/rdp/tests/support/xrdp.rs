@@ -81,7 +81,7 @@ impl Xrdp {
                 "[Globals]\nini_version=1\nfork=true\nport=tcp://127.0.0.1:{port}\nuse_vsock=false\ntcp_nodelay=true\nsecurity_layer=negotiate\ncrypt_level=high\n\
                  certificate=/etc/xrdp/cert.pem\nkey_file=/etc/xrdp/key.pem\nssl_protocols=TLSv1.2, TLSv1.3\nautorun=Xorg\nallow_channels=true\nallow_multimon=true\n\
                  bitmap_cache=true\nbitmap_compression=true\nbulk_compression=true\nmax_bpp=32\nnew_cursors=true\nuse_fastpath=both\n\
-                 [Logging]\nLogFile={folder}/xrdp.log\nLogLevel=DEBUG\nEnableSyslog=false\n[Channels]\nrdpdr=false\nrdpsnd=true\ndrdynvc=true\ncliprdr=true\nrail=false\nxrdpvr=false\ntcutils=false\n\
+                 [Logging]\nLogFile={folder}/xrdp.log\nLogLevel=DEBUG\nEnableSyslog=false\n[Channels]\nrdpdr=true\nrdpsnd=true\ndrdynvc=true\ncliprdr=true\nrail=false\nxrdpvr=false\ntcutils=false\n\
                  [Xorg]\nname=Xorg\nlib=libxup.so\nusername=ask\npassword=ask\nip=127.0.0.1\nport=-1\ncode=20\n",
                 folder = folder.path().display(),
             ),
@@ -146,6 +146,7 @@ impl Xrdp {
             client_name: "oriel-test".to_owned(),
             pipeline: oriel_rdp::Pipeline::Video,
             devices: oriel_rdp::Devices::default(),
+            drive: None,
         }
     }
 

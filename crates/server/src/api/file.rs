@@ -43,6 +43,17 @@ pub struct FileList {
     pub may_download: bool,
 }
 
+/// Whose files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FilePlace {
+    /// Those of a machine with SSH, as its account sees them.
+    #[default]
+    Machine,
+    /// What lies on the drive of one's own open RDP session with the desktop. It is gone when the session ends.
+    Drive,
+}
+
 /// How far an upload is.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FileUpload {
@@ -57,6 +68,8 @@ pub struct FileUpload {
 #[serde(deny_unknown_fields)]
 pub struct FolderNew {
     pub path: String,
+    #[serde(default)]
+    pub place: FilePlace,
 }
 
 /// A new name or place.
@@ -68,6 +81,8 @@ pub struct FileMove {
     /// Put it in the place of a file that is there.
     #[serde(default)]
     pub replace: bool,
+    #[serde(default)]
+    pub place: FilePlace,
 }
 
 impl From<files::Entry> for FileEntry {

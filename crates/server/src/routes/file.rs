@@ -3,7 +3,7 @@
 use crate::{
     Answer, App,
     api::{
-        file::{FileEntry, FileList, FileMove, FolderNew},
+        file::{FileEntry, FileList, FileMove, FilePlace, FolderNew},
         problem::Problem,
     },
     caller::{Caller, TheDesktop},
@@ -25,6 +25,9 @@ pub struct FileQuery {
     #[serde(default)]
     #[param(required = false)]
     pub path: String,
+    #[serde(default)]
+    #[param(required = false)]
+    pub place: FilePlace,
 }
 
 /// What somebody is about to do.
@@ -60,9 +63,18 @@ fn allow(policy: FilesPolicy, deed: Deed) -> Answer<()> {
 }
 
 /// The desktop's files, when its pool allows what is asked of them.
-pub(super) async fn open(app: &App, caller: &Caller, desktop: &Desktop, deed: Deed) -> Answer<Arc<Files>> {
+pub(super) async fn open(
+    app: &App,
+    caller: &Caller,
+    desktop: &Desktop,
+    place: FilePlace,
+    deed: Deed,
+) -> Answer<Arc<Files>> {
     allow(policy(app, desktop).await?, deed)?;
-    Ok(app.gateway.files(caller.user.id, desktop.id).await?)
+    Ok(match place {
+        FilePlace::Machine => app.gateway.files(caller.user.id, desktop.id).await?,
+        FilePlace::Drive => app.gateway.drive(caller.user.id, desktop.id)?,
+    })
 }
 
 /// A path that names something below the root.
@@ -83,7 +95,7 @@ pub async fn list(
     Query(query): Query<FileQuery>,
 ) -> Answer<Json<FileList>> {
     let path = RemotePath::parse(&query.path)?;
-    let files = open(&app, &caller, &desktop, Deed::Look).await?;
+    let files = open(&app, &caller, &desktop, query.place, Deed::Look).await?;
     let policy = policy(&app, &desktop).await?;
     let listing = files.list(&path).await?;
     Ok(Json(FileList {
@@ -105,7 +117,7 @@ pub async fn entry(
     Query(query): Query<FileQuery>,
 ) -> Answer<Json<FileEntry>> {
     let path = RemotePath::parse(&query.path)?;
-    let files = open(&app, &caller, &desktop, Deed::Look).await?;
+    let files = open(&app, &caller, &desktop, query.place, Deed::Look).await?;
     Ok(Json(files.stat(&path).await?.into()))
 }
 
@@ -118,7 +130,7 @@ pub async fn delete(
     Query(query): Query<FileQuery>,
 ) -> Answer<StatusCode> {
     let path = named(&query.path)?;
-    open(&app, &caller, &desktop, Deed::Upload).await?.remove(&path).await?;
+    open(&app, &caller, &desktop, query.place, Deed::Upload).await?.remove(&path).await?;
     tracing::info!(user = %caller.user.name, desktop = %desktop.name, path = ?path.as_str(), "File deleted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -132,7 +144,7 @@ pub async fn rename(
     Body(body): Body<FileMove>,
 ) -> Answer<StatusCode> {
     let (from, to) = (named(&body.from)?, named(&body.to)?);
-    open(&app, &caller, &desktop, Deed::Upload).await?.rename(&from, &to, body.replace).await?;
+    open(&app, &caller, &desktop, body.place, Deed::Upload).await?.rename(&from, &to, body.replace).await?;
     tracing::info!(user = %caller.user.name, desktop = %desktop.name, from = ?from.as_str(), to = ?to.as_str(), "File moved");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -146,7 +158,7 @@ pub async fn folder(
     Body(body): Body<FolderNew>,
 ) -> Answer<StatusCode> {
     let path = named(&body.path)?;
-    open(&app, &caller, &desktop, Deed::Upload).await?.make_folder(&path).await?;
+    open(&app, &caller, &desktop, body.place, Deed::Upload).await?.make_folder(&path).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -162,6 +174,8 @@ impl From<FilesError> for Problem {
             FilesError::Folder { .. } => (StatusCode::CONFLICT, "folder_exists"),
             FilesError::Gap { .. } => (StatusCode::CONFLICT, "upload_gap"),
             FilesError::Failed(_) => (StatusCode::CONFLICT, "file_failed"),
+            FilesError::NotEmpty => (StatusCode::CONFLICT, "folder_not_empty"),
+            FilesError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "drive_full"),
             FilesError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "files_busy"),
             FilesError::Connection(_) | FilesError::NotThere(_) => (StatusCode::BAD_GATEWAY, "files_unreachable"),
             FilesError::Shrunk | FilesError::Strange(_) | FilesError::Broken(_) => {

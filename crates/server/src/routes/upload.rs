@@ -3,7 +3,10 @@
 use super::file::{Deed, named, open};
 use crate::{
     Answer, App,
-    api::{file::FileUpload, problem::Problem},
+    api::{
+        file::{FilePlace, FileUpload},
+        problem::Problem,
+    },
     caller::{Caller, TheDesktop},
     extract::Query,
 };
@@ -35,6 +38,9 @@ pub struct UploadQuery {
     #[serde(default)]
     #[param(required = false)]
     pub tag: String,
+    #[serde(default)]
+    #[param(required = false)]
+    pub place: FilePlace,
 }
 
 /// Which piece of an upload.
@@ -59,6 +65,9 @@ pub struct PieceQuery {
     #[serde(default)]
     #[param(required = false)]
     pub replace: bool,
+    #[serde(default)]
+    #[param(required = false)]
+    pub place: FilePlace,
 }
 
 /// How much of an upload has arrived: where it goes on.
@@ -70,7 +79,7 @@ pub async fn uploaded(
     Query(query): Query<UploadQuery>,
 ) -> Answer<Json<FileUpload>> {
     let path = named(&query.path)?;
-    let offset = open(&app, &caller, &desktop, Deed::Upload).await?.uploaded(&path, &query.tag).await?;
+    let offset = open(&app, &caller, &desktop, query.place, Deed::Upload).await?.uploaded(&path, &query.tag).await?;
     Ok(Json(FileUpload { offset, complete: false }))
 }
 
@@ -84,7 +93,7 @@ pub async fn upload(
     piece: Body,
 ) -> Answer<Json<FileUpload>> {
     let deadline = Instant::now() + PIECE_TIME_MAX;
-    let PieceQuery { path, tag, offset, size, replace } = query;
+    let PieceQuery { path, tag, offset, size, replace, place } = query;
     let path = named(&path)?;
     if size > FILE_BYTES_MAX {
         return Err(too_large("the file is larger than 1 TiB", "split it"));
@@ -95,7 +104,7 @@ pub async fn upload(
             "ask how much has arrived, and go on there",
         ));
     }
-    let upload = open(&app, &caller, &desktop, Deed::Upload).await?.upload(&path, &tag, offset, replace).await?;
+    let upload = open(&app, &caller, &desktop, place, Deed::Upload).await?.upload(&path, &tag, offset, replace).await?;
     // A page that goes away ends this handler at any point; what is on its way to the machine settles all the same, so that there
     // are no holes where it goes on.
     let taking = tokio::spawn(take(upload, piece, size, deadline));
@@ -157,6 +166,6 @@ pub async fn abandon(
     Query(query): Query<UploadQuery>,
 ) -> Answer<StatusCode> {
     let path = named(&query.path)?;
-    open(&app, &caller, &desktop, Deed::Upload).await?.abandon(&path, &query.tag).await?;
+    open(&app, &caller, &desktop, query.place, Deed::Upload).await?.abandon(&path, &query.tag).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -38,6 +38,11 @@ pub enum FilesError {
     Gap { there: u64 },
     #[error("{0} transfers are under way here already; wait until one of them is done")]
     Busy(usize),
+    /// Of a session's drive.
+    #[error("the session's drive is full: it holds {mib} MiB; delete some of its files")]
+    Full { mib: u64 },
+    #[error("the folder is not empty; delete what is in it first")]
+    NotEmpty,
     #[error("the file became shorter while it was read; try again")]
     Shrunk,
     /// `SSH_FX_FAILURE` says no more than that.

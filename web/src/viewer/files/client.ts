@@ -1,6 +1,8 @@
 /** A desktop's files over HTTP. Paths are below the folder that may be seen, names separated by slashes. */
 import { ApiError } from "../api";
 
+/** What the machine's account has, or what lies on the drive of the open RDP session. */
+export type FilePlace = "machine" | "drive";
 export type Entry = {
   name: string;
   kind: "file" | "folder" | "link" | "other";
@@ -33,34 +35,45 @@ export class FilesClient {
   #csrf = "";
   readonly #base: string;
 
-  constructor(desktop: string) {
+  constructor(
+    desktop: string,
+    private readonly place: FilePlace = "machine",
+  ) {
     this.#base = `/api/v1/desktops/${encodeURIComponent(desktop)}/files`;
   }
 
+  #query(fields: Record<string, string>): URLSearchParams {
+    return new URLSearchParams({ ...fields, ...this.#where });
+  }
+
+  get #where(): { place?: FilePlace } {
+    return this.place === "machine" ? {} : { place: this.place };
+  }
+
   list(path: string): Promise<Listing> {
-    return this.#call<Listing>("GET", `?${new URLSearchParams({ path })}`);
+    return this.#call<Listing>("GET", `?${this.#query({ path })}`);
   }
 
   /** Of a link, what it leads to. */
   entry(path: string): Promise<Entry> {
-    return this.#call<Entry>("GET", `/entry?${new URLSearchParams({ path })}`);
+    return this.#call<Entry>("GET", `/entry?${this.#query({ path })}`);
   }
 
   remove(path: string): Promise<void> {
-    return this.#call("DELETE", `?${new URLSearchParams({ path })}`);
+    return this.#call("DELETE", `?${this.#query({ path })}`);
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#call("POST", "/move", { from, to });
+    return this.#call("POST", "/move", { from, to, ...this.#where });
   }
 
   folder(path: string): Promise<void> {
-    return this.#call("POST", "/folder", { path });
+    return this.#call("POST", "/folder", { path, ...this.#where });
   }
 
   /** Where the browser saves a file from. */
   address(path: string): string {
-    return `${this.#base}/content?${new URLSearchParams({ path })}`;
+    return `${this.#base}/content?${this.#query({ path })}`;
   }
 
   /** The file from an offset on, where it is still the one that `known` (an `ETag`) names; the whole of it where it is not. */
@@ -73,7 +86,7 @@ export class FilesClient {
   uploaded(path: string, tag: string, stopped?: AbortSignal): Promise<Progress> {
     return this.#call<Progress>(
       "GET",
-      `/upload?${new URLSearchParams({ path, tag })}`,
+      `/upload?${this.#query({ path, tag })}`,
       undefined,
       ANSWER_MS,
       stopped,
@@ -89,13 +102,13 @@ export class FilesClient {
     replace: boolean,
     stopped?: AbortSignal,
   ): Promise<Progress> {
-    const query = new URLSearchParams({ path, tag, offset: String(offset), size: String(size) });
+    const query = this.#query({ path, tag, offset: String(offset), size: String(size) });
     if (replace) query.set("replace", "true");
     return this.#call<Progress>("PUT", `/upload?${query}`, bytes, PIECE_MS, stopped);
   }
 
   abandon(path: string, tag: string): Promise<void> {
-    return this.#call("DELETE", `/upload?${new URLSearchParams({ path, tag })}`);
+    return this.#call("DELETE", `/upload?${this.#query({ path, tag })}`);
   }
 
   async #call<T>(

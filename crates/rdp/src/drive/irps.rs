@@ -1,0 +1,367 @@
+//! The machine's requests to the drive (MS-RDPEFS 2.2.3.3), answered from the folder.
+
+use super::folder::{Folder, NodeId, ROOT};
+use super::names::matches;
+use super::status::{self, Status};
+use super::wire::{IoRequest, Reader, Writer};
+use super::{DRIVE_HANDLES_MAX, DRIVE_READ_BYTES_MAX, DRIVE_WATCHES_MAX, Drive, info};
+use std::collections::HashMap;
+
+const MJ_CREATE: u32 = 0;
+const MJ_CLOSE: u32 = 2;
+const MJ_READ: u32 = 3;
+const MJ_WRITE: u32 = 4;
+const MJ_QUERY_INFORMATION: u32 = 5;
+const MJ_SET_INFORMATION: u32 = 6;
+const MJ_FLUSH_BUFFERS: u32 = 9;
+const MJ_QUERY_VOLUME: u32 = 10;
+const MJ_DIRECTORY_CONTROL: u32 = 12;
+const MJ_DEVICE_CONTROL: u32 = 14;
+const MJ_LOCK_CONTROL: u32 = 17;
+const MN_QUERY_DIRECTORY: u32 = 1;
+const MN_NOTIFY_CHANGE: u32 = 2;
+
+/// CreateDisposition (MS-SMB2 2.2.13).
+const SUPERSEDE: u32 = 0;
+const OPEN: u32 = 1;
+const CREATE: u32 = 2;
+const OPEN_IF: u32 = 3;
+const OVERWRITE: u32 = 4;
+const OVERWRITE_IF: u32 = 5;
+/// CreateOptions.
+const DIRECTORY_FILE: u32 = 1;
+const NON_DIRECTORY_FILE: u32 = 0x40;
+const DELETE_ON_CLOSE: u32 = 0x1000;
+/// Information of an answer to a create (MS-RDPEFS 2.2.1.5.1).
+const DID_SUPERSEDE: u8 = 0;
+const DID_OPEN: u8 = 1;
+const DID_OVERWRITE: u8 = 3;
+
+/// Set: FileBasicInformation and so on (MS-FSCC 2.4).
+const BASIC: u32 = 4;
+const RENAME: u32 = 10;
+const DISPOSITION: u32 = 13;
+const ALLOCATION: u32 = 19;
+const END_OF_FILE: u32 = 20;
+
+/// A file or folder that the machine has open.
+#[derive(Debug)]
+struct Handle {
+    node: NodeId,
+    /// Goes when it is closed.
+    doomed: bool,
+    /// What a search has still to tell: as it is called there, and what it is.
+    found: Vec<(String, NodeId)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Irps {
+    drive: Drive,
+    /// The machine may change what is there.
+    writable: bool,
+    handles: HashMap<u32, Handle>,
+    next: u32,
+    /// Who wants to hear of a change.
+    watches: Vec<IoRequest>,
+    /// What they know.
+    version: u64,
+}
+
+/// An answer's body, with what went wrong.
+type Answer = Result<Vec<u8>, Status>;
+
+/// Windows has backslashes between names, xrdp 0.9 either, whichever the request.
+const SEPARATORS: [char; 2] = ['\\', '/'];
+
+/// A path of the machine as names.
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split(SEPARATORS).filter(|name| !name.is_empty())
+}
+
+/// The folder that a path is in, and its last name; `None` for the drive itself.
+fn split<'p>(folder: &Folder, path: &'p str) -> Result<Option<(NodeId, &'p str)>, Status> {
+    let path = path.trim_end_matches(SEPARATORS);
+    let (above, name) = path.rsplit_once(SEPARATORS).unwrap_or(("", path));
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let above = folder.find(names(above)).map_err(|_| status::OBJECT_PATH_NOT_FOUND)?;
+    if !folder.node(above)?.is_folder() {
+        return Err(status::OBJECT_PATH_NOT_FOUND);
+    }
+    Ok(Some((above, name)))
+}
+
+impl Irps {
+    pub fn new(drive: Drive, writable: bool) -> Self {
+        Self { drive, writable, handles: HashMap::new(), next: 0, watches: Vec::new(), version: 0 }
+    }
+
+    /// The machine begins anew: what it had open is closed.
+    pub fn reset(&mut self) {
+        self.handles.clear();
+        self.watches.clear();
+    }
+
+    /// One request: its answer, or `None` where that comes later.
+    pub fn take(&mut self, request: IoRequest, body: &mut Reader<'_>) -> Option<Vec<u8>> {
+        if (request.major, request.minor) == (MJ_DIRECTORY_CONTROL, MN_NOTIFY_CHANGE) {
+            return self.watch(request);
+        }
+        let answer = match request.major {
+            MJ_CREATE => self.create(body),
+            MJ_CLOSE => self.close(request.file),
+            MJ_READ => self.read(request.file, body),
+            MJ_WRITE => self.write(request.file, body),
+            MJ_QUERY_INFORMATION => self.query(request.file, body),
+            MJ_SET_INFORMATION => self.set(request.file, body),
+            MJ_QUERY_VOLUME => self.volume(body),
+            MJ_DIRECTORY_CONTROL if request.minor == MN_QUERY_DIRECTORY => self.search(request.file, body),
+            // Nothing is anywhere but in the folder, and nobody else has it.
+            MJ_FLUSH_BUFFERS => Ok(vec![0; 4]),
+            MJ_LOCK_CONTROL => Ok(vec![0; 5]),
+            // There are no controls, and their output is empty.
+            MJ_DEVICE_CONTROL => Ok(vec![0; 4]),
+            _ => Err(status::NOT_SUPPORTED),
+        };
+        let (status, body) = match answer {
+            Ok(body) => (status::SUCCESS, body),
+            // The fields of an answer are there in any case; the longest fixed ones have five bytes.
+            Err(status) => {
+                tracing::debug!(
+                    file = request.file,
+                    major = request.major,
+                    status = format!("{status:#010x}"),
+                    "Request of the machine to the drive fails"
+                );
+                (status, vec![0; 5])
+            }
+        };
+        Some(request.answer(status, &body))
+    }
+
+    /// Answers to those who wait for a change, when there was one.
+    pub fn changes(&mut self) -> Vec<Vec<u8>> {
+        if self.watches.is_empty() {
+            return Vec::new();
+        }
+        let version = self.drive.lock().version();
+        if version == self.version {
+            return Vec::new();
+        }
+        self.version = version;
+        // Without names: the machine lists the folder anew.
+        self.watches.drain(..).map(|request| request.answer(status::SUCCESS, &[0; 5])).collect()
+    }
+
+    fn watch(&mut self, request: IoRequest) -> Option<Vec<u8>> {
+        if self.watches.len() >= DRIVE_WATCHES_MAX {
+            return Some(request.answer(status::NOT_SUPPORTED, &[0; 5]));
+        }
+        if self.watches.is_empty() {
+            self.version = self.drive.lock().version();
+        }
+        self.watches.push(request);
+        None
+    }
+
+    fn may_write(&self) -> Result<(), Status> {
+        if self.writable { Ok(()) } else { Err(status::MEDIA_WRITE_PROTECTED) }
+    }
+
+    fn handle(&self, file: u32) -> Result<&Handle, Status> {
+        self.handles.get(&file).ok_or(status::INVALID_HANDLE)
+    }
+
+    /// DR_CREATE_REQ (2.2.1.4.1).
+    fn create(&mut self, body: &mut Reader<'_>) -> Answer {
+        let read = |body: &mut Reader<'_>| {
+            body.skip(4 + 8 + 4 + 4)?;
+            let (disposition, options, length) = (body.u32()?, body.u32()?, body.u32()?);
+            Some((disposition, options, body.text(length)?))
+        };
+        let (disposition, options, path) = read(body).ok_or(status::INVALID_PARAMETER)?;
+        tracing::trace!(path, disposition, options, "Machine opens something on the drive");
+        if disposition > OVERWRITE_IF {
+            return Err(status::INVALID_PARAMETER);
+        }
+        if self.handles.len() >= DRIVE_HANDLES_MAX {
+            return Err(status::TOO_MANY_OPENED_FILES);
+        }
+        let drive = self.drive.clone();
+        let mut folder = drive.lock();
+        let place = split(&folder, &path)?;
+        let there = match place {
+            None => Some(ROOT),
+            Some((above, name)) => folder.child(above, name),
+        };
+        let doomed = options & DELETE_ON_CLOSE != 0;
+        if doomed {
+            self.may_write()?;
+        }
+        let (node, did) = match (there, place) {
+            (Some(node), _) => {
+                let is_folder = folder.node(node)?.is_folder();
+                if is_folder && options & NON_DIRECTORY_FILE != 0 {
+                    return Err(status::FILE_IS_A_DIRECTORY);
+                }
+                if !is_folder && options & DIRECTORY_FILE != 0 {
+                    return Err(status::NOT_A_DIRECTORY);
+                }
+                if doomed && (node == ROOT || !folder.is_empty(node)) {
+                    return Err(status::DIRECTORY_NOT_EMPTY);
+                }
+                match disposition {
+                    CREATE => return Err(status::OBJECT_NAME_COLLISION),
+                    SUPERSEDE | OVERWRITE | OVERWRITE_IF if is_folder => return Err(status::OBJECT_NAME_COLLISION),
+                    SUPERSEDE | OVERWRITE | OVERWRITE_IF => {
+                        self.may_write()?;
+                        folder.resize(node, 0)?;
+                        (node, if disposition == OVERWRITE_IF { DID_OVERWRITE } else { DID_SUPERSEDE })
+                    }
+                    OPEN_IF => (node, DID_OPEN),
+                    _ => (node, DID_SUPERSEDE),
+                }
+            }
+            (None, Some((above, name))) => {
+                if matches!(disposition, OPEN | OVERWRITE) {
+                    return Err(status::NO_SUCH_FILE);
+                }
+                self.may_write()?;
+                (folder.make(above, name, options & DIRECTORY_FILE != 0)?, DID_SUPERSEDE)
+            }
+            (None, None) => return Err(status::NO_SUCH_FILE),
+        };
+        drop(folder);
+        loop {
+            self.next = self.next.wrapping_add(1).max(1);
+            if !self.handles.contains_key(&self.next) {
+                break;
+            }
+        }
+        self.handles.insert(self.next, Handle { node, doomed, found: Vec::new() });
+        Ok(Writer::default().u32(self.next).u8(did).0)
+    }
+
+    fn close(&mut self, file: u32) -> Answer {
+        let handle = self.handles.remove(&file).ok_or(status::INVALID_HANDLE)?;
+        if handle.doomed {
+            // It may have been filled, or removed by the person, since.
+            self.drive.lock().drop_node(handle.node).ok();
+        }
+        Ok(vec![0; 5])
+    }
+
+    fn read(&self, file: u32, body: &mut Reader<'_>) -> Answer {
+        let node = self.handle(file)?.node;
+        let (length, offset) = body.u32().zip(body.u64()).ok_or(status::INVALID_PARAMETER)?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(DRIVE_READ_BYTES_MAX);
+        let bytes = self.drive.lock().read(node, offset, length)?;
+        Ok(Writer::default().sized(&bytes).0)
+    }
+
+    fn write(&self, file: u32, body: &mut Reader<'_>) -> Answer {
+        self.may_write()?;
+        let node = self.handle(file)?.node;
+        let (length, offset) = body.u32().zip(body.u64()).ok_or(status::INVALID_PARAMETER)?;
+        let bytes = body.skip(20).and_then(|()| body.bytes(usize::try_from(length).ok()?));
+        let bytes = bytes.ok_or(status::INVALID_PARAMETER)?;
+        let mut folder = self.drive.lock();
+        // All ones is where the file ends (MS-FSA 2.1.5.4).
+        let offset = if offset == u64::MAX { folder.node(node)?.size() } else { offset };
+        folder.write(node, offset, bytes)?;
+        Ok(Writer::default().u32(length).u8(0).0)
+    }
+
+    fn query(&self, file: u32, body: &mut Reader<'_>) -> Answer {
+        let handle = self.handle(file)?;
+        let class = body.u32().ok_or(status::INVALID_PARAMETER)?;
+        let folder = self.drive.lock();
+        let told = info::file(class, folder.node(handle.node)?, handle.doomed).ok_or(status::NOT_SUPPORTED)?;
+        Ok(Writer::default().sized(&told).0)
+    }
+
+    /// DR_DRIVE_SET_INFORMATION_REQ (2.2.3.3.9).
+    fn set(&mut self, file: u32, body: &mut Reader<'_>) -> Answer {
+        self.may_write()?;
+        let handle = self.handles.get_mut(&file).ok_or(status::INVALID_HANDLE)?;
+        let read = |body: &mut Reader<'_>| {
+            let (class, length) = (body.u32()?, body.u32()?);
+            body.skip(24)?;
+            Some((class, length))
+        };
+        let wrong = status::INVALID_PARAMETER;
+        let (class, length) = read(body).ok_or(wrong)?;
+        let mut folder = self.drive.lock();
+        match class {
+            BASIC => {
+                let written = body.skip(16).and_then(|()| body.u64()).ok_or(wrong)?;
+                if let Some(seconds) = info::seconds(written) {
+                    folder.set_modified(handle.node, seconds);
+                }
+            }
+            END_OF_FILE => folder.resize(handle.node, body.u64().ok_or(wrong)?)?,
+            // Room is made when it is needed.
+            ALLOCATION => {}
+            DISPOSITION => {
+                // Without a value it is a wish, too.
+                let doomed = body.u8().is_none_or(|wish| wish != 0);
+                if doomed && (handle.node == ROOT || !folder.is_empty(handle.node)) {
+                    return Err(status::DIRECTORY_NOT_EMPTY);
+                }
+                handle.doomed = doomed;
+            }
+            RENAME => {
+                let (replace, _, bytes) = (|| Some((body.u8()?, body.u8()?, body.u32()?)))().ok_or(wrong)?;
+                let path = body.text(bytes).ok_or(wrong)?;
+                let (above, name) = split(&folder, &path)?.ok_or(status::OBJECT_NAME_INVALID)?;
+                folder.put(handle.node, above, name, replace != 0)?;
+            }
+            _ => return Err(status::NOT_SUPPORTED),
+        }
+        Ok(Writer::default().u32(length).u8(0).0)
+    }
+
+    fn volume(&self, body: &mut Reader<'_>) -> Answer {
+        let class = body.u32().ok_or(status::INVALID_PARAMETER)?;
+        let room = if self.writable { self.drive.lock().room() } else { 0 };
+        let told = info::volume(class, room).ok_or(status::NOT_SUPPORTED)?;
+        Ok(Writer::default().sized(&told).0)
+    }
+
+    /// DR_DRIVE_QUERY_DIRECTORY_REQ (2.2.3.3.10): one entry an answer.
+    fn search(&mut self, file: u32, body: &mut Reader<'_>) -> Answer {
+        let handle = self.handles.get_mut(&file).ok_or(status::INVALID_HANDLE)?;
+        let read = |body: &mut Reader<'_>| {
+            let (class, initial, length) = (body.u32()?, body.u8()?, body.u32()?);
+            body.skip(23)?;
+            Some((class, initial, if length == 0 { String::new() } else { body.text(length)? }))
+        };
+        let (class, initial, path) = read(body).ok_or(status::INVALID_PARAMETER)?;
+        let folder = self.drive.lock();
+        if initial != 0 {
+            let (above, pattern) = match split(&folder, &path)? {
+                Some(place) => place,
+                None => (handle.node, "*"),
+            };
+            handle.found.clear();
+            let found = folder.children(above).filter(|(_, node)| matches(pattern, &node.name));
+            handle.found.extend(found.map(|(id, node)| (node.name.clone(), id)));
+            if matches!(pattern, "*" | "*.*") {
+                handle.found.push(("..".to_owned(), folder.node(above)?.parent));
+                handle.found.push((".".to_owned(), above));
+            }
+            if handle.found.is_empty() {
+                return Err(status::NO_SUCH_FILE);
+            }
+        }
+        loop {
+            let (name, id) = handle.found.pop().ok_or(status::NO_MORE_FILES)?;
+            // What has gone since is not told of.
+            if let Ok(node) = folder.node(id) {
+                let told = info::entry(class, &name, node).ok_or(status::NOT_SUPPORTED)?;
+                return Ok(Writer::default().sized(&told).0);
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The session's folder as a drive of the machine (MS-RDPEFS, client side).
+//!
+//! ```text
+//!  browser ── HTTP ──▶ files' routes ──▶ Drive ◀── Irps ◀── Rdpdr ◀── static channel "rdpdr" ── machine
+//!                                      (memory)
+//! ```
+//!
+//! [`Folder`] is a tree in memory, in the session's own process: there is no file of this host that a request of the machine could name,
+//! nothing to clean up, and it is gone when the session is. Everything that comes from the machine is bounded and read without panics;
+//! a request that makes no sense is answered as a file system would, and never ends the session.
+
+mod channel;
+mod content;
+mod folder;
+mod info;
+mod irps;
+mod names;
+mod status;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+mod tests;
+mod wire;
+
+pub(crate) use channel::{Rdpdr, messages};
+pub use folder::{Clock, Drive, DriveEntry, DriveError, Folder, MachineSide};
+pub use names::is_name;
+
+/// Bytes of all files together, those that are still being uploaded included.
+pub const DRIVE_BYTES_MAX: u64 = 256 << 20;
+/// Files and folders together.
+pub const DRIVE_ENTRIES_MAX: usize = 2048;
+/// Folders in folders.
+pub const DRIVE_DEPTH_MAX: usize = 16;
+/// Longest name, in bytes of UTF-8.
+pub const DRIVE_NAME_BYTES_MAX: usize = 255;
+/// Uploads of the person that are not complete; of more, the oldest is given up.
+pub const DRIVE_UPLOADS_MAX: usize = 32;
+/// Files and folders that the machine has open.
+pub const DRIVE_HANDLES_MAX: usize = 512;
+/// Longest path in a request of the machine, in bytes of UTF-16.
+pub const DRIVE_PATH_BYTES_MAX: usize = 8192;
+/// Bytes that one request reads; of more, so many are answered.
+pub const DRIVE_READ_BYTES_MAX: usize = 1 << 20;
+/// Requests of the machine to hear of changes; more are refused.
+pub const DRIVE_WATCHES_MAX: usize = 64;
+/// What the machine calls the drive: at most seven letters are shown (MS-RDPEFS 2.2.3.1).
+pub const DRIVE_LABEL: &str = "Oriel";

@@ -1,0 +1,266 @@
+//! The channel as a machine uses it, message by message.
+
+use super::wire::{Reader, Writer, utf16};
+use super::*;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// What Windows and xrdp send before the first request.
+const ANNOUNCE: &[u8] = b"rDnI\x01\0\x0c\0\x05\0\0\0";
+const LOGGED_ON: &[u8] = b"rDLU";
+const CONFIRM: &[u8] = b"rDCC\x01\0\x0c\0\x05\0\0\0";
+
+fn server_capabilities(extended: u32) -> Vec<u8> {
+    let head = Writer::message(wire::SERVER_CAPABILITY).u16(2).u16(0).u16(4).u16(8).u32(2).u16(1).u16(44).u32(2);
+    head.u32(2).u32(0).u16(1).u16(12).u32(0xffff).u32(0).u32(extended).u32(0).u32(0).u32(0).0
+}
+
+fn drive() -> Drive {
+    Drive::new(Arc::new(|| 1_700_000_000))
+}
+
+struct Machine {
+    channel: Rdpdr,
+    drive: Drive,
+    completion: u32,
+}
+
+impl Machine {
+    fn connected(writable: bool) -> Self {
+        let drive = drive();
+        let mut channel = Rdpdr::new("oriel", drive.clone(), writable);
+        channel.take(ANNOUNCE);
+        channel.take(LOGGED_ON);
+        channel.take(&server_capabilities(7));
+        channel.take(CONFIRM);
+        channel.take(b"rDrd\x01\0\0\0\0\0\0\0");
+        assert_eq!(drive.lock().machine, MachineSide::Connected);
+        Self { channel, drive, completion: 0 }
+    }
+
+    fn send(&mut self, file: u32, major: u32, minor: u32, body: &[u8]) -> Vec<Vec<u8>> {
+        self.completion += 1;
+        let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(self.completion).u32(major).u32(minor);
+        self.channel.take(&head.bytes(body).0)
+    }
+
+    /// The status and the body of the answer.
+    fn ask(&mut self, file: u32, major: u32, minor: u32, body: &[u8]) -> (u32, Vec<u8>) {
+        let answers = self.send(file, major, minor, body);
+        assert_eq!(answers.len(), 1);
+        let mut answer = Reader(&answers[0]);
+        assert_eq!((answer.u16(), answer.u16()), (Some(wire::CORE), Some(wire::IO_COMPLETION)));
+        assert_eq!((answer.u32(), answer.u32()), (Some(1), Some(self.completion)));
+        (answer.u32().unwrap(), answer.0.to_vec())
+    }
+
+    fn create(&mut self, path: &str, disposition: u32, options: u32) -> Result<u32, u32> {
+        let path = utf16(&format!("{path}\0"));
+        let body = Writer::default().u32(0).u64(0).u32(0).u32(7).u32(disposition).u32(options).sized(&path).0;
+        let (status, body) = self.ask(0, 0, 0, &body);
+        if status == 0 { Ok(Reader(&body).u32().unwrap()) } else { Err(status) }
+    }
+
+    fn write(&mut self, file: u32, offset: u64, bytes: &[u8]) -> u32 {
+        let body = Writer::default().u32(bytes.len() as u32).u64(offset).bytes(&[0; 20]).bytes(bytes).0;
+        self.ask(file, 4, 0, &body).0
+    }
+
+    fn read(&mut self, file: u32, offset: u64, length: u32) -> Vec<u8> {
+        let body = Writer::default().u32(length).u64(offset).bytes(&[0; 20]).0;
+        let (status, body) = self.ask(file, 3, 0, &body);
+        assert_eq!(status, 0);
+        body[4..].to_vec()
+    }
+
+    fn close(&mut self, file: u32) -> u32 {
+        self.ask(file, 2, 0, &[0; 32]).0
+    }
+
+    fn set(&mut self, file: u32, class: u32, buffer: &[u8]) -> u32 {
+        let body = Writer::default().u32(class).u32(buffer.len() as u32).bytes(&[0; 24]).bytes(buffer).0;
+        self.ask(file, 6, 0, &body).0
+    }
+
+    fn list(&mut self, folder: u32, path: &str) -> Vec<String> {
+        let path = utf16(&format!("{path}\0"));
+        let mut names = Vec::new();
+        for initial in [1].into_iter().chain(std::iter::repeat(0)) {
+            let body = Writer::default().u32(3).u8(initial).u32(path.len() as u32).bytes(&[0; 23]).bytes(&path).0;
+            let (status, body) = self.ask(folder, 12, 1, &body);
+            if status != 0 {
+                assert!([status::NO_MORE_FILES, status::NO_SUCH_FILE].contains(&status));
+                break;
+            }
+            let name = body[4 + 93..].chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+            names.push(char::decode_utf16(name).map(Result::unwrap).collect());
+        }
+        names
+    }
+}
+
+#[test]
+fn the_drive_is_announced_when_somebody_is_there_and_once() {
+    let mut channel = Rdpdr::new("oriel", drive(), true);
+    let answers = channel.take(ANNOUNCE);
+    assert_eq!(answers[0], CONFIRM);
+    assert_eq!(answers[1], b"rDNC\x01\0\0\0\0\0\0\0\x0c\0\0\0o\0r\0i\0e\0l\0\0\0");
+    // Windows: capabilities and confirmation, and later that somebody has logged on.
+    let answers = channel.take(&server_capabilities(7));
+    assert_eq!((answers.len(), answers[0].len()), (1, 4 + 4 + 44 + 8));
+    assert!(channel.take(CONFIRM).is_empty());
+    let announced = channel.take(LOGGED_ON);
+    assert_eq!(announced[0], b"rDAD\x01\0\0\0\x08\0\0\0\x01\0\0\0Oriel\0\0\0\x0c\0\0\0O\0r\0i\0e\0l\0\0\0",);
+    assert!(channel.take(LOGGED_ON).is_empty());
+    // A server that never says so.
+    let mut channel = Rdpdr::new("oriel", drive(), true);
+    channel.take(ANNOUNCE);
+    assert_eq!(channel.take(&server_capabilities(3)).len(), 1);
+    assert_eq!(channel.take(CONFIRM).len(), 1);
+    // The session is taken over: all of it again.
+    assert_eq!(channel.take(ANNOUNCE).len(), 2);
+    assert_eq!(channel.take(&server_capabilities(3)).len(), 1);
+    assert_eq!(channel.take(CONFIRM).len(), 1);
+}
+
+#[test]
+fn files_are_made_read_renamed_and_deleted() {
+    let mut machine = Machine::connected(true);
+    let file = machine.create("\\Größe 1.txt", 2, 0x40).unwrap();
+    assert_eq!(machine.write(file, 0, b"hello"), 0);
+    assert_eq!(machine.write(file, u64::MAX, b" world"), 0);
+    assert_eq!(machine.read(file, 6, 100), b"world");
+    assert_eq!(machine.read(file, 600, 100), b"");
+    assert_eq!(machine.close(file), 0);
+    assert_eq!(machine.close(file), status::INVALID_HANDLE);
+    let entries = machine.drive.lock().list("").unwrap();
+    assert_eq!((entries[0].name.as_str(), entries[0].size, entries[0].modified), ("Größe 1.txt", 11, 1_700_000_000));
+    // Whatever its case, as Windows has it, and not twice.
+    assert_eq!(machine.create("\\GRÖSSE 1.TXT", 1, 0), Err(status::NO_SUCH_FILE));
+    let file = machine.create("\\GRÖßE 1.TXT", 1, 0).unwrap();
+    assert_eq!(machine.create("\\größe 1.txt", 2, 0), Err(status::OBJECT_NAME_COLLISION));
+    let folder = machine.create("\\sub", 2, 1).unwrap();
+    let name = utf16("\\sub\\b.txt");
+    let rename = Writer::default().u8(0).u8(0).sized(&name).0;
+    assert_eq!(machine.set(file, 10, &rename), 0);
+    assert_eq!(machine.set(file, 20, &3u64.to_le_bytes()), 0);
+    assert_eq!(machine.read(file, 0, 100), b"hel");
+    assert_eq!(machine.list(folder, "\\sub\\*"), [".", "..", "b.txt"]);
+    assert_eq!(machine.list(folder, "\\sub\\B.*"), ["b.txt"]);
+    assert!(machine.list(folder, "\\sub\\none").is_empty());
+    assert_eq!(machine.set(folder, 13, &[1]), status::DIRECTORY_NOT_EMPTY);
+    assert_eq!(machine.set(file, 13, &[]), 0);
+    assert_eq!(machine.close(file), 0);
+    assert_eq!(machine.set(folder, 13, &[1]), 0);
+    assert_eq!(machine.close(folder), 0);
+    assert!(machine.drive.lock().list("").unwrap().is_empty());
+}
+
+#[test]
+fn there_is_no_way_out() {
+    let mut machine = Machine::connected(true);
+    for path in ["\\..", "\\..\\..\\etc\\passwd", "\\.", "\\a/../../b", "\\c:", "\\a\u{0}b/..", "\\a*", "\\\u{fffd}"] {
+        for disposition in 0..6 {
+            let made = machine.create(path, disposition, 0);
+            if path != "\\a\u{0}b/.." {
+                assert!(made.is_err(), "{path:?} {disposition}");
+            }
+        }
+    }
+    // Up to the NUL it is a name.
+    let names: Vec<_> = machine.drive.lock().list("").unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, ["a"]);
+    // Nor for the person.
+    let mut folder = Folder::new(Arc::new(|| 0));
+    for path in ["..", "../x", "a/../../x", "a/.", ""] {
+        assert!(folder.begin_upload(path, "t", 0, false).is_err(), "{path:?}");
+        assert!(folder.make_folder(path).is_err(), "{path:?}");
+    }
+}
+
+#[test]
+fn all_of_it_is_bounded() {
+    let mut machine = Machine::connected(true);
+    let file = machine.create("\\big", 2, 0).unwrap();
+    assert_eq!(machine.write(file, DRIVE_BYTES_MAX, b"x"), status::DISK_FULL);
+    assert_eq!(machine.write(file, u64::MAX - 1, b"xyz"), status::DISK_FULL);
+    assert_eq!(machine.set(file, 20, &u64::MAX.to_le_bytes()), status::DISK_FULL);
+    assert_eq!(machine.set(file, 20, &DRIVE_BYTES_MAX.to_le_bytes()), 0);
+    assert_eq!(machine.drive.lock().room(), 0);
+    let told = machine.drive.lock().begin_upload("more", "t", 0, false);
+    assert_eq!(told.and_then(|()| machine.drive.lock().upload("more", "t", 0, b"x")), Err(DriveError::Full));
+    assert_eq!(machine.set(file, 20, &0u64.to_le_bytes()), 0);
+    assert_eq!(machine.drive.lock().room(), DRIVE_BYTES_MAX);
+    for _ in 1..DRIVE_HANDLES_MAX {
+        machine.create("\\", 1, 0).unwrap();
+    }
+    assert_eq!(machine.create("\\", 1, 0), Err(status::TOO_MANY_OPENED_FILES));
+    for number in 0..DRIVE_WATCHES_MAX {
+        assert!(machine.send(file, 12, 2, &[0; 32]).is_empty(), "{number}");
+    }
+    assert_eq!(machine.ask(file, 12, 2, &[0; 32]).0, status::NOT_SUPPORTED);
+    let mut folder = Folder::new(Arc::new(|| 0));
+    let deep: Vec<String> = (1..=DRIVE_DEPTH_MAX + 1).map(|depth| vec!["d"; depth].join("/")).collect();
+    let made: Vec<_> = deep.iter().map(|path| folder.make_folder(path).is_ok()).collect();
+    assert_eq!(made.iter().filter(|made| **made).count(), DRIVE_DEPTH_MAX);
+    assert_eq!(folder.rename("d/d", "d/d/d/e", false), Err(DriveError::Name));
+    let mut folder = Folder::new(Arc::new(|| 0));
+    for number in 0..DRIVE_ENTRIES_MAX {
+        folder.make_folder(&format!("f{number}")).unwrap();
+    }
+    assert_eq!(folder.make_folder("more"), Err(DriveError::Full));
+    assert_eq!(folder.begin_upload("more", "t", 0, false), Ok(()));
+    assert_eq!(folder.complete_upload("more", "t", 0, false), Err(DriveError::Full));
+    for number in 0..2 * DRIVE_UPLOADS_MAX {
+        folder.begin_upload(&format!("u{number}"), "t", 0, false).unwrap();
+        folder.upload(&format!("u{number}"), "t", 0, b"four").unwrap();
+    }
+    assert_eq!(DRIVE_BYTES_MAX - folder.room(), 4 * DRIVE_UPLOADS_MAX as u64);
+}
+
+#[test]
+fn a_machine_that_may_give_nothing_writes_nothing() {
+    let mut machine = Machine::connected(false);
+    let mut folder = machine.drive.lock();
+    folder.begin_upload("a", "t", 0, false).unwrap();
+    folder.upload("a", "t", 0, b"bytes").unwrap();
+    folder.complete_upload("a", "t", 5, false).unwrap();
+    drop(folder);
+    let protected = Err(status::MEDIA_WRITE_PROTECTED);
+    assert_eq!(machine.create("\\b", 2, 0), protected);
+    assert_eq!(machine.create("\\a", 5, 0), protected);
+    assert_eq!(machine.create("\\a", 1, 0x1000), protected);
+    let file = machine.create("\\a", 3, 0).unwrap();
+    assert_eq!(machine.write(file, 0, b"x"), status::MEDIA_WRITE_PROTECTED);
+    assert_eq!(machine.set(file, 13, &[1]), status::MEDIA_WRITE_PROTECTED);
+    assert_eq!(machine.read(file, 0, 9), b"bytes");
+}
+
+#[test]
+fn who_waits_for_a_change_hears_of_it() {
+    let mut machine = Machine::connected(true);
+    let folder = machine.create("\\", 1, 1).unwrap();
+    assert!(machine.send(folder, 12, 2, &[0; 32]).is_empty());
+    let waiting = machine.completion;
+    assert!(machine.channel.changes().is_empty());
+    machine.drive.lock().make_folder("new").unwrap();
+    let told = machine.channel.changes();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0][8..12], waiting.to_le_bytes());
+    assert!(machine.channel.changes().is_empty());
+}
+
+proptest! {
+    /// Nothing that a machine says makes this panic, nor grow.
+    #[test]
+    fn any_message_is_read(messages in prop::collection::vec((0u8..12, 0u32..4, prop::collection::vec(any::<u8>(), 0..80)), 0..40)) {
+        let mut machine = Machine::connected(true);
+        for (major, file, body) in messages {
+            let major = [0, 2, 3, 4, 5, 6, 9, 10, 12, 12, 14, 17][usize::from(major)];
+            let minor = if major == 12 { file } else { 0 };
+            machine.send(file, major, minor, &body);
+            machine.channel.take(&body);
+        }
+        prop_assert!(machine.drive.lock().room() <= DRIVE_BYTES_MAX);
+    }
+}

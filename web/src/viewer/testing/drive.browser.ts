@@ -1,0 +1,173 @@
+/**
+ * The drive of an RDP session, the whole way and all of it real: Oriel's own pages and API (`examples/recorded`) in Chromium, with
+ * Debian's xrdp as its desktop. What is dropped on the tab is read inside the machine, and what the machine writes is downloaded.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { launch } from "./browser.mjs";
+import { freePort, PATIENCE_MS, start, stopAll, until } from "./servers";
+import { missing, type Xrdp, xrdp } from "./xrdp";
+
+const PROGRAM = fileURLToPath(new URL("../../../../target/release/examples/recorded", import.meta.url));
+const PICTURES = process.env.ORIEL_PICTURES;
+const ready = existsSync(PROGRAM) && missing.length === 0 && userInfo().uid === 0;
+
+type Plan = { url: string; person: string; password: string; desktop: string };
+
+let home = "";
+let machine: Xrdp;
+let browser: Browser;
+let plan: Plan;
+
+const sum = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
+
+async function serve(policy: string): Promise<Plan> {
+  const data = mkdtempSync(join(home, "data-"));
+  const program = start(PROGRAM, [
+    ...["--data", data, "--recording", "off", "--vnc", String(await freePort())],
+    ...[
+      "--ssh",
+      String(await freePort()),
+      "--ssh-key",
+      "/dev/null",
+      "--ssh-user",
+      "nobody",
+      "--command",
+      "true",
+    ],
+    ...["--rdp", String(machine.port), "--rdp-pin", machine.pin],
+    ...["--rdp-user", machine.user, "--rdp-password", machine.password, "--policy", policy],
+  ]);
+  let said = "";
+  program.stdout?.on("data", (piece) => {
+    said += piece;
+  });
+  return JSON.parse(await until("the program", () => (said.includes("\n") ? said : ""))) as Plan;
+}
+
+async function open(at: Plan): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  await page.goto(at.url);
+  await page.getByLabel("Name").fill(at.person);
+  await page.getByLabel("Password").fill(at.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "My desktops" }).waitFor();
+  await page.goto(`${at.url}/viewer/?desktop=${at.desktop}&kind=rdp`);
+  await page.waitForFunction(() => window.oriel?.phase === "live", undefined, { timeout: PATIENCE_MS });
+  return page;
+}
+
+async function openFiles(page: Page): Promise<void> {
+  await page.keyboard.press("Control+Alt+Shift");
+  await page.getByRole("button", { name: "Files", exact: true }).click();
+  // The machine connects the drive a moment after signing in.
+  await until("the drive", async () => {
+    if (await page.locator(".crumb").count()) return true;
+    await page.getByRole("button", { name: "Reload" }).click();
+    return false;
+  });
+}
+
+/** As a file manager drops it on the tab. */
+async function drop(page: Page, name: string, bytes: Buffer): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    ([called, base64]) => {
+      const carried = new DataTransfer();
+      const raw = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      carried.items.add(new File([raw], called));
+      return carried;
+    },
+    [name, bytes.toString("base64")] as const,
+  );
+  for (const event of ["dragenter", "dragover", "drop"])
+    await page.dispatchEvent("main", event, { dataTransfer: transfer });
+}
+
+if (!ready) console.warn(`drive.browser.ts is skipped: it needs root, ${[PROGRAM, ...missing].join(", ")}`);
+
+describe.skipIf(!ready)("the drive of a real RDP session", () => {
+  beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), "oriel-drive-"));
+    mkdirSync(join(home, "xrdp"));
+    // The machine's account must get to its configuration.
+    chmodSync(home, 0o755);
+    machine = await xrdp(join(home, "xrdp"));
+    plan = await serve("default");
+    browser = await launch();
+  }, 2 * PATIENCE_MS);
+
+  afterAll(async () => {
+    await browser?.close();
+    stopAll();
+    machine?.remove();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  it("what is dropped is read inside, and what is written there comes down", async () => {
+    const page = await open(plan);
+    await openFiles(page);
+    const bytes = randomBytes(4 << 20);
+    await drop(page, "Größe & 日本 1.bin", bytes);
+    await page.getByText("uploaded").first().waitFor({ timeout: PATIENCE_MS });
+    expect(await machine.run("ls -1; sha256sum < 'Größe & 日本 1.bin'")).toBe(
+      `Größe & 日本 1.bin\n${sum(bytes)}  -\n`,
+    );
+
+    const hostile = "<img src=x onerror=alert(1)>";
+    const wrote = await machine.run(
+      `head -c 3000000 /dev/urandom > 'aus der Maschine ü.bin'; sha256sum < 'aus der Maschine ü.bin'; echo x > '${hostile}'
+       mkdir 'in side'; echo deep > 'in side/deep'`,
+    );
+    expect(wrote).toMatch(/^[0-9a-f]{64} {2}-\n.*(Invalid|Input|annot create)/s);
+    await page.getByRole("button", { name: "Reload" }).click();
+    const entry = page.getByRole("button", { name: "aus der Maschine ü.bin", exact: true });
+    await entry.waitFor();
+    if (PICTURES) await page.screenshot({ path: join(PICTURES, "drive.png") });
+    const [download] = await Promise.all([page.waitForEvent("download"), entry.click()]);
+    expect(download.suggestedFilename()).toBe("aus der Maschine ü.bin");
+    expect(sum(readFileSync(await download.path()))).toBe(wrote.slice(0, 64));
+
+    // Deleted and renamed inside, and by the person.
+    await machine.run("rm 'aus der Maschine ü.bin'; mv 'Größe & 日本 1.bin' renamed.bin");
+    await page.getByRole("button", { name: "Reload" }).click();
+    await page.getByRole("button", { name: "renamed.bin", exact: true }).waitFor();
+    expect(await entry.count()).toBe(0);
+    await page.getByRole("button", { name: "in side", exact: true }).click();
+    await page.getByRole("button", { name: "Delete deep" }).click();
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    await page.getByText("Nothing is here yet").waitFor();
+    expect(
+      await machine.run(
+        "for i in 1 2 3 4 5 6 7 8; do [ -e 'in side/deep' ] || break; sleep 1; done; ls -1 'in side'",
+      ),
+    ).toBe("");
+
+    await page.context().close();
+  }, 240_000);
+
+  it("a pool says which way files go", async () => {
+    const strict = await serve("files=upload");
+    const page = await open(strict);
+    await openFiles(page);
+    await drop(page, "given.txt", Buffer.from("given"));
+    await page.getByText("uploaded").first().waitFor({ timeout: PATIENCE_MS });
+    // The machine reads it, and can put nothing there to be had.
+    const said = await machine.run("cat given.txt; echo x > mine; ls -1");
+    expect(said).toMatch(/^given(?!.*\nmine\n)/s);
+    const status = (path: string, method = "GET") =>
+      page.evaluate(async ([address, how]) => (await fetch(address, { method: how })).status, [
+        `/api/v1/desktops/${strict.desktop}/files${path}`,
+        method,
+      ] as const);
+    expect(await status("?place=drive")).toBe(200);
+    expect(await status("/content?place=drive&path=given.txt")).toBe(403);
+    expect(await status("/content?place=drive&path=../../etc/passwd")).toBe(400);
+    await page.context().close();
+  }, 240_000);
+});
