@@ -102,11 +102,15 @@ test("from an image to a desktop for someone", async () => {
   await form.getByRole("button", { name: "Make pool" }).click();
   await page.getByText("The pool office was made").first().waitFor();
 
-  await button(page, "People with access to office: 0").click();
+  await button(page, "People with access to office: nobody yet").click();
   const people = dialogue(page, "People with access to office");
   await people.getByLabel("Give access to").selectOption("mira");
   await people.getByRole("button", { name: "Give access" }).click();
   await people.getByRole("button", { name: "Take access from mira" }).waitFor();
+  await people.getByLabel("Give access to the group").selectOption("artists");
+  await people.getByRole("button", { name: "Give the group access" }).click();
+  await people.getByRole("button", { name: "Take access from the group artists" }).waitFor();
+  await accessible(page, "people and groups of a pool");
   await people.getByRole("button", { name: "Done" }).click();
 
   await button(page, "Add a desktop to office").click();
@@ -116,6 +120,48 @@ test("from an image to a desktop for someone", async () => {
   await page.getByText("office-1 is on its way").first().waitFor();
   await page.getByRole("link", { name: "Watch it start" }).click();
   await card(page, "office-1").getByText("for mira").waitFor();
+  await context.close();
+});
+
+test("groups: made with rules, filled, emptied, deleted", async () => {
+  const { page, context, url } = await visit("admin", "/users");
+  await page.getByRole("link", { name: "Groups", exact: true }).click();
+  expect(page.url()).toBe(`${url}/users?tab=groups`);
+  await page
+    .getByRole("row", { name: /contractors/ })
+    .getByText("no copy, no download, watermark")
+    .waitFor();
+  await button(page, "New group").click();
+  const form = dialogue(page, "New group");
+  await form.getByLabel("Name").fill("night shift");
+  await form.getByRole("button", { name: "Rules for its members: as pools say" }).click();
+  await form.getByLabel("Paste into the machine").selectOption("false");
+  await form.getByLabel("Lock after, in minutes").fill("99999");
+  await form.getByText("0 to 10080, or empty for what the pool says").waitFor();
+  await form.getByLabel("Lock after, in minutes").fill("0");
+  await accessible(page, "making a group");
+  await picture(page, "group-new");
+  await form.getByRole("button", { name: "Make group" }).click();
+  const row = page.getByRole("row", { name: /night shift/ });
+  await row.getByText("no paste, never locks").waitFor();
+
+  await row.getByRole("button", { name: "Members of night shift: 0" }).click();
+  const members = dialogue(page, "Members of night shift");
+  await members.getByLabel("Put in").selectOption("mira");
+  await members.getByRole("button", { name: "Put in" }).click();
+  await members.getByRole("button", { name: "Take mira out" }).waitFor();
+  await accessible(page, "members of a group");
+  await members.getByRole("button", { name: "Done" }).click();
+  await row.getByText("1 person").waitFor();
+  await page.getByRole("link", { name: "Users", exact: true }).click();
+  await page.getByRole("row", { name: /mira/ }).getByText("artists, night shift").waitFor();
+  await page.getByRole("link", { name: "Groups", exact: true }).click();
+  await button(page, "Actions for night shift").click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
+  await dialogue(page, /Delete the group night shift/)
+    .getByRole("button", { name: "Delete group" })
+    .click();
+  await row.waitFor({ state: "detached" });
   await context.close();
 });
 

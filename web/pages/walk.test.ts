@@ -9,7 +9,8 @@ const PAGES = [
   ["/pools", "Pools", "render"],
   ["/pools/workshop", "workshop", "front-desk"],
   ["/images", "Images", "windows-lab"],
-  ["/users", "Users", "jonas"],
+  ["/users", "Users and groups", "jonas"],
+  ["/users?tab=groups", "Users and groups", "contractors"],
   ["/sessions", "Sessions", "Mbit/s"],
   ["/recordings", "Recordings", "Cut off"],
   ["/operations", "Operations", "Installing packages"],
@@ -81,6 +82,7 @@ test("the lists of a house where nothing was made say how to begin", async () =>
     ["/sessions", "Nobody is connected"],
     ["/recordings", "Nothing was recorded yet"],
     ["/operations", "Nothing has been run yet"],
+    ["/users?tab=groups", "No groups yet"],
     ["/account", "No tokens"],
   ] as const) {
     await page.goto(url + path);

@@ -106,7 +106,7 @@ impl Broker {
                 Err(BrokerError::conflict(
                     "not_entitled",
                     format!("{} may not use the pool {}", owner.name, pool.name),
-                    format!("allow it first: oriel pool allow {} {}", pool.name, owner.name),
+                    format!("allow it first, or a group of theirs: oriel pool allow {} {}", pool.name, owner.name),
                 ))
             }
             _ => Ok(()),

@@ -5,7 +5,7 @@ use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
     DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind,
-    RecordingPolicy, SessionPolicy, User, UserId,
+    RecordingPolicy, Role, SessionPolicy, User, UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
@@ -130,9 +130,10 @@ impl Broker {
         Ok(self.inner.store.delete_pool(id).await?)
     }
 
-    /// What people may do on connections to a desktop: what its pool says.
-    pub async fn session_policy(&self, desktop: DesktopId) -> Result<SessionPolicy, BrokerError> {
-        Ok(self.pool_of(desktop).await?.policy)
+    /// What somebody may do on their connections to a desktop: what its pool says, but for what their groups say instead.
+    pub async fn session_policy(&self, user: UserId, desktop: DesktopId) -> Result<SessionPolicy, BrokerError> {
+        let pool = self.pool_of(desktop).await?;
+        Ok(self.policy_of_groups(user).await?.over(&pool.policy))
     }
 
     pub(crate) async fn pool_of(&self, desktop: DesktopId) -> Result<Pool, BrokerError> {
@@ -158,11 +159,28 @@ impl Broker {
 
     pub async fn unentitle(&self, pool: PoolId, user: UserId) -> Result<(), BrokerError> {
         self.inner.store.unentitle(pool, user).await?;
-        // Desktops that they own stay theirs; machines that were theirs only through the pool do not.
-        if let Some(sessions) = self.sessions() {
-            let machines = self.inner.store.desktops_in_pool(pool).await?;
-            for machine in machines.iter().filter(|machine| machine.external.is_some() && machine.owner.is_none()) {
-                sessions.end_of(user, machine.id, &format!("you may no longer use {}", machine.name)).await;
+        self.end_what_is_over(&[pool], &[user]).await
+    }
+
+    /// Ends what these people have open of these pools and may use no longer. Desktops that they own stay theirs; machines that were
+    /// theirs only through the pool do not.
+    pub(crate) async fn end_what_is_over(&self, pools: &[PoolId], users: &[UserId]) -> Result<(), BrokerError> {
+        let Some(sessions) = self.sessions() else { return Ok(()) };
+        for pool in pools {
+            let machines = self.inner.store.desktops_in_pool(*pool).await?;
+            let shared = machines.iter().filter(|machine| machine.external.is_some() && machine.owner.is_none());
+            let shared: Vec<_> = shared.collect();
+            if shared.is_empty() {
+                continue;
+            }
+            for user in users {
+                let user_is_admin = self.inner.store.user(*user).await?.is_some_and(|user| user.role == Role::Admin);
+                if user_is_admin || self.inner.store.entitled(*pool, *user).await? {
+                    continue;
+                }
+                for machine in &shared {
+                    sessions.end_of(*user, machine.id, &format!("you may no longer use {}", machine.name)).await;
+                }
             }
         }
         Ok(())

@@ -128,8 +128,8 @@ impl Broker {
             .map_err(|error| BrokerError::internal("sealing a recording's key", error))?;
         self.live_recordings().insert(recording.id);
         let writer = store.writer(recording.id, key);
-        let live =
-            LiveRecording { broker: self.clone(), recording, writer, duration_ms: 0, watermark: pool.policy.watermark };
+        let watermark = self.session_policy(new.user, new.desktop).await?.watermark;
+        let live = LiveRecording { broker: self.clone(), recording, writer, duration_ms: 0, watermark };
         self.inner.store.create_recording(&live.recording, &sealed).await?;
         Ok(live)
     }

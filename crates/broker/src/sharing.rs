@@ -1,16 +1,16 @@
 //! Who may look on at whose connection, and help.
 
 use crate::{Broker, BrokerError};
-use oriel_model::{DesktopId, ShadowingPolicy, SharingPolicy, UserId};
+use oriel_model::{Connection, DesktopId, ShadowingPolicy, SharingPolicy, UserId};
 
 impl Broker {
-    /// Whether somebody may invite others to their connection to the desktop, and, with `control`, to keys and pointer. Answers whether
-    /// guests can be given control.
+    /// Whether somebody may invite others to their connection, and, with `control`, to keys and pointer. Answers whether guests can be
+    /// given control.
     ///
     /// # Errors
-    /// `Forbidden` where the pool does not allow it.
-    pub async fn may_share(&self, desktop: DesktopId, control: bool) -> Result<bool, BrokerError> {
-        let policy = self.session_policy(desktop).await?;
+    /// `Forbidden` where the pool, or a group of theirs, does not allow it.
+    pub async fn may_share(&self, connection: &Connection, control: bool) -> Result<bool, BrokerError> {
+        let policy = self.session_policy(connection.user, connection.desktop).await?;
         let may_control = policy.sharing == SharingPolicy::Control && !policy.view_only;
         if policy.sharing == SharingPolicy::Off {
             return Err(forbidden("sharing_off", "connections to this desktop's pool are not shared"));
@@ -32,12 +32,12 @@ impl Broker {
         ))
     }
 
-    /// Whether administrators may look on at connections to the desktop; answers whether its person is asked first.
+    /// Whether administrators may look on at the connection; answers whether its person is asked first.
     ///
     /// # Errors
-    /// `Forbidden` where the pool does not allow it.
-    pub async fn may_shadow(&self, desktop: DesktopId) -> Result<bool, BrokerError> {
-        match self.session_policy(desktop).await?.shadowing {
+    /// `Forbidden` where the pool, or a group of the person's, does not allow it.
+    pub async fn may_shadow(&self, connection: &Connection) -> Result<bool, BrokerError> {
+        match self.session_policy(connection.user, connection.desktop).await?.shadowing {
             ShadowingPolicy::Off => {
                 Err(forbidden("shadowing_off", "nobody looks on at connections to this desktop's pool"))
             }

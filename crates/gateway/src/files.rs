@@ -128,7 +128,7 @@ impl Gateway {
     }
 
     async fn open_files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
-        let dialler = self.dialler();
+        let dialler = self.dialler_for(user);
         let Some(program) = self.workers() else {
             return Ok(Arc::new(Files::here(reach(dialler, desktop).await?)));
         };

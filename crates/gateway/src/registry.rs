@@ -8,7 +8,7 @@ use crate::roster::{Present, Roster, Taken};
 use crate::rules::Rules;
 use crate::seat::Guest;
 use crate::sharing::GuestTickets;
-use crate::target::Dialler;
+use crate::target::{Dialler, Personal};
 use crate::worker::{self, WorkerProgram};
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
 use bytes::Bytes;
@@ -286,6 +286,10 @@ impl Gateway {
         Arc::clone(&self.inner.dialler)
     }
 
+    pub(crate) fn dialler_for(&self, user: UserId) -> Arc<dyn Dialler> {
+        Arc::new(Personal { dialler: self.dialler(), user })
+    }
+
     /// A JPEG of what a live graphical connection to the desktop shows (RDP before the console); `None` without one.
     pub async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>> {
         let mut entries: Vec<Entry> = self
@@ -371,7 +375,7 @@ impl Gateway {
             port: request.port,
             recordings: self.inner.recordings.get().cloned(),
             commands: inbox,
-            dialler: Arc::clone(&self.inner.dialler),
+            dialler: self.dialler_for(request.user),
             counters: Arc::clone(&entry.counters),
             rules: Arc::clone(&entry.rules),
             drive: Arc::clone(&entry.drive),

@@ -1,7 +1,7 @@
 //! Where a connection leads, and how one gets in.
 
 use async_trait::async_trait;
-use oriel_model::{DesktopId, GuestPort, SessionPolicy};
+use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{Devices, Security as RdpSecurity};
 use oriel_screen::ByeCode;
@@ -17,6 +17,11 @@ use std::sync::Arc;
 pub trait Dialler: Send + Sync {
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError>;
 
+    /// As [`Self::dial`], for one person: what they may do on the connection ([`Target::policy`]) may depend on who they are.
+    async fn dial_for(&self, _: UserId, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
+        self.dial(desktop, port).await
+    }
+
     /// A machine that was dialled with nothing pinned showed who it is, and has proven it: the place to pin it from now on. Asked
     /// before the machine is told who we are. `identity` is a [`Fingerprint`] as text (RDP, VNC) or an OpenSSH public key (SSH);
     /// `hop` is 0 for the machine itself and counts jump hosts from 1.
@@ -25,6 +30,23 @@ pub trait Dialler: Send + Sync {
     /// The machine is not to be used.
     async fn met(&self, _: DesktopId, _: GuestPort, _hop: usize, _identity: &str) -> Result<(), DialError> {
         Ok(())
+    }
+}
+
+/// Dials for one person, whoever asks it to dial.
+pub(crate) struct Personal {
+    pub dialler: Arc<dyn Dialler>,
+    pub user: UserId,
+}
+
+#[async_trait]
+impl Dialler for Personal {
+    async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
+        self.dialler.dial_for(self.user, desktop, port).await
+    }
+
+    async fn met(&self, desktop: DesktopId, port: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
+        self.dialler.met(desktop, port, hop, identity).await
     }
 }
 

@@ -97,6 +97,8 @@ async fn skip(stream: &mut DuplexStream, count: usize) -> std::io::Result<()> {
 struct Machines {
     told: Arc<Mutex<Told>>,
     policy: SessionPolicy,
+    /// Who may only watch, whatever the rest may.
+    watches: Option<UserId>,
 }
 
 #[async_trait]
@@ -106,6 +108,12 @@ impl Dialler for Machines {
         tokio::spawn(machine(far, Arc::clone(&self.told)));
         let (protocol, policy) = (Protocol::console(), self.policy.clone());
         Ok(Target { title: "ruled".into(), stream: Box::new(near), protocol, policy })
+    }
+
+    async fn dial_for(&self, user: UserId, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
+        let mut target = self.dial(desktop, port).await?;
+        target.policy.view_only |= self.watches == Some(user);
+        Ok(target)
     }
 }
 
@@ -120,11 +128,15 @@ struct Viewer {
 impl Viewer {
     /// Connected, and rules and a picture have come.
     async fn open(rules: &str) -> Self {
+        Self::open_as(UserId::new(), rules, None).await
+    }
+
+    async fn open_as(user: UserId, rules: &str, watches: Option<UserId>) -> Self {
         let told = Arc::<Mutex<Told>>::default();
-        let gateway = gateway(Arc::new(Machines { told: Arc::clone(&told), policy: rules.parse().unwrap() }));
+        let gateway = gateway(Arc::new(Machines { told: Arc::clone(&told), policy: rules.parse().unwrap(), watches }));
         let (send, incoming) = unbounded();
         let (outgoing, receive) = unbounded();
-        let (user, desktop, port) = (UserId::new(), DesktopId::new(), GuestPort::Console);
+        let (desktop, port) = (DesktopId::new(), GuestPort::Console);
         let request = ViewerRequest { user, desktop, port, person: "anna".into(), resume: None, guest: None };
         tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
         let mut viewer = Self { send, receive, told, heard: Vec::new() };
@@ -210,6 +222,17 @@ async fn the_clipboard_goes_the_ways_it_may() {
     assert!(viewer.heard_copied());
 }
 
+#[tokio::test]
+async fn rules_are_those_of_the_person_whose_connection_it_is() {
+    let (anna, bob) = (UserId::new(), UserId::new());
+    let mut viewer = Viewer::open_as(anna, "default", Some(anna)).await;
+    let told = viewer.try_everything().await;
+    assert!(told.keys == 0 && told.pasted.is_empty(), "{told:?}");
+    let mut viewer = Viewer::open_as(bob, "default", Some(anna)).await;
+    let told = viewer.try_everything().await;
+    assert!(told.keys >= 2 && told.pasted == ["pasted"], "{told:?}");
+}
+
 /// Somebody from whom it is taken away while they come in.
 struct Dismissed(AtomicUsize);
 
@@ -228,7 +251,7 @@ impl Person for Dismissed {
 
 #[tokio::test]
 async fn whoever_may_no_longer_is_let_go_of_at_once() {
-    let gateway = gateway(Arc::new(Machines { told: Arc::default(), policy: SessionPolicy::default() }));
+    let gateway = gateway(Arc::new(Machines { told: Arc::default(), policy: SessionPolicy::default(), watches: None }));
     let (send, incoming) = unbounded();
     let (outgoing, receive) = unbounded::<Bytes>();
     let (user, desktop, port) = (UserId::new(), DesktopId::new(), GuestPort::Console);

@@ -44,4 +44,5 @@ ids! {
     GpuClaimId,
     RecordingId,
     InviteId,
+    GroupId,
 }

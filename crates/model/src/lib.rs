@@ -4,6 +4,8 @@ pub mod carried;
 mod desktop;
 mod external;
 mod gpu;
+mod group;
+mod group_policy;
 mod hardware;
 mod host;
 mod id;
@@ -26,10 +28,12 @@ pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,
     PciAddressError,
 };
+pub use group::Group;
+pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
 pub use id::{
-    ConnectionId, DesktopId, GpuClaimId, ImageId, InviteId, OperationId, PoolId, RecordingId, TokenId, UserId,
+    ConnectionId, DesktopId, GpuClaimId, GroupId, ImageId, InviteId, OperationId, PoolId, RecordingId, TokenId, UserId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};

@@ -148,11 +148,11 @@ impl FromStr for SessionPolicy {
 }
 
 /// What both ways are called: all, the first, the second, none.
-type Ways = [&'static str; 4];
-const WAYS_OF_CLIPBOARD: Ways = ["both", "to_machine", "to_person", "off"];
-const WAYS_OF_FILES: Ways = ["both", "upload", "download", "off"];
+pub(crate) type Ways = [&'static str; 4];
+pub(crate) const WAYS_OF_CLIPBOARD: Ways = ["both", "to_machine", "to_person", "off"];
+pub(crate) const WAYS_OF_FILES: Ways = ["both", "upload", "download", "off"];
 
-const fn one_of(words: Ways, ways: (bool, bool)) -> &'static str {
+pub(crate) const fn one_of(words: Ways, ways: (bool, bool)) -> &'static str {
     let [both, first, second, none] = words;
     match ways {
         (true, true) => both,
@@ -162,7 +162,7 @@ const fn one_of(words: Ways, ways: (bool, bool)) -> &'static str {
     }
 }
 
-fn ways(words: Ways, value: &str, part: &str) -> Result<(bool, bool), String> {
+pub(crate) fn ways(words: Ways, value: &str, part: &str) -> Result<(bool, bool), String> {
     [(true, true), (true, false), (false, true), (false, false)]
         .into_iter()
         .find(|ways| one_of(words, *ways) == value)
@@ -226,7 +226,7 @@ pub enum SharingPolicy {
 }
 
 /// How an administrator may join somebody's connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShadowingPolicy {
     Off,

@@ -3,7 +3,8 @@
 use crate::{
     client::Client,
     commands::{
-        config, desktop, doctor, gpu, image, import, machine, operation, pool, recording, serve, session, token, user,
+        config, desktop, doctor, gpu, group, image, import, machine, operation, pool, recording, serve, session, token,
+        user,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -79,6 +80,9 @@ pub enum Command {
     /// People who may sign in
     #[command(subcommand)]
     User(user::Command),
+    /// People together: who may use pools, and what they may do there
+    #[command(subcommand)]
+    Group(group::Command),
     /// Tokens of programs that sign in
     #[command(subcommand)]
     Token(token::Command),
@@ -145,6 +149,7 @@ impl Cli {
             Command::Machine(command) => command.run(&global.client()?).await,
             Command::Import(command) => command.run(&global.client()?).await,
             Command::User(command) => command.run(&global.client()?).await,
+            Command::Group(command) => command.run(&global.client()?).await,
             Command::Token(command) => command.run(&global.client()?).await,
             Command::Operation(command) => command.run(&global.client()?).await,
             Command::Session(command) => command.run(&global.client()?).await,

@@ -158,6 +158,13 @@ impl Names {
             policy: pool.policy.clone().into(),
             desktops: app.broker.desktops_in_pool(pool).await?.len() as u64,
             users: app.broker.pool_users(pool.id).await?.iter().map(|user| Named::new(user.id, &user.name)).collect(),
+            groups: app
+                .broker
+                .pool_groups(pool.id)
+                .await?
+                .iter()
+                .map(|group| Named::new(group.id, &group.name))
+                .collect(),
             created_at: pool.created.rfc3339(),
         })
     }

@@ -15,6 +15,7 @@ mod codec;
 mod desktop;
 mod error;
 mod gpu;
+mod group;
 mod guacamole;
 mod image;
 mod migration;

@@ -1,11 +1,11 @@
 //! Pools, and who may use them.
 
-use crate::{Store, StoreError, codec, user};
+use crate::{Store, StoreError, codec, group, user};
 use oriel_model::{Micros, Name, Pool, PoolId, User, UserId};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
-    SqlErr,
-    sea_query::{OnConflict, Query},
+    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Set, SqlErr,
+    sea_query::{OnConflict, Query, SelectStatement},
 };
 
 pub(crate) mod row {
@@ -176,7 +176,7 @@ impl Store {
         Ok(())
     }
 
-    /// Who may use the pool, by name.
+    /// Whom the pool itself lets use it, by name; its groups let in more.
     pub async fn pool_users(&self, pool: PoolId) -> Result<Vec<User>, StoreError> {
         let entitled = Query::select()
             .column(entitlement::Column::UserId)
@@ -191,19 +191,27 @@ impl Store {
         rows.into_iter().map(User::try_from).collect()
     }
 
+    /// Whether the pool lets the person in, or a group of theirs.
     pub async fn entitled(&self, pool: PoolId, user: UserId) -> Result<bool, StoreError> {
-        let key = (pool.to_string(), user.to_string());
-        Ok(entitlement::Entity::find_by_id(key).one(&self.reader).await?.is_some())
+        let found = row::Entity::find_by_id(pool.to_string()).filter(may_use(user)).one(&self.reader).await?;
+        Ok(found.is_some())
     }
 }
 
-/// Which pools the user may use, for a query.
-pub(crate) fn allowed(user: UserId) -> sea_orm::sea_query::SelectStatement {
-    Query::select()
+/// Which pools the user may use, for a query: those that let them in, or one of their groups.
+pub(crate) fn allowed(user: UserId) -> SelectStatement {
+    Query::select().column(row::Column::Id).from(row::Entity).cond_where(may_use(user)).to_owned()
+}
+
+fn may_use(user: UserId) -> Condition {
+    let themselves = Query::select()
         .column(entitlement::Column::PoolId)
         .from(entitlement::Entity)
         .and_where(entitlement::Column::UserId.eq(user.to_string()))
-        .to_owned()
+        .to_owned();
+    Condition::any()
+        .add(row::Column::Id.in_subquery(themselves))
+        .add(row::Column::Id.in_subquery(group::pools_by_groups(user)))
 }
 
 /// The pool, held until the transaction ends.

@@ -44,7 +44,7 @@ impl TryFrom<row::Model> for User {
 }
 
 /// How names are compared: without case, by the same rule on both databases.
-fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     name.to_lowercase()
 }
 

@@ -444,6 +444,82 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/groups": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All groups.
+     * @description Only admins may call it.
+     */
+    get: operations["list_groups"];
+    put?: never;
+    /**
+     * A new group, without members.
+     * @description Only admins may call it.
+     */
+    post: operations["create_group"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/groups/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One group.
+     * @description Only admins may call it.
+     */
+    get: operations["show_group"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete a group. Its members stay; what they could use only through it they use no longer.
+     * @description Only admins may call it.
+     */
+    delete: operations["delete_group"];
+    options?: never;
+    head?: never;
+    /**
+     * Change a group's name, what it is for, or what it says of its members' connections.
+     * @description Only admins may call it.
+     */
+    patch: operations["change_group"];
+    trace?: never;
+  };
+  "/api/v1/groups/{id}/members/{user_id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Put a person into a group.
+     * @description Only admins may call it.
+     */
+    put: operations["add_group_member"];
+    post?: never;
+    /**
+     * Take a person out of a group. Desktops they own stay theirs.
+     * @description Only admins may call it.
+     */
+    delete: operations["remove_group_member"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/health": {
     parameters: {
       query?: never;
@@ -883,6 +959,30 @@ export interface paths {
      * @description Only admins may call it.
      */
     patch: operations["change_pool"];
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/groups/{group_id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Let a group's members use a pool.
+     * @description Only admins may call it.
+     */
+    put: operations["allow_pool_group"];
+    post?: never;
+    /**
+     * Let a group's members no longer use a pool, but for those whom it lets in otherwise. Desktops they own stay theirs.
+     * @description Only admins may call it.
+     */
+    delete: operations["deny_pool_group"];
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/v1/pools/{id}/machines": {
@@ -1681,6 +1781,66 @@ export interface components {
      * @enum {string}
      */
     GpuWish: "none" | "auto" | "whole" | "vgpu" | "vf" | "shared";
+    Group: {
+      /** @description What it is for; may be empty. */
+      about: string;
+      /** @description RFC 3339. */
+      created_at: string;
+      id: string;
+      /** @description Who is in it, by name. */
+      members: components["schemas"]["Named"][];
+      name: string;
+      policy: components["schemas"]["GroupPolicy"];
+      /** @description Which pools it opens, by name. */
+      pools: components["schemas"]["Named"][];
+    };
+    /** @description What to change; what is left out stays. */
+    GroupChange: {
+      about?: string | null;
+      name?: string | null;
+      policy?: components["schemas"]["GroupPolicy"] | null;
+    };
+    GroupList: {
+      groups: components["schemas"]["Group"][];
+    };
+    /** @description A new group, without members. */
+    GroupNew: {
+      /** @description What it is for, at most 200 characters. */
+      about?: string | null;
+      /** @description 1 to 100 characters without slashes; compared without case. */
+      name: string;
+      policy?: components["schemas"]["GroupPolicy"] | null;
+    };
+    /**
+     * @description What a group says of its members' connections, in all pools. The pool's policy is the base: what is named here replaces what
+     *     the pool says, what is left out or null stays as the pool says, and of several groups that name the same the strictest wins.
+     */
+    GroupPolicy: {
+      /**
+       * Format: int32
+       * @description 1 to 1024 KiB.
+       */
+      clipboard_kib_max?: number | null;
+      clipboard_to_machine?: boolean | null;
+      clipboard_to_person?: boolean | null;
+      download?: boolean | null;
+      /**
+       * Format: int32
+       * @description 0: never.
+       */
+      idle_lock_minutes?: number | null;
+      /**
+       * Format: int32
+       * @description 0: without end.
+       */
+      session_minutes_max?: number | null;
+      shadowing?: components["schemas"]["ShadowingPolicy"] | null;
+      sharing?: components["schemas"]["SharingPolicy"] | null;
+      sound?: boolean | null;
+      upload?: boolean | null;
+      view_only?: boolean | null;
+      watermark?: boolean | null;
+    };
     /**
      * @description What a guest may do.
      * @enum {string}
@@ -2173,6 +2333,8 @@ export interface components {
       /** Format: int64 */
       disk_gib: number;
       gpu: components["schemas"]["GpuRequest"] | null;
+      /** @description Groups whose members it lets in. */
+      groups: components["schemas"]["Named"][];
       hardware: components["schemas"]["Hardware"];
       id: string;
       image: components["schemas"]["ImageRef"] | null;
@@ -2187,7 +2349,7 @@ export interface components {
       policy: components["schemas"]["SessionPolicy"];
       /** @description Whether connections to its desktops are recorded. */
       recording: components["schemas"]["RecordingPolicy"];
-      /** @description Who may use it. */
+      /** @description Whom it lets in by themselves. */
       users: components["schemas"]["Named"][];
       /** Format: int32 */
       vcpus: number;
@@ -2496,6 +2658,8 @@ export interface components {
       /** @description RFC 3339. */
       created_at: string;
       disabled: boolean;
+      /** @description The groups that they are in, by name. */
+      groups: components["schemas"]["Named"][];
       id: string;
       must_change_password: boolean;
       name: string;
@@ -3406,6 +3570,216 @@ export interface operations {
       };
     };
   };
+  list_groups: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GroupList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_group: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GroupNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Group"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_group: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Group"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_group: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  change_group: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GroupChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Group"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  add_group_member: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        user_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  remove_group_member: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        user_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   health: {
     parameters: {
       query?: never;
@@ -4167,6 +4541,64 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["Pool"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  allow_pool_group: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        group_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  deny_pool_group: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        group_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

@@ -61,6 +61,12 @@ export const usersQuery = queryOptions({
   refetchInterval: RARE_MS,
 });
 
+export const groupsQuery = queryOptions({
+  queryKey: ["groups"],
+  queryFn: async () => (await answer(client.GET("/api/v1/groups"))).groups,
+  refetchInterval: RARE_MS,
+});
+
 export const operationsQuery = queryOptions({
   queryKey: ["operations"],
   queryFn: async () => (await answer(client.GET("/api/v1/operations"))).operations,

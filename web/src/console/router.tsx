@@ -39,6 +39,14 @@ const operations = createRoute({
   component: lazyRouteComponent(() => import("./pages/Operations"), "Operations"),
 });
 
+const users = createRoute({
+  getParentRoute: () => root,
+  path: "/users",
+  validateSearch: (search: Record<string, unknown>): { tab?: "groups" } =>
+    search.tab === "groups" ? { tab: "groups" } : {},
+  component: lazyRouteComponent(() => import("./pages/Users"), "Users"),
+});
+
 export const router = createRouter({
   routeTree: root.addChildren([
     desktops,
@@ -46,7 +54,7 @@ export const router = createRouter({
     page("/images", () => import("./pages/Images"), "Images"),
     page("/pools", () => import("./pages/Pools"), "Pools"),
     page("/pools/$pool", () => import("./pages/Machines"), "Machines"),
-    page("/users", () => import("./pages/Users"), "Users"),
+    users,
     page("/sessions", () => import("./pages/Sessions"), "Sessions"),
     page("/recordings", () => import("./pages/Recordings"), "Recordings"),
     page("/gpus", () => import("./pages/Gpus"), "Gpus"),

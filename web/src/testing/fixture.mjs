@@ -139,6 +139,7 @@ const user = (name, role, more = {}) => ({
   disabled: false,
   must_change_password: false,
   locked: false,
+  groups: [],
   created_at: before(60_000),
   ...more,
 });
@@ -167,6 +168,7 @@ export function house(who) {
   const operations = [];
   const sessions = [];
   const tokens = [];
+  const groups = [];
   if (!empty) {
     const by = { id: admin.id, name: admin.name };
     const image = (name, version, source, more = {}) => ({
@@ -215,6 +217,7 @@ export function house(who) {
       hardware: HARDWARE,
       desktops: 0,
       users: [],
+      groups: [],
       created_at: before(4000),
       ...more,
     });
@@ -243,6 +246,20 @@ export function house(who) {
       }),
       pool("lab", images[2], { network: { kind: "bridge", bridge: "br0" }, users: [named(mira)] }),
     );
+    const group = (name, about, policy, of) => {
+      const made = { id: id(), name, about, policy, members: of.map(named), created_at: before(5000) };
+      for (const one of of) one.groups.push({ id: made.id, name });
+      groups.push(made);
+      return { id: made.id, name };
+    };
+    group("artists", "Paint and render", { idle_lock_minutes: 0, sharing: "control" }, [mira, users[2]]);
+    const outside = group(
+      "contractors",
+      "",
+      { clipboard_to_person: false, download: false, watermark: true, session_minutes_max: 480 },
+      [users[2]],
+    );
+    pools[2].groups.push(outside);
     const workshop = {
       ...pool("workshop", images[1], { desktops: 4, desktops_max: 100, users: [named(admin), named(mira)] }),
       kind: "external",
@@ -374,6 +391,7 @@ export function house(who) {
     sessions,
     recordings: empty ? [] : recordings({ id, before, me, mira, desktops }),
     tokens,
+    groups,
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),
   };

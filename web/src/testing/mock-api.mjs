@@ -165,6 +165,12 @@ export function startMock({ port = 0, dist }) {
     const admin = it.me.role === "admin";
     const find = (list, what) => list.find((x) => x.id === key) ?? raise(gone(what));
     const by = { id: it.me.id, name: it.me.name };
+    const asGroup = (group) => ({
+      ...group,
+      pools: it.pools
+        .filter((pool) => pool.groups.some((g) => g.id === group.id))
+        .map((pool) => ({ id: pool.id, name: pool.name })),
+    });
 
     if (is("GET", "desktops")) {
       const all = admin && url.searchParams.get("all") === "true";
@@ -237,6 +243,7 @@ export function startMock({ port = 0, dist }) {
         role: body.role,
         disabled: false,
         must_change_password: true,
+        groups: [],
         created_at: new Date().toISOString(),
       };
       it.users.push(made);
@@ -259,6 +266,46 @@ export function startMock({ port = 0, dist }) {
       if (body.role) u.role = body.role;
       if (body.reset_password) u.must_change_password = true;
       return ok({ user: u, one_time_password: body.reset_password ? "copper-window-gentle-river" : null });
+    }
+    if (is("GET", "groups")) return ok({ groups: it.groups.map(asGroup) });
+    if (is("POST", "groups")) {
+      if (it.groups.some((g) => g.name === body.name))
+        throw new Refusal(
+          409,
+          "name_taken",
+          `there is a group named ${body.name} already`,
+          "choose another name",
+        );
+      const made = {
+        id: id(),
+        about: "",
+        policy: {},
+        members: [],
+        created_at: new Date().toISOString(),
+        ...body,
+      };
+      it.groups.push(made);
+      return send(response, 201, asGroup(made));
+    }
+    if (noun === "groups") {
+      const group = find(it.groups, "group");
+      if (verb === "members") {
+        const who = it.users.find((u) => u.id === sub) ?? raise(gone("user"));
+        group.members = group.members.filter((u) => u.id !== sub);
+        who.groups = who.groups.filter((g) => g.id !== group.id);
+        if (request.method === "PUT") {
+          group.members.push({ id: who.id, name: who.name });
+          who.groups.push({ id: group.id, name: group.name });
+        }
+        return send(response, 204);
+      }
+      if (request.method === "DELETE") {
+        it.groups = it.groups.filter((g) => g !== group);
+        for (const pool of it.pools) pool.groups = pool.groups.filter((g) => g.id !== group.id);
+        for (const who of it.users) who.groups = who.groups.filter((g) => g.id !== group.id);
+        return send(response, 204);
+      }
+      return ok(asGroup(Object.assign(group, body)));
     }
     if (is("GET", "images")) return ok({ images: it.images });
     if (is("GET", "recipes")) return ok({ recipes: it.recipes });
@@ -308,6 +355,7 @@ export function startMock({ port = 0, dist }) {
         policy: { ...POLICY, ...body.policy },
         desktops: 0,
         users: [],
+        groups: [],
         created_at: new Date().toISOString(),
       };
       it.pools.push(made);
@@ -364,6 +412,12 @@ export function startMock({ port = 0, dist }) {
         pool.users = pool.users.filter((u) => u.id !== sub);
         const who = it.users.find((u) => u.id === sub);
         if (request.method === "PUT" && who) pool.users.push({ id: who.id, name: who.name });
+        return send(response, 204);
+      }
+      if (verb === "groups") {
+        pool.groups = pool.groups.filter((g) => g.id !== sub);
+        const group = it.groups.find((g) => g.id === sub);
+        if (request.method === "PUT" && group) pool.groups.push({ id: group.id, name: group.name });
         return send(response, 204);
       }
       if (request.method === "DELETE") {

@@ -4,6 +4,7 @@ pub mod config;
 pub mod desktop;
 pub mod doctor;
 pub mod gpu;
+pub mod group;
 pub mod image;
 pub mod import;
 pub mod machine;

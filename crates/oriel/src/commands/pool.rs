@@ -49,20 +49,43 @@ pub enum Command {
         /// Id or name
         pool: String,
     },
-    /// Let a person use a pool
+    /// Let a person, or a group's members, use a pool
     Allow {
         /// Id or name
         pool: String,
-        /// Id or name
-        user: String,
+        #[command(flatten)]
+        whom: Whom,
     },
-    /// Let a person no longer use a pool
+    /// Let a person, or a group's members, no longer use a pool
     Deny {
         /// Id or name
         pool: String,
-        /// Id or name
-        user: String,
+        #[command(flatten)]
+        whom: Whom,
     },
+}
+
+#[derive(Args)]
+#[group(required = true)]
+pub struct Whom {
+    /// Id or name
+    user: Option<String>,
+    /// A group rather than a person: id or name
+    #[arg(long)]
+    group: Option<String>,
+}
+
+impl Whom {
+    /// The end of the path, and who that is in words.
+    fn below(self) -> (String, String) {
+        match (self.group, self.user) {
+            (Some(group), _) => (format!("groups/{}", segment(&group)), format!("members of {group}")),
+            (None, user) => {
+                let user = user.unwrap_or_default();
+                (format!("users/{}", segment(&user)), user)
+            }
+        }
+    }
 }
 
 #[derive(Args)]
@@ -146,7 +169,7 @@ impl Command {
                         "network",
                         "keyboard",
                         "desktops",
-                        "users",
+                        "open to",
                         "made",
                     ],
                     "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
@@ -176,7 +199,13 @@ impl Command {
                         pool.keyboard,
                         format!("{} of {}", pool.desktops, pool.desktops_max),
                         output::or_dash(Some(
-                            &pool.users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>().join(", "),
+                            &pool
+                                .users
+                                .iter()
+                                .chain(&pool.groups)
+                                .map(|one| one.name.as_str())
+                                .collect::<Vec<_>>()
+                                .join(", "),
                         )),
                         age(&pool.created_at),
                     ]);
@@ -225,14 +254,16 @@ impl Command {
                 say(format!("deleted pool {pool}"));
                 Ok(())
             }
-            Self::Allow { pool, user } => {
-                client.put(&format!("{}/users/{}", path(&pool), segment(&user))).await?;
-                say(format!("{user} may use {pool}"));
+            Self::Allow { pool, whom } => {
+                let (whom, name) = whom.below();
+                client.put(&format!("{}/{whom}", path(&pool))).await?;
+                say(format!("{name} may use {pool}"));
                 Ok(())
             }
-            Self::Deny { pool, user } => {
-                client.delete(&format!("{}/users/{}", path(&pool), segment(&user))).await?;
-                say(format!("{user} may no longer use {pool}"));
+            Self::Deny { pool, whom } => {
+                let (whom, name) = whom.below();
+                client.delete(&format!("{}/{whom}", path(&pool))).await?;
+                say(format!("{name} may no longer use {pool}"));
                 Ok(())
             }
         }

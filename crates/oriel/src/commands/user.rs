@@ -71,14 +71,16 @@ impl Command {
             Self::List(Json { json: true }) => output::print_json(&client.get::<Value>("/users").await?),
             Self::List(_) => {
                 let list: UserList = client.get("/users").await?;
-                let mut rows = Rows::new(["name", "role", "state", "made"], "nobody may sign in yet");
+                let mut rows = Rows::new(["name", "role", "state", "groups", "made"], "nobody may sign in yet");
                 for user in list.users {
                     let state = match (user.disabled, user.must_change_password) {
                         (true, _) => "locked out",
                         (_, true) => "must change password",
                         _ => "active",
                     };
-                    rows.row([user.name, word(&user.role), state.to_owned(), age(&user.created_at)]);
+                    let groups = user.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
+                    let (role, made) = (word(&user.role), age(&user.created_at));
+                    rows.row([user.name, role, state.to_owned(), output::or_dash(Some(&groups)), made]);
                 }
                 rows.print()
             }

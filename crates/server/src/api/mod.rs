@@ -31,6 +31,7 @@ pub mod desktop;
 pub mod external;
 pub mod file;
 pub mod gpu;
+pub mod group;
 pub mod hardware;
 pub mod host;
 pub mod image;

@@ -174,8 +174,12 @@ pub struct Pool {
     pub policy: SessionPolicy,
     /// How many desktops it holds now.
     pub desktops: u64,
-    /// Who may use it.
+    /// Whom it lets in by themselves.
     pub users: Vec<Named>,
+    /// Groups whose members it lets in.
+    #[serde(default)]
+    #[schema(required)]
+    pub groups: Vec<Named>,
     pub created_at: String,
 }
 

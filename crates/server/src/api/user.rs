@@ -1,5 +1,6 @@
 //! People.
 
+use super::Named;
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,18 +17,23 @@ pub struct User {
     pub role: Role,
     pub disabled: bool,
     pub must_change_password: bool,
+    /// The groups that they are in, by name.
+    #[serde(default)]
+    #[schema(required)]
+    pub groups: Vec<Named>,
     /// RFC 3339.
     pub created_at: String,
 }
 
-impl From<&model::User> for User {
-    fn from(user: &model::User) -> Self {
+impl User {
+    pub fn new(user: &model::User, groups: &[model::Group]) -> Self {
         Self {
             id: user.id.to_string(),
             name: user.name.clone(),
             role: user.role.into(),
             disabled: user.disabled,
             must_change_password: user.must_change_password,
+            groups: groups.iter().map(|group| Named::new(group.id, &group.name)).collect(),
             created_at: user.created.rfc3339(),
         }
     }

@@ -149,10 +149,9 @@ pub async fn thumbnail(
 ) -> Answer<Response> {
     let nothing = |text: String, next: &str| Problem::new(StatusCode::NOT_FOUND, "no_thumbnail", text, next);
     // There is no looking on unseen, not even small.
-    let of_other = desktop.owner.is_some_and(|owner| owner != caller.user.id);
-    if of_other
+    if let Some(owner) = desktop.owner.filter(|owner| *owner != caller.user.id)
         && app.gateway.is_used_by_others(desktop.id, caller.user.id)
-        && app.broker.session_policy(desktop.id).await?.shadowing != model::ShadowingPolicy::Tell
+        && app.broker.session_policy(owner, desktop.id).await?.shadowing != model::ShadowingPolicy::Tell
     {
         return Err(nothing(
             format!("{} is in use, and its pool lets nobody look on unseen", desktop.name),

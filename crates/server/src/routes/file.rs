@@ -40,8 +40,8 @@ pub(super) enum Deed {
 }
 
 /// What people may do with files there.
-async fn policy(app: &App, desktop: &Desktop) -> Answer<FilesPolicy> {
-    Ok(files_policy(&app.broker.session_policy(desktop.id).await?))
+async fn policy(app: &App, caller: &Caller, desktop: &Desktop) -> Answer<FilesPolicy> {
+    Ok(files_policy(&app.broker.session_policy(caller.user.id, desktop.id).await?))
 }
 
 /// Whoever may only watch changes nothing through files either.
@@ -58,8 +58,13 @@ fn allow(policy: FilesPolicy, deed: Deed) -> Answer<()> {
     if allowed {
         return Ok(());
     }
-    let next_step = "ask an administrator to allow it in the settings of its pool";
-    Err(Problem::new(StatusCode::FORBIDDEN, "files_not_allowed", format!("{what}: its pool says so"), next_step))
+    let next_step = "ask an administrator to allow it in the settings of its pool, or of a group of yours";
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "files_not_allowed",
+        format!("{what}: its pool, or a group of yours, says so"),
+        next_step,
+    ))
 }
 
 /// The desktop's files, when its pool allows what is asked of them.
@@ -70,7 +75,7 @@ pub(super) async fn open(
     place: FilePlace,
     deed: Deed,
 ) -> Answer<Arc<Files>> {
-    allow(policy(app, desktop).await?, deed)?;
+    allow(policy(app, caller, desktop).await?, deed)?;
     Ok(match place {
         FilePlace::Machine => app.gateway.files(caller.user.id, desktop.id).await?,
         FilePlace::Drive => app.gateway.drive(caller.user.id, desktop.id)?,
@@ -96,7 +101,7 @@ pub async fn list(
 ) -> Answer<Json<FileList>> {
     let path = RemotePath::parse(&query.path)?;
     let files = open(&app, &caller, &desktop, query.place, Deed::Look).await?;
-    let policy = policy(&app, &desktop).await?;
+    let policy = policy(&app, &caller, &desktop).await?;
     let listing = files.list(&path).await?;
     Ok(Json(FileList {
         path: path.as_str().to_owned(),

@@ -58,7 +58,7 @@ pub async fn create(
         ));
     }
     let control = new.role == GuestRole::Control;
-    let may_control = app.broker.may_share(connection.desktop, control).await?;
+    let may_control = app.broker.may_share(&connection, control).await?;
     let (token, token_sha256) = oriel_identity::random_token();
     let created = now();
     let expires = created.plus_seconds(i64::from(minutes) * 60);
@@ -117,7 +117,7 @@ pub async fn accept(State(app): State<App>, caller: Caller, Path(token): Path<St
         return Err(own_connection());
     }
     // The pool may say otherwise by now.
-    let may_control = app.broker.may_share(connection.desktop, invite.control).await? && invite.may_control;
+    let may_control = app.broker.may_share(&connection, invite.control).await? && invite.may_control;
     let guest = Guest {
         connection: connection.id,
         name: person.name.clone(),
@@ -141,8 +141,8 @@ pub async fn shadow(
     if connection.user == person.id {
         return Err(own_connection());
     }
-    let asks = app.broker.may_shadow(connection.desktop).await?;
-    let policy = app.broker.session_policy(connection.desktop).await?;
+    let asks = app.broker.may_shadow(&connection).await?;
+    let policy = app.broker.session_policy(connection.user, connection.desktop).await?;
     let control = shadow.control && !policy.view_only;
     let guest = Guest {
         connection: connection.id,

@@ -6,6 +6,7 @@ pub mod download;
 pub mod external;
 pub mod file;
 pub mod gpu;
+pub mod group;
 pub mod host;
 pub mod image;
 pub mod invite;
@@ -32,6 +33,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(me::unlock))
         .routes(routes!(user::list, user::create))
         .routes(routes!(user::change, user::delete))
+        .routes(routes!(group::list, group::create))
+        .routes(routes!(group::show, group::change, group::delete))
+        .routes(routes!(group::join, group::leave))
+        .routes(routes!(group::allow, group::deny))
         .routes(routes!(token::list, token::create))
         .routes(routes!(token::delete))
         .routes(routes!(image::list))

@@ -14,14 +14,18 @@ use oriel_broker::{NewUser, UserChange as UserEdit};
 use oriel_model as model;
 use secrecy::{ExposeSecret, SecretString};
 
-fn made(user: &model::User, password: Option<&SecretString>) -> UserMade {
-    UserMade { user: user.into(), one_time_password: password.map(|password| password.expose_secret().to_owned()) }
+async fn made(app: &App, user: &model::User, password: Option<&SecretString>) -> Answer<UserMade> {
+    let groups = app.broker.groups_of(user.id).await?;
+    let one_time_password = password.map(|password| password.expose_secret().to_owned());
+    Ok(UserMade { user: User::new(user, &groups), one_time_password })
 }
 
 /// Everybody who may sign in.
 #[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users", responses((status = 200, body = UserList)))]
 pub async fn list(State(app): State<App>) -> Answer<Json<UserList>> {
-    let users = app.broker.users().await?.iter().map(User::from).collect();
+    let (users, groups) = tokio::try_join!(app.broker.users(), app.broker.groups_by_user())?;
+    let of = |user: &model::User| groups.get(&user.id).map(Vec::as_slice).unwrap_or_default();
+    let users = users.iter().map(|user| User::new(user, of(user))).collect();
     Ok(Json(UserList { users }))
 }
 
@@ -30,7 +34,7 @@ pub async fn list(State(app): State<App>) -> Answer<Json<UserList>> {
 pub async fn create(State(app): State<App>, Body(new): Body<UserNew>) -> Answer<(StatusCode, Json<UserMade>)> {
     let new = NewUser { name: new.name, role: new.role.into(), password: new.password.map(Into::into) };
     let (user, password) = app.broker.create_user(new).await?;
-    Ok((StatusCode::CREATED, Json(made(&user, password.as_ref()))))
+    Ok((StatusCode::CREATED, Json(made(&app, &user, password.as_ref()).await?)))
 }
 
 /// Change a role, lock somebody out, or reset a password.
@@ -47,7 +51,7 @@ pub async fn change(
         reset_password: change.reset_password == Some(true),
     };
     let (user, password) = app.broker.change_user(user.id, change).await?;
-    Ok(Json(made(&user, password.as_ref())))
+    Ok(Json(made(&app, &user, password.as_ref()).await?))
 }
 
 /// Delete a person who has no desktops.

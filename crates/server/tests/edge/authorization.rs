@@ -32,6 +32,7 @@ fn concrete(path: &str, desktop: &str, machine: &str) -> String {
     };
     path.replace("{id}", "018f0000-0000-7000-8000-000000000000")
         .replace("{user_id}", "018f0000-0000-7000-8000-000000000001")
+        .replace("{group_id}", "018f0000-0000-7000-8000-000000000003")
         .replace("{ticket}", "nothing")
         .replace("{token}", "nothing")
         .replace("{invite}", "018f0000-0000-7000-8000-000000000002")

@@ -9,6 +9,7 @@
 
 mod authorization;
 mod files;
+mod groups;
 mod house;
 mod machines;
 mod recordings;

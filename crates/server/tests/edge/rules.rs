@@ -20,7 +20,7 @@ async fn a_pool_says_what_people_may_do() {
     let rules = json!({"clipboard": {"to_person": false}, "watermark": true, "idle_lock_minutes": 10});
     let changed = change(json!({"policy": rules})).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.json());
-    let kept = house.broker.session_policy(desktop.id).await.unwrap();
+    let kept = house.broker.session_policy(ada.id, desktop.id).await.unwrap();
     let wanted: SessionPolicy = "clipboard=to_machine,watermark,idle_lock=10".parse().unwrap();
     assert_eq!(kept, wanted);
     assert_eq!(change(json!({"vcpus": 2})).await.json()["policy"]["watermark"], true, "what is left out stays");
@@ -32,7 +32,7 @@ async fn a_pool_says_what_people_may_do() {
     ] {
         assert_eq!(change(json!({"policy": wrong})).await.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
-    assert_eq!(house.broker.session_policy(desktop.id).await.unwrap(), wanted);
+    assert_eq!(house.broker.session_policy(ada.id, desktop.id).await.unwrap(), wanted);
 }
 
 #[tokio::test]

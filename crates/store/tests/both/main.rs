@@ -5,6 +5,7 @@
 mod desktops;
 mod externals;
 mod gpus;
+mod groups;
 mod images;
 mod killed;
 mod opening;

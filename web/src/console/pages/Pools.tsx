@@ -136,9 +136,9 @@ function Inside() {
                         variant="link"
                         isInline
                         onClick={() => setDialogue({ is: "people", pool: p.id })}
-                        aria-label={`People with access to ${p.name}: ${p.users.length}`}
+                        aria-label={`People with access to ${p.name}: ${whom(p)}`}
                       >
-                        {p.users.length === 0 ? "nobody yet" : count(p.users.length, "person", "people")}
+                        {whom(p)}
                       </Button>
                     </Td>
                     <Td className="row-button">
@@ -216,6 +216,13 @@ function rulesOf(p: Pool): string {
   return parts.filter(Boolean).join(", ");
 }
 
+/** Whom a pool lets in, in words. */
+function whom(p: Pool): string {
+  const people = p.users.length > 0 ? count(p.users.length, "person", "people") : "";
+  const groups = p.groups.length > 0 ? count(p.groups.length, "group") : "";
+  return [people, groups].filter(Boolean).join(", ") || "nobody yet";
+}
+
 const full = (p: Pool) =>
   p.desktops >= p.desktops_max ? `It holds its ${p.desktops_max} already: raise the limit with Edit` : "";
 
@@ -237,8 +244,8 @@ function DeletePool({ pool, onClose }: { pool: Pool; onClose: () => void }) {
     >
       <p>
         <strong>Its settings are lost</strong>
-        {pool.users.length > 0 && ` and ${count(pool.users.length, "person", "people")} lose access to it`}.
-        It holds nothing{pool.image ? ", and its image stays" : ""}.
+        {pool.users.length + pool.groups.length > 0 && ` and ${whom(pool)} lose access to it`}. It holds
+        nothing{pool.image ? ", and its image stays" : ""}.
       </p>
     </Confirm>
   );

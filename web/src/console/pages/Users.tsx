@@ -1,8 +1,9 @@
-/** Who can sign in. */
-import { Button, Label } from "@patternfly/react-core";
+/** Who can sign in, and who belongs together. */
+import { Button, Label, PageSection, Tab, Tabs, TabTitleText } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { type ReactNode, useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
 import { useAct } from "../act";
 import { AdminOnly } from "../parts/AdminOnly";
@@ -14,6 +15,7 @@ import { When } from "../parts/When";
 import { usersQuery } from "../queries";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
+import { Groups } from "./users/Groups";
 import { NewUser } from "./users/NewUser";
 
 type User = Schemas["User"];
@@ -21,13 +23,36 @@ type Made = Schemas["UserMade"];
 
 export function Users() {
   return (
-    <AdminOnly title="Users">
+    <AdminOnly title="Users and groups">
       <Inside />
     </AdminOnly>
   );
 }
 
 function Inside() {
+  const { tab } = useSearch({ from: "/users" });
+  const navigate = useNavigate({ from: "/users" });
+  const tabs = (
+    <PageSection type="tabs">
+      <Tabs
+        aria-label="Users and groups"
+        component="nav"
+        activeKey={tab ?? "users"}
+        onSelect={(event, key) => {
+          event.preventDefault();
+          navigate({ search: key === "groups" ? { tab: "groups" } : {} });
+        }}
+        usePageInsets
+      >
+        <Tab eventKey="users" href="/users" title={<TabTitleText>Users</TabTitleText>} />
+        <Tab eventKey="groups" href="/users?tab=groups" title={<TabTitleText>Groups</TabTitleText>} />
+      </Tabs>
+    </PageSection>
+  );
+  return tab === "groups" ? <Groups tabs={tabs} /> : <People tabs={tabs} />;
+}
+
+function People({ tabs }: { tabs: ReactNode }) {
   const me = useMe();
   const users = useQuery(usersQuery);
   const [making, setMaking] = useState(false);
@@ -47,7 +72,7 @@ function Inside() {
   return (
     <>
       <PageHead
-        title="Users"
+        title="Users and groups"
         about="People who can sign in here."
         actions={
           <Button variant="primary" onClick={() => setMaking(true)}>
@@ -55,6 +80,7 @@ function Inside() {
           </Button>
         }
       />
+      {tabs}
       <Loaded query={users}>
         {(list) => (
           <Table aria-label="Users" variant="compact">
@@ -63,6 +89,7 @@ function Inside() {
                 <Th modifier="nowrap">Name</Th>
                 <Th modifier="nowrap">Role</Th>
                 <Th modifier="nowrap">State</Th>
+                <Th modifier="nowrap">Groups</Th>
                 <Th modifier="nowrap">Since</Th>
                 <Th screenReaderText="Actions" />
               </Tr>
@@ -83,6 +110,11 @@ function Inside() {
                     </Td>
                     <Td dataLabel="State">
                       <State user={user} />
+                    </Td>
+                    <Td dataLabel="Groups" className="wrap">
+                      {user.groups.map((group) => group.name).join(", ") || (
+                        <span className="about">none</span>
+                      )}
                     </Td>
                     <Td dataLabel="Since">
                       <When at={user.created_at} />
@@ -173,13 +205,13 @@ function Inside() {
           title={`Delete ${doomed.name}?`}
           verb="Delete user"
           do={() => answer(client.DELETE("/api/v1/users/{id}", params(doomed)))}
-          touches={["users", "pools"]}
+          touches={["users", "groups", "pools"]}
           good={() => `${doomed.name} was deleted`}
           onClose={() => setDoomed(null)}
         >
           <p>
-            <strong>Their account, API tokens and access to pools are lost.</strong> Someone who still has
-            desktops cannot be deleted; to keep an account but lock it, disable it.
+            <strong>Their account, API tokens, groups and access to pools are lost.</strong> Someone who still
+            has desktops cannot be deleted; to keep an account but lock it, disable it.
           </p>
         </Confirm>
       )}

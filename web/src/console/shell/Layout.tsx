@@ -43,7 +43,7 @@ const MINE: Place[] = [{ to: "/", text: "My desktops", icon: DesktopIcon }];
 const ADMIN: Place[] = [
   { to: "/pools", text: "Pools", icon: CubesIcon },
   { to: "/images", text: "Images", icon: HddIcon },
-  { to: "/users", text: "Users", icon: UsersIcon },
+  { to: "/users", text: "Users and groups", icon: UsersIcon },
   { to: "/sessions", text: "Sessions", icon: PlugIcon },
   { to: "/recordings", text: "Recordings", icon: VideoIcon },
   { to: "/operations", text: "Operations", icon: ClipboardListIcon },

@@ -1,29 +1,33 @@
 import { Button } from "@patternfly/react-core";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { Dialogue } from "../../parts/Dialogue";
-import { Choice } from "../../parts/Field";
-import { ProblemAlert } from "../../parts/ProblemState";
-import { ReasonButton } from "../../parts/ReasonButton";
-import { usersQuery } from "../../queries";
+import { Give } from "../../parts/Give";
+import { groupsQuery, usersQuery } from "../../queries";
 
-/** Who may use a pool. */
+/** Who may use a pool: people, and groups' members. */
 export function People({ pool, onClose }: { pool: Schemas["Pool"]; onClose: () => void }) {
   const users = useQuery(usersQuery);
-  const [picked, setPicked] = useState("");
-  const others = (users.data ?? []).filter((u) => !u.disabled && !pool.users.some((has) => has.id === u.id));
-  const user = others.some((u) => u.id === picked) ? picked : (others[0]?.id ?? "");
-  const path = (user_id: string) => ({ params: { path: { id: pool.id, user_id } } });
+  const groups = useQuery(groupsQuery);
+  const of = (user_id: string) => ({ params: { path: { id: pool.id, user_id } } });
+  const ofGroup = (group_id: string) => ({ params: { path: { id: pool.id, group_id } } });
+  const touches = ["pools", "groups"];
   const give = useAct({
-    do: () => answer(client.PUT("/api/v1/pools/{id}/users/{user_id}", path(user))),
-    touches: ["pools"],
-    after: () => setPicked(""),
+    do: (id: string) => answer(client.PUT("/api/v1/pools/{id}/users/{user_id}", of(id))),
+    touches,
   });
   const take = useAct({
-    do: (of: Schemas["Named"]) => answer(client.DELETE("/api/v1/pools/{id}/users/{user_id}", path(of.id))),
-    touches: ["pools"],
+    do: (id: string) => answer(client.DELETE("/api/v1/pools/{id}/users/{user_id}", of(id))),
+    touches,
+  });
+  const giveGroup = useAct({
+    do: (id: string) => answer(client.PUT("/api/v1/pools/{id}/groups/{group_id}", ofGroup(id))),
+    touches,
+  });
+  const takeGroup = useAct({
+    do: (id: string) => answer(client.DELETE("/api/v1/pools/{id}/groups/{group_id}", ofGroup(id))),
+    touches,
   });
 
   return (
@@ -38,43 +42,34 @@ export function People({ pool, onClose }: { pool: Schemas["Pool"]; onClose: () =
         </Button>
       }
     >
-      {pool.users.length === 0 ? (
-        <p className="about">Nobody yet.</p>
-      ) : (
-        <ul className="people" aria-label="People with access">
-          {pool.users.map((has) => (
-            <li key={has.id}>
-              <span>{has.name}</span>
-              <Button
-                variant="link"
-                isDanger
-                size="sm"
-                onClick={() => take.mutate(has)}
-                aria-label={`Take access from ${has.name}`}
-              >
-                Take away
-              </Button>
-            </li>
-          ))}
-        </ul>
-      )}
-      <ProblemAlert error={give.error ?? take.error ?? users.error} />
-      <div className="give">
-        <Choice
-          label="Give access to"
-          value={user}
-          onChange={setPicked}
-          options={others.length ? others.map((u) => [u.id, u.name] as const) : [["", "everyone has it"]]}
+      <Give
+        list="People with access"
+        has={pool.users}
+        all={(users.data ?? []).filter((user) => !user.disabled)}
+        label="Give access to"
+        verb="Give access"
+        everyone="Everyone who can sign in has access already"
+        take={{ text: "Take away", of: (name) => `Take access from ${name}` }}
+        busy={give.isPending}
+        error={give.error ?? take.error ?? users.error}
+        onGive={(id) => give.mutate(id)}
+        onTake={(id) => take.mutate(id)}
+      />
+      {((groups.data?.length ?? 0) > 0 || pool.groups.length > 0) && (
+        <Give
+          list="Groups with access"
+          has={pool.groups}
+          all={groups.data ?? []}
+          label="Give access to the group"
+          verb="Give the group access"
+          everyone="Every group has access already"
+          take={{ text: "Take away", of: (name) => `Take access from the group ${name}` }}
+          busy={giveGroup.isPending}
+          error={giveGroup.error ?? takeGroup.error ?? groups.error}
+          onGive={(id) => giveGroup.mutate(id)}
+          onTake={(id) => takeGroup.mutate(id)}
         />
-        <ReasonButton
-          variant="secondary"
-          reason={user ? "" : "Everyone who can sign in has access already"}
-          isLoading={give.isPending}
-          onClick={() => give.mutate()}
-        >
-          Give access
-        </ReasonButton>
-      </div>
+      )}
     </Dialogue>
   );
 }

@@ -1,0 +1,138 @@
+//! Groups: people together, which pools they open, and what they say of their members' connections.
+
+use crate::clock::now;
+use crate::{Broker, BrokerError};
+use oriel_model::{Group, GroupId, GroupPolicy, PoolId, User, UserId};
+use std::collections::HashMap;
+
+/// Groups that there may be: directories are mapped to those that matter here, not copied.
+const GROUPS_MAX: usize = 1000;
+
+pub struct NewGroup {
+    pub name: String,
+    pub about: String,
+    pub policy: GroupPolicy,
+}
+
+/// What an admin changes; `None` leaves it.
+#[derive(Default)]
+pub struct GroupChange {
+    pub name: Option<String>,
+    pub about: Option<String>,
+    /// As a whole; holds for connections that are opened from then on.
+    pub policy: Option<GroupPolicy>,
+}
+
+impl Broker {
+    pub async fn groups(&self) -> Result<Vec<Group>, BrokerError> {
+        Ok(self.inner.store.groups().await?)
+    }
+
+    /// By id or by name.
+    pub async fn find_group(&self, key: &str) -> Result<Group, BrokerError> {
+        let found = match key.parse::<GroupId>() {
+            Ok(id) => self.inner.store.group(id).await?,
+            Err(_) => self.inner.store.group_by_name(key).await?,
+        };
+        found.ok_or_else(|| BrokerError::missing("group", key))
+    }
+
+    pub async fn create_group(&self, new: NewGroup) -> Result<Group, BrokerError> {
+        let group = Group { id: GroupId::new(), name: new.name, about: new.about, policy: new.policy, created: now() };
+        check(&group)?;
+        if self.groups().await?.len() >= GROUPS_MAX {
+            return Err(BrokerError::conflict(
+                "too_many_groups",
+                format!("there are {GROUPS_MAX} groups already"),
+                "delete those that nobody needs",
+            ));
+        }
+        self.inner.store.create_group(&group).await?;
+        tracing::info!(group = %group.name, "Group created");
+        Ok(group)
+    }
+
+    pub async fn change_group(&self, id: GroupId, change: GroupChange) -> Result<Group, BrokerError> {
+        let mut group = self.inner.store.group(id).await?.ok_or_else(|| BrokerError::missing("group", id))?;
+        group.name = change.name.unwrap_or(group.name);
+        group.about = change.about.unwrap_or(group.about);
+        group.policy = change.policy.unwrap_or(group.policy);
+        check(&group)?;
+        self.inner.store.update_group(&group).await?;
+        Ok(group)
+    }
+
+    /// Its members stay; what they could use only through it they use no longer.
+    pub async fn delete_group(&self, id: GroupId) -> Result<(), BrokerError> {
+        let (pools, members) = (self.inner.store.pools_of_group(id).await?, self.member_ids(id).await?);
+        self.inner.store.delete_group(id).await?;
+        self.end_what_is_over(&pools, &members).await
+    }
+
+    pub async fn members(&self, group: GroupId) -> Result<Vec<User>, BrokerError> {
+        Ok(self.inner.store.members(group).await?)
+    }
+
+    async fn member_ids(&self, group: GroupId) -> Result<Vec<UserId>, BrokerError> {
+        Ok(self.members(group).await?.into_iter().map(|user| user.id).collect())
+    }
+
+    pub async fn add_member(&self, group: GroupId, user: UserId) -> Result<(), BrokerError> {
+        Ok(self.inner.store.add_member(group, user).await?)
+    }
+
+    pub async fn remove_member(&self, group: GroupId, user: UserId) -> Result<(), BrokerError> {
+        self.inner.store.remove_member(group, user).await?;
+        let pools = self.inner.store.pools_of_group(group).await?;
+        self.end_what_is_over(&pools, &[user]).await
+    }
+
+    /// The groups that somebody is in, by name.
+    pub async fn groups_of(&self, user: UserId) -> Result<Vec<Group>, BrokerError> {
+        Ok(self.inner.store.groups_of(user).await?)
+    }
+
+    /// The groups of everybody who is in one, for lists.
+    pub async fn groups_by_user(&self) -> Result<HashMap<UserId, Vec<Group>>, BrokerError> {
+        let (groups, memberships) = tokio::try_join!(self.inner.store.groups(), self.inner.store.memberships())?;
+        let mut of: HashMap<UserId, Vec<Group>> = HashMap::new();
+        let mut members: HashMap<GroupId, Vec<UserId>> = HashMap::new();
+        for (group, user) in memberships {
+            members.entry(group).or_default().push(user);
+        }
+        // In the groups' order, which is by name.
+        for group in groups {
+            for user in members.remove(&group.id).unwrap_or_default() {
+                of.entry(user).or_default().push(group.clone());
+            }
+        }
+        Ok(of)
+    }
+
+    pub async fn pool_groups(&self, pool: PoolId) -> Result<Vec<Group>, BrokerError> {
+        Ok(self.inner.store.pool_groups(pool).await?)
+    }
+
+    pub async fn pools_of_group(&self, group: GroupId) -> Result<Vec<PoolId>, BrokerError> {
+        Ok(self.inner.store.pools_of_group(group).await?)
+    }
+
+    pub async fn entitle_group(&self, pool: PoolId, group: GroupId) -> Result<(), BrokerError> {
+        Ok(self.inner.store.entitle_group(pool, group).await?)
+    }
+
+    pub async fn unentitle_group(&self, pool: PoolId, group: GroupId) -> Result<(), BrokerError> {
+        self.inner.store.unentitle_group(pool, group).await?;
+        let members = self.member_ids(group).await?;
+        self.end_what_is_over(&[pool], &members).await
+    }
+
+    /// What somebody's groups say of their connections, together.
+    pub(crate) async fn policy_of_groups(&self, user: UserId) -> Result<GroupPolicy, BrokerError> {
+        Ok(GroupPolicy::together(self.groups_of(user).await?.iter().map(|group| &group.policy)))
+    }
+}
+
+fn check(group: &Group) -> Result<(), BrokerError> {
+    group.check().map_err(|text| BrokerError::invalid("bad_group", text, "mend that, and send it again"))
+}

@@ -1,0 +1,111 @@
+//! Groups: who is in them, what they open, and what they say of connections.
+
+use crate::house::{House, Reply};
+use axum::http::{Method, StatusCode};
+use oriel_broker::Sessions;
+use oriel_model::{DesktopId, Role, UserId};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// Hears whose connections are ended.
+#[derive(Default)]
+struct Ended(Mutex<Vec<(UserId, DesktopId)>>);
+
+#[async_trait::async_trait]
+impl Sessions for Ended {
+    fn connections_to(&self, _: DesktopId) -> usize {
+        0
+    }
+    async fn thumbnail(&self, _: DesktopId, _: u16) -> Option<Vec<u8>> {
+        None
+    }
+    fn prelaunch(&self, _: UserId, _: DesktopId) {}
+    async fn end_desktop(&self, _: DesktopId, _: &str) {}
+    async fn end_user(&self, _: UserId, _: &str) {}
+    async fn end_of(&self, user: UserId, desktop: DesktopId, _: &str) {
+        self.0.lock().unwrap().push((user, desktop));
+    }
+}
+
+#[tokio::test]
+async fn a_group_opens_pools_to_its_members() {
+    let house = House::new().await;
+    let ended = Arc::new(Ended::default());
+    house.broker.set_sessions(ended.clone());
+    let (root, ada, bob) = (
+        house.user("root", Role::Admin).await,
+        house.user("ada", Role::User).await,
+        house.user("bob", Role::User).await,
+    );
+    let machine = house.machine(&ada).await;
+    let (of_root, of_bob) = (house.sign_in(&root).await, house.sign_in(&bob).await);
+    let ask = async |method: Method, path: &str, body: Option<Value>| -> Reply {
+        house.browse(Some(&of_root), &method, &format!("/api/v1{path}"), body).await
+    };
+    let sees = async || house.browse(Some(&of_bob), &Method::GET, "/api/v1/desktops/gate", None).await.status;
+
+    let made = ask(Method::POST, "/groups", Some(json!({"name": "Help Desk", "about": "who helps"}))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+    assert_eq!(ask(Method::POST, "/groups", Some(json!({"name": "HELP DESK"}))).await.code(), "name_taken");
+    assert_eq!(ask(Method::POST, "/groups", Some(json!({"name": "a/b"}))).await.code(), "bad_group");
+    assert_eq!(sees().await, StatusCode::NOT_FOUND);
+    for path in ["/groups/help%20desk/members/bob", "/pools/office/groups/Help%20Desk"] {
+        assert_eq!(ask(Method::PUT, path, None).await.status, StatusCode::NO_CONTENT, "{path}");
+    }
+    assert_eq!(sees().await, StatusCode::OK);
+    let shown = ask(Method::GET, "/groups/help%20desk", None).await.json();
+    assert_eq!((&shown["members"][0]["name"], &shown["pools"][0]["name"]), (&json!("bob"), &json!("office")));
+    assert_eq!(ask(Method::GET, "/groups", None).await.json()["groups"], json!([shown]));
+    let pool = ask(Method::GET, "/pools/office", None).await.json();
+    assert_eq!((&pool["users"][0]["name"], &pool["groups"][0]["name"]), (&json!("ada"), &json!("Help Desk")));
+    let users = ask(Method::GET, "/users", None).await.json();
+    let bobs = users["users"].as_array().unwrap().iter().find(|user| user["name"] == "bob").unwrap().clone();
+    assert_eq!(bobs["groups"][0]["name"], "Help Desk");
+
+    // Whoever leaves loses what only the group gave, at once.
+    assert!(ended.0.lock().unwrap().is_empty());
+    assert_eq!(ask(Method::DELETE, "/groups/help%20desk/members/bob", None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(sees().await, StatusCode::NOT_FOUND);
+    assert_eq!(*ended.0.lock().unwrap(), [(bob.id, machine.id)]);
+    // Ada has it from the pool itself: the group's end is not hers.
+    ask(Method::PUT, "/groups/help%20desk/members/ada", None).await;
+    ask(Method::PUT, "/groups/help%20desk/members/bob", None).await;
+    assert_eq!(ask(Method::DELETE, "/pools/office/groups/help%20desk", None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(*ended.0.lock().unwrap(), [(bob.id, machine.id); 2]);
+    ask(Method::PUT, "/pools/office/groups/help%20desk", None).await;
+    assert_eq!(ask(Method::DELETE, "/groups/help%20desk", None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(*ended.0.lock().unwrap(), [(bob.id, machine.id); 3]);
+    assert_eq!(ask(Method::GET, "/groups/help%20desk", None).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_group_says_what_its_members_may_do() {
+    let house = House::new().await;
+    let (root, ada) = (house.user("root", Role::Admin).await, house.user("ada", Role::User).await);
+    let desktop = house.desktop(&ada).await;
+    let of_root = house.sign_in(&root).await;
+    let ask = async |method: Method, path: &str, body: Value| -> Reply {
+        house.browse(Some(&of_root), &method, &format!("/api/v1{path}"), Some(body)).await
+    };
+    let holds = async |user: UserId| house.broker.session_policy(user, desktop.id).await.unwrap().to_string();
+    let pool = json!({"policy": {"clipboard": {"to_person": false}, "idle_lock_minutes": 10}});
+    assert_eq!(ask(Method::PATCH, "/pools/studio", pool).await.status, StatusCode::OK);
+    for (name, policy) in [
+        ("loose", json!({"clipboard_to_person": true, "idle_lock_minutes": 0, "sharing": "control"})),
+        ("strict", json!({"sharing": "view", "watermark": true, "session_minutes_max": 60})),
+    ] {
+        let made = ask(Method::POST, "/groups", json!({"name": name, "policy": policy})).await;
+        assert_eq!((made.status, &made.json()["policy"]), (StatusCode::CREATED, &policy), "{}", made.json());
+        house.broker.add_member(house.broker.find_group(name).await.unwrap().id, ada.id).await.unwrap();
+    }
+    assert_eq!(holds(ada.id).await, "sharing=view,watermark,session=60");
+    // Others of the same pool are under its own rules.
+    assert_eq!(holds(root.id).await, "clipboard=to_machine,idle_lock=10");
+    let changed = ask(Method::PATCH, "/groups/strict", json!({"policy": {"files": "off"}})).await;
+    assert_eq!(changed.status, StatusCode::BAD_REQUEST);
+    let changed = ask(Method::PATCH, "/groups/strict", json!({"policy": {"clipboard_kib_max": 0}})).await;
+    assert_eq!((changed.status, changed.code()), (StatusCode::BAD_REQUEST, "bad_group".into()));
+    let changed = ask(Method::PATCH, "/groups/strict", json!({"policy": {}, "about": "as pools say"})).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.json());
+    assert_eq!(holds(ada.id).await, "sharing=control");
+}

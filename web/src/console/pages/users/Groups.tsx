@@ -1,0 +1,146 @@
+/** People together: what opens to all of them, and what they may do there. */
+import {
+  Button,
+  EmptyState,
+  EmptyStateActions,
+  EmptyStateBody,
+  EmptyStateFooter,
+} from "@patternfly/react-core";
+import UsersIcon from "@patternfly/react-icons/dist/esm/icons/users-icon";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { answer, client, type Schemas } from "../../../api/client";
+import { Confirm } from "../../parts/Confirm";
+import { Loaded } from "../../parts/Loaded";
+import { RowActions } from "../../parts/Row";
+import { groupsQuery } from "../../queries";
+import { PageHead } from "../../shell/PageHead";
+import { count } from "../../words";
+import { GroupForm } from "./GroupForm";
+import { summary } from "./group-rules";
+import { Members } from "./Members";
+
+type Group = Schemas["Group"];
+type Open = { is: "new" } | { is: "edit" | "members" | "delete"; group: string };
+
+export function Groups({ tabs }: { tabs: ReactNode }) {
+  const groups = useQuery(groupsQuery);
+  const [open, setOpen] = useState<Open | null>(null);
+  const close = () => setOpen(null);
+  // Read from the list at each turn, so that an open dialogue shows what was just changed.
+  const group = open && "group" in open ? groups.data?.find((g) => g.id === open.group) : undefined;
+  return (
+    <>
+      <PageHead
+        title="Users and groups"
+        about="People together: who may use pools, and what is otherwise for them there."
+        actions={
+          <Button variant="primary" onClick={() => setOpen({ is: "new" })}>
+            New group
+          </Button>
+        }
+      />
+      {tabs}
+      <Loaded query={groups}>
+        {(list) =>
+          list.length === 0 ? (
+            <EmptyState icon={UsersIcon} titleText="No groups yet" headingLevel="h2">
+              <EmptyStateBody>
+                Give a pool to a group instead of to each person, or have rules of their own for some.
+              </EmptyStateBody>
+              <EmptyStateFooter>
+                <EmptyStateActions>
+                  <Button variant="secondary" onClick={() => setOpen({ is: "new" })}>
+                    Make the first
+                  </Button>
+                </EmptyStateActions>
+              </EmptyStateFooter>
+            </EmptyState>
+          ) : (
+            <Table aria-label="Groups" variant="compact">
+              <Thead>
+                <Tr>
+                  <Th modifier="nowrap">Name</Th>
+                  <Th modifier="nowrap">Members</Th>
+                  <Th modifier="nowrap">Opens</Th>
+                  <Th modifier="nowrap">Otherwise than pools say</Th>
+                  <Th screenReaderText="Actions" />
+                </Tr>
+              </Thead>
+              <Tbody>
+                {list.map((g) => (
+                  <Tr key={g.id}>
+                    <Td dataLabel="Name" className="wrap">
+                      <strong>{g.name}</strong>
+                      {g.about && <div className="about">{g.about}</div>}
+                    </Td>
+                    <Td dataLabel="Members">
+                      <Button
+                        variant="link"
+                        isInline
+                        onClick={() => setOpen({ is: "members", group: g.id })}
+                        aria-label={`Members of ${g.name}: ${g.members.length}`}
+                      >
+                        {g.members.length === 0 ? "nobody yet" : count(g.members.length, "person", "people")}
+                      </Button>
+                    </Td>
+                    <Td dataLabel="Opens" className="wrap">
+                      {g.pools.map((pool) => pool.name).join(", ") || (
+                        <span className="about">no pool yet</span>
+                      )}
+                    </Td>
+                    <Td dataLabel="Otherwise than pools say" className="wrap">
+                      {summary(g.policy) || <span className="about">nothing</span>}
+                    </Td>
+                    <Td isActionCell>
+                      <RowActions
+                        of={g.name}
+                        actions={[
+                          { text: "Edit…", act: () => setOpen({ is: "edit", group: g.id }) },
+                          { text: "Members…", act: () => setOpen({ is: "members", group: g.id }) },
+                          {
+                            text: "Delete…",
+                            danger: true,
+                            act: () => setOpen({ is: "delete", group: g.id }),
+                          },
+                        ]}
+                      />
+                    </Td>
+                  </Tr>
+                ))}
+              </Tbody>
+            </Table>
+          )
+        }
+      </Loaded>
+      {open?.is === "new" && <GroupForm onClose={close} />}
+      {open?.is === "edit" && group && <GroupForm group={group} onClose={close} />}
+      {open?.is === "members" && group && <Members group={group} onClose={close} />}
+      {open?.is === "delete" && group && <DeleteGroup group={group} onClose={close} />}
+    </>
+  );
+}
+
+function DeleteGroup({ group, onClose }: { group: Group; onClose: () => void }) {
+  const { members, pools } = group;
+  return (
+    <Confirm
+      title={`Delete the group ${group.name}?`}
+      verb="Delete group"
+      do={() => answer(client.DELETE("/api/v1/groups/{id}", { params: { path: { id: group.id } } }))}
+      touches={["groups", "users", "pools"]}
+      good={() => `The group ${group.name} was deleted`}
+      onClose={onClose}
+    >
+      <p>
+        <strong>
+          {pools.length > 0 && members.length > 0
+            ? `${count(members.length, "person", "people")} may lose access to ${pools.map((p) => p.name).join(", ")}.`
+            : "Its rules are lost."}
+        </strong>{" "}
+        The people and the desktops that they own stay.
+      </p>
+    </Confirm>
+  );
+}
