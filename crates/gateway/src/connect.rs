@@ -99,12 +99,11 @@ impl Door {
     }
 }
 
+/// For a window of this width, height and scale.
 pub(crate) async fn screen(
     target: Target,
     door: &Door,
-    width: u16,
-    height: u16,
-    scale: u16,
+    (width, height, scale): (u16, u16, u16),
     layout: String,
     h264: bool,
     drive: Drive,

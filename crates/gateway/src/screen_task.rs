@@ -439,12 +439,11 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, b
     lobby.policy.clone_from(&target.policy);
     lobby.status(task, StatusCode::Authenticating, "signing in to the machine");
     let layout = lobby.viewer.as_ref().map(|picture| picture.hello.layout.clone()).unwrap_or_default();
-    let (width, height, scale) = lobby.size;
     let h264 = lobby.h264;
     let door = Door { dialler: std::sync::Arc::clone(&task.dialler), desktop: task.desktop, port: task.port };
     // The same one for as long as the connection lasts, however often the machine is signed in to.
     let drive = task.drive.drive.clone();
-    let connecting = crate::connect::screen(target, &door, width, height, scale, layout, h264, drive);
+    let connecting = crate::connect::screen(target, &door, lobby.size, layout, h264, drive);
     Ok((meanwhile(task, lobby, connecting).await?, h264))
 }
 

@@ -1,5 +1,7 @@
 //! The session's folder as a drive of a real xrdp desktop: its programs read, write, rename and delete there.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use oriel_rdp::OfferedDrive;
@@ -13,13 +15,13 @@ use support::client::Client;
 use support::xrdp::Xrdp;
 
 /// Runs what it is given, as the desktop's user, where the drive is.
-const DESKTOP: &str = r#"cd $HOME
+const DESKTOP: &str = r"cd $HOME
 while sleep 0.1; do
   if [ -f do.sh ]; then
     ( cd thinclient_drives/Oriel && sh $HOME/do.sh ) > out.tmp 2>&1
     rm do.sh; mv out.tmp out
   fi
-done"#;
+done";
 
 fn drive() -> Drive {
     Drive::new(Arc::new(|| 1_700_000_000))
@@ -62,7 +64,7 @@ async fn run(client: &mut Client, server: &Xrdp, script: &str) -> String {
     let _ = fs::remove_file(home.join("out"));
     fs::write(home.join("do.tmp"), script).unwrap();
     fs::rename(home.join("do.tmp"), home.join("do.sh")).unwrap();
-    let done = client.pump_until(Duration::from_secs(60), |_| home.join("out").exists()).await;
+    let done = client.pump_until(Duration::from_mins(1), |_| home.join("out").exists()).await;
     assert!(done && client.ended.is_none(), "{script}: {:?}\n{}", client.ended, server.logs());
     fs::read_to_string(home.join("out")).unwrap()
 }

@@ -180,7 +180,7 @@ impl From<FilesError> for Problem {
             FilesError::Gap { .. } => (StatusCode::CONFLICT, "upload_gap"),
             FilesError::Failed(_) => (StatusCode::CONFLICT, "file_failed"),
             FilesError::NotEmpty => (StatusCode::CONFLICT, "folder_not_empty"),
-            FilesError::Full { .. } => (StatusCode::INSUFFICIENT_STORAGE, "drive_full"),
+            FilesError::Full { .. } => (StatusCode::CONFLICT, "drive_full"),
             FilesError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "files_busy"),
             FilesError::Connection(_) | FilesError::NotThere(_) => (StatusCode::BAD_GATEWAY, "files_unreachable"),
             FilesError::Shrunk | FilesError::Strange(_) | FilesError::Broken(_) => {
