@@ -34,19 +34,21 @@ const RECIPE = fileURLToPath(
 
 /** The printer of our Debian desktops, as their recipe has it. */
 const CUPS = `files=${RECIPE}
-mkdir -p "$1/cups/etc" "$1/cups/run" "$1/cups/backend" "$1/cups/spool/tmp" /run/cups
+mkdir -p "$1/cups/etc" "$1/cups/run" "$1/cups/backend" "$1/cups/spool/tmp" "$1/cups/cache" /run/cups
 cp -r /etc/cups/. "$1/cups/etc"
 cp -r "$files/etc/cups/." "$1/cups/etc"
 sed -i 's/^Listen localhost:631//; s/^Browsing.*/Browsing No/' "$1/cups/etc/cupsd.conf"
 cp "$files/usr/lib/cups/backend/oriel" "$1/cups/backend"
 chmod 700 "$1/cups/backend/oriel"
-chgrp -R lp "$1/cups/spool"
+chgrp -R lp "$1/cups/spool" "$1/cups/cache"
+chmod 770 "$1/cups/cache"
 chmod 710 "$1/cups/spool"
 chmod 1770 "$1/cups/spool/tmp"
 mount --bind "$1/cups/etc" /etc/cups
 mount --bind "$1/cups/run" /run/cups
 mount --bind "$1/cups/backend" /usr/lib/cups/backend
 mount --bind "$1/cups/spool" /var/spool/cups
+mount --bind "$1/cups/cache" /var/cache/cups
 mount -t tmpfs tmpfs /usr/local/lib
 mkdir /usr/local/lib/oriel
 install -m 755 "$files/usr/local/lib/oriel/print-to-drive" /usr/local/lib/oriel
