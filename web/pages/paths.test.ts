@@ -104,7 +104,7 @@ test("from an image to a desktop for someone", async () => {
 
   await button(page, "People with access to office: nobody yet").click();
   const people = dialogue(page, "People with access to office");
-  await people.getByLabel("Give access to").selectOption("mira");
+  await people.getByLabel("Give access to", { exact: true }).selectOption("mira");
   await people.getByRole("button", { name: "Give access" }).click();
   await people.getByRole("button", { name: "Take access from mira" }).waitFor();
   await people.getByLabel("Give access to the group").selectOption("artists");
@@ -125,7 +125,7 @@ test("from an image to a desktop for someone", async () => {
 
 test("groups: made with rules, filled, emptied, deleted", async () => {
   const { page, context, url } = await visit("admin", "/users");
-  await page.getByRole("link", { name: "Groups", exact: true }).click();
+  await button(page, "Groups").click();
   expect(page.url()).toBe(`${url}/users?tab=groups`);
   await page
     .getByRole("row", { name: /contractors/ })
@@ -153,9 +153,9 @@ test("groups: made with rules, filled, emptied, deleted", async () => {
   await accessible(page, "members of a group");
   await members.getByRole("button", { name: "Done" }).click();
   await row.getByText("1 person").waitFor();
-  await page.getByRole("link", { name: "Users", exact: true }).click();
+  await button(page, "Users").click();
   await page.getByRole("row", { name: /mira/ }).getByText("artists, night shift").waitFor();
-  await page.getByRole("link", { name: "Groups", exact: true }).click();
+  await button(page, "Groups").click();
   await button(page, "Actions for night shift").click();
   await page.getByRole("menuitem", { name: "Delete…" }).click();
   await dialogue(page, /Delete the group night shift/)

@@ -48,7 +48,7 @@ on_both! {
         assert!(matches!(store.add_member(GroupId::new(), ada.id).await, Err(StoreError::Missing { .. })));
         store.remove_member(artists.id, ada.id).await.unwrap();
         store.remove_member(artists.id, ada.id).await.unwrap();
-        assert_eq!(store.groups_of(ada.id).await.unwrap(), [lab.clone()]);
+        assert_eq!(store.groups_of(ada.id).await.unwrap(), std::slice::from_ref(&lab));
         // Membership goes with the user, and with the group.
         store.delete_user(zoe.id).await.unwrap();
         assert_eq!(store.members(artists.id).await.unwrap(), []);
@@ -66,7 +66,7 @@ on_both! {
         assert!(!store.entitled(pool.id, ada.id).await.unwrap());
         store.entitle_group(pool.id, artists.id).await.unwrap();
         store.entitle_group(pool.id, artists.id).await.unwrap();
-        assert_eq!(store.pool_groups(pool.id).await.unwrap(), [artists.clone()]);
+        assert_eq!(store.pool_groups(pool.id).await.unwrap(), std::slice::from_ref(&artists));
         assert_eq!(store.pools_of_group(artists.id).await.unwrap(), [pool.id]);
         assert!(store.entitled(pool.id, ada.id).await.unwrap());
         assert!(!store.entitled(pool.id, bob.id).await.unwrap());

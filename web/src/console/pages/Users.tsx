@@ -1,5 +1,5 @@
 /** Who can sign in, and who belongs together. */
-import { Button, Label, PageSection, Tab, Tabs, TabTitleText } from "@patternfly/react-core";
+import { Button, Label, PageSection, ToggleGroup, ToggleGroupItem } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -33,20 +33,19 @@ function Inside() {
   const { tab } = useSearch({ from: "/users" });
   const navigate = useNavigate({ from: "/users" });
   const tabs = (
-    <PageSection type="tabs">
-      <Tabs
-        aria-label="Users and groups"
-        component="nav"
-        activeKey={tab ?? "users"}
-        onSelect={(event, key) => {
-          event.preventDefault();
-          navigate({ search: key === "groups" ? { tab: "groups" } : {} });
-        }}
-        usePageInsets
-      >
-        <Tab eventKey="users" href="/users" title={<TabTitleText>Users</TabTitleText>} />
-        <Tab eventKey="groups" href="/users?tab=groups" title={<TabTitleText>Groups</TabTitleText>} />
-      </Tabs>
+    <PageSection>
+      <ToggleGroup aria-label="Users or groups">
+        <ToggleGroupItem
+          text="Users"
+          isSelected={tab !== "groups"}
+          onChange={() => void navigate({ search: {} })}
+        />
+        <ToggleGroupItem
+          text="Groups"
+          isSelected={tab === "groups"}
+          onChange={() => void navigate({ search: { tab: "groups" } })}
+        />
+      </ToggleGroup>
     </PageSection>
   );
   return tab === "groups" ? <Groups tabs={tabs} /> : <People tabs={tabs} />;
