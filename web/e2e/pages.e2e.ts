@@ -12,6 +12,7 @@ const PAGES = [
   ["/users?tab=groups", "Users and groups"],
   ["/sessions", "Sessions"],
   ["/operations", "Operations"],
+  ["/audit", "Audit"],
   ["/host", "Host"],
   ["/gpus", "GPUs"],
   ["/account", "Password and tokens"],

@@ -25,7 +25,7 @@ test("signing in: refusals say what to do, a first password is changed, signing 
   await page.getByLabel("New password again").fill("a lantern in the window");
   await button(page, "Set password and go on").click();
   // The address that was asked for first; this person may not see it.
-  await page.getByText("This page is for admins").waitFor();
+  await page.getByText("This page is not for your role").waitFor();
   await page.getByRole("link", { name: "My desktops", exact: true }).click();
   await card(page, "studio-1").waitFor();
 
@@ -120,6 +120,58 @@ test("from an image to a desktop for someone", async () => {
   await page.getByText("office-1 is on its way").first().waitFor();
   await page.getByRole("link", { name: "Watch it start" }).click();
   await card(page, "office-1").getByText("for mira").waitFor();
+  await context.close();
+});
+
+test("roles: a pool admin gets pools, and a token may less than its person", async () => {
+  const { page, context, url } = await visit("admin", "/users");
+  await button(page, "Actions for mira").click();
+  await page.getByRole("menuitem", { name: "Change role…" }).click();
+  const form = dialogue(page, "The role of mira");
+  await form.getByLabel("Role").selectOption("pool_admin");
+  await button(page, "Save").hover();
+  await page.getByText("Tick the pools that they administer").waitFor();
+  await form.getByLabel("studio", { exact: true }).check();
+  await accessible(page, "changing a role");
+  await picture(page, "role");
+  await form.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("row", { name: /mira/ }).getByText("Pool admin").waitFor();
+
+  await page.goto(`${url}/account`);
+  await button(page, "New token").click();
+  const token = dialogue(page, "New API token");
+  await token.getByLabel("Label").fill("monitor");
+  await token.getByLabel("May do").selectOption("some");
+  await token.getByLabel("See connections").check();
+  await accessible(page, "a token that may less");
+  await token.getByRole("button", { name: "Make token" }).click();
+  await page.getByRole("dialog", { name: "Token monitor" }).getByRole("button", { name: "Done" }).click();
+  await page
+    .getByRole("row", { name: /monitor/ })
+    .getByText("sessions read")
+    .waitFor();
+  await context.close();
+});
+
+test("the audit: searched, read on, and followed", async () => {
+  const { page, context } = await visit("auditor", "/audit");
+  await page
+    .getByRole("row", { name: /Delete user.*mira/ })
+    .first()
+    .waitFor();
+  expect(await page.getByRole("row").count()).toBe(101);
+  await button(page, "Older").click();
+  await expect.poll(() => page.getByRole("row").count()).toBe(131);
+  await page.getByLabel("Who").fill("mira");
+  await page.getByLabel("Only what was refused").check();
+  await page
+    .getByRole("row", { name: /admin_only/ })
+    .first()
+    .waitFor();
+  await expect.poll(() => page.getByRole("row", { name: /Change pool/ }).count()).toBe(0);
+  await button(page, "Check").click();
+  await page.getByText("All 130 rows follow one another").waitFor();
+  await accessible(page, "the audit");
   await context.close();
 });
 

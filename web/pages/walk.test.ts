@@ -14,6 +14,7 @@ const PAGES = [
   ["/sessions", "Sessions", "Mbit/s"],
   ["/recordings", "Recordings", "Cut off"],
   ["/operations", "Operations", "Installing packages"],
+  ["/audit", "Audit", "Change pool"],
   ["/gpus", "GPUs", "M60-2Q"],
   ["/host", "Host", "The data folder has 1.1 GiB left"],
   ["/account", "Password and tokens", "laptop"],
@@ -71,6 +72,41 @@ for (const look of LOOKS) {
     }
   });
 }
+
+test("roles see the pages that are theirs, and buttons say what is not", async () => {
+  for (const [who, pages, not] of [
+    ["helpdesk", ["Pools", "Users and groups", "Sessions"], "Host"],
+    [
+      "auditor",
+      [
+        "Pools",
+        "Images",
+        "Users and groups",
+        "Sessions",
+        "Recordings",
+        "Operations",
+        "Audit",
+        "GPUs",
+        "Host",
+      ],
+      "",
+    ],
+  ] as const) {
+    const { page, context, url } = await visit(who);
+    await heading(page, "My desktops").waitFor();
+    const nav = page.getByRole("navigation", { name: "Pages" });
+    expect(await nav.getByRole("link").allInnerTexts()).toEqual(["My desktops", ...pages]);
+    await nav.getByRole("link", { name: "Users and groups" }).click();
+    await page.getByRole("button", { name: "New user" }).hover();
+    await page.getByText(`Your role (${who}) does not include this`).waitFor();
+    await accessible(page, `users, ${who}`);
+    if (not) {
+      await page.goto(`${url}/${not.toLowerCase()}`);
+      await page.getByText("This page is not for your role").waitFor();
+    }
+    await context.close();
+  }
+});
 
 test("the lists of a house where nothing was made say how to begin", async () => {
   const { page, context, url } = await visit("fresh-admin");

@@ -3,7 +3,8 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_model::{
-    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Pool, PoolKind, Role, StartStep, User,
+    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Permission, Pool, PoolId, PoolKind, StartStep,
+    TokenScope, User,
 };
 use oriel_store::StoreError;
 
@@ -16,33 +17,27 @@ pub struct NewDesktop {
 }
 
 impl Broker {
-    /// All desktops that the person may see: their own and the external machines of their pools, or everybody's for an admin who asks for all.
+    /// All desktops that the person may see: their own and the external machines of their pools, or all that their role shows when they
+    /// ask for all.
     pub async fn desktops(&self, user: &User, all: bool) -> Result<Vec<Desktop>, BrokerError> {
-        Ok(if all && user.role == Role::Admin {
-            self.inner.store.desktops().await?
-        } else {
-            self.inner.store.desktops_for(user.id).await?
-        })
-    }
-
-    /// By id or by name; somebody else's desktop is as missing as one that never was.
-    pub async fn find_desktop(&self, user: &User, key: &str) -> Result<Desktop, BrokerError> {
-        let missing = || BrokerError::missing("desktop", key);
-        let found = match key.parse::<DesktopId>() {
-            Ok(id) => self.inner.store.desktop(id).await?,
-            Err(_) => self.inner.store.desktop_by_name(&key.parse().map_err(|_| missing())?).await?,
-        };
-        let desktop = found.ok_or_else(missing)?;
-        if self.may_use(user, &desktop).await? { Ok(desktop) } else { Err(missing()) }
-    }
-
-    /// Admins may use everything, others what they own and the machines without an owner of pools that allow them.
-    async fn may_use(&self, user: &User, desktop: &Desktop) -> Result<bool, BrokerError> {
-        if user.role == Role::Admin || desktop.owner == Some(user.id) {
-            return Ok(true);
+        let grants = self.grants(user, TokenScope::All).await?;
+        if !all || !grants.may_somewhere(Permission::DesktopsRead) {
+            return Ok(self.inner.store.desktops_for(user.id).await?);
         }
-        let shared = desktop.external.is_some() && desktop.owner.is_none();
-        Ok(shared && self.inner.store.entitled(desktop.pool, user.id).await?)
+        let mut desktops = self.inner.store.desktops().await?;
+        desktops.retain(|desktop| grants.may_in(Permission::DesktopsRead, desktop.pool));
+        Ok(desktops)
+    }
+
+    /// Everybody's, whoever asks.
+    pub async fn all_desktops(&self) -> Result<Vec<Desktop>, BrokerError> {
+        Ok(self.inner.store.desktops().await?)
+    }
+
+    /// By id or by name, to be opened; somebody else's desktop is as missing as one that never was.
+    pub async fn find_desktop(&self, user: &User, key: &str) -> Result<Desktop, BrokerError> {
+        let grants = self.grants(user, TokenScope::All).await?;
+        self.find_desktop_for(user, &grants, key, Permission::DesktopsUse).await
     }
 
     pub async fn desktops_in_pool(&self, pool: &Pool) -> Result<Vec<Desktop>, BrokerError> {
@@ -102,15 +97,19 @@ impl Broker {
     /// Whose a desktop becomes must be allowed to use its pool.
     pub(crate) async fn check_owner(&self, pool: &Pool, owner: Option<&User>) -> Result<(), BrokerError> {
         match owner {
-            Some(owner) if owner.role != Role::Admin && !self.inner.store.entitled(pool.id, owner.id).await? => {
-                Err(BrokerError::conflict(
-                    "not_entitled",
-                    format!("{} may not use the pool {}", owner.name, pool.name),
-                    format!("allow it first, or a group of theirs: oriel pool allow {} {}", pool.name, owner.name),
-                ))
-            }
+            Some(owner) if !self.may_have_of(pool.id, owner).await? => Err(BrokerError::conflict(
+                "not_entitled",
+                format!("{} may not use the pool {}", owner.name, pool.name),
+                format!("allow it first, or a group of theirs: oriel pool allow {} {}", pool.name, owner.name),
+            )),
             _ => Ok(()),
         }
+    }
+
+    /// By their role, by themselves or by a group of theirs.
+    pub(crate) async fn may_have_of(&self, pool: PoolId, owner: &User) -> Result<bool, BrokerError> {
+        let grants = self.grants(owner, TokenScope::All).await?;
+        Ok(grants.may_in(Permission::DesktopsUse, pool) || self.inner.store.entitled(pool, owner.id).await?)
     }
 
     /// What the person wants of a desktop from now on. An external machine can only be deleted.

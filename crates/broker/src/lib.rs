@@ -4,6 +4,7 @@
 //! towards it: each reconciler takes no input, reads desired and observed state, takes one idempotent step per thing, and
 //! is woken by a timer or a signal. Kill the program at any point and start it again: it converges.
 
+mod audit;
 mod clock;
 mod desktop;
 mod error;
@@ -17,12 +18,14 @@ mod operation;
 mod pool;
 pub mod reconcile;
 mod recording;
+mod role;
 mod session;
 mod sharing;
 mod thumbnail;
 mod ticket;
 mod user;
 
+pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use desktop::NewDesktop;
 pub use error::BrokerError;
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};

@@ -5,7 +5,7 @@ use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
     DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind,
-    RecordingPolicy, Role, SessionPolicy, User, UserId,
+    RecordingPolicy, SessionPolicy, User, UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
@@ -174,8 +174,11 @@ impl Broker {
                 continue;
             }
             for user in users {
-                let user_is_admin = self.inner.store.user(*user).await?.is_some_and(|user| user.role == Role::Admin);
-                if user_is_admin || self.inner.store.entitled(*pool, *user).await? {
+                let may = match self.inner.store.user(*user).await? {
+                    Some(user) => self.may_have_of(*pool, &user).await?,
+                    None => false,
+                };
+                if may {
                     continue;
                 }
                 for machine in &shared {

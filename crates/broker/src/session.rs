@@ -4,7 +4,7 @@ use crate::clock::now;
 use crate::user::verify;
 use crate::{Broker, BrokerError};
 use oriel_identity as identity;
-use oriel_model::{ApiToken, Micros, TokenId, User, WebSession};
+use oriel_model::{ApiToken, Micros, TokenId, TokenScope, User, WebSession};
 use secrecy::SecretString;
 use std::net::IpAddr;
 use std::sync::PoisonError;
@@ -131,6 +131,7 @@ impl Broker {
         user: &User,
         label: &str,
         expires_in_days: Option<u32>,
+        scope: TokenScope,
     ) -> Result<NewToken, BrokerError> {
         let label = label.trim();
         if label.is_empty() || label.chars().count() > 80 || label.chars().any(char::is_control) {
@@ -156,6 +157,7 @@ impl Broker {
             label: label.to_owned(),
             created: now(),
             expires,
+            scope,
         };
         self.inner.store.put_api_token(&token).await?;
         Ok(NewToken { token, secret })

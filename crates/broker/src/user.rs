@@ -3,10 +3,10 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_identity as identity;
-use oriel_model::{Role, User, UserId};
+use oriel_model::{PoolId, Role, User, UserId};
 use oriel_store::StoreError;
 use secrecy::{ExposeSecret, SecretString};
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 pub struct NewUser {
     pub name: String,
@@ -19,6 +19,8 @@ pub struct NewUser {
 #[derive(Default)]
 pub struct UserChange {
     pub role: Option<Role>,
+    /// Those that a pool admin administers from now on. Whoever is made something else administers none.
+    pub pools: Option<BTreeSet<PoolId>>,
     pub disabled: Option<bool>,
     /// Makes a new one-time password and signs the person out everywhere.
     pub reset_password: bool,
@@ -40,7 +42,17 @@ impl Broker {
 
     /// The new user, and the one-time password when one was made.
     pub async fn create_user(&self, new: NewUser) -> Result<(User, Option<SecretString>), BrokerError> {
+        self.create_user_with(new, &BTreeSet::new()).await
+    }
+
+    /// As [`Self::create_user`], with the pools that a pool admin administers; none for others.
+    pub async fn create_user_with(
+        &self,
+        new: NewUser,
+        pools: &BTreeSet<PoolId>,
+    ) -> Result<(User, Option<SecretString>), BrokerError> {
         check_user_name(&new.name)?;
+        Self::check_administered(new.role, pools)?;
         let (password, one_time) = match new.password {
             Some(password) => {
                 check_password(&password, &new.name)?;
@@ -61,6 +73,7 @@ impl Broker {
         };
         let hash = hash(password).await?;
         self.inner.store.create_user(&user, &hash).await?;
+        self.inner.store.set_administered(user.id, pools).await?;
         tracing::info!(user = %user.name, role = ?user.role, "User created");
         Ok((user, one_time))
     }
@@ -75,10 +88,20 @@ impl Broker {
         if let Some(role) = change.role {
             user.role = role;
         }
+        let before = self.inner.store.administered(id).await?;
+        let pools = match (change.pools, user.role) {
+            (Some(pools), _) => pools,
+            (None, Role::PoolAdmin) => before.clone(),
+            (None, _) => BTreeSet::new(),
+        };
+        Self::check_administered(user.role, &pools)?;
         if let Some(disabled) = change.disabled {
             user.disabled = disabled;
         }
         self.inner.store.update_user(&user).await?;
+        if pools != before {
+            self.inner.store.set_administered(id, &pools).await?;
+        }
         let mut one_time = None;
         if change.reset_password {
             let password = identity::one_time_password();
@@ -94,10 +117,14 @@ impl Broker {
         {
             sessions.end_user(id, "your account was disabled by an administrator").await;
         }
-        if user.role != Role::Admin
+        // Whoever still may looks on again.
+        if (change.role.is_some() || pools != before)
+            && user.role != Role::Admin
             && let Some(sessions) = self.sessions()
         {
-            sessions.end_helping(id, "you are no administrator any more");
+            sessions.end_helping(id, "your role was changed by an administrator");
+            let lost: Vec<PoolId> = before.difference(&pools).copied().collect();
+            self.end_what_is_over(&lost, &[id]).await?;
         }
         Ok((user, one_time))
     }

@@ -1,5 +1,6 @@
 //! The nouns of the house: ids, names, states. No I/O, no clock; every other room speaks in these.
 
+mod audit;
 pub mod carried;
 mod desktop;
 mod external;
@@ -12,12 +13,14 @@ mod id;
 mod image;
 mod name;
 mod operation;
+mod permission;
 mod policy;
 mod pool;
 mod recording;
 mod session;
 mod user;
 
+pub use audit::{AuditDeed, AuditEntry, AuditQuery};
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
 pub use external::{
     Backspace, External, MACHINE_CERTIFICATE_BYTES_MAX, MACHINE_COMMAND_BYTES_MAX, MACHINE_HOST_BYTES_MAX,
@@ -38,6 +41,7 @@ pub use id::{
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};
+pub use permission::{Grants, Permission, TokenScope};
 pub use policy::{
     CLIPBOARD_KIB_MAX, ClipboardPolicy, FilesPolicy, POLICY_MINUTES_MAX, SessionPolicy, ShadowingPolicy, SharingPolicy,
 };

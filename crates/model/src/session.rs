@@ -1,6 +1,6 @@
 //! Being signed in ([`WebSession`], [`ApiToken`]), being let in once ([`Ticket`]), being connected ([`Connection`]).
 
-use crate::{ConnectionId, DesktopId, GuestPort, Micros, TokenId, UserId};
+use crate::{ConnectionId, DesktopId, GuestPort, Micros, TokenId, TokenScope, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A browser that is signed in. The cookie's value is stored only as SHA-256 hex.
@@ -25,6 +25,8 @@ pub struct ApiToken {
     pub label: String,
     pub created: Micros,
     pub expires: Option<Micros>,
+    /// What it may do of what its person may.
+    pub scope: TokenScope,
 }
 
 /// Lets one person open one connection to one desktop, once, within 30 seconds. Stored only as SHA-256 hex.

@@ -22,6 +22,18 @@ impl User {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// Everything.
     Admin,
+    /// What belongs to them.
     User,
+    /// Helps people: sees everybody's desktops and connections, switches desktops, ends connections, looks on as pools allow.
+    Helpdesk,
+    /// Administers some pools, with all that is in them.
+    PoolAdmin,
+    /// Sees everything, recordings too, and changes nothing.
+    Auditor,
+}
+
+impl Role {
+    pub const ALL: [Self; 5] = [Self::User, Self::Helpdesk, Self::PoolAdmin, Self::Auditor, Self::Admin];
 }

@@ -3,8 +3,8 @@
 use crate::{
     client::Client,
     commands::{
-        config, desktop, doctor, gpu, group, image, import, machine, operation, pool, recording, serve, session, token,
-        user,
+        audit, config, desktop, doctor, gpu, group, image, import, machine, operation, pool, recording, serve, session,
+        token, user,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -95,6 +95,9 @@ pub enum Command {
     /// Recorded connections
     #[command(subcommand)]
     Recording(recording::Command),
+    /// Who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -154,6 +157,7 @@ impl Cli {
             Command::Operation(command) => command.run(&global.client()?).await,
             Command::Session(command) => command.run(&global.client()?).await,
             Command::Recording(command) => command.run(&global.client()?).await,
+            Command::Audit(command) => command.run(&global.client()?).await,
             Command::Config(command) => command.run(global),
             // `main` has run it: it wants another runtime, and no configuration.
             Command::SessionWorker => Ok(()),

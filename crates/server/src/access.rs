@@ -1,12 +1,13 @@
 //! Who may call what: one table, read by the guard before any handler runs, by the API's description and by the test that
 //! walks it. An endpoint that is not in the table is refused.
 
+use oriel_model::{Permission, Role};
 use utoipa::openapi::path::HttpMethod;
 
 /// Where the API lives.
 pub const BASE: &str = "/api/v1";
 
-/// Who may call an endpoint.
+/// Who may call an endpoint. Which roles have which permission is one table, too: [`oriel_model::Role::gives`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Anybody.
@@ -15,11 +16,21 @@ pub enum Access {
     Entering,
     /// Anybody who is signed in.
     SignedIn,
-    /// The desktop's owner, for an external machine without one whoever may use its pool, and admins. Everybody else does not learn that the desktop exists.
-    Desktop,
-    /// Admins, about one desktop.
-    AdminDesktop,
-    Admin,
+    /// Whose role gives this everywhere.
+    May(Permission),
+    /// Whose role gives this for some pools at least: the handler leaves the others' out.
+    Somewhere(Permission),
+    /// Whose role gives this for the pool that the path names.
+    Pool(Permission),
+    /// Whose role gives this for the pool of the machine that the path names.
+    Machine(Permission),
+    /// The desktop's owner, for an external machine without one whoever may use its pool, and whose role gives this for its pool.
+    /// Everybody else does not learn that the desktop exists.
+    Desktop(Permission),
+    /// Whose role gives this for the desktop's pool; its owner has no say in it.
+    DesktopAs(Permission),
+    /// Whose role gives this for the pool of the connection that the path names.
+    Session(Permission),
     /// Whoever asked for the ticket, from the same session.
     Ticket,
     /// Whose connection it is; the handler looks. For everybody else, admins too, it does not exist.
@@ -28,27 +39,69 @@ pub enum Access {
 
 impl Access {
     /// For the API's description.
-    pub const fn sentence(self) -> &'static str {
+    pub fn sentence(self) -> String {
+        let roles = |permission: Permission| {
+            let roles: Vec<&str> = Role::ALL
+                .iter()
+                .filter(|role| role.gives(permission))
+                .map(|role| match role {
+                    Role::PoolAdmin if permission.is_of_pools() => "pool_admin (for their pools)",
+                    Role::PoolAdmin => "pool_admin",
+                    Role::Helpdesk => "helpdesk",
+                    Role::Auditor => "auditor",
+                    Role::Admin => "admin",
+                    Role::User => "user",
+                })
+                .collect();
+            format!("whose role gives `{permission}`: {}", roles.join(", "))
+        };
         match self {
-            Self::Public => "Anybody may call it.",
+            Self::Public => "Anybody may call it.".to_owned(),
             Self::Entering => {
                 "Anybody who is signed in may call it, even before a first password is changed and while their session is locked."
+                    .to_owned()
             }
-            Self::SignedIn => "Anybody who is signed in may call it.",
-            Self::Desktop => {
-                "The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404)."
-            }
-            Self::AdminDesktop | Self::Admin => "Only admins may call it.",
+            Self::SignedIn => "Anybody who is signed in may call it.".to_owned(),
+            Self::May(permission)
+            | Self::Somewhere(permission)
+            | Self::Pool(permission)
+            | Self::Machine(permission)
+            | Self::DesktopAs(permission)
+            | Self::Session(permission) => format!("Only they may call it {}.", roles(permission)),
+            Self::Desktop(permission) => format!(
+                "The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they {}. For whoever may not see it the desktop does not exist (404).",
+                roles(permission)
+            ),
             Self::OwnSession => {
-                "Only the person whose connection it is may call it; for everybody else it does not exist (404)."
+                "Only the person whose connection it is may call it; for everybody else it does not exist (404).".to_owned()
             }
-            Self::Ticket => "Only the session that asked for the ticket may call it, from a page of this server.",
+            Self::Ticket => {
+                "Only the session that asked for the ticket may call it, from a page of this server.".to_owned()
+            }
+        }
+    }
+
+    /// What a token must include that is kept to some permissions. `None`: it may only read here.
+    pub const fn permission(self) -> Option<Permission> {
+        match self {
+            Self::May(permission)
+            | Self::Somewhere(permission)
+            | Self::Pool(permission)
+            | Self::Machine(permission)
+            | Self::Desktop(permission)
+            | Self::DesktopAs(permission)
+            | Self::Session(permission) => Some(permission),
+            Self::Ticket => Some(P::DesktopsUse),
+            Self::Public | Self::Entering | Self::SignedIn | Self::OwnSession => None,
         }
     }
 }
 
-use Access::{Admin, AdminDesktop, Desktop, Entering, OwnSession, Public, SignedIn, Ticket};
+use Access::{
+    Desktop, DesktopAs, Entering, Machine, May, OwnSession, Pool, Public, Session, SignedIn, Somewhere, Ticket,
+};
 use HttpMethod::{Delete, Get, Patch, Post, Put};
+use Permission as P;
 
 /// The table. Paths are below [`BASE`].
 const TABLE: &[(HttpMethod, &str, Access)] = &[
@@ -57,83 +110,86 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Get, "/me", Entering),
     (Post, "/me/password", Entering),
     (Post, "/me/unlock", Entering),
-    (Get, "/users", Admin),
-    (Post, "/users", Admin),
-    (Patch, "/users/{id}", Admin),
-    (Delete, "/users/{id}", Admin),
-    (Get, "/groups", Admin),
-    (Post, "/groups", Admin),
-    (Get, "/groups/{id}", Admin),
-    (Patch, "/groups/{id}", Admin),
-    (Delete, "/groups/{id}", Admin),
-    (Put, "/groups/{id}/members/{user_id}", Admin),
-    (Delete, "/groups/{id}/members/{user_id}", Admin),
+    (Get, "/users", May(P::PeopleRead)),
+    (Post, "/users", May(P::PeopleWrite)),
+    (Patch, "/users/{id}", May(P::PeopleWrite)),
+    (Delete, "/users/{id}", May(P::PeopleWrite)),
+    (Get, "/groups", May(P::PeopleRead)),
+    (Post, "/groups", May(P::PeopleWrite)),
+    (Get, "/groups/{id}", May(P::PeopleRead)),
+    (Patch, "/groups/{id}", May(P::PeopleWrite)),
+    (Delete, "/groups/{id}", May(P::PeopleWrite)),
+    (Put, "/groups/{id}/members/{user_id}", May(P::PeopleWrite)),
+    (Delete, "/groups/{id}/members/{user_id}", May(P::PeopleWrite)),
     (Get, "/tokens", SignedIn),
     (Post, "/tokens", SignedIn),
     (Delete, "/tokens/{id}", SignedIn),
-    (Get, "/images", Admin),
-    (Get, "/recipes", Admin),
-    (Post, "/images/build", Admin),
-    (Post, "/images/import", Admin),
-    (Delete, "/images/{id}", Admin),
-    (Get, "/pools", Admin),
-    (Post, "/pools", Admin),
-    (Get, "/pools/{id}", Admin),
-    (Patch, "/pools/{id}", Admin),
-    (Delete, "/pools/{id}", Admin),
-    (Put, "/pools/{id}/users/{user_id}", Admin),
-    (Delete, "/pools/{id}/users/{user_id}", Admin),
-    (Put, "/pools/{id}/groups/{group_id}", Admin),
-    (Delete, "/pools/{id}/groups/{group_id}", Admin),
-    (Get, "/pools/{id}/machines", Admin),
-    (Post, "/pools/{id}/machines", Admin),
-    (Get, "/machines/{id}", Admin),
-    (Patch, "/machines/{id}", Admin),
-    (Delete, "/machines/{id}", Admin),
-    (Get, "/machines/{id}/identity", Admin),
+    (Get, "/images", May(P::ImagesRead)),
+    (Get, "/recipes", May(P::ImagesRead)),
+    (Post, "/images/build", May(P::ImagesWrite)),
+    (Post, "/images/import", May(P::ImagesWrite)),
+    (Delete, "/images/{id}", May(P::ImagesWrite)),
+    (Get, "/pools", Somewhere(P::PoolsRead)),
+    (Post, "/pools", May(P::PoolsMake)),
+    (Get, "/pools/{id}", Pool(P::PoolsRead)),
+    (Patch, "/pools/{id}", Pool(P::PoolsWrite)),
+    (Delete, "/pools/{id}", May(P::PoolsMake)),
+    (Put, "/pools/{id}/users/{user_id}", Pool(P::PoolsWrite)),
+    (Delete, "/pools/{id}/users/{user_id}", Pool(P::PoolsWrite)),
+    (Put, "/pools/{id}/groups/{group_id}", Pool(P::PoolsWrite)),
+    (Delete, "/pools/{id}/groups/{group_id}", Pool(P::PoolsWrite)),
+    (Get, "/pools/{id}/machines", Pool(P::MachinesRead)),
+    (Post, "/pools/{id}/machines", Pool(P::MachinesWrite)),
+    (Get, "/machines/{id}", Machine(P::MachinesRead)),
+    (Patch, "/machines/{id}", Machine(P::MachinesWrite)),
+    (Delete, "/machines/{id}", Machine(P::MachinesWrite)),
+    // It is dialled for that, with what is kept for it.
+    (Get, "/machines/{id}/identity", Machine(P::MachinesWrite)),
     (Get, "/desktops", SignedIn),
-    (Post, "/desktops", Admin),
-    (Get, "/desktops/{id}", Desktop),
-    (Delete, "/desktops/{id}", AdminDesktop),
-    (Post, "/desktops/{id}/start", Desktop),
-    (Post, "/desktops/{id}/stop", Desktop),
-    (Post, "/desktops/{id}/restart", Desktop),
-    (Post, "/desktops/{id}/recycle", AdminDesktop),
-    (Post, "/desktops/{id}/connect", Desktop),
-    (Get, "/desktops/{id}/thumbnail", Desktop),
-    (Get, "/desktops/{id}/files", Desktop),
-    (Delete, "/desktops/{id}/files", Desktop),
-    (Get, "/desktops/{id}/files/entry", Desktop),
-    (Post, "/desktops/{id}/files/move", Desktop),
-    (Post, "/desktops/{id}/files/folder", Desktop),
-    (Get, "/desktops/{id}/files/content", Desktop),
-    (Get, "/desktops/{id}/files/upload", Desktop),
-    (Put, "/desktops/{id}/files/upload", Desktop),
-    (Delete, "/desktops/{id}/files/upload", Desktop),
-    (Get, "/operations", Admin),
-    (Get, "/operations/{id}", Admin),
-    (Post, "/operations/{id}/cancel", Admin),
-    (Post, "/operations/{id}/resume", Admin),
-    (Get, "/sessions", Admin),
-    (Delete, "/sessions/{id}", Admin),
-    (Post, "/sessions/{id}/shadow", Admin),
+    (Post, "/desktops", Somewhere(P::DesktopsWrite)),
+    (Get, "/desktops/{id}", Desktop(P::DesktopsRead)),
+    (Delete, "/desktops/{id}", DesktopAs(P::DesktopsWrite)),
+    (Post, "/desktops/{id}/start", Desktop(P::DesktopsOperate)),
+    (Post, "/desktops/{id}/stop", Desktop(P::DesktopsOperate)),
+    (Post, "/desktops/{id}/restart", Desktop(P::DesktopsOperate)),
+    (Post, "/desktops/{id}/recycle", DesktopAs(P::DesktopsWrite)),
+    (Post, "/desktops/{id}/connect", Desktop(P::DesktopsUse)),
+    (Get, "/desktops/{id}/thumbnail", Desktop(P::DesktopsUse)),
+    (Get, "/desktops/{id}/files", Desktop(P::DesktopsUse)),
+    (Delete, "/desktops/{id}/files", Desktop(P::DesktopsUse)),
+    (Get, "/desktops/{id}/files/entry", Desktop(P::DesktopsUse)),
+    (Post, "/desktops/{id}/files/move", Desktop(P::DesktopsUse)),
+    (Post, "/desktops/{id}/files/folder", Desktop(P::DesktopsUse)),
+    (Get, "/desktops/{id}/files/content", Desktop(P::DesktopsUse)),
+    (Get, "/desktops/{id}/files/upload", Desktop(P::DesktopsUse)),
+    (Put, "/desktops/{id}/files/upload", Desktop(P::DesktopsUse)),
+    (Delete, "/desktops/{id}/files/upload", Desktop(P::DesktopsUse)),
+    (Get, "/operations", May(P::OperationsRead)),
+    (Get, "/operations/{id}", May(P::OperationsRead)),
+    (Post, "/operations/{id}/cancel", May(P::OperationsWrite)),
+    (Post, "/operations/{id}/resume", May(P::OperationsWrite)),
+    (Get, "/sessions", Somewhere(P::SessionsRead)),
+    (Delete, "/sessions/{id}", Session(P::SessionsEnd)),
+    (Post, "/sessions/{id}/shadow", Session(P::SessionsShadow)),
     (Get, "/sessions/{id}/invites", OwnSession),
     (Post, "/sessions/{id}/invites", OwnSession),
     (Delete, "/sessions/{id}/invites/{invite}", OwnSession),
     (Post, "/invites/{token}/connect", SignedIn),
-    (Get, "/recordings", Admin),
-    (Get, "/recordings/{id}", Admin),
-    (Delete, "/recordings/{id}", Admin),
-    (Get, "/recordings/{id}/index", Admin),
-    (Get, "/recordings/{id}/content", Admin),
-    (Get, "/gpus", Admin),
-    (Get, "/gpus/{address}", Admin),
-    (Get, "/gpus/{address}/findings", Admin),
-    (Post, "/gpus/{address}/plan", Admin),
-    (Post, "/gpus/{address}/mode", Admin),
-    (Get, "/host", Admin),
-    (Get, "/doctor", Admin),
-    (Get, "/reconcilers", Admin),
+    (Get, "/recordings", May(P::RecordingsRead)),
+    (Get, "/recordings/{id}", May(P::RecordingsRead)),
+    (Delete, "/recordings/{id}", May(P::RecordingsWrite)),
+    (Get, "/recordings/{id}/index", May(P::RecordingsRead)),
+    (Get, "/recordings/{id}/content", May(P::RecordingsRead)),
+    (Get, "/audit", May(P::AuditRead)),
+    (Get, "/audit/check", May(P::AuditRead)),
+    (Get, "/gpus", May(P::GpusRead)),
+    (Get, "/gpus/{address}", May(P::GpusRead)),
+    (Get, "/gpus/{address}/findings", May(P::GpusRead)),
+    (Post, "/gpus/{address}/plan", May(P::GpusWrite)),
+    (Post, "/gpus/{address}/mode", May(P::GpusWrite)),
+    (Get, "/host", May(P::HostRead)),
+    (Get, "/doctor", May(P::HostRead)),
+    (Get, "/reconcilers", May(P::HostRead)),
     (Get, "/connect/{ticket}", Ticket),
     (Get, "/openapi.json", Public),
     (Get, "/health", Public),

@@ -2,7 +2,8 @@
 
 use crate::api::problem::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};
-use oriel_model::{ApiToken, Desktop, Micros, Role, User, UserId, WebSession};
+use oriel_model::{ApiToken, Desktop, Grants, Micros, Permission, PoolId, Role, User, UserId, WebSession};
+use std::collections::BTreeSet;
 
 /// How they showed who they are.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum Via {
 pub struct Caller {
     pub user: User,
     pub via: Via,
+    /// What their role and their token let them do.
+    pub grants: Grants,
 }
 
 impl Caller {
@@ -31,11 +34,16 @@ impl Caller {
             disabled: false,
             created: Micros(0),
         };
-        Self { user, via: Via::Local }
+        let grants = Grants::of(user.role, BTreeSet::new());
+        Self { user, via: Via::Local, grants }
     }
 
-    pub fn is_admin(&self) -> bool {
-        self.user.role == Role::Admin
+    pub fn may(&self, permission: Permission) -> bool {
+        self.grants.may(permission)
+    }
+
+    pub fn may_in(&self, permission: Permission, pool: PoolId) -> bool {
+        self.grants.may_in(permission, pool)
     }
 
     /// Whose doing a change is; nobody's account for the local administrator.

@@ -4,6 +4,7 @@ use crate::{
     App, COOKIE, CSRF_HEADER, Peer,
     access::{self, Access},
     api::problem::Problem,
+    audit::{Answered, Asked},
     caller::{Caller, TheDesktop, Via},
 };
 use axum::{
@@ -12,17 +13,25 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use oriel_broker::BrokerError;
 use oriel_identity::sha256_hex;
+use oriel_model::TokenScope;
 
 /// Longest token or cookie value that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 256;
 
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match admit(&app, &mut parts).await {
+    let asked = Asked::of(&parts);
+    let admitted = admit(&app, &mut parts).await;
+    let caller = parts.extensions.get::<Caller>().cloned();
+    let response = match admitted {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
-    }
+    };
+    let answered = Answered::of(&response);
+    asked.tell(&app, caller.as_ref(), answered).await;
+    response
 }
 
 async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
@@ -37,6 +46,8 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
         return Ok(());
     }
     let caller = identify(app, parts, peer).await?;
+    // Before anything is refused: the audit names whom it was refused to.
+    parts.extensions.insert(caller.clone());
     if let Via::Browser(session) = &caller.via {
         if !parts.method.is_safe() {
             let sent = parts.headers.get(CSRF_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
@@ -70,23 +81,83 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
             "choose a password of your own first: POST /api/v1/me/password",
         ));
     }
-    let desktop = match access {
-        Access::Admin | Access::AdminDesktop if !caller.is_admin() => return Err(Problem::forbidden()),
-        Access::Desktop | Access::AdminDesktop => Some(desktop(app, parts, &caller).await?),
-        _ => None,
-    };
-    if let Some(desktop) = desktop {
-        parts.extensions.insert(desktop);
+    check_scope(&caller, &parts.method, access)?;
+    match access {
+        Access::May(to) if !caller.may(to) => return Err(Problem::forbidden()),
+        Access::Somewhere(to)
+        | Access::Pool(to)
+        | Access::Machine(to)
+        | Access::DesktopAs(to)
+        | Access::Session(to)
+            if !caller.grants.may_somewhere(to) =>
+        {
+            return Err(Problem::forbidden());
+        }
+        // Of a pool that is not theirs nobody learns whether it exists.
+        Access::Pool(to) => {
+            let pool = app.broker.find_pool(&key(app, parts).await?).await?;
+            only_if(caller.may_in(to, pool.id), "pool")?;
+        }
+        Access::Machine(to) => {
+            let machine = app.broker.find_machine(&key(app, parts).await?).await?;
+            only_if(caller.may_in(to, machine.pool), "machine")?;
+        }
+        Access::Session(to) => {
+            let id = key(app, parts).await?.parse().map_err(|_| Problem::not_found("session"))?;
+            let connection = app.gateway.connection(id).ok_or_else(|| Problem::not_found("session"))?;
+            // Of a desktop that is being deleted under it only those who may everywhere know the pool.
+            let allowed = match app.broker.desktop_pool(connection.desktop).await {
+                Ok(pool) => caller.may_in(to, pool),
+                Err(BrokerError::Missing { .. }) => caller.may(to),
+                Err(error) => return Err(error.into()),
+            };
+            only_if(allowed, "session")?;
+        }
+        Access::Desktop(to) => {
+            let key = key(app, parts).await?;
+            let desktop = app.broker.find_desktop_for(&caller.user, &caller.grants, &key, to).await?;
+            parts.extensions.insert(TheDesktop(desktop));
+        }
+        Access::DesktopAs(to) => {
+            let key = key(app, parts).await?;
+            let desktop = app.broker.find_desktop_as(&caller.user, &caller.grants, &key, to).await?;
+            parts.extensions.insert(TheDesktop(desktop));
+        }
+        _ => {}
     }
-    parts.extensions.insert(caller);
     Ok(())
 }
 
-/// Owners and admins get the desktop; everybody else learns that there is none.
-async fn desktop(app: &App, parts: &mut Parts, caller: &Caller) -> Result<TheDesktop, Problem> {
-    let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Problem::not_found("desktop"))?;
-    let key = params.iter().find(|(name, _)| *name == "id").map(|(_, key)| key).unwrap_or_default();
-    Ok(TheDesktop(app.broker.find_desktop(&caller.user, key).await?))
+/// A token that is kept to some permissions, or to reading, does nothing that none of them names: it makes no other token, and no
+/// viewer of it opens what it may not use.
+fn check_scope(caller: &Caller, method: &axum::http::Method, access: Access) -> Result<(), Problem> {
+    let scope = &caller.grants.scope;
+    let included = match access.permission() {
+        Some(permission) => scope.includes(permission),
+        None => *scope == TokenScope::All || method.is_safe(),
+    };
+    if included {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "token_scope",
+        "this token was made for less than that",
+        match access.permission() {
+            Some(permission) => format!("make a token whose permissions include {permission}, or one without limits"),
+            None => "make a token without limits".to_owned(),
+        },
+    ))
+}
+
+fn only_if(allowed: bool, what: &str) -> Result<(), Problem> {
+    if allowed { Ok(()) } else { Err(Problem::not_found(what)) }
+}
+
+/// What the path names by `id`.
+async fn key(app: &App, parts: &mut Parts) -> Result<String, Problem> {
+    let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Problem::not_found("thing"))?;
+    Ok(params.iter().find(|(name, _)| *name == "id").map(|(_, key)| key.to_owned()).unwrap_or_default())
 }
 
 async fn identify(app: &App, parts: &Parts, peer: Option<Peer>) -> Result<Caller, Problem> {
@@ -96,12 +167,14 @@ async fn identify(app: &App, parts: &Parts, peer: Option<Peer>) -> Result<Caller
     if let Some(token) = bearer(&parts.headers) {
         let found = app.broker.token_user(&sha256_hex(token.as_bytes())).await?;
         let (token, user) = found.ok_or_else(Problem::not_signed_in)?;
-        return Ok(Caller { user, via: Via::Program(token) });
+        let grants = app.broker.grants(&user, token.scope.clone()).await?;
+        return Ok(Caller { user, via: Via::Program(token), grants });
     }
     let cookie = cookie(&parts.headers).ok_or_else(Problem::not_signed_in)?;
     let found = app.broker.session(&sha256_hex(cookie.as_bytes())).await?;
     let (session, user) = found.ok_or_else(Problem::not_signed_in)?;
-    Ok(Caller { user, via: Via::Browser(session) })
+    let grants = app.broker.grants(&user, TokenScope::All).await?;
+    Ok(Caller { user, via: Via::Browser(session), grants })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

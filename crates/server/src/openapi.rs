@@ -68,9 +68,8 @@ fn complete(api: &mut OpenApi) {
         for (method, operation) in operations(item) {
             let access = access::of(&method, path);
             let public = access == Some(Access::Public);
-            let note = access.map_or("Nobody may call it.", Access::sentence);
-            let description =
-                operation.description.take().map_or_else(|| note.to_owned(), |d| format!("{d}\n\n{note}"));
+            let note = access.map_or_else(|| "Nobody may call it.".to_owned(), Access::sentence);
+            let description = operation.description.take().map_or_else(|| note.clone(), |d| format!("{d}\n\n{note}"));
             operation.description = Some(description);
             operation.security = Some(if public {
                 Vec::new()

@@ -10,6 +10,7 @@
 //! SQLite has one writing connection and a few reading ones: writers queue in the program rather than fail with
 //! "database is locked".
 
+mod audit;
 mod change;
 mod codec;
 mod desktop;
@@ -22,6 +23,7 @@ mod migration;
 mod operation;
 mod pool;
 mod recording;
+mod role;
 mod session;
 mod setting;
 mod ticket;

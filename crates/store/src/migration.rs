@@ -14,7 +14,7 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 9] = [
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
     Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
@@ -22,6 +22,8 @@ const STEPS: [Step; 7] = [
     Step { name: "m0005_external", sql: include_str!("m0005_external.sql") },
     Step { name: "m0006_policy", sql: include_str!("m0006_policy.sql") },
     Step { name: "m0010_group", sql: include_str!("m0010_group.sql") },
+    Step { name: "m0011_role", sql: include_str!("m0011_role.sql") },
+    Step { name: "m0012_audit", sql: include_str!("m0012_audit.sql") },
 ];
 
 impl MigrationName for Step {

@@ -1,7 +1,7 @@
 //! Who is signed in: browsers and programs. Only SHA-256 of their secrets is kept.
 
 use crate::{Store, StoreError, codec, ticket};
-use oriel_model::{ApiToken, Micros, TokenId, User, UserId, WebSession};
+use oriel_model::{ApiToken, Micros, TokenId, TokenScope, User, UserId, WebSession};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
@@ -40,6 +40,8 @@ mod api {
         pub label: String,
         pub created: i64,
         pub expires: Option<i64>,
+        /// JSON.
+        pub scope: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -71,6 +73,7 @@ impl TryFrom<api::Model> for ApiToken {
             label: row.label,
             created: Micros(row.created),
             expires: row.expires.map(Micros),
+            scope: row.scope.map(|scope| codec::from_json("token", &scope)).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -169,6 +172,7 @@ impl Store {
             label: token.label.clone(),
             created: token.created.0,
             expires: token.expires.map(|at| at.0),
+            scope: (token.scope != TokenScope::All).then(|| codec::json(&token.scope)).transpose()?,
         };
         api::Entity::insert(row.into_active_model())
             .exec_without_returning(&self.writer)

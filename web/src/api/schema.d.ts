@@ -1353,6 +1353,46 @@ export interface paths {
     patch: operations["change_user"];
     trace?: never;
   };
+  "/api/v1/audit": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All groups.
+     * @description Only admins may call it.
+     */
+    get: operations["list_audit"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/audit/check": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All groups.
+     * @description Only admins may call it.
+     */
+    get: operations["check_audit"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2246,6 +2286,8 @@ export interface components {
       must_change_password: boolean;
       name: string;
       role: components["schemas"]["Role"];
+      permissions: string[];
+      pools: string[];
     };
     /** @description Something named elsewhere in the API: its id, and its name for people. */
     Named: {
@@ -2529,7 +2571,7 @@ export interface components {
      * @description What a person may do: an admin everything, a user what belongs to them.
      * @enum {string}
      */
-    Role: "admin" | "user";
+    Role: "admin" | "user" | "helpdesk" | "pool_admin" | "auditor";
     /** @description One live protocol stream. */
     Session: {
       desktop: components["schemas"]["Named"];
@@ -2626,6 +2668,8 @@ export interface components {
       expires_at: string | null;
       id: string;
       label: string;
+      read_only: boolean;
+      permissions: string[] | null;
     };
     TokenList: {
       tokens: components["schemas"]["Token"][];
@@ -2648,6 +2692,8 @@ export interface components {
       label: string;
       /** @description Whose it is, by id or name, for admins; the caller's own when left out. */
       user?: string | null;
+      read_only?: boolean | null;
+      permissions?: string[] | null;
     };
     /** @description The password of the person whose session is locked. */
     Unlock: {
@@ -2664,6 +2710,7 @@ export interface components {
       must_change_password: boolean;
       name: string;
       role: components["schemas"]["Role"];
+      pools: components["schemas"]["Named"][];
     };
     /** @description What to change; what is left out stays. */
     UserChange: {
@@ -2671,6 +2718,7 @@ export interface components {
       /** @description `true` makes a one-time password and ends the person's sessions. */
       reset_password?: boolean | null;
       role?: components["schemas"]["Role"] | null;
+      pools?: string[] | null;
     };
     UserList: {
       users: components["schemas"]["User"][];
@@ -2686,6 +2734,37 @@ export interface components {
       /** Format: password */
       password?: string | null;
       role: components["schemas"]["Role"];
+      pools?: string[] | null;
+    };
+    AuditEntry: {
+      /** Format: int64 */
+      seq: number;
+      at: string;
+      actor: string | null;
+      actor_name: string;
+      via: string;
+      action: string;
+      target: string;
+      address: string;
+      /** Format: int32 */
+      outcome: number;
+      code: string;
+      previous: string;
+      hash: string;
+    };
+    AuditList: {
+      entries: components["schemas"]["AuditEntry"][];
+      /** Format: int64 */
+      next: number | null;
+    };
+    AuditCheck: {
+      /** Format: int64 */
+      rows: number;
+      head: string;
+      sound: boolean;
+      /** Format: int64 */
+      broken_at: number | null;
+      why: string | null;
     };
   };
   responses: never;
@@ -5334,6 +5413,73 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["UserMade"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_audit: {
+    parameters: {
+      query?: {
+        actor?: string | null;
+        action?: string | null;
+        target?: string | null;
+        refused?: boolean | null;
+        from?: string | null;
+        until?: string | null;
+        before?: number | null;
+        limit?: number | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AuditList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  check_audit: {
+    parameters: {
+      query?: {
+        head?: string | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AuditCheck"];
         };
       };
       /** @description a problem */

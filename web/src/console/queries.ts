@@ -1,5 +1,5 @@
 /** What the pages read, one query a noun. Two seconds where something moves, slower when idle; TanStack pauses hidden tabs. */
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { answer, client, type Schemas, setCsrf } from "../api/client";
 import { isMoving } from "./can";
 
@@ -66,6 +66,31 @@ export const groupsQuery = queryOptions({
   queryFn: async () => (await answer(client.GET("/api/v1/groups"))).groups,
   refetchInterval: RARE_MS,
 });
+
+export interface AuditWanted {
+  actor: string;
+  action: string;
+  target: string;
+  refused: boolean;
+}
+
+/** Page by page, the newest first. */
+export const auditQuery = (wanted: AuditWanted) =>
+  infiniteQueryOptions({
+    queryKey: ["audit", wanted],
+    queryFn: ({ pageParam }) => {
+      const query = {
+        ...(wanted.actor ? { actor: wanted.actor } : {}),
+        ...(wanted.action ? { action: wanted.action } : {}),
+        ...(wanted.target ? { target: wanted.target } : {}),
+        ...(wanted.refused ? { refused: true } : {}),
+        ...(pageParam ? { before: pageParam } : {}),
+      };
+      return answer(client.GET("/api/v1/audit", { params: { query } }));
+    },
+    initialPageParam: null as number | null,
+    getNextPageParam: (last) => last.next,
+  });
 
 export const operationsQuery = queryOptions({
   queryKey: ["operations"],

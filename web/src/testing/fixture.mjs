@@ -140,9 +140,47 @@ const user = (name, role, more = {}) => ({
   must_change_password: false,
   locked: false,
   groups: [],
+  pools: [],
   created_at: before(60_000),
   ...more,
 });
+
+/** What people did, the newest first. */
+function audit(admin, mira) {
+  const deeds = [
+    [admin, "browser", "change_pool", "/pools/studio", 200, ""],
+    [mira, "browser", "delete_user", "/users/admin", 403, "admin_only"],
+    [mira, "nobody", "login", "/login", 401, "bad_credentials"],
+    [admin, "token backup script on the file server", "stop_desktop", "/desktops/studio-3/stop", 202, ""],
+    [
+      admin,
+      "browser",
+      "recording_content",
+      "/recordings/01930000-0000-7000-8000-000000000031/content",
+      206,
+      "",
+    ],
+    [mira, "browser", "download_file", "/desktops/studio-1/files/content /home/mira/plan.pdf", 200, ""],
+  ];
+  return Array.from({ length: 130 }, (_, n) => {
+    const [who, via, action, target, outcome, code] = deeds[n % deeds.length];
+    const seq = 130 - n;
+    return {
+      seq,
+      at: before(n * 7),
+      actor: via === "nobody" ? null : who.id,
+      actor_name: who.name,
+      via,
+      action,
+      target,
+      address: "192.0.2.17",
+      outcome,
+      code,
+      previous: SUM,
+      hash: SUM,
+    };
+  });
+}
 
 /** `who` signs in; `empty` is a house where nothing was made yet. */
 export function house(who) {
@@ -159,6 +197,8 @@ export function house(who) {
         user("newcomer", "user", { must_change_password: true }),
         user("empty", "user"),
         user("locked", "user", { locked: true }),
+        user("auditor", "auditor"),
+        user("helpdesk", "helpdesk"),
       ];
   const me = users.find((u) => u.name === who) ?? admin;
   const images = [];
@@ -376,8 +416,22 @@ export function house(who) {
       },
     );
     tokens.push(
-      { id: id(), label: "laptop", created_at: before(9000), expires_at: before(-60 * 24 * 50) },
-      { id: id(), label: "backup script on the file server", created_at: before(80_000), expires_at: null },
+      {
+        id: id(),
+        label: "laptop",
+        created_at: before(9000),
+        expires_at: before(-60 * 24 * 50),
+        read_only: false,
+        permissions: null,
+      },
+      {
+        id: id(),
+        label: "backup script on the file server",
+        created_at: before(80_000),
+        expires_at: null,
+        read_only: false,
+        permissions: null,
+      },
     );
   }
   return {
@@ -392,6 +446,7 @@ export function house(who) {
     recordings: empty ? [] : recordings({ id, before, me, mira, desktops }),
     tokens,
     groups,
+    audit: audit(admin, mira),
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),
   };

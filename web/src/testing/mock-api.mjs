@@ -6,7 +6,7 @@
 //   admin        a house with everything in it          mira         a person with desktops
 //   fresh-admin  an admin where nothing was made yet    empty        a person without desktops
 //   newcomer     must change the password first         too-many     has tried too often
-//   locked       has touched no desktop for too long
+//   locked       has touched no desktop for too long              auditor, helpdesk   have these roles
 //   broken       an admin whose lists all fail          slow         an admin whose lists never come
 // Names that are refused: "taken" (user), "refused" (pool, image, token, desktop).
 import { createHash, randomUUID } from "node:crypto";
@@ -27,6 +27,7 @@ import {
   steps,
 } from "./fixture.mjs";
 import { gpuFindings, gpuPlan } from "./gpus.mjs";
+import { PERMISSIONS } from "./permissions.mjs";
 import { picture } from "./picture.mjs";
 import { answer as ofRecording } from "./recordings.mjs";
 
@@ -162,9 +163,13 @@ export function startMock({ port = 0, dist }) {
       path.split("/").length === shape.length + 1 &&
       shape.every((part, n) => part === "*" || part === path.split("/")[n + 1]);
     const ok = (value) => send(response, 200, value);
-    const admin = it.me.role === "admin";
+    const admin = it.me.role !== "user";
+    if (request.method !== "GET" && ["auditor", "helpdesk"].includes(it.me.role) && noun !== "tokens")
+      throw new Refusal(403, "admin_only", "your role does not give you this", "ask an administrator");
     const find = (list, what) => list.find((x) => x.id === key) ?? raise(gone(what));
     const by = { id: it.me.id, name: it.me.name };
+    const ofPools = (ids = []) =>
+      it.pools.filter((pool) => ids.includes(pool.id)).map((pool) => ({ id: pool.id, name: pool.name }));
     const asGroup = (group) => ({
       ...group,
       pools: it.pools
@@ -219,7 +224,14 @@ export function startMock({ port = 0, dist }) {
         const ends = body.expires_in_days
           ? new Date(Date.now() + body.expires_in_days * 86_400_000).toISOString()
           : null;
-        const made = { id: id(), label: body.label, created_at: new Date().toISOString(), expires_at: ends };
+        const made = {
+          id: id(),
+          label: body.label,
+          created_at: new Date().toISOString(),
+          expires_at: ends,
+          read_only: body.read_only === true,
+          permissions: body.permissions ?? null,
+        };
         it.tokens.push(made);
         return send(response, 201, { ...made, token: "oriel_5Jp2xTq0mock0mock0mock0mock0mock0" });
       }
@@ -241,6 +253,7 @@ export function startMock({ port = 0, dist }) {
         id: id(),
         name: body.name,
         role: body.role,
+        pools: ofPools(body.pools),
         disabled: false,
         must_change_password: true,
         groups: [],
@@ -263,9 +276,35 @@ export function startMock({ port = 0, dist }) {
         return send(response, 204);
       }
       if (typeof body.disabled === "boolean") u.disabled = body.disabled;
-      if (body.role) u.role = body.role;
+      if (body.role) {
+        u.role = body.role;
+        u.pools = ofPools(body.pools);
+      }
       if (body.reset_password) u.must_change_password = true;
       return ok({ user: u, one_time_password: body.reset_password ? "copper-window-gentle-river" : null });
+    }
+    if (is("GET", "audit")) {
+      const q = url.searchParams;
+      const wanted = it.audit.filter(
+        (row) =>
+          (!q.get("actor") || row.actor_name === q.get("actor")) &&
+          (!q.get("action") || row.action === q.get("action")) &&
+          (!q.get("target") || row.target.includes(q.get("target"))) &&
+          (q.get("refused") !== "true" || row.outcome >= 400) &&
+          (!q.get("before") || row.seq < Number(q.get("before"))),
+      );
+      const entries = wanted.slice(0, 100);
+      return ok({ entries, next: wanted.length > 100 ? entries.at(-1).seq : null });
+    }
+    if (is("GET", "audit", "check")) {
+      const [newest] = it.audit;
+      return ok({
+        rows: newest.seq,
+        head: `${newest.seq}:${newest.hash}`,
+        sound: true,
+        broken_at: null,
+        why: null,
+      });
     }
     if (is("GET", "groups")) return ok({ groups: it.groups.map(asGroup) });
     if (is("POST", "groups")) {
@@ -498,7 +537,9 @@ export function startMock({ port = 0, dist }) {
 
 function me(session) {
   const { id, name, role, must_change_password, locked } = session.house.me;
-  return { id, name, role, must_change_password, locked, csrf: session.csrf };
+  const pools = role === "pool_admin" ? session.house.me.pools.map((pool) => pool.id) : [];
+  const permissions = PERMISSIONS[role];
+  return { id, name, role, permissions, pools, must_change_password, locked, csrf: session.csrf };
 }
 
 /** Moves what was asked for along, by the clock. */

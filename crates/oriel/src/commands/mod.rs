@@ -1,5 +1,6 @@
 //! The commands, one file per noun.
 
+pub mod audit;
 pub mod config;
 pub mod desktop;
 pub mod doctor;

@@ -23,6 +23,9 @@ pub enum Command {
         name: String,
         #[arg(long, value_enum, default_value_t = Role::User)]
         role: Role,
+        /// A pool that a pool-admin administers: id or name; may be given several times
+        #[arg(long = "pool", value_name = "POOL")]
+        pools: Vec<String>,
         /// Read the password from stdin rather than making a one-time password
         #[arg(long)]
         password_stdin: bool,
@@ -33,6 +36,9 @@ pub enum Command {
         user: String,
         #[arg(long, value_enum)]
         role: Option<Role>,
+        /// A pool that a pool-admin administers from now on, and no others than those named: id or name
+        #[arg(long = "pool", value_name = "POOL")]
+        pools: Vec<String>,
         /// true locks out and ends all sessions
         #[arg(long)]
         disabled: Option<bool>,
@@ -51,8 +57,16 @@ pub enum Command {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Role {
+    /// Everything
     Admin,
+    /// What belongs to them
     User,
+    /// Everybody's desktops and connections: sees, switches, ends, looks on as pools allow
+    Helpdesk,
+    /// Everything in some pools
+    PoolAdmin,
+    /// Sees everything, recordings too, and changes nothing
+    Auditor,
 }
 
 impl Role {
@@ -60,6 +74,9 @@ impl Role {
         match self {
             Self::Admin => "admin",
             Self::User => "user",
+            Self::Helpdesk => "helpdesk",
+            Self::PoolAdmin => "pool_admin",
+            Self::Auditor => "auditor",
         }
     }
 }
@@ -79,21 +96,23 @@ impl Command {
                         _ => "active",
                     };
                     let groups = user.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
-                    let (role, made) = (word(&user.role), age(&user.created_at));
+                    let of = user.pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
+                    let role = if of.is_empty() { word(&user.role) } else { format!("{} of {of}", word(&user.role)) };
+                    let made = age(&user.created_at);
                     rows.row([user.name, role, state.to_owned(), output::or_dash(Some(&groups)), made]);
                 }
                 rows.print()
             }
-            Self::Create { name, role, password_stdin } => {
+            Self::Create { name, role, pools, password_stdin } => {
                 let password = password_stdin.then(read_password).transpose()?;
-                let body = json!({"name": name, "role": role.word(), "password": password});
+                let body = json!({"name": name, "role": role.word(), "pools": named(pools), "password": password});
                 made(&client.post("/users", &body).await?, "may sign in now")
             }
-            Self::Set { user, role, disabled } => {
-                if role.is_none() && disabled.is_none() {
-                    return Err(Failure::usage("nothing to change").next("give --role or --disabled"));
+            Self::Set { user, role, pools, disabled } => {
+                if role.is_none() && disabled.is_none() && pools.is_empty() {
+                    return Err(Failure::usage("nothing to change").next("give --role, --pool or --disabled"));
                 }
-                let body = json!({"role": role.map(Role::word), "disabled": disabled});
+                let body = json!({"role": role.map(Role::word), "pools": named(pools), "disabled": disabled});
                 made(&client.patch(&path(&user), &body).await?, "was changed")
             }
             Self::Delete { user } => {
@@ -107,6 +126,11 @@ impl Command {
             }
         }
     }
+}
+
+/// `None`: as it is.
+fn named(pools: Vec<String>) -> Option<Vec<String>> {
+    (!pools.is_empty()).then_some(pools)
 }
 
 fn made(made: &UserMade, says: &str) -> Done {

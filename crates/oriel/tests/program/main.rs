@@ -93,10 +93,12 @@ fn help() {
         "machine",
         "import",
         "user",
+        "group",
         "token",
         "operation",
         "session",
         "recording",
+        "audit",
         "config",
     ] {
         insta::assert_snapshot!(format!("help-{noun}"), said(data.path(), &[noun, "--help"]));

@@ -19,6 +19,14 @@ pub struct Me {
     pub id: String,
     pub name: String,
     pub role: Role,
+    /// What the role gives, everywhere or for `pools`.
+    #[serde(default)]
+    #[schema(required)]
+    pub permissions: Vec<String>,
+    /// The pools of a pool admin: what is of pools is theirs in these only.
+    #[serde(default)]
+    #[schema(required)]
+    pub pools: Vec<String>,
     /// Until the password is changed, everything else answers 403 `password_change_required`.
     pub must_change_password: bool,
     /// Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`.

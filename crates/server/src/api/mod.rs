@@ -27,6 +27,7 @@ macro_rules! mirror {
     };
 }
 
+pub mod audit;
 pub mod desktop;
 pub mod external;
 pub mod file;

@@ -1,5 +1,6 @@
 //! What went wrong, for programs (a stable code) and for people (a sentence, and what to do next). RFC 9457.
 
+use crate::audit::RefusalCode;
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -72,8 +73,8 @@ impl Problem {
         Self::new(
             StatusCode::FORBIDDEN,
             "admin_only",
-            "only an administrator may do this",
-            "ask an administrator to do it, or to give you the role admin",
+            "your role does not give you this",
+            "ask an administrator to do it, or to give you a role that does",
         )
     }
 
@@ -105,9 +106,11 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let code = RefusalCode(self.code);
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(code);
         response
     }
 }

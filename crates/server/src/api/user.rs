@@ -6,8 +6,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mirror! {
-    /// What a person may do: an admin everything, a user what belongs to them.
-    Role = model::Role { Admin, User }
+    /// What a person may do.
+    Role = model::Role {
+        /// Everything.
+        Admin,
+        /// What belongs to them.
+        User,
+        /// Sees everybody's desktops and connections, switches desktops on and off, ends connections, looks on as pools allow.
+        Helpdesk,
+        /// Administers some pools with all that is in them.
+        PoolAdmin,
+        /// Sees everything, recordings too, and changes nothing.
+        Auditor,
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -21,12 +32,16 @@ pub struct User {
     #[serde(default)]
     #[schema(required)]
     pub groups: Vec<Named>,
+    /// The pools that a pool admin administers, by name.
+    #[serde(default)]
+    #[schema(required)]
+    pub pools: Vec<Named>,
     /// RFC 3339.
     pub created_at: String,
 }
 
 impl User {
-    pub fn new(user: &model::User, groups: &[model::Group]) -> Self {
+    pub fn new(user: &model::User, groups: &[model::Group], pools: &[model::Pool]) -> Self {
         Self {
             id: user.id.to_string(),
             name: user.name.clone(),
@@ -34,6 +49,7 @@ impl User {
             disabled: user.disabled,
             must_change_password: user.must_change_password,
             groups: groups.iter().map(|group| Named::new(group.id, &group.name)).collect(),
+            pools: pools.iter().map(|pool| Named::new(pool.id, &pool.name)).collect(),
             created_at: user.created.rfc3339(),
         }
     }
@@ -53,6 +69,9 @@ pub struct UserNew {
     #[serde(default)]
     #[schema(format = Password)]
     pub password: Option<String>,
+    /// Ids or names of the pools that a pool admin administers.
+    #[serde(default)]
+    pub pools: Option<Vec<String>>,
 }
 
 /// What to change; what is left out stays.
@@ -61,6 +80,9 @@ pub struct UserNew {
 pub struct UserChange {
     #[serde(default)]
     pub role: Option<Role>,
+    /// Ids or names of the pools that a pool admin administers from now on.
+    #[serde(default)]
+    pub pools: Option<Vec<String>>,
     #[serde(default)]
     pub disabled: Option<bool>,
     /// `true` makes a one-time password and ends the person's sessions.

@@ -17,7 +17,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{SinkExt, Stream, StreamExt, future};
 use oriel_gateway::{Guest, Person, ViewerRequest};
-use oriel_model::Role;
+use oriel_model::{Permission, TokenScope};
 use oriel_screen::wire::INPUT_BYTES_MAX;
 
 /// Largest message from a viewer: a record of the largest input with its head, and as much again for what shares its message.
@@ -50,28 +50,34 @@ impl Person for Seated {
     }
 
     async fn still_may(&self) -> Result<(), String> {
-        let user = match &self.caller.via {
+        let (user, scope) = match &self.caller.via {
             Via::Browser(_) => {
                 let found = self.app.broker.session(&self.session).await.map_err(|error| error.to_string())?;
                 let (session, user) = found.ok_or("you are signed out; sign in again")?;
                 if session.locked {
                     return Err("this browser is locked; enter your password".to_owned());
                 }
-                user
+                (user, TokenScope::All)
             }
             Via::Program(_) => {
                 let found = self.app.broker.token_user(&self.session).await.map_err(|error| error.to_string())?;
-                found.ok_or("your token no longer holds; make another one")?.1
+                let (token, user) = found.ok_or("your token no longer holds; make another one")?;
+                (user, token.scope)
             }
             Via::Local => return Err("the local administrator has no viewers".to_owned()),
         };
+        let (broker, desktop) = (&self.app.broker, self.request.desktop);
+        let grants = broker.grants(&user, scope).await.map_err(|error| error.to_string())?;
         match &self.request.guest {
-            Some(guest) if guest.is_helper() && user.role != Role::Admin => {
-                Err("only administrators may look on".to_owned())
+            Some(guest) if guest.is_helper() => {
+                let pool = broker.desktop_pool(desktop).await.map_err(|error| error.to_string())?;
+                let may = grants.may_in(Permission::SessionsShadow, pool);
+                if may { Ok(()) } else { Err("your role does not let you look on".to_owned()) }
             }
             Some(_) => Ok(()),
             None => {
-                let found = self.app.broker.find_desktop(&user, &self.request.desktop.to_string()).await;
+                let found =
+                    broker.find_desktop_for(&user, &grants, &desktop.to_string(), Permission::DesktopsUse).await;
                 found.map(drop).map_err(|error| error.to_string())
             }
         }
@@ -110,13 +116,17 @@ pub async fn viewer(
     // Being allowed may have ended since the ticket was made.
     let request = if let Some(taken) = app.gateway.take_guest_ticket(&ticket_sha256, session) {
         let request = taken?;
-        if !caller.is_admin() && request.guest.as_ref().is_some_and(Guest::is_helper) {
-            return Err(Problem::forbidden());
+        if request.guest.as_ref().is_some_and(Guest::is_helper) {
+            let pool = app.broker.desktop_pool(request.desktop).await?;
+            if !caller.may_in(Permission::SessionsShadow, pool) {
+                return Err(Problem::forbidden());
+            }
         }
         request
     } else {
         let ticket = app.broker.redeem(&ticket_sha256, session).await?;
-        app.broker.find_desktop(&caller.user, &ticket.desktop.to_string()).await?;
+        let key = ticket.desktop.to_string();
+        app.broker.find_desktop_for(&caller.user, &caller.grants, &key, Permission::DesktopsUse).await?;
         ViewerRequest {
             user: ticket.user,
             desktop: ticket.desktop,

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use oriel_broker::{NewDesktop, TICKET_SECONDS};
-use oriel_model::{self as model, DesktopIntent};
+use oriel_model::{self as model, DesktopIntent, Permission};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ use serde::Deserialize;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DesktopQuery {
-    /// Everybody's rather than the own ones; for admins.
+    /// Everybody's rather than the own ones, as far as one's role shows them.
     #[serde(default)]
     #[param(required = false)]
     pub all: bool,
@@ -45,7 +45,7 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<DesktopQuery>,
 ) -> Answer<Json<DesktopList>> {
-    if query.all && !caller.is_admin() {
+    if query.all && !caller.grants.may_somewhere(Permission::DesktopsRead) {
         return Err(Problem::forbidden());
     }
     // The local administrator has no desktops of its own.
@@ -57,13 +57,20 @@ pub async fn list(
 
 /// A new desktop; it starts at once.
 #[utoipa::path(post, path = "/desktops", tag = "desktops", operation_id = "create_desktop", request_body = DesktopNew, responses((status = 201, body = Desktop)))]
-pub async fn create(State(app): State<App>, Body(new): Body<DesktopNew>) -> Answer<(StatusCode, Json<Desktop>)> {
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(new): Body<DesktopNew>,
+) -> Answer<(StatusCode, Json<Desktop>)> {
+    let pool = app.broker.find_pool(&new.pool).await?;
+    if !caller.may_in(Permission::DesktopsWrite, pool.id) {
+        return Err(Problem::not_found("pool"));
+    }
     let owner = match &new.owner {
         Some(key) => Some(app.broker.find_user(key).await?),
         None => None,
     };
     let name = new.name.as_deref().map(super::image::name).transpose()?;
-    let pool = app.broker.find_pool(&new.pool).await?;
     let desktop = app.broker.create_desktop(NewDesktop { pool, owner, name }).await?;
     Ok((StatusCode::CREATED, Json(names::desktop(&app, &desktop).await?)))
 }

@@ -6,6 +6,7 @@ use crate::{
         external::{Machine, MachineChange, MachineIdentity, MachineList, MachineNew},
         problem::Problem,
     },
+    caller::Caller,
     extract::Body,
     names::Names,
 };
@@ -16,7 +17,7 @@ use axum::{
 };
 use oriel_broker::{MachineChange as MachineEdit, MachineSecrets, NewMachine};
 use oriel_gateway::terminal::{Key, TerminalError, telnet::LoginPatterns};
-use oriel_model as model;
+use oriel_model::{self as model, Permission};
 use secrecy::SecretString;
 
 async fn answer(app: &App, machine: &model::Desktop) -> Answer<Json<Machine>> {
@@ -48,6 +49,16 @@ fn check(
     patterns.check().map_err(bad)
 }
 
+/// Whoever makes a machine the way to another uses what is kept for it: only where they administer it, too.
+async fn check_jump(app: &App, caller: &Caller, parameters: &model::MachineParameters) -> Answer<()> {
+    let Some(jump) = &parameters.jump else { return Ok(()) };
+    match app.broker.find_machine(jump).await {
+        Ok(machine) if !caller.may_in(Permission::MachinesWrite, machine.pool) => Err(Problem::not_found("machine")),
+        // One that is not there is the broker's to refuse.
+        _ => Ok(()),
+    }
+}
+
 /// The machines of a pool.
 #[utoipa::path(get, path = "/pools/{id}/machines", tag = "machines", operation_id = "list_machines", params(("id" = String, Path)), responses((status = 200, body = MachineList)))]
 pub async fn list(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<MachineList>> {
@@ -61,6 +72,7 @@ pub async fn list(State(app): State<App>, Path(id): Path<String>) -> Answer<Json
 #[utoipa::path(post, path = "/pools/{id}/machines", tag = "machines", operation_id = "create_machine", params(("id" = String, Path)), request_body = MachineNew, responses((status = 201, body = Machine)))]
 pub async fn create(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(new): Body<MachineNew>,
 ) -> Answer<(StatusCode, Json<Machine>)> {
@@ -76,6 +88,7 @@ pub async fn create(
         passphrase: new.passphrase.map(Into::into),
     };
     let parameters = new.parameters.unwrap_or_default().into();
+    check_jump(&app, &caller, &parameters).await?;
     check(&parameters, secrets.private_key.as_ref(), secrets.passphrase.as_ref())?;
     let machine = NewMachine {
         pool,
@@ -107,6 +120,7 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json
 #[utoipa::path(patch, path = "/machines/{id}", tag = "machines", operation_id = "change_machine", params(("id" = String, Path)), request_body = MachineChange, responses((status = 200, body = Machine)))]
 pub async fn change(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(change): Body<MachineChange>,
 ) -> Answer<Json<Machine>> {
@@ -115,6 +129,9 @@ pub async fn change(
     let secret = |given: Option<String>| text(given).map(|given| given.map(SecretString::from));
     let machine = app.broker.find_machine(&id).await?;
     let parameters: Option<model::MachineParameters> = change.parameters.map(Into::into);
+    if let Some(parameters) = &parameters {
+        check_jump(&app, &caller, parameters).await?;
+    }
     let (private_key, passphrase) = (secret(change.private_key), secret(change.passphrase));
     {
         let before = machine.external.as_ref().map(|external| external.parameters.clone());

@@ -3,6 +3,7 @@
 use crate::{
     Answer, App, COOKIE, Peer,
     api::me::{Login, Me, PasswordChange, Unlock},
+    audit::TriedName,
     caller::{Caller, Via},
     extract::Body,
 };
@@ -12,7 +13,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use oriel_model::User;
+use oriel_model::{Grants, Permission, TokenScope, User};
 use secrecy::{ExposeSecret, SecretString};
 use std::net::IpAddr;
 
@@ -30,11 +31,14 @@ fn address(peer: Peer) -> IpAddr {
     }
 }
 
-fn about(user: &User, csrf: &str, locked: bool) -> Me {
+fn about(user: &User, grants: &Grants, csrf: &str, locked: bool) -> Me {
+    let permissions = Permission::ALL.iter().filter(|one| grants.may_somewhere(**one)).map(ToString::to_string);
     Me {
         id: user.id.to_string(),
         name: user.name.clone(),
         role: user.role.into(),
+        permissions: permissions.collect(),
+        pools: grants.pools.iter().map(ToString::to_string).collect(),
         must_change_password: user.must_change_password,
         locked,
         csrf: csrf.to_owned(),
@@ -43,13 +47,17 @@ fn about(user: &User, csrf: &str, locked: bool) -> Me {
 
 /// Sign in with a name and a password. Sets the session cookie.
 #[utoipa::path(post, path = "/login", tag = "me", request_body = Login, responses((status = 200, body = Me)))]
-pub async fn login(
-    State(app): State<App>,
-    Extension(peer): Extension<Peer>,
-    Body(login): Body<Login>,
-) -> Answer<Response> {
+pub async fn login(State(app): State<App>, Extension(peer): Extension<Peer>, Body(login): Body<Login>) -> Response {
+    let tried = TriedName(login.name.clone());
+    let mut response = sign_in(&app, login, peer).await.unwrap_or_else(IntoResponse::into_response);
+    response.extensions_mut().insert(tried);
+    response
+}
+
+async fn sign_in(app: &App, login: Login, peer: Peer) -> Answer<Response> {
     let signed_in = app.broker.sign_in(&login.name, login.password.into(), address(peer)).await?;
-    let me = about(&signed_in.user, &signed_in.session.csrf, false);
+    let grants = app.broker.grants(&signed_in.user, TokenScope::All).await?;
+    let me = about(&signed_in.user, &grants, &signed_in.session.csrf, false);
     let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
@@ -70,7 +78,7 @@ pub async fn me(caller: Caller) -> Answer<Json<Me>> {
         Via::Browser(session) => (session.csrf.as_str(), session.locked),
         Via::Program(_) | Via::Local => ("", false),
     };
-    Ok(Json(about(&caller.user, csrf, locked)))
+    Ok(Json(about(&caller.user, &caller.grants, csrf, locked)))
 }
 
 /// Open this browser's session again after it was locked, with the person's password.

@@ -1,5 +1,6 @@
 //! The API's endpoints, one file per noun. Who may call what is said in [`crate::access`] and enforced before a handler runs.
 
+pub mod audit;
 pub mod connect;
 pub mod desktop;
 pub mod download;
@@ -78,6 +79,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(recording::show, recording::delete))
         .routes(routes!(recording::index))
         .routes(routes!(recording::content))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::check))
         .routes(routes!(gpu::list))
         .routes(routes!(gpu::show))
         .routes(routes!(gpu::findings))

@@ -6,6 +6,7 @@ use crate::{
         pool::{GpuRequest, Pool, PoolChange, PoolKind, PoolList, PoolNew},
         problem::Problem,
     },
+    caller::Caller,
     extract::Body,
     names::Names,
 };
@@ -49,12 +50,15 @@ fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
     })
 }
 
-/// All pools.
+/// All pools, or those that one administers.
 #[utoipa::path(get, path = "/pools", tag = "pools", operation_id = "list_pools", responses((status = 200, body = PoolList)))]
-pub async fn list(State(app): State<App>) -> Answer<Json<PoolList>> {
+pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<PoolList>> {
     let names = Names::read(&app).await?;
     let mut pools = Vec::new();
     for pool in app.broker.pools().await? {
+        if !caller.may_in(model::Permission::PoolsRead, pool.id) {
+            continue;
+        }
         pools.push(names.pool(&app, &pool).await?);
     }
     Ok(Json(PoolList { pools }))

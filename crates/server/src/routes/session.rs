@@ -11,20 +11,24 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use oriel_model::Name;
+use oriel_model::Permission;
 use oriel_screen::ByeCode;
 use std::collections::HashMap;
 
-/// Live connections.
+/// Live connections, or those to pools that one administers.
 #[utoipa::path(get, path = "/sessions", tag = "sessions", operation_id = "list_sessions", responses((status = 200, body = SessionList)))]
 pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<SessionList>> {
-    let connections = app.gateway.connections();
+    let mut connections = app.gateway.connections();
     let names = Names::read(&app).await?;
     let desktops: HashMap<_, _> =
-        app.broker.desktops(&caller.user, true).await?.into_iter().map(|desktop| (desktop.id, desktop.name)).collect();
+        app.broker.desktops(&caller.user, true).await?.into_iter().map(|desktop| (desktop.id, desktop)).collect();
+    connections.retain(|info| match desktops.get(&info.connection.desktop) {
+        Some(desktop) => caller.may_in(Permission::SessionsRead, desktop.pool),
+        None => caller.may(Permission::SessionsRead),
+    });
     let sessions = connections
         .iter()
-        .map(|info| names.session(info, desktops.get(&info.connection.desktop).map(Name::as_str)))
+        .map(|info| names.session(info, desktops.get(&info.connection.desktop).map(|desktop| desktop.name.as_str())))
         .collect();
     Ok(Json(SessionList { sessions }))
 }

@@ -14,6 +14,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use oriel_model::Permission;
 use secrecy::ExposeSecret;
 
 /// Longest life of a token that ends, in days.
@@ -39,12 +40,13 @@ pub async fn create(
             format!("choose 1 to {DAYS_MAX} days, or none for a token that lasts until it is deleted"),
         ));
     }
+    let scope = new.scope().map_err(|text| Problem::bad_request(text, "look at this endpoint's description"))?;
     let owner = match &new.user {
         None => caller.person()?.clone(),
-        Some(key) if caller.is_admin() => app.broker.find_user(key).await?,
+        Some(key) if caller.may(Permission::PeopleWrite) => app.broker.find_user(key).await?,
         Some(_) => return Err(Problem::forbidden()),
     };
-    let made = app.broker.create_token(&owner, &new.label, new.expires_in_days).await?;
+    let made = app.broker.create_token(&owner, &new.label, new.expires_in_days, scope).await?;
     let token = Token::from(&made.token);
     let secret = made.secret.expose_secret().to_owned();
     Ok((

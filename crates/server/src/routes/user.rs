@@ -13,27 +13,41 @@ use axum::{
 use oriel_broker::{NewUser, UserChange as UserEdit};
 use oriel_model as model;
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeSet;
 
 async fn made(app: &App, user: &model::User, password: Option<&SecretString>) -> Answer<UserMade> {
-    let groups = app.broker.groups_of(user.id).await?;
+    let (groups, pools) = tokio::try_join!(app.broker.groups_of(user.id), app.broker.administered(user.id))?;
     let one_time_password = password.map(|password| password.expose_secret().to_owned());
-    Ok(UserMade { user: User::new(user, &groups), one_time_password })
+    Ok(UserMade { user: User::new(user, &groups, &pools), one_time_password })
+}
+
+/// The pools that are named.
+async fn administered(app: &App, keys: Option<Vec<String>>) -> Answer<Option<BTreeSet<model::PoolId>>> {
+    let Some(keys) = keys else { return Ok(None) };
+    let mut pools = BTreeSet::new();
+    for key in keys {
+        pools.insert(app.broker.find_pool(&key).await?.id);
+    }
+    Ok(Some(pools))
 }
 
 /// Everybody who may sign in.
 #[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users", responses((status = 200, body = UserList)))]
 pub async fn list(State(app): State<App>) -> Answer<Json<UserList>> {
-    let (users, groups) = tokio::try_join!(app.broker.users(), app.broker.groups_by_user())?;
-    let of = |user: &model::User| groups.get(&user.id).map(Vec::as_slice).unwrap_or_default();
-    let users = users.iter().map(|user| User::new(user, of(user))).collect();
+    let (users, groups, pools) =
+        tokio::try_join!(app.broker.users(), app.broker.groups_by_user(), app.broker.administered_by_user())?;
+    let in_groups = |user: &model::User| groups.get(&user.id).map(Vec::as_slice).unwrap_or_default();
+    let of_pools = |user: &model::User| pools.get(&user.id).map(Vec::as_slice).unwrap_or_default();
+    let users = users.iter().map(|user| User::new(user, in_groups(user), of_pools(user))).collect();
     Ok(Json(UserList { users }))
 }
 
 /// A new person.
 #[utoipa::path(post, path = "/users", tag = "users", operation_id = "create_user", request_body = UserNew, responses((status = 201, body = UserMade)))]
 pub async fn create(State(app): State<App>, Body(new): Body<UserNew>) -> Answer<(StatusCode, Json<UserMade>)> {
+    let pools = administered(&app, new.pools).await?.unwrap_or_default();
     let new = NewUser { name: new.name, role: new.role.into(), password: new.password.map(Into::into) };
-    let (user, password) = app.broker.create_user(new).await?;
+    let (user, password) = app.broker.create_user_with(new, &pools).await?;
     Ok((StatusCode::CREATED, Json(made(&app, &user, password.as_ref()).await?)))
 }
 
@@ -47,6 +61,7 @@ pub async fn change(
     let user = app.broker.find_user(&id).await?;
     let change = UserEdit {
         role: change.role.map(Into::into),
+        pools: administered(&app, change.pools).await?,
         disabled: change.disabled,
         reset_password: change.reset_password == Some(true),
     };

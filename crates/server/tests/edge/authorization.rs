@@ -88,11 +88,16 @@ async fn every_endpoint_asks_who_is_there() {
 
         let (owner, other) = (call(Some(&of_ada)).await, call(Some(&of_bob)).await);
         match access {
-            Access::Admin | Access::AdminDesktop => {
+            Access::May(_)
+            | Access::Somewhere(_)
+            | Access::Pool(_)
+            | Access::Machine(_)
+            | Access::DesktopAs(_)
+            | Access::Session(_) => {
                 assert_eq!((owner.status, owner.code()), (StatusCode::FORBIDDEN, "admin_only".into()), "{name}");
                 assert_eq!(other.code(), "admin_only", "{name}");
             }
-            Access::Desktop => {
+            Access::Desktop(_) => {
                 assert_eq!((other.status, other.code()), (StatusCode::NOT_FOUND, "not_found".into()), "{name}");
                 assert!(![401, 403].contains(&owner.status.as_u16()), "{name}: {}", owner.code());
                 assert_ne!(owner.code(), "not_found", "{name}");

@@ -100,6 +100,10 @@ impl House {
         Self { broker, store, router, _folder: folder }
     }
 
+    pub fn database(&self) -> std::path::PathBuf {
+        self._folder.path().join("oriel.db")
+    }
+
     pub async fn user(&self, name: &str, role: Role) -> User {
         let new = NewUser { name: name.into(), role, password: Some(PASSWORD.into()) };
         self.broker.create_user(new).await.unwrap().0

@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect fails, loudly"
 )]
 
+mod audit;
 mod authorization;
 mod files;
 mod groups;
@@ -14,6 +15,7 @@ mod house;
 mod machines;
 mod recordings;
 mod requests;
+mod roles;
 mod rules;
 mod sharing;
 mod viewer;

@@ -2,7 +2,7 @@ use crate::{
     on_both,
     samples::{NOW, stored_desktop, stored_user, ticket},
 };
-use oriel_model::{ApiToken, Role, TokenId, UserId, WebSession};
+use oriel_model::{ApiToken, Role, TokenId, TokenScope, UserId, WebSession};
 use oriel_store::{Expired, StoreError, WEB_SESSIONS_PER_USER_MAX};
 
 fn web(user: UserId, token: &str) -> WebSession {
@@ -24,6 +24,7 @@ fn api(user: UserId, token: &str, seconds: Option<i64>) -> ApiToken {
         label: "laptop".to_owned(),
         created: NOW,
         expires: seconds.map(|seconds| NOW.plus_seconds(seconds)),
+        scope: TokenScope::ReadOnly,
     }
 }
 

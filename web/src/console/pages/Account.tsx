@@ -21,6 +21,7 @@ import { PasswordForm } from "../parts/PasswordForm";
 import { Secret } from "../parts/Secret";
 import { When } from "../parts/When";
 import { tokensQuery } from "../queries";
+import { ROLES } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { NewToken } from "./account/NewToken";
@@ -33,7 +34,7 @@ export function Account() {
     <>
       <PageHead
         title="Password and tokens"
-        about={`Signed in as ${me.name}${me.role === "admin" ? " · Admin" : ""}`}
+        about={`Signed in as ${me.name}${me.role === "user" ? "" : ` · ${ROLES[me.role].text}`}`}
       />
       <PageSection isFilled>
         <Grid hasGutter>
@@ -59,6 +60,13 @@ export function Account() {
   );
 }
 
+/** What a token may do, in words. */
+function reach(token: Token): string {
+  if (token.read_only) return "only look";
+  const may = token.permissions?.map((one) => one.replaceAll("_", " "));
+  return may ? may.join(", ") : "everything that you may";
+}
+
 function Tokens() {
   const tokens = useQuery(tokensQuery);
   const [making, setMaking] = useState(false);
@@ -78,7 +86,9 @@ function Tokens() {
         }}
       >
         <CardTitle component="h2">API tokens</CardTitle>
-        <p className="about">For the command line and other programs: they act as you.</p>
+        <p className="about">
+          For the command line and other programs: they act as you, as far as you let them.
+        </p>
       </CardHeader>
       <CardBody>
         <Loaded query={tokens} bare>
@@ -95,6 +105,7 @@ function Tokens() {
                   <Tr>
                     <Th modifier="nowrap">Label</Th>
                     <Th modifier="nowrap">Made</Th>
+                    <Th modifier="nowrap">May</Th>
                     <Th modifier="nowrap">Ends</Th>
                     <Th screenReaderText="Delete" />
                   </Tr>
@@ -107,6 +118,9 @@ function Tokens() {
                       </Td>
                       <Td dataLabel="Made">
                         <When at={token.created_at} />
+                      </Td>
+                      <Td dataLabel="May" className="wrap">
+                        {reach(token)}
                       </Td>
                       <Td dataLabel="Ends">
                         {token.expires_at ? <When at={token.expires_at} /> : "when deleted"}
@@ -146,7 +160,7 @@ function Tokens() {
           secret={made.token}
           onClose={() => setMade(null)}
         >
-          Programs send it as <code>Authorization: Bearer …</code> and can then do what you can.
+          Programs send it as <code>Authorization: Bearer …</code> and can then do what you have let it do.
         </Secret>
       )}
       {doomed && (

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Loaded } from "../parts/Loaded";
 import { desktopsQuery } from "../queries";
+import { may } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { DesktopCard } from "./desktops/DesktopCard";
@@ -11,8 +12,8 @@ import { NoDesktops } from "./desktops/NoDesktops";
 
 export function Desktops() {
   const me = useMe();
-  const admin = me.role === "admin";
-  const all = useSearch({ from: "/" }).all === true && admin;
+  const seesAll = may(me, "desktops_read");
+  const all = useSearch({ from: "/" }).all === true && seesAll;
   const navigate = useNavigate();
   const desktops = useQuery(desktopsQuery(all));
 
@@ -21,7 +22,7 @@ export function Desktops() {
       <PageHead
         title={all ? "Everyone's desktops" : "My desktops"}
         actions={
-          admin && (
+          seesAll && (
             <ToggleGroup aria-label="Whose desktops">
               <ToggleGroupItem
                 text="Mine"

@@ -13,10 +13,11 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { gpuFindingsQuery, gpusQuery } from "../queries";
+import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { GPU_MODES, memory } from "../words";
 import { Modes } from "./gpus/Modes";
@@ -28,9 +29,9 @@ type Gpu = Schemas["Gpu"];
 
 export function Gpus() {
   return (
-    <AdminOnly title="GPUs">
+    <Only to="gpus_read" title="GPUs">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 
@@ -64,6 +65,7 @@ function Inside() {
 }
 
 function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
+  const locked = useWhyNot("gpus_write");
   const findings = useQuery(gpuFindingsQuery(gpu.address));
   const mode = GPU_MODES[gpu.mode];
   return (
@@ -73,7 +75,7 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
           actions: (
             <ReasonButton
               variant="secondary"
-              reason={gpu.switching ? "Its mode is being changed" : ""}
+              reason={locked || (gpu.switching ? "Its mode is being changed" : "")}
               onClick={onSwitch}
               aria-label={`Switch the mode of ${gpu.address}`}
             >

@@ -14,8 +14,8 @@ import {
 import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "../../api/client";
 import { sentence } from "../../api/problem";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { doctorQuery, hostQuery, reconcilersQuery } from "../queries";
 import { PageHead } from "../shell/PageHead";
@@ -25,9 +25,9 @@ import { Reconcilers } from "./host/Reconcilers";
 
 export function Host() {
   return (
-    <AdminOnly title="Host">
+    <Only to="host_read" title="Host">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 

@@ -1,6 +1,5 @@
 /** Golden disks: their versions, where they came from, and how to get one. */
 import {
-  Button,
   EmptyState,
   EmptyStateActions,
   EmptyStateBody,
@@ -15,12 +14,14 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
+import { ReasonButton } from "../parts/ReasonButton";
 import { RowActions } from "../parts/Row";
 import { When } from "../parts/When";
 import { imagesQuery, operationsQuery } from "../queries";
+import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { bytes, count } from "../words";
 import { BuildImage } from "./images/BuildImage";
@@ -30,9 +31,9 @@ type Image = Schemas["Image"];
 
 export function Images() {
   return (
-    <AdminOnly title="Images">
+    <Only to="images_read" title="Images">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 
@@ -41,14 +42,15 @@ function Inside() {
   const [dialogue, setDialogue] = useState<"build" | "import" | null>(null);
   const [doomed, setDoomed] = useState<Image | null>(null);
   const close = () => setDialogue(null);
+  const locked = useWhyNot("images_write");
   const buttons = (
     <>
-      <Button variant="primary" onClick={() => setDialogue("build")}>
+      <ReasonButton variant="primary" reason={locked} onClick={() => setDialogue("build")}>
         Build from a recipe
-      </Button>
-      <Button variant="secondary" onClick={() => setDialogue("import")}>
+      </ReasonButton>
+      <ReasonButton variant="secondary" reason={locked} onClick={() => setDialogue("import")}>
         Import
-      </Button>
+      </ReasonButton>
     </>
   );
 
@@ -115,9 +117,10 @@ function Inside() {
                               text: "Delete…",
                               danger: true,
                               reason:
-                                image.desktops > 0
+                                locked ||
+                                (image.desktops > 0
                                   ? `${count(image.desktops, "desktop")} depend on its disk`
-                                  : "",
+                                  : ""),
                               act: () => setDoomed(image),
                             },
                           ]}

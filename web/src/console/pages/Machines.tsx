@@ -2,7 +2,6 @@
 import {
   Breadcrumb,
   BreadcrumbItem,
-  Button,
   EmptyState,
   EmptyStateActions,
   EmptyStateBody,
@@ -16,11 +15,12 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { sentence } from "../../api/problem";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { RowActions } from "../parts/Row";
 import { machinesQuery, poolsQuery } from "../queries";
+import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { count, desktopState, MACHINE_PROTOCOLS } from "../words";
 import { NotFound } from "./NotFound";
@@ -35,9 +35,9 @@ type Dialogue = { is: "add" | "people" } | { is: "edit" | "identity" | "remove";
 export function Machines() {
   const name = useParams({ from: "/pools/$pool" }).pool;
   return (
-    <AdminOnly title={name}>
+    <Only to="machines_read" title={name}>
       <Inside name={name} />
-    </AdminOnly>
+    </Only>
   );
 }
 
@@ -54,8 +54,10 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
   const close = () => setDialogue(null);
   const machine =
     dialogue && "machine" in dialogue ? machines.data?.find((m) => m.id === dialogue.machine) : undefined;
+  const locked = useWhyNot("machines_write");
   const full =
-    pool.desktops >= pool.desktops_max ? `It holds its ${pool.desktops_max} already: raise the limit` : "";
+    locked ||
+    (pool.desktops >= pool.desktops_max ? `It holds its ${pool.desktops_max} already: raise the limit` : "");
   const add = (
     <ReasonButton variant="primary" reason={full} onClick={() => setDialogue({ is: "add" })}>
       Add machine
@@ -78,9 +80,9 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
         actions={
           <>
             {add}{" "}
-            <Button variant="secondary" onClick={() => setDialogue({ is: "people" })}>
+            <ReasonButton variant="secondary" reason={locked} onClick={() => setDialogue({ is: "people" })}>
               People
-            </Button>
+            </ReasonButton>
           </>
         }
       />
@@ -139,15 +141,22 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
                       <RowActions
                         of={m.name}
                         actions={[
-                          { text: "Edit…", act: () => setDialogue({ is: "edit", machine: m.id }) },
+                          {
+                            text: "Edit…",
+                            reason: locked,
+                            act: () => setDialogue({ is: "edit", machine: m.id }),
+                          },
                           {
                             text: "Identity…",
-                            reason: m.protocol === "telnet" ? "Machines that speak Telnet show none" : "",
+                            reason:
+                              locked ||
+                              (m.protocol === "telnet" ? "Machines that speak Telnet show none" : ""),
                             act: () => setDialogue({ is: "identity", machine: m.id }),
                           },
                           {
                             text: "Remove…",
                             danger: true,
+                            reason: locked,
                             act: () => setDialogue({ is: "remove", machine: m.id }),
                           },
                         ]}

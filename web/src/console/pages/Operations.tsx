@@ -20,11 +20,12 @@ import { useEffect, useRef, useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
 import { sentence } from "../../api/problem";
 import { useAct } from "../act";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { When } from "../parts/When";
 import { operationsQuery } from "../queries";
+import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { count, type Tone } from "../words";
 
@@ -40,9 +41,9 @@ const STATES: Record<Operation["state"], { text: string; tone: Tone }> = {
 
 export function Operations() {
   return (
-    <AdminOnly title="Operations">
+    <Only to="operations_read" title="Operations">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 
@@ -80,6 +81,7 @@ const newestFirst = (a: Operation, b: Operation) => b.created_at.localeCompare(a
 
 function OperationCard({ operation: o, chosen }: { operation: Operation; chosen: boolean }) {
   const [open, setOpen] = useState(chosen);
+  const locked = useWhyNot("operations_write");
   const card = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!chosen) return;
@@ -112,7 +114,7 @@ function OperationCard({ operation: o, chosen }: { operation: Operation; chosen:
               <ReasonButton
                 variant="secondary"
                 size="sm"
-                reason=""
+                reason={locked}
                 isLoading={cancel.isPending}
                 onClick={() => cancel.mutate()}
                 aria-label={`Cancel ${o.title}`}
@@ -124,7 +126,7 @@ function OperationCard({ operation: o, chosen }: { operation: Operation; chosen:
                 <ReasonButton
                   variant="secondary"
                   size="sm"
-                  reason=""
+                  reason={locked}
                   isLoading={resume.isPending}
                   onClick={() => resume.mutate()}
                   aria-label={`Resume ${o.title}`}

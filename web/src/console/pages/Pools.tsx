@@ -12,12 +12,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { RowActions } from "../parts/Row";
 import { imagesQuery, poolsQuery } from "../queries";
+import { whyNot } from "../roles";
+import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { count, memory } from "../words";
 import { AddDesktop } from "./pools/AddDesktop";
@@ -31,9 +33,9 @@ type Dialogue = { is: "new" | "new-external" } | { is: "edit" | "people" | "add"
 
 export function Pools() {
   return (
-    <AdminOnly title="Pools">
+    <Only to="pools_read" title="Pools">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 
@@ -42,7 +44,11 @@ function Inside() {
   const images = useQuery(imagesQuery);
   const [dialogue, setDialogue] = useState<Dialogue | null>(null);
   const close = () => setDialogue(null);
-  const noImage = images.data?.length === 0 ? "There is no image yet: build or import one first" : "";
+  const me = useMe();
+  const noImage =
+    whyNot(me, "pools_make") ||
+    (images.data?.length === 0 ? "There is no image yet: build or import one first" : "");
+  const locked = whyNot(me, "pools_write");
   // Read from the list at each turn, so that an open dialogue shows what was just changed.
   const pool = dialogue && "pool" in dialogue ? pools.data?.find((p) => p.id === dialogue.pool) : undefined;
   const create = (
@@ -52,9 +58,13 @@ function Inside() {
   );
 
   const createExternal = (
-    <Button variant="secondary" onClick={() => setDialogue({ is: "new-external" })}>
+    <ReasonButton
+      variant="secondary"
+      reason={whyNot(me, "pools_make")}
+      onClick={() => setDialogue({ is: "new-external" })}
+    >
       New pool of machines
-    </Button>
+    </ReasonButton>
   );
 
   return (
@@ -132,14 +142,15 @@ function Inside() {
                       {p.desktops} <span className="about">of {p.desktops_max}</span>
                     </Td>
                     <Td dataLabel="People">
-                      <Button
+                      <ReasonButton
                         variant="link"
                         isInline
+                        reason={locked}
                         onClick={() => setDialogue({ is: "people", pool: p.id })}
                         aria-label={`People with access to ${p.name}: ${whom(p)}`}
                       >
                         {whom(p)}
-                      </Button>
+                      </ReasonButton>
                     </Td>
                     <Td className="row-button">
                       {p.kind === "external" ? (
@@ -157,7 +168,7 @@ function Inside() {
                         <ReasonButton
                           variant="secondary"
                           size="sm"
-                          reason={full(p)}
+                          reason={whyNot(me, "desktops_write") || full(p)}
                           onClick={() => setDialogue({ is: "add", pool: p.id })}
                           aria-label={`Add a desktop to ${p.name}`}
                         >
@@ -169,15 +180,24 @@ function Inside() {
                       <RowActions
                         of={p.name}
                         actions={[
-                          { text: "Edit…", act: () => setDialogue({ is: "edit", pool: p.id }) },
-                          { text: "People…", act: () => setDialogue({ is: "people", pool: p.id }) },
+                          {
+                            text: "Edit…",
+                            reason: locked,
+                            act: () => setDialogue({ is: "edit", pool: p.id }),
+                          },
+                          {
+                            text: "People…",
+                            reason: locked,
+                            act: () => setDialogue({ is: "people", pool: p.id }),
+                          },
                           {
                             text: "Delete…",
                             danger: true,
                             reason:
-                              p.desktops > 0
+                              whyNot(me, "pools_make") ||
+                              (p.desktops > 0
                                 ? `It still holds ${count(p.desktops, p.kind === "external" ? "machine" : "desktop")}`
-                                : "",
+                                : ""),
                             act: () => setDialogue({ is: "delete", pool: p.id }),
                           },
                         ]}

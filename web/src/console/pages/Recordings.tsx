@@ -5,13 +5,14 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
 import { RowActions } from "../parts/Row";
 import { playerHref } from "../parts/viewer";
 import { When } from "../parts/When";
 import { recordingsQuery } from "../queries";
+import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { bytes, KINDS, length, RECORDING_STATES } from "../words";
 
@@ -19,9 +20,9 @@ type Recording = Schemas["Recording"];
 
 export function Recordings() {
   return (
-    <AdminOnly title="Recordings">
+    <Only to="recordings_read" title="Recordings">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 
@@ -83,6 +84,7 @@ function Inside() {
 }
 
 function Row({ recording, onDelete }: { recording: Recording; onDelete: () => void }) {
+  const locked = useWhyNot("recordings_write");
   const { text, about, tone } = RECORDING_STATES[recording.state];
   const of = `the recording of ${recording.user.name} on ${recording.desktop.name}`;
   return (
@@ -135,7 +137,10 @@ function Row({ recording, onDelete }: { recording: Recording; onDelete: () => vo
               text: "Delete",
               danger: true,
               reason:
-                recording.state === "recording" ? "It is still being written: end the connection first" : "",
+                locked ||
+                (recording.state === "recording"
+                  ? "It is still being written: end the connection first"
+                  : ""),
               act: onDelete,
             },
           ]}

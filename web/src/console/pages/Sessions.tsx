@@ -6,14 +6,14 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
 import { enumerate } from "../../viewer/people";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Dialogue } from "../parts/Dialogue";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { When } from "../parts/When";
 import { sessionsQuery } from "../queries";
-import { useMe } from "../shell/me";
+import { useMe, useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { KINDS } from "../words";
 
@@ -56,15 +56,17 @@ function Shadow({ session, onClose }: { session: Session; onClose: () => void })
 
 export function Sessions() {
   return (
-    <AdminOnly title="Sessions">
+    <Only to="sessions_read" title="Sessions">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 
 function Inside() {
   const sessions = useQuery(sessionsQuery);
   const me = useMe();
+  const noLooking = useWhyNot("sessions_shadow");
+  const noEnding = useWhyNot("sessions_end");
   const [doomed, setDoomed] = useState<Session | null>(null);
   const [seen, setSeen] = useState<Session | null>(null);
 
@@ -128,7 +130,7 @@ function Inside() {
                       <ReasonButton
                         variant="secondary"
                         size="sm"
-                        reason={session.user.id === me.id ? "This is your own connection" : ""}
+                        reason={noLooking || (session.user.id === me.id ? "This is your own connection" : "")}
                         onClick={() => setSeen(session)}
                         aria-label={`Look on at the connection of ${session.user.name} to ${session.desktop.name}`}
                       >
@@ -138,7 +140,7 @@ function Inside() {
                         variant="secondary"
                         isDanger
                         size="sm"
-                        reason=""
+                        reason={noEnding}
                         onClick={() => setDoomed(session)}
                         aria-label={`End the connection of ${session.user.name} to ${session.desktop.name}`}
                       >

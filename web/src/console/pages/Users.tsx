@@ -1,20 +1,23 @@
 /** Who can sign in, and who belongs together. */
-import { Button, Label, PageSection, ToggleGroup, ToggleGroupItem } from "@patternfly/react-core";
+import { Label, PageSection, ToggleGroup, ToggleGroupItem } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
 import { useAct } from "../act";
-import { AdminOnly } from "../parts/AdminOnly";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
+import { ReasonButton } from "../parts/ReasonButton";
 import { RowActions } from "../parts/Row";
 import { Secret } from "../parts/Secret";
 import { When } from "../parts/When";
 import { usersQuery } from "../queries";
+import { ROLES, whyNot } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
+import { ChangeRole } from "./users/ChangeRole";
 import { Groups } from "./users/Groups";
 import { NewUser } from "./users/NewUser";
 
@@ -23,9 +26,9 @@ type Made = Schemas["UserMade"];
 
 export function Users() {
   return (
-    <AdminOnly title="Users and groups">
+    <Only to="people_read" title="Users and groups">
       <Inside />
-    </AdminOnly>
+    </Only>
   );
 }
 
@@ -58,6 +61,8 @@ function People({ tabs }: { tabs: ReactNode }) {
   const [made, setMade] = useState<Made | null>(null);
   const [doomed, setDoomed] = useState<User | null>(null);
   const [forgot, setForgot] = useState<User | null>(null);
+  const [other, setOther] = useState<User | null>(null);
+  const locked = whyNot(me, "people_write");
   const params = (user: User) => ({ params: { path: { id: user.id } } });
 
   const change = useAct({
@@ -74,9 +79,9 @@ function People({ tabs }: { tabs: ReactNode }) {
         title="Users and groups"
         about="People who can sign in here."
         actions={
-          <Button variant="primary" onClick={() => setMaking(true)}>
+          <ReasonButton variant="primary" reason={locked} onClick={() => setMaking(true)}>
             New user
-          </Button>
+          </ReasonButton>
         }
       />
       {tabs}
@@ -96,16 +101,18 @@ function People({ tabs }: { tabs: ReactNode }) {
             <Tbody>
               {list.map((user) => {
                 const self = user.id === me.id;
-                const role = user.role === "admin" ? "user" : "admin";
                 return (
                   <Tr key={user.id}>
                     <Td dataLabel="Name">
                       <strong>{user.name}</strong> {self && <span className="about">you</span>}
                     </Td>
                     <Td dataLabel="Role">
-                      <Label isCompact color={user.role === "admin" ? "purple" : "grey"}>
-                        {user.role === "admin" ? "Admin" : "User"}
+                      <Label isCompact color={ROLES[user.role].tone}>
+                        {ROLES[user.role].text}
                       </Label>
+                      {user.pools.length > 0 && (
+                        <div className="about">{user.pools.map((pool) => pool.name).join(", ")}</div>
+                      )}
                     </Td>
                     <Td dataLabel="State">
                       <State user={user} />
@@ -124,7 +131,7 @@ function People({ tabs }: { tabs: ReactNode }) {
                         actions={[
                           {
                             text: user.disabled ? "Enable" : "Disable",
-                            reason: self ? "Nobody locks themselves out" : "",
+                            reason: locked || (self ? "Nobody locks themselves out" : ""),
                             act: () =>
                               change.mutate({
                                 user,
@@ -133,24 +140,19 @@ function People({ tabs }: { tabs: ReactNode }) {
                               }),
                           },
                           {
-                            text: role === "admin" ? "Make an admin" : "Make a user",
-                            reason: self ? "Ask another admin to do this" : "",
-                            act: () =>
-                              change.mutate({
-                                user,
-                                body: { role },
-                                said: role === "admin" ? "is an admin now" : "is no admin any more",
-                              }),
+                            text: "Change role…",
+                            reason: locked || (self ? "Ask another admin to do this" : ""),
+                            act: () => setOther(user),
                           },
                           {
                             text: "Reset password…",
-                            reason: self ? "Change your own under Password and tokens" : "",
+                            reason: locked || (self ? "Change your own under Password and tokens" : ""),
                             act: () => setForgot(user),
                           },
                           {
                             text: "Delete…",
                             danger: true,
-                            reason: self ? "Ask another admin to do this" : "",
+                            reason: locked || (self ? "Ask another admin to do this" : ""),
                             act: () => setDoomed(user),
                           },
                         ]}
@@ -182,6 +184,7 @@ function People({ tabs }: { tabs: ReactNode }) {
           Give this to {made.user.name}. It works for one sign-in, where they choose their own.
         </Secret>
       )}
+      {other && <ChangeRole user={other} onClose={() => setOther(null)} />}
       {forgot && (
         <Confirm
           title={`Reset the password of ${forgot.name}?`}

@@ -1,12 +1,12 @@
 /** The three faces of something asked from the server: waiting, refused, here. Old data stays on a failed refresh. */
 import { Alert, PageSection, Skeleton } from "@patternfly/react-core";
-import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { asProblem, sentence } from "../../api/problem";
 import { ProblemState } from "./ProblemState";
 
 interface Props<T> {
-  query: UseQueryResult<T>;
+  /** Of useQuery or useInfiniteQuery. */
+  query: { data: T | undefined; error: Error | null; refetch: () => unknown };
   children: (data: T) => ReactNode;
   skeleton?: ReactNode;
   bare?: boolean;

@@ -21,6 +21,7 @@ import ClipboardListIcon from "@patternfly/react-icons/dist/esm/icons/clipboard-
 import CubesIcon from "@patternfly/react-icons/dist/esm/icons/cubes-icon";
 import DesktopIcon from "@patternfly/react-icons/dist/esm/icons/desktop-icon";
 import HddIcon from "@patternfly/react-icons/dist/esm/icons/hdd-icon";
+import HistoryIcon from "@patternfly/react-icons/dist/esm/icons/history-icon";
 import MicrochipIcon from "@patternfly/react-icons/dist/esm/icons/microchip-icon";
 import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
 import ServerIcon from "@patternfly/react-icons/dist/esm/icons/server-icon";
@@ -29,26 +30,40 @@ import VideoIcon from "@patternfly/react-icons/dist/esm/icons/video-icon";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
 import { Logo } from "../brand/Logo";
+import { may, type Permission } from "../roles";
 import { useMe } from "./me";
 import { ThemeMenu } from "./ThemeMenu";
 import { UserMenu } from "./UserMenu";
 
 interface Place {
-  to: "/" | "/images" | "/pools" | "/users" | "/sessions" | "/recordings" | "/operations" | "/gpus" | "/host";
+  to:
+    | "/"
+    | "/images"
+    | "/pools"
+    | "/users"
+    | "/sessions"
+    | "/recordings"
+    | "/operations"
+    | "/audit"
+    | "/gpus"
+    | "/host";
   text: string;
   icon: ComponentType;
+  /** Nobody else sees the way there. */
+  needs?: Permission;
 }
 
 const MINE: Place[] = [{ to: "/", text: "My desktops", icon: DesktopIcon }];
-const ADMIN: Place[] = [
-  { to: "/pools", text: "Pools", icon: CubesIcon },
-  { to: "/images", text: "Images", icon: HddIcon },
-  { to: "/users", text: "Users and groups", icon: UsersIcon },
-  { to: "/sessions", text: "Sessions", icon: PlugIcon },
-  { to: "/recordings", text: "Recordings", icon: VideoIcon },
-  { to: "/operations", text: "Operations", icon: ClipboardListIcon },
-  { to: "/gpus", text: "GPUs", icon: MicrochipIcon },
-  { to: "/host", text: "Host", icon: ServerIcon },
+const MANAGE: Place[] = [
+  { to: "/pools", text: "Pools", icon: CubesIcon, needs: "pools_read" },
+  { to: "/images", text: "Images", icon: HddIcon, needs: "images_read" },
+  { to: "/users", text: "Users and groups", icon: UsersIcon, needs: "people_read" },
+  { to: "/sessions", text: "Sessions", icon: PlugIcon, needs: "sessions_read" },
+  { to: "/recordings", text: "Recordings", icon: VideoIcon, needs: "recordings_read" },
+  { to: "/operations", text: "Operations", icon: ClipboardListIcon, needs: "operations_read" },
+  { to: "/audit", text: "Audit", icon: HistoryIcon, needs: "audit_read" },
+  { to: "/gpus", text: "GPUs", icon: MicrochipIcon, needs: "gpus_read" },
+  { to: "/host", text: "Host", icon: ServerIcon, needs: "host_read" },
 ];
 
 export function Layout() {
@@ -58,9 +73,10 @@ export function Layout() {
   const [narrow, setNarrow] = useState(false);
   const [open, setOpen] = useState(true);
   useEffect(() => setOpen(!narrow), [narrow]);
-  const admin = me.role === "admin";
-  // A person without admin's rights has one page: no navigation to collapse.
-  const sidebar = admin ? (
+  const places = MANAGE.filter(({ needs }) => !needs || may(me, needs));
+  // Most people have one page: no navigation to collapse.
+  const manages = places.length > 0;
+  const sidebar = manages ? (
     <PageSidebar isSidebarOpen={open} id="nav">
       <PageSidebarBody>
         <Nav aria-label="Pages" onSelect={() => narrow && setOpen(false)}>
@@ -68,7 +84,7 @@ export function Layout() {
             <Places places={MINE} path={path} />
           </NavList>
           <NavGroup title="Manage">
-            <Places places={ADMIN} path={path} />
+            <Places places={places} path={path} />
           </NavGroup>
         </Nav>
       </PageSidebarBody>
@@ -86,7 +102,7 @@ export function Layout() {
         masthead={
           <Masthead display={{ default: "inline" }}>
             <MastheadMain>
-              {admin && (
+              {manages && (
                 <MastheadToggle>
                   <PageToggleButton
                     aria-label={open ? "Hide navigation" : "Show navigation"}

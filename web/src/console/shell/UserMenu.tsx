@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, client, type Schemas, setCsrf } from "../../api/client";
 import { meQuery } from "../queries";
+import { ROLES } from "../roles";
 import { useToasts } from "../toasts";
 
 export function UserMenu({ me }: { me: Schemas["Me"] }) {
@@ -46,7 +47,7 @@ export function UserMenu({ me }: { me: Schemas["Me"] }) {
       <DropdownList>
         <DropdownItem
           key="account"
-          description={me.role === "admin" ? "Signed in as an admin" : undefined}
+          description={me.role === "user" ? undefined : `Role: ${ROLES[me.role].text.toLowerCase()}`}
           onClick={() => void navigate({ to: "/account" })}
         >
           Password and tokens

@@ -17,6 +17,7 @@ import { isStarting, whyNot } from "../../can";
 import { ReasonButton } from "../../parts/ReasonButton";
 import { Thumbnail } from "../../parts/Thumbnail";
 import { viewerHref, viewerTab } from "../../parts/viewer";
+import { mayIn } from "../../roles";
 import { count, desktopState, MACHINE_PROTOCOLS, memory } from "../../words";
 import { DesktopMenu } from "./DesktopMenu";
 import { Steps } from "./Steps";
@@ -28,9 +29,15 @@ interface Props {
 
 export function DesktopCard({ desktop, me }: Props) {
   const state = desktopState(desktop.state);
-  const admin = me.role === "admin";
   const others = desktop.owner?.id !== me.id;
-  const cannotOpen = whyNot.open(desktop);
+  const theirs = !others || (desktop.external && !desktop.owner);
+  const notTheirs =
+    theirs || mayIn(me, "desktops_use", desktop.pool.id)
+      ? ""
+      : "It is another person's: look on from Sessions, with their consent";
+  const cannotOpen = notTheirs || whyNot.open(desktop);
+  const operates = theirs || mayIn(me, "desktops_operate", desktop.pool.id);
+  const admin = mayIn(me, "desktops_write", desktop.pool.id);
   // An external machine has one door, its protocol's.
   const main = desktop.external ? (desktop.kinds[0] ?? "rdp") : "rdp";
 
@@ -53,7 +60,10 @@ export function DesktopCard({ desktop, me }: Props) {
       <CardHeader
         actions={{
           // An external machine has no power; only admins can do anything with it.
-          actions: desktop.external && !admin ? undefined : <DesktopMenu desktop={desktop} admin={admin} />,
+          actions:
+            (desktop.external || !operates) && !admin ? undefined : (
+              <DesktopMenu desktop={desktop} admin={admin} />
+            ),
           hasNoOffset: true,
         }}
       >
@@ -93,8 +103,8 @@ export function DesktopCard({ desktop, me }: Props) {
       <CardFooter>
         <div className="doors">
           <Opens desktop={desktop} kind="rdp" main={main} reason={cannotOpen} />
-          <Opens desktop={desktop} kind="vnc" main={main} reason={whyNot.console(desktop)} />
-          <Opens desktop={desktop} kind="ssh" main={main} reason={whyNot.shell(desktop)} />
+          <Opens desktop={desktop} kind="vnc" main={main} reason={notTheirs || whyNot.console(desktop)} />
+          <Opens desktop={desktop} kind="ssh" main={main} reason={notTheirs || whyNot.shell(desktop)} />
         </div>
       </CardFooter>
     </Card>

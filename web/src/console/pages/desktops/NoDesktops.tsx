@@ -16,8 +16,8 @@ import { imagesQuery, operationsQuery, poolsQuery } from "../../queries";
 import { useMe } from "../../shell/me";
 
 export function NoDesktops({ all }: { all: boolean }) {
-  const admin = useMe().role === "admin";
-  if (admin) return <Guide all={all} />;
+  const me = useMe();
+  if (me.role === "admin") return <Guide all={all} />;
   return (
     <EmptyState icon={DesktopIcon} titleText="No desktops yet" headingLevel="h2">
       <EmptyStateBody>

@@ -13,8 +13,11 @@ import { type ReactNode, useState } from "react";
 import { answer, client, type Schemas } from "../../../api/client";
 import { Confirm } from "../../parts/Confirm";
 import { Loaded } from "../../parts/Loaded";
+import { ReasonButton } from "../../parts/ReasonButton";
 import { RowActions } from "../../parts/Row";
 import { groupsQuery } from "../../queries";
+import { whyNot } from "../../roles";
+import { useMe } from "../../shell/me";
 import { PageHead } from "../../shell/PageHead";
 import { count } from "../../words";
 import { GroupForm } from "./GroupForm";
@@ -28,6 +31,7 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
   const groups = useQuery(groupsQuery);
   const [open, setOpen] = useState<Open | null>(null);
   const close = () => setOpen(null);
+  const locked = whyNot(useMe(), "people_write");
   // Read from the list at each turn, so that an open dialogue shows what was just changed.
   const group = open && "group" in open ? groups.data?.find((g) => g.id === open.group) : undefined;
   return (
@@ -36,9 +40,9 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
         title="Users and groups"
         about="People together: who may use pools, and what is otherwise for them there."
         actions={
-          <Button variant="primary" onClick={() => setOpen({ is: "new" })}>
+          <ReasonButton variant="primary" reason={locked} onClick={() => setOpen({ is: "new" })}>
             New group
-          </Button>
+          </ReasonButton>
         }
       />
       {tabs}
@@ -51,9 +55,9 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
               </EmptyStateBody>
               <EmptyStateFooter>
                 <EmptyStateActions>
-                  <Button variant="secondary" onClick={() => setOpen({ is: "new" })}>
+                  <ReasonButton variant="secondary" reason={locked} onClick={() => setOpen({ is: "new" })}>
                     Make the first
-                  </Button>
+                  </ReasonButton>
                 </EmptyStateActions>
               </EmptyStateFooter>
             </EmptyState>
@@ -97,11 +101,12 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
                       <RowActions
                         of={g.name}
                         actions={[
-                          { text: "Edit…", act: () => setOpen({ is: "edit", group: g.id }) },
+                          { text: "Edit…", reason: locked, act: () => setOpen({ is: "edit", group: g.id }) },
                           { text: "Members…", act: () => setOpen({ is: "members", group: g.id }) },
                           {
                             text: "Delete…",
                             danger: true,
+                            reason: locked,
                             act: () => setOpen({ is: "delete", group: g.id }),
                           },
                         ]}

@@ -1,8 +1,9 @@
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
-import { Choice, Field } from "../../parts/Field";
+import { Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
+import { RoleChoice, type RoleDraft, roleBody, roleFault } from "./RoleChoice";
 
 const NAME_CHARS_MAX = 64;
 
@@ -14,9 +15,9 @@ export function NewUser({
   onMade: (made: Schemas["UserMade"]) => void;
 }) {
   const [name, setName] = useState("");
-  const [role, setRole] = useState<Schemas["Role"]>("user");
+  const [role, setRole] = useState<RoleDraft>({ role: "user", pools: [] });
   const make = useAct({
-    do: () => answer(client.POST("/api/v1/users", { body: { name: name.trim(), role } })),
+    do: () => answer(client.POST("/api/v1/users", { body: { name: name.trim(), ...roleBody(role) } })),
     touches: ["users"],
     good: (made) => `${made.user.name} was added`,
     after: onMade,
@@ -31,7 +32,7 @@ export function NewUser({
           ? "Give a name"
           : name.trim().length > NAME_CHARS_MAX
             ? `A name has at most ${NAME_CHARS_MAX} characters`
-            : ""
+            : roleFault(role)
       }
       busy={make.isPending}
       error={make.error}
@@ -39,15 +40,7 @@ export function NewUser({
       onClose={onClose}
     >
       <Field label="Name" value={name} onChange={setName} help="What they sign in with" required autoFocus />
-      <Choice
-        label="Role"
-        value={role}
-        onChange={(value) => setRole(value as Schemas["Role"])}
-        options={[
-          ["user", "User: opens their own desktops"],
-          ["admin", "Admin: everything"],
-        ]}
-      />
+      <RoleChoice value={role} onChange={setRole} />
     </FormModal>
   );
 }
