@@ -52,7 +52,7 @@ pub struct House {
     pub broker: Broker,
     pub store: Store,
     pub router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Somebody signed in with a browser.
@@ -97,11 +97,11 @@ impl House {
         broker.set_recordings(oriel_recording::RecordingStore::memory());
         let gateway = Gateway::new(dialler);
         let router = oriel_server::router(broker.clone(), gateway, Arc::new(|| async { Vec::new() }.boxed()));
-        Self { broker, store, router, _folder: folder }
+        Self { broker, store, router, folder }
     }
 
     pub fn database(&self) -> std::path::PathBuf {
-        self._folder.path().join("oriel.db")
+        self.folder.path().join("oriel.db")
     }
 
     pub async fn user(&self, name: &str, role: Role) -> User {
