@@ -1,8 +1,3 @@
-//! The one place where the broker looks at the clock.
+//! The one place where the broker looks at the clock: the store's, so that a row and who judges it agree.
 
-use oriel_model::Micros;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-pub(crate) fn now() -> Micros {
-    Micros(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros() as i64))
-}
+pub(crate) use oriel_store::clock::now;

@@ -14,6 +14,7 @@ mod gpu;
 mod group;
 mod guest;
 mod image;
+mod lead;
 mod operation;
 mod pool;
 pub mod reconcile;
@@ -35,7 +36,7 @@ pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
 pub use pool::{NewPool, PoolChange};
-pub use reconcile::ReconcilerStatus;
+pub use reconcile::{ByHand, ReconcilerStatus};
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
 pub use session::{NewToken, SignedIn};
 pub use thumbnail::Thumbnail;
@@ -87,6 +88,9 @@ struct Inner {
     /// One choice at a time: two that look together would both take the last licence.
     choosing_gpus: tokio::sync::Mutex<()>,
     recorder: recording::Recorder,
+    lead: lead::Lead,
+    /// Desktops worked on at once, where somebody said how many.
+    parallel: OnceLock<usize>,
 }
 
 impl Broker {
@@ -113,6 +117,8 @@ impl Broker {
                 gpu_rules: OnceLock::new(),
                 choosing_gpus: tokio::sync::Mutex::default(),
                 recorder: recording::Recorder::default(),
+                lead: lead::Lead::default(),
+                parallel: OnceLock::new(),
             }),
         }
     }
@@ -125,6 +131,11 @@ impl Broker {
     /// How GPUs are handed out, once; the usual rules until then.
     pub fn set_gpu_rules(&self, rules: GpuRules) {
         self.inner.gpu_rules.set(rules).ok();
+    }
+
+    /// How many desktops are worked on at once, once.
+    pub fn set_parallel(&self, count: usize) {
+        self.inner.parallel.set(count.max(1)).ok();
     }
 
     /// Says which addresses beyond the public internet may be dialled, once.

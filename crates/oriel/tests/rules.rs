@@ -54,8 +54,8 @@ fn crates() -> Vec<String> {
 fn arrows_point_down() {
     let floors = floors();
     for name in crates() {
-        // It measures from outside, and stands on no floor.
-        if name == "bench" {
+        // They measure and play from outside, and stand on no floor.
+        if name == "bench" || name == "sim" {
             continue;
         }
         let floor = floors.get(&name).unwrap_or_else(|| panic!("ARCHITECTURE.md's table has no {name}"));

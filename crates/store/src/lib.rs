@@ -12,6 +12,7 @@
 
 mod audit;
 mod change;
+pub mod clock;
 mod codec;
 mod desktop;
 mod error;
@@ -19,11 +20,13 @@ mod gpu;
 mod group;
 mod guacamole;
 mod image;
+mod lease;
 mod migration;
 mod operation;
 mod pool;
 mod recording;
 mod role;
+pub mod seam;
 mod session;
 mod setting;
 mod ticket;
@@ -35,9 +38,10 @@ pub use guacamole::{GuacamoleError, read_guacamole};
 pub use session::{Expired, WEB_SESSIONS_PER_USER_MAX};
 pub use ticket::{TICKETS_PER_SESSION_MAX, TicketRefusal};
 
+use clock::now;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use std::{fmt, path::Path, time::Duration};
@@ -99,6 +103,36 @@ impl Store {
         Ok(store)
     }
 
+    /// A database in memory, for simulations: it has one connection, and goes when the last clone does.
+    ///
+    /// `schema` may change each step of the schema before it is taken, to see what a constraint is worth.
+    pub async fn in_memory(schema: impl Fn(&str) -> String + Send + Sync + 'static) -> Result<Self, StoreError> {
+        let mut options = ConnectOptions::new("sqlite::memory:");
+        options
+            .max_connections(1)
+            .min_connections(1)
+            .acquire_timeout(WAIT_MAX)
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(|sqlite| sqlite.foreign_keys(true).synchronous(SqliteSynchronous::Off));
+        let only = Box::pin(Database::connect(options)).await.map_err(|source| StoreError::Unreachable { source })?;
+        migration::migrate_with(&only, &schema).await?;
+        Ok(Self { reader: only.clone(), writer: only })
+    }
+
+    /// Forgets everything, for the next run of a simulation.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let tables = self.writer.query_all_raw(Statement::from_string(DbBackend::Sqlite, tables)).await?;
+        let mut sweep = String::from("PRAGMA foreign_keys = OFF;");
+        for table in tables {
+            let table: String = table.try_get("", "name")?;
+            sweep += &["DELETE FROM ", &table, ";"].concat();
+        }
+        sweep.push_str("PRAGMA foreign_keys = ON;");
+        self.writer.execute_unprepared(&sweep).await?;
+        Ok(())
+    }
+
     /// Waits for what is being written and closes the connections; other clones can do nothing afterwards.
     pub async fn close(self) -> Result<(), StoreError> {
         self.reader.close_by_ref().await?;
@@ -107,6 +141,7 @@ impl Store {
     }
 
     async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        seam::pass().await;
         Ok(self.writer.begin_with_options(WRITE).await?)
     }
 }
@@ -156,9 +191,4 @@ async fn connect(mut options: ConnectOptions, connections_max: u32) -> Result<Da
         .connect_timeout(WAIT_MAX)
         .sqlx_logging(false);
     Box::pin(Database::connect(options)).await.map_err(|source| StoreError::Unreachable { source })
-}
-
-/// Now, for the moment a row was changed when the caller did not say.
-fn now() -> oriel_model::Micros {
-    oriel_model::Micros(jiff::Timestamp::now().as_microsecond())
 }

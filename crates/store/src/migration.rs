@@ -14,7 +14,7 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
     Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
@@ -24,6 +24,7 @@ const STEPS: [Step; 9] = [
     Step { name: "m0010_group", sql: include_str!("m0010_group.sql") },
     Step { name: "m0011_role", sql: include_str!("m0011_role.sql") },
     Step { name: "m0012_audit", sql: include_str!("m0012_audit.sql") },
+    Step { name: "m0015_lease", sql: include_str!("m0015_lease.sql") },
 ];
 
 impl MigrationName for Step {
@@ -66,5 +67,16 @@ pub(crate) async fn migrate(writer: &DatabaseConnection) -> Result<(), StoreErro
     }
     Migrator::up(&txn, None).await?;
     txn.commit().await?;
+    Ok(())
+}
+
+/// The whole schema in an empty database, each step as `schema` makes it: for simulations, which need no history.
+pub(crate) async fn migrate_with(
+    database: &DatabaseConnection,
+    schema: &(dyn Fn(&str) -> String + Send + Sync),
+) -> Result<(), StoreError> {
+    for step in STEPS {
+        database.execute_unprepared(&schema(step.sql)).await?;
+    }
     Ok(())
 }

@@ -188,7 +188,7 @@ impl Broker {
             }
             // Somebody may have made a slice since it was asked for.
             undrained(&plan, switch)?;
-            Ok(compute.apply_gpu_mode(&plan, progress).await?)
+            Ok(self.host()?.apply_gpu_mode(&plan, progress).await?)
         };
         let done = work.await;
         store.end_gpu_switch(host, &switch.gpu, operation).await?;
@@ -210,22 +210,27 @@ impl Broker {
             self.inner.store.renew_gpu_claims(desktop.id, now().plus_seconds(LEASE_SECONDS)).await?;
         }
         for claim in &claims {
-            self.inner.compute.prepare_gpu(&claim.hold).await?;
+            self.host()?.prepare_gpu(&claim.hold).await?;
             fault::point("gpu.prepared");
         }
         Ok(claims.into_iter().map(|claim| claim.hold).collect())
     }
 
-    /// Takes back what the desktop holds; its machine must be off.
+    /// Takes back what the desktop holds; its machine must be off. That it was off a moment ago is not enough: a start whose answer
+    /// was lost may come true late, so what holds something is switched off first.
     pub(crate) async fn give_back_gpus(&self, desktop: oriel_model::DesktopId) -> Result<(), BrokerError> {
-        for claim in self.inner.store.gpu_claims_of(desktop).await? {
+        let claims = self.inner.store.gpu_claims_of(desktop).await?;
+        if !claims.is_empty() {
+            self.host()?.power_off(desktop).await?;
+        }
+        for claim in claims {
             self.give_back(&claim).await?;
         }
         Ok(())
     }
 
     async fn give_back(&self, claim: &GpuClaim) -> Result<(), BrokerError> {
-        self.inner.compute.release_gpu(&claim.hold).await?;
+        self.host()?.release_gpu(&claim.hold).await?;
         fault::point("gpu.released");
         self.inner.store.release_gpu(claim.id).await?;
         Ok(())
@@ -291,7 +296,7 @@ impl Broker {
         for slice in slices.into_iter().filter(ours) {
             if !claims.iter().any(|claim| claim.host == host && claim.hold.unit == slice.unit) {
                 tracing::info!(gpu = %slice.gpu, "Removing a slice that no desktop holds");
-                compute.release_gpu(&slice).await?;
+                self.host()?.release_gpu(&slice).await?;
                 tidied += 1;
             }
         }
@@ -299,7 +304,7 @@ impl Broker {
             let Some(desktop) = store.desktop(claim.desktop).await? else { continue };
             if matches!(desktop.state, DesktopState::Requested | DesktopState::Placed | DesktopState::Stopped) {
                 tracing::info!(desktop = %desktop.name, gpu = %claim.hold.gpu, "Giving back what a desktop that is off held");
-                self.give_back(claim).await?;
+                self.give_back_gpus(desktop.id).await?;
                 tidied += 1;
             } else {
                 store.renew_gpu_claims(desktop.id, now().plus_seconds(LEASE_SECONDS)).await?;

@@ -45,6 +45,10 @@ impl Reconciler for Desktops {
         Duration::from_secs(10)
     }
 
+    fn leads(&self) -> bool {
+        true
+    }
+
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         // The world first: a desktop made after this look is not taken for an orphan.
         let observed = broker.inner.compute.list().await?;
@@ -52,19 +56,25 @@ impl Reconciler for Desktops {
         for found in &observed {
             if !desktops.iter().any(|desktop| desktop.id == found.desktop) {
                 tracing::info!(desktop = %found.desktop, "Removing what is left of a desktop that is gone");
-                broker.inner.compute.remove(found.desktop, None).await?;
+                broker.host()?.remove(found.desktop, None).await?;
             }
         }
         let seen: HashMap<DesktopId, &Observed> = observed.iter().map(|found| (found.desktop, found)).collect();
         // Others' machines have no life that Oriel could move along.
+        let parallel = broker.inner.parallel.get().copied().unwrap_or(PARALLEL_MAX);
         let steps = desktops.into_iter().filter(|desktop| desktop.external.is_none()).map(|desktop| {
             let found = seen.get(&desktop.id).copied();
             async move {
-                let outcome = step(broker, &desktop, found).await;
+                let outcome = match broker.lead().await {
+                    Ok(true) => step(broker, &desktop, found).await,
+                    // Whoever leads now takes it from here.
+                    Ok(false) => Ok(Step::Waiting),
+                    Err(error) => Err(error),
+                };
                 (desktop, outcome)
             }
         });
-        let outcomes: Vec<_> = stream::iter(steps).buffer_unordered(PARALLEL_MAX).collect().await;
+        let outcomes: Vec<_> = stream::iter(steps).buffer_unordered(parallel).collect().await;
         let (mut moving, mut waiting) = (0, 0);
         let total = outcomes.len();
         let mut failures = HashMap::new();
@@ -270,15 +280,14 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
 }
 
 async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
-    let compute = &broker.inner.compute;
     let (spec, image) = describe(broker, desktop).await?;
-    compute.remove(desktop.id, Some(desktop.generation)).await?;
-    compute.clone_disk(&spec, &broker.inner.images.path(&image.sha256)?).await?;
+    broker.host()?.remove(desktop.id, Some(desktop.generation)).await?;
+    broker.host()?.clone_disk(&spec, &broker.inner.images.path(&image.sha256)?).await?;
     fault::point("desktop.cloned");
     let identity = broker.guest_identity(desktop).await?;
-    compute.write_seed(&spec, &identity).await?;
+    broker.host()?.write_seed(&spec, &identity).await?;
     fault::point("desktop.seeded");
-    compute.define(&spec).await?;
+    broker.host()?.define(&spec).await?;
     fault::point("desktop.defined");
     advance(broker, desktop, enter_starting).await?;
     Ok(Step::Moving)
@@ -336,8 +345,8 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             held => held?,
         }
         // Defining again is free and brings back a domain that somebody undefined.
-        broker.inner.compute.define(&spec).await?;
-        broker.inner.compute.start(&spec).await?;
+        broker.host()?.define(&spec).await?;
+        broker.host()?.start(&spec).await?;
         fault::point("desktop.started");
     }
     let Some(started) = desktop.facts.started else {
@@ -380,7 +389,7 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
         } else if seconds > BOOT_SECONDS_MAX as f64 && desktop.facts.boots < BOOTS_MAX {
             tracing::warn!(desktop = %desktop.name, seconds, "The guest hangs in its boot; switching it off and on");
-            broker.inner.compute.power_off(desktop.id).await?;
+            broker.host()?.power_off(desktop.id).await?;
             advance(broker, desktop, |row| row.facts.started = None).await?;
         }
     }
@@ -439,7 +448,7 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
     }
     if desktop.state == DesktopState::Stopping {
         if seconds_since(desktop.changed) > SHUT_DOWN_SECONDS_MAX as f64 {
-            broker.inner.compute.power_off(desktop.id).await?;
+            broker.host()?.power_off(desktop.id).await?;
         }
         return Ok(Step::Waiting);
     }
@@ -449,9 +458,9 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
     }
     // A guest that is still booting does not hear a request to shut down.
     if desktop.state == DesktopState::Starting {
-        broker.inner.compute.power_off(desktop.id).await?;
+        broker.host()?.power_off(desktop.id).await?;
     } else {
-        broker.inner.compute.shut_down(desktop.id).await?;
+        broker.host()?.shut_down(desktop.id).await?;
     }
     advance(broker, desktop, |row| {
         row.state = DesktopState::Stopping;
@@ -472,7 +481,7 @@ fn settle(row: &mut Desktop, asked: DesktopIntent) {
 /// Another try for a desktop that failed or was off.
 async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
     let has_disk = found.is_some_and(|found| found.disk && found.generation == desktop.generation);
-    broker.inner.compute.power_off(desktop.id).await?;
+    broker.host()?.power_off(desktop.id).await?;
     advance(broker, desktop, |row| {
         settle(row, DesktopIntent::Restart);
         if has_disk {
@@ -510,7 +519,7 @@ async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError
         fault::point("desktop.recycling");
         return Ok(Step::Moving);
     }
-    broker.inner.compute.power_off(desktop.id).await?;
+    broker.host()?.power_off(desktop.id).await?;
     broker.give_back_gpus(desktop.id).await?;
     advance(broker, desktop, |row| settle(row, DesktopIntent::Recycle)).await?;
     Ok(Step::Moving)
@@ -528,9 +537,9 @@ async fn delete(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError>
     if let Some(sessions) = broker.sessions() {
         sessions.end_desktop(desktop.id, &format!("{} was deleted", desktop.name)).await;
     }
-    broker.inner.compute.power_off(desktop.id).await?;
+    broker.host()?.power_off(desktop.id).await?;
     broker.give_back_gpus(desktop.id).await?;
-    broker.inner.compute.remove(desktop.id, None).await?;
+    broker.host()?.remove(desktop.id, None).await?;
     fault::point("desktop.removed");
     broker.inner.store.delete_desktop(desktop.id).await?;
     Ok(Step::Moving)

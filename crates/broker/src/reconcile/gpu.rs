@@ -17,6 +17,10 @@ impl Reconciler for Gpus {
         Duration::from_mins(1)
     }
 
+    fn leads(&self) -> bool {
+        true
+    }
+
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         let summary = match broker.tidy_gpus().await? {
             0 => "nothing was left over".to_owned(),

@@ -29,6 +29,10 @@ trait Reconciler: Send {
     fn name(&self) -> &'static str;
     /// How often it looks when nothing wakes it, as things stand.
     fn period(&self) -> Duration;
+    /// Whether only the program that leads may run it.
+    fn leads(&self) -> bool {
+        false
+    }
     /// Looks once and takes what steps it can.
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError>;
 }
@@ -40,6 +44,31 @@ struct Round {
     summary: String,
 }
 
+/// How soon a program that does not lead looks whether it may.
+const LEAD_EVERY: Duration = Duration::from_secs(5);
+
+/// One round, where it is this program's.
+async fn round(broker: &Broker, reconciler: &mut dyn Reconciler) -> Result<Round, BrokerError> {
+    if reconciler.leads() && !broker.lead().await? {
+        return Ok(Round { again: Again::NotMine, summary: "another program on this database does it".to_owned() });
+    }
+    reconciler.run(broker).await
+}
+
+/// A reconciler that somebody runs by hand, a round at a time: a simulation, a benchmark.
+pub struct ByHand {
+    broker: Broker,
+    reconciler: Box<dyn Reconciler>,
+}
+
+impl ByHand {
+    /// Looks once and takes what steps it can. Answers what it came to, and whether something is on its way.
+    pub async fn round(&mut self) -> Result<(String, bool), BrokerError> {
+        let round = round(&self.broker, &mut *self.reconciler).await?;
+        Ok((round.summary, !matches!(round.again, Again::Later | Again::NotMine)))
+    }
+}
+
 /// When to look again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Again {
@@ -49,6 +78,8 @@ enum Again {
     Soon,
     /// Nothing is on its way: at the next signal or period.
     Later,
+    /// Another program does it: look now and then whether that is still so.
+    NotMine,
 }
 
 /// How often a reconciler looks that waits for something.
@@ -94,6 +125,16 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::OldRecordings, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
+    }
+
+    /// The reconciler `desktops` or `gpus`, to be run by hand instead.
+    pub fn by_hand(&self, name: &str) -> Option<ByHand> {
+        let reconciler: Box<dyn Reconciler> = match name {
+            "desktops" => Box::new(desktop::Desktops::default()),
+            "gpus" => Box::new(gpu::Gpus),
+            _ => return None,
+        };
+        Some(ByHand { broker: self.clone(), reconciler })
     }
 
     pub fn reconcilers(&self) -> Vec<ReconcilerStatus> {
@@ -146,7 +187,7 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
     };
     loop {
         let began = Instant::now();
-        let round = reconciler.run(&broker).await;
+        let round = round(&broker, &mut reconciler).await;
         status.last_run = Some(now());
         status.last_duration = began.elapsed();
         status.runs += 1;
@@ -173,6 +214,7 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
             Again::Now => NOW,
             Again::Soon => SOON,
             Again::Later => status.period,
+            Again::NotMine => LEAD_EVERY,
         };
         let bell = async {
             match broker.bell(name) {

@@ -47,6 +47,10 @@ impl Reconciler for Operations {
         Duration::from_secs(20)
     }
 
+    fn leads(&self) -> bool {
+        true
+    }
+
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         let store = &broker.inner.store;
         if !self.requeued {

@@ -191,6 +191,11 @@ impl FakeCompute {
         self.state().picture = Some(picture);
     }
 
+    /// What there is, as [`Compute::list`] says it, without a call that shows or fails.
+    pub fn observed(&self) -> Vec<Observed> {
+        self.state().observed()
+    }
+
     /// All calls so far, oldest first.
     pub fn calls(&self) -> Vec<(FakeStep, Option<DesktopId>)> {
         self.state().calls.clone()
@@ -217,6 +222,18 @@ impl FakeCompute {
 }
 
 impl State {
+    fn observed(&self) -> Vec<Observed> {
+        let observed = |((desktop, generation), machine): (&(DesktopId, u32), &Machine)| Observed {
+            desktop: *desktop,
+            generation: *generation,
+            power: machine.power,
+            domain: machine.domain,
+            disk: machine.disk,
+            seed: machine.seed,
+        };
+        self.machines.iter().map(observed).collect()
+    }
+
     fn entry(&mut self, spec: &MachineSpec) -> &mut Machine {
         self.machines.entry((spec.desktop, spec.generation)).or_insert(NOTHING)
     }
@@ -255,16 +272,7 @@ impl Compute for FakeCompute {
     }
 
     async fn list(&self) -> Result<Vec<Observed>, ComputeError> {
-        let state = self.step(FakeStep::List, None)?;
-        let observed = |((desktop, generation), machine): (&(DesktopId, u32), &Machine)| Observed {
-            desktop: *desktop,
-            generation: *generation,
-            power: machine.power,
-            domain: machine.domain,
-            disk: machine.disk,
-            seed: machine.seed,
-        };
-        Ok(state.machines.iter().map(observed).collect())
+        Ok(self.step(FakeStep::List, None)?.observed())
     }
 
     async fn clone_disk(&self, spec: &MachineSpec, _base: &Path) -> Result<(), ComputeError> {

@@ -134,6 +134,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     tracing::info!(kind = accelerator.kind.word(), reason = accelerator.reason, "Desktops run on this");
     let compute = compute(config, folder);
     let broker = Broker::new(store.clone(), vault, compute, images, accelerator);
+    broker.set_program(format!("{}:{}", host_name(), folder.path.display()));
     broker.set_gpu_rules(config.gpu_rules());
     let recordings = RecordingStore::folder(config.get("recordings")).map_err(|error| {
         Failure::because("cannot keep recordings", &error).next("look at `recordings` in `oriel config show`")
@@ -321,6 +322,9 @@ async fn stop(house: House) {
         }
         // Asked twice: now.
         _ = ending() => {}
+    }
+    if let Err(error) = house.broker.resign().await {
+        tracing::warn!(%error, "Other programs on this database will wait for a minute before they take over");
     }
     if let Err(error) = house.store.close().await {
         tracing::warn!(%error, "The database did not close cleanly");

@@ -9,6 +9,7 @@ mod gpus;
 mod groups;
 mod images;
 mod killed;
+mod leases;
 mod opening;
 mod operations;
 mod pools;

@@ -1,0 +1,129 @@
+//! What must hold: after every step, and when everything has come to rest.
+
+use crate::world::World;
+use oriel_compute::{Compute, Power};
+use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// After every step.
+pub async fn always(world: &World<'_>) -> Result<(), String> {
+    running_machines_share_nothing(world)?;
+    claims_share_nothing(world).await
+}
+
+/// No unit of a GPU and no port in two running machines, no desktop in two machines.
+fn running_machines_share_nothing(world: &World<'_>) -> Result<(), String> {
+    let mut desktops = BTreeSet::new();
+    let mut units: BTreeMap<String, DesktopId> = BTreeMap::new();
+    let mut ports: BTreeMap<u16, DesktopId> = BTreeMap::new();
+    for found in world.host.observed().into_iter().filter(|found| found.power != Power::Off) {
+        if !desktops.insert(found.desktop) {
+            return Err(format!("{} runs twice", found.desktop));
+        }
+        let Some(spec) = world.host.described(found.desktop) else { continue };
+        for hold in &spec.gpus {
+            let mut keys: Vec<String> = hold.slots.iter().map(|slot| format!("slot {slot} of {}", hold.gpu)).collect();
+            keys.push(format!("{:?}", hold.unit));
+            for key in keys {
+                if let Some(other) = units.insert(key.clone(), found.desktop) {
+                    return Err(format!("{} and {other} run with {key}", found.desktop));
+                }
+            }
+        }
+        if let Some(other) = spec.port_base.and_then(|port| ports.insert(port, found.desktop)) {
+            return Err(format!("{} and {other} run with the same ports", found.desktop));
+        }
+    }
+    Ok(())
+}
+
+/// Nor in two claims.
+async fn claims_share_nothing(world: &World<'_>) -> Result<(), String> {
+    if world.pools.iter().all(|pool| pool.gpu.is_none()) {
+        return Ok(());
+    }
+    let claims = world.store().gpu_claims().await.map_err(|error| error.to_string())?;
+    let mut held = BTreeMap::new();
+    for claim in &claims {
+        for slot in &claim.hold.slots {
+            if let Some(other) = held.insert((&claim.hold.gpu, *slot), claim.desktop) {
+                return Err(format!("slot {slot} of {} is held by {other} and {}", claim.hold.gpu, claim.desktop));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything is as it was asked for, and there is nothing else.
+pub async fn at_rest(world: &World<'_>) -> Result<(), String> {
+    let desktops = world.desktops().await?;
+    for desktop in &desktops {
+        let wanted = match desktop.intent {
+            DesktopIntent::Running => [DesktopState::Ready, DesktopState::InUse],
+            DesktopIntent::Stopped => [DesktopState::Stopped; 2],
+            other => return Err(format!("{} is still asked for {other:?}", desktop.name)),
+        };
+        if !wanted.contains(&desktop.state) {
+            return Err(format!(
+                "{} shall be {:?} and is {:?}: {:?}",
+                desktop.name, desktop.intent, desktop.state, desktop.failure
+            ));
+        }
+    }
+    the_world_is_what_rows_say(world, &desktops)?;
+    slices_are_what_claims_say(world, &desktops).await
+}
+
+fn the_world_is_what_rows_say(world: &World<'_>, desktops: &[Desktop]) -> Result<(), String> {
+    let observed = world.host.observed();
+    for found in &observed {
+        let Some(desktop) = desktops.iter().find(|desktop| desktop.id == found.desktop) else {
+            return Err(format!("the machine of {} is left over: {found:?}", found.desktop));
+        };
+        if desktop.generation != found.generation {
+            return Err(format!("{} is of generation {}, but there is {found:?}", desktop.name, desktop.generation));
+        }
+        if (found.power == Power::Running) != (desktop.intent == DesktopIntent::Running) {
+            return Err(format!(
+                "{} shall be {:?}, but its machine is {:?}",
+                desktop.name, desktop.intent, found.power
+            ));
+        }
+        if !(found.domain && found.disk && found.seed) {
+            return Err(format!("{} is not whole: {found:?}", desktop.name));
+        }
+    }
+    for desktop in desktops {
+        if !observed.iter().any(|found| found.desktop == desktop.id) {
+            return Err(format!("{} has no machine", desktop.name));
+        }
+    }
+    Ok(())
+}
+
+async fn slices_are_what_claims_say(world: &World<'_>, desktops: &[Desktop]) -> Result<(), String> {
+    let claims = world.store().gpu_claims().await.map_err(|error| error.to_string())?;
+    for claim in &claims {
+        let holder = desktops.iter().find(|desktop| desktop.id == claim.desktop);
+        if holder.is_none_or(|desktop| desktop.state == DesktopState::Stopped) {
+            return Err(format!("{} holds a unit and is off or gone", claim.desktop));
+        }
+    }
+    let slices = world.host.gpu_slices().await.map_err(|error| error.to_string())?;
+    let made: BTreeSet<String> = slices.iter().map(|slice| format!("{:?}", slice.unit)).collect();
+    let wanted: BTreeSet<String> = claims.iter().map(|claim| format!("{:?}", claim.hold.unit)).collect();
+    if made != wanted {
+        return Err(format!("slices of GPUs: there are {made:?}, claimed are {wanted:?}"));
+    }
+    Ok(())
+}
+
+/// Nothing is left of anybody.
+pub async fn empty(world: &World<'_>) -> Result<(), String> {
+    let desktops = world.desktops().await?;
+    if let Some(desktop) = desktops.first() {
+        return Err(format!("{} was deleted and is still {:?}", desktop.name, desktop.state));
+    }
+    the_world_is_what_rows_say(world, &desktops)?;
+    slices_are_what_claims_say(world, &desktops).await
+}

@@ -1,0 +1,130 @@
+//! The host: the one in memory that tests have, with calls that rest, fail, and are done without an answer.
+
+use crate::stage::{after_call, before_call};
+use async_trait::async_trait;
+use oriel_compute::{BoxStream, Compute, ComputeError, Observed, Screenshot, SettledGpus, fake::FakeCompute};
+use oriel_gpu::{
+    Inventory,
+    mode::{Plan, Wish},
+};
+use oriel_machine::{GuestIdentity, MachineSpec};
+use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+/// Both programs of a world have the same one.
+pub struct Host {
+    pub inner: Arc<FakeCompute>,
+}
+
+/// One call: a rest, perhaps a fault, what it does, perhaps a lost answer.
+macro_rules! call {
+    ($what:literal, $done:expr) => {{
+        before_call($what).await.map_err(ComputeError::Injected)?;
+        let done = $done.await?;
+        after_call($what).map_err(ComputeError::Injected)?;
+        Ok(done)
+    }};
+}
+
+#[async_trait]
+impl Compute for Host {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    async fn facts(&self) -> Result<HostFacts, ComputeError> {
+        self.inner.facts().await
+    }
+
+    async fn list(&self) -> Result<Vec<Observed>, ComputeError> {
+        call!("list", self.inner.list())
+    }
+
+    async fn clone_disk(&self, spec: &MachineSpec, base: &Path) -> Result<(), ComputeError> {
+        call!("clone_disk", self.inner.clone_disk(spec, base))
+    }
+
+    async fn write_seed(&self, spec: &MachineSpec, identity: &GuestIdentity) -> Result<(), ComputeError> {
+        call!("write_seed", self.inner.write_seed(spec, identity))
+    }
+
+    async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
+        call!("define", self.inner.define(spec))
+    }
+
+    async fn start(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
+        call!("start", self.inner.start(spec))
+    }
+
+    async fn shut_down(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        call!("shut_down", self.inner.shut_down(desktop))
+    }
+
+    async fn power_off(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        call!("power_off", self.inner.power_off(desktop))
+    }
+
+    async fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError> {
+        call!("remove", self.inner.remove(desktop, keep_generation))
+    }
+
+    async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError> {
+        call!("dial", self.inner.dial(desktop, port))
+    }
+
+    async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError> {
+        self.inner.screenshot(desktop).await
+    }
+
+    async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {
+        call!("free_ports", self.inner.free_ports(taken))
+    }
+
+    async fn doctor(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    async fn gpus(&self) -> Result<Inventory, ComputeError> {
+        call!("gpus", self.inner.gpus())
+    }
+
+    async fn prepare_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        call!("prepare_gpu", self.inner.prepare_gpu(hold))
+    }
+
+    async fn release_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+        call!("release_gpu", self.inner.release_gpu(hold))
+    }
+
+    async fn gpu_slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
+        call!("gpu_slices", self.inner.gpu_slices())
+    }
+
+    async fn gpu_findings(&self, gpu: Option<&GpuAddress>) -> Result<Vec<Finding>, ComputeError> {
+        self.inner.gpu_findings(gpu).await
+    }
+
+    async fn gpu_wishes(&self) -> Result<Vec<Wish>, ComputeError> {
+        self.inner.gpu_wishes().await
+    }
+
+    async fn settle_gpus(&self) -> Result<SettledGpus, ComputeError> {
+        self.inner.settle_gpus().await
+    }
+
+    async fn plan_gpu_mode(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
+        self.inner.plan_gpu_mode(switch).await
+    }
+
+    async fn apply_gpu_mode(
+        &self,
+        plan: &Plan,
+        progress: &(dyn for<'a> Fn(usize, usize, &'a str) + Send + Sync),
+    ) -> Result<(), ComputeError> {
+        call!("apply_gpu_mode", self.inner.apply_gpu_mode(plan, progress))
+    }
+
+    async fn answers(&self, desktop: &Desktop, port: GuestPort) -> bool {
+        before_call("answers").await.is_ok() && self.inner.answers(desktop, port).await
+    }
+}

@@ -1,0 +1,142 @@
+//! A deterministic simulation of the broker: its real code and its real store, on a database and a host in memory.
+//!
+//! One seed is one run of one world: two programs share a database and a host; people ask for desktops; calls rest, fail, or are
+//! done without an answer; programs are killed between any two steps, or sleep until their lease is over and go on. After every step
+//! [`check`] looks whether something was given away twice. Then the storm ends, and everything must come to what was asked
+//! for, with nothing left over.
+
+mod actor;
+mod chance;
+mod check;
+mod host;
+mod stage;
+mod world;
+
+pub use oriel_store::seam::Plant;
+pub use stage::Tally;
+
+use oriel_identity::Vault;
+use oriel_model::{DesktopIntent, DesktopState};
+use oriel_store::{Store, seam};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use world::{Ground, World};
+
+/// Steps of a storm.
+const STEPS: u64 = 140;
+/// Failing seeds after which a run of many ends.
+const FAILURES_MAX: usize = 5;
+
+/// A seed whose run broke something.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Broken {
+    pub seed: u64,
+    pub what: String,
+    /// What happened until then, when it was asked for.
+    pub log: Vec<String>,
+}
+
+/// What many runs came to.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Summary {
+    pub seeds: u64,
+    pub failed: Vec<Broken>,
+    pub tally: Tally,
+    pub seconds: f64,
+}
+
+/// Runs seeds on one thread, one after the other.
+pub struct Theatre {
+    runtime: tokio::runtime::Runtime,
+    ground: Ground,
+    plant: Option<Plant>,
+}
+
+impl Theatre {
+    /// With a mistake in it, to see whether it is noticed.
+    pub fn new(plant: Option<Plant>) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let folder = tempfile::tempdir()?;
+        let vault = Vault::load(folder.path())?;
+        let store = runtime.block_on(Store::in_memory(str::to_owned))?;
+        Ok(Self { runtime, ground: Ground { store, vault, folder }, plant })
+    }
+
+    /// One run. With `log`, a failure says what happened until then.
+    pub fn play(&self, seed: u64, log: bool) -> Result<Tally, Broken> {
+        stage::begin(seed, log);
+        seam::plant(self.plant);
+        let went = self.runtime.block_on(perform(&self.ground));
+        let log = stage::with(stage::Stage::take_log);
+        seam::plant(None);
+        let tally = stage::end();
+        went.map(|()| tally).map_err(|what| Broken { seed, what, log })
+    }
+}
+
+async fn perform(ground: &Ground) -> Result<(), String> {
+    let mut world = World::new(ground).await.map_err(|error| format!("making the world: {error:#}"))?;
+    for _ in 0..STEPS {
+        world.step().await?;
+        check::always(&world).await?;
+    }
+    world.calm().await?;
+    world.converge().await?;
+    // Those that faults made fail are tried again, as a person would.
+    for desktop in world.desktops().await? {
+        if desktop.state == DesktopState::Failed {
+            world.ask(&desktop, DesktopIntent::Running).await.map_err(|error| error.to_string())?;
+        }
+    }
+    world.converge().await?;
+    check::always(&world).await?;
+    check::at_rest(&world).await?;
+    for desktop in world.desktops().await? {
+        world.ask(&desktop, DesktopIntent::Deleted).await.map_err(|error| error.to_string())?;
+    }
+    world.converge().await?;
+    check::empty(&world).await
+}
+
+/// Runs `count` seeds from `first` on, on so many threads.
+pub fn play_all(first: u64, count: u64, threads: usize, plant: Option<Plant>) -> anyhow::Result<Summary> {
+    let began = std::time::Instant::now();
+    let next = AtomicU64::new(0);
+    let enough = AtomicBool::new(false);
+    let work = || -> anyhow::Result<Summary> {
+        let theatre = Theatre::new(plant)?;
+        let mut part = Summary::default();
+        while !enough.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= count {
+                break;
+            }
+            part.seeds += 1;
+            match theatre.play(first + seed, false) {
+                Ok(tally) => part.tally.add(&tally),
+                Err(broken) => {
+                    // Once more, with its log.
+                    part.failed.push(theatre.play(broken.seed, true).err().unwrap_or(broken));
+                    enough.store(part.failed.len() >= FAILURES_MAX, Ordering::Relaxed);
+                }
+            }
+        }
+        Ok(part)
+    };
+    let parts: Vec<anyhow::Result<Summary>> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut all = Summary::default();
+    for part in parts {
+        let part = part?;
+        all.seeds += part.seeds;
+        all.tally.add(&part.tally);
+        all.failed.extend(part.failed);
+    }
+    all.failed.sort_by_key(|broken| broken.seed);
+    all.seconds = began.elapsed().as_secs_f64();
+    Ok(all)
+}

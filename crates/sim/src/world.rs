@@ -1,0 +1,397 @@
+//! A world: a host, a database, two programs on it, people.
+
+use crate::{
+    actor::{Actor, End, Progress},
+    host::Host,
+    stage,
+};
+use oriel_broker::{Broker, BrokerError, ByHand, NewDesktop, NewPool};
+use oriel_compute::{
+    Power,
+    fake::{FakeCompute, FakeMode},
+};
+use oriel_identity::Vault;
+use oriel_image::ImageStore;
+use oriel_model::{
+    Accelerator, AcceleratorKind, Desktop, DesktopIntent, Hardware, Image, ImageId, ImageOs, ImageSource, ImageState,
+    Micros, Network, Pool, RecordingPolicy, Role, SessionPolicy, User, UserId,
+};
+use oriel_store::Store;
+use std::sync::Arc;
+
+/// The reconcilers that are played.
+const RECONCILERS: [&str; 2] = ["desktops", "gpus"];
+const SECOND: i64 = 1_000_000;
+/// People's deeds under way at once.
+const DEEDS_MAX: usize = 4;
+
+/// What outlives a world: made once for each thread.
+pub struct Ground {
+    pub store: Store,
+    pub vault: Vault,
+    pub folder: tempfile::TempDir,
+}
+
+/// One of the two programs.
+struct Program {
+    broker: Broker,
+    /// Who is not under way, and when it is due.
+    resting: Vec<(&'static str, ByHand, Micros)>,
+}
+
+pub struct World<'a> {
+    ground: &'a Ground,
+    pub host: Arc<FakeCompute>,
+    pub pools: Vec<Pool>,
+    people: Vec<User>,
+    programs: Vec<Program>,
+    actors: Vec<Actor>,
+    has_gpus: bool,
+}
+
+fn image() -> Image {
+    Image {
+        id: ImageId::new(),
+        name: "debian".parse().unwrap_or_else(|_| unreachable!()),
+        version: 1,
+        state: ImageState::Ready,
+        os: ImageOs::Linux,
+        source: ImageSource::Built { recipe: "debian-desktop".into(), inputs: "x".into(), packages: Vec::new() },
+        sha256: "0".repeat(64),
+        virtual_bytes: 4 << 30,
+        file_bytes: 1 << 20,
+        created: stage::DAWN,
+    }
+}
+
+impl<'a> World<'a> {
+    /// A world as the seed has it.
+    pub async fn new(ground: &'a Ground) -> anyhow::Result<World<'a>> {
+        ground.store.clear().await?;
+        let image = ground.store.put_image(&image()).await?;
+        let has_gpus = stage::with(|stage| stage.chance.per_mille(400));
+        let host = FakeCompute::new("here", FakeMode::Explicit);
+        let host = Arc::new(if has_gpus { host.with_m60() } else { host });
+        let mut world = World {
+            ground,
+            host,
+            pools: Vec::new(),
+            people: Vec::new(),
+            programs: Vec::new(),
+            actors: Vec::new(),
+            has_gpus,
+        };
+        for name in ["ada", "bob", "cem"] {
+            let user = User {
+                id: UserId::new(),
+                name: name.to_owned(),
+                role: Role::User,
+                must_change_password: false,
+                disabled: false,
+                created: stage::DAWN,
+            };
+            ground.store.create_user(&user, "none").await?;
+            world.people.push(user);
+        }
+        for place in 0..2 {
+            let program = world.boot(place);
+            world.programs.push(program);
+        }
+        let (gpu, most) = if has_gpus {
+            // Two for each of the board's two GPUs.
+            (Some("vgpu,profile=M60-4Q".parse().map_err(anyhow::Error::msg)?), 4)
+        } else {
+            (None, 3 + stage::with(|stage| stage.chance.below(3)) as u32)
+        };
+        let new = NewPool {
+            name: "lab".parse()?,
+            image: image.id,
+            vcpus: 2,
+            memory_mib: 1024,
+            disk_gib: 8,
+            network: Network::User,
+            gpu,
+            hardware: Hardware::default(),
+            recording: RecordingPolicy::Off,
+            policy: SessionPolicy::default(),
+            desktops_max: most,
+            keyboard: "us".into(),
+        };
+        let pool = world.broker(0).create_pool(new).await?;
+        for person in &world.people {
+            world.broker(0).entitle(pool.id, person.id).await?;
+        }
+        world.pools.push(pool);
+        stage::with(|stage| {
+            stage.sleepy = stage.chance.per_mille(250);
+            stage.storm = true;
+        });
+        Ok(world)
+    }
+
+    /// A program starts: it knows nothing but the database and the host.
+    fn boot(&self, place: usize) -> Program {
+        let folder = self.ground.folder.path();
+        let images = ImageStore::new(folder.join("images"), folder.join("cache"));
+        let accelerator = Accelerator { kind: AcceleratorKind::Tcg, reason: "a play".into() };
+        let host = Arc::new(Host { inner: Arc::clone(&self.host) });
+        let broker = Broker::new(self.ground.store.clone(), self.ground.vault.clone(), host, images, accelerator);
+        broker.set_program(format!("program-{place}"));
+        broker.set_parallel(1);
+        let now = stage::with(|stage| stage.now());
+        let hands = RECONCILERS.iter().filter(|name| self.has_gpus || **name != "gpus");
+        let resting = hands.filter_map(|name| Some((*name, broker.by_hand(name)?, now))).collect();
+        Program { broker, resting }
+    }
+
+    pub fn broker(&self, place: usize) -> Broker {
+        // Both places are filled as long as the world stands.
+        self.programs
+            .get(place)
+            .or_else(|| self.programs.first())
+            .map_or_else(|| self.boot(place).broker, |program| program.broker.clone())
+    }
+
+    /// The program of that place dies with all that it was doing, and starts again.
+    fn kill(&mut self, place: usize) {
+        stage::with(|stage| stage.note(|| format!("program {place} is gone and starts again")));
+        self.actors.retain(|actor| actor.program != place);
+        let fresh = self.boot(place);
+        if let Some(program) = self.programs.get_mut(place) {
+            *program = fresh;
+        }
+    }
+
+    /// One step of the storm: chance says whose.
+    pub async fn step(&mut self) -> Result<(), String> {
+        let roll = stage::with(|stage| {
+            stage.tally.steps += 1;
+            let micros = stage.chance.below(1_500_000) as i64;
+            stage.pass_time(micros);
+            stage.chance.below(1000)
+        });
+        match roll {
+            0..110 => self.deed().await,
+            110..220 => self.event(),
+            220..228 => {
+                stage::with(|stage| stage.tally.kills += 1);
+                let place = stage::with(|stage| stage.chance.below(2)) as usize;
+                self.kill(place);
+            }
+            _ => return self.go_on().await,
+        }
+        Ok(())
+    }
+
+    /// Drives an actor that may go on, or begins a round that is due; when nobody may, time passes.
+    async fn go_on(&mut self) -> Result<(), String> {
+        let now = stage::with(|stage| stage.now());
+        let ready: Vec<usize> =
+            self.actors.iter().enumerate().filter(|(_, actor)| actor.until <= now).map(|(place, _)| place).collect();
+        let due: Vec<(usize, usize)> = self
+            .programs
+            .iter()
+            .enumerate()
+            .flat_map(|(place, program)| {
+                let due = program.resting.iter().enumerate().filter(move |(_, (_, _, due))| *due <= now);
+                due.map(move |(which, _)| (place, which))
+            })
+            .collect();
+        let chosen = stage::with(|stage| stage.chance.below((ready.len() + due.len()) as u64)) as usize;
+        if let Some(place) = ready.get(chosen) {
+            return self.drive(*place).await;
+        }
+        if let Some((place, which)) = due.get(chosen.saturating_sub(ready.len())) {
+            self.begin_round(*place, *which);
+            return self.drive(self.actors.len() - 1).await;
+        }
+        let next = self.actors.iter().map(|actor| actor.until);
+        let rests = self.programs.iter().flat_map(|program| program.resting.iter().map(|(_, _, due)| *due));
+        if let Some(next) = next.chain(rests).min() {
+            stage::with(|stage| stage.pass_time(next.0 - now.0));
+        }
+        Ok(())
+    }
+
+    fn begin_round(&mut self, place: usize, which: usize) {
+        let Some(program) = self.programs.get_mut(place) else { return };
+        if which >= program.resting.len() {
+            return;
+        }
+        let (name, mut hand, _) = program.resting.swap_remove(which);
+        stage::with(|stage| stage.tally.rounds += 1);
+        self.actors.push(Actor::new(place, format!("round of {name}"), async move {
+            let went = hand.round().await;
+            End::Round(name, hand, went.map(|(_, moving)| moving))
+        }));
+    }
+
+    async fn drive(&mut self, place: usize) -> Result<(), String> {
+        let Some(actor) = self.actors.get_mut(place) else { return Ok(()) };
+        let program = actor.program;
+        match actor.drive().await {
+            Progress::Parked => {}
+            Progress::Killed => self.kill(program),
+            Progress::Panicked(text) => return Err(format!("{} panicked: {text}", actor.what)),
+            Progress::Done(end) => {
+                let actor = self.actors.remove(place);
+                self.ended(program, &actor.what, end);
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, place: usize, what: &str, end: End) {
+        stage::with(|stage| match end {
+            End::Round(name, hand, went) => {
+                let rest = match &went {
+                    Ok(true) => SECOND,
+                    _ => 10 * SECOND,
+                };
+                stage.note(|| match &went {
+                    Ok(_) => format!("program {place}: {what}"),
+                    Err(error) => format!("program {place}: {what}: {error}"),
+                });
+                let due = Micros(stage.now().0 + rest);
+                if let Some(program) = self.programs.get_mut(place) {
+                    program.resting.push((name, hand, due));
+                }
+            }
+            End::Deed(went) => stage.note(|| match went {
+                Ok(said) => format!("program {place}: {what}: {said}"),
+                Err(error) => format!("program {place}: {what}: {error}"),
+            }),
+        });
+    }
+
+    /// Somebody asks for something, of one of the programs.
+    async fn deed(&mut self) {
+        let deeds = self.actors.iter().filter(|actor| !actor.what.starts_with("round")).count();
+        if deeds >= DEEDS_MAX {
+            return;
+        }
+        // Who asks sees the list of a moment ago.
+        let Ok(desktops) = self.ground.store.desktops().await else { return };
+        let (place, roll, person, desktop) = stage::with(|stage| {
+            stage.tally.deeds += 1;
+            let place = stage.chance.below(2) as usize;
+            let roll = stage.chance.below(100);
+            (place, roll, stage.chance.one_of(&self.people).cloned(), stage.chance.one_of(&desktops).cloned())
+        });
+        let broker = self.broker(place);
+        let Some(person) = person else { return };
+        let actor = match (roll, desktop) {
+            (0..40, _) | (_, None) => {
+                let Some(pool) = self.pools.first().cloned() else { return };
+                Actor::new(place, format!("{} wants a desktop", person.name), async move {
+                    let made = broker.create_desktop(NewDesktop { pool, owner: Some(person), name: None }).await;
+                    End::Deed(made.map(|desktop| desktop.name.to_string()))
+                })
+            }
+            (_, Some(desktop)) => {
+                let intent = match roll {
+                    40..55 => DesktopIntent::Running,
+                    55..70 => DesktopIntent::Stopped,
+                    70..78 => DesktopIntent::Restart,
+                    78..90 => DesktopIntent::Recycle,
+                    _ => DesktopIntent::Deleted,
+                };
+                Actor::new(place, format!("{} shall be {intent:?}", desktop.name), async move {
+                    End::Deed(broker.set_intent(desktop.id, intent).await.map(|desktop| format!("{:?}", desktop.state)))
+                })
+            }
+        };
+        self.actors.push(actor);
+    }
+
+    /// Something happens to a machine.
+    fn event(&self) {
+        let observed = self.host.observed();
+        stage::with(|stage| {
+            let Some(found) = stage.chance.one_of(&observed) else { return };
+            match stage.chance.below(100) {
+                0..92 => self.host.settle(found.desktop),
+                92..96 => {
+                    stage.note(|| format!("the machine of {} crashes", found.desktop));
+                    self.host.set_power(found.desktop, Power::Crashed);
+                }
+                _ => {
+                    stage.note(|| format!("{} is shut down from inside", found.desktop));
+                    self.host.set_power(found.desktop, Power::Off);
+                }
+            }
+        });
+    }
+
+    /// The storm is over: what was begun ends, both programs start again, and machines do as they are told.
+    pub async fn calm(&mut self) -> Result<(), String> {
+        stage::with(|stage| stage.storm = false);
+        let mut steps = 0;
+        while !self.actors.is_empty() {
+            steps += 1;
+            if steps > 2000 {
+                return Err(format!("{} does not end", self.actors.first().map_or("nothing", |actor| &actor.what)));
+            }
+            self.drive(self.actors.len() - 1).await?;
+        }
+        stage::with(|stage| stage.pass_time(120 * SECOND));
+        for place in 0..self.programs.len() {
+            self.kill(place);
+        }
+        Ok(())
+    }
+
+    /// Rounds of the first program until nothing is on its way.
+    pub async fn converge(&mut self) -> Result<(), String> {
+        let mut quiet = 0;
+        for _ in 0..200 {
+            for found in self.host.observed() {
+                self.host.settle(found.desktop);
+            }
+            stage::with(|stage| stage.pass_time(5 * SECOND));
+            let mut moving = false;
+            let rounds = self.programs.first().map_or(0, |program| program.resting.len());
+            for _ in 0..rounds {
+                self.begin_round(0, 0);
+                let place = self.actors.len() - 1;
+                let Some(actor) = self.actors.get_mut(place) else { continue };
+                match actor.drive().await {
+                    Progress::Done(End::Round(name, hand, went)) => {
+                        self.actors.remove(place);
+                        match went {
+                            Ok(more) => moving |= more,
+                            Err(error) => return Err(format!("a round of {name} fails without a fault: {error}")),
+                        }
+                        if let Some(program) = self.programs.first_mut() {
+                            program.resting.push((name, hand, stage::DAWN));
+                        }
+                    }
+                    Progress::Panicked(text) => return Err(format!("a round panicked: {text}")),
+                    _ => return Err("a round does not end without a fault".to_owned()),
+                }
+            }
+            quiet = if moving { 0 } else { quiet + 1 };
+            if quiet >= 2 {
+                return Ok(());
+            }
+        }
+        let desktops = self.desktops().await?;
+        Err(format!(
+            "nothing comes to rest: {:?}",
+            desktops.iter().map(|one| (&one.name, one.intent, one.state)).collect::<Vec<_>>()
+        ))
+    }
+
+    pub async fn desktops(&self) -> Result<Vec<Desktop>, String> {
+        self.ground.store.desktops().await.map_err(|error| error.to_string())
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.ground.store
+    }
+
+    /// Asks for something after the storm.
+    pub async fn ask(&self, desktop: &Desktop, intent: DesktopIntent) -> Result<(), BrokerError> {
+        self.broker(0).set_intent(desktop.id, intent).await.map(drop)
+    }
+}

@@ -1,0 +1,46 @@
+//! The simulation itself: it plays the same from the same seed, the house withstands it, and mistakes do not.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use oriel_sim::{Plant, Theatre, play_all};
+
+/// Seeds that the tests play; `./test sim` plays many more.
+const SEEDS: u64 = 200;
+/// A mistake is noticed within so many.
+const SEEDS_TO_NOTICE: u64 = 2500;
+
+#[test]
+fn nothing_breaks() {
+    let summary = play_all(1, SEEDS, 2, None).unwrap();
+    assert_eq!(summary.seeds, SEEDS);
+    assert!(summary.failed.is_empty(), "{:#?}", summary.failed);
+    let tally = summary.tally;
+    // A storm that does nothing proves nothing.
+    assert!(
+        tally.kills > SEEDS && tally.faults > SEEDS && tally.lost_replies > SEEDS && tally.long_sleeps > 0,
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn a_seed_plays_the_same_again() {
+    let theatre = Theatre::new(None).unwrap();
+    let other = Theatre::new(None).unwrap();
+    for seed in 1..40 {
+        let first = theatre.play(seed, false).unwrap();
+        assert_eq!(other.play(seed, false).unwrap(), first, "seed {seed}");
+        assert_eq!(theatre.play(seed, true).unwrap(), first, "seed {seed}, with a log");
+    }
+}
+
+/// Two programs step one desktop: what one makes the other takes for a leftover.
+#[test]
+fn a_missing_lease_is_noticed() {
+    let theatre = Theatre::new(Some(Plant::NoLead)).unwrap();
+    let broken = (1..=SEEDS_TO_NOTICE).find_map(|seed| theatre.play(seed, false).err());
+    let broken = broken.unwrap_or_else(|| panic!("it goes unnoticed for {SEEDS_TO_NOTICE} seeds"));
+    assert!(theatre.play(broken.seed, true).is_err(), "seed {} does not break again", broken.seed);
+    let whole = Theatre::new(None).unwrap().play(broken.seed, false);
+    assert!(whole.is_ok(), "seed {} breaks without the mistake", broken.seed);
+    println!("noticed by seed {}: {}", broken.seed, broken.what);
+}
