@@ -58,6 +58,8 @@ impl Direct {
             pipeline: Pipeline::Video,
             devices: Devices { sound: false, clipboard: false, drive: false },
             drive: None,
+            session: oriel_rdp::SessionOptions::default(),
+            continuation: oriel_rdp::Continuation::default(),
         };
         let (stream, source) = oriel_rdp::connect(reach(server).await?, options).await?;
         Ok(Self::new(Box::new(stream), Box::new(source)))

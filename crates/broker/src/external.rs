@@ -197,7 +197,11 @@ impl Broker {
         // What is pinned proves itself on any way.
         let rerouted = external.identity.is_none()
             && change.parameters.as_ref().is_some_and(|parameters| {
-                parameters.jump != external.parameters.jump || parameters.repeater != external.parameters.repeater
+                let way = |of: &oriel_model::MachineParameters| {
+                    let (blob, token) = (of.preconnection_blob.clone(), of.load_balance_info.clone());
+                    (of.jump.clone(), of.repeater.clone(), of.preconnection_id, blob, token)
+                };
+                way(parameters) != way(&external.parameters)
             });
         let kept = secrets.password.is_some() && change.password.is_none()
             || secrets.private_key.is_some() && change.private_key.is_none();
@@ -404,6 +408,9 @@ impl Broker {
             && let Ok(ip) = external.host.parse()
         {
             self.outside().check(&external.host, std::net::SocketAddr::new(ip, external.port))?;
+        }
+        if let Some(wake) = external.parameters.wake() {
+            self.outside().check(&wake.to.ip().to_string(), wake.to)?;
         }
         Ok(())
     }

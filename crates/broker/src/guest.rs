@@ -75,7 +75,7 @@ impl Broker {
     pub async fn guest_access(&self, id: DesktopId, port: GuestPort) -> Result<GuestAccess, BrokerError> {
         let desktop = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
         if let Some(external) = &desktop.external {
-            return self.machine_access(&desktop, external, port).await;
+            return self.machine_access(&desktop, external, port, None).await;
         }
         let credentials = match port {
             GuestPort::Console => GuestCredentials::Console,
@@ -90,6 +90,7 @@ impl Broker {
         machine: &Desktop,
         external: &External,
         port: GuestPort,
+        redirected: Option<&str>,
     ) -> Result<GuestAccess, BrokerError> {
         Self::check_door(machine, external, port)?;
         let way = self.way_to(machine).await?;
@@ -124,8 +125,19 @@ impl Broker {
             }
         };
         let first = way.first().unwrap_or(machine);
+        let stream = match redirected {
+            // As what the machine itself is held to: a name or an address, and what the configuration lets be dialled.
+            Some(host) => {
+                oriel_model::check_host(host).map_err(|error| {
+                    BrokerError::conflict("bad_redirection", error, format!("oriel machine show {}", machine.name))
+                })?;
+                let seconds = external.parameters.timeout_seconds.unwrap_or(oriel_compute::external::DIAL_SECONDS);
+                self.outside().dial(host, external.port, seconds).await.map_err(BrokerError::from)
+            }
+            None => self.dial_machine(first).await,
+        };
         // Where it is is for admins.
-        let stream = self.dial_machine(first).await.map_err(|error| match error {
+        let stream = stream.map_err(|error| match error {
             BrokerError::External(error) => BrokerError::conflict(
                 "machine_unreachable",
                 error.without_address(first.name.as_str()),
@@ -134,6 +146,29 @@ impl Broker {
             error => error,
         })?;
         Ok(GuestAccess { name: machine.name.to_string(), stream: Box::new(stream), credentials })
+    }
+
+    /// A stream to where an external machine redirects its connections: `host` is what the machine said. With the machine's own
+    /// credentials, and on its port.
+    pub async fn redirected_access(
+        &self,
+        id: DesktopId,
+        port: GuestPort,
+        host: &str,
+    ) -> Result<GuestAccess, BrokerError> {
+        let desktop = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
+        let followed = |external: &&External| {
+            external.protocol == MachineProtocol::Rdp && external.parameters.follows_redirection()
+        };
+        let Some(external) = desktop.external.as_ref().filter(followed) else {
+            return Err(BrokerError::conflict(
+                "redirected",
+                format!("{} redirected the connection to another machine, which is not followed", desktop.name),
+                format!("oriel machine set {} --follow-redirection true", desktop.name),
+            ));
+        };
+        tracing::info!(machine = %desktop.name, host, "A machine redirects a connection");
+        self.machine_access(&desktop, external, port, Some(host)).await
     }
 
     async fn machine_account(&self, machine: &Desktop, external: &External) -> Result<GuestAccount, BrokerError> {

@@ -25,6 +25,7 @@ mod sharing;
 mod thumbnail;
 mod ticket;
 mod user;
+mod wake;
 
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use desktop::NewDesktop;

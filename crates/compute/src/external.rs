@@ -92,6 +92,8 @@ pub enum ExternalError {
         "{host}:{port} did not answer within {seconds} seconds; check that the machine runs and that no firewall is between"
     )]
     TimedOut { host: String, port: u16, seconds: u64 },
+    #[error("the packet that wakes the machine cannot be sent to {address}: {source}; check wake_broadcast")]
+    NotWoken { address: SocketAddr, source: io::Error },
 }
 
 impl ExternalError {
@@ -106,6 +108,9 @@ impl ExternalError {
             }
             Self::Unreachable { source, .. } => {
                 format!("{machine} does not answer: {source}; check that it runs, and try again in a moment")
+            }
+            Self::NotWoken { source, .. } => {
+                format!("{machine} sleeps, and cannot be woken: {source}; an administrator can check its parameters")
             }
             Self::TimedOut { seconds, .. } => {
                 format!(

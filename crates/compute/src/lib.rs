@@ -15,6 +15,7 @@ mod host;
 pub mod libvirt;
 mod picture;
 pub mod probe;
+mod wake;
 
 pub use doctor::{DoctorOptions, doctor};
 pub use error::ComputeError;

@@ -10,12 +10,13 @@ use crate::target::{Dialler, Introduction, Protocol, ShellTarget, Stream, Target
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_pin::Keeper;
 use oriel_rdp::drive::Drive;
-use oriel_rdp::{Devices, OfferedDrive, Pipeline, RdpOptions};
+use oriel_rdp::{Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
 use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, telnet};
 use oriel_vnc::VncOptions;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -86,6 +87,64 @@ pub(crate) async fn dial(dialler: &dyn Dialler, desktop: DesktopId, port: GuestP
     }
 }
 
+/// Dials where the machine redirects its connections.
+pub(crate) async fn dial_at(
+    dialler: &dyn Dialler,
+    desktop: DesktopId,
+    port: GuestPort,
+    rules: &Rules,
+    host: &str,
+) -> Result<Target, Bye> {
+    match timeout(CONNECT_TIME_MAX, dialler.dial_other(desktop, port, host)).await {
+        Ok(Ok(target)) => {
+            rules.lay_down(target.policy.clone());
+            Ok(target)
+        }
+        Ok(Err(error)) => Err(Bye::new(error.code, error.text)),
+        Err(_) => Err(too_late()),
+    }
+}
+
+/// Dials where the machine sent an earlier connection on to, or the machine itself.
+pub(crate) async fn dial_on(
+    dialler: &dyn Dialler,
+    desktop: DesktopId,
+    port: GuestPort,
+    rules: &Rules,
+    continuation: &Continuation,
+) -> Result<Target, Bye> {
+    let mut last = None;
+    for host in continuation.hosts() {
+        match dial_at(dialler, desktop, port, rules, &host).await {
+            Ok(target) => return Ok(target),
+            Err(bye) => last = Some(bye),
+        }
+    }
+    match last {
+        Some(bye) => Err(bye),
+        None => dial_by(dialler, desktop, port, rules).await,
+    }
+}
+
+/// Wakes a machine that sleeps: once. `None` when there is nothing to wait for.
+pub(crate) async fn wake(dialler: &dyn Dialler, desktop: DesktopId, port: GuestPort) -> Result<Option<Duration>, Bye> {
+    match timeout(CONNECT_TIME_MAX, dialler.wake(desktop, port)).await {
+        Ok(Ok(seconds)) => Ok(seconds.map(|seconds| Duration::from_secs(seconds.into()))),
+        Ok(Err(error)) => Err(Bye::new(error.code, error.text)),
+        Err(_) => Err(too_late()),
+    }
+}
+
+pub(crate) const WAKING: &str = "waking the machine…";
+
+pub(crate) fn asleep(after: Duration) -> Bye {
+    let text = format!(
+        "the machine did not wake up within {} seconds; try again in a moment, or have an administrator check it",
+        after.as_secs()
+    );
+    Bye::new(ByeCode::Unreachable, text)
+}
+
 /// The way to a machine, to go there again, and to those who keep who it is.
 pub(crate) struct Door {
     pub dialler: Arc<dyn Dialler>,
@@ -106,7 +165,7 @@ pub(crate) async fn screen(
     (width, height, scale): (u16, u16, u16),
     layout: String,
     h264: bool,
-    drive: Drive,
+    (drive, continuation): (Drive, Continuation),
 ) -> Result<ScreenSession, Bye> {
     let Target { stream, protocol, policy, .. } = target;
     let connecting = async {
@@ -138,9 +197,10 @@ pub(crate) async fn screen(
                     },
                     // What the machine writes there the person may have.
                     drive: Some(OfferedDrive { drive, writable: policy.files.download }),
+                    session: target.session,
+                    continuation,
                 };
-                let (stream, source) = oriel_rdp::connect(stream, options).await.map_err(rdp_bye)?;
-                Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) })
+                rdp(stream, options, door).await
             }
             Protocol::Vnc(options) => {
                 let options = VncOptions { audio: policy.sound, keeper: Some(door.keeper()), ..*options };
@@ -150,6 +210,23 @@ pub(crate) async fn screen(
         }
     };
     timeout(CONNECT_TIME_MAX, connecting).await.map_err(|_| too_late())?
+}
+
+/// A machine may send the connection on, a few times.
+async fn rdp(mut stream: Box<dyn Stream>, options: RdpOptions, door: &Door) -> Result<ScreenSession, Bye> {
+    loop {
+        match oriel_rdp::connect(stream, options.clone()).await {
+            Err(oriel_rdp::ConnectError::SentOn) => {
+                options.continuation.take_redirected();
+                let (dialler, rules) = (&*door.dialler, Rules::default());
+                stream = dial_on(dialler, door.desktop, door.port, &rules, &options.continuation).await?.stream;
+            }
+            Err(error) => return Err(rdp_bye(error)),
+            Ok((stream, source)) => {
+                return Ok(ScreenSession { stream: Box::new(stream), source: Box::new(source) });
+            }
+        }
+    }
 }
 
 /// A VNC server may lead us into a list of ways to sign in that holds none for us, and the protocol has no way back: then
@@ -199,7 +276,7 @@ pub(crate) fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
         E::Unreachable(_) | E::TimedOut { .. } => ByeCode::Unreachable,
         E::CertificateChanged { .. } | E::IdentityNotKept(_) => ByeCode::IdentityChanged,
         E::CredentialsRefused(_) => ByeCode::CredentialsRefused,
-        E::SecurityRefused(_) | E::Redirected | E::Protocol { .. } => ByeCode::Protocol,
+        E::SecurityRefused(_) | E::Redirected | E::SentOn | E::Protocol { .. } => ByeCode::Protocol,
     };
     Bye::new(code, error.to_string())
 }

@@ -48,7 +48,10 @@ pub(crate) async fn ask(door: &Door) -> Result<Option<String>, Bye> {
     let asking = async {
         let Target { stream, protocol, .. } = dial(&*door.dialler, door.desktop, door.port).await?;
         match protocol {
-            Protocol::Rdp(_) => oriel_rdp::identity(stream).await.map(|seen| Some(seen.to_string())).map_err(rdp_bye),
+            Protocol::Rdp(rdp) => oriel_rdp::identity(stream, rdp.security, rdp.session)
+                .await
+                .map(|seen| Some(seen.to_string()))
+                .map_err(rdp_bye),
             Protocol::Vnc(options) => {
                 let seen = oriel_vnc::identity(stream, &options).await;
                 seen.map(|seen| seen.map(|seen| seen.to_string())).map_err(vnc_bye)

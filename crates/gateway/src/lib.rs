@@ -44,8 +44,9 @@ pub use roster::{INVITES_MAX, Invite, Present, TooManyInvites};
 pub use seat::{Guest, GuestKind};
 pub use sharing::{GUEST_TICKET_SECONDS, GuestTicketRefusal};
 pub use target::{
-    Devices, DialError, Dialler, Fingerprint, HostPin, Protocol, RdpSecurity, RdpTarget, ShellTarget, Stream, Target,
-    VncOptions, VncSecurity, VncSecurityPolicy,
+    Devices, DialError, Dialler, Fingerprint, HostPin, Looks, Preconnection, Program, Protocol, RdpSecurity,
+    RdpSession, RdpTarget, RemoteApp, ShellTarget, Stream, Target, TimeZone, VncOptions, VncSecurity,
+    VncSecurityPolicy,
 };
 
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub const CONNECTIONS_PER_USER_MAX: usize = 32;
 const VIEWER_SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long dialling and authenticating may take together.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(45);
+/// How often a machine that sleeps is asked whether it woke up.
+const WAKE_PERIOD: Duration = Duration::from_secs(3);
 /// Bytes waiting for a machine that does not read; beyond them the connection ends.
 const UPSTREAM_PENDING_BYTES_MAX: usize = 8 << 20;
 /// Bytes waiting for a viewer that does not read; beyond them the viewer is dropped.

@@ -10,7 +10,7 @@
 //! alone, the machine is signed in to anew: the session there goes on, and the viewer keeps its seat.
 
 use crate::command::{Bye, Command, ViewerId};
-use crate::connect::{Door, ScreenSession, Task};
+use crate::connect::{Door, ScreenSession, Task, WAKING, asleep};
 use crate::crowd::{Crowd, Ear};
 use crate::picture::Picture;
 use crate::recording::{self, CONSENT_TIME_MAX};
@@ -19,8 +19,9 @@ use crate::seat::Seat;
 use crate::tape::Tape;
 use crate::target::Stream;
 use crate::video::Video;
-use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX, rules};
+use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX, WAKE_PERIOD, rules};
 use oriel_model::{RecordingPolicy, SessionPolicy};
+use oriel_rdp::Continuation;
 use oriel_screen::encode::thumbnail;
 use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, VideoTrouble, ViewerRecord};
@@ -28,12 +29,16 @@ use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, Source
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// One read from the machine: small, because a few bytes of a hostile server can paint the whole screen many times, and
 /// commands are served between reads.
 const READ_BYTES: usize = 16 << 10;
 
+/// A connection that broke is taken up again so often.
+const RESUMED_MAX: u32 = 3;
+/// And not when it broke sooner than this: it would break again.
+const RESUME_AFTER: Duration = Duration::from_secs(5);
 /// After so many commands in a row a step of what waits comes first: whoever floods commands stops nobody's picture.
 const COMMANDS_IN_A_ROW_MAX: u32 = 64;
 /// A machine is asked for a key frame this often at most because guests lack one.
@@ -83,6 +88,10 @@ struct Lobby {
     tape: Option<Tape>,
     /// Goes on when the machine is signed in to anew.
     recorder: Option<ScreenRecorder>,
+    /// What the machine left for that.
+    continuation: Continuation,
+    /// How often a broken connection was taken up again.
+    resumed: u32,
 }
 
 fn resume_deadline() -> Instant {
@@ -114,6 +123,8 @@ impl Lobby {
             consent: None,
             tape: None,
             recorder: None,
+            continuation: Continuation::default(),
+            resumed: 0,
         }
     }
 
@@ -283,6 +294,24 @@ impl Lobby {
         repairs.chain(self.crowd.wake_at()).min()
     }
 
+    /// What may follow a session: where the machine sent the connection on, that; and a connection that broke is taken up again
+    /// where the machine gave a cookie for it.
+    fn go_on(&mut self, over: Over, begun: Instant) -> Over {
+        match over {
+            Over::Bye(bye) if matches!(bye.code, ByeCode::RemoteEnded) && self.continuation.take_redirected() => {
+                Over::Again("the machine redirected the connection")
+            }
+            Over::Lost(bye)
+                if self.continuation.has_cookie() && self.resumed < RESUMED_MAX && begun.elapsed() >= RESUME_AFTER =>
+            {
+                self.resumed += 1;
+                tracing::info!(reason = %bye.text, "Taking the machine's session up again");
+                Over::Again("the connection to the machine broke")
+            }
+            over => over,
+        }
+    }
+
     fn is_seated(&self, viewer: u64) -> bool {
         self.viewer.as_ref().is_some_and(|picture| picture.id == viewer)
     }
@@ -359,7 +388,7 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
             Err(bye) => return bye,
         };
         match live(task, lobby, session, h264, required).await {
-            Over::Bye(bye) => return bye,
+            Over::Bye(bye) | Over::Lost(bye) => return bye,
             Over::Again(why) => {
                 tracing::info!(connection = %task.id, why, h264 = lobby.h264, "Signing in to the machine anew");
             }
@@ -417,6 +446,8 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
 /// How a session ended for the gateway.
 enum Over {
     Bye(Bye),
+    /// The connection to the machine broke, without a word from it.
+    Lost(Bye),
     /// The machine is to be signed in to once more.
     Again(&'static str),
 }
@@ -427,13 +458,36 @@ impl From<Bye> for Over {
     }
 }
 
+/// Waits for a machine that sleeps and is woken.
+async fn wake(task: &mut Task, lobby: &mut Lobby) -> Result<(), Bye> {
+    let begun = Instant::now();
+    loop {
+        let dialler = std::sync::Arc::clone(&task.dialler);
+        let (desktop, port) = (task.desktop, task.port);
+        let waking = async move { crate::connect::wake(&*dialler, desktop, port).await };
+        let Some(time) = meanwhile(task, lobby, waking).await? else { return Ok(()) };
+        if begun.elapsed() >= time {
+            return Err(asleep(time));
+        }
+        lobby.status(task, StatusCode::WaitingForMachine, WAKING);
+        let pause = async {
+            sleep(WAKE_PERIOD).await;
+            Ok(())
+        };
+        meanwhile(task, lobby, pause).await?;
+    }
+}
+
 /// Dials and authenticates while commands are still answered; also says whether H.264 was offered.
 async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, bool), Bye> {
     lobby.status(task, StatusCode::Dialling, "reaching the machine");
+    wake(task, lobby).await?;
     let target = {
         let dialler = std::sync::Arc::clone(&task.dialler);
         let (desktop, port, rules) = (task.desktop, task.port, std::sync::Arc::clone(&task.rules));
-        meanwhile(task, lobby, async move { crate::connect::dial_by(&*dialler, desktop, port, &rules).await }).await?
+        let way = lobby.continuation.clone();
+        let dialling = async move { crate::connect::dial_on(&*dialler, desktop, port, &rules, &way).await };
+        meanwhile(task, lobby, dialling).await?
     };
     lobby.title.clone_from(&target.title);
     lobby.policy.clone_from(&target.policy);
@@ -442,8 +496,8 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, b
     let h264 = lobby.h264;
     let door = Door { dialler: std::sync::Arc::clone(&task.dialler), desktop: task.desktop, port: task.port };
     // The same one for as long as the connection lasts, however often the machine is signed in to.
-    let drive = task.drive.drive.clone();
-    let connecting = crate::connect::screen(target, &door, lobby.size, layout, h264, drive);
+    let offers = (task.drive.drive.clone(), lobby.continuation.clone());
+    let connecting = crate::connect::screen(target, &door, lobby.size, layout, h264, offers);
     Ok((meanwhile(task, lobby, connecting).await?, h264))
 }
 
@@ -478,7 +532,9 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: 
     } else if let Some(recorder) = &mut lobby.recorder {
         recorder.begin_anew(&screen.now(source.framebuffer()));
     }
+    let begun = Instant::now();
     let over = carry(task, lobby, stream, &mut *source, &mut screen, required).await;
+    let over = lobby.go_on(over, begun);
     if let Some(recorder) = &mut lobby.recorder
         && source.settle().is_ok()
     {
@@ -592,7 +648,7 @@ async fn carry(
                 }
             }
             sent = send(&mut writer, &upstream), if !upstream.is_empty() || unflushed => match sent {
-                Ok(Sent::Written(0)) | Err(_) => return lost().into(),
+                Ok(Sent::Written(0)) | Err(_) => return Over::Lost(lost()),
                 Ok(Sent::Written(count)) => {
                     upstream.drain(..count);
                     unflushed = true;
@@ -637,12 +693,12 @@ async fn carry(
             }
             // A machine that always has something to say does not take the steps' turn either.
             read = reader.read(&mut buffer), if !(steps_turn && steps) => match read {
-                Ok(0) => return Bye::new(ByeCode::RemoteEnded, "the machine closed the connection").into(),
+                Ok(0) => return Over::Lost(Bye::new(ByeCode::RemoteEnded, "the machine closed the connection")),
                 Ok(count) => {
                     guests_turn = true;
                     outcome = source.receive(buffer.get(..count).unwrap_or_default(), &mut upstream, &mut events);
                 }
-                Err(_) => return lost().into(),
+                Err(_) => return Over::Lost(lost()),
             },
             () = tokio::task::yield_now(), if guests_have_work && !has_work => {
                 outcome = screen.show_guests(source, lobby, task);

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
 pub use oriel_pin::{Fingerprint, HostPin};
-pub use oriel_rdp::{Devices, Security as RdpSecurity};
+pub use oriel_rdp::{
+    Devices, Looks, Preconnection, Program, RemoteApp, Security as RdpSecurity, SessionOptions as RdpSession, TimeZone,
+};
 use oriel_screen::ByeCode;
 pub use oriel_stream::Stream;
 use oriel_terminal::{KubernetesOptions, ShellOptions, SshOptions, TelnetOptions};
@@ -30,6 +32,27 @@ pub trait Dialler: Send + Sync {
     /// The machine is not to be used.
     async fn met(&self, _: DesktopId, _: GuestPort, _hop: usize, _identity: &str) -> Result<(), DialError> {
         Ok(())
+    }
+
+    /// Wakes a machine that sleeps, where it can be woken and does not answer: once, and returns at once. Answers for how many seconds
+    /// it may be waited for; `None` when there is nothing to wait for.
+    ///
+    /// # Errors
+    /// It cannot be woken.
+    async fn wake(&self, _: DesktopId, _: GuestPort) -> Result<Option<u16>, DialError> {
+        Ok(None)
+    }
+
+    /// As [`Self::dial`], to where the machine redirects its connections: a name or an address that the machine said, so checked
+    /// like one that somebody entered. The target's protocol is the machine's own.
+    ///
+    /// # Errors
+    /// It may not be dialled, or does not answer.
+    async fn dial_other(&self, _: DesktopId, _: GuestPort, _host: &str) -> Result<Target, DialError> {
+        Err(DialError {
+            code: ByeCode::Protocol,
+            text: "the machine redirected the connection to another one, which is not followed here".into(),
+        })
     }
 }
 
@@ -88,6 +111,8 @@ pub struct RdpTarget {
     /// What of the browser's side the machine may use.
     #[serde(default)]
     pub devices: Devices,
+    #[serde(default)]
+    pub session: RdpSession,
 }
 
 impl RdpTarget {
@@ -102,6 +127,7 @@ impl RdpTarget {
             client_name: "oriel".to_owned(),
             graphics: true,
             devices: Devices::default(),
+            session: RdpSession::default(),
         }
     }
 }

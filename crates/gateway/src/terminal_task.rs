@@ -1,7 +1,7 @@
 //! The task of a terminal connection: a shell on one side, a terminal in the browser on the other, bytes untouched.
 
 use crate::command::{Bye, Command, ViewerId};
-use crate::connect::{Door, Task, dial_by, too_late};
+use crate::connect::{Door, Task, WAKING, asleep, dial_by, too_late};
 use crate::crowd::{Crowd, Ear};
 use crate::interview::Interview;
 use crate::recording::{self, CONSENT_TIME_MAX};
@@ -9,7 +9,7 @@ use crate::seat;
 use crate::tape::Tape;
 use crate::terminal_recorder::TerminalRecorder;
 use crate::transcript::Transcript;
-use crate::{CONNECT_TIME_MAX, RESUME_SECONDS};
+use crate::{CONNECT_TIME_MAX, RESUME_SECONDS, WAKE_PERIOD};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use oriel_model::RecordingPolicy;
@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Most terminal bytes in one message.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
@@ -427,9 +427,29 @@ async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) ->
     seat.show_sign(recording::sign(recorded));
     Ok(tape)
 }
+/// Waits for a machine that sleeps and is woken.
+async fn wake(task: &mut Task, seat: &mut Seat) -> Result<(), Bye> {
+    let begun = Instant::now();
+    loop {
+        let dialler = std::sync::Arc::clone(&task.dialler);
+        let (desktop, port) = (task.desktop, task.port);
+        let waking = async move { crate::connect::wake(&*dialler, desktop, port).await };
+        let Some(time) = meanwhile(task, seat, waking).await? else { return Ok(()) };
+        if begun.elapsed() >= time {
+            return Err(asleep(time));
+        }
+        seat.status(StatusCode::WaitingForMachine, WAKING);
+        let pause = async {
+            sleep(WAKE_PERIOD).await;
+            Ok(())
+        };
+        meanwhile(task, seat, pause).await?;
+    }
+}
 
 async fn connect(task: &mut Task, seat: &mut Seat) -> Result<Shell, Bye> {
     seat.status(StatusCode::Dialling, "reaching the machine");
+    wake(task, seat).await?;
     let dialler = std::sync::Arc::clone(&task.dialler);
     let (desktop, port, rules) = (task.desktop, task.port, std::sync::Arc::clone(&task.rules));
     let target = meanwhile(task, seat, async move { dial_by(&*dialler, desktop, port, &rules).await }).await?;

@@ -2,7 +2,10 @@
 
 use crate::table::{Status, TABLE};
 use crate::{Left, rules};
-use oriel_model::{Backspace, External, MACHINE_TIMEOUT_SECONDS_MAX, MachineParameters, MachineProtocol, RdpSecurity};
+use oriel_model::{
+    Backspace, External, MACHINE_TIMEOUT_SECONDS_MAX, MACHINE_WAKE_SECONDS_MAX, MachineParameters, MachineProtocol,
+    RdpSecurity,
+};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 
@@ -13,6 +16,8 @@ pub(crate) struct Fields {
     pub passphrase: Option<SecretString>,
     /// Host and port that a VNC repeater is asked for.
     repeater: (Option<String>, Option<String>),
+    /// Its machine is to be woken.
+    wakes: bool,
 }
 
 /// Why a value is not taken over.
@@ -84,6 +89,7 @@ pub(crate) fn fields(
         private_key: None,
         passphrase: None,
         repeater: (None, None),
+        wakes: false,
     };
     let mut held = None;
     for (name, value) in given {
@@ -123,14 +129,24 @@ impl Fields {
         };
         // What is switched off is as if it were not there.
         let is_switch = entry.status != Status::Works
-            || matches!(name, "ignore-cert" | "cert-tofu" | "enable-agent" | "disable-gfx")
+            || matches!(
+                name,
+                "ignore-cert"
+                    | "cert-tofu"
+                    | "enable-agent"
+                    | "disable-gfx"
+                    | "disable-audio"
+                    | "console"
+                    | "initial-program"
+                    | "remote-app"
+                    | "wol-send-packet"
+            )
             || rules::NAMES.contains(&name);
         if is_switch && value == "false" {
             return Ok(());
         }
         match entry.status {
             Status::Later => return Err(format!("comes later, as {}", entry.ours).into()),
-            Status::Holds => return Err(Reason::Held(entry.why)),
             Status::Gone => return Err(entry.why.into()),
             Status::Works => {}
         }
@@ -169,6 +185,33 @@ impl Fields {
             "security" => parameters.security = security(&value)?,
             "cert-tofu" | "ignore-cert" | "ca-cert" => return Err(entry.why.into()),
             "client-name" => parameters.client_name = Some(value),
+            "enable-wallpaper" => parameters.wallpaper = Some(switch(&value)?),
+            "enable-theming" => parameters.theming = Some(switch(&value)?),
+            "enable-font-smoothing" => parameters.font_smoothing = Some(switch(&value)?),
+            "enable-full-window-drag" => parameters.full_window_drag = Some(switch(&value)?),
+            "enable-desktop-composition" => parameters.desktop_composition = Some(switch(&value)?),
+            "enable-menu-animations" => parameters.menu_animations = Some(switch(&value)?),
+            "wol-send-packet" => self.wakes = switch(&value)?,
+            "wol-mac-addr" => parameters.wake_mac = Some(value.trim().to_owned()),
+            "wol-broadcast-addr" => parameters.wake_broadcast = Some(value.trim().to_owned()),
+            "wol-udp-port" => {
+                parameters.wake_port = Some(value.trim().parse().map_err(|_| "it is no port; 9 is used")?);
+            }
+            "wol-wait-time" => {
+                let seconds: u16 = value.trim().parse().map_err(|_| "it is no number of seconds")?;
+                parameters.wake_seconds = (seconds > 0).then_some(seconds.min(MACHINE_WAKE_SECONDS_MAX));
+            }
+            "disable-audio" => parameters.sound = Some(false),
+            "console" => parameters.admin_session = Some(true),
+            "initial-program" => parameters.initial_program = Some(value),
+            "remote-app" => parameters.remote_app = Some(value),
+            "remote-app-dir" => parameters.remote_app_folder = Some(value),
+            "remote-app-args" => parameters.remote_app_arguments = Some(value),
+            "load-balance-info" => parameters.load_balance_info = Some(value),
+            "preconnection-id" => {
+                parameters.preconnection_id = Some(value.trim().parse().map_err(|_| "it is no number of a source")?);
+            }
+            "preconnection-blob" => parameters.preconnection_blob = Some(value),
             "disable-gfx" => parameters.graphics_pipeline = Some(false),
             "command" | "exec-command" => parameters.command = Some(value),
             "locale" => parameters.locale = Some(value),
@@ -210,6 +253,17 @@ impl Fields {
             }
             (None, None) => {}
         }
+        let parameters = &mut self.external.parameters;
+        if self.wakes && parameters.wake_mac.is_some() {
+            // Guacamole's own: everybody on the network of its server.
+            parameters.wake_broadcast.get_or_insert_with(|| "255.255.255.255".to_owned());
+        } else {
+            (parameters.wake_mac, parameters.wake_broadcast) = (None, None);
+            (parameters.wake_port, parameters.wake_seconds) = (None, None);
+        }
+        if parameters.remote_app.is_some() && parameters.initial_program.take().is_some() {
+            left.push(Left::new(format!("{what}, initial-program"), "the remote-app is what people see"));
+        }
         if self.private_key.is_none() {
             let parameters = &mut self.external.parameters;
             for (name, given) in [
@@ -226,11 +280,16 @@ impl Fields {
     }
 }
 
+fn switch(value: &str) -> Result<bool, Reason> {
+    value.trim().parse().map_err(|_| "it is neither true nor false".into())
+}
+
 fn security(value: &str) -> Result<Option<RdpSecurity>, Reason> {
     match value {
         "any" => Ok(None),
         "nla" | "nla-ext" => Ok(Some(RdpSecurity::Nla)),
         "tls" => Ok(Some(RdpSecurity::Tls)),
+        "vmconnect" => Ok(Some(RdpSecurity::Vmconnect)),
         _ => Err("Oriel does not speak that; the best of NLA and TLS that the machine has is used".into()),
     }
 }

@@ -9,8 +9,6 @@ pub enum Status {
     Works,
     /// Has a place in Oriel and does nothing yet: the API refuses it, the importer reports it.
     Later,
-    /// As `Later`, and without it people could do more than before: its connection is not brought in.
-    Holds,
     /// Makes no sense in Oriel.
     Gone,
 }
@@ -55,6 +53,13 @@ const RULES: &str = "rules_of_connections_become_rules_of_pools";
 // What is entered, up to the options of the clients (crates/oriel/src/wires.rs).
 const WIRES: &str = "what_is_entered_reaches_the_clients";
 
+// What is said to a machine, read on the way to a real server (crates/rdp/tests/told.rs).
+const LOOKS: &str = "looks_are_said_as_what_is_missing what_the_machine_is_told";
+const APP: &str = "one_application_instead_of_the_desktop an_application_is_asked_for_once";
+const HYPER_V: &str = "preconnection_messages_of_both_kinds a_console_of_hyper_v";
+
+const WAKE: &str = "a_machine_that_sleeps_is_woken a_packet_wakes_where_it_may_go";
+
 const fn works(protocols: &'static str, name: &'static str, ours: &'static str, tests: &'static str) -> Parameter {
     Parameter { protocols, name, ours, status: Status::Works, why: "", tests }
 }
@@ -73,10 +78,6 @@ const fn later(protocols: &'static str, name: &'static str, ours: &'static str) 
     Parameter { protocols, name, ours, status: Status::Later, why: "", tests: "" }
 }
 
-const fn holds(protocols: &'static str, name: &'static str, ours: &'static str, why: &'static str) -> Parameter {
-    Parameter { protocols, name, ours, status: Status::Holds, why, tests: "" }
-}
-
 const fn gone(protocols: &'static str, name: &'static str, why: &'static str) -> Parameter {
     Parameter { protocols, name, ours: "", status: Status::Gone, why, tests: "" }
 }
@@ -85,7 +86,6 @@ const OF_POOL: &str =
     "a rule of the machine's pool (`oriel pool set --policy`); the importer makes a pool for each set of rules";
 const RECORDED: &str = "recording is a pool's policy, and its files are Oriel's to keep";
 const PICTURES: &str = "the viewer and the machine agree on it";
-const ALWAYS: &str = "always on";
 const FILES: &str = "files of a session have a place of their own in Oriel";
 const TERMINAL: &str = "each person chooses it in the viewer";
 
@@ -122,7 +122,7 @@ pub const TABLE: &[Parameter] = &[
         "security",
         "security",
         RDP,
-        "`any`, `nla` (also for `nla-ext`) and `tls`; `rdp` and `vmconnect` are not spoken",
+        "`any`, `nla` (also for `nla-ext`), `tls` and `vmconnect`; `rdp` is not spoken",
     ),
     gone("rdp", "disable-auth", "without a password the machine asks by itself"),
     // Terminals.
@@ -181,24 +181,35 @@ pub const TABLE: &[Parameter] = &[
     // RDP sessions.
     works("rdp", "server-layout", "keyboard", WIRES),
     works("rdp", "client-name", "client_name", WIRES),
-    later("rdp", "timezone", "time_zone"),
-    later("rdp", "console", "admin_session"),
-    holds("rdp", "initial-program", "initial_program", "people would see the whole desktop instead of one program"),
-    holds("rdp", "remote-app", "remote_app", "people would see the whole desktop instead of one program"),
-    later("rdp", "remote-app-dir", "remote_app_folder"),
-    later("rdp", "remote-app-args", "remote_app_arguments"),
+    works("rdp", "timezone", "time_zone", "clocks_that_change_and_clocks_that_do_not what_the_machine_is_told"),
+    works("rdp", "console", "admin_session", "what_the_machine_is_told"),
+    works("rdp", "initial-program", "initial_program", "what_the_machine_is_told one_program_instead_of_the_desktop"),
+    works("rdp", "remote-app", "remote_app", APP),
+    works("rdp", "remote-app-dir", "remote_app_folder", APP),
+    works("rdp", "remote-app-args", "remote_app_arguments", APP),
     later("rdp", "static-channels", "static_channels"),
     gone(SCREENS, "normalize-clipboard", "line ends are the machine's, always"),
-    later("rdp", "preconnection-id", "preconnection_id"),
-    later("rdp", "preconnection-blob", "preconnection_blob"),
-    later("rdp", "load-balance-info", "load_balance_info"),
+    works("rdp", "preconnection-id", "preconnection_id", HYPER_V),
+    works("rdp", "preconnection-blob", "preconnection_blob", HYPER_V),
+    noted(
+        "rdp",
+        "load-balance-info",
+        "load_balance_info",
+        "a_machine_sends_the_connection_on",
+        "a redirection is followed then, to machines that prove themselves (`follow_redirection`)",
+    ),
     later("rdp", "gateway-hostname", "gateway_host"),
     later("rdp", "gateway-port", "gateway_port"),
     later("rdp", "gateway-username", "gateway_user"),
     later("rdp", "gateway-password", "gateway_password"),
     later("rdp", "gateway-domain", "gateway_domain"),
     // RDP devices.
-    later("rdp", "disable-audio", "sound"),
+    works(
+        "rdp",
+        "disable-audio",
+        "sound",
+        "what_is_entered_reaches_the_clients an_xrdp_desktop_is_heard_unless_the_rule_says_no",
+    ),
     later("rdp", "console-audio", "sound_on_machine"),
     later("rdp", "enable-audio-input", "microphone"),
     later("rdp", "enable-printing", "printing"),
@@ -210,12 +221,12 @@ pub const TABLE: &[Parameter] = &[
     later("rdp", "disable-download", "files"),
     later("rdp", "disable-upload", "files"),
     // RDP's looks.
-    later("rdp", "enable-wallpaper", "wallpaper"),
-    later("rdp", "enable-theming", "theming"),
-    gone("rdp", "enable-font-smoothing", ALWAYS),
-    later("rdp", "enable-full-window-drag", "full_window_drag"),
-    later("rdp", "enable-desktop-composition", "desktop_composition"),
-    later("rdp", "enable-menu-animations", "menu_animations"),
+    noted("rdp", "enable-wallpaper", "wallpaper", LOOKS, "on when unset"),
+    noted("rdp", "enable-theming", "theming", LOOKS, "on when unset"),
+    noted("rdp", "enable-font-smoothing", "font_smoothing", LOOKS, "on when unset"),
+    works("rdp", "enable-full-window-drag", "full_window_drag", LOOKS),
+    works("rdp", "enable-desktop-composition", "desktop_composition", LOOKS),
+    works("rdp", "enable-menu-animations", "menu_animations", LOOKS),
     gone("rdp", "disable-bitmap-caching", PICTURES),
     gone("rdp", "disable-offscreen-caching", PICTURES),
     gone("rdp", "disable-glyph-caching", PICTURES),
@@ -233,11 +244,17 @@ pub const TABLE: &[Parameter] = &[
     later("rdp", "recording-exclude-touch", "recording"),
     later(EVERY, "recording-include-keys", "recording"),
     // Wake-on-LAN.
-    later(ALL, "wol-send-packet", "wake_on_lan"),
-    later(ALL, "wol-mac-addr", "wake_mac"),
-    later(ALL, "wol-broadcast-addr", "wake_broadcast"),
-    later(ALL, "wol-udp-port", "wake_port"),
-    later(ALL, "wol-wait-time", "wake_seconds"),
+    noted(
+        ALL,
+        "wol-send-packet",
+        "wake_mac",
+        WAKE,
+        "when a network card is given; only where the machine does not answer",
+    ),
+    works(ALL, "wol-mac-addr", "wake_mac", WAKE),
+    noted(ALL, "wol-broadcast-addr", "wake_broadcast", WAKE, "held to `external.allow`"),
+    works(ALL, "wol-udp-port", "wake_port", WAKE),
+    noted(ALL, "wol-wait-time", "wake_seconds", WAKE, "opened as soon as it answers; 120 when unset"),
     // SFTP beside a session.
     noted("ssh", "enable-sftp", "files", RULES, OF_POOL),
     later("vnc rdp", "enable-sftp", "sftp"),
@@ -286,7 +303,6 @@ pub fn markdown() -> String {
             (Status::Works, "") => "works".to_owned(),
             (Status::Works, why) => format!("works; {why}"),
             (Status::Later, _) => "later".to_owned(),
-            (Status::Holds, why) => format!("later; until then the connection is not brought in: {why}"),
             (Status::Gone, why) => format!("no longer makes sense: {why}"),
         };
         let protocols = parameter.protocols.replace(' ', ", ");

@@ -233,6 +233,39 @@ fn parameters_of_each_protocol_have_their_places() {
     let (rdp, left) = machine("rdp", &[("security", "rdp"), ("disable-gfx", "false")]);
     assert_eq!((rdp.security, rdp.graphics_pipeline), (None, None));
     assert!(left.contains("does not speak that"), "{left}");
+    let (rdp, left) = machine(
+        "rdp",
+        &[
+            ("security", "vmconnect"),
+            ("preconnection-blob", "b85d3d4c"),
+            ("enable-wallpaper", "false"),
+            ("enable-menu-animations", "true"),
+            ("initial-program", "mail.exe"),
+            ("load-balance-info", "tsv://farm"),
+            ("disable-audio", "true"),
+            ("timezone", "Europe/Berlin"),
+        ],
+    );
+    assert_eq!(
+        (rdp.security, rdp.preconnection_blob.as_deref()),
+        (Some(oriel_model::RdpSecurity::Vmconnect), Some("b85d3d4c"))
+    );
+    assert_eq!((rdp.wallpaper, rdp.menu_animations, rdp.sound), (Some(false), Some(true), Some(false)));
+    assert_eq!(
+        (rdp.initial_program.as_deref(), rdp.load_balance_info.as_deref()),
+        (Some("mail.exe"), Some("tsv://farm"))
+    );
+    assert_eq!((rdp.time_zone.as_deref(), left.as_str()), (Some("Europe/Berlin"), "[]"));
+    let (rdp, left) =
+        machine("rdp", &[("remote-app", "||mail"), ("remote-app-args", "/new"), ("initial-program", "x")]);
+    assert_eq!((rdp.remote_app.as_deref(), rdp.remote_app_arguments.as_deref()), (Some("||mail"), Some("/new")));
+    assert!(rdp.initial_program.is_none() && left.contains("what people see"), "{left}");
+    let wol = [("wol-mac-addr", "52:54:00:12:34:56"), ("wol-wait-time", "90"), ("wol-udp-port", "7")];
+    let (vnc, left) = machine("vnc", &[&wol[..], &[("wol-send-packet", "true")]].concat());
+    let wake = vnc.wake().unwrap();
+    assert_eq!((wake.to.to_string().as_str(), wake.seconds, left.as_str()), ("255.255.255.255:7", 90, "[]"));
+    let (vnc, _) = machine("vnc", &wol);
+    assert_eq!((vnc.wake_mac, vnc.wake_seconds), (None, None));
     let (vnc, _) = machine("vnc", &[("dest-host", "10.0.0.7"), ("dest-port", "5901"), ("quality-level", "7")]);
     assert_eq!((vnc.repeater.as_deref(), vnc.jpeg_quality), (Some("10.0.0.7:5901"), Some(7)));
     let (telnet, left) =
@@ -289,9 +322,7 @@ fn rules_of_connections_become_rules_of_pools() {
 
 #[test]
 fn nobody_gets_more_than_before() {
-    for (protocol, name, value) in
-        [("vnc", "read-only", "${LDAP_RO}"), ("rdp", "remote-app", "||mail"), ("rdp", "initial-program", "mail.exe")]
-    {
+    for (protocol, name, value) in [("vnc", "read-only", "${LDAP_RO}"), ("rdp", "disable-copy", "perhaps")] {
         let made = one(protocol, &[(name, value)]);
         assert!(made.pools.is_empty(), "{name}");
         let left = format!("{:?}", made.left);

@@ -3,7 +3,7 @@
 
 use crate::GuestPort;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Longest host name, in bytes (RFC 1035 §2.3.4).
 pub const MACHINE_HOST_BYTES_MAX: usize = 253;
@@ -15,6 +15,13 @@ pub const MACHINE_COMMAND_BYTES_MAX: usize = 4096;
 pub const MACHINE_IDENTITY_BYTES_MAX: usize = 4096;
 /// Longest user certificate, in bytes.
 pub const MACHINE_CERTIFICATE_BYTES_MAX: usize = 16 << 10;
+/// Longest routing token in bytes (MS-RDPBCGR 2.2.1.1: what its message has room for).
+pub const MACHINE_TOKEN_BYTES_MAX: usize = 238;
+/// Longest time that a machine may be given to wake up, in seconds.
+pub const MACHINE_WAKE_SECONDS_MAX: u16 = 600;
+/// What is used when nobody says otherwise. The port is the one of the service that throws away what it gets (RFC 863).
+const WAKE_PORT: u16 = 9;
+const WAKE_SECONDS: u16 = 120;
 /// Longest time that dialling may be given, in seconds: the gateway gives up after 45.
 pub const MACHINE_TIMEOUT_SECONDS_MAX: u16 = 40;
 
@@ -103,6 +110,8 @@ pub enum RdpSecurity {
     Nla,
     /// TLS alone: the machine asks for the password on its own login screen when it has no right one.
     Tls,
+    /// As Hyper-V wants it on the port of its consoles: network level authentication before the negotiation.
+    Vmconnect,
 }
 
 /// What the backspace key sends.
@@ -121,6 +130,14 @@ pub enum Backspace {
 pub struct MachineParameters {
     /// How long dialling may take; 10 seconds when unset.
     pub timeout_seconds: Option<u16>,
+    /// The address of the network card that wakes a sleeping machine (Wake-on-LAN), like `52:54:00:12:34:56`.
+    pub wake_mac: Option<String>,
+    /// Where the packet for it is sent: the broadcast address of the machine's network.
+    pub wake_broadcast: Option<String>,
+    /// The UDP port of that packet; 9 when unset.
+    pub wake_port: Option<u16>,
+    /// How long the machine may take to wake up; 120 seconds when unset.
+    pub wake_seconds: Option<u16>,
     /// RDP: the Windows domain of the account.
     pub domain: Option<String>,
     /// RDP: the best that both have when unset.
@@ -131,6 +148,40 @@ pub struct MachineParameters {
     pub client_name: Option<String>,
     /// RDP: whether the graphics pipeline is offered; it is when unset.
     pub graphics_pipeline: Option<bool>,
+    /// RDP: whether the desktop's background picture is drawn; it is when unset.
+    pub wallpaper: Option<bool>,
+    /// RDP: whether windows and controls have their theme; they have when unset.
+    pub theming: Option<bool>,
+    /// RDP: whether text is smoothed; it is when unset.
+    pub font_smoothing: Option<bool>,
+    /// RDP: whether a window shows its content while it is moved; its frame alone when unset.
+    pub full_window_drag: Option<bool>,
+    /// RDP: whether windows are composed (transparency); they are not when unset.
+    pub desktop_composition: Option<bool>,
+    /// RDP: whether menus slide and fade; they do not when unset.
+    pub menu_animations: Option<bool>,
+    /// RDP: whether the machine's sound is heard; it is when unset, where the pool's rules allow it.
+    pub sound: Option<bool>,
+    /// RDP: the session of the machine's own screen, as `mstsc /admin` opens.
+    pub admin_session: Option<bool>,
+    /// RDP: a program with its arguments that is run instead of the whole desktop, where the machine allows it.
+    pub initial_program: Option<String>,
+    /// RDP: the folder that the initial program starts in; the account's home when unset.
+    pub program_folder: Option<String>,
+    /// RDP: one application's windows instead of the whole desktop: `||alias` of a published one, or a path.
+    pub remote_app: Option<String>,
+    /// RDP: what the application is started with.
+    pub remote_app_arguments: Option<String>,
+    /// RDP: the folder that the application starts in.
+    pub remote_app_folder: Option<String>,
+    /// RDP: sent in the first message for what spreads connections over several machines, like `tsv://MS Terminal Services Plugin.1.Farm`; printable ASCII, at most 238 bytes.
+    pub load_balance_info: Option<String>,
+    /// RDP: whether the machine may redirect the connection to another one, which must show the certificate that the machine announces or its own; it may when load_balance_info is set.
+    pub follow_redirection: Option<bool>,
+    /// RDP: the number of what is meant among several behind one address.
+    pub preconnection_id: Option<u32>,
+    /// RDP: its name; on Hyper-V a virtual machine's GUID.
+    pub preconnection_blob: Option<String>,
     /// VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
     pub repeater: Option<String>,
     /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when unset.
@@ -143,7 +194,7 @@ pub struct MachineParameters {
     pub agent_forwarding: Option<bool>,
     /// SSH: `LANG`, where the server takes it.
     pub locale: Option<String>,
-    /// SSH: `TZ`, where the server takes it.
+    /// RDP, SSH: the clock of the session, by its name of the IANA database; over SSH `TZ`, where the server takes it.
     pub time_zone: Option<String>,
     /// SSH: run instead of the account's shell. Kubernetes: run in the container; what runs there already is attached to when unset.
     pub command: Option<String>,
@@ -168,19 +219,34 @@ pub struct MachineParameters {
 type Set<'a> = (&'static str, &'static [MachineProtocol], Option<&'a str>);
 
 impl MachineParameters {
+    /// Whether an RDP machine may redirect its connections.
+    pub fn follows_redirection(&self) -> bool {
+        self.follow_redirection.unwrap_or(self.load_balance_info.is_some())
+    }
+
     fn set(&self) -> impl Iterator<Item = Set<'_>> {
         use MachineProtocol::{Kubernetes, Rdp, Ssh, Telnet, Vnc};
         const TERMINALS: &[MachineProtocol] = &[Ssh, Telnet];
         const KEYED: &[MachineProtocol] = &[Ssh, Kubernetes];
+        const MACHINES: &[MachineProtocol] = &[Rdp, Vnc, Ssh, Telnet];
         let texts = [
-            ("domain", &[Rdp] as &[_], &self.domain),
+            ("wake_mac", MACHINES, &self.wake_mac),
+            ("wake_broadcast", MACHINES, &self.wake_broadcast),
+            ("domain", &[Rdp], &self.domain),
             ("keyboard", &[Rdp], &self.keyboard),
             ("client_name", &[Rdp], &self.client_name),
+            ("initial_program", &[Rdp], &self.initial_program),
+            ("program_folder", &[Rdp], &self.program_folder),
+            ("remote_app", &[Rdp], &self.remote_app),
+            ("remote_app_arguments", &[Rdp], &self.remote_app_arguments),
+            ("remote_app_folder", &[Rdp], &self.remote_app_folder),
+            ("load_balance_info", &[Rdp], &self.load_balance_info),
+            ("preconnection_blob", &[Rdp], &self.preconnection_blob),
             ("repeater", &[Vnc], &self.repeater),
             ("jump", &[Ssh], &self.jump),
             ("certificate", KEYED, &self.certificate),
             ("locale", &[Ssh], &self.locale),
-            ("time_zone", &[Ssh], &self.time_zone),
+            ("time_zone", &[Rdp, Ssh], &self.time_zone),
             ("command", KEYED, &self.command),
             ("terminal_type", TERMINALS, &self.terminal_type),
             ("user_prompt", &[Telnet], &self.user_prompt),
@@ -194,12 +260,89 @@ impl MachineParameters {
         let others = [
             ("security", &[Rdp] as &[_], self.security.is_some()),
             ("graphics_pipeline", &[Rdp], self.graphics_pipeline.is_some()),
+            ("wallpaper", &[Rdp], self.wallpaper.is_some()),
+            ("theming", &[Rdp], self.theming.is_some()),
+            ("font_smoothing", &[Rdp], self.font_smoothing.is_some()),
+            ("full_window_drag", &[Rdp], self.full_window_drag.is_some()),
+            ("desktop_composition", &[Rdp], self.desktop_composition.is_some()),
+            ("menu_animations", &[Rdp], self.menu_animations.is_some()),
+            ("sound", &[Rdp], self.sound.is_some()),
+            ("admin_session", &[Rdp], self.admin_session.is_some()),
+            ("follow_redirection", &[Rdp], self.follow_redirection.is_some()),
+            ("preconnection_id", &[Rdp], self.preconnection_id.is_some()),
             ("jpeg_quality", &[Vnc], self.jpeg_quality.is_some()),
             ("agent_forwarding", &[Ssh], self.agent_forwarding.is_some()),
             ("backspace", &[Ssh, Telnet, Kubernetes], self.backspace.is_some()),
         ];
         let texts = texts.into_iter().filter_map(|(name, of, text)| Some((name, of, Some(text.as_deref()?))));
         texts.chain(others.into_iter().filter(|(.., set)| *set).map(|(name, of, _)| (name, of, None)))
+    }
+
+    /// How the machine is woken, where it can be.
+    pub fn wake(&self) -> Option<Wake> {
+        let mac = mac(self.wake_mac.as_deref()?)?;
+        let broadcast: IpAddr = self.wake_broadcast.as_deref()?.parse().ok()?;
+        let to = SocketAddr::new(broadcast, self.wake_port.unwrap_or(WAKE_PORT));
+        Some(Wake { mac, to, seconds: self.wake_seconds.unwrap_or(WAKE_SECONDS) })
+    }
+
+    fn check_wake(&self) -> Result<(), String> {
+        let Some(card) = &self.wake_mac else {
+            let alone = [
+                ("wake_broadcast", self.wake_broadcast.is_some()),
+                ("wake_port", self.wake_port.is_some()),
+                ("wake_seconds", self.wake_seconds.is_some()),
+            ];
+            return match alone.into_iter().find(|(_, set)| *set) {
+                Some((name, _)) => Err(format!("{name} is about waking the machine: enter wake_mac, its network card")),
+                None => Ok(()),
+            };
+        };
+        if mac(card).is_none() {
+            return Err(format!("wake_mac cannot be {card:?}: use one like 52:54:00:12:34:56"));
+        }
+        if self.jump.is_some() {
+            return Err("a machine behind a jump host cannot be woken from here: leave wake_mac out".to_owned());
+        }
+        match self.wake_broadcast.as_deref().map(str::parse::<IpAddr>) {
+            Some(Ok(_)) => Ok(()),
+            _ => {
+                Err("wake_broadcast must be the broadcast address of the machine's network, like 10.1.2.255".to_owned())
+            }
+        }
+    }
+
+    /// What of RDP's hangs together.
+    fn check_rdp(&self) -> Result<(), String> {
+        if let Some(token) = &self.load_balance_info
+            && (token.len() > MACHINE_TOKEN_BYTES_MAX || !token.bytes().all(|byte| (0x20..=0x7e).contains(&byte)))
+        {
+            return Err(format!(
+                "load_balance_info must be printable ASCII of at most {MACHINE_TOKEN_BYTES_MAX} bytes"
+            ));
+        }
+        if self.program_folder.is_some() && self.initial_program.is_none() {
+            return Err(
+                "program_folder is about an initial program, and there is none: enter initial_program".to_owned()
+            );
+        }
+        if self.remote_app.is_none() && (self.remote_app_arguments.is_some() || self.remote_app_folder.is_some()) {
+            return Err("arguments and folder are an application's, and there is none: enter remote_app".to_owned());
+        }
+        if self.remote_app.is_some() && self.initial_program.is_some() {
+            return Err(
+                "a session has an initial program or one application: enter initial_program or remote_app".to_owned()
+            );
+        }
+        if self.security == Some(RdpSecurity::Vmconnect) && self.preconnection_blob.is_none() {
+            return Err("the security of Hyper-V's consoles needs to know the virtual machine: enter its GUID as preconnection_blob".to_owned());
+        }
+        match &self.time_zone {
+            Some(zone) if jiff::tz::TimeZone::get(zone).is_err() => Err(format!(
+                "{zone:?} is no time zone that this machine knows: use a name like Europe/Berlin, and see that its package tzdata is installed"
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn check_numbers(&self) -> Result<(), String> {
@@ -210,6 +353,8 @@ impl MachineParameters {
             _ => Ok(()),
         };
         fits("timeout_seconds", self.timeout_seconds, 1, MACHINE_TIMEOUT_SECONDS_MAX)?;
+        fits("wake_port", self.wake_port, 1, u16::MAX)?;
+        fits("wake_seconds", self.wake_seconds, 1, MACHINE_WAKE_SECONDS_MAX)?;
         fits("jpeg_quality", self.jpeg_quality.map(u16::from), 0, 9)
     }
 }
@@ -234,7 +379,7 @@ impl External {
                 ));
             }
             let most = match name {
-                "command" => MACHINE_COMMAND_BYTES_MAX,
+                "command" | "remote_app_arguments" => MACHINE_COMMAND_BYTES_MAX,
                 "certificate" => MACHINE_CERTIFICATE_BYTES_MAX,
                 _ => MACHINE_TEXT_BYTES_MAX,
             };
@@ -253,6 +398,10 @@ impl External {
             self.check_container()?;
         }
         self.parameters.check_numbers()?;
+        self.parameters.check_wake()?;
+        if self.protocol == MachineProtocol::Rdp {
+            self.parameters.check_rdp()?;
+        }
         if let Some(identity) = &self.identity {
             check_identity(self.protocol, identity)?;
         }
@@ -304,6 +453,26 @@ impl External {
     }
 }
 
+/// How a machine is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    pub mac: [u8; 6],
+    pub to: SocketAddr,
+    /// How long it may take.
+    pub seconds: u16,
+}
+
+fn mac(text: &str) -> Option<[u8; 6]> {
+    let mut bytes = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut bytes {
+        let part =
+            parts.next().filter(|part| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        *byte = u8::from_str_radix(part, 16).ok()?;
+    }
+    parts.next().is_none().then_some(bytes)
+}
+
 fn check_text(name: &str, value: &str, most: usize) -> Result<(), String> {
     if value.is_empty() || value.len() > most || value.chars().any(char::is_control) {
         return Err(format!("{name} must have 1 to {most} bytes and no control characters"));
@@ -311,7 +480,8 @@ fn check_text(name: &str, value: &str, most: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn check_host(host: &str) -> Result<(), String> {
+/// Whether it is an address or a host name. The error says what fits.
+pub fn check_host(host: &str) -> Result<(), String> {
     let name = |host: &str| {
         !host.is_empty()
             && host.len() <= MACHINE_HOST_BYTES_MAX
@@ -404,6 +574,67 @@ mod tests {
         ] {
             assert!(machine(MachineProtocol::Ssh, bad).check().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn waking_takes_a_card_and_an_address() {
+        let mut desk = machine(MachineProtocol::Vnc, "desk.example");
+        assert_eq!(desk.parameters.wake(), None);
+        desk.parameters.wake_broadcast = Some("10.1.2.255".to_owned());
+        assert!(desk.check().unwrap_err().contains("enter wake_mac"));
+        for bad in
+            ["52:54:00:12:34", "52:54:00:12:34:56:78", "5254.0012.3456", "52:54:00:12:34:5g", "+2:54:00:12:34:56"]
+        {
+            desk.parameters.wake_mac = Some(bad.to_owned());
+            assert!(desk.check().unwrap_err().contains("wake_mac cannot be"), "{bad}");
+        }
+        desk.parameters.wake_mac = Some("52-54-00-12-34-aB".to_owned());
+        assert_eq!(desk.check(), Ok(()));
+        let wake = desk.parameters.wake().unwrap();
+        assert_eq!((wake.mac, wake.seconds), ([0x52, 0x54, 0, 0x12, 0x34, 0xab], 120));
+        assert_eq!(wake.to.to_string(), "10.1.2.255:9");
+        desk.parameters.wake_broadcast = Some("desk.example".to_owned());
+        assert!(desk.check().unwrap_err().contains("wake_broadcast must be"));
+        desk.parameters.wake_broadcast = None;
+        assert!(desk.check().unwrap_err().contains("wake_broadcast must be"));
+        desk.parameters.wake_broadcast = Some("10.1.2.255".to_owned());
+        desk.parameters.wake_seconds = Some(MACHINE_WAKE_SECONDS_MAX + 1);
+        assert!(desk.check().unwrap_err().contains("use 1 to 600"));
+    }
+
+    #[test]
+    fn what_of_rdp_hangs_together() {
+        let mut desk = machine(MachineProtocol::Rdp, "desk.example");
+        let refused = |desk: &External, words: &str| {
+            let refused = desk.check().unwrap_err();
+            assert!(refused.contains(words), "{refused}");
+        };
+        desk.parameters.program_folder = Some("C:\\Accounts".to_owned());
+        refused(&desk, "enter initial_program");
+        desk.parameters.initial_program = Some("ledger.exe /year 2026".to_owned());
+        desk.parameters.security = Some(RdpSecurity::Vmconnect);
+        refused(&desk, "preconnection_blob");
+        desk.parameters.preconnection_blob = Some("b85d3d4c-7f1a-4f62-8e9d-1a5b1f3f5c11".to_owned());
+        desk.parameters.time_zone = Some("Middle/Earth".to_owned());
+        refused(&desk, "no time zone");
+        desk.parameters.time_zone = Some("Europe/Berlin".to_owned());
+        desk.parameters.load_balance_info = Some("tsv://Größe".to_owned());
+        refused(&desk, "printable ASCII");
+        desk.parameters.load_balance_info = Some("x".repeat(MACHINE_TOKEN_BYTES_MAX + 1));
+        refused(&desk, "at most 238 bytes");
+        desk.parameters.load_balance_info = Some("tsv://MS Terminal Services Plugin.1.Farm".to_owned());
+        assert_eq!(desk.check(), Ok(()));
+        desk.parameters.remote_app = Some("||ledger".to_owned());
+        refused(&desk, "initial_program or remote_app");
+        (desk.parameters.initial_program, desk.parameters.program_folder) = (None, None);
+        desk.parameters.remote_app_arguments = Some("/year 2026".to_owned());
+        assert_eq!(desk.check(), Ok(()));
+        desk.parameters.remote_app = None;
+        refused(&desk, "enter remote_app");
+        // Over SSH the server knows its own zones.
+        let mut shell = machine(MachineProtocol::Ssh, "gate.example");
+        shell.parameters.time_zone = Some("Middle/Earth".to_owned());
+        assert_eq!(shell.check(), Ok(()));
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub use audit::{AuditDeed, AuditEntry, AuditQuery};
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
 pub use external::{
     Backspace, External, MACHINE_CERTIFICATE_BYTES_MAX, MACHINE_COMMAND_BYTES_MAX, MACHINE_HOST_BYTES_MAX,
-    MACHINE_IDENTITY_BYTES_MAX, MACHINE_TEXT_BYTES_MAX, MACHINE_TIMEOUT_SECONDS_MAX, MachineParameters,
-    MachineProtocol, RdpSecurity,
+    MACHINE_IDENTITY_BYTES_MAX, MACHINE_TEXT_BYTES_MAX, MACHINE_TIMEOUT_SECONDS_MAX, MACHINE_TOKEN_BYTES_MAX,
+    MACHINE_WAKE_SECONDS_MAX, MachineParameters, MachineProtocol, RdpSecurity, Wake, check_host,
 };
 pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,

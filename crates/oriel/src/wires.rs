@@ -2,14 +2,16 @@
 //! gateway who is connected.
 
 use async_trait::async_trait;
-use oriel_broker::{Broker, BrokerError, GuestAccount, GuestCredentials, LiveRecording, NewRecording, Sessions};
+use oriel_broker::{
+    Broker, BrokerError, GuestAccess, GuestAccount, GuestCredentials, LiveRecording, NewRecording, Sessions,
+};
 use oriel_gateway::terminal::telnet::LoginPatterns;
 use oriel_gateway::terminal::{
     Backspace, Credentials, HostKeyPin, Jump, Key, KubernetesOptions, ShellOptions, SshOptions, TelnetOptions,
 };
 use oriel_gateway::{
-    DialError, Dialler, Fingerprint, Gateway, HostPin, Protocol, RdpSecurity, RdpTarget, Recorded, RecordingSink,
-    Recordings, ShellTarget, Target, VncOptions,
+    Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, Looks, Preconnection, Program, Protocol, RdpSecurity,
+    RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, RemoteApp, ShellTarget, Target, TimeZone, VncOptions,
 };
 use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
 use oriel_screen::{ByeCode, recording::Chunk};
@@ -26,6 +28,25 @@ impl Dialler for Doors {
 
     async fn dial_for(&self, user: UserId, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
         let access = self.0.guest_access(desktop, port).await.map_err(|error| dial_error(&error))?;
+        self.lead(desktop, access).await
+    }
+
+    async fn dial_other(&self, desktop: DesktopId, port: GuestPort, host: &str) -> Result<Target, DialError> {
+        let access = self.0.redirected_access(desktop, port, host).await.map_err(|error| dial_error(&error))?;
+        self.lead(desktop, access).await
+    }
+
+    async fn wake(&self, desktop: DesktopId, port: GuestPort) -> Result<Option<u16>, DialError> {
+        self.0.wake_machine(desktop, port).await.map_err(|error| dial_error(&error))
+    }
+
+    async fn met(&self, desktop: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
+        self.0.pin_identity(desktop, hop, identity).await.map_err(|error| dial_error(&error))
+    }
+}
+
+impl Doors {
+    async fn lead(&self, desktop: DesktopId, access: GuestAccess) -> Result<Target, DialError> {
         let protocol = protocol(access.credentials).ok_or_else(|| DialError {
             code: ByeCode::Internal,
             text: format!(
@@ -36,10 +57,6 @@ impl Dialler for Doors {
         let policy = self.0.session_policy(user, desktop).await.map_err(|error| dial_error(&error))?;
         self.0.connections_changed();
         Ok(Target { title: access.name, stream: access.stream, protocol, policy })
-    }
-
-    async fn met(&self, desktop: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
-        self.0.pin_identity(desktop, hop, identity).await.map_err(|error| dial_error(&error))
     }
 }
 
@@ -103,13 +120,17 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
             let certificate = pin(certificate_sha256.as_deref())?;
             let base =
                 RdpTarget::new(account.user.unwrap_or_default(), account.password.unwrap_or_default(), certificate);
+            let session = session(&parameters);
             Protocol::Rdp(Box::new(RdpTarget {
+                session,
                 domain: parameters.domain,
                 security: match parameters.security {
                     None => RdpSecurity::Any,
                     Some(model::RdpSecurity::Nla) => RdpSecurity::Nla,
                     Some(model::RdpSecurity::Tls) => RdpSecurity::Tls,
+                    Some(model::RdpSecurity::Vmconnect) => RdpSecurity::VmConnect,
                 },
+                devices: Devices { sound: parameters.sound.unwrap_or(true), ..base.devices },
                 keyboard,
                 client_name: parameters.client_name.unwrap_or(base.client_name),
                 graphics: parameters.graphics_pipeline.unwrap_or(true),
@@ -179,6 +200,38 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
             }))))
         }
     })
+}
+
+/// What an RDP session is asked to be.
+fn session(parameters: &model::MachineParameters) -> RdpSession {
+    let looks = Looks::default();
+    RdpSession {
+        looks: Looks {
+            wallpaper: parameters.wallpaper.unwrap_or(looks.wallpaper),
+            theming: parameters.theming.unwrap_or(looks.theming),
+            font_smoothing: parameters.font_smoothing.unwrap_or(looks.font_smoothing),
+            full_window_drag: parameters.full_window_drag.unwrap_or(looks.full_window_drag),
+            desktop_composition: parameters.desktop_composition.unwrap_or(looks.desktop_composition),
+            menu_animations: parameters.menu_animations.unwrap_or(looks.menu_animations),
+        },
+        program: parameters
+            .initial_program
+            .clone()
+            .map(|command| Program { command, folder: parameters.program_folder.clone().unwrap_or_default() }),
+        app: parameters.remote_app.clone().map(|program| RemoteApp {
+            program,
+            arguments: parameters.remote_app_arguments.clone().unwrap_or_default(),
+            folder: parameters.remote_app_folder.clone().unwrap_or_default(),
+        }),
+        admin: parameters.admin_session.unwrap_or(false),
+        // Known when it was entered; should it be gone, the machine's own clock is right.
+        time_zone: parameters.time_zone.as_deref().and_then(TimeZone::named),
+        load_balance: parameters.load_balance_info.clone(),
+        preconnection: (parameters.preconnection_id.is_some() || parameters.preconnection_blob.is_some()).then(|| {
+            Preconnection { id: parameters.preconnection_id.unwrap_or(0), blob: parameters.preconnection_blob.clone() }
+        }),
+        follow: parameters.follows_redirection(),
+    }
 }
 
 /// `None`: what is there cannot be read.
@@ -259,6 +312,15 @@ mod tests {
             security: Some(model::RdpSecurity::Nla),
             client_name: Some("desk".into()),
             graphics_pipeline: Some(false),
+            wallpaper: Some(false),
+            menu_animations: Some(true),
+            sound: Some(false),
+            admin_session: Some(true),
+            initial_program: Some("ledger.exe".into()),
+            program_folder: Some("C:\\Accounts".into()),
+            time_zone: Some("Europe/Berlin".into()),
+            load_balance_info: Some("tsv://farm".into()),
+            preconnection_blob: Some("guid".into()),
             ..MachineParameters::default()
         };
         let certificate_sha256 = Some("0a".repeat(32));
@@ -266,7 +328,21 @@ mod tests {
         let Some(Protocol::Rdp(rdp)) = protocol(given) else { panic!("no RDP") };
         assert_eq!((rdp.user.as_str(), rdp.domain.as_deref(), rdp.keyboard.as_str()), ("anna", Some("CORP"), "de"));
         assert_eq!((rdp.certificate, rdp.security), (HostPin::Sha256([10; 32]), RdpSecurity::Nla));
-        assert_eq!((rdp.client_name.as_str(), rdp.graphics), ("desk", false));
+        assert_eq!((rdp.client_name.as_str(), rdp.graphics, rdp.devices.sound), ("desk", false, false));
+        let session = rdp.session;
+        let looks = session.looks;
+        assert_eq!((looks.wallpaper, looks.theming, looks.menu_animations), (false, true, true));
+        assert_eq!(
+            session.program.map(|program| (program.command, program.folder)),
+            Some(("ledger.exe".into(), "C:\\Accounts".into()))
+        );
+        let parameters = MachineParameters { remote_app: Some("||ledger".into()), ..MachineParameters::default() };
+        let app = super::session(&parameters).app;
+        assert_eq!(app.map(|app| (app.program, app.folder)), Some(("||ledger".into(), String::new())));
+        assert!(session.time_zone.is_some() && session.admin);
+        assert_eq!(session.preconnection, Some(Preconnection { id: 0, blob: Some("guid".into()) }));
+        // Who spreads connections sends them on.
+        assert_eq!((session.load_balance.as_deref(), session.follow), (Some("tsv://farm"), true));
 
         let parameters = MachineParameters {
             repeater: Some("10.0.0.7:5901".into()),

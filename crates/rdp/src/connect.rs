@@ -1,22 +1,29 @@
 //! From a byte stream to a session.
 
 use crate::clipboard::Clipboard;
+use crate::continuation::Continuation;
 use crate::drive::Rdpdr;
 use crate::error::ConnectError;
 use crate::graphics::Graphics;
-use crate::handshake::{credssp, step};
+use crate::handshake::{credssp, direct, say, step};
 use crate::layout::windows_layout;
 use crate::options::{Devices, Pipeline, RdpOptions, Security};
+use crate::rail::Rail;
+use crate::session::SessionOptions;
 use crate::sound::Player;
 use crate::source::RdpSource;
+use crate::zone::TimeZone;
 use crate::{sound, tls};
 use ironrdp_cliprdr::CliprdrClient;
-use ironrdp_connector::{BitmapConfig, ClientConnector, Config, ConnectionOutcome, Credentials, DesktopSize};
+use ironrdp_connector::{
+    BitmapConfig, ClientConnector, ClientConnectorState, Config, ConnectionOutcome, Credentials, DesktopSize,
+};
 use ironrdp_displaycontrol::client::DisplayControlClient;
 use ironrdp_dvc::DrdynvcClient;
 use ironrdp_pdu::gcc::{ConnectionType, KeyboardType};
+use ironrdp_pdu::nego::SecurityProtocol;
 use ironrdp_pdu::rdp::capability_sets::{MajorPlatformType, RailSupportLevel, client_codecs_capabilities};
-use ironrdp_pdu::rdp::client_info::{PerformanceFlags, TimezoneInfo};
+use ironrdp_pdu::rdp::client_info::TimezoneInfo;
 use ironrdp_rdpsnd::client::Rdpsnd;
 use oriel_pin::{Fingerprint, HostPin};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -62,11 +69,11 @@ where
 }
 
 /// The certificate that the machine shows, asked for before anything is told to it: no account and no password is sent. The stream is
-/// used up. The caller bounds the time.
+/// used up. The caller bounds the time. `security` and `session` are what leads to the machine.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn identity<S>(stream: S) -> Result<Fingerprint, ConnectError>
+pub async fn identity<S>(stream: S, security: Security, session: SessionOptions) -> Result<Fingerprint, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -81,11 +88,13 @@ where
         // No certificate has the SHA-256 of zeros: the handshake ends where one would be accepted.
         certificate: HostPin::Sha256([0; 32]),
         keeper: None,
-        security: Security::Any,
+        security,
         client_name: "oriel".to_owned(),
         pipeline: Pipeline::Off,
         devices: Devices { sound: false, clipboard: false, drive: false },
         drive: None,
+        session,
+        continuation: Continuation::default(),
     };
     match connect(stream, options).await {
         Err(ConnectError::CertificateChanged { seen, .. }) => Ok(seen),
@@ -106,21 +115,39 @@ where
     let connector = ClientConnector::new(config(options), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let (player, sound) = sound::pair();
     let mut connector = channels(connector, options, player);
-    while !connector.should_perform_security_upgrade() {
+    let session = &options.session;
+    connector =
+        options.continuation.announce(connector, session.load_balance.as_deref(), session.follow, session.admin);
+    if let Some(preconnection) = &session.preconnection {
+        say(&mut stream, &preconnection.message()).await.map_err(|error| error.into_error(negotiation))?;
+    }
+    let is_direct = options.security == Security::VmConnect;
+    while !is_direct && !connector.should_perform_security_upgrade() {
         step(&mut stream, &mut connector).await.map_err(|error| error.into_error(negotiation))?;
     }
 
     at.store(1, Ordering::Relaxed);
-    let (mut stream, seen, key) = tls::upgrade(stream, options.certificate).await?;
+    let pin = options.continuation.pin(options.certificate);
+    let (mut stream, seen, key) = tls::upgrade(stream, pin).await?;
     tracing::debug!(stage = tls_stage, certificate = %seen, "Machine's certificate is accepted");
-    if let (HostPin::FirstUse, Some(keeper)) = (options.certificate, &options.keeper) {
+    if let (HostPin::FirstUse, Some(keeper)) = (pin, &options.keeper) {
         keeper.met(0, &seen.to_string()).await.map_err(ConnectError::IdentityNotKept)?;
     }
-    connector.mark_security_upgrade_as_done();
-
-    if connector.should_perform_credssp() {
+    if is_direct {
         at.store(2, Ordering::Relaxed);
-        credssp(&mut stream, &mut connector, key).await.map_err(|error| error.into_error(credssp_stage))?;
+        credssp(&mut stream, &connector.config, SecurityProtocol::HYBRID, key)
+            .await
+            .map_err(|error| error.into_error(credssp_stage))?;
+        direct(&mut stream, &mut connector).await.map_err(|error| error.into_error(setup))?;
+    } else {
+        connector.mark_security_upgrade_as_done();
+        if let ClientConnectorState::Credssp { selected_protocol } = connector.state {
+            at.store(2, Ordering::Relaxed);
+            credssp(&mut stream, &connector.config, selected_protocol, key)
+                .await
+                .map_err(|error| error.into_error(credssp_stage))?;
+            connector.mark_credssp_as_done();
+        }
     }
 
     at.store(3, Ordering::Relaxed);
@@ -133,18 +160,24 @@ where
     match outcome {
         ConnectionOutcome::Connected(result) => {
             let scrubbed = scrub(connector.config);
-            let source = RdpSource::new(result, scrubbed, sound)
+            let continuation = (options.continuation.clone(), session.follow);
+            let source = RdpSource::new(result, scrubbed, sound, continuation)
                 .map_err(|what| ConnectError::Protocol { stage: setup, what })?;
             Ok((Box::new(stream), source))
         }
-        ConnectionOutcome::Redirected(_) => Err(ConnectError::Redirected),
+        ConnectionOutcome::Redirected(_) if !session.follow => Err(ConnectError::Redirected),
+        ConnectionOutcome::Redirected(said) => match options.continuation.redirect(&said) {
+            Ok(()) => Err(ConnectError::SentOn),
+            Err(what) => Err(ConnectError::Protocol { stage: setup, what }),
+        },
     }
 }
 
 /// The channels that Oriel asks for: the clipboard, the session's drive, sound, and dynamic channels with the display control and the
 /// graphics pipeline.
 pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player: Player) -> ClientConnector {
-    let pipeline = options.pipeline;
+    // An application's windows would each be a surface of their own there; as bitmaps they are where they are on the screen.
+    let pipeline = if options.session.app.is_some() { Pipeline::Off } else { options.pipeline };
     let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
     if pipeline != Pipeline::Off {
         // Servers close the channel and open it again when a session is taken over.
@@ -152,6 +185,9 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
         dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
     }
     let mut connector = connector.with_static_channel(dynamic);
+    if let Some(app) = &options.session.app {
+        connector = connector.with_static_channel(Rail::new(app.clone(), options.width, options.height));
+    }
     if options.devices.clipboard {
         connector = connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())));
     }
@@ -170,7 +206,8 @@ pub(crate) fn scrub(mut config: Config) -> Config {
 
 pub(crate) fn config(options: &RdpOptions) -> Config {
     let size = DesktopSize { width: options.width, height: options.height };
-    Config {
+    let session = &options.session;
+    let mut config = Config {
         desktop_size: size,
         monitor_layout: None,
         desktop_scale_factor: if (100..=500).contains(&options.scale) { u32::from(options.scale) } else { 100 },
@@ -179,7 +216,7 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         device_scale_factor: None,
         monitor_extended_layout: None,
         relative_mouse_input: false,
-        enable_tls: options.security != Security::Nla,
+        enable_tls: matches!(options.security, Security::Any | Security::Tls),
         enable_credssp: options.security != Security::Tls,
         enable_standard_rdp_security: false,
         credentials: Credentials::UsernamePassword {
@@ -205,21 +242,19 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         }),
         dig_product_id: String::new(),
         client_dir: "oriel".to_owned(),
-        alternate_shell: String::new(),
-        work_dir: String::new(),
-        remote_application_mode: false,
-        rail_support_level: RailSupportLevel::empty(),
+        alternate_shell: session.program.as_ref().map(|program| program.command.clone()).unwrap_or_default(),
+        work_dir: session.program.as_ref().map(|program| program.folder.clone()).unwrap_or_default(),
+        remote_application_mode: session.app.is_some(),
+        rail_support_level: if session.app.is_some() { RailSupportLevel::SUPPORTED } else { RailSupportLevel::empty() },
         platform: MajorPlatformType::UNIX,
         hardware_id: None,
         request_data: None,
         autologon: true,
         enable_audio_playback: options.devices.sound,
         enable_audio_capture: false,
-        performance_flags: PerformanceFlags::ENABLE_FONT_SMOOTHING
-            | PerformanceFlags::DISABLE_FULLWINDOWDRAG
-            | PerformanceFlags::DISABLE_MENUANIMATIONS,
+        performance_flags: session.looks.flags(),
         license_cache: None,
-        timezone_info: TimezoneInfo::default(),
+        timezone_info: session.time_zone.as_ref().map_or_else(TimezoneInfo::default, TimeZone::info),
         // Bulk compression stays off: xrdp marks even its Font Map as compressed, which IronRDP's activation sequence
         // (0.12) waits for in vain, so that no resize would ever end; its histories cost megabytes a session, and what
         // it hides the guard could not measure. Pictures are compressed anyway.
@@ -227,6 +262,8 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         enable_server_pointer: true,
         pointer_software_rendering: false,
         multitransport_flags: None,
-        support_dyn_vc_gfx_protocol: options.pipeline != Pipeline::Off,
-    }
+        support_dyn_vc_gfx_protocol: options.pipeline != Pipeline::Off && session.app.is_none(),
+    };
+    options.continuation.apply(&mut config);
+    config
 }

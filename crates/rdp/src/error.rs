@@ -27,9 +27,12 @@ pub enum ConnectError {
     SecurityRefused(String),
     /// The server asked for another machine or session.
     #[error(
-        "the machine redirected the connection to another one, which Oriel does not follow: connect to that machine instead"
+        "the machine redirected the connection to another one, which Oriel does not follow: connect to that machine instead, or have an administrator allow it (follow_redirection)"
     )]
     Redirected,
+    /// It did, and may: the next connection goes there.
+    #[error("the machine redirected the connection to another one")]
+    SentOn,
     /// The server broke the protocol or crossed a limit.
     #[error("the machine broke the RDP protocol while connecting ({stage}): {what}")]
     Protocol { stage: &'static str, what: String },

@@ -1,15 +1,18 @@
 //! Drives IronRDP's sans-I/O connection sequences over a stream. Every read takes exactly one message and not a byte
 //! more, so nothing is left over when TLS begins (nor can anything be smuggled in before it) or when the session does.
 
+use crate::confirm;
 use crate::error::ConnectError;
 use crate::{HANDSHAKE_PDU_BYTES_MAX, HANDSHAKE_SKIPPED_MAX};
 use ironrdp_connector::credssp::CredsspSequence;
 use ironrdp_connector::sspi::generator::GeneratorState;
 use ironrdp_connector::{
-    ClientConnector, ClientConnectorState, ConnectorError, ConnectorErrorKind, Sequence as _, ServerName, State as _,
+    ClientConnector, ClientConnectorState, Config, ConnectorError, ConnectorErrorKind, Sequence as _, ServerName,
+    State as _,
 };
-use ironrdp_core::WriteBuf;
+use ironrdp_core::{Encode, WriteBuf, encode_vec};
 use ironrdp_pdu::PduHint;
+use ironrdp_pdu::nego::SecurityProtocol;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -137,20 +140,55 @@ where
     } else {
         connector.step_no_input(&mut buf)?;
     }
+    if let Some(sets) = confirm::capabilities(buf.filled_mut()) {
+        confirm::announce_reconnect(sets);
+    }
     send(stream, &buf).await
 }
 
-/// Network level authentication (MS-CSSP) with NTLM; `key` is the machine's public key from its certificate.
-pub(crate) async fn credssp<S>(stream: &mut S, connector: &mut ClientConnector, key: Vec<u8>) -> Result<(), Broken>
+/// Sends one message that is no part of the sequence.
+pub(crate) async fn say<S>(stream: &mut S, message: &impl Encode) -> Result<(), Broken>
+where
+    S: AsyncWrite + Unpin,
+{
+    let bytes = encode_vec(message).map_err(|error| Broken::Limit(chain(&error)))?;
+    stream.write_all(&bytes).await?;
+    Ok(stream.flush().await?)
+}
+
+/// The negotiation, after the authentication that it would have been about (MS-RDPBCGR 5.4.2.2).
+pub(crate) async fn direct<S>(stream: &mut S, connector: &mut ClientConnector) -> Result<(), Broken>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let ClientConnectorState::Credssp { selected_protocol } = connector.state else {
-        return Err(Broken::Limit("network level authentication out of turn".to_owned()));
+    let mut buf = WriteBuf::new();
+    connector.initiate_with_security_protocol(SecurityProtocol::HYBRID, &mut buf)?;
+    send(stream, &buf).await?;
+    step(stream, connector).await?;
+    let ClientConnectorState::EnhancedSecurityUpgrade { selected_protocol: SecurityProtocol::HYBRID } = connector.state
+    else {
+        return Err(Broken::Limit("it chose another kind of authentication than the one that was done".to_owned()));
     };
+    connector.mark_security_upgrade_as_done();
+    if connector.should_perform_credssp() {
+        connector.mark_credssp_as_done();
+    }
+    Ok(())
+}
+
+/// Network level authentication (MS-CSSP) with NTLM; `key` is the machine's public key from its certificate.
+pub(crate) async fn credssp<S>(
+    stream: &mut S,
+    config: &Config,
+    selected_protocol: SecurityProtocol,
+    key: Vec<u8>,
+) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (mut sequence, mut request) = CredsspSequence::init(
-        connector.config.credentials.clone(),
-        connector.config.domain.as_deref(),
+        config.credentials.clone(),
+        config.domain.as_deref(),
         selected_protocol,
         ServerName::new("oriel"),
         key,
@@ -178,6 +216,5 @@ where
         let Some(next) = sequence.decode_server_message(&pdu)? else { break };
         request = next;
     }
-    connector.mark_credssp_as_done();
     Ok(())
 }

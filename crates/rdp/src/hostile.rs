@@ -34,6 +34,8 @@ fn source(compressed: bool) -> RdpSource {
         pipeline: Pipeline::Video,
         devices: Devices::default(),
         drive: None,
+        session: crate::SessionOptions { follow: true, ..crate::SessionOptions::default() },
+        continuation: crate::Continuation::default(),
     };
     let config = scrub(config(&options));
     let connector = ClientConnector::new(config.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
@@ -59,7 +61,7 @@ fn source(compressed: bool) -> RdpSource {
         activation_factory: ConnectionActivationFactory::new(config.clone(), 1003, 1002),
         compression_type: compressed.then_some(ironrdp_pdu::rdp::client_info::CompressionType::K64),
     };
-    RdpSource::new(result, config, sound).unwrap()
+    RdpSource::new(result, config, sound, (options.continuation, true)).unwrap()
 }
 
 /// Feeds a stream in pieces; true when it ended in an error.

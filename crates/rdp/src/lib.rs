@@ -21,7 +21,9 @@
 //! into the picture, H.264 becomes `ScreenEvent::Video` untouched, and the server is told of a frame when the viewer shows it.
 
 mod clipboard;
+mod confirm;
 mod connect;
+mod continuation;
 mod cursor;
 pub mod drive;
 mod error;
@@ -37,15 +39,23 @@ mod keyboard;
 mod layout;
 mod options;
 mod picture;
+mod rail;
+mod session;
 mod sound;
 mod source;
 mod tls;
+mod windows;
+mod zone;
 
 pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
+pub use continuation::Continuation;
 pub use error::ConnectError;
 pub use layout::windows_layout;
 pub use options::{Devices, OfferedDrive, Pipeline, RdpOptions, Security};
+pub use rail::RemoteApp;
+pub use session::{Looks, Preconnection, Program, SessionOptions};
 pub use source::RdpSource;
+pub use zone::TimeZone;
 
 /// Largest message of the handshake in bytes; real ones stay below 20 KiB.
 pub const HANDSHAKE_PDU_BYTES_MAX: usize = 64 * 1024;
@@ -60,5 +70,11 @@ pub const CHANNEL_MESSAGE_BYTES_MAX: usize = 2 * oriel_screen::CLIPBOARD_BYTES_M
 pub const DYNAMIC_MESSAGE_BYTES_MAX: u32 = 64 * 1024;
 /// Largest message of the graphics pipeline in bytes, as it travels: key frames and first pictures of large screens.
 pub const GRAPHICS_MESSAGE_BYTES_MAX: u32 = 12 << 20;
+/// Times that one connection is sent on from machine to machine.
+pub const REDIRECTIONS_MAX: usize = 5;
+/// Names and addresses of one redirection that are tried.
+pub const REDIRECTION_HOSTS_MAX: usize = 4;
+/// Longest of them, in bytes (RFC 1035 §2.3.4).
+pub const REDIRECTION_HOST_BYTES_MAX: usize = 253;
 /// Frames that wait for the viewer to show them; of more, the oldest are not told to the server.
 pub const FRAMES_PENDING_MAX: usize = 256;

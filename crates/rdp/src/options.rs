@@ -1,6 +1,8 @@
 //! What a connection needs to know before it dials.
 
+use crate::continuation::Continuation;
 use crate::drive::Drive;
+use crate::session::SessionOptions;
 use oriel_pin::{HostPin, Keeper};
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -15,6 +17,9 @@ pub enum Security {
     Nla,
     /// TLS without it: the machine asks for the password on its own login screen when it is not the right one.
     Tls,
+    /// As Hyper-V speaks on the port of its consoles: network level authentication first, and the negotiation inside of it
+    /// (MS-RDPBCGR 5.4.2.2, the direct approach).
+    VmConnect,
 }
 
 /// What is offered of the graphics pipeline (MS-RDPEGFX). Servers without it send bitmaps as ever.
@@ -80,4 +85,7 @@ pub struct RdpOptions {
     pub devices: Devices,
     /// Where `devices` has one.
     pub drive: Option<OfferedDrive>,
+    pub session: SessionOptions,
+    /// What earlier connections to the same session left.
+    pub continuation: Continuation,
 }

@@ -30,6 +30,8 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         pipeline: oriel_rdp::Pipeline::Video,
         devices: oriel_rdp::Devices::default(),
         drive: None,
+        session: oriel_rdp::SessionOptions::default(),
+        continuation: oriel_rdp::Continuation::default(),
     }
 }
 

@@ -192,6 +192,8 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         pipeline: oriel_rdp::Pipeline::Video,
         devices: oriel_rdp::Devices::default(),
         drive: None,
+        session: oriel_rdp::SessionOptions::default(),
+        continuation: oriel_rdp::Continuation::default(),
     };
     let Err(error) = Client::connect(port, options).await else { panic!("connected to nothing") };
     assert!(matches!(error, ConnectError::Unreachable(_)), "{error:?}");

@@ -2157,6 +2157,11 @@ export interface components {
     /** @description What can be set beside address and account. One that is not the protocol's is refused. */
     MachineParameters: {
       /**
+       * @description RDP: the session of the machine's own screen, as `mstsc /admin` opens.
+       * @default null
+       */
+      admin_session: boolean | null;
+      /**
        * @description SSH: the machine may sign in to others with the private key while somebody is connected.
        * @default null
        */
@@ -2186,6 +2191,11 @@ export interface components {
        */
       container: string | null;
       /**
+       * @description RDP: whether windows are composed (transparency); they are not when left out.
+       * @default null
+       */
+      desktop_composition: boolean | null;
+      /**
        * @description RDP: the Windows domain of the account.
        * @default null
        */
@@ -2196,10 +2206,30 @@ export interface components {
        */
       failure_pattern: string | null;
       /**
+       * @description RDP: whether the machine may redirect the connection to another one, which must show the certificate that the machine announces or its own; it may when load_balance_info is set.
+       * @default null
+       */
+      follow_redirection: boolean | null;
+      /**
+       * @description RDP: whether text is smoothed; it is when left out.
+       * @default null
+       */
+      font_smoothing: boolean | null;
+      /**
+       * @description RDP: whether a window shows its content while it is moved; its frame alone when left out.
+       * @default null
+       */
+      full_window_drag: boolean | null;
+      /**
        * @description RDP: whether the graphics pipeline (video, progressive pictures) is offered; it is when left out.
        * @default null
        */
       graphics_pipeline: boolean | null;
+      /**
+       * @description RDP: a program with its arguments that is run instead of the whole desktop, where the machine allows it.
+       * @default null
+       */
+      initial_program: string | null;
       /**
        * Format: int32
        * @description VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when left out.
@@ -2217,10 +2247,20 @@ export interface components {
        */
       keyboard: string | null;
       /**
+       * @description RDP: sent in the first message for what spreads connections over several machines, like `tsv://MS Terminal Services Plugin.1.Farm`; printable ASCII, at most 238 bytes.
+       * @default null
+       */
+      load_balance_info: string | null;
+      /**
        * @description SSH: `LANG`, where the server takes it.
        * @default null
        */
       locale: string | null;
+      /**
+       * @description RDP: whether menus slide and fade; they do not when left out.
+       * @default null
+       */
+      menu_animations: boolean | null;
       /**
        * @description Kubernetes: `default` when left out.
        * @default null
@@ -2237,12 +2277,48 @@ export interface components {
        */
       pod: string | null;
       /**
+       * @description RDP: its name; on Hyper-V a virtual machine's GUID.
+       * @default null
+       */
+      preconnection_blob: string | null;
+      /**
+       * Format: int32
+       * @description RDP: the number of what is meant among several behind one address.
+       * @default null
+       */
+      preconnection_id: number | null;
+      /**
+       * @description RDP: the folder that the initial program starts in; the account's home when left out.
+       * @default null
+       */
+      program_folder: string | null;
+      /**
+       * @description RDP: one application's windows instead of the whole desktop: `||alias` of a published one, or a path.
+       * @default null
+       */
+      remote_app: string | null;
+      /**
+       * @description RDP: what the application is started with.
+       * @default null
+       */
+      remote_app_arguments: string | null;
+      /**
+       * @description RDP: the folder that the application starts in.
+       * @default null
+       */
+      remote_app_folder: string | null;
+      /**
        * @description VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
        * @default null
        */
       repeater: string | null;
       /** @default null */
       security: components["schemas"]["RdpSecurity"] | null;
+      /**
+       * @description RDP: whether the machine's sound is heard; it is when left out, where the pool's rules allow it.
+       * @default null
+       */
+      sound: boolean | null;
       /**
        * @description Telnet: for what the machine says when it has let somebody in.
        * @default null
@@ -2254,7 +2330,12 @@ export interface components {
        */
       terminal_type: string | null;
       /**
-       * @description SSH: `TZ`, where the server takes it.
+       * @description RDP: whether windows and controls have their theme; they have when left out.
+       * @default null
+       */
+      theming: boolean | null;
+      /**
+       * @description RDP, SSH: the clock of the session, by its name of the IANA database (`Europe/Berlin`); over SSH `TZ`, where the server takes it.
        * @default null
        */
       time_zone: string | null;
@@ -2269,6 +2350,33 @@ export interface components {
        * @default null
        */
       user_prompt: string | null;
+      /**
+       * @description Where the packet for it is sent: the broadcast address of the machine's network, which `external.allow` must have.
+       * @default null
+       */
+      wake_broadcast: string | null;
+      /**
+       * @description The address of the network card that wakes a sleeping machine (Wake-on-LAN), like `52:54:00:12:34:56`.
+       * @default null
+       */
+      wake_mac: string | null;
+      /**
+       * Format: int32
+       * @description The UDP port of that packet; 9 when left out.
+       * @default null
+       */
+      wake_port: number | null;
+      /**
+       * Format: int32
+       * @description How long the machine may take to wake up; 120 when left out, 600 at most.
+       * @default null
+       */
+      wake_seconds: number | null;
+      /**
+       * @description RDP: whether the desktop's background picture is drawn; it is when left out.
+       * @default null
+       */
+      wallpaper: boolean | null;
     };
     /**
      * @description What a machine speaks.
@@ -2478,10 +2586,10 @@ export interface components {
       type: string;
     };
     /**
-     * @description Which security levels of RDP are offered: network level authentication, or TLS without it.
+     * @description Which security levels of RDP are offered: network level authentication, TLS without it, or what Hyper-V's consoles want.
      * @enum {string}
      */
-    RdpSecurity: "nla" | "tls";
+    RdpSecurity: "nla" | "tls" | "vmconnect";
     /** @description A way to build an image. */
     Recipe: {
       description: string;

@@ -50,6 +50,7 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
         waiting: Mutex::default(),
         recording: Mutex::default(),
         meetings: Mutex::default(),
+        wakings: Mutex::default(),
     });
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let counters = Arc::new(Counters::default());
@@ -179,7 +180,9 @@ impl Desk {
             }
             ToWorker::Refused { question, why } => {
                 let why = DialError { code: why.code, text: why.text };
-                if let Some(meeting) = self.dialler.meeting(question) {
+                if let Some(waking) = self.dialler.waking(question) {
+                    waking.send(Err(why)).ok();
+                } else if let Some(meeting) = self.dialler.meeting(question) {
                     meeting.send(Err(why)).ok();
                 } else if let Some(why) = self.dialler.recorded(question, Err(why)) {
                     self.dialler.answer(question, Err(why));
@@ -196,6 +199,11 @@ impl Desk {
                     meeting.send(Ok(())).ok();
                 } else {
                     self.dialler.recorded(question, Ok(Recorded::Kept));
+                }
+            }
+            ToWorker::Waking { question, seconds } => {
+                if let Some(waking) = self.dialler.waking(question) {
+                    waking.send(Ok((seconds > 0).then_some(seconds))).ok();
                 }
             }
             ToWorker::Files(ask) => {
@@ -262,6 +270,8 @@ pub(super) struct Far {
     recording: Mutex<HashMap<u64, oneshot::Sender<Kept>>>,
     /// Machines that were met, until it is known whether they are kept.
     meetings: Mutex<HashMap<u64, Meeting>>,
+    /// Machines that are to be woken.
+    wakings: Mutex<HashMap<u64, Waking>>,
 }
 
 /// The other process may have had a socket of its own, or one to the machine itself.
@@ -275,6 +285,8 @@ fn awaken(stream: OwnedFd) -> io::Result<Box<dyn Stream>> {
     stream.set_nonblocking(true)?;
     Ok(Box::new(TcpStream::from_std(stream)?))
 }
+
+type Waking = oneshot::Sender<Result<Option<u16>, DialError>>;
 
 type Meeting = oneshot::Sender<Result<(), DialError>>;
 
@@ -333,6 +345,10 @@ impl Far {
         }
     }
 
+    fn waking(&self, question: u64) -> Option<Waking> {
+        self.wakings.lock().unwrap_or_else(PoisonError::into_inner).remove(&question)
+    }
+
     fn meetings(&self) -> MutexGuard<'_, HashMap<u64, Meeting>> {
         self.meetings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -349,6 +365,22 @@ impl Dialler for Far {
         let (asked, answer) = oneshot::channel();
         self.waiting().insert(question, asked);
         self.to.send(FromWorker::Dial { question }.into()).await.map_err(broken)?;
+        answer.await.map_err(broken)?
+    }
+
+    async fn wake(&self, _: DesktopId, _: GuestPort) -> Result<Option<u16>, DialError> {
+        let question = self.next.fetch_add(1, Ordering::Relaxed);
+        let (asked, answer) = oneshot::channel();
+        self.wakings.lock().unwrap_or_else(PoisonError::into_inner).insert(question, asked);
+        self.to.send(FromWorker::Wake { question }.into()).await.map_err(broken)?;
+        answer.await.map_err(broken)?
+    }
+
+    async fn dial_other(&self, _: DesktopId, _: GuestPort, host: &str) -> Answer {
+        let question = self.next.fetch_add(1, Ordering::Relaxed);
+        let (asked, answer) = oneshot::channel();
+        self.waiting().insert(question, asked);
+        self.to.send(FromWorker::DialOther { question, host: host.to_owned() }.into()).await.map_err(broken)?;
         answer.await.map_err(broken)?
     }
 

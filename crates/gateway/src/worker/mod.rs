@@ -43,6 +43,8 @@ const GUEST_LEAVING_KIB_MAX: u32 = 4 << 10;
 const FRAMES_MAX: usize = 32;
 /// How often one connection may have its machine dialled: a machine is signed in to anew where video cannot go on.
 const DIALS_MAX: u32 = 200;
+/// How often it may have its machine woken: every few seconds for as long as the slowest may take, a few times.
+const WAKES_MAX: u32 = 1000;
 /// How often it may say that a machine was met for the first time.
 const MEETINGS_MAX: u32 = 100;
 /// Pictures for lists that a worker was asked for and has not given.

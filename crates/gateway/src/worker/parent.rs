@@ -9,11 +9,11 @@ use super::relay::{self, Held, Relay, TooMuch};
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker, What};
 use super::{
     DIALS_MAX, FRAMES_MAX, GUESTS_HELD_BYTES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, MEETINGS_MAX, STREAMS_MAX,
-    STUCK_TIME_MAX, THUMBNAILS_MAX,
+    STUCK_TIME_MAX, THUMBNAILS_MAX, WAKES_MAX,
 };
 use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
-use crate::connect::{Task, dial_by};
+use crate::connect::{Task, dial_at, dial_by, wake};
 use crate::target::{Stream, Target};
 use bytes::Bytes;
 use oriel_model::GuestPort;
@@ -163,6 +163,7 @@ pub(super) struct Worker {
     /// Of what is carried between it and its machine at a time.
     carried_bytes: usize,
     dials: u32,
+    wakes: u32,
     /// Streams to the machine that may be open at once.
     streams: Arc<Semaphore>,
     recordings: Keeper,
@@ -199,6 +200,7 @@ pub(super) fn begin(task: &Task, program: &WorkerProgram, what: What) -> io::Res
         errands,
         carried_bytes: if what == What::Files { FILES_CARRIED_BYTES } else { CARRIED_BYTES },
         dials: 0,
+        wakes: 0,
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         recordings,
         meetings: 0,
@@ -315,7 +317,9 @@ impl Worker {
                     reply.send((!jpeg.is_empty()).then(|| jpeg.to_vec())).ok();
                 }
             }
-            FromWorker::Dial { question } => self.dial(task, question)?,
+            FromWorker::Dial { question } => self.dial(task, question, None)?,
+            FromWorker::Wake { question } => self.wake(task, question)?,
+            FromWorker::DialOther { question, host } => self.dial(task, question, Some(host))?,
             FromWorker::Met { question, hop, identity } => self.met(task, question, hop, identity)?,
             // Nobody asked.
             FromWorker::Shown(_) => {}
@@ -357,7 +361,29 @@ impl Worker {
         Ok(())
     }
 
-    fn dial(&mut self, task: &Task, question: u64) -> Result<(), TooMuch> {
+    fn wake(&mut self, task: &Task, question: u64) -> Result<(), TooMuch> {
+        self.wakes += 1;
+        if self.wakes > WAKES_MAX {
+            return Err(TooMuch);
+        }
+        let (dialler, desktop, port, to) = (Arc::clone(&task.dialler), task.desktop, task.port, self.to.downgrade());
+        self.errands.spawn(async move {
+            let answer = match wake(&*dialler, desktop, port).await {
+                Ok(time) => {
+                    let seconds = time.map_or(0, |time| u16::try_from(time.as_secs()).unwrap_or(u16::MAX));
+                    ToWorker::Waking { question, seconds }
+                }
+                Err(why) => ToWorker::Refused { question, why },
+            };
+            if let Some(to) = to.upgrade() {
+                to.send(answer.into()).await.ok();
+            }
+        });
+        Ok(())
+    }
+
+    /// `host`: where the machine redirects its connections, instead of the machine.
+    fn dial(&mut self, task: &Task, question: u64, host: Option<String>) -> Result<(), TooMuch> {
         self.dials += 1;
         if self.dials > DIALS_MAX + 1 {
             return Err(TooMuch);
@@ -368,7 +394,11 @@ impl Worker {
         let room = Arc::clone(&self.streams).try_acquire_owned().ok().filter(|_| self.dials <= DIALS_MAX);
         self.errands.spawn(async move {
             let often = || Bye::new(ByeCode::Unreachable, "the machine was reached too often; connect again");
-            let dialled = if room.is_some() { dial_by(&*dialler, desktop, port, &rules).await } else { Err(often()) };
+            let dialled = match host {
+                _ if room.is_none() => Err(often()),
+                Some(host) => dial_at(&*dialler, desktop, port, &rules, &host).await,
+                None => dial_by(&*dialler, desktop, port, &rules).await,
+            };
             let handed = dialled.and_then(|target| {
                 let internal = |error: io::Error| {
                     Bye::new(ByeCode::Internal, format!("cannot hand the machine's stream over: {error}"))

@@ -11,7 +11,8 @@ use crate::seat::Seat;
 use crate::target::Protocol;
 use bytes::Bytes;
 use oriel_model::{
-    ConnectionId, DesktopId, GuestPort, MACHINE_IDENTITY_BYTES_MAX, RecordingId, RecordingPolicy, SessionPolicy, UserId,
+    ConnectionId, DesktopId, GuestPort, MACHINE_HOST_BYTES_MAX, MACHINE_IDENTITY_BYTES_MAX, RecordingId,
+    RecordingPolicy, SessionPolicy, UserId,
 };
 use oriel_screen::recording::{BlockHead, Chunk};
 use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
@@ -21,6 +22,9 @@ use std::io::{self, IoSlice};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 const HEAD_BYTES: usize = 21;
+const WAKING: u8 = 48;
+const DIAL_OTHER: u8 = 112;
+const WAKE: u8 = 113;
 /// Longest body: a message for a viewer, which holds a few records of at most 16 MiB.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
@@ -106,6 +110,11 @@ pub(super) enum ToWorker {
     Kept {
         question: u64,
     },
+    /// The machine is woken, and may take so many seconds; 0: there is nothing to wait for.
+    Waking {
+        question: u64,
+        seconds: u16,
+    },
     Files(files::Ask),
 }
 
@@ -127,6 +136,15 @@ pub(super) enum FromWorker {
     },
     Dial {
         question: u64,
+    },
+    /// Wakes the machine, should it sleep.
+    Wake {
+        question: u64,
+    },
+    /// To where the machine redirects its connections.
+    DialOther {
+        question: u64,
+        host: String,
     },
     /// A machine was met for the first time: 0 hops away its own, further away one on the way.
     Met {
@@ -222,6 +240,13 @@ fn identity(body: &Bytes) -> io::Result<String> {
     String::from_utf8(body.to_vec()).map_err(|_| wrong("an identity that is no text"))
 }
 
+fn host(body: &Bytes) -> io::Result<String> {
+    if body.len() > MACHINE_HOST_BYTES_MAX {
+        return Err(wrong("an address that is too long"));
+    }
+    String::from_utf8(body.to_vec()).map_err(|_| wrong("an address that is no text"))
+}
+
 pub(super) fn json<'d, T: Deserialize<'d>>(body: &'d Bytes) -> io::Result<T> {
     serde_json::from_slice(body).map_err(|error| wrong(&format!("what cannot be read: {error}")))
 }
@@ -253,6 +278,7 @@ impl From<ToWorker> for Frame {
             ToWorker::Policy { question, policy } => Self::new(10, question).json(&policy),
             ToWorker::Begun { question, begun } => Self::new(11, question).json(&begun),
             ToWorker::Kept { question } => Self::new(12, question),
+            ToWorker::Waking { question, seconds } => Self::new(WAKING, question).counting(u64::from(seconds)),
             ToWorker::Files(ask) => ask.into(),
         }
     }
@@ -288,6 +314,7 @@ impl TryFrom<Frame> for ToWorker {
             10 => Self::Policy { question: number, policy: json(&body)? },
             11 => Self::Begun { question: number, begun: json(&body)? },
             12 => Self::Kept { question: number },
+            WAKING => Self::Waking { question: number, seconds: count.try_into().unwrap_or(u16::MAX) },
             kind if files::ASKS.contains(&kind) => Self::Files(files::Ask::read(kind, number, count, body)?),
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
@@ -301,6 +328,8 @@ impl From<FromWorker> for Frame {
             FromWorker::Left { viewer } => Self::new(66, viewer),
             FromWorker::Thumbnail { question, jpeg } => Self::new(67, question).with(jpeg),
             FromWorker::Dial { question } => Self::new(68, question),
+            FromWorker::Wake { question } => Self::new(WAKE, question),
+            FromWorker::DialOther { question, host } => Self::new(DIAL_OTHER, question).with(host.into_bytes()),
             FromWorker::Met { question, hop, identity } => {
                 Self::new(69, question).counting(hop as u64).with(identity.into_bytes())
             }
@@ -328,6 +357,8 @@ impl TryFrom<Frame> for FromWorker {
             66 => Self::Left { viewer: number },
             67 => Self::Thumbnail { question: number, jpeg: body },
             68 => Self::Dial { question: number },
+            WAKE => Self::Wake { question: number },
+            DIAL_OTHER => Self::DialOther { question: number, host: host(&body)? },
             69 => Self::Met {
                 question: number,
                 hop: usize::try_from(count).unwrap_or(usize::MAX),

@@ -133,6 +133,8 @@ pub struct Account {
 pub enum Security {
     Nla,
     Tls,
+    /// A console of Hyper-V, on its port 2179
+    Vmconnect,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -147,6 +149,18 @@ pub struct Parameters {
     /// How long dialling may take
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u16>,
+    /// Network card that wakes a sleeping machine, like 52:54:00:12:34:56
+    #[arg(long, value_name = "MAC")]
+    wake_mac: Option<String>,
+    /// Where the packet for it is sent: the broadcast address of its network
+    #[arg(long, value_name = "ADDRESS")]
+    wake_broadcast: Option<String>,
+    /// UDP port of that packet
+    #[arg(long, value_name = "PORT")]
+    wake_port: Option<u16>,
+    /// How long the machine may take to wake up
+    #[arg(long, value_name = "SECONDS")]
+    wake_seconds: Option<u16>,
     /// RDP: Windows domain of the account
     #[arg(long)]
     domain: Option<String>,
@@ -162,6 +176,57 @@ pub struct Parameters {
     /// RDP: whether the graphics pipeline is offered
     #[arg(long, value_name = "BOOL")]
     graphics_pipeline: Option<bool>,
+    /// RDP: whether the desktop's background picture is drawn
+    #[arg(long, value_name = "BOOL")]
+    wallpaper: Option<bool>,
+    /// RDP: whether windows and controls have their theme
+    #[arg(long, value_name = "BOOL")]
+    theming: Option<bool>,
+    /// RDP: whether text is smoothed
+    #[arg(long, value_name = "BOOL")]
+    font_smoothing: Option<bool>,
+    /// RDP: whether a window shows its content while it is moved
+    #[arg(long, value_name = "BOOL")]
+    full_window_drag: Option<bool>,
+    /// RDP: whether windows are composed (transparency)
+    #[arg(long, value_name = "BOOL")]
+    desktop_composition: Option<bool>,
+    /// RDP: whether menus slide and fade
+    #[arg(long, value_name = "BOOL")]
+    menu_animations: Option<bool>,
+    /// RDP: whether the machine's sound is heard
+    #[arg(long, value_name = "BOOL")]
+    sound: Option<bool>,
+    /// RDP: the session of the machine's own screen
+    #[arg(long, value_name = "BOOL")]
+    admin_session: Option<bool>,
+    /// RDP: a program that is run instead of the whole desktop
+    #[arg(long, value_name = "COMMAND")]
+    initial_program: Option<String>,
+    /// RDP: the folder that the initial program starts in
+    #[arg(long, value_name = "FOLDER")]
+    program_folder: Option<String>,
+    /// RDP: one application instead of the whole desktop: ||alias, or a path
+    #[arg(long, value_name = "APP")]
+    remote_app: Option<String>,
+    /// RDP: what the application is started with
+    #[arg(long, value_name = "TEXT")]
+    remote_app_arguments: Option<String>,
+    /// RDP: the folder that the application starts in
+    #[arg(long, value_name = "FOLDER")]
+    remote_app_folder: Option<String>,
+    /// RDP: what is told to whom spreads connections over several machines
+    #[arg(long, value_name = "TOKEN")]
+    load_balance_info: Option<String>,
+    /// RDP: whether the machine may redirect the connection to another one
+    #[arg(long, value_name = "BOOL")]
+    follow_redirection: Option<bool>,
+    /// RDP: the number of what is meant among several behind one address
+    #[arg(long, value_name = "NUMBER")]
+    preconnection_id: Option<u32>,
+    /// RDP: its name; on Hyper-V a virtual machine's GUID
+    #[arg(long, value_name = "NAME")]
+    preconnection_blob: Option<String>,
     /// VNC: the address leads to a repeater; what it is asked for
     #[arg(long, value_name = "HOST:PORT|ID:NUMBER")]
     repeater: Option<String>,
@@ -180,7 +245,7 @@ pub struct Parameters {
     /// SSH: LANG, where the server takes it
     #[arg(long)]
     locale: Option<String>,
-    /// SSH: TZ, where the server takes it
+    /// RDP, SSH: the session's clock, like Europe/Berlin; over SSH TZ, where the server takes it
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
     /// SSH: run instead of the account's shell. Kubernetes: run in the container; attaches to what runs there when left out
@@ -225,15 +290,37 @@ impl Parameters {
         let certificate = secret(self.certificate_file.as_deref())?.map(|line| line.trim().to_owned());
         Ok(MachineParameters {
             timeout_seconds: self.timeout.or(before.timeout_seconds),
+            wake_mac: text(self.wake_mac, before.wake_mac),
+            wake_broadcast: text(self.wake_broadcast, before.wake_broadcast),
+            wake_port: self.wake_port.or(before.wake_port),
+            wake_seconds: self.wake_seconds.or(before.wake_seconds),
             domain: text(self.domain, before.domain),
             security: match self.security {
                 Some(Security::Nla) => Some(RdpSecurity::Nla),
                 Some(Security::Tls) => Some(RdpSecurity::Tls),
+                Some(Security::Vmconnect) => Some(RdpSecurity::Vmconnect),
                 None => before.security,
             },
             keyboard: text(self.keyboard, before.keyboard),
             client_name: text(self.client_name, before.client_name),
             graphics_pipeline: self.graphics_pipeline.or(before.graphics_pipeline),
+            wallpaper: self.wallpaper.or(before.wallpaper),
+            theming: self.theming.or(before.theming),
+            font_smoothing: self.font_smoothing.or(before.font_smoothing),
+            full_window_drag: self.full_window_drag.or(before.full_window_drag),
+            desktop_composition: self.desktop_composition.or(before.desktop_composition),
+            menu_animations: self.menu_animations.or(before.menu_animations),
+            sound: self.sound.or(before.sound),
+            admin_session: self.admin_session.or(before.admin_session),
+            initial_program: text(self.initial_program, before.initial_program),
+            program_folder: text(self.program_folder, before.program_folder),
+            remote_app: text(self.remote_app, before.remote_app),
+            remote_app_arguments: text(self.remote_app_arguments, before.remote_app_arguments),
+            remote_app_folder: text(self.remote_app_folder, before.remote_app_folder),
+            load_balance_info: text(self.load_balance_info, before.load_balance_info),
+            follow_redirection: self.follow_redirection.or(before.follow_redirection),
+            preconnection_id: self.preconnection_id.or(before.preconnection_id),
+            preconnection_blob: text(self.preconnection_blob, before.preconnection_blob),
             repeater: text(self.repeater, before.repeater),
             jpeg_quality: self.jpeg_quality.or(before.jpeg_quality),
             jump: text(self.jump, before.jump),

@@ -8,6 +8,7 @@
     reason = "a test that meets what it did not expect fails, loudly"
 )]
 
+mod connecting;
 mod guacamole;
 mod house;
 mod servers;

@@ -61,6 +61,11 @@ fn certificate(folder: &Path) -> String {
 }
 
 impl Tiger {
+    /// Where somebody else listened a moment ago.
+    pub fn start_at(port: u16) -> Self {
+        Self::with("VncAuth", port, tempfile::tempdir().unwrap(), &[])
+    }
+
     pub fn start() -> Self {
         Self::with("VncAuth", free_port(), tempfile::tempdir().unwrap(), &[])
     }
@@ -111,17 +116,22 @@ pub struct Shadow {
 
 impl Shadow {
     pub fn start(display: &str) -> Self {
-        Self::at(display, free_port())
+        Self::at(display, free_port(), &["/sec:nla", "+auth"])
+    }
+
+    /// With TLS alone, for everybody.
+    pub fn open(display: &str) -> Self {
+        Self::at(display, free_port(), &["/sec:tls", "-auth"])
     }
 
     /// The same address with another certificate.
     pub fn reinstall(self, display: &str) -> Self {
         let port = self.port;
         drop(self);
-        Self::at(display, port)
+        Self::at(display, port, &["/sec:nla", "+auth"])
     }
 
-    fn at(display: &str, port: u16) -> Self {
+    fn at(display: &str, port: u16, security: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // NT hash of "geheim" in the layout of FreeRDP's account file.
         let sam = folder.path().join("sam");
@@ -129,7 +139,8 @@ impl Shadow {
         let mut command = Command::new("freerdp-shadow-cli");
         command
             .arg(format!("/port:{port}"))
-            .args(["/bind-address:127.0.0.1", "/sec:nla", "+auth"])
+            .arg("/bind-address:127.0.0.1")
+            .args(security)
             .arg(format!("/sam-file:{}", sam.display()))
             .env("DISPLAY", display)
             .env("HOME", folder.path())

@@ -12,6 +12,7 @@
 
 pub mod client;
 pub mod shadow;
+pub mod witness;
 pub mod xrdp;
 pub mod xwd;
 

@@ -101,6 +101,8 @@ impl Shadow {
             pipeline: oriel_rdp::Pipeline::Video,
             devices: oriel_rdp::Devices::default(),
             drive: None,
+            session: oriel_rdp::SessionOptions::default(),
+            continuation: oriel_rdp::Continuation::default(),
         }
     }
 

@@ -11,8 +11,8 @@ mirror! {
 }
 
 mirror! {
-    /// Which security levels of RDP are offered: network level authentication, or TLS without it.
-    RdpSecurity = model::RdpSecurity { Nla, Tls }
+    /// Which security levels of RDP are offered: network level authentication, TLS without it, or what Hyper-V's consoles want.
+    RdpSecurity = model::RdpSecurity { Nla, Tls, Vmconnect }
 }
 
 mirror! {
@@ -26,9 +26,17 @@ mirror! {
 pub struct MachineParameters {
     /// How long dialling may take; 10 when left out, 40 at most.
     pub timeout_seconds: Option<u16>,
+    /// The address of the network card that wakes a sleeping machine (Wake-on-LAN), like `52:54:00:12:34:56`.
+    pub wake_mac: Option<String>,
+    /// Where the packet for it is sent: the broadcast address of the machine's network, which `external.allow` must have.
+    pub wake_broadcast: Option<String>,
+    /// The UDP port of that packet; 9 when left out.
+    pub wake_port: Option<u16>,
+    /// How long the machine may take to wake up; 120 when left out, 600 at most.
+    pub wake_seconds: Option<u16>,
     /// RDP: the Windows domain of the account.
     pub domain: Option<String>,
-    /// RDP: `nla` or `tls` alone; the best that both have when left out.
+    /// RDP: `nla` or `tls` alone, `vmconnect` for a console of Hyper-V; the best that both have when left out.
     pub security: Option<RdpSecurity>,
     /// RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; the pool's when left out.
     pub keyboard: Option<String>,
@@ -36,6 +44,40 @@ pub struct MachineParameters {
     pub client_name: Option<String>,
     /// RDP: whether the graphics pipeline (video, progressive pictures) is offered; it is when left out.
     pub graphics_pipeline: Option<bool>,
+    /// RDP: whether the desktop's background picture is drawn; it is when left out.
+    pub wallpaper: Option<bool>,
+    /// RDP: whether windows and controls have their theme; they have when left out.
+    pub theming: Option<bool>,
+    /// RDP: whether text is smoothed; it is when left out.
+    pub font_smoothing: Option<bool>,
+    /// RDP: whether a window shows its content while it is moved; its frame alone when left out.
+    pub full_window_drag: Option<bool>,
+    /// RDP: whether windows are composed (transparency); they are not when left out.
+    pub desktop_composition: Option<bool>,
+    /// RDP: whether menus slide and fade; they do not when left out.
+    pub menu_animations: Option<bool>,
+    /// RDP: whether the machine's sound is heard; it is when left out, where the pool's rules allow it.
+    pub sound: Option<bool>,
+    /// RDP: the session of the machine's own screen, as `mstsc /admin` opens.
+    pub admin_session: Option<bool>,
+    /// RDP: a program with its arguments that is run instead of the whole desktop, where the machine allows it.
+    pub initial_program: Option<String>,
+    /// RDP: the folder that the initial program starts in; the account's home when left out.
+    pub program_folder: Option<String>,
+    /// RDP: one application's windows instead of the whole desktop: `||alias` of a published one, or a path.
+    pub remote_app: Option<String>,
+    /// RDP: what the application is started with.
+    pub remote_app_arguments: Option<String>,
+    /// RDP: the folder that the application starts in.
+    pub remote_app_folder: Option<String>,
+    /// RDP: sent in the first message for what spreads connections over several machines, like `tsv://MS Terminal Services Plugin.1.Farm`; printable ASCII, at most 238 bytes.
+    pub load_balance_info: Option<String>,
+    /// RDP: whether the machine may redirect the connection to another one, which must show the certificate that the machine announces or its own; it may when load_balance_info is set.
+    pub follow_redirection: Option<bool>,
+    /// RDP: the number of what is meant among several behind one address.
+    pub preconnection_id: Option<u32>,
+    /// RDP: its name; on Hyper-V a virtual machine's GUID.
+    pub preconnection_blob: Option<String>,
     /// VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
     pub repeater: Option<String>,
     /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when left out.
@@ -49,7 +91,7 @@ pub struct MachineParameters {
     pub agent_forwarding: Option<bool>,
     /// SSH: `LANG`, where the server takes it.
     pub locale: Option<String>,
-    /// SSH: `TZ`, where the server takes it.
+    /// RDP, SSH: the clock of the session, by its name of the IANA database (`Europe/Berlin`); over SSH `TZ`, where the server takes it.
     pub time_zone: Option<String>,
     /// SSH: run instead of the account's shell. Kubernetes: run in the container, in words as a shell separates them; what runs
     /// there already is attached to when left out.
@@ -78,11 +120,32 @@ impl From<model::MachineParameters> for MachineParameters {
     fn from(given: model::MachineParameters) -> Self {
         Self {
             timeout_seconds: given.timeout_seconds,
+            wake_mac: given.wake_mac,
+            wake_broadcast: given.wake_broadcast,
+            wake_port: given.wake_port,
+            wake_seconds: given.wake_seconds,
             domain: given.domain,
             security: given.security.map(Into::into),
             keyboard: given.keyboard,
             client_name: given.client_name,
             graphics_pipeline: given.graphics_pipeline,
+            wallpaper: given.wallpaper,
+            theming: given.theming,
+            font_smoothing: given.font_smoothing,
+            full_window_drag: given.full_window_drag,
+            desktop_composition: given.desktop_composition,
+            menu_animations: given.menu_animations,
+            sound: given.sound,
+            admin_session: given.admin_session,
+            initial_program: given.initial_program,
+            program_folder: given.program_folder,
+            remote_app: given.remote_app,
+            remote_app_arguments: given.remote_app_arguments,
+            remote_app_folder: given.remote_app_folder,
+            load_balance_info: given.load_balance_info,
+            follow_redirection: given.follow_redirection,
+            preconnection_id: given.preconnection_id,
+            preconnection_blob: given.preconnection_blob,
             repeater: given.repeater,
             jpeg_quality: given.jpeg_quality,
             jump: given.jump,
@@ -108,11 +171,32 @@ impl From<MachineParameters> for model::MachineParameters {
     fn from(given: MachineParameters) -> Self {
         Self {
             timeout_seconds: given.timeout_seconds,
+            wake_mac: given.wake_mac,
+            wake_broadcast: given.wake_broadcast,
+            wake_port: given.wake_port,
+            wake_seconds: given.wake_seconds,
             domain: given.domain,
             security: given.security.map(Into::into),
             keyboard: given.keyboard,
             client_name: given.client_name,
             graphics_pipeline: given.graphics_pipeline,
+            wallpaper: given.wallpaper,
+            theming: given.theming,
+            font_smoothing: given.font_smoothing,
+            full_window_drag: given.full_window_drag,
+            desktop_composition: given.desktop_composition,
+            menu_animations: given.menu_animations,
+            sound: given.sound,
+            admin_session: given.admin_session,
+            initial_program: given.initial_program,
+            program_folder: given.program_folder,
+            remote_app: given.remote_app,
+            remote_app_arguments: given.remote_app_arguments,
+            remote_app_folder: given.remote_app_folder,
+            load_balance_info: given.load_balance_info,
+            follow_redirection: given.follow_redirection,
+            preconnection_id: given.preconnection_id,
+            preconnection_blob: given.preconnection_blob,
             repeater: given.repeater,
             jpeg_quality: given.jpeg_quality,
             jump: given.jump,

@@ -17,6 +17,7 @@ export interface Parameter {
 }
 
 const TERMINALS = ["ssh", "telnet"] as const;
+const ALL = ["rdp", "vnc", "ssh", "telnet"] as const;
 
 export const PARAMETERS: readonly Parameter[] = [
   { name: "domain", of: ["rdp"], label: "Windows domain", hint: "WORKSHOP" },
@@ -28,6 +29,7 @@ export const PARAMETERS: readonly Parameter[] = [
       ["", "The best that both have"],
       ["nla", "Network level authentication only"],
       ["tls", "TLS only: the machine shows its login"],
+      ["vmconnect", "A console of Hyper-V (port 2179)"],
     ],
   },
   {
@@ -47,6 +49,129 @@ export const PARAMETERS: readonly Parameter[] = [
       ["false", "Not offered: bitmaps only"],
     ],
   },
+  {
+    name: "wallpaper",
+    of: ["rdp"],
+    is: "switch",
+    label: "Background picture",
+    options: [
+      ["", "Drawn"],
+      ["false", "Left out"],
+    ],
+  },
+  {
+    name: "theming",
+    of: ["rdp"],
+    is: "switch",
+    label: "Themes of windows",
+    options: [
+      ["", "Drawn"],
+      ["false", "Left out"],
+    ],
+  },
+  {
+    name: "font_smoothing",
+    of: ["rdp"],
+    is: "switch",
+    label: "Smooth text",
+    options: [
+      ["", "On"],
+      ["false", "Off"],
+    ],
+  },
+  {
+    name: "full_window_drag",
+    of: ["rdp"],
+    is: "switch",
+    label: "Windows that are moved",
+    options: [
+      ["", "Show their frame"],
+      ["true", "Show their content"],
+    ],
+  },
+  {
+    name: "desktop_composition",
+    of: ["rdp"],
+    is: "switch",
+    label: "Transparent windows",
+    options: [
+      ["", "Off"],
+      ["true", "On"],
+    ],
+  },
+  {
+    name: "menu_animations",
+    of: ["rdp"],
+    is: "switch",
+    label: "Menus that slide",
+    options: [
+      ["", "Off"],
+      ["true", "On"],
+    ],
+  },
+  {
+    name: "sound",
+    of: ["rdp"],
+    is: "switch",
+    label: "Sound",
+    options: [
+      ["", "Heard, where the pool allows it"],
+      ["false", "Not heard"],
+    ],
+  },
+  {
+    name: "initial_program",
+    of: ["rdp"],
+    label: "Initial program",
+    hint: "C:\\Accounts\\ledger.exe /year 2026",
+    help: "Instead of the whole desktop, where the machine allows it",
+  },
+  { name: "program_folder", of: ["rdp"], label: "Folder it starts in", hint: "C:\\Accounts" },
+  {
+    name: "admin_session",
+    of: ["rdp"],
+    is: "switch",
+    label: "Session",
+    options: [
+      ["", "One of its own"],
+      ["true", "The machine's own screen"],
+    ],
+  },
+  {
+    name: "remote_app",
+    of: ["rdp"],
+    label: "One application (RemoteApp)",
+    hint: "||ledger",
+    help: "Its windows instead of the whole desktop: ||alias of a published one, or a path",
+  },
+  { name: "remote_app_arguments", of: ["rdp"], label: "Started with", hint: "/year 2026" },
+  { name: "remote_app_folder", of: ["rdp"], label: "Started in", hint: "%USERPROFILE%" },
+  {
+    name: "load_balance_info",
+    of: ["rdp"],
+    label: "Load balancing",
+    hint: "tsv://MS Terminal Services Plugin.1.Farm",
+    help: "Told to what spreads connections over several machines",
+  },
+  {
+    name: "follow_redirection",
+    of: ["rdp"],
+    is: "switch",
+    label: "Redirection to another machine",
+    options: [
+      ["", "Followed when load balancing is set"],
+      ["true", "Followed"],
+      ["false", "Not followed"],
+    ],
+  },
+  {
+    name: "preconnection_blob",
+    of: ["rdp"],
+    label: "Virtual machine or source",
+    hint: "b85d3d4c-7f1a-4f62-8e9d-1a5b1f3f5c11",
+    help: "Preconnection name; on Hyper-V the GUID of a virtual machine",
+  },
+  { name: "preconnection_id", of: ["rdp"], is: "number", label: "Number of the source", hint: "7" },
   {
     name: "repeater",
     of: ["vnc"],
@@ -92,10 +217,10 @@ export const PARAMETERS: readonly Parameter[] = [
   },
   {
     name: "time_zone",
-    of: ["ssh"],
+    of: ["rdp", "ssh"],
     label: "Time zone",
     hint: "Europe/Berlin",
-    help: "TZ, where the server takes it",
+    help: "The session's clock; over SSH TZ, where the server takes it",
   },
   {
     name: "command",
@@ -134,6 +259,22 @@ export const PARAMETERS: readonly Parameter[] = [
   { name: "password_prompt", of: ["telnet"], label: "Prompt for the password", hint: "(?i)password: *$" },
   { name: "success_pattern", of: ["telnet"], label: "Says when it let in", hint: "[$#] $" },
   { name: "failure_pattern", of: ["telnet"], label: "Says when it did not", hint: "(?i)incorrect" },
+  {
+    name: "wake_mac",
+    of: ALL,
+    label: "Wake by network card",
+    hint: "52:54:00:12:34:56",
+    help: "Wake-on-LAN: sent before a machine that sleeps is opened",
+  },
+  {
+    name: "wake_broadcast",
+    of: ALL,
+    label: "Wake through",
+    hint: "10.1.2.255",
+    help: "The broadcast address of its network",
+  },
+  { name: "wake_port", of: ALL, is: "number", label: "Port for waking", hint: "9" },
+  { name: "wake_seconds", of: ALL, is: "number", label: "Wakes up within (seconds)", hint: "120" },
 ];
 
 /** As the API takes it; empty is left out. */
