@@ -54,6 +54,17 @@ pub trait Dialler: Send + Sync {
             text: "the machine redirected the connection to another one, which is not followed here".into(),
         })
     }
+
+    /// As [`Self::dial_other`], for one person.
+    async fn dial_other_for(
+        &self,
+        _: UserId,
+        desktop: DesktopId,
+        port: GuestPort,
+        host: &str,
+    ) -> Result<Target, DialError> {
+        self.dial_other(desktop, port, host).await
+    }
 }
 
 /// Dials for one person, whoever asks it to dial.
@@ -66,6 +77,14 @@ pub(crate) struct Personal {
 impl Dialler for Personal {
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
         self.dialler.dial_for(self.user, desktop, port).await
+    }
+
+    async fn dial_other(&self, desktop: DesktopId, port: GuestPort, host: &str) -> Result<Target, DialError> {
+        self.dialler.dial_other_for(self.user, desktop, port, host).await
+    }
+
+    async fn wake(&self, desktop: DesktopId, port: GuestPort) -> Result<Option<u16>, DialError> {
+        self.dialler.wake(desktop, port).await
     }
 
     async fn met(&self, desktop: DesktopId, port: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {

@@ -28,12 +28,22 @@ impl Dialler for Doors {
 
     async fn dial_for(&self, user: UserId, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
         let access = self.0.guest_access(desktop, port).await.map_err(|error| dial_error(&error))?;
-        self.lead(desktop, access).await
+        self.lead(user, desktop, access).await
     }
 
     async fn dial_other(&self, desktop: DesktopId, port: GuestPort, host: &str) -> Result<Target, DialError> {
+        self.dial_other_for(UserId::new(), desktop, port, host).await
+    }
+
+    async fn dial_other_for(
+        &self,
+        user: UserId,
+        desktop: DesktopId,
+        port: GuestPort,
+        host: &str,
+    ) -> Result<Target, DialError> {
         let access = self.0.redirected_access(desktop, port, host).await.map_err(|error| dial_error(&error))?;
-        self.lead(desktop, access).await
+        self.lead(user, desktop, access).await
     }
 
     async fn wake(&self, desktop: DesktopId, port: GuestPort) -> Result<Option<u16>, DialError> {
@@ -46,7 +56,7 @@ impl Dialler for Doors {
 }
 
 impl Doors {
-    async fn lead(&self, desktop: DesktopId, access: GuestAccess) -> Result<Target, DialError> {
+    async fn lead(&self, user: UserId, desktop: DesktopId, access: GuestAccess) -> Result<Target, DialError> {
         let protocol = protocol(access.credentials).ok_or_else(|| DialError {
             code: ByeCode::Internal,
             text: format!(
