@@ -98,6 +98,38 @@ test("a terminal plays and its words are found", async () => {
   await context.close();
 });
 
+test("recordings are found by name, and older ones page by page", async () => {
+  const { page, context } = await visit("admin", "/recordings");
+  const rows = () => page.getByRole("link", { name: /^Play the recording of/ }).count();
+  await heading(page, "Recordings").waitFor();
+  await expect.poll(rows).toBe(3);
+  await page.getByRole("button", { name: "Show older ones" }).click();
+  await expect.poll(rows).toBe(4);
+  await page.getByLabel("Person").fill("admin");
+  await expect.poll(rows).toBe(1);
+  await page.getByLabel("Find", { exact: true }).fill("nothing like it");
+  await page.getByText("Nothing like this was recorded").waitFor();
+  await context.close();
+});
+
+test("a recording is exported from the player, with its progress and a link to what was made", async () => {
+  const { player, context, errors } = await play("admin", 0);
+  await player.getByRole("link", { name: "Export" }).click();
+  const dialogue = player.getByRole("dialog", { name: "Export the recording of studio-1" });
+  await dialogue.waitFor();
+  await dialogue.getByRole("button", { name: "Export" }).click();
+  await dialogue.getByRole("progressbar", { name: "MP4 (H.264), pauses short" }).waitFor();
+  const link = dialogue.getByRole("link", { name: "Download MP4 (H.264), pauses short" });
+  await link.waitFor({ timeout: 15_000 });
+  await accessible(player, "export");
+  await picture(player, "export");
+  expect(await link.getAttribute("href")).toMatch(/exports\/[0-9a-f-]+\/content$/);
+  await dialogue.getByRole("button", { name: "Delete MP4" }).click();
+  await link.waitFor({ state: "detached" });
+  expect(errors).toEqual([]);
+  await context.close();
+});
+
 test("a recording that is not there is told in words", async () => {
   const { page, url, context } = await visit("admin", "/recordings");
   await page.goto(`${url}/player/?recording=gone`);

@@ -2,6 +2,7 @@
 
 use oriel_compute::ComputeError;
 use oriel_compute::external::ExternalError;
+use oriel_film::FilmError;
 use oriel_image::ImageError;
 use oriel_recording::RecordingError;
 use oriel_store::StoreError;
@@ -37,6 +38,9 @@ pub enum BrokerError {
     Image(#[from] ImageError),
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// There is no film of a recording.
+    #[error(transparent)]
+    Film(#[from] FilmError),
     /// A fault of ours.
     #[error("{0}")]
     Internal(String),

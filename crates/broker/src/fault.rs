@@ -11,7 +11,7 @@ use std::{cell::RefCell, sync::LazyLock};
 static WANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("ORIEL_FAULT").ok());
 
 /// Every point there is, for tests that walk them.
-pub const POINTS: [&str; 15] = [
+pub const POINTS: [&str; 17] = [
     "desktop.placed",
     "desktop.secret_kept",
     "desktop.generation_chosen",
@@ -24,6 +24,8 @@ pub const POINTS: [&str; 15] = [
     "desktop.recycling",
     "desktop.removed",
     "operation.image_made",
+    "export.film_made",
+    "export.kept",
     "gpu.claimed",
     "gpu.prepared",
     "gpu.released",

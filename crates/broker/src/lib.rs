@@ -8,6 +8,7 @@ mod audit;
 mod clock;
 mod desktop;
 mod error;
+mod export;
 mod external;
 pub mod fault;
 mod gpu;
@@ -30,6 +31,7 @@ mod wake;
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use desktop::NewDesktop;
 pub use error::BrokerError;
+pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
 pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
 pub use group::{GroupChange, NewGroup};
@@ -92,6 +94,7 @@ struct Inner {
     lead: lead::Lead,
     /// Desktops worked on at once, where somebody said how many.
     parallel: OnceLock<usize>,
+    films: OnceLock<Films>,
 }
 
 impl Broker {
@@ -120,6 +123,7 @@ impl Broker {
                 recorder: recording::Recorder::default(),
                 lead: lead::Lead::default(),
                 parallel: OnceLock::new(),
+                films: OnceLock::new(),
             }),
         }
     }

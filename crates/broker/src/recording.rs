@@ -6,9 +6,10 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use oriel_model::{
-    ConnectionId, DesktopId, GuestPort, Micros, Recording, RecordingId, RecordingPolicy, RecordingState, UserId,
+    ConnectionId, DesktopId, GuestPort, Micros, Recording, RecordingCursor, RecordingFilter, RecordingId,
+    RecordingPolicy, RecordingState, UserId,
 };
 use oriel_recording::{DataKey, Part, PartKind, RecordingError, RecordingStore, RecordingWriter};
 use oriel_screen::recording::Chunk;
@@ -18,7 +19,8 @@ use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Recordings that a list shows.
+/// Recordings of one page of the list: usually, and at most.
+const LISTED: u64 = 100;
 const LISTED_MAX: u64 = 500;
 
 /// Recordings deleted at once because they are old.
@@ -134,9 +136,20 @@ impl Broker {
         Ok(live)
     }
 
-    /// Newest first.
-    pub async fn recordings(&self) -> Result<Vec<Recording>, BrokerError> {
-        Ok(self.inner.store.recordings(LISTED_MAX).await?)
+    /// Newest first: a page behind `after`, and where the next one begins, if there is more.
+    pub async fn recordings(
+        &self,
+        filter: &RecordingFilter,
+        after: Option<RecordingCursor>,
+        count: Option<u64>,
+    ) -> Result<(Vec<Recording>, Option<RecordingCursor>), BrokerError> {
+        let count = count.unwrap_or(LISTED).clamp(1, LISTED_MAX);
+        // One more says whether there is more.
+        let mut page = self.inner.store.recordings(filter, after, count + 1).await?;
+        let more = page.len() as u64 > count;
+        page.truncate(count as usize);
+        let next = page.last().filter(|_| more).map(|last| RecordingCursor { started: last.started, id: last.id });
+        Ok((page, next))
     }
 
     pub async fn find_recording(&self, key: &str) -> Result<Recording, BrokerError> {
@@ -169,6 +182,7 @@ impl Broker {
                 "end the connection first: `oriel session list`",
             ));
         }
+        self.delete_exports(recording.id).await?;
         self.recording_store()?.delete(recording.id).await?;
         Ok(self.inner.store.delete_recording(recording.id).await?)
     }
@@ -231,7 +245,7 @@ impl Broker {
         Ok(count)
     }
 
-    fn recording_store(&self) -> Result<&RecordingStore, BrokerError> {
+    pub(crate) fn recording_store(&self) -> Result<&RecordingStore, BrokerError> {
         self.inner.recorder.store.get().ok_or_else(|| {
             BrokerError::conflict(
                 "no_recordings",
@@ -311,6 +325,16 @@ impl RecordingContent {
     /// The chunks among its parts.
     pub fn chunks(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|part| matches!(part.kind, PartKind::Key | PartKind::Chunk))
+    }
+
+    /// Whole blocks of some kinds, in order.
+    pub fn blocks(
+        &self,
+        wanted: impl Fn(PartKind) -> bool,
+    ) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send {
+        let parts: Vec<Part> = self.parts.iter().filter(|part| wanted(part.kind)).copied().collect();
+        futures::stream::iter(parts)
+            .then(move |part| async move { self.store.read(self.recording.id, &self.key, &part).await })
     }
 
     /// A range of the container, block by block.

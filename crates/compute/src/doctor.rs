@@ -22,7 +22,7 @@ pub struct DoctorOptions {
 /// Looks at this machine; changes nothing but the remembered verdict of the probe.
 pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
     let verdict = probe::probe(&options.data).await;
-    let mut findings = vec![verdict.finding(), qemu().await, qemu_img().await, passt().await];
+    let mut findings = vec![verdict.finding(), qemu().await, qemu_img().await, passt().await, ffmpeg().await];
     findings.extend(libvirt(options).await);
     findings.extend(apparmor(&options.data));
     findings.extend([disk_space(&options.data), memory(&options.data)]);
@@ -65,6 +65,27 @@ async fn program(id: &str, name: &str, severity: Severity, what_for: &str, fix: 
             &[(name, error.to_string())],
             format!("{name} does not run, and is needed: {what_for}"),
             fix,
+            source,
+        ),
+    }
+}
+
+async fn ffmpeg() -> Finding {
+    let args = ["-hide_banner", "-version"];
+    let (id, what_for, source) = ("ffmpeg", "it makes films of recordings", "https://ffmpeg.org/ffmpeg.html");
+    match run("ffmpeg", args, "say its version", VERSION_SECONDS_MAX).await {
+        Ok(output) => {
+            let version = output.stdout.lines().next().unwrap_or_default().to_owned();
+            let reason = format!("ffmpeg is there: {what_for}");
+            finding(id, Severity::Ok, "ffmpeg", &[("ffmpeg", version)], reason, "", source)
+        }
+        Err(error) => finding(
+            id,
+            Severity::Warning,
+            "ffmpeg",
+            &[("ffmpeg", error.to_string())],
+            format!("ffmpeg does not run, and is needed where recordings are exported: {what_for}"),
+            "apt-get install ffmpeg",
             source,
         ),
     }

@@ -46,7 +46,9 @@ pub use policy::{
     CLIPBOARD_KIB_MAX, ClipboardPolicy, FilesPolicy, POLICY_MINUTES_MAX, SessionPolicy, ShadowingPolicy, SharingPolicy,
 };
 pub use pool::{Network, Pool, PoolKind};
-pub use recording::{Recording, RecordingPolicy, RecordingState};
+pub use recording::{
+    Export, ExportFormat, Recording, RecordingCursor, RecordingFilter, RecordingPolicy, RecordingState,
+};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use user::{Role, User};
 

@@ -40,9 +40,27 @@ impl Operation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OperationKind {
-    ImageBuild { recipe: String, name: String },
-    GpuSwitch { host: String, switch: crate::GpuSwitch },
-    ImageImport { from: String, name: String, sha256: Option<String>, os: crate::ImageOs },
+    ImageBuild {
+        recipe: String,
+        name: String,
+    },
+    GpuSwitch {
+        host: String,
+        switch: crate::GpuSwitch,
+    },
+    ImageImport {
+        from: String,
+        name: String,
+        sha256: Option<String>,
+        os: crate::ImageOs,
+    },
+    /// `desktop`: the name that the recording has.
+    RecordingExport {
+        recording: crate::RecordingId,
+        desktop: String,
+        format: crate::ExportFormat,
+        skip_idle: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

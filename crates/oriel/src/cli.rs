@@ -104,6 +104,9 @@ pub enum Command {
     /// One session, in a process of its own; started by `serve`
     #[command(hide = true)]
     SessionWorker,
+    /// One film of a recording, in a process of its own; started by `serve`
+    #[command(hide = true)]
+    FilmWorker,
     /// Print the API's description
     Openapi,
     /// Print the version
@@ -160,7 +163,7 @@ impl Cli {
             Command::Audit(command) => command.run(&global.client()?).await,
             Command::Config(command) => command.run(global),
             // `main` has run it: it wants another runtime, and no configuration.
-            Command::SessionWorker => Ok(()),
+            Command::SessionWorker | Command::FilmWorker => Ok(()),
             Command::Openapi => output::print(oriel_server::openapi_document().trim_end()),
             Command::Version => output::print(concat!("oriel ", env!("CARGO_PKG_VERSION"))),
         }

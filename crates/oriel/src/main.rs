@@ -29,6 +29,9 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::SessionWorker) {
         return oriel_worker::run();
     }
+    if matches!(cli.command, Command::FilmWorker) {
+        return oriel_worker::film::run();
+    }
     let serving = matches!(cli.command, Command::Serve(_));
     let runtime = match runtime(serving) {
         Ok(runtime) => runtime,

@@ -8,15 +8,17 @@
 //! A part is written whole or not at all. So a program that is killed leaves a recording that is whole up to its last
 //! part, and the names alone are its index. What is read is the container: its parts, decrypted, one behind the other.
 
+mod export;
 mod key;
 mod part;
 mod store;
 
+pub use export::{EXPORT_BYTES_MAX, ExportWriter, PIECE_BYTES};
 pub use key::DataKey;
 pub use part::{Part, PartKind};
 pub use store::{RecordingStore, RecordingWriter};
 
-use oriel_model::RecordingId;
+use oriel_model::{OperationId, RecordingId};
 
 /// Most parts of one recording.
 pub const PARTS_MAX: usize = oriel_screen::recording::CHUNKS_MAX + 2;
@@ -29,6 +31,8 @@ pub enum RecordingError {
     Storage(#[from] object_store::Error),
     #[error("part {number} of the recording {recording} was damaged, or belongs to something else: restore a backup")]
     Damaged { recording: RecordingId, number: u32 },
+    #[error("piece {number} of the export {id} was damaged, or belongs to something else: export the recording again")]
+    DamagedExport { id: OperationId, number: u32 },
     #[error("the key of a recording is not one: its row was edited by hand or damaged")]
     BadKey,
     #[error("part {0} of a recording came out of its order")]

@@ -103,8 +103,15 @@ impl RecordingStore {
 
     /// Deletes all of it; what is not there is no error.
     pub async fn delete(&self, recording: RecordingId) -> Result<(), RecordingError> {
-        let prefix = Path::from(recording.to_string());
-        let names = self.store.list(Some(&prefix)).map_ok(|meta| meta.location).boxed();
+        self.delete_below(&Path::from(recording.to_string())).await
+    }
+
+    pub(crate) fn objects(&self) -> &dyn ObjectStore {
+        self.store.as_ref()
+    }
+
+    pub(crate) async fn delete_below(&self, prefix: &Path) -> Result<(), RecordingError> {
+        let names = self.store.list(Some(prefix)).map_ok(|meta| meta.location).boxed();
         let deleted = self.store.delete_stream(names).try_for_each(|_| async { Ok(()) }).await;
         match deleted {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),

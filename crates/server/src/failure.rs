@@ -55,6 +55,11 @@ impl From<BrokerError> for Problem {
                     split(&text, "look at the log of `oriel serve`, and at the folder of recordings");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "recording_failed", detail, next_step)
             }
+            BrokerError::Film(error) => {
+                log(&error);
+                let (detail, next_step) = split(&text, "look at the operation's log");
+                Self::new(StatusCode::CONFLICT, "no_film", detail, next_step)
+            }
             BrokerError::Internal(what) => {
                 tracing::error!(what, "a fault of ours");
                 Self::internal()

@@ -10,6 +10,7 @@
 pub mod access;
 pub mod api;
 mod assets;
+mod attachment;
 mod audit;
 mod caller;
 mod extract;

@@ -16,6 +16,7 @@ pub mod clock;
 mod codec;
 mod desktop;
 mod error;
+mod export;
 mod gpu;
 mod group;
 mod guacamole;

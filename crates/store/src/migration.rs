@@ -14,13 +14,14 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
     Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
     Step { name: "m0004_recording", sql: include_str!("m0004_recording.sql") },
     Step { name: "m0005_external", sql: include_str!("m0005_external.sql") },
     Step { name: "m0006_policy", sql: include_str!("m0006_policy.sql") },
+    Step { name: "m0007_export", sql: include_str!("m0007_export.sql") },
     Step { name: "m0010_group", sql: include_str!("m0010_group.sql") },
     Step { name: "m0011_role", sql: include_str!("m0011_role.sql") },
     Step { name: "m0012_audit", sql: include_str!("m0012_audit.sql") },

@@ -1,10 +1,10 @@
 //! Recordings, and the sealed keys of what was kept.
 
 use crate::{Store, StoreError, codec};
-use oriel_model::{Micros, Recording, RecordingId, RecordingState};
+use oriel_model::{Micros, Recording, RecordingCursor, RecordingFilter, RecordingId, RecordingState};
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Func, LikeExpr},
 };
 
 mod row {
@@ -59,6 +59,19 @@ impl TryFrom<row::Model> for Recording {
     }
 }
 
+/// The pattern of what has this in it, whatever letters it has.
+fn containing(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in part.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
 impl Store {
     /// `key_sealed`: the sealed key of its parts.
     pub async fn create_recording(&self, recording: &Recording, key_sealed: &str) -> Result<(), StoreError> {
@@ -92,10 +105,48 @@ impl Store {
         Ok(row::Entity::find_by_id(id.to_string()).one(&self.reader).await?.map(|row| row.key_sealed))
     }
 
-    /// Newest first, at most `count`.
-    pub async fn recordings(&self, count: u64) -> Result<Vec<Recording>, StoreError> {
-        let newest =
-            row::Entity::find().order_by_desc(row::Column::Started).order_by_desc(row::Column::Id).limit(count);
+    /// Those that the filter wants, newest first, behind `after`, at most `count`.
+    pub async fn recordings(
+        &self,
+        filter: &RecordingFilter,
+        after: Option<RecordingCursor>,
+        count: u64,
+    ) -> Result<Vec<Recording>, StoreError> {
+        use row::Column as Of;
+        let mut wanted = Condition::all();
+        for (key, id, name) in
+            [(&filter.user, Of::UserId, Of::UserName), (&filter.desktop, Of::DesktopId, Of::DesktopName)]
+        {
+            if let Some(key) = key {
+                wanted = wanted.add(Condition::any().add(id.eq(key)).add(name.eq(key)));
+            }
+        }
+        if let Some(since) = filter.since {
+            wanted = wanted.add(Of::Started.gte(since.0));
+        }
+        if let Some(until) = filter.until {
+            wanted = wanted.add(Of::Started.lt(until.0));
+        }
+        if let Some(text) = &filter.text {
+            let mut any = Condition::any();
+            for column in [Of::DesktopName, Of::UserName, Of::PoolName] {
+                // SQLite folds ASCII only, PostgreSQL every letter: one of the two is how this database spells it.
+                for part in [text.to_ascii_lowercase(), text.to_lowercase()] {
+                    let folded = Expr::expr(Func::lower(Expr::col((row::Entity, column))));
+                    any = any.add(folded.like(LikeExpr::new(containing(&part)).escape('\\')));
+                }
+            }
+            wanted = wanted.add(any);
+        }
+        if let Some(RecordingCursor { started, id }) = after {
+            let same = Condition::all().add(Of::Started.eq(started.0)).add(Of::Id.lt(id.to_string()));
+            wanted = wanted.add(Condition::any().add(Of::Started.lt(started.0)).add(same));
+        }
+        let newest = row::Entity::find()
+            .filter(wanted)
+            .order_by_desc(row::Column::Started)
+            .order_by_desc(row::Column::Id)
+            .limit(count);
         newest.all(&self.reader).await?.into_iter().map(Recording::try_from).collect()
     }
 

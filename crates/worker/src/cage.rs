@@ -5,11 +5,12 @@
 
 use crate::syscalls;
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetError,
-    RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetCreated,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use std::io;
+use std::path::Path;
 
 /// Why a process could not be locked up.
 #[derive(Debug, thiserror::Error)]
@@ -34,23 +35,66 @@ pub fn enter() -> Result<(), CageError> {
     Ok(())
 }
 
+/// What programs and their libraries, fonts and locales are read from.
+const SYSTEM: [&str; 12] = [
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/var/cache/fontconfig",
+    "/sys/devices/system/cpu",
+    "/dev/random",
+    "/dev/urandom",
+];
+
+/// From here on the process, and what it starts, reads the system's programs and writes into one folder, and has no network.
+pub fn enter_film(folder: &Path) -> Result<(), CageError> {
+    let (read, all) = (AccessFs::from_read(LANDLOCK), AccessFs::from_all(LANDLOCK));
+    let landlocked = ruleset()?
+        .add_rules(path_beneath_rules(SYSTEM, read))?
+        .add_rules(path_beneath_rules([Path::new("/dev/null"), folder], all))?
+        .restrict_self()?
+        .ruleset;
+    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    let rules = syscalls::FILM_REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    let filter: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, refused, target()?)?.try_into()?;
+    seccompiler::apply_filter(&filter)?;
+    tracing::debug!(landlock = ?landlocked, "Locked up to make a film");
+    Ok(())
+}
+
+/// The newest rules that this program knows.
+const LANDLOCK: ABI = ABI::V6;
+
 fn landlock() -> Result<RulesetStatus, CageError> {
-    let abi = ABI::V6;
+    // No rule allows anything.
+    Ok(ruleset()?.restrict_self()?.ruleset)
+}
+
+fn ruleset() -> Result<RulesetCreated, CageError> {
+    let abi = LANDLOCK;
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?
         .handle_access(AccessNet::from_all(abi))?
         .scope(Scope::from_all(abi))?;
-    // No rule allows anything.
-    Ok(ruleset.create()?.restrict_self()?.ruleset)
+    Ok(ruleset.create()?)
+}
+
+fn target() -> Result<TargetArch, CageError> {
+    let processor = std::env::consts::ARCH;
+    processor.try_into().map_err(|_| CageError::Processor(processor.to_owned()))
 }
 
 fn filter() -> Result<BpfProgram, CageError> {
-    let processor = std::env::consts::ARCH;
-    let target: TargetArch = processor.try_into().map_err(|_| CageError::Processor(processor.to_owned()))?;
     // What is not on the list fails as if it were forbidden: libraries cope with that, where a killed process would say nothing.
     let refused = SeccompAction::Errno(libc::EPERM as u32);
-    let filter = SeccompFilter::new(syscalls::rules()?.into_iter().collect(), refused, SeccompAction::Allow, target)?;
+    let filter =
+        SeccompFilter::new(syscalls::rules()?.into_iter().collect(), refused, SeccompAction::Allow, target()?)?;
     Ok(filter.try_into()?)
 }
 
@@ -104,6 +148,37 @@ mod tests {
         other.read_to_string(&mut said).unwrap();
         assert_eq!(said, "still here");
         File::open("/etc/passwd").unwrap();
+    }
+
+    #[test]
+    fn who_makes_a_film_starts_programs_and_reaches_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let (inside, beside) = (folder.path().to_owned(), outside.path().join("beside"));
+        std::thread::spawn(move || {
+            enter_film(&inside).unwrap();
+            std::fs::write(inside.join("film"), b"a film").unwrap();
+            let run =
+                |script: &str| Command::new("/bin/sh").args(["-c", script]).current_dir(&inside).status().unwrap();
+            assert!(run("cat film > copy && rm film").success());
+            assert!(!run("cat /etc/passwd").success());
+            assert!(!run("cat /proc/1/environ").success());
+            for (what, error) in [
+                ("reads a file", File::open("/etc/passwd").err()),
+                ("writes beside its folder", File::create(&beside).err()),
+                ("connects", TcpStream::connect(address).err()),
+                ("has a datagram socket", UdpSocket::bind("127.0.0.1:0").err()),
+                ("has another socket", UnixStream::pair().err()),
+            ] {
+                let error = error.unwrap_or_else(|| panic!("it {what}"));
+                assert!(matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)), "it {what}: {error}");
+            }
+        })
+        .join()
+        .unwrap();
+        assert_eq!(std::fs::read(folder.path().join("copy")).unwrap(), b"a film");
     }
 
     fn parent() -> rustix::process::Pid {

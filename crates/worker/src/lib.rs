@@ -5,12 +5,13 @@
 //! connection and is never used again.
 
 mod cage;
+pub mod film;
 mod limits;
 mod program;
 mod syscalls;
 
 pub use cage::CageError;
-pub use program::{COMMAND, program};
+pub use program::{COMMAND, FILM_COMMAND, film_program, program};
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};

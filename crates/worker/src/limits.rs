@@ -1,6 +1,6 @@
 //! What a session's process may use (`setrlimit(2)`).
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setpriority_process, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use std::io;
 
@@ -11,6 +11,9 @@ pub const MEMORY_MIB: u64 = 1024;
 const PROGRAM_MIB: u64 = 768;
 /// Open files: its sockets, one stream to the machine and one more while that is replaced, and what the runtime needs.
 const FILES_MAX: u64 = 32;
+/// The same of a process that makes films: pipes of ffmpeg, libraries, fonts.
+const FILM_FILES_MAX: u64 = 256;
+const FILM_NICENESS: i32 = 10;
 
 pub fn set(memory_mib: u64) -> io::Result<()> {
     let both = |value| Rlimit { current: Some(value), maximum: Some(value) };
@@ -25,6 +28,23 @@ pub fn set(memory_mib: u64) -> io::Result<()> {
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
     // Nor may another process of the same user look into it.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Of a process that makes a film, and of each program that it starts.
+pub fn set_film() -> io::Result<()> {
+    let both = |value| Rlimit { current: Some(value), maximum: Some(value) };
+    let memory = both(oriel_film::FILM_MEMORY_MIB_MAX << 20);
+    setrlimit(Resource::Data, memory)?;
+    setrlimit(Resource::As, memory)?;
+    setrlimit(Resource::Nofile, both(FILM_FILES_MAX))?;
+    setrlimit(Resource::Fsize, both(oriel_film::FILM_BYTES_MAX))?;
+    setrlimit(Resource::Core, both(0))?;
+    // Whoever sits in front of a desktop comes first.
+    setpriority_process(None, FILM_NICENESS)?;
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
 }

@@ -1081,7 +1081,7 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Recordings, newest first.
+     * Recordings, newest first, page by page.
      * @description Only admins may call it.
      */
     get: operations["list_recordings"];
@@ -1129,6 +1129,70 @@ export interface paths {
      * @description Only admins may call it.
      */
     get: operations["recording_content"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/recordings/{id}/exports": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What was made of a recording or is being made, newest first.
+     * @description Only admins may call it.
+     */
+    get: operations["list_exports"];
+    put?: never;
+    /**
+     * Begin to make a film of a screen, or a text of a shell; what is made has the operation's id.
+     * @description Only admins may call it.
+     */
+    post: operations["export_recording"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/recordings/{id}/exports/{export}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Delete what was made; what is being made is cancelled.
+     * @description Only admins may call it.
+     */
+    delete: operations["delete_export"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/recordings/{id}/exports/{export}/content": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What was made, whole or one range of bytes.
+     * @description Only admins may call it.
+     */
+    get: operations["export_content"];
     put?: never;
     post?: never;
     delete?: never;
@@ -1524,6 +1588,38 @@ export interface components {
       | "deleting"
       | "failed"
       | "unreachable";
+    /** @description A recording in another form, which is being made or can be had. */
+    Export: {
+      /**
+       * Format: int64
+       * @description Once it is done.
+       */
+      bytes: number;
+      /** @description Why it was given up. */
+      error: string | null;
+      format: components["schemas"]["ExportFormat"];
+      /** @description The id of the operation that makes it as well. */
+      id: string;
+      /**
+       * Format: double
+       * @description 0.0 to 1.0.
+       */
+      progress: number;
+      skip_idle: boolean;
+      /** @description `done` when it can be had. */
+      state: components["schemas"]["OperationState"];
+      step: string;
+      /** @description When it is deleted, once it is done. */
+      until: string | null;
+    };
+    /**
+     * @description What a recording is turned into.
+     * @enum {string}
+     */
+    ExportFormat: "mp4" | "webm" | "cast" | "text";
+    ExportList: {
+      exports: components["schemas"]["Export"][];
+    };
     /** @description One entry of a folder. The name comes from the machine: show it as text, never as markup. */
     FileEntry: {
       kind: components["schemas"]["FileKind"];
@@ -2418,6 +2514,12 @@ export interface components {
           /** @enum {string} */
           kind: "bridge";
         };
+    /** @description What is to be made of a recording. */
+    NewExport: {
+      format: components["schemas"]["ExportFormat"];
+      /** @description Pauses become short; of screens only. */
+      skip_idle?: boolean;
+    };
     /** @description Opens an invitation. */
     NewInvite: {
       /**
@@ -2439,7 +2541,7 @@ export interface components {
       /** @description Why it failed, with what to do next. */
       error: string | null;
       id: string;
-      /** @description `image_build`, `image_import` or `gpu_switch`. */
+      /** @description `image_build`, `image_import`, `gpu_switch` or `recording_export`. */
       kind: string;
       /** @description The last lines of its log, oldest first. */
       log: string[];
@@ -2666,6 +2768,8 @@ export interface components {
       size: number;
     };
     RecordingList: {
+      /** @description Where the next page begins: `cursor` of the next question. Nothing where this is the last. */
+      next: string | null;
       recordings: components["schemas"]["Recording"][];
     };
     /**
@@ -4978,7 +5082,22 @@ export interface operations {
   };
   list_recordings: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description A person's name or id. */
+        user?: string;
+        /** @description A desktop's name or id. */
+        desktop?: string;
+        /** @description Begun then or later: `2026-11-28` (UTC) or `2026-11-28T12:00:00Z`. */
+        since?: string;
+        /** @description Begun before. */
+        until?: string;
+        /** @description A part of the name of the desktop, the person or the pool. */
+        text?: string;
+        /** @description `next` of an answer: what comes behind it. */
+        cursor?: string;
+        /** @description How many at once, at most 500; 100 when nothing is said. */
+        limit?: number;
+      };
       header?: never;
       path?: never;
       cookie?: never;
@@ -5091,6 +5210,149 @@ export interface operations {
         };
         content: {
           "application/vnd.oriel.recording": number[];
+        };
+      };
+      /** @description there is no such range */
+      416: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_exports: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ExportList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  export_recording: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NewExport"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_export: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        export: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  export_content: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description `bytes=FIRST-LAST` */
+        range?: string | null;
+      };
+      path: {
+        id: string;
+        export: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/octet-stream": number[];
+        };
+      };
+      /** @description the range that was asked for */
+      206: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/octet-stream": number[];
         };
       };
       /** @description there is no such range */

@@ -1,5 +1,5 @@
 /** What the pages read, one query a noun. Two seconds where something moves, slower when idle; TanStack pauses hidden tabs. */
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { answer, client, type Schemas, setCsrf } from "../api/client";
 import { isMoving } from "./can";
 
@@ -104,11 +104,51 @@ export const sessionsQuery = queryOptions({
   refetchInterval: MOVING_MS,
 });
 
-export const recordingsQuery = queryOptions({
-  queryKey: ["recordings"],
-  queryFn: async () => (await answer(client.GET("/api/v1/recordings"))).recordings,
-  refetchInterval: (q) => (q.state.data?.some((one) => one.state === "recording") ? IDLE_MS / 2 : RARE_MS),
-});
+/** Which recordings are looked for; empty for all. */
+export interface RecordingFilter {
+  text: string;
+  user: string;
+  desktop: string;
+  since: string;
+  until: string;
+}
+
+/** Page by page, newest first. */
+export const recordingsQuery = (filter: RecordingFilter) =>
+  infiniteQueryOptions({
+    queryKey: ["recordings", filter],
+    queryFn: ({ pageParam }) => {
+      const said = Object.entries({ ...filter, cursor: pageParam }).filter(([, value]) => value);
+      return answer(client.GET("/api/v1/recordings", { params: { query: Object.fromEntries(said) } }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next ?? undefined,
+    select: ({ pages }) => pages.flatMap((page) => page.recordings),
+    // What was found stays while more is looked for.
+    placeholderData: keepPreviousData,
+    refetchInterval: (q) =>
+      q.state.data?.pages.some((page) => page.recordings.some((one) => one.state === "recording"))
+        ? IDLE_MS / 2
+        : RARE_MS,
+  });
+
+export const recordingQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["recordings", id],
+    queryFn: () => answer(client.GET("/api/v1/recordings/{id}", { params: { path: { id } } })),
+    enabled: id !== "",
+  });
+
+/** What was made of a recording. */
+export const exportsQuery = (recording: string) =>
+  queryOptions({
+    queryKey: ["exports", recording],
+    queryFn: async () =>
+      (await answer(client.GET("/api/v1/recordings/{id}/exports", { params: { path: { id: recording } } })))
+        .exports,
+    refetchInterval: (q) =>
+      q.state.data?.some((one) => one.state === "running" || one.state === "queued") ? MOVING_MS : IDLE_MS,
+  });
 
 export const tokensQuery = queryOptions({
   queryKey: ["tokens"],

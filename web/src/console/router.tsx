@@ -47,6 +47,15 @@ const users = createRoute({
   component: lazyRouteComponent(() => import("./pages/Users"), "Users"),
 });
 
+const recordings = createRoute({
+  getParentRoute: () => root,
+  path: "/recordings",
+  /** The recording whose exports are looked at. */
+  validateSearch: (search: Record<string, unknown>): { export?: string } =>
+    typeof search.export === "string" ? { export: search.export } : {},
+  component: lazyRouteComponent(() => import("./pages/Recordings"), "Recordings"),
+});
+
 export const router = createRouter({
   routeTree: root.addChildren([
     desktops,
@@ -56,7 +65,7 @@ export const router = createRouter({
     page("/pools/$pool", () => import("./pages/Machines"), "Machines"),
     users,
     page("/sessions", () => import("./pages/Sessions"), "Sessions"),
-    page("/recordings", () => import("./pages/Recordings"), "Recordings"),
+    recordings,
     page("/audit", () => import("./pages/Audit"), "Audit"),
     page("/gpus", () => import("./pages/Gpus"), "Gpus"),
     page("/host", () => import("./pages/Host"), "Host"),

@@ -139,7 +139,10 @@ async function start(): Promise<void> {
     tools.append(find);
     parts.push(search.element);
   }
-  tools.append(el("a", { class: "button", href: source.content, download: "" }, "Download"));
+  tools.append(
+    el("a", { class: "button", href: `/recordings?export=${encodeURIComponent(id)}` }, "Export"),
+    el("a", { class: "button", href: source.content, download: "" }, "Download"),
+  );
 
   let shown = "";
   function show(): void {

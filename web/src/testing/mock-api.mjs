@@ -486,11 +486,21 @@ export function startMock({ port = 0, dist }) {
       it.sessions = it.sessions.filter((s) => s.id !== key);
       return send(response, 204);
     }
-    if (is("GET", "recordings"))
-      return ok({ recordings: it.recordings.map(({ content: _, ...recording }) => recording) });
+    if (is("GET", "recordings")) {
+      const said = (name) => url.searchParams.get(name) ?? "";
+      const names = (r) => [r.desktop.name, r.user.name, r.pool.name].join(" ").toLowerCase();
+      const found = it.recordings.filter(
+        (r) =>
+          names(r).includes(said("text").toLowerCase()) && (!said("user") || said("user") === r.user.name),
+      );
+      // Pages of three, so that there are some.
+      const from = Number(said("cursor"));
+      const page = found.slice(from, from + 3).map(({ content: _, ...recording }) => recording);
+      return ok({ recordings: page, next: from + 3 < found.length ? String(from + 3) : null });
+    }
     if (noun === "recordings") {
       const recording = find(it.recordings, "recording");
-      if (request.method === "DELETE") {
+      if (request.method === "DELETE" && !verb) {
         it.recordings = it.recordings.filter((one) => one !== recording);
         return send(response, 204);
       }
@@ -498,7 +508,7 @@ export function startMock({ port = 0, dist }) {
         const { content: _, ...rest } = recording;
         return ok(rest);
       }
-      const said = ofRecording(recording, verb, request, response);
+      const said = ofRecording(recording, verb, request, response, body, path.split("/").slice(4));
       if (said === null) throw gone("endpoint");
       return said && ok(said);
     }

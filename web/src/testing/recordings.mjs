@@ -162,15 +162,71 @@ export function recordings({ id, before, me, mira, desktops }) {
       started_at: before(3000),
       ended_at: before(2999),
     }),
+    row(terminal(), {
+      user: named(mira),
+      desktop: desktop(4, "studio-4"),
+      kind: "ssh",
+      started_at: before(9000),
+      ended_at: before(8999),
+    }),
   ];
 }
 
 /** What the mock answers of a recording below its own address; null for what there is not. */
-export function answer({ content, ...recording }, verb, request, response) {
+/** Exports, which are made within a few looks. */
+function ofExports(content, [one, what], request, body, response) {
+  content.exports ??= [];
+  if (request.method === "POST") {
+    const made = { id: crypto.randomUUID(), ...body, state: "queued", progress: 0, step: "waiting" };
+    content.exports.unshift({ skip_idle: false, ...made, error: null, bytes: 0, until: null });
+    return { ...operationOf(made), title: "Export a recording" };
+  }
+  if (what === "content") {
+    response.writeHead(200, {
+      "Content-Type": "video/mp4",
+      "Content-Disposition": "attachment; filename=film.mp4",
+    });
+    response.end("a film");
+    return undefined;
+  }
+  if (request.method === "DELETE") {
+    content.exports = content.exports.filter(({ id }) => id !== one);
+    response.writeHead(204);
+    response.end();
+    return undefined;
+  }
+  for (const made of content.exports.filter(({ state }) => state !== "done")) {
+    made.progress = Math.min(1, made.progress + 0.4);
+    made.state = made.progress < 1 ? "running" : "done";
+    made.step = "making the film";
+    if (made.state === "done") {
+      made.bytes = 1_234_567;
+      made.until = new Date(Date.now() + 7 * 24 * 3600 * 1000).toISOString();
+    }
+  }
+  return { exports: content.exports.map((made) => ({ ...made })) };
+}
+
+const operationOf = ({ id }) => ({
+  id,
+  kind: "recording_export",
+  state: "queued",
+  progress: 0,
+  step: "waiting",
+  log: [],
+  error: null,
+  result: null,
+  by: null,
+  created_at: new Date().toISOString(),
+  changed_at: new Date().toISOString(),
+});
+
+export function answer({ content, ...recording }, verb, request, response, body, parts) {
   if (verb === "index") {
     const { bytes, chunks } = content;
     return { recording, size: bytes.length, duration_ms: recording.duration_ms, chunks };
   }
+  if (verb === "exports") return ofExports(content, parts, request, body, response);
   if (verb !== "content") return null;
   const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
   const from = range ? Number(range[1]) : 0;

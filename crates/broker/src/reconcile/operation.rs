@@ -1,9 +1,11 @@
-//! Runs operations, one at a time: they build and download, and two would only take turns on the same disk.
+//! Runs operations, one at a time of a lane: those that build and download would only take turns on the same disk; exports of
+//! recordings compute, and may take hours that no image waits for.
 
 use super::{Again, Reconciler, Round};
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
+use oriel_film::FilmError;
 use oriel_image::{ImageError, Job};
 use oriel_model::{
     Image, ImageId, ImageOs, ImageSource, ImageState, Name, Operation, OperationId, OperationKind, OperationState,
@@ -20,20 +22,39 @@ const WRITE_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct Operations {
     stop: CancellationToken,
     tasks: TaskTracker,
-    running: Option<Running>,
+    running: Vec<Running>,
     /// Jobs left over by an earlier run of the program have been put back into the queue.
     requeued: bool,
 }
 
+/// Operations of different lanes run beside each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Making,
+    Exporting,
+}
+
+impl Lane {
+    const fn of(kind: &OperationKind) -> Self {
+        match kind {
+            OperationKind::RecordingExport { .. } => Self::Exporting,
+            OperationKind::ImageBuild { .. } | OperationKind::ImageImport { .. } | OperationKind::GpuSwitch { .. } => {
+                Self::Making
+            }
+        }
+    }
+}
+
 struct Running {
     id: OperationId,
+    lane: Lane,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Operations {
     pub(super) const fn new(stop: CancellationToken, tasks: TaskTracker) -> Self {
-        Self { stop, tasks, running: None, requeued: false }
+        Self { stop, tasks, running: Vec::new(), requeued: false }
     }
 }
 
@@ -58,34 +79,39 @@ impl Reconciler for Operations {
             sweep_files(broker).await?;
             self.requeued = true;
         }
-        if self.running.as_ref().is_some_and(|running| running.task.is_finished()) {
-            self.running = None;
-        }
+        self.running.retain(|running| !running.task.is_finished());
         let operations = store.operations(1000).await?;
-        if let Some(running) = &self.running {
+        for running in &self.running {
             if operations.iter().any(|op| op.id == running.id && op.cancel_requested) {
                 running.cancel.cancel();
             }
-            return Ok(Round { again: Again::Soon, summary: "one operation is running".into() });
         }
-        // Oldest first: the list is newest first.
-        let Some(next) = operations.into_iter().rev().find(|op| op.state == OperationState::Queued) else {
-            return Ok(Round { again: Again::Later, summary: "nothing to do".into() });
-        };
-        let claimed = store
-            .modify_operation(next.id, |op| {
-                if op.state == OperationState::Queued {
-                    op.state = OperationState::Running;
-                    op.step = "starting".into();
-                }
-            })
-            .await?;
-        if claimed.state == OperationState::Running {
-            let cancel = self.stop.child_token();
-            let work = perform(broker.clone(), claimed, cancel.clone(), self.stop.clone());
-            self.running = Some(Running { id: next.id, cancel, task: self.tasks.spawn(work) });
+        for lane in [Lane::Making, Lane::Exporting] {
+            if self.running.iter().any(|running| running.lane == lane) {
+                continue;
+            }
+            // Oldest first: the list is newest first.
+            let waits = |op: &&Operation| op.state == OperationState::Queued && Lane::of(&op.kind) == lane;
+            let Some(next) = operations.iter().rev().find(waits) else { continue };
+            let claimed = store
+                .modify_operation(next.id, |op| {
+                    if op.state == OperationState::Queued {
+                        op.state = OperationState::Running;
+                        op.step = "starting".into();
+                    }
+                })
+                .await?;
+            if claimed.state == OperationState::Running {
+                let cancel = self.stop.child_token();
+                let work = perform(broker.clone(), claimed, cancel.clone(), self.stop.clone());
+                self.running.push(Running { id: next.id, lane, cancel, task: self.tasks.spawn(work) });
+            }
         }
-        Ok(Round { again: Again::Soon, summary: "one operation is running".into() })
+        Ok(match self.running.len() {
+            0 => Round { again: Again::Later, summary: "nothing to do".into() },
+            1 => Round { again: Again::Soon, summary: "one operation is running".into() },
+            count => Round { again: Again::Soon, summary: format!("{count} operations are running") },
+        })
     }
 }
 
@@ -122,6 +148,10 @@ async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken
                 op.step = outcome.step;
                 op.result = outcome.result;
             }
+            Err(BrokerError::Film(FilmError::Cancelled)) => {
+                op.state = OperationState::Cancelled;
+                op.step = "cancelled; resuming begins anew".into();
+            }
             Err(BrokerError::Image(ImageError::Cancelled)) => {
                 op.state = OperationState::Cancelled;
                 op.step = "cancelled; resuming goes on from the finished steps".into();
@@ -154,6 +184,10 @@ async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Resu
         broker.perform_gpu_switch(operation.id, switch, &progress).await?;
         return Ok(Outcome { step: format!("{} is in mode {}", switch.gpu, switch.mode), result: None });
     }
+    if let OperationKind::RecordingExport { .. } = &operation.kind {
+        let step = broker.perform_export(operation.id, job.as_ref()).await?;
+        return Ok(Outcome { step, result: Some(operation.id.to_string()) });
+    }
     let image = make_image(broker, operation, job).await?;
     Ok(Outcome { step: format!("made {}:{}", image.name, image.version), result: Some(image.id.to_string()) })
 }
@@ -162,8 +196,8 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
     let store = &broker.inner.store;
     let images = &broker.inner.images;
     let (name, made) = match &operation.kind {
-        OperationKind::GpuSwitch { switch, .. } => {
-            return Err(BrokerError::internal("making an image", format!("{} is a GPU", switch.gpu)));
+        OperationKind::GpuSwitch { .. } | OperationKind::RecordingExport { .. } => {
+            return Err(BrokerError::internal("making an image", "the operation is none of images"));
         }
         OperationKind::ImageBuild { recipe, name } => {
             let built = images.build(recipe, job).await?;

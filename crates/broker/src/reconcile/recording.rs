@@ -1,5 +1,5 @@
 //! Says which recordings are being written, and ends those that nobody writes any more; beside it, as that takes its time, deletes those
-//! that are old.
+//! that are old, and old exports.
 
 use super::{Again, Reconciler, Round};
 use crate::recording::Heard;
@@ -44,6 +44,10 @@ impl Reconciler for OldRecordings {
     }
 
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
+        let exports = broker.expire_exports().await?;
+        if exports > 0 {
+            tracing::info!(exports, "Deleted exports of recordings that were kept long enough");
+        }
         Ok(match broker.expire_recordings().await? {
             0 => Round { again: Again::Later, summary: "no recording was kept long enough".to_owned() },
             // As many as go at once went: there may be more.

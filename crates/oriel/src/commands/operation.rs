@@ -133,33 +133,37 @@ impl Watch {
             say(format!("{} goes on: oriel operation watch {}", operation.title, operation.id));
             return output::print(&operation.id);
         }
-        let id = operation.id.clone();
-        let title = operation.title.clone();
-        let mut shown = Progress::new(&title);
-        let outcome = tokio::select! {
-            outcome = until_over(client, operation, &mut shown) => outcome?,
-            _ = tokio::signal::ctrl_c() => {
-                shown.end();
-                say(format!("{title} goes on without you"));
-                say(format!("  look again:  oriel operation watch {id}\n  stop it:     oriel operation cancel {id}"));
-                return Err(Failure::silent(INTERRUPTED));
-            }
-        };
-        shown.end();
-        match outcome.state {
-            OperationState::Done => {
-                say(format!("{title}: done"));
-                outcome.result.map_or(Ok(()), |result| output::print(&result))
-            }
-            OperationState::Cancelled => Err(Failure::new(format!("{title}: cancelled"))
-                .next(format!("oriel operation resume {id}"))
-                .code(FAILED)),
-            _ => Err(Failure::new(format!("{title}: {}", outcome.error.unwrap_or_else(|| "failed".to_owned()))).next(
-                format!(
-                    "put right what it names, then: oriel operation resume {id}   (its log: oriel operation show {id})"
-                ),
-            )),
+        let outcome = finished(client, operation).await?;
+        say(format!("{}: done", outcome.title));
+        outcome.result.map_or(Ok(()), |result| output::print(&result))
+    }
+}
+
+/// Shows an operation's progress until it is done. Ctrl-C leaves it running. Errors: it failed or was cancelled, or nobody waits any more.
+pub async fn finished(client: &Client, operation: Operation) -> Result<Operation, Failure> {
+    let id = operation.id.clone();
+    let title = operation.title.clone();
+    let mut shown = Progress::new(&title);
+    let outcome = tokio::select! {
+        outcome = until_over(client, operation, &mut shown) => outcome?,
+        _ = tokio::signal::ctrl_c() => {
+            shown.end();
+            say(format!("{title} goes on without you"));
+            say(format!("  look again:  oriel operation watch {id}\n  stop it:     oriel operation cancel {id}"));
+            return Err(Failure::silent(INTERRUPTED));
         }
+    };
+    shown.end();
+    match outcome.state {
+        OperationState::Done => Ok(outcome),
+        OperationState::Cancelled => {
+            Err(Failure::new(format!("{title}: cancelled")).next(format!("oriel operation resume {id}")).code(FAILED))
+        }
+        _ => Err(Failure::new(format!("{title}: {}", outcome.error.unwrap_or_else(|| "failed".to_owned()))).next(
+            format!(
+                "put right what it names, then: oriel operation resume {id}   (its log: oriel operation show {id})"
+            ),
+        )),
     }
 }
 

@@ -1,19 +1,18 @@
 //! `oriel recording`.
 
+use super::operation::finished;
 use crate::{
     cli::Json,
     client::{Client, segment},
     failure::{Done, Failure},
     output::{self, Rows, age, say, word},
 };
-use bytes::Bytes;
 use clap::{Args, Subcommand, ValueEnum};
-use oriel_screen::recording::{
-    Container, RecordingKind,
-    cast::{CastEvent, Plain, parse},
-    chunk_lines,
+use oriel_server::api::{
+    export::{ExportFormat, ExportList, NewExport},
+    operation::{Operation, OperationState},
+    recording::{Recording, RecordingIndex, RecordingList, RecordingState},
 };
-use oriel_server::api::recording::{Recording, RecordingIndex, RecordingList};
 use serde_json::Value;
 use std::{
     io::Write as _,
@@ -22,11 +21,13 @@ use std::{
 
 /// Bytes asked for at once.
 const SLICE_BYTES: u64 = 8 << 20;
+/// Recordings asked for at once.
+const PAGE_MAX: usize = 500;
 
 #[derive(Subcommand)]
 pub enum Command {
     /// List recordings, newest first
-    List(Json),
+    List(List),
     /// Show one
     Show {
         /// Id
@@ -44,6 +45,30 @@ pub enum Command {
 }
 
 #[derive(Args)]
+pub struct List {
+    /// Of this person: name or id
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Of this desktop: name or id
+    #[arg(long, value_name = "NAME")]
+    desktop: Option<String>,
+    /// Begun then or later: 2026-11-28 (UTC) or 2026-11-28T12:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Begun before
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// With this in the name of desktop, person or pool
+    #[arg(long, value_name = "PART")]
+    text: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    limit: usize,
+    #[command(flatten)]
+    json: Json,
+}
+
+#[derive(Args)]
 pub struct Export {
     /// Id
     recording: String,
@@ -53,16 +78,36 @@ pub struct Export {
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Orec)]
     format: Format,
+    /// In films, make pauses short
+    #[arg(long)]
+    skip_idle: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// The recording as it is, decrypted (docs/recording-format.md)
     Orec,
+    /// A screen as a film, H.264
+    Mp4,
+    /// A screen as a film, VP9
+    Webm,
     /// A terminal as asciicast v2, for asciinema
     Cast,
     /// What a terminal printed, without colours and cursor movements
     Text,
+}
+
+impl Format {
+    /// What the server makes; nothing where it has it already.
+    const fn made(self) -> Option<ExportFormat> {
+        match self {
+            Self::Orec => None,
+            Self::Mp4 => Some(ExportFormat::Mp4),
+            Self::Webm => Some(ExportFormat::Webm),
+            Self::Cast => Some(ExportFormat::Cast),
+            Self::Text => Some(ExportFormat::Text),
+        }
+    }
 }
 
 fn duration(ms: u64) -> String {
@@ -74,29 +119,7 @@ impl Command {
     pub async fn run(self, client: &Client) -> Done {
         let path = |recording: &str| format!("/recordings/{}", segment(recording));
         match self {
-            Self::List(Json { json: true }) => output::print_json(&client.get::<Value>("/recordings").await?),
-            Self::List(_) => {
-                let list: RecordingList = client.get("/recordings").await?;
-                let mut rows = Rows::new(
-                    ["id", "desktop", "user", "pool", "kind", "state", "length", "size", "began"],
-                    "nothing was recorded yet: `oriel pool set POOL --recording always` begins it",
-                )
-                .right(&[6, 7]);
-                for recording in list.recordings {
-                    rows.row([
-                        recording.id,
-                        recording.desktop.name,
-                        recording.user.name,
-                        recording.pool.name,
-                        word(&recording.kind),
-                        word(&recording.state),
-                        duration(recording.duration_ms),
-                        output::bytes(recording.bytes),
-                        age(&recording.started_at),
-                    ]);
-                }
-                rows.print()
-            }
+            Self::List(list) => list.run(client).await,
             Self::Show { recording, json: Json { json: true } } => {
                 output::print_json(&client.get::<Value>(&path(&recording)).await?)
             }
@@ -128,40 +151,125 @@ impl Command {
     }
 }
 
+impl List {
+    async fn run(&self, client: &Client) -> Done {
+        let mut list = RecordingList { recordings: Vec::new(), next: None };
+        loop {
+            let page: RecordingList = client.get(&self.question(list.next.as_deref(), list.recordings.len())).await?;
+            list.recordings.extend(page.recordings);
+            list.next = page.next;
+            if list.next.is_none() || list.recordings.len() >= self.limit {
+                break;
+            }
+        }
+        if self.json.json {
+            let value =
+                serde_json::to_value(&list).map_err(|error| Failure::because("cannot write the list", &error))?;
+            return output::print_json(&value);
+        }
+        let more = list.next.is_some();
+        let mut rows = Rows::new(
+            ["id", "desktop", "user", "pool", "kind", "state", "length", "size", "began"],
+            "nothing was recorded yet: `oriel pool set POOL --recording always` begins it",
+        )
+        .right(&[6, 7]);
+        for recording in list.recordings {
+            rows.row([
+                recording.id,
+                recording.desktop.name,
+                recording.user.name,
+                recording.pool.name,
+                word(&recording.kind),
+                word(&recording.state),
+                duration(recording.duration_ms),
+                output::bytes(recording.bytes),
+                age(&recording.started_at),
+            ]);
+        }
+        rows.print()?;
+        if more {
+            say("there are older ones: narrow it down, or see more with --limit");
+        }
+        Ok(())
+    }
+
+    fn question(&self, cursor: Option<&str>, have: usize) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let said = [
+            ("user", self.user.as_deref()),
+            ("desktop", self.desktop.as_deref()),
+            ("since", self.since.as_deref()),
+            ("until", self.until.as_deref()),
+            ("text", self.text.as_deref()),
+            ("cursor", cursor),
+        ];
+        for (name, value) in said {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        query.append_pair("limit", &self.limit.saturating_sub(have).clamp(1, PAGE_MAX).to_string());
+        format!("/recordings?{}", query.finish())
+    }
+}
+
 impl Export {
     async fn run(&self, client: &Client, path: &str) -> Done {
         let index: RecordingIndex = client.get(&format!("{path}/index")).await?;
-        let is_shell = index.recording.kind == oriel_server::api::desktop::ConnectKind::Ssh;
-        if self.format != Format::Orec && !is_shell {
-            return Err(Failure::usage("only the recording of a shell can be written as text")
-                .next("leave --format out; the console plays it"));
-        }
+        // Before an hour of work: that the file can be made.
         let mut file = create(&self.output)?;
-        let failed = |error: std::io::Error| {
-            Failure::because(format!("cannot write {}", self.output.display()), &error).next("look for a full disk")
-        };
-        let mut whole = Vec::new();
-        let mut at = 0;
-        while at < index.size {
-            let slice = client.get_range(&format!("{path}/content"), at..(at + SLICE_BYTES).min(index.size)).await?;
-            if slice.is_empty() {
-                return Err(Failure::new("the recording ended before its size").next("try again"));
-            }
-            at += slice.len() as u64;
-            if self.format == Format::Orec {
-                file.write_all(&slice).map_err(failed)?;
-            } else {
-                whole.extend_from_slice(&slice);
-            }
+        let done = self.write(client, path, &index, &mut file).await;
+        if done.is_err() {
+            std::fs::remove_file(&self.output).ok();
+            return done;
         }
-        if self.format != Format::Orec {
-            let text = terminal(&Bytes::from(whole), self.format)?;
-            file.write_all(text.as_bytes()).map_err(failed)?;
-        }
-        file.sync_all().map_err(failed)?;
         say(format!("wrote {} of {}", duration(index.duration_ms), index.recording.desktop.name));
         output::print(&self.output.display().to_string())
     }
+
+    async fn write(&self, client: &Client, path: &str, index: &RecordingIndex, file: &mut std::fs::File) -> Done {
+        let Some(format) = self.format.made() else {
+            return copy(client, &format!("{path}/content"), index.size, file, &self.output).await;
+        };
+        let exports = format!("{path}/exports");
+        // One that was asked for before and goes on, or was not fetched, is the same; unless there is more to be seen by now.
+        let list: ExportList = client.get(&exports).await?;
+        let same = list.exports.into_iter().find(|export| {
+            index.recording.state != RecordingState::Recording
+                && (export.format, export.skip_idle) == (format, self.skip_idle)
+                && !matches!(export.state, OperationState::Failed | OperationState::Cancelled)
+        });
+        let operation: Operation = match same {
+            Some(export) => client.get(&format!("/operations/{}", segment(&export.id))).await?,
+            None => client.post(&exports, &NewExport { format, skip_idle: self.skip_idle }).await?,
+        };
+        let id = operation.id.clone();
+        finished(client, operation).await?;
+        let list: ExportList = client.get(&exports).await?;
+        let gone = || Failure::new("the export is gone").next("somebody deleted it: export the recording again");
+        let export = list.exports.into_iter().find(|export| export.id == id).ok_or_else(gone)?;
+        let at = format!("{exports}/{}", segment(&id));
+        copy(client, &format!("{at}/content"), export.bytes, file, &self.output).await?;
+        // It is here now; elsewhere it would only take room.
+        client.delete(&at).await
+    }
+}
+
+/// Slice by slice.
+async fn copy(client: &Client, from: &str, size: u64, file: &mut std::fs::File, to: &Path) -> Done {
+    let failed = |error: std::io::Error| {
+        Failure::because(format!("cannot write {}", to.display()), &error).next("look for a full disk")
+    };
+    let mut at = 0;
+    while at < size {
+        let slice = client.get_range(from, at..(at + SLICE_BYTES).min(size)).await?;
+        if slice.is_empty() {
+            return Err(Failure::new("the recording ended before its size").next("try again"));
+        }
+        at += slice.len() as u64;
+        file.write_all(&slice).map_err(failed)?;
+    }
+    file.sync_all().map_err(failed)
 }
 
 /// What is in a recording is for few: so is the file.
@@ -173,54 +281,12 @@ fn create(path: &Path) -> Result<std::fs::File, Failure> {
     })
 }
 
-/// A terminal's container as lines of asciicast, or as plain text.
-fn terminal(container: &Bytes, format: Format) -> Result<String, Failure> {
-    let damaged = |error| Failure::because("the recording is damaged", &error).next("restore a backup of it");
-    let read = Container::read(container).map_err(damaged)?;
-    if read.header.kind != RecordingKind::Terminal {
-        return Err(Failure::usage("this recording is not of a shell").next("leave --format out"));
-    }
-    let (mut out, mut plain) = (String::new(), Plain::default());
-    for chunk in read.chunks {
-        let lines = chunk_lines(&container.slice(chunk.offset..chunk.offset + chunk.length)).map_err(damaged)?;
-        if format == Format::Cast {
-            out.push_str(&lines);
-            continue;
-        }
-        for line in lines.lines() {
-            if let Some(CastEvent::Output { text, .. }) = parse(line) {
-                plain.push(&text, &mut out);
-            }
-        }
-    }
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use oriel_screen::recording::{Header, Writer, cast::CastWriter};
+    use super::duration;
 
     #[test]
-    fn shells_become_asciicast_and_text() {
-        let (mut writer, header) = Writer::new(&Header {
-            kind: RecordingKind::Terminal,
-            recording: [0; 16],
-            connection: [0; 16],
-            started: 0,
-            title: "t".into(),
-        });
-        let mut cast = CastWriter::default();
-        writer.push(0, true, CastWriter::header(80, 24, 0, "t", None).as_bytes());
-        writer.push(5, false, cast.output(5, b"$ \x1b[32mls\x1b[0m\r\n").as_bytes());
-        let (chunk, index) = writer.finish();
-        let bytes = Bytes::from([header.bytes, chunk.unwrap().bytes, index.bytes].concat());
-        assert_eq!(terminal(&bytes, Format::Text).unwrap(), "$ ls\n");
-        let lines = terminal(&bytes, Format::Cast).unwrap();
-        assert_eq!(lines.lines().count(), 2);
-        assert!(lines.starts_with(r#"{"version":2,"#), "{lines}");
-        // Without its index: a program that was killed.
-        assert_eq!(terminal(&bytes.slice(..bytes.len() - 3), Format::Text).unwrap(), "$ ls\n");
+    fn lengths_are_hours_minutes_and_seconds() {
         assert_eq!(duration(3_723_000), "1:02:03");
     }
 }

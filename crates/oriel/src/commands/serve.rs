@@ -17,7 +17,7 @@ use crate::{
 };
 use clap::Args;
 use futures::FutureExt as _;
-use oriel_broker::{Broker, Outside};
+use oriel_broker::{Broker, Films, Outside};
 use oriel_compute::{Compute, DoctorOptions, probe};
 use oriel_gateway::Gateway;
 use oriel_identity::Vault;
@@ -149,6 +149,11 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     })?;
     let gateway = Gateway::with_workers(Arc::new(Doors(broker.clone())), workers);
     gateway.set_recordings(Arc::new(Shelf(broker.clone())));
+    let program = oriel_worker::film_program().map_err(|error| {
+        Failure::because("cannot tell which program this is, to make films with", &error)
+            .next("start it by its path; /proc must be mounted")
+    })?;
+    broker.set_films(Films { program, folder: folder.file("films") });
     broker.set_sessions(Arc::new(Live(gateway.clone())));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod export;
 mod world;
 
 use async_trait::async_trait;
@@ -20,7 +21,8 @@ use futures::{StreamExt, TryStreamExt, channel::mpsc::unbounded};
 use oriel_broker::NewRecording;
 use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest};
 use oriel_model::{
-    ConnectionId, DesktopId, GuestPort, Micros, Recording, RecordingId, RecordingPolicy, RecordingState,
+    ConnectionId, DesktopId, GuestPort, Micros, Recording, RecordingFilter, RecordingId, RecordingPolicy,
+    RecordingState,
 };
 use oriel_screen::Rect;
 use oriel_screen::recording::{Container, Header, RecordingKind, Writer, chunk_entries};
@@ -162,7 +164,8 @@ async fn a_killed_program_leaves_a_recording_that_plays_to_its_last_chunk() {
     child.wait().unwrap();
 
     let (store, broker) = broker(folder.path()).await;
-    let [row] = <[_; 1]>::try_from(broker.recordings().await.unwrap()).unwrap();
+    let [row] =
+        <[_; 1]>::try_from(broker.recordings(&RecordingFilter::default(), None, None).await.unwrap().0).unwrap();
     assert_eq!(row.state, RecordingState::Recording, "nobody has looked yet");
     let (stop, tasks) = (tokio_util::sync::CancellationToken::new(), tokio_util::task::TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);
@@ -259,7 +262,7 @@ async fn what_is_old_goes_and_what_another_server_writes_stays() {
     let state = async |id| store.recording(id).await.unwrap().map(|recording| recording.state);
     let began = Instant::now();
     while state(ids[0]).await.is_some() || state(ids[2]).await != Some(RecordingState::Cut) {
-        assert!(began.elapsed() < PATIENCE, "{:?}", broker.recordings().await);
+        assert!(began.elapsed() < PATIENCE, "nobody cut it or deleted it");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let parts = std::fs::read_dir(folder.path().join("recordings").join(ids[0].to_string()));

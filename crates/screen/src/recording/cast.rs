@@ -87,6 +87,15 @@ pub fn parse(line: &str) -> Option<CastEvent> {
     }
 }
 
+/// What the lines of a chunk print, appended.
+pub fn plain_text(lines: &str, plain: &mut Plain, out: &mut String) {
+    for line in lines.lines() {
+        if let Some(CastEvent::Output { text, .. }) = parse(line) {
+            plain.push(&text, out);
+        }
+    }
+}
+
 /// Text for reading: what a terminal showed without its control sequences (ECMA-48 §5.4, §5.6). Lines that were drawn over
 /// are left as they were printed.
 #[derive(Debug, Default)]

@@ -19,7 +19,7 @@ impl OperationState {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Operation {
     pub id: String,
-    /// `image_build`, `image_import` or `gpu_switch`.
+    /// `image_build`, `image_import`, `gpu_switch` or `recording_export`.
     pub kind: String,
     /// A sentence for people: `build image debian-desktop`.
     pub title: String,
@@ -52,6 +52,9 @@ impl Operation {
             }
             model::OperationKind::ImageBuild { name, .. } => ("image_build", format!("build image {name}")),
             model::OperationKind::ImageImport { name, .. } => ("image_import", format!("import image {name}")),
+            model::OperationKind::RecordingExport { desktop, format, .. } => {
+                ("recording_export", format!("export the recording of {desktop} as {}", format.word()))
+            }
         };
         Self {
             id: operation.id.to_string(),

@@ -64,6 +64,9 @@ impl From<model::Recording> for Recording {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordingList {
     pub recordings: Vec<Recording>,
+    /// Where the next page begins: `cursor` of the next question. Nothing where this is the last.
+    #[schema(required)]
+    pub next: Option<String>,
 }
 
 /// A chunk of the container: where it is, and from when to when.

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod connect;
 pub mod desktop;
 pub mod download;
+pub mod export;
 pub mod external;
 pub mod file;
 pub mod gpu;
@@ -81,6 +82,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(recording::content))
         .routes(routes!(audit::list))
         .routes(routes!(audit::check))
+        .routes(routes!(export::list, export::create))
+        .routes(routes!(export::delete))
+        .routes(routes!(export::content))
         .routes(routes!(gpu::list))
         .routes(routes!(gpu::show))
         .routes(routes!(gpu::findings))

@@ -6,22 +6,71 @@ use crate::{
         problem::Problem,
         recording::{Recording, RecordingChunk, RecordingIndex, RecordingList},
     },
-    range::{self, Asked},
+    extract::Query,
+    range::Chosen,
 };
 use axum::{
     Json,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
+use oriel_model::{Micros, RecordingFilter};
 use oriel_recording::PartKind;
+use serde::Deserialize;
 
-/// Recordings, newest first.
-#[utoipa::path(get, path = "/recordings", tag = "recordings", operation_id = "list_recordings", responses((status = 200, body = RecordingList)))]
-pub async fn list(State(app): State<App>) -> Answer<Json<RecordingList>> {
-    let recordings = app.broker.recordings().await?.into_iter().map(Recording::from).collect();
-    Ok(Json(RecordingList { recordings }))
+/// Which recordings to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingQuery {
+    /// A person's name or id.
+    pub user: Option<String>,
+    /// A desktop's name or id.
+    pub desktop: Option<String>,
+    /// Begun then or later: `2026-11-28` (UTC) or `2026-11-28T12:00:00Z`.
+    pub since: Option<String>,
+    /// Begun before.
+    pub until: Option<String>,
+    /// A part of the name of the desktop, the person or the pool.
+    pub text: Option<String>,
+    /// `next` of an answer: what comes behind it.
+    pub cursor: Option<String>,
+    /// How many at once, at most 500; 100 when nothing is said.
+    pub limit: Option<u64>,
+}
+
+/// A day or a moment.
+fn moment(text: Option<String>) -> Result<Option<Micros>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    match text.parse::<jiff::Timestamp>().ok().or_else(|| day().map(|day| day.timestamp())) {
+        Some(time) => Ok(Some(Micros(time.as_microsecond()))),
+        None => Err(Problem::bad_request(
+            format!("{text:?} is no day and no moment"),
+            "write it like 2026-11-28 or 2026-11-28T12:00:00Z",
+        )),
+    }
+}
+
+/// Recordings, newest first, page by page.
+#[utoipa::path(get, path = "/recordings", tag = "recordings", operation_id = "list_recordings", params(RecordingQuery), responses((status = 200, body = RecordingList)))]
+pub async fn list(State(app): State<App>, Query(query): Query<RecordingQuery>) -> Answer<Json<RecordingList>> {
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let filter = RecordingFilter {
+        user: said(query.user),
+        desktop: said(query.desktop),
+        since: moment(said(query.since))?,
+        until: moment(said(query.until))?,
+        text: said(query.text),
+    };
+    let after = said(query.cursor).map(|cursor| cursor.parse()).transpose();
+    let after =
+        after.map_err(|error: String| Problem::bad_request(error, "ask for the first page without a cursor"))?;
+    let (recordings, next) = app.broker.recordings(&filter, after, query.limit).await?;
+    let recordings = recordings.into_iter().map(Recording::from).collect();
+    Ok(Json(RecordingList { recordings, next: next.map(|next| next.to_string()) }))
 }
 
 /// One recording.
@@ -65,37 +114,10 @@ pub async fn content(State(app): State<App>, Path(id): Path<String>, headers: He
     let name = format!("{}-{}.orec", recording.desktop_name, recording.id);
     let content = app.broker.recording_content(recording).await?;
     let size = content.size();
-    let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    let (status, range) = match asked.map(|asked| range::parse(asked, size)) {
-        None | Some(Asked::Everything) => (StatusCode::OK, 0..size),
-        Some(Asked::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
-        Some(Asked::Nothing) => {
-            let problem = Problem::new(
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                "no_such_range",
-                format!("the recording has {size} bytes by now and no such range"),
-                "ask for its index first",
-            );
-            return Ok(([(header::CONTENT_RANGE, format!("bytes */{size}"))], problem).into_response());
-        }
+    let chosen = match Chosen::of(&headers, size, true, "recording") {
+        Ok(chosen) => chosen,
+        Err(answer) => return Ok(answer),
     };
-    let length = range.end - range.start;
-    let content_range = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
-    let mut response = (status, Body::from_stream(content.read(range))).into_response();
-    let out = response.headers_mut();
-    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.oriel.recording"));
-    out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    // Pictures are compressed already, and a range is of these bytes and not of compressed ones.
-    out.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
-    let disposition = format!("attachment; filename=\"{name}\"");
-    if let Ok(value) = HeaderValue::from_str(&disposition) {
-        out.insert(header::CONTENT_DISPOSITION, value);
-    }
-    if status == StatusCode::PARTIAL_CONTENT
-        && let Ok(value) = HeaderValue::from_str(&content_range)
-    {
-        out.insert(header::CONTENT_RANGE, value);
-    }
-    Ok(response)
+    let body = Body::from_stream(content.read(chosen.bytes()));
+    Ok(chosen.answer(body, "application/vnd.oriel.recording", &name))
 }

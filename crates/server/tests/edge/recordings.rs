@@ -15,7 +15,7 @@ async fn a_recording_is_read_while_it_grows_and_deleted_when_it_has_ended() {
     let desktop = house.desktop(&ada).await;
     let browser = house.sign_in(&root).await;
     let get = async |path: &str| house.browse(Some(&browser), &Method::GET, path, None).await;
-    assert_eq!(get("/api/v1/recordings").await.json(), json!({"recordings": []}));
+    assert_eq!(get("/api/v1/recordings").await.json(), json!({"recordings": [], "next": null}));
 
     let connection = ConnectionId::new();
     let new = NewRecording { connection, user: ada.id, desktop: desktop.id, port: GuestPort::Console };
@@ -92,4 +92,36 @@ async fn a_pool_says_whether_its_connections_are_recorded() {
     assert_eq!(change(json!({"vcpus": 2})).await.json()["recording"], "always");
     assert_eq!(house.broker.recording_policy(desktop.id).await.unwrap(), RecordingPolicy::Always);
     assert_eq!(change(json!({"recording": "sometimes"})).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn recordings_are_listed_page_by_page_and_looked_for() {
+    let house = House::new().await;
+    let (root, ada) = (house.user("root", Role::Admin).await, house.user("ada", Role::User).await);
+    let desktop = house.desktop(&ada).await;
+    let browser = house.sign_in(&root).await;
+    let get = async |query: &str| {
+        house.browse(Some(&browser), &Method::GET, &format!("/api/v1/recordings{query}"), None).await
+    };
+    let mut ids = Vec::new();
+    for user in [&ada, &root, &ada] {
+        let connection = ConnectionId::new();
+        let new = NewRecording { connection, user: user.id, desktop: desktop.id, port: GuestPort::Console };
+        ids.push(house.broker.begin_recording(new).await.unwrap().recording().id.to_string());
+    }
+    ids.reverse();
+    let of = |page: &serde_json::Value| -> Vec<String> {
+        page["recordings"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = get("?limit=2").await.json();
+    assert_eq!(of(&first), ids[..2]);
+    let second = get(&format!("?limit=2&cursor={}", first["next"].as_str().unwrap())).await.json();
+    assert_eq!((of(&second), &second["next"]), (ids[2..].to_vec(), &json!(null)));
+    assert_eq!(of(&get("?user=root").await.json()), ids[1..2]);
+    assert_eq!(of(&get("?text=STUD&user=ada&desktop=studio-1").await.json()).len(), 2);
+    assert_eq!(of(&get("?until=2020-01-01").await.json()).len(), 0);
+    assert_eq!(of(&get("?since=2020-01-01T00:00:00Z&until=").await.json()).len(), 3);
+    for wrong in ["?since=yesterday", "?cursor=7", "?colour=red"] {
+        assert_eq!(get(wrong).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
 }

@@ -1,5 +1,8 @@
 use crate::{on_both, samples::NOW};
-use oriel_model::{ConnectionId, DesktopId, GuestPort, Micros, PoolId, Recording, RecordingId, RecordingState, UserId};
+use oriel_model::{
+    ConnectionId, DesktopId, GuestPort, Micros, PoolId, Recording, RecordingCursor, RecordingFilter, RecordingId,
+    RecordingState, UserId,
+};
 use oriel_store::StoreError;
 
 fn recording(started: i64) -> Recording {
@@ -26,8 +29,8 @@ on_both! {
         let (old, new) = (recording(0), recording(1));
         store.create_recording(&old, "sealed").await.unwrap();
         store.create_recording(&new, "sealed too").await.unwrap();
-        assert_eq!(store.recordings(9).await.unwrap(), [new.clone(), old.clone()]);
-        assert_eq!(store.recordings(1).await.unwrap(), std::slice::from_ref(&new));
+        assert_eq!(store.recordings(&RecordingFilter::default(), None, 9).await.unwrap(), [new.clone(), old.clone()]);
+        assert_eq!(store.recordings(&RecordingFilter::default(), None, 1).await.unwrap(), std::slice::from_ref(&new));
         assert_eq!(store.recording_key(old.id).await.unwrap().as_deref(), Some("sealed"));
         assert!(store.recording_grew(old.id, 10, 2_000).await.unwrap());
         assert!(store.end_recording(old.id, RecordingState::Ended, NOW, 12, 2_500).await.unwrap());
@@ -52,5 +55,44 @@ on_both! {
         store.delete_recording(old.id).await.unwrap();
         assert!(matches!(store.delete_recording(old.id).await, Err(StoreError::Missing { what: "recording", .. })));
         assert_eq!(store.recording(old.id).await.unwrap(), None);
+    }
+
+    async fn recordings_are_paged_and_looked_for(store: Store) {
+        let mut all = Vec::new();
+        for at in 0..25 {
+            // Several begin in the same moment.
+            let mut one = recording(at / 3 * 1_000_000);
+            if at % 5 == 0 {
+                one.user_name = "Bob_the 100%".into();
+            }
+            if at % 7 == 0 {
+                one.pool_name = "Zürich".into();
+            }
+            store.create_recording(&one, "sealed").await.unwrap();
+            all.push(one);
+        }
+        all.sort_by(|a, b| (b.started, b.id.to_string()).cmp(&(a.started, a.id.to_string())));
+        let mut found = Vec::new();
+        let (none, mut after) = (RecordingFilter::default(), None);
+        loop {
+            let page = store.recordings(&none, after, 4).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(RecordingCursor { started: last.started, id: last.id });
+            assert_eq!(after.unwrap().to_string().parse::<RecordingCursor>().unwrap(), after.unwrap());
+            found.extend(page);
+        }
+        assert_eq!(found, all);
+        let count = async |filter: RecordingFilter| store.recordings(&filter, None, 99).await.unwrap().len();
+        let text = |text: &str| RecordingFilter { text: Some(text.into()), ..RecordingFilter::default() };
+        for (part, want) in [("bob", 5), ("100%", 5), ("b_t", 5), ("1_0", 0), ("%", 5), ("Zürich", 4), ("STUDIO", 25), ("\\", 0)] {
+            assert_eq!(count(text(part)).await, want, "{part}");
+        }
+        let user = |user: &str| RecordingFilter { user: Some(user.into()), ..RecordingFilter::default() };
+        assert_eq!((count(user("ada")).await, count(user("ad")).await), (20, 0));
+        assert_eq!(count(user(&all[0].user.to_string())).await, 1);
+        let desktop = |desktop: &str| RecordingFilter { desktop: Some(desktop.into()), ..RecordingFilter::default() };
+        assert_eq!((count(desktop("studio-1")).await, count(desktop(&all[3].desktop.to_string())).await), (25, 1));
+        let (since, until) = (Some(Micros(NOW.0 + 1_000_000)), Some(Micros(NOW.0 + 3_000_000)));
+        assert_eq!(count(RecordingFilter { since, until, ..RecordingFilter::default() }).await, 6);
     }
 }

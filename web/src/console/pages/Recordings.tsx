@@ -1,8 +1,9 @@
 /** What was seen on connections, kept: played in a tab of its own, downloaded, deleted. */
-import { Button, EmptyState, EmptyStateBody, Label } from "@patternfly/react-core";
+import { Button, EmptyState, EmptyStateBody, Label, PageSection } from "@patternfly/react-core";
 import VideoIcon from "@patternfly/react-icons/dist/esm/icons/video-icon";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
 import { Confirm } from "../parts/Confirm";
@@ -11,10 +12,12 @@ import { Only } from "../parts/Only";
 import { RowActions } from "../parts/Row";
 import { playerHref } from "../parts/viewer";
 import { When } from "../parts/When";
-import { recordingsQuery } from "../queries";
+import { recordingQuery, recordingsQuery } from "../queries";
 import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { bytes, KINDS, length, RECORDING_STATES } from "../words";
+import { Export } from "./recordings/Export";
+import { Filter, NOTHING } from "./recordings/Filter";
 
 type Recording = Schemas["Recording"];
 
@@ -27,15 +30,27 @@ export function Recordings() {
 }
 
 function Inside() {
-  const recordings = useQuery(recordingsQuery);
+  const [filter, setFilter] = useState(NOTHING);
+  const recordings = useInfiniteQuery(recordingsQuery(filter));
   const [doomed, setDoomed] = useState<Recording | null>(null);
+  const { export: exported } = useSearch({ from: "/recordings" });
+  const navigate = useNavigate();
+  const show = (id?: string) =>
+    void navigate({ to: "/recordings", search: id ? { export: id } : {}, replace: true });
+  // It may be older than what is listed.
+  const chosen = useQuery(recordingQuery(exported ?? "")).data;
 
   return (
     <>
       <PageHead title="Recordings" about="What was seen on connections of pools that record them." />
+      <PageSection>
+        <Filter onChange={setFilter} />
+      </PageSection>
       <Loaded query={recordings}>
         {(list) =>
-          list.length === 0 ? (
+          list.length === 0 && filter !== NOTHING && Object.values(filter).some(Boolean) ? (
+            <EmptyState icon={VideoIcon} titleText="Nothing like this was recorded" headingLevel="h2" />
+          ) : list.length === 0 ? (
             <EmptyState icon={VideoIcon} titleText="Nothing was recorded yet" headingLevel="h2">
               <EmptyStateBody>
                 A pool says whether connections to its desktops are recorded: edit one to begin.
@@ -58,13 +73,30 @@ function Inside() {
               </Thead>
               <Tbody>
                 {list.map((recording) => (
-                  <Row key={recording.id} recording={recording} onDelete={() => setDoomed(recording)} />
+                  <Row
+                    key={recording.id}
+                    recording={recording}
+                    onExport={() => show(recording.id)}
+                    onDelete={() => setDoomed(recording)}
+                  />
                 ))}
               </Tbody>
             </Table>
           )
         }
       </Loaded>
+      {recordings.hasNextPage && (
+        <PageSection>
+          <Button
+            variant="secondary"
+            isLoading={recordings.isFetchingNextPage}
+            onClick={() => recordings.fetchNextPage()}
+          >
+            Show older ones
+          </Button>
+        </PageSection>
+      )}
+      {exported && chosen && <Export recording={chosen} onClose={() => show()} />}
       {doomed && (
         <Confirm
           title={`Delete the recording of ${doomed.desktop.name}?`}
@@ -83,7 +115,15 @@ function Inside() {
   );
 }
 
-function Row({ recording, onDelete }: { recording: Recording; onDelete: () => void }) {
+function Row({
+  recording,
+  onExport,
+  onDelete,
+}: {
+  recording: Recording;
+  onExport: () => void;
+  onDelete: () => void;
+}) {
   const locked = useWhyNot("recordings_write");
   const { text, about, tone } = RECORDING_STATES[recording.state];
   const of = `the recording of ${recording.user.name} on ${recording.desktop.name}`;
@@ -127,6 +167,7 @@ function Row({ recording, onDelete }: { recording: Recording; onDelete: () => vo
         <RowActions
           of={of}
           actions={[
+            { text: "Export", act: onExport },
             {
               text: "Download",
               act: () => {
