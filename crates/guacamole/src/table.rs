@@ -281,7 +281,7 @@ pub const TABLE: &[Parameter] = &[
     works("kubernetes", "pod", "pod", CLUSTER),
     works("kubernetes", "container", "container", CLUSTER),
     noted("kubernetes", "exec-command", "command", CLUSTER, "may have several words"),
-    gone("kubernetes", "use-ssl", "TLS is always on"),
+    gone("kubernetes", "use-ssl", "always on"),
     works("kubernetes", "client-cert", "certificate", CLUSTER_KEY),
     works("kubernetes", "client-key", "private_key", CLUSTER_KEY),
     noted(

@@ -183,7 +183,10 @@ async fn between(
     said.request = tpkt(&mut client, first).await?;
     let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
     server.set_nodelay(true)?;
-    server.write_all(&said.request).await?;
+    // FreeRDP's server takes no token but those of one kind: what is asked of it is the negotiation alone (MS-RDPBCGR 2.2.1.1).
+    let mut plain = vec![3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0];
+    plain.extend_from_slice(&said.request[said.request.len().saturating_sub(8)..]);
+    server.write_all(&plain).await?;
     let begin = server.read_u8().await?;
     let confirm = tpkt(&mut server, begin).await?;
     client.write_all(&confirm).await?;
