@@ -385,10 +385,8 @@ impl External {
             };
             match text {
                 // The one text with lines.
-                Some(text) if name == "certificate" && self.protocol == MachineProtocol::Kubernetes => {
-                    if text.len() > most || !text.contains("-----BEGIN CERTIFICATE-----") {
-                        return Err(format!("certificate is no PEM of at most {most} bytes: enter the file's text"));
-                    }
+                Some(pem) if name == "certificate" && self.protocol == MachineProtocol::Kubernetes => {
+                    check_pem(pem, most)?;
                 }
                 Some(text) => check_text(name, text, most)?,
                 None => {}
@@ -481,7 +479,14 @@ fn check_text(name: &str, value: &str, most: usize) -> Result<(), String> {
 }
 
 /// Whether it is an address or a host name. The error says what fits.
-pub fn check_host(host: &str) -> Result<(), String> {
+pub fn check_pem(value: &str, most: usize) -> Result<(), String> {
+    if value.len() > most || !value.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(format!("certificate is no PEM of at most {most} bytes: enter the file's text"));
+    }
+    Ok(())
+}
+
+fn check_host(host: &str) -> Result<(), String> {
     let name = |host: &str| {
         !host.is_empty()
             && host.len() <= MACHINE_HOST_BYTES_MAX

@@ -1,4 +1,4 @@
-//! Another program's database: Apache Guacamole's on PostgreSQL (its schema since 1.0), read once and never written.
+//! Another program's database: Apache Guacamole's on PostgreSQL, MySQL or MariaDB (its schema since 1.0), read once and never written.
 
 use crate::{StoreError, connect};
 use oriel_guacamole::{
@@ -13,7 +13,7 @@ use sea_orm::{
 #[derive(Debug, thiserror::Error)]
 pub enum GuacamoleError {
     #[error(
-        "{scheme:?} is not a database that can be read: Guacamole's on PostgreSQL can, as postgres://user:password@host/name"
+        "{scheme:?} is not a database that can be read: Guacamole's on PostgreSQL, MySQL or MariaDB can, as postgres://user:password@host/name or mysql://user:password@host/name"
     )]
     BadUrl { scheme: String },
     #[error("cannot reach Guacamole's database: check that it runs and that the address and login are right")]
@@ -34,10 +34,7 @@ impl From<DbErr> for GuacamoleError {
 
 /// All rows that mean something to Oriel, as they are at one moment.
 pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        let scheme = url.split("://").next().unwrap_or_default();
-        return Err(GuacamoleError::BadUrl { scheme: scheme.to_owned() });
-    }
+    let dialect = Dialect::of(url)?;
     let database =
         connect(ConnectOptions::new(url), 1).await.map_err(|source| GuacamoleError::Unreachable { source })?;
     let look = TransactionOptions {
@@ -49,8 +46,9 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
     let rows = Rows {
         groups: all(
             &txn,
-            "SELECT connection_group_id::bigint AS id, parent_id::bigint AS parent, connection_group_name::text AS name, \
-             type::text = 'BALANCING' AS balancing, \
+            dialect,
+            "SELECT CAST(connection_group_id AS {int}) AS id, CAST(parent_id AS {int}) AS parent, CAST(connection_group_name AS {text}) AS name, \
+             CAST(type AS {text}) = 'BALANCING' AS balancing, \
              (max_connections IS NOT NULL OR max_connections_per_user IS NOT NULL \
               OR EXISTS (SELECT 1 FROM guacamole_connection_group_attribute a \
                          WHERE a.connection_group_id = g.connection_group_id)) AS limited \
@@ -69,8 +67,9 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
         .await?,
         connections: all(
             &txn,
-            "SELECT connection_id::bigint AS id, parent_id::bigint AS parent, connection_name::text AS name, \
-             protocol::text AS protocol, \
+            dialect,
+            "SELECT CAST(connection_id AS {int}) AS id, CAST(parent_id AS {int}) AS parent, CAST(connection_name AS {text}) AS name, \
+             CAST(protocol AS {text}) AS protocol, \
              (max_connections IS NOT NULL OR max_connections_per_user IS NOT NULL OR connection_weight IS NOT NULL \
               OR failover_only OR proxy_hostname IS NOT NULL \
               OR EXISTS (SELECT 1 FROM guacamole_connection_attribute a WHERE a.connection_id = c.connection_id)) AS limited \
@@ -89,7 +88,8 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
         .await?,
         parameters: all(
             &txn,
-            "SELECT connection_id::bigint AS connection, parameter_name::text AS name, parameter_value::text AS value \
+            dialect,
+            "SELECT CAST(connection_id AS {int}) AS connection, CAST(parameter_name AS {text}) AS name, CAST(parameter_value AS {text}) AS value \
              FROM guacamole_connection_parameter ORDER BY 1, 2",
             CONNECTIONS_MAX * PARAMETERS_MAX / 8,
             |row| {
@@ -103,9 +103,10 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
         .await?,
         users: all(
             &txn,
-            "SELECT u.entity_id::bigint AS entity, e.name::text AS name, u.disabled AS disabled, \
+            dialect,
+            "SELECT CAST(u.entity_id AS {int}) AS entity, CAST(e.name AS {text}) AS name, u.disabled AS disabled, \
              EXISTS (SELECT 1 FROM guacamole_system_permission p \
-                     WHERE p.entity_id = u.entity_id AND p.permission::text = 'ADMINISTER') AS admin, \
+                     WHERE p.entity_id = u.entity_id AND CAST(p.permission AS {text}) = 'ADMINISTER') AS admin, \
              (u.access_window_start IS NOT NULL OR u.access_window_end IS NOT NULL OR u.valid_from IS NOT NULL \
               OR u.valid_until IS NOT NULL \
               OR EXISTS (SELECT 1 FROM guacamole_user_attribute a WHERE a.user_id = u.user_id)) AS restricted \
@@ -124,24 +125,27 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
         .await?,
         members: all(
             &txn,
-            "SELECT g.entity_id::bigint AS of, m.member_entity_id::bigint AS member \
+            dialect,
+            "SELECT CAST(g.entity_id AS {int}) AS team, CAST(m.member_entity_id AS {int}) AS member \
              FROM guacamole_user_group_member m JOIN guacamole_user_group g ON g.user_group_id = m.user_group_id \
              WHERE NOT g.disabled ORDER BY 1, 2",
             PEOPLE_MAX * 8,
-            |row| Ok(MemberRow { group: row.try_get("", "of")?, member: row.try_get("", "member")? }),
+            |row| Ok(MemberRow { group: row.try_get("", "team")?, member: row.try_get("", "member")? }),
         )
         .await?,
         permissions: all(
             &txn,
-            "SELECT entity_id::bigint AS entity, connection_id::bigint AS connection \
-             FROM guacamole_connection_permission WHERE permission::text = 'READ' ORDER BY 1, 2",
+            dialect,
+            "SELECT CAST(entity_id AS {int}) AS entity, CAST(connection_id AS {int}) AS connection \
+             FROM guacamole_connection_permission WHERE CAST(permission AS {text}) = 'READ' ORDER BY 1, 2",
             PEOPLE_MAX * 16,
             |row| Ok(PermissionRow { entity: row.try_get("", "entity")?, connection: row.try_get("", "connection")? }),
         )
         .await?,
         sharing: all(
             &txn,
-            "SELECT sharing_profile_name::text AS name, primary_connection_id::bigint AS connection \
+            dialect,
+            "SELECT CAST(sharing_profile_name AS {text}) AS name, CAST(primary_connection_id AS {int}) AS connection \
              FROM guacamole_sharing_profile ORDER BY 2, 1",
             CONNECTIONS_MAX,
             |row| Ok(SharingRow { name: row.try_get("", "name")?, connection: row.try_get("", "connection")? }),
@@ -153,14 +157,40 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
     Ok(rows)
 }
 
+/// What differs between the databases. Names of people and things are compared and sent as text, whatever kind of column they are in.
+#[derive(Clone, Copy)]
+struct Dialect {
+    backend: DbBackend,
+    int: &'static str,
+    text: &'static str,
+}
+
+impl Dialect {
+    const POSTGRES: Self = Self { backend: DbBackend::Postgres, int: "bigint", text: "text" };
+    const MYSQL: Self = Self { backend: DbBackend::MySql, int: "SIGNED", text: "CHAR" };
+
+    fn of(url: &str) -> Result<Self, GuacamoleError> {
+        match url.split("://").next().unwrap_or_default() {
+            "postgres" | "postgresql" => Ok(Self::POSTGRES),
+            "mysql" => Ok(Self::MYSQL),
+            scheme => Err(GuacamoleError::BadUrl { scheme: scheme.to_owned() }),
+        }
+    }
+
+    fn of_query(self, sql: &str) -> String {
+        sql.replace("{int}", self.int).replace("{text}", self.text)
+    }
+}
+
 async fn all<T>(
     txn: &DatabaseTransaction,
+    dialect: Dialect,
     sql: &str,
     most: usize,
     read: impl Fn(&QueryResult) -> Result<T, DbErr>,
 ) -> Result<Vec<T>, GuacamoleError> {
-    let limited = format!("{sql} LIMIT {}", most + 1);
-    let rows = txn.query_all_raw(Statement::from_string(DbBackend::Postgres, limited)).await?;
+    let limited = format!("{} LIMIT {}", dialect.of_query(sql), most + 1);
+    let rows = txn.query_all_raw(Statement::from_string(dialect.backend, limited)).await?;
     if rows.len() > most {
         return Err(GuacamoleError::TooMany { most });
     }

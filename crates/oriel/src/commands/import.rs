@@ -31,7 +31,7 @@ pub enum Command {
         is named with its reason. A database's password may also be in PGPASSWORD."
 )]
 pub struct Guacamole {
-    /// A user-mapping.xml, or Guacamole's PostgreSQL database: postgres://USER:PASSWORD@HOST/NAME
+    /// A user-mapping.xml, or Guacamole's database: postgres:// or mysql://USER:PASSWORD@HOST/NAME
     #[arg(value_name = "FILE|DSN")]
     source: String,
     /// Only say what would be made
@@ -128,12 +128,7 @@ impl Guacamole {
 }
 
 async fn read(source: &str) -> Result<Site, Failure> {
-    if let Some((scheme, _)) = source.split_once("://") {
-        if scheme == "mysql" || scheme == "mariadb" {
-            return Err(Failure::usage("Guacamole's database on MySQL or MariaDB cannot be read").next(
-                "bring it into PostgreSQL first (pgloader does), or write its connections down as a user-mapping.xml",
-            ));
-        }
+    if source.contains("://") {
         let rows = oriel_store::read_guacamole(source)
             .await
             .map_err(|error| Failure::because("cannot read Guacamole's database", &error))?;
@@ -141,7 +136,8 @@ async fn read(source: &str) -> Result<Site, Failure> {
     }
     let what = format!("cannot read {source}");
     let file = std::fs::File::open(source).map_err(|error| {
-        Failure::because(&what, &error).next("give a user-mapping.xml, or postgres://USER:PASSWORD@HOST/NAME")
+        Failure::because(&what, &error)
+            .next("give a user-mapping.xml, or postgres://USER:PASSWORD@HOST/NAME, or mysql://USER:PASSWORD@HOST/NAME")
     })?;
     let mut text = String::new();
     file.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(|error| Failure::because(&what, &error))?;

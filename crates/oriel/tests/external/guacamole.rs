@@ -1,6 +1,7 @@
-//! `oriel import guacamole`, from a file and from a real PostgreSQL.
+//! `oriel import guacamole`, from a file, from a real PostgreSQL and from a real MariaDB.
 
 use crate::house::House;
+use crate::mariadb::MariaDb;
 use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::Value;
 use std::path::Path;
@@ -77,7 +78,8 @@ fn what_may_not_be_dialled_is_named() {
     assert!(left.contains("10.20.0.12 is a private address") && left.contains("external.allow"), "{left}");
     for (source, said) in [
         ("/nowhere.xml", "give a user-mapping.xml"),
-        ("mysql://guacamole@db/guacamole", "MySQL"),
+        ("oracle://guacamole@db/guacamole", "MariaDB can"),
+        ("mysql://nobody@127.0.0.1:9/x", "cannot reach Guacamole's database"),
         ("postgres://nobody@127.0.0.1:9/x", "cannot reach Guacamole's database"),
         ("/etc/passwd", "the file has no element"),
     ] {
@@ -162,6 +164,54 @@ INSERT INTO guacamole_user_attribute SELECT user_id, 'guac-restrict-time-allowed
 INSERT INTO guacamole_sharing_profile (sharing_profile_name, primary_connection_id) VALUES ('watch', 1);
 ";
 
+/// The same on MySQL and MariaDB, whose enumerations are the columns' own.
+const MYSQL_SCHEMA: &str = "
+CREATE TABLE guacamole_connection_group (
+    connection_group_id int(11) NOT NULL AUTO_INCREMENT, parent_id int(11), connection_group_name varchar(128) NOT NULL,
+    type enum('ORGANIZATIONAL', 'BALANCING') NOT NULL DEFAULT 'ORGANIZATIONAL', max_connections int(11),
+    max_connections_per_user int(11), enable_session_affinity boolean NOT NULL DEFAULT 0, PRIMARY KEY (connection_group_id));
+CREATE TABLE guacamole_connection (
+    connection_id int(11) NOT NULL AUTO_INCREMENT, connection_name varchar(128) NOT NULL, parent_id int(11),
+    protocol varchar(32) NOT NULL, proxy_port integer, proxy_hostname varchar(512),
+    proxy_encryption_method enum('NONE', 'SSL'), max_connections int(11), max_connections_per_user int(11),
+    connection_weight int(11), failover_only boolean NOT NULL DEFAULT 0, PRIMARY KEY (connection_id));
+CREATE TABLE guacamole_connection_parameter (
+    connection_id int(11) NOT NULL, parameter_name varchar(128) NOT NULL, parameter_value varchar(4096) NOT NULL,
+    PRIMARY KEY (connection_id, parameter_name));
+CREATE TABLE guacamole_entity (
+    entity_id int(11) NOT NULL AUTO_INCREMENT, name varchar(128) NOT NULL, type enum('USER', 'USER_GROUP') NOT NULL,
+    PRIMARY KEY (entity_id), UNIQUE KEY guacamole_entity_name_scope (type, name));
+CREATE TABLE guacamole_user (
+    user_id int(11) NOT NULL AUTO_INCREMENT, entity_id int(11) NOT NULL, password_hash binary(32) NOT NULL,
+    password_salt binary(32), password_date datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    disabled boolean NOT NULL DEFAULT 0, expired boolean NOT NULL DEFAULT 0, access_window_start TIME,
+    access_window_end TIME, valid_from DATE, valid_until DATE, timezone VARCHAR(64), full_name VARCHAR(256),
+    PRIMARY KEY (user_id), UNIQUE KEY guacamole_user_single_entity (entity_id));
+CREATE TABLE guacamole_user_group (
+    user_group_id int(11) NOT NULL AUTO_INCREMENT, entity_id int(11) NOT NULL, disabled boolean NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_group_id));
+CREATE TABLE guacamole_user_group_member (
+    user_group_id int(11) NOT NULL, member_entity_id int(11) NOT NULL, PRIMARY KEY (user_group_id, member_entity_id));
+CREATE TABLE guacamole_sharing_profile (
+    sharing_profile_id int(11) NOT NULL AUTO_INCREMENT, sharing_profile_name varchar(128) NOT NULL,
+    primary_connection_id int(11) NOT NULL, PRIMARY KEY (sharing_profile_id));
+CREATE TABLE guacamole_user_attribute (
+    user_id int(11) NOT NULL, attribute_name varchar(128) NOT NULL, attribute_value varchar(4096) NOT NULL,
+    PRIMARY KEY (user_id, attribute_name));
+CREATE TABLE guacamole_connection_attribute (
+    connection_id int(11) NOT NULL, attribute_name varchar(128) NOT NULL, attribute_value varchar(4096) NOT NULL,
+    PRIMARY KEY (connection_id, attribute_name));
+CREATE TABLE guacamole_connection_group_attribute (
+    connection_group_id int(11) NOT NULL, attribute_name varchar(128) NOT NULL, attribute_value varchar(4096) NOT NULL,
+    PRIMARY KEY (connection_group_id, attribute_name));
+CREATE TABLE guacamole_connection_permission (
+    entity_id int(11) NOT NULL, connection_id int(11) NOT NULL,
+    permission enum('READ', 'UPDATE', 'DELETE', 'ADMINISTER') NOT NULL, PRIMARY KEY (entity_id, connection_id, permission));
+CREATE TABLE guacamole_system_permission (
+    entity_id int(11) NOT NULL, permission enum('CREATE_CONNECTION', 'CREATE_USER', 'ADMINISTER') NOT NULL,
+    PRIMARY KEY (entity_id, permission));
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_brought_in_once() {
     let server = std::env::var("ORIEL_TEST_POSTGRES")
@@ -171,14 +221,27 @@ async fn a_database_is_brought_in_once() {
     admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await.unwrap();
     admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
     let dsn = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-    let house = House::new("10.0.0.0/8");
+    brought_in_once(&dsn, SCHEMA).await;
+    admin.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+}
 
-    let database = Database::connect(&dsn).await.unwrap();
-    let refused = house.ask(&["import", "guacamole", &dsn]).unwrap_err();
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_mariadb_is_brought_in_once() {
+    let server = MariaDb::start();
+    let admin = Database::connect(server.url("")).await.unwrap();
+    admin.execute_unprepared("CREATE DATABASE guacamole CHARACTER SET utf8mb4").await.unwrap();
+    brought_in_once(&server.url("guacamole"), MYSQL_SCHEMA).await;
+    admin.close().await.unwrap();
+}
+
+async fn brought_in_once(dsn: &str, schema: &str) {
+    let house = House::new("10.0.0.0/8");
+    let database = Database::connect(dsn).await.unwrap();
+    let refused = house.ask(&["import", "guacamole", dsn]).unwrap_err();
     assert!(refused.contains("does not answer as Guacamole's since 1.0 does"), "{refused}");
-    database.execute_unprepared(SCHEMA).await.unwrap();
+    database.execute_unprepared(schema).await.unwrap();
     database.execute_unprepared(ROWS).await.unwrap();
-    let made = house.json(&["import", "guacamole", &dsn]);
+    let made = house.json(&["import", "guacamole", dsn]);
     assert!(all_are(&made, "made"), "{made:#}");
     assert_eq!(column(&made, "people", "name"), ["ada", "bob", "guacadmin"]);
     assert_eq!(column(&made, "pools", "name"), ["office", "office-floor-2"]);
@@ -203,9 +266,7 @@ async fn a_database_is_brought_in_once() {
     assert!(!made.to_string().contains("geheim"));
     let build = house.json(&["machine", "show", "build"]);
     assert_eq!((&build["port"], &build["parameters"]["command"]), (&2222.into(), &"tmux".into()));
-    let again = house.json(&["import", "guacamole", &dsn]);
+    let again = house.json(&["import", "guacamole", dsn]);
     assert!(all_are(&again, "there"), "{again:#}");
     database.close().await.unwrap();
-    drop(house);
-    admin.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
 }

@@ -11,6 +11,7 @@
 mod connecting;
 mod guacamole;
 mod house;
+mod mariadb;
 mod servers;
 
 use house::House;
