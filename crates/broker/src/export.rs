@@ -17,6 +17,7 @@ use oriel_recording::{DataKey, PartKind, RecordingError, RecordingStore};
 use oriel_screen::recording::cast::{Plain, plain_text};
 use oriel_screen::recording::chunk_lines;
 use secrecy::ExposeSecret;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -291,7 +292,8 @@ impl Broker {
             oriel_film::make(&self.films()?.program, &order, content.blocks(keys), content.blocks(all), at).await?;
         let mut said = format!(", {}x{}, {} s", made.width, made.height, made.duration_ms / 1000);
         if made.broken > 0 {
-            said.push_str(&format!("; {} pictures could not be decoded", made.broken));
+            // Writing to a string cannot fail.
+            write!(said, "; {} pictures could not be decoded", made.broken).ok();
         }
         if made.sound_left_out {
             said.push_str("; its sound is left out");

@@ -61,11 +61,9 @@ impl Canvas {
             }
             ServerRecord::CursorDefault => self.repoint(Pointer::standard),
             ServerRecord::CursorMove { x, y } => self.repoint(|pointer| pointer.moved(x, y)),
-            ServerRecord::Watermark(text) => {
-                if self.watermark != text {
-                    self.watermark = text;
-                    self.all_changed();
-                }
+            ServerRecord::Watermark(text) if self.watermark != text => {
+                self.watermark = text;
+                self.all_changed();
             }
             ServerRecord::Audio { .. } => self.sound = true,
             ServerRecord::FrameEnd { .. } => self.whole = true,

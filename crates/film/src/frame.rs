@@ -186,7 +186,7 @@ mod tests {
             hot_y: 1,
             width: 2,
             height: 2,
-            rgba: vec![0, 0, 0, 255].repeat(4).into(),
+            rgba: [0, 0, 0, 255].repeat(4).into(),
         });
         canvas.apply(ServerRecord::CursorMove { x: 5, y: 5 });
         frame.draw(&mut canvas, &Mark::default(), false);

@@ -478,15 +478,15 @@ fn check_text(name: &str, value: &str, most: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether it is an address or a host name. The error says what fits.
-pub fn check_pem(value: &str, most: usize) -> Result<(), String> {
+fn check_pem(value: &str, most: usize) -> Result<(), String> {
     if value.len() > most || !value.contains("-----BEGIN CERTIFICATE-----") {
         return Err(format!("certificate is no PEM of at most {most} bytes: enter the file's text"));
     }
     Ok(())
 }
 
-fn check_host(host: &str) -> Result<(), String> {
+/// Whether it is an address or a host name. The error says what fits.
+pub fn check_host(host: &str) -> Result<(), String> {
     let name = |host: &str| {
         !host.is_empty()
             && host.len() <= MACHINE_HOST_BYTES_MAX

@@ -99,7 +99,7 @@ fn redirection() -> ServerRedirectionPdu {
 
 #[tokio::test]
 async fn a_machine_sends_the_connection_on() {
-    let (_server, witness, options) = farm().await;
+    let (server, witness, options) = farm().await;
     // Nobody allowed it.
     let elsewhere = ServerRedirectionPdu { target_fqdn: Some("next.example".into()), ..redirection() };
     witness.say([Word { redirect: Some(elsewhere.clone()), ..Word::default() }]);
@@ -120,7 +120,7 @@ async fn a_machine_sends_the_connection_on() {
     assert!(options.continuation.take_redirected() && !options.continuation.take_redirected());
 
     // By a token, through the same address; with an account, a cookie for its password, and the certificate that will be shown.
-    let other = Witness::start("127.0.0.1:0", _server.port, Some(_server.pin)).await;
+    let other = Witness::start("127.0.0.1:0", server.port, Some(server.pin)).await;
     let token = ServerRedirectionPdu {
         load_balance_info: Some(b"Cookie: msts=3640205228.15629.0000\r\n".to_vec()),
         username: Some("bertha".into()),

@@ -42,6 +42,7 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// As the request asks. `same`: what it has a part of is what there is; otherwise it gets everything. `what` is for people.
     /// Errors: the answer to a range that is not there.
+    #[allow(clippy::result_large_err, reason = "it is the answer")]
     pub fn of(headers: &HeaderMap, size: u64, same: bool, what: &str) -> Result<Self, Response> {
         let asked = headers.get(header::RANGE).filter(|_| same).and_then(|value| value.to_str().ok());
         match asked.map(|asked| parse(asked, size)) {

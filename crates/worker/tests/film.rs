@@ -155,7 +155,7 @@ fn story() -> Tape {
     tape.say(1000, false, &tiles[..1]);
     tape.say(2000, false, &[&tiles[1..], &[END]].concat());
     tape.say(4000, true, &[size(160, 100), fill(0, 0, 160, 100, BLUE), END]);
-    let arrow = vec![255, 255, 255, 255].repeat(16 * 16);
+    let arrow = [255, 255, 255, 255].repeat(16 * 16);
     tape.say(6000, false, &[ServerRecord::Cursor { hot_x: 0, hot_y: 0, width: 16, height: 16, rgba: arrow.into() }]);
     tape.say(6000, false, &[ServerRecord::CursorMove { x: 100, y: 40 }]);
     tape.say(10_000, false, &[fill(0, 0, 8, 8, BLUE), END]);

@@ -71,7 +71,7 @@ on_both! {
             store.create_recording(&one, "sealed").await.unwrap();
             all.push(one);
         }
-        all.sort_by(|a, b| (b.started, b.id.to_string()).cmp(&(a.started, a.id.to_string())));
+        all.sort_by_key(|of| std::cmp::Reverse((of.started, of.id.to_string())));
         let mut found = Vec::new();
         let (none, mut after) = (RecordingFilter::default(), None);
         loop {

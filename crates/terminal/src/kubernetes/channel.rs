@@ -55,7 +55,8 @@ fn message_of(channel: u8, bytes: &[u8]) -> Message {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Status {
-    status: String,
+    #[serde(rename = "status")]
+    outcome: String,
     message: String,
     reason: String,
     details: Option<Details>,
@@ -76,7 +77,7 @@ struct Cause {
 
 fn ended(text: &[u8]) -> Heard {
     let status = serde_json::from_slice::<Status>(text).unwrap_or_default();
-    if status.status == "Success" {
+    if status.outcome == "Success" {
         return Heard::Exit(0);
     }
     let causes = status.details.map(|details| details.causes).unwrap_or_default();
