@@ -1,6 +1,7 @@
 //! Groups: people together, which pools they open, and what they say of their members' connections.
 
 use crate::clock::now;
+use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_model::{Group, GroupId, GroupPolicy, PoolId, User, UserId};
 use std::collections::HashMap;
@@ -64,9 +65,14 @@ impl Broker {
 
     /// Its members stay; what they could use only through it they use no longer.
     pub async fn delete_group(&self, id: GroupId) -> Result<(), BrokerError> {
-        let (pools, members) = (self.inner.store.pools_of_group(id).await?, self.member_ids(id).await?);
-        self.inner.store.delete_group(id).await?;
-        self.end_what_is_over(&pools, &members).await
+        let broker = self.clone();
+        to_its_end(async move {
+            let (pools, members) = (broker.inner.store.pools_of_group(id).await?, broker.member_ids(id).await?);
+            broker.inner.store.delete_group(id).await?;
+            broker.end_what_is_over(Some(&pools), &members).await;
+            Ok(())
+        })
+        .await
     }
 
     pub async fn members(&self, group: GroupId) -> Result<Vec<User>, BrokerError> {
@@ -82,9 +88,15 @@ impl Broker {
     }
 
     pub async fn remove_member(&self, group: GroupId, user: UserId) -> Result<(), BrokerError> {
-        self.inner.store.remove_member(group, user).await?;
-        let pools = self.inner.store.pools_of_group(group).await?;
-        self.end_what_is_over(&pools, &[user]).await
+        let broker = self.clone();
+        to_its_end(async move {
+            // Before: whoever takes one of them from the group at the same time finds this person no longer among its members.
+            let pools = broker.inner.store.pools_of_group(group).await?;
+            broker.inner.store.remove_member(group, user).await?;
+            broker.end_what_is_over(Some(&pools), &[user]).await;
+            Ok(())
+        })
+        .await
     }
 
     /// The groups that somebody is in, by name.
@@ -122,9 +134,15 @@ impl Broker {
     }
 
     pub async fn unentitle_group(&self, pool: PoolId, group: GroupId) -> Result<(), BrokerError> {
-        self.inner.store.unentitle_group(pool, group).await?;
-        let members = self.member_ids(group).await?;
-        self.end_what_is_over(&[pool], &members).await
+        let broker = self.clone();
+        to_its_end(async move {
+            // Before, as in `remove_member`.
+            let members = broker.member_ids(group).await?;
+            broker.inner.store.unentitle_group(pool, group).await?;
+            broker.end_what_is_over(Some(&[pool]), &members).await;
+            Ok(())
+        })
+        .await
     }
 
     /// What somebody's groups say of their connections, together.

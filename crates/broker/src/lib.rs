@@ -17,6 +17,7 @@ mod guest;
 mod image;
 mod lead;
 mod operation;
+mod over;
 mod pool;
 pub mod reconcile;
 mod recording;
@@ -38,6 +39,7 @@ pub use group::{GroupChange, NewGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
+pub use over::{Open, OpenAs};
 pub use pool::{NewPool, PoolChange};
 pub use reconcile::{ByHand, ReconcilerStatus};
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
@@ -64,6 +66,10 @@ pub trait Sessions: Send + Sync {
     fn prelaunch(&self, user: UserId, desktop: DesktopId);
     async fn end_desktop(&self, desktop: DesktopId, reason: &str);
     async fn end_user(&self, user: UserId, reason: &str);
+    /// What everybody has open at this moment, opened ahead of them too.
+    fn open(&self) -> Vec<Open> {
+        Vec::new()
+    }
     /// Ends what one person has open of one desktop.
     async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
     /// Somebody looks on at nobody's connection any more as an administrator.

@@ -1,6 +1,7 @@
 //! Sets of like desktops.
 
 use crate::clock::now;
+use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
@@ -158,35 +159,13 @@ impl Broker {
     }
 
     pub async fn unentitle(&self, pool: PoolId, user: UserId) -> Result<(), BrokerError> {
-        self.inner.store.unentitle(pool, user).await?;
-        self.end_what_is_over(&[pool], &[user]).await
-    }
-
-    /// Ends what these people have open of these pools and may use no longer. Desktops that they own stay theirs; machines that were
-    /// theirs only through the pool do not.
-    pub(crate) async fn end_what_is_over(&self, pools: &[PoolId], users: &[UserId]) -> Result<(), BrokerError> {
-        let Some(sessions) = self.sessions() else { return Ok(()) };
-        for pool in pools {
-            let machines = self.inner.store.desktops_in_pool(*pool).await?;
-            let shared = machines.iter().filter(|machine| machine.external.is_some() && machine.owner.is_none());
-            let shared: Vec<_> = shared.collect();
-            if shared.is_empty() {
-                continue;
-            }
-            for user in users {
-                let may = match self.inner.store.user(*user).await? {
-                    Some(user) => self.may_have_of(*pool, &user).await?,
-                    None => false,
-                };
-                if may {
-                    continue;
-                }
-                for machine in &shared {
-                    sessions.end_of(*user, machine.id, &format!("you may no longer use {}", machine.name)).await;
-                }
-            }
-        }
-        Ok(())
+        let broker = self.clone();
+        to_its_end(async move {
+            broker.inner.store.unentitle(pool, user).await?;
+            broker.end_what_is_over(Some(&[pool]), &[user]).await;
+            Ok(())
+        })
+        .await
     }
 
     /// An image for other processors than the host's would start nothing; of an imported one nobody knows what it is for.

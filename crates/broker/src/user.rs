@@ -1,6 +1,7 @@
 //! People.
 
 use crate::clock::now;
+use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_identity as identity;
 use oriel_model::{PoolId, Role, User, UserId};
@@ -123,8 +124,13 @@ impl Broker {
             && let Some(sessions) = self.sessions()
         {
             sessions.end_helping(id, "your role was changed by an administrator");
-            let lost: Vec<PoolId> = before.difference(&pools).copied().collect();
-            self.end_what_is_over(&lost, &[id]).await?;
+            let broker = self.clone();
+            // Other people's desktops, which the role before may have opened anywhere.
+            to_its_end(async move {
+                broker.end_what_is_over(None, &[id]).await;
+                Ok(())
+            })
+            .await?;
         }
         Ok((user, one_time))
     }

@@ -68,6 +68,11 @@ impl Sessions {
         self.all().get(&key).is_some_and(|session| Arc::ptr_eq(&session.files, cell))
     }
 
+    /// Whose are open, or being opened, of what.
+    pub fn keys(&self) -> Vec<Key> {
+        self.all().keys().copied().collect()
+    }
+
     /// Ends sessions; transfers over them break.
     pub async fn end_where(&self, matches: impl Fn(UserId, DesktopId) -> bool) {
         let mut ended = Vec::new();

@@ -13,7 +13,7 @@ use crate::worker::{self, WorkerProgram};
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
 use bytes::Bytes;
 use futures::{Sink, Stream, StreamExt, future, stream};
-use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, UserId};
+use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
 use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
 use std::collections::HashMap;
@@ -244,6 +244,27 @@ impl Gateway {
     pub fn connections_to(&self, desktop: DesktopId) -> usize {
         let of_people = |entry: &&Entry| entry.desktop == desktop && !entry.counters.background.load(Ordering::Relaxed);
         self.live().values().filter(of_people).count()
+    }
+
+    /// Who has a connection to what, opened ahead of them too, and the rules that were laid down for it: none before its machine
+    /// was dialled.
+    pub fn rules_of_connections(&self) -> Vec<(UserId, DesktopId, Option<SessionPolicy>)> {
+        self.live().values().map(|entry| (entry.user, entry.desktop, entry.rules.policy())).collect()
+    }
+
+    /// Who sits at others' connections to what.
+    pub fn guests(&self) -> Vec<(UserId, DesktopId)> {
+        let live = self.live();
+        let at = |entry: &Entry| {
+            let desktop = entry.desktop;
+            entry.roster.present().into_iter().map(move |guest| (guest.user, desktop))
+        };
+        live.values().flat_map(at).collect()
+    }
+
+    /// Who has files of what open.
+    pub fn file_users(&self) -> Vec<(UserId, DesktopId)> {
+        self.inner.files.keys()
     }
 
     /// Whether somebody else than this person is connected to a desktop.

@@ -38,6 +38,11 @@ impl Rules {
         self.policy.send_replace(Some(policy));
     }
 
+    /// What was laid down.
+    pub fn policy(&self) -> Option<SessionPolicy> {
+        self.policy.borrow().clone()
+    }
+
     /// Whether a viewer's record may go on.
     pub fn admit(&self, record: &ViewerRecord) -> bool {
         let policy = self.policy.borrow();

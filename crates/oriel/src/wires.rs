@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use oriel_broker::{
-    Broker, BrokerError, GuestAccess, GuestAccount, GuestCredentials, LiveRecording, NewRecording, Sessions,
+    Broker, BrokerError, GuestAccess, GuestAccount, GuestCredentials, LiveRecording, NewRecording, Open, OpenAs,
+    Sessions,
 };
 use oriel_gateway::terminal::telnet::LoginPatterns;
 use oriel_gateway::terminal::{
@@ -289,6 +290,16 @@ impl Sessions for Live {
 
     async fn end_desktop(&self, desktop: DesktopId, reason: &str) {
         self.0.end_where(|_, of| of == desktop, ByeCode::RemoteEnded, reason).await;
+    }
+
+    fn open(&self) -> Vec<Open> {
+        let of = |what: OpenAs| move |(user, desktop)| Open { user, desktop, what: what.clone() };
+        let connections = self.0.rules_of_connections().into_iter();
+        connections
+            .map(|(user, desktop, policy)| Open { user, desktop, what: OpenAs::Connection(policy) })
+            .chain(self.0.file_users().into_iter().map(of(OpenAs::Files)))
+            .chain(self.0.guests().into_iter().map(of(OpenAs::Guest)))
+            .collect()
     }
 
     async fn end_of(&self, user: UserId, desktop: DesktopId, reason: &str) {

@@ -2,14 +2,23 @@
 
 use crate::house::{House, Reply};
 use axum::http::{Method, StatusCode};
-use oriel_broker::Sessions;
+use oriel_broker::{Open, OpenAs, Sessions};
 use oriel_model::{DesktopId, Role, UserId};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
-/// Hears whose connections are ended.
+/// Hears whose connections are ended, of those that it says are open.
 #[derive(Default)]
-struct Ended(Mutex<Vec<(UserId, DesktopId)>>);
+struct Ended(Mutex<Vec<(UserId, DesktopId)>>, Mutex<Vec<Open>>);
+
+impl Ended {
+    fn opens(&self, user: UserId, desktop: DesktopId, what: OpenAs) {
+        self.1.lock().unwrap().push(Open { user, desktop, what });
+    }
+    fn take(&self) -> Vec<(UserId, DesktopId)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
 
 #[async_trait::async_trait]
 impl Sessions for Ended {
@@ -22,6 +31,9 @@ impl Sessions for Ended {
     fn prelaunch(&self, _: UserId, _: DesktopId) {}
     async fn end_desktop(&self, _: DesktopId, _: &str) {}
     async fn end_user(&self, _: UserId, _: &str) {}
+    fn open(&self) -> Vec<Open> {
+        self.1.lock().unwrap().clone()
+    }
     async fn end_of(&self, user: UserId, desktop: DesktopId, _: &str) {
         self.0.lock().unwrap().push((user, desktop));
     }
@@ -38,6 +50,10 @@ async fn a_group_opens_pools_to_its_members() {
         house.user("bob", Role::User).await,
     );
     let machine = house.machine(&ada).await;
+    for user in [&root, &ada, &bob] {
+        ended.opens(user.id, machine.id, OpenAs::Connection(None));
+        ended.opens(user.id, machine.id, OpenAs::Files);
+    }
     let (of_root, of_bob) = (house.sign_in(&root).await, house.sign_in(&bob).await);
     let ask = async |method: Method, path: &str, body: Option<Value>| -> Reply {
         house.browse(Some(&of_root), &method, &format!("/api/v1{path}"), body).await
@@ -66,16 +82,44 @@ async fn a_group_opens_pools_to_its_members() {
     assert!(ended.0.lock().unwrap().is_empty());
     assert_eq!(ask(Method::DELETE, "/groups/help%20desk/members/bob", None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(sees().await, StatusCode::NOT_FOUND);
-    assert_eq!(*ended.0.lock().unwrap(), [(bob.id, machine.id)]);
+    assert_eq!(ended.take(), [(bob.id, machine.id)]);
     // Ada has it from the pool itself: the group's end is not hers.
     ask(Method::PUT, "/groups/help%20desk/members/ada", None).await;
     ask(Method::PUT, "/groups/help%20desk/members/bob", None).await;
     assert_eq!(ask(Method::DELETE, "/pools/office/groups/help%20desk", None).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(*ended.0.lock().unwrap(), [(bob.id, machine.id); 2]);
+    assert_eq!(ended.take(), [(bob.id, machine.id)]);
     ask(Method::PUT, "/pools/office/groups/help%20desk", None).await;
     assert_eq!(ask(Method::DELETE, "/groups/help%20desk", None).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(*ended.0.lock().unwrap(), [(bob.id, machine.id); 3]);
+    assert_eq!(ended.take(), [(bob.id, machine.id)]);
     assert_eq!(ask(Method::GET, "/groups/help%20desk", None).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_role_that_is_taken_away_takes_others_desktops_along() {
+    let house = House::new().await;
+    let ended = Arc::new(Ended::default());
+    house.broker.set_sessions(ended.clone());
+    let (root, eve, ada) = (
+        house.user("root", Role::Admin).await,
+        house.user("eve", Role::Admin).await,
+        house.user("ada", Role::User).await,
+    );
+    let (hers, eves, machine) = (house.desktop(&ada).await, house.desktop(&eve).await, house.machine(&ada).await);
+    for desktop in [&hers, &eves, &machine] {
+        ended.opens(eve.id, desktop.id, OpenAs::Connection(None));
+        // Guests come by invitation, whatever their role.
+        ended.opens(ada.id, desktop.id, OpenAs::Guest);
+    }
+    let of_root = house.sign_in(&root).await;
+    let change = async |body: Value| {
+        let reply = house.browse(Some(&of_root), &Method::PATCH, "/api/v1/users/eve", Some(body)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.json());
+    };
+    change(json!({"role": "pool_admin", "pools": ["studio"]})).await;
+    assert_eq!(ended.take(), [(eve.id, machine.id)]);
+    change(json!({"role": "user"})).await;
+    let over = ended.take();
+    assert!(over.contains(&(eve.id, hers.id)) && !over.contains(&(eve.id, eves.id)), "what she owns stays hers");
 }
 
 #[tokio::test]

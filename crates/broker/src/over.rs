@@ -1,0 +1,83 @@
+//! What is open and may be no longer: ended, however many people and machines a change is about.
+
+use crate::{Broker, BrokerError};
+use futures::future;
+use oriel_model::{DesktopId, PoolId, SessionPolicy, UserId};
+use std::collections::{BTreeSet, HashSet};
+
+/// Something that somebody has open of a desktop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    pub user: UserId,
+    pub desktop: DesktopId,
+    pub what: OpenAs,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenAs {
+    /// A connection, and the rules it is under; none before its machine was dialled.
+    Connection(Option<SessionPolicy>),
+    /// Files, whose rules are asked for each time.
+    Files,
+    /// A seat at somebody else's connection.
+    Guest,
+}
+
+/// Does something to its end, also when whoever asked hangs up or their time is over: a right that is taken away half would be
+/// taken from nobody a second time.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
+) -> Result<T, BrokerError> {
+    tokio::spawn(work).await.map_err(|error| BrokerError::internal("finishing a change", error))?
+}
+
+impl Broker {
+    /// Ends what these people have open of these pools (`None`: of all) and may open no longer. Desktops that they own stay theirs;
+    /// what was theirs only through a pool or a role does not. One pass over what is open, which is little beside people times
+    /// machines; nothing fails half way: where the database does not say that somebody may, they may not.
+    pub(crate) async fn end_what_is_over(&self, pools: Option<&[PoolId]>, users: &[UserId]) {
+        let Some(sessions) = self.sessions() else { return };
+        let users: HashSet<UserId> = users.iter().copied().collect();
+        let mut over = BTreeSet::new();
+        for open in sessions.open().into_iter().filter(|open| users.contains(&open.user)) {
+            // Guests come by invitation, and need no right of their own but where a machine is everybody's of its pool.
+            let is_guest = open.what == OpenAs::Guest;
+            match self.is_over(&open, pools, is_guest).await {
+                Ok(Some(name)) => _ = over.insert((open.user, open.desktop, name)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, user = %open.user, desktop = %open.desktop, "Whether somebody still may is not known: ended");
+                    over.insert((open.user, open.desktop, "this desktop".to_owned()));
+                }
+            }
+        }
+        future::join_all(over.into_iter().map(|(user, desktop, name)| {
+            let sessions = &sessions;
+            async move { sessions.end_of(user, desktop, &format!("you may no longer use {name}")).await }
+        }))
+        .await;
+    }
+
+    /// The desktop's name, when it is over.
+    async fn is_over(
+        &self,
+        open: &Open,
+        pools: Option<&[PoolId]>,
+        is_guest: bool,
+    ) -> Result<Option<String>, BrokerError> {
+        // What is gone is ended by whoever deleted it.
+        let Some(desktop) = self.inner.store.desktop(open.desktop).await? else { return Ok(None) };
+        let is_everybodys = desktop.external.is_some() && desktop.owner.is_none();
+        let concerned = pools.is_none_or(|pools| pools.contains(&desktop.pool));
+        if !concerned || is_guest && (pools.is_none() || !is_everybodys) {
+            return Ok(None);
+        }
+        let name = desktop.name.to_string();
+        let Some(user) = self.inner.store.user(open.user).await? else { return Ok(Some(name)) };
+        match self.find_desktop(&user, &desktop.id.to_string()).await {
+            Ok(_) => Ok(None),
+            Err(BrokerError::Missing { .. } | BrokerError::Forbidden { .. }) => Ok(Some(name)),
+            Err(error) => Err(error),
+        }
+    }
+}
