@@ -20,7 +20,7 @@ pub struct NewGroup {
 pub struct GroupChange {
     pub name: Option<String>,
     pub about: Option<String>,
-    /// As a whole; holds for connections that are opened from then on.
+    /// As a whole; ends its members' connections that are under looser rules, and holds for the others from the next on.
     pub policy: Option<GroupPolicy>,
 }
 
@@ -36,6 +36,10 @@ impl Broker {
             Err(_) => self.inner.store.group_by_name(key).await?,
         };
         found.ok_or_else(|| BrokerError::missing("group", key))
+    }
+
+    async fn group(&self, id: GroupId) -> Result<Group, BrokerError> {
+        self.inner.store.group(id).await?.ok_or_else(|| BrokerError::missing("group", id))
     }
 
     pub async fn create_group(&self, new: NewGroup) -> Result<Group, BrokerError> {
@@ -54,22 +58,35 @@ impl Broker {
     }
 
     pub async fn change_group(&self, id: GroupId, change: GroupChange) -> Result<Group, BrokerError> {
-        let mut group = self.inner.store.group(id).await?.ok_or_else(|| BrokerError::missing("group", id))?;
-        group.name = change.name.unwrap_or(group.name);
-        group.about = change.about.unwrap_or(group.about);
-        group.policy = change.policy.unwrap_or(group.policy);
-        check(&group)?;
-        self.inner.store.update_group(&group).await?;
-        Ok(group)
+        let broker = self.clone();
+        to_its_end(async move {
+            let mut group = broker.group(id).await?;
+            let before = group.policy.clone();
+            group.name = change.name.unwrap_or(group.name);
+            group.about = change.about.unwrap_or(group.about);
+            group.policy = change.policy.unwrap_or(group.policy);
+            check(&group)?;
+            broker.inner.store.update_group(&group).await?;
+            if group.policy != before {
+                broker.end_what_is_looser(&broker.member_ids(id).await?).await;
+            }
+            Ok(group)
+        })
+        .await
     }
 
     /// Its members stay; what they could use only through it they use no longer.
     pub async fn delete_group(&self, id: GroupId) -> Result<(), BrokerError> {
         let broker = self.clone();
         to_its_end(async move {
+            let group = broker.group(id).await?;
             let (pools, members) = (broker.inner.store.pools_of_group(id).await?, broker.member_ids(id).await?);
             broker.inner.store.delete_group(id).await?;
             broker.end_what_is_over(Some(&pools), &members).await;
+            // It may have loosened what pools say.
+            if !group.policy.is_empty() {
+                broker.end_what_is_looser(&members).await;
+            }
             Ok(())
         })
         .await
@@ -84,7 +101,16 @@ impl Broker {
     }
 
     pub async fn add_member(&self, group: GroupId, user: UserId) -> Result<(), BrokerError> {
-        Ok(self.inner.store.add_member(group, user).await?)
+        let broker = self.clone();
+        to_its_end(async move {
+            let group = broker.group(group).await?;
+            broker.inner.store.add_member(group.id, user).await?;
+            if !group.policy.is_empty() {
+                broker.end_what_is_looser(&[user]).await;
+            }
+            Ok(())
+        })
+        .await
     }
 
     pub async fn remove_member(&self, group: GroupId, user: UserId) -> Result<(), BrokerError> {
@@ -92,8 +118,12 @@ impl Broker {
         to_its_end(async move {
             // Before: whoever takes one of them from the group at the same time finds this person no longer among its members.
             let pools = broker.inner.store.pools_of_group(group).await?;
-            broker.inner.store.remove_member(group, user).await?;
+            let group = broker.group(group).await?;
+            broker.inner.store.remove_member(group.id, user).await?;
             broker.end_what_is_over(Some(&pools), &[user]).await;
+            if !group.policy.is_empty() {
+                broker.end_what_is_looser(&[user]).await;
+            }
             Ok(())
         })
         .await

@@ -5,6 +5,9 @@ use futures::future;
 use oriel_model::{DesktopId, PoolId, SessionPolicy, UserId};
 use std::collections::{BTreeSet, HashSet};
 
+/// What somebody reads whose connection is under looser rules than hold for them now.
+const STRICTER: &str = "an administrator changed what you may do on connections; connect again";
+
 /// Something that somebody has open of a desktop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
@@ -54,6 +57,40 @@ impl Broker {
         future::join_all(over.into_iter().map(|(user, desktop, name)| {
             let sessions = &sessions;
             async move { sessions.end_of(user, desktop, &format!("you may no longer use {name}")).await }
+        }))
+        .await;
+    }
+
+    /// Ends the connections of these people whose rules are looser than those that hold for them now: what a machine gives is held
+    /// back by rules that are read when it is dialled, so that only a new connection is under others. Looser rules wait for the next
+    /// connection by themselves.
+    pub(crate) async fn end_what_is_looser(&self, users: &[UserId]) {
+        let Some(sessions) = self.sessions() else { return };
+        let users: HashSet<UserId> = users.iter().copied().collect();
+        let mut looser = BTreeSet::new();
+        for open in sessions.open().into_iter().filter(|open| users.contains(&open.user)) {
+            let OpenAs::Connection(policy) = open.what else { continue };
+            // Being dialled: with which rules is not known.
+            let Some(policy) = policy else {
+                looser.insert((open.user, open.desktop));
+                continue;
+            };
+            let is_looser = match self.session_policy(open.user, open.desktop).await {
+                Ok(now) => now.is_stricter_than(&policy),
+                // What is gone is ended by whoever deleted it.
+                Err(BrokerError::Missing { .. }) => false,
+                Err(error) => {
+                    tracing::warn!(%error, user = %open.user, desktop = %open.desktop, "A connection's rules are not known: ended");
+                    true
+                }
+            };
+            if is_looser {
+                looser.insert((open.user, open.desktop));
+            }
+        }
+        future::join_all(looser.into_iter().map(|(user, desktop)| {
+            let sessions = &sessions;
+            async move { sessions.end_of(user, desktop, STRICTER).await }
         }))
         .await;
     }

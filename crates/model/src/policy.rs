@@ -51,6 +51,26 @@ impl SessionPolicy {
         *self == Self::default()
     }
 
+    /// Whether it allows less of anything on a connection than `before`. How administrators join is no such thing: it is asked for
+    /// each time that one does, and less of it is more for the person.
+    pub fn is_stricter_than(&self, before: &Self) -> bool {
+        let takes = |before: bool, now: bool| before && !now;
+        // None is never: any time is sooner.
+        let sooner =
+            |before: Option<u32>, now: Option<u32>| now.is_some_and(|now| before.is_none_or(|before| now < before));
+        takes(before.clipboard.to_machine, self.clipboard.to_machine)
+            || takes(before.clipboard.to_person, self.clipboard.to_person)
+            || self.clipboard.kib_max < before.clipboard.kib_max
+            || takes(before.files.upload, self.files.upload)
+            || takes(before.files.download, self.files.download)
+            || takes(before.sound, self.sound)
+            || takes(!before.view_only, !self.view_only)
+            || self.sharing < before.sharing
+            || takes(!before.watermark, !self.watermark)
+            || sooner(before.idle_lock_minutes, self.idle_lock_minutes)
+            || sooner(before.session_minutes_max, self.session_minutes_max)
+    }
+
     /// What is out of bounds. The error is a sentence.
     pub fn check(&self) -> Result<(), String> {
         if !(1..=CLIPBOARD_KIB_MAX).contains(&self.clipboard.kib_max) {
@@ -264,6 +284,31 @@ words!(ShadowingPolicy, "shadowing", Off = "off", Ask = "ask", Tell = "tell");
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn less_of_anything_is_stricter() {
+        let policy = |text: &str| text.parse::<SessionPolicy>().unwrap();
+        let loose = policy("sharing=control,idle_lock=30,session=60");
+        for less in [
+            "clipboard=to_machine",
+            "clipboard=to_person",
+            "clipboard_kib=64",
+            "files=upload",
+            "files=download",
+            "sound=off",
+            "view_only",
+            "sharing=view",
+            "watermark",
+            "idle_lock=10",
+            "session=59",
+        ] {
+            let strict = policy(&format!("sharing=control,idle_lock=30,session=60,{less}"));
+            assert!(strict.is_stricter_than(&loose) && !loose.is_stricter_than(&strict), "{less}");
+        }
+        assert!(loose.is_stricter_than(&policy("sharing=control")), "a time rather than never");
+        assert!(!policy("sharing=control,shadowing=off").is_stricter_than(&loose), "asked for each time");
+        assert!(!loose.is_stricter_than(&loose));
+    }
 
     #[test]
     fn what_is_left_out_is_usual_and_words_are_read_back() {

@@ -111,7 +111,10 @@ impl Command {
                 }
                 let change = GroupChange { name, about, policy };
                 let group: Group = client.patch(&path(&group), &change).await?;
-                say(format!("changed group {}; connections follow its rules from the next one on", group.name));
+                say(format!(
+                    "changed group {}; connections under looser rules end now, others follow from the next one on",
+                    group.name
+                ));
                 Ok(())
             }
             Self::Delete { group } => {

@@ -153,3 +153,50 @@ async fn a_group_says_what_its_members_may_do() {
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.json());
     assert_eq!(holds(ada.id).await, "sharing=control");
 }
+
+#[tokio::test]
+async fn stricter_rules_end_what_is_under_looser_ones() {
+    let house = House::new().await;
+    let (root, ada, bob) = (
+        house.user("root", Role::Admin).await,
+        house.user("ada", Role::User).await,
+        house.user("bob", Role::User).await,
+    );
+    let (adas, bobs) = (house.desktop(&ada).await, house.desktop(&bob).await);
+    let ended = Arc::new(Ended::default());
+    house.broker.set_sessions(ended.clone());
+    let usual = house.broker.session_policy(ada.id, adas.id).await.unwrap();
+    for (user, desktop) in [(&ada, &adas), (&bob, &bobs)] {
+        ended.opens(user.id, desktop.id, OpenAs::Connection(Some(usual.clone())));
+        ended.opens(user.id, desktop.id, OpenAs::Files);
+        ended.opens(user.id, desktop.id, OpenAs::Guest);
+    }
+    let of_root = house.sign_in(&root).await;
+    let ask = async |method: Method, path: &str, body: Option<Value>| -> Vec<(UserId, DesktopId)> {
+        let reply = house.browse(Some(&of_root), &method, &format!("/api/v1{path}"), body).await;
+        assert!(reply.status.is_success(), "{}", reply.json());
+        ended.take()
+    };
+    for (name, policy) in [
+        ("plain", json!({})),
+        ("loose", json!({"sharing": "control", "shadowing": "off"})),
+        ("strict", json!({"clipboard_to_person": false})),
+    ] {
+        ask(Method::POST, "/groups", Some(json!({"name": name, "policy": policy}))).await;
+    }
+    for name in ["plain", "loose"] {
+        assert_eq!(ask(Method::PUT, &format!("/groups/{name}/members/ada"), None).await, [], "{name}");
+    }
+    assert_eq!(ask(Method::PUT, "/groups/strict/members/ada", None).await, [(ada.id, adas.id)]);
+    let about = Some(json!({"about": "other words"}));
+    assert_eq!(ask(Method::PATCH, "/groups/strict", about).await, []);
+    let policy = Some(json!({"policy": {"watermark": true}}));
+    assert_eq!(ask(Method::PATCH, "/groups/strict", policy).await, [(ada.id, adas.id)]);
+    // She is not under its rules any more, and her connection is under none that are looser.
+    assert_eq!(ask(Method::DELETE, "/groups/strict/members/ada", None).await, []);
+    // What only a loose group allowed goes with it.
+    ended.1.lock().unwrap().clear();
+    let shares = house.broker.session_policy(ada.id, adas.id).await.unwrap();
+    ended.opens(ada.id, adas.id, OpenAs::Connection(Some(shares)));
+    assert_eq!(ask(Method::DELETE, "/groups/loose", None).await, [(ada.id, adas.id)]);
+}

@@ -21,7 +21,7 @@ export function Members({ group, onClose }: { group: Schemas["Group"]; onClose: 
   return (
     <Dialogue
       title={`Members of ${group.name}`}
-      about="Whoever is taken out loses at once what only this group gave."
+      about="Whoever is taken out loses at once what only this group opened. Connections end that are under looser rules than hold then."
       stack
       onClose={onClose}
       buttons={
