@@ -66,7 +66,8 @@ pub enum Command {
 }
 
 #[derive(Args)]
-#[group(required = true)]
+// Both together would name two, of which one would be left out.
+#[group(required = true, multiple = false)]
 pub struct Whom {
     /// Id or name
     user: Option<String>,
@@ -276,5 +277,32 @@ fn parse_network(text: &str) -> Result<Network, Failure> {
         Some(("nat", network)) => Ok(Network::Nat { network: network.to_owned() }),
         Some(("bridge", bridge)) => Ok(Network::Bridge { bridge: bridge.to_owned() }),
         _ => Err(Failure::usage(format!("{text:?} is no network")).next("use user, nat:NETWORK or bridge:BRIDGE")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+    use clap::{Parser, error::ErrorKind};
+
+    #[derive(Parser)]
+    struct Pools {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    #[test]
+    fn a_pool_is_opened_to_a_person_or_a_group_not_to_both_by_halves() {
+        let read = |rest: &[&str]| Pools::try_parse_from([&["pool", "deny", "office"], rest].concat());
+        let below = |rest: &[&str]| match read(rest).unwrap().command {
+            Command::Deny { whom, .. } => whom.below(),
+            _ => unreachable!("that is deny"),
+        };
+        assert_eq!(below(&["ada"]).0, "users/ada");
+        assert_eq!(below(&["--group", "night shift"]).0, "groups/night%20shift");
+        let refused = |rest: &[&str]| read(rest).err().unwrap().kind();
+        assert_eq!(refused(&["ada", "--group", "artists"]), ErrorKind::ArgumentConflict);
+        assert_eq!(refused(&[]), ErrorKind::MissingRequiredArgument);
     }
 }
