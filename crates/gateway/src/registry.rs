@@ -16,7 +16,7 @@ use futures::{Sink, Stream, StreamExt, future, stream};
 use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
 use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -269,8 +269,16 @@ impl Gateway {
 
     /// Whether somebody else than this person is connected to a desktop.
     pub fn is_used_by_others(&self, desktop: DesktopId, user: UserId) -> bool {
-        let others = |entry: &Entry| entry.desktop == desktop && entry.user != user;
-        self.live().values().any(|entry| others(entry) && !entry.counters.background.load(Ordering::Relaxed))
+        !self.others_on(desktop, user).is_empty()
+    }
+
+    /// Who else than this person is connected to a desktop.
+    pub fn others_on(&self, desktop: DesktopId, user: UserId) -> HashSet<UserId> {
+        let others = |entry: &&Entry| {
+            let is_background = entry.counters.background.load(Ordering::Relaxed);
+            entry.desktop == desktop && entry.user != user && !is_background
+        };
+        self.live().values().filter(others).map(|entry| entry.user).collect()
     }
 
     /// Ends one connection; false when there is none.

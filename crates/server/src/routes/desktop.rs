@@ -156,14 +156,16 @@ pub async fn thumbnail(
 ) -> Answer<Response> {
     let nothing = |text: String, next: &str| Problem::new(StatusCode::NOT_FOUND, "no_thumbnail", text, next);
     // There is no looking on unseen, not even small.
-    if let Some(owner) = desktop.owner.filter(|owner| *owner != caller.user.id)
-        && app.gateway.is_used_by_others(desktop.id, caller.user.id)
-        && app.broker.session_policy(owner, desktop.id).await?.shadowing != model::ShadowingPolicy::Tell
-    {
-        return Err(nothing(
-            format!("{} is in use, and its pool lets nobody look on unseen", desktop.name),
-            "shadow the session: its person is asked",
-        ));
+    if desktop.owner.is_some_and(|owner| owner != caller.user.id) {
+        // Whoever is there need not be its owner, and it is their rules that count.
+        for other in app.gateway.others_on(desktop.id, caller.user.id) {
+            if app.broker.session_policy(other, desktop.id).await?.shadowing != model::ShadowingPolicy::Tell {
+                return Err(nothing(
+                    format!("{} is in use, and by its rules nobody looks on unseen", desktop.name),
+                    "shadow the session: its person is asked",
+                ));
+            }
+        }
     }
     let Some(thumbnail) = app.broker.thumbnail(&desktop).await? else {
         return Err(nothing(format!("{} shows nothing at the moment", desktop.name), "ask again when it runs"));
