@@ -128,9 +128,10 @@ impl Broker {
             .vault
             .seal(text.expose_secret(), &sealing_context(recording.id))
             .map_err(|error| BrokerError::internal("sealing a recording's key", error))?;
-        self.live_recordings().insert(recording.id);
-        let writer = store.writer(recording.id, key);
         let watermark = self.session_policy(new.user, new.desktop).await?.watermark;
+        let writer = store.writer(recording.id, key);
+        // Nothing may fail or wait between this and what takes it away again.
+        self.live_recordings().insert(recording.id);
         let live = LiveRecording { broker: self.clone(), recording, writer, duration_ms: 0, watermark };
         self.inner.store.create_recording(&live.recording, &sealed).await?;
         Ok(live)
