@@ -29,11 +29,15 @@ impl Broker {
         Ok(self.inner.store.groups().await?)
     }
 
-    /// By id or by name.
+    /// By id or by name. Names of directories' groups may look like ids: an id wins.
     pub async fn find_group(&self, key: &str) -> Result<Group, BrokerError> {
-        let found = match key.parse::<GroupId>() {
+        let by_id = match key.parse::<GroupId>() {
             Ok(id) => self.inner.store.group(id).await?,
-            Err(_) => self.inner.store.group_by_name(key).await?,
+            Err(_) => None,
+        };
+        let found = match by_id {
+            Some(group) => Some(group),
+            None => self.inner.store.group_by_name(key).await?,
         };
         found.ok_or_else(|| BrokerError::missing("group", key))
     }

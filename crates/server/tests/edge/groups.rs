@@ -64,6 +64,13 @@ async fn a_group_opens_pools_to_its_members() {
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
     assert_eq!(ask(Method::POST, "/groups", Some(json!({"name": "HELP DESK"}))).await.code(), "name_taken");
     assert_eq!(ask(Method::POST, "/groups", Some(json!({"name": "a/b"}))).await.code(), "bad_group");
+    // A directory may call a group by an id of its own.
+    for name in ["5f2c1c52-7a0f-4a8e-9a53-0d7cf1e8b7aa", "5f2c1c527a0f4a8e9a530d7cf1e8b7ab"] {
+        assert_eq!(ask(Method::POST, "/groups", Some(json!({"name": name}))).await.status, StatusCode::CREATED);
+        let path = format!("/groups/{name}");
+        assert_eq!(ask(Method::GET, &path, None).await.json()["name"], name);
+        assert_eq!(ask(Method::DELETE, &path, None).await.status, StatusCode::NO_CONTENT);
+    }
     assert_eq!(sees().await, StatusCode::NOT_FOUND);
     for path in ["/groups/help%20desk/members/bob", "/pools/office/groups/Help%20Desk"] {
         assert_eq!(ask(Method::PUT, path, None).await.status, StatusCode::NO_CONTENT, "{path}");
