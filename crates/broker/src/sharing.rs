@@ -13,10 +13,13 @@ impl Broker {
         let policy = self.session_policy(connection.user, connection.desktop).await?;
         let may_control = policy.sharing == SharingPolicy::Control && !policy.view_only;
         if policy.sharing == SharingPolicy::Off {
-            return Err(forbidden("sharing_off", "connections to this desktop's pool are not shared"));
+            return Err(forbidden(
+                "sharing_off",
+                "this connection is not shared: its pool, or a group of its person's, says so",
+            ));
         }
         if control && !may_control {
-            let text = "guests of connections to this desktop's pool watch, and are not given control";
+            let text = "guests of this connection watch and are not given control: its pool, or a group of its person's, says so";
             return Err(forbidden("sharing_view_only", text));
         }
         Ok(may_control)
@@ -38,9 +41,10 @@ impl Broker {
     /// `Forbidden` where the pool, or a group of the person's, does not allow it.
     pub async fn may_shadow(&self, connection: &Connection) -> Result<bool, BrokerError> {
         match self.session_policy(connection.user, connection.desktop).await?.shadowing {
-            ShadowingPolicy::Off => {
-                Err(forbidden("shadowing_off", "nobody looks on at connections to this desktop's pool"))
-            }
+            ShadowingPolicy::Off => Err(forbidden(
+                "shadowing_off",
+                "nobody looks on at this connection: its pool, or a group of its person's, says so",
+            )),
             ShadowingPolicy::Ask => Ok(true),
             ShadowingPolicy::Tell => Ok(false),
         }

@@ -77,14 +77,22 @@ pub struct Whom {
 }
 
 impl Whom {
-    /// The end of the path, and who that is in words.
-    fn below(self) -> (String, String) {
-        match (self.group, self.user) {
-            (Some(group), _) => (format!("groups/{}", segment(&group)), format!("members of {group}")),
-            (None, user) => {
-                let user = user.unwrap_or_default();
-                (format!("users/{}", segment(&user)), user)
-            }
+    /// The end of the path.
+    fn below(&self) -> String {
+        match (&self.group, &self.user) {
+            (Some(group), _) => format!("groups/{}", segment(group)),
+            (None, user) => format!("users/{}", segment(user.as_deref().unwrap_or_default())),
+        }
+    }
+
+    /// What was done with them, in words: whoever loses a pool by one way may have others to it.
+    fn said(&self, pool: &str, allowed: bool) -> String {
+        let user = self.user.as_deref().unwrap_or_default();
+        match (&self.group, allowed) {
+            (Some(group), true) => format!("members of {group} may use {pool}"),
+            (Some(group), false) => format!("{pool} is no longer open to members of {group} by that group"),
+            (None, true) => format!("{user} may use {pool}"),
+            (None, false) => format!("{pool} is no longer open to {user} by name"),
         }
     }
 }
@@ -203,8 +211,8 @@ impl Command {
                             &pool
                                 .users
                                 .iter()
-                                .chain(&pool.groups)
-                                .map(|one| one.name.as_str())
+                                .map(|user| user.name.clone())
+                                .chain(pool.groups.iter().map(|group| format!("group {}", group.name)))
                                 .collect::<Vec<_>>()
                                 .join(", "),
                         )),
@@ -256,15 +264,13 @@ impl Command {
                 Ok(())
             }
             Self::Allow { pool, whom } => {
-                let (whom, name) = whom.below();
-                client.put(&format!("{}/{whom}", path(&pool))).await?;
-                say(format!("{name} may use {pool}"));
+                client.put(&format!("{}/{}", path(&pool), whom.below())).await?;
+                say(whom.said(&pool, true));
                 Ok(())
             }
             Self::Deny { pool, whom } => {
-                let (whom, name) = whom.below();
-                client.delete(&format!("{}/{whom}", path(&pool))).await?;
-                say(format!("{name} may no longer use {pool}"));
+                client.delete(&format!("{}/{}", path(&pool), whom.below())).await?;
+                say(whom.said(&pool, false));
                 Ok(())
             }
         }
@@ -299,8 +305,8 @@ mod tests {
             Command::Deny { whom, .. } => whom.below(),
             _ => unreachable!("that is deny"),
         };
-        assert_eq!(below(&["ada"]).0, "users/ada");
-        assert_eq!(below(&["--group", "night shift"]).0, "groups/night%20shift");
+        assert_eq!(below(&["ada"]), "users/ada");
+        assert_eq!(below(&["--group", "night shift"]), "groups/night%20shift");
         let refused = |rest: &[&str]| read(rest).err().unwrap().kind();
         assert_eq!(refused(&["ada", "--group", "artists"]), ErrorKind::ArgumentConflict);
         assert_eq!(refused(&[]), ErrorKind::MissingRequiredArgument);

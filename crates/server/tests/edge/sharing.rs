@@ -124,6 +124,35 @@ fn names(record: &ServerRecord) -> Option<Vec<String>> {
 }
 
 #[tokio::test]
+async fn whose_picture_it_is_says_who_sees_it_small() {
+    let street = Street::new().await;
+    let house = &street.house;
+    let (ada, root, eve) = (
+        house.user("ada", Role::User).await,
+        house.user("root", Role::Admin).await,
+        house.user("eve", Role::Admin).await,
+    );
+    let machine = house.desktop(&ada).await;
+    let (of_root, of_eve) = (house.sign_in(&root).await, house.sign_in(&eve).await);
+    street.rule(&machine, "shadowing=tell").await;
+    let (_, _screen) = street.connect(&of_root, &machine.id.to_string()).await;
+    let path = format!("/api/v1/desktops/{}/thumbnail", machine.id);
+    let is_refused = async || {
+        let reply = house.browse(Some(&of_eve), &Method::GET, &path, None).await;
+        reply.json()["detail"].as_str().is_some_and(|text| text.contains("nobody looks on unseen"))
+    };
+    assert!(!is_refused().await, "the pool lets them");
+    let quiet = json!({"name": "quiet", "policy": {"shadowing": "off"}});
+    street.post(&of_eve, "/api/v1/groups", quiet).await;
+    let quiet = house.broker.find_group("quiet").await.unwrap().id;
+    house.broker.add_member(quiet, root.id).await.unwrap();
+    assert!(is_refused().await, "root is who is there, not ada");
+    house.broker.remove_member(quiet, root.id).await.unwrap();
+    house.broker.add_member(quiet, ada.id).await.unwrap();
+    assert!(!is_refused().await);
+}
+
+#[tokio::test]
 async fn whoever_has_the_link_comes_in_until_it_is_withdrawn() {
     let street = Street::new().await;
     let house = &street.house;

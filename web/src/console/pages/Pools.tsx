@@ -258,7 +258,7 @@ function DeletePool({ pool, onClose }: { pool: Pool; onClose: () => void }) {
       title={`Delete the pool ${pool.name}?`}
       verb="Delete pool"
       do={() => answer(client.DELETE("/api/v1/pools/{id}", { params: { path: { id: pool.id } } }))}
-      touches={["pools"]}
+      touches={["pools", "groups"]}
       good={() => `The pool ${pool.name} was deleted`}
       onClose={onClose}
     >

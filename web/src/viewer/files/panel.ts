@@ -132,7 +132,10 @@ export class FilesPanel {
     if (!this.#listing) await this.show();
     if (!this.#listing) return;
     if (!this.open)
-      return this.#say("Files on this desktop cannot be changed from here: its pool says so.", true);
+      return this.#say(
+        "Files on this desktop cannot be changed from here: its pool, or a group of yours, says so.",
+        true,
+      );
     const there = new Set(this.#listing.files.map((entry) => entry.name));
     this.transfers.upload(files, this.#path, there);
   }

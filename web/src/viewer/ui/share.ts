@@ -29,7 +29,7 @@ export class SharePanel {
   readonly #off = el(
     "p",
     { class: "note" },
-    "Connections to this desktop’s pool are not shared with others.",
+    "This connection is not shared with others: its pool, or a group of yours, says so.",
   );
   readonly #inviting: HTMLElement[] = [];
   #creating = false;

@@ -129,6 +129,8 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
 
 function DeleteGroup({ group, onClose }: { group: Group; onClose: () => void }) {
   const { members, pools } = group;
+  const opens = pools.length > 0 && members.length > 0;
+  const rules = summary(group.policy);
   return (
     <Confirm
       title={`Delete the group ${group.name}?`}
@@ -139,11 +141,18 @@ function DeleteGroup({ group, onClose }: { group: Group; onClose: () => void }) 
       onClose={onClose}
     >
       <p>
-        <strong>
-          {pools.length > 0 && members.length > 0
-            ? `${count(members.length, "person", "people")} may lose access to ${pools.map((p) => p.name).join(", ")}.`
-            : "Its rules are lost."}
-        </strong>{" "}
+        {opens && (
+          <strong>
+            {count(members.length, "person", "people")} may lose access to{" "}
+            {pools.map((p) => p.name).join(", ")}.{" "}
+          </strong>
+        )}
+        {rules && (
+          <strong>
+            Its rules ({rules}) are lost: for its members it is then as pools and their other groups say,
+            stricter or looser.{" "}
+          </strong>
+        )}
         The people and the desktops that they own stay.
       </p>
     </Confirm>
