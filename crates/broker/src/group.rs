@@ -24,9 +24,42 @@ pub struct GroupChange {
     pub policy: Option<GroupPolicy>,
 }
 
+/// A group with all that lists show of it.
+pub struct WholeGroup {
+    pub group: Group,
+    /// By name.
+    pub members: Vec<User>,
+    pub opens: Vec<PoolId>,
+}
+
 impl Broker {
     pub async fn groups(&self) -> Result<Vec<Group>, BrokerError> {
         Ok(self.inner.store.groups().await?)
+    }
+
+    /// All groups, by name, in as many queries as for one.
+    pub async fn whole_groups(&self) -> Result<Vec<WholeGroup>, BrokerError> {
+        let store = &self.inner.store;
+        let (groups, users, memberships, opened) =
+            tokio::try_join!(store.groups(), store.users(), store.memberships(), store.groups_pools())?;
+        let in_order: HashMap<UserId, usize> = users.iter().enumerate().map(|(at, user)| (user.id, at)).collect();
+        let (mut members, mut opens) = (HashMap::<GroupId, Vec<usize>>::new(), HashMap::<GroupId, Vec<PoolId>>::new());
+        for (group, user) in memberships {
+            members.entry(group).or_default().extend(in_order.get(&user));
+        }
+        for (group, pool) in opened {
+            opens.entry(group).or_default().push(pool);
+        }
+        let whole = groups.into_iter().map(|group| {
+            let mut members = members.remove(&group.id).unwrap_or_default();
+            members.sort_unstable();
+            WholeGroup {
+                members: members.into_iter().filter_map(|at| users.get(at).cloned()).collect(),
+                opens: opens.remove(&group.id).unwrap_or_default(),
+                group,
+            }
+        });
+        Ok(whole.collect())
     }
 
     /// By id or by name. Names of directories' groups may look like ids: an id wins.

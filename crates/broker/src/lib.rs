@@ -35,7 +35,7 @@ pub use error::BrokerError;
 pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
 pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
-pub use group::{GroupChange, NewGroup};
+pub use group::{GroupChange, NewGroup, WholeGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};

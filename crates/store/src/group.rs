@@ -183,6 +183,14 @@ impl Store {
             .collect()
     }
 
+    /// Which group opens which pool, for lists.
+    pub async fn groups_pools(&self) -> Result<Vec<(GroupId, PoolId)>, StoreError> {
+        let rows = entitlement::Entity::find().all(&self.reader).await?;
+        rows.into_iter()
+            .map(|row| Ok((codec::parse("group", &row.group_id)?, codec::parse("group", &row.pool_id)?)))
+            .collect()
+    }
+
     /// Lets the group's members use the pool; once more is no error. Errors: `Missing` when either has gone.
     pub async fn entitle_group(&self, pool: PoolId, group: GroupId) -> Result<(), StoreError> {
         let row = entitlement::ActiveModel { pool_id: Set(pool.to_string()), group_id: Set(group.to_string()) };

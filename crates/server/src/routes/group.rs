@@ -13,13 +13,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use oriel_broker::{GroupChange as GroupEdit, NewGroup};
+use oriel_broker::{GroupChange as GroupEdit, NewGroup, WholeGroup};
 use oriel_model as model;
 
-async fn shown(app: &App, group: model::Group, pools: &[model::Pool]) -> Answer<Group> {
-    let opens = app.broker.pools_of_group(group.id).await?;
-    let members = app.broker.members(group.id).await?;
-    Ok(Group {
+fn shown(whole: WholeGroup, pools: &[model::Pool]) -> Group {
+    let WholeGroup { group, members, opens } = whole;
+    Group {
         id: group.id.to_string(),
         name: group.name,
         about: group.about,
@@ -31,23 +30,20 @@ async fn shown(app: &App, group: model::Group, pools: &[model::Pool]) -> Answer<
             .map(|pool| Named::new(pool.id, &pool.name))
             .collect(),
         created_at: group.created.rfc3339(),
-    })
+    }
 }
 
 async fn answer(app: &App, group: model::Group) -> Answer<Json<Group>> {
-    let pools = app.broker.pools().await?;
-    Ok(Json(shown(app, group, &pools).await?))
+    let (pools, members, opens) =
+        tokio::try_join!(app.broker.pools(), app.broker.members(group.id), app.broker.pools_of_group(group.id))?;
+    Ok(Json(shown(WholeGroup { group, members, opens }, &pools)))
 }
 
 /// All groups.
 #[utoipa::path(get, path = "/groups", tag = "groups", operation_id = "list_groups", responses((status = 200, body = GroupList)))]
 pub async fn list(State(app): State<App>) -> Answer<Json<GroupList>> {
-    let pools = app.broker.pools().await?;
-    let mut groups = Vec::new();
-    for group in app.broker.groups().await? {
-        groups.push(shown(&app, group, &pools).await?);
-    }
-    Ok(Json(GroupList { groups }))
+    let (pools, groups) = tokio::try_join!(app.broker.pools(), app.broker.whole_groups())?;
+    Ok(Json(GroupList { groups: groups.into_iter().map(|group| shown(group, &pools)).collect() }))
 }
 
 /// A new group, without members.
