@@ -15,7 +15,7 @@ use axum::{
 use oriel_model::AuditDeed;
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use utoipa::openapi::path::HttpMethod;
@@ -30,6 +30,9 @@ const PIECES_TIME: Duration = Duration::from_mins(10);
 const PIECES_MAX: usize = 1024;
 /// Sign-ins that were refused and are told, in a minute: whoever guesses, guesses often.
 const REFUSALS_PER_MINUTE_MAX: u32 = 120;
+
+/// The outcome of what nobody waited for, or that took too long: nobody was told how it ended.
+const CUT_OFF: u16 = 499;
 
 /// The operations' ids, by method and path as the router writes it.
 static ACTIONS: LazyLock<HashMap<(String, String), String>> = LazyLock::new(|| {
@@ -90,8 +93,8 @@ impl Asked {
         }
     }
 
-    /// Tells the audit, unless this is nothing to tell. Whoever asked waits for it: what was not written down was not answered.
-    pub async fn tell(self, app: &App, caller: Option<&Caller>, answered: Answered) {
+    /// Tells the audit, unless this is nothing to tell.
+    async fn tell(self, app: &App, caller: Option<&Caller>, answered: Answered) {
         let Answered { outcome, tried, code } = answered;
         // Pages ask again and again; what was refused of it is told once, since it shows who tried.
         if self.is_reading && outcome != 403 {
@@ -107,7 +110,10 @@ impl Asked {
             return;
         }
         if (self.is_reading || IN_PIECES.contains(&self.action.as_str()))
-            && !is_first_piece(&format!("{actor_name}\n{via}\n{}\n{outcome}", self.target), Instant::now())
+            && !is_first_piece(
+                &format!("{actor_name}\n{via}\n{}\n{}\n{outcome}", self.action, self.target),
+                Instant::now(),
+            )
         {
             return;
         }
@@ -124,6 +130,45 @@ impl Asked {
         if let Err(error) = app.broker.audit(deed.clone()).await {
             tracing::error!(%error, ?deed, "The audit could not be written; this is what it would say");
         }
+    }
+}
+
+/// Tells of a request, however it ends: whoever hangs up, or lets the time run out, before the answer is there may have done by then
+/// what they wanted.
+pub(crate) struct Telling {
+    app: App,
+    asked: Option<Asked>,
+    caller: Option<Caller>,
+}
+
+impl Telling {
+    pub fn of(app: &App, asked: Asked) -> Self {
+        Self { app: Arc::clone(app), asked: Some(asked), caller: None }
+    }
+
+    /// Who asked; nobody is told of who is not known.
+    pub fn by(&mut self, caller: Option<Caller>) {
+        self.caller = caller;
+    }
+
+    /// Whoever asked waits for it: what was not written down was not answered.
+    pub async fn tell(mut self, answered: Answered) {
+        if let Some(told) = self.begin(answered) {
+            told.await.ok();
+        }
+    }
+
+    /// In a task of its own, which goes on when the request is dropped.
+    fn begin(&mut self, answered: Answered) -> Option<tokio::task::JoinHandle<()>> {
+        let (app, asked, caller) = (Arc::clone(&self.app), self.asked.take()?, self.caller.take());
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        Some(runtime.spawn(async move { asked.tell(&app, caller.as_ref(), answered).await }))
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.begin(Answered { outcome: CUT_OFF, tried: None, code: "cut_off".to_owned() });
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     App, COOKIE, CSRF_HEADER, Peer,
     access::{self, Access},
     api::problem::Problem,
-    audit::{Answered, Asked},
+    audit::{Answered, Asked, Telling},
     caller::{Caller, TheDesktop, Via},
 };
 use axum::{
@@ -22,15 +22,14 @@ const TOKEN_BYTES_MAX: usize = 256;
 
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let asked = Asked::of(&parts);
+    let mut telling = Telling::of(&app, Asked::of(&parts));
     let admitted = admit(&app, &mut parts).await;
-    let caller = parts.extensions.get::<Caller>().cloned();
+    telling.by(parts.extensions.get::<Caller>().cloned());
     let response = match admitted {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
     };
-    let answered = Answered::of(&response);
-    asked.tell(&app, caller.as_ref(), answered).await;
+    telling.tell(Answered::of(&response)).await;
     response
 }
 

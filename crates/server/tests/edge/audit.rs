@@ -1,10 +1,11 @@
 //! The audit: who did what is told, once, and whoever changes it is found out.
 
-use crate::house::{House, PASSWORD, Reply};
+use crate::house::{House, PASSWORD, Reply, Slow};
 use axum::http::{Method, Request, StatusCode};
 use oriel_model::Role;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
 
 async fn list(house: &House, of: &crate::house::Browser, query: &str) -> Vec<Value> {
     let reply = house.browse(Some(of), &Method::GET, &format!("/api/v1/audit{query}"), None).await;
@@ -122,4 +123,25 @@ async fn whoever_changes_it_is_found_out() {
         house.browse(Some(&of_root), &Method::GET, "/api/v1/audit/check?head=x", None).await.status,
         StatusCode::BAD_REQUEST
     );
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_is_told_of_all_the_same() {
+    let house = House::with(Arc::new(Slow)).await;
+    let root = house.user("root", Role::Admin).await;
+    house.machine(&root).await;
+    let of_root = house.sign_in(&root).await;
+    // It is dialled, which lasts.
+    let asking = house.browse(Some(&of_root), &Method::GET, "/api/v1/machines/gate/identity", None);
+    assert!(tokio::time::timeout(Duration::from_millis(300), asking).await.is_err());
+    let told = async || list(&house, &of_root, "?action=machine_identity").await;
+    for _ in 0..100 {
+        if !told().await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let rows = told().await;
+    assert_eq!((rows.len(), &rows[0]["outcome"], &rows[0]["code"]), (1, &json!(499), &json!("cut_off")));
+    assert_eq!(rows[0]["actor_name"], "root");
 }
