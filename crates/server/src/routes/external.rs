@@ -52,6 +52,10 @@ fn check(
 /// Whoever makes a machine the way to another uses what is kept for it: only where they administer it, too.
 async fn check_jump(app: &App, caller: &Caller, parameters: &model::MachineParameters) -> Answer<()> {
     let Some(jump) = &parameters.jump else { return Ok(()) };
+    // The way goes by names: what looks like an id is another machine there than here.
+    if jump.parse::<model::DesktopId>().is_ok() && !caller.may(Permission::MachinesWrite) {
+        return Err(Problem::not_found("machine"));
+    }
     match app.broker.find_machine(jump).await {
         Ok(machine) if !caller.may_in(Permission::MachinesWrite, machine.pool) => Err(Problem::not_found("machine")),
         // One that is not there is the broker's to refuse.

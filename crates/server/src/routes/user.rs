@@ -3,6 +3,7 @@
 use crate::{
     Answer, App,
     api::user::{User, UserChange, UserList, UserMade, UserNew},
+    caller::Caller,
     extract::Body,
 };
 use axum::{
@@ -33,9 +34,13 @@ async fn administered(app: &App, keys: Option<Vec<String>>) -> Answer<Option<BTr
 
 /// Everybody who may sign in.
 #[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users", responses((status = 200, body = UserList)))]
-pub async fn list(State(app): State<App>) -> Answer<Json<UserList>> {
-    let (users, groups, pools) =
+pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<UserList>> {
+    let (users, groups, mut pools) =
         tokio::try_join!(app.broker.users(), app.broker.groups_by_user(), app.broker.administered_by_user())?;
+    // Those that its reader may know of.
+    for administered in pools.values_mut() {
+        administered.retain(|pool| caller.may_in(model::Permission::PoolsRead, pool.id));
+    }
     let in_groups = |user: &model::User| groups.get(&user.id).map(Vec::as_slice).unwrap_or_default();
     let of_pools = |user: &model::User| pools.get(&user.id).map(Vec::as_slice).unwrap_or_default();
     let users = users.iter().map(|user| User::new(user, in_groups(user), of_pools(user))).collect();

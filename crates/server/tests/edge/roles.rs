@@ -134,6 +134,27 @@ async fn lists_show_a_pool_admin_their_pools() {
     let made = house.browse(Some(&of_lab), &Method::POST, "/api/v1/pools/lab/machines", Some(through.clone())).await;
     assert_eq!((made.status, made.code()), (StatusCode::NOT_FOUND, "not_found".into()), "{}", made.json());
     assert!(house.broker.find_machine("gate").await.unwrap().id == machine.id);
+    // Nor by a name that looks like an id, which is looked up as another machine than the one the way goes through.
+    let like_an_id = json!({"name": "inside", "protocol": "ssh", "host": "192.0.2.7", "parameters": {"jump": NOTHING}});
+    let made = house.browse(Some(&of_lab), &Method::POST, "/api/v1/pools/lab/machines", Some(like_an_id)).await;
+    assert_eq!((made.status, made.code()), (StatusCode::NOT_FOUND, "not_found".into()), "{}", made.json());
+    // Lists of people and groups name no pools that are not theirs.
+    let group = json!({"name": "both"});
+    house.browse(Some(&of_root), &Method::POST, "/api/v1/groups", Some(group)).await;
+    for pool in ["studio", "office"] {
+        let path = format!("/api/v1/pools/{pool}/groups/both");
+        assert_eq!(house.browse(Some(&of_root), &Method::PUT, &path, None).await.status, StatusCode::NO_CONTENT);
+    }
+    let both = ask(Method::GET, "/groups/both", None).await.json();
+    assert_eq!(ask(Method::GET, "/groups", None).await.json()["groups"], json!([both]));
+    let opens: Vec<&str> =
+        both["pools"].as_array().unwrap().iter().map(|pool| pool["name"].as_str().unwrap()).collect();
+    assert_eq!(opens, ["studio"]);
+    let users = ask(Method::GET, "/users", None).await.json();
+    let of = |name: &str| {
+        users["users"].as_array().unwrap().iter().find(|user| user["name"] == name).unwrap()["pools"].clone()
+    };
+    assert_eq!((of("here")[0]["name"].clone(), of("lab-admin")), (json!("studio"), json!([])));
     let made = house.browse(Some(&of_root), &Method::POST, "/api/v1/pools/lab/machines", Some(through)).await;
     assert_ne!(made.code(), "not_found", "{}", made.json());
 }
