@@ -6,6 +6,7 @@ use crate::{
         gpu::{Gpu, GpuList, GpuPlan, GpuSwitch},
         host::FindingList,
         operation::Operation,
+        problem::Problem,
     },
     caller::Caller,
     extract::Body,
@@ -16,18 +17,39 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use oriel_broker::HeldGpu;
 use oriel_model as model;
+use std::collections::HashSet;
+
+/// Of desktops of pools that are none of the reader's only that they are there.
+async fn shown(app: &App, caller: &Caller, gpus: Vec<HeldGpu>) -> Answer<Vec<Gpu>> {
+    let mut gpus: Vec<Gpu> = gpus.into_iter().map(Into::into).collect();
+    if caller.may(model::Permission::DesktopsRead) {
+        return Ok(gpus);
+    }
+    let desktops = app.broker.all_desktops().await?;
+    let known = desktops.iter().filter(|desktop| caller.may_in(model::Permission::DesktopsRead, desktop.pool));
+    let known: HashSet<String> = known.map(|desktop| desktop.id.to_string()).collect();
+    for holder in gpus.iter_mut().flat_map(|gpu| &mut gpu.holders) {
+        if !known.contains(&holder.desktop.id) {
+            "a desktop of another pool".clone_into(&mut holder.desktop.name);
+        }
+    }
+    Ok(gpus)
+}
 
 /// All GPUs, and who holds them.
 #[utoipa::path(get, path = "/gpus", tag = "gpus", operation_id = "list_gpus", responses((status = 200, body = GpuList)))]
-pub async fn list(State(app): State<App>) -> Answer<Json<GpuList>> {
-    Ok(Json(GpuList { gpus: app.broker.gpus().await?.into_iter().map(Into::into).collect() }))
+pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<GpuList>> {
+    let gpus = app.broker.gpus().await?;
+    Ok(Json(GpuList { gpus: shown(&app, &caller, gpus).await? }))
 }
 
 /// One GPU.
 #[utoipa::path(get, path = "/gpus/{address}", tag = "gpus", operation_id = "show_gpu", params(("address" = String, Path)), responses((status = 200, body = Gpu)))]
-pub async fn show(State(app): State<App>, Path(address): Path<String>) -> Answer<Json<Gpu>> {
-    Ok(Json(app.broker.find_gpu(&address).await?.into()))
+pub async fn show(State(app): State<App>, caller: Caller, Path(address): Path<String>) -> Answer<Json<Gpu>> {
+    let held = app.broker.find_gpu(&address).await?;
+    shown(&app, &caller, vec![held]).await?.pop().map(Json).ok_or_else(|| Problem::not_found("GPU"))
 }
 
 /// What the doctor says of it.
