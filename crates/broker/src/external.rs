@@ -194,8 +194,16 @@ impl Broker {
         let mut secrets = self.machine_secrets(&before).await?;
         let moved = change.host.as_ref().is_some_and(|host| *host != external.host)
             || change.port.is_some_and(|port| port != external.port);
-        // What is pinned proves itself on any way.
-        let rerouted = external.identity.is_none()
+        // What is pinned proves itself on any way, unless another one is to be pinned with it.
+        let is_pinned = external.identity.is_some()
+            && change.identity.as_ref().is_none_or(|identity| *identity == external.identity);
+        // A password that is typed at another prompt is read by whoever sees the screen.
+        let typed_elsewhere = external.protocol == MachineProtocol::Telnet
+            && change.parameters.as_ref().is_some_and(|parameters| {
+                (&parameters.user_prompt, &parameters.password_prompt)
+                    != (&external.parameters.user_prompt, &external.parameters.password_prompt)
+            });
+        let rerouted = !is_pinned
             && change.parameters.as_ref().is_some_and(|parameters| {
                 let way = |of: &oriel_model::MachineParameters| {
                     let (blob, token) = (of.preconnection_blob.clone(), of.load_balance_info.clone());
@@ -205,10 +213,10 @@ impl Broker {
             });
         let kept = secrets.password.is_some() && change.password.is_none()
             || secrets.private_key.is_some() && change.private_key.is_none();
-        if (moved || rerouted) && kept {
+        if (moved || rerouted || typed_elsewhere) && kept {
             return Err(BrokerError::conflict(
                 "credentials_of_another_address",
-                format!("{} has a password or a key that was given for another address or way", before.name),
+                format!("{} has a password or a key that was given for another address, way or prompt", before.name),
                 "give it again with the change, or take it away",
             ));
         }

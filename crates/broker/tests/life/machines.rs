@@ -79,6 +79,13 @@ async fn a_machine_answers_or_does_not() {
     assert_eq!(code(&refused), "credentials_of_another_address");
     let change = MachineChange { port: Some(9), password: Some(Some("another".into())), ..MachineChange::default() };
     house.broker.change_machine(gate.id, change).await.unwrap();
+    // Nor is it typed where others read it.
+    let telnet = add(&house, &pool, "telnet", external(MachineProtocol::Telnet, "127.0.0.1", 9)).await.unwrap();
+    let parameters = MachineParameters { password_prompt: Some("login:".into()), ..MachineParameters::default() };
+    let change = MachineChange { parameters: Some(parameters), ..MachineChange::default() };
+    let refused = house.broker.change_machine(telnet.id, change).await.unwrap_err();
+    assert_eq!(code(&refused), "credentials_of_another_address");
+    house.broker.set_intent(telnet.id, DesktopIntent::Deleted).await.unwrap();
     let gone = house.reaches(gate.id, DesktopState::Unreachable).await;
     assert!(gone.failure.unwrap().contains("127.0.0.1:9 does not answer"));
     // The reconciler of desktops leaves it alone, and it has no power.
