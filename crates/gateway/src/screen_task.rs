@@ -651,6 +651,7 @@ async fn carry(
                 Ok(Sent::Written(0)) | Err(_) => return Over::Lost(lost()),
                 Ok(Sent::Written(count)) => {
                     upstream.drain(..count);
+                    outcome = source.go_on(&mut upstream);
                     unflushed = true;
                     commands_in_a_row = row;
                 }

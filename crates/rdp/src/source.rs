@@ -5,7 +5,7 @@ use crate::clipboard::{Clipboard, Task};
 use crate::confirm;
 use crate::continuation::Continuation;
 use crate::cursor::cursor_event;
-use crate::drive::{Rdpdr, messages};
+use crate::drive::{DRIVE_OUT_BYTES_MAX, Rdpdr, messages};
 use crate::frame::Frames;
 use crate::graphics::{Graphics, Output};
 use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
@@ -199,6 +199,7 @@ impl RdpSource {
         if let Some((width, height, scale)) = self.wanted.filter(|_| self.reactivating.is_none()) {
             self.resize(width, height, scale, out)?;
         }
+        self.drive_reads(out)?;
         let new = events.get(before..).unwrap_or_default();
         let unmarked = new.iter().rev().take_while(|event| **event != ScreenEvent::FrameEnd);
         let painted =
@@ -286,11 +287,23 @@ impl RdpSource {
     /// Tells the machine that the person changed the session's folder, where it waits to hear of that.
     fn drive_changes(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
         let changes = self.stage.get_svc_processor_mut::<Rdpdr>().map(Rdpdr::changes).unwrap_or_default();
-        if !changes.is_empty() {
-            let told = SvcProcessorMessages::<Rdpdr>::new(messages(changes));
-            let frame = self.stage.process_svc_processor_messages(told).map_err(|error| protocol(chain(&error)))?;
-            out.extend_from_slice(&frame);
+        if changes.is_empty() { Ok(()) } else { self.drive_send(changes, out) }
+    }
+
+    /// Answers what the machine reads of the session's folder, until enough waits to be sent.
+    fn drive_reads(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        while out.len() < DRIVE_OUT_BYTES_MAX {
+            let answer = self.stage.get_svc_processor_mut::<Rdpdr>().and_then(Rdpdr::next_read);
+            let Some(answer) = answer else { break };
+            self.drive_send(vec![answer], out)?;
         }
+        Ok(())
+    }
+
+    fn drive_send(&mut self, answers: Vec<Vec<u8>>, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let told = SvcProcessorMessages::<Rdpdr>::new(messages(answers));
+        let frame = self.stage.process_svc_processor_messages(told).map_err(|error| protocol(chain(&error)))?;
+        out.extend_from_slice(&frame);
         Ok(())
     }
 
@@ -681,6 +694,10 @@ impl Source for RdpSource {
             return Ok(());
         }
         self.contained(|source| source.acknowledge(marks, out))
+    }
+
+    fn go_on(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        self.contained(|source| source.drive_reads(out))
     }
 
     fn want_key(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {

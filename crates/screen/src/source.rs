@@ -31,6 +31,13 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// Some of `out` has been sent, or something outside that the source shares has changed: answers that waited for either are
+    /// appended now.
+    fn go_on(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let _ = out;
+        Ok(())
+    }
+
     /// The viewer cannot follow the video: ask the remote side, where it lets itself be asked, for a frame that stands alone.
     fn want_key(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
         let _ = out;

@@ -57,6 +57,11 @@ impl Rdpdr {
         self.irps.changes()
     }
 
+    /// An answer to a read, when there is room for its bytes.
+    pub(crate) fn next_read(&mut self) -> Option<Vec<u8>> {
+        self.irps.next_read()
+    }
+
     fn read(&mut self, message: &mut Reader<'_>, out: &mut Vec<Vec<u8>>) -> Option<()> {
         if message.u16()? != wire::CORE {
             // Printers have a component of their own.

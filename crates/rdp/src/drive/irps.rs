@@ -4,8 +4,8 @@ use super::folder::{Folder, NodeId, ROOT};
 use super::names::matches;
 use super::status::{self, Status};
 use super::wire::{IoRequest, Reader, Writer};
-use super::{DRIVE_HANDLES_MAX, DRIVE_READ_BYTES_MAX, DRIVE_WATCHES_MAX, Drive, info};
-use std::collections::HashMap;
+use super::{DRIVE_HANDLES_MAX, DRIVE_READ_BYTES_MAX, DRIVE_READS_MAX, DRIVE_WATCHES_MAX, Drive, info};
+use std::collections::{HashMap, VecDeque};
 
 const MJ_CREATE: u32 = 0;
 const MJ_CLOSE: u32 = 2;
@@ -54,6 +54,15 @@ struct Handle {
     found: Vec<(String, NodeId)>,
 }
 
+/// Bytes that the machine waits for. The file is known by what it is: its handle may be closed meanwhile.
+#[derive(Debug)]
+struct Read {
+    request: IoRequest,
+    node: NodeId,
+    offset: u64,
+    length: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Irps {
     drive: Drive,
@@ -61,6 +70,8 @@ pub(super) struct Irps {
     writable: bool,
     handles: HashMap<u32, Handle>,
     next: u32,
+    /// Reads that are not answered yet, in their order.
+    reads: VecDeque<Read>,
     /// Who wants to hear of a change.
     watches: Vec<IoRequest>,
     /// What they know.
@@ -92,14 +103,26 @@ fn split<'p>(folder: &Folder, path: &'p str) -> Result<Option<(NodeId, &'p str)>
     Ok(Some((above, name)))
 }
 
+/// The fields of an answer are there in any case; the longest fixed ones have five bytes.
+fn refusal(request: &IoRequest, status: Status) -> Vec<u8> {
+    tracing::debug!(
+        file = request.file,
+        major = request.major,
+        status = format!("{status:#010x}"),
+        "Request of the machine to the drive fails"
+    );
+    request.answer(status, &[0; 5])
+}
+
 impl Irps {
     pub fn new(drive: Drive, writable: bool) -> Self {
-        Self { drive, writable, handles: HashMap::new(), next: 0, watches: Vec::new(), version: 0 }
+        Self { drive, writable, handles: HashMap::new(), next: 0, reads: VecDeque::new(), watches: Vec::new(), version: 0 }
     }
 
     /// The machine begins anew: what it had open is closed.
     pub fn reset(&mut self) {
         self.handles.clear();
+        self.reads.clear();
         self.watches.clear();
     }
 
@@ -108,10 +131,15 @@ impl Irps {
         if (request.major, request.minor) == (MJ_DIRECTORY_CONTROL, MN_NOTIFY_CHANGE) {
             return self.watch(request);
         }
+        if request.major == MJ_READ {
+            return match self.read(request, body) {
+                Ok(()) => None,
+                Err(status) => Some(refusal(&request, status)),
+            };
+        }
         let answer = match request.major {
             MJ_CREATE => self.create(body),
             MJ_CLOSE => self.close(request.file),
-            MJ_READ => self.read(request.file, body),
             MJ_WRITE => self.write(request.file, body),
             MJ_QUERY_INFORMATION => self.query(request.file, body),
             MJ_SET_INFORMATION => self.set(request.file, body),
@@ -124,20 +152,21 @@ impl Irps {
             MJ_DEVICE_CONTROL => Ok(vec![0; 4]),
             _ => Err(status::NOT_SUPPORTED),
         };
-        let (status, body) = match answer {
-            Ok(body) => (status::SUCCESS, body),
-            // The fields of an answer are there in any case; the longest fixed ones have five bytes.
-            Err(status) => {
-                tracing::debug!(
-                    file = request.file,
-                    major = request.major,
-                    status = format!("{status:#010x}"),
-                    "Request of the machine to the drive fails"
-                );
-                (status, vec![0; 5])
-            }
-        };
-        Some(request.answer(status, &body))
+        Some(match answer {
+            Ok(body) => request.answer(status::SUCCESS, &body),
+            Err(status) => refusal(&request, status),
+        })
+    }
+
+    /// The answer to the read that has waited longest. What the machine asks for at once has no order that it could rely on: bytes
+    /// that it writes meanwhile may be among them.
+    pub fn next_read(&mut self) -> Option<Vec<u8>> {
+        let Read { request, node, offset, length } = self.reads.pop_front()?;
+        let read = self.drive.lock().read(node, offset, length);
+        Some(match read {
+            Ok(bytes) => request.answer(status::SUCCESS, &Writer::default().sized(&bytes).0),
+            Err(error) => refusal(&request, error.into()),
+        })
     }
 
     /// Answers to those who wait for a change, when there was one.
@@ -252,12 +281,16 @@ impl Irps {
         Ok(vec![0; 5])
     }
 
-    fn read(&self, file: u32, body: &mut Reader<'_>) -> Answer {
-        let node = self.handle(file)?.node;
+    /// Remembers a read. It becomes bytes only when those can leave: a request of some dozen bytes asks for megabytes.
+    fn read(&mut self, request: IoRequest, body: &mut Reader<'_>) -> Result<(), Status> {
+        let node = self.handle(request.file)?.node;
         let (length, offset) = body.u32().zip(body.u64()).ok_or(status::INVALID_PARAMETER)?;
+        if self.reads.len() >= DRIVE_READS_MAX {
+            return Err(status::INSUFFICIENT_RESOURCES);
+        }
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(DRIVE_READ_BYTES_MAX);
-        let bytes = self.drive.lock().read(node, offset, length)?;
-        Ok(Writer::default().sized(&bytes).0)
+        self.reads.push_back(Read { request, node, offset, length });
+        Ok(())
     }
 
     fn write(&self, file: u32, body: &mut Reader<'_>) -> Answer {

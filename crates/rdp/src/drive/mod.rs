@@ -40,7 +40,11 @@ pub const DRIVE_HANDLES_MAX: usize = 512;
 /// Longest path in a request of the machine, in bytes of UTF-16.
 pub const DRIVE_PATH_BYTES_MAX: usize = 8192;
 /// Bytes that one request reads; of more, so many are answered.
-pub const DRIVE_READ_BYTES_MAX: usize = 1 << 20;
+pub const DRIVE_READ_BYTES_MAX: usize = 4 << 20;
+/// Reads of the machine that wait for their bytes; more are refused.
+pub const DRIVE_READS_MAX: usize = 1024;
+/// While so many bytes wait to be sent, reads are not answered: keys and pointer would queue behind them.
+pub const DRIVE_OUT_BYTES_MAX: usize = 256 << 10;
 /// Requests of the machine to hear of changes; more are refused.
 pub const DRIVE_WATCHES_MAX: usize = 64;
 /// What the machine calls the drive: at most seven letters are shown (MS-RDPEFS 2.2.3.1).

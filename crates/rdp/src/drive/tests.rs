@@ -41,7 +41,9 @@ impl Machine {
     fn send(&mut self, file: u32, major: u32, minor: u32, body: &[u8]) -> Vec<Vec<u8>> {
         self.completion += 1;
         let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(self.completion).u32(major).u32(minor);
-        self.channel.take(&head.bytes(body).0)
+        let mut answers = self.channel.take(&head.bytes(body).0);
+        answers.extend(std::iter::from_fn(|| self.channel.next_read()));
+        answers
     }
 
     /// The status and the body of the answer.
@@ -216,6 +218,39 @@ fn all_of_it_is_bounded() {
         folder.upload(&format!("u{number}"), "t", 0, b"four").unwrap();
     }
     assert_eq!(DRIVE_BYTES_MAX - folder.room(), 4 * DRIVE_UPLOADS_MAX as u64);
+}
+
+/// Sixteen requests in one read of the network used to become sixteen megabytes at once.
+#[test]
+fn reads_wait_as_requests_until_there_is_room_for_their_bytes() {
+    let mut machine = Machine::connected(true);
+    let file = machine.create("\\big", 2, 0).unwrap();
+    assert_eq!(machine.set(file, 20, &(32u64 << 20).to_le_bytes()), 0);
+    let read = |machine: &mut Machine, completion: u32| {
+        let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(completion).u32(3).u32(0);
+        machine.channel.take(&head.u32(1 << 20).u64(u64::from(completion) << 20).bytes(&[0; 20]).0)
+    };
+    for completion in 0..16 {
+        assert!(read(&mut machine, completion).is_empty());
+    }
+    // It may close the file meanwhile.
+    let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(99).u32(2).u32(0);
+    assert_eq!(machine.channel.take(&head.bytes(&[0; 32]).0).len(), 1);
+    for completion in 0..16u32 {
+        let answer = machine.channel.next_read().unwrap();
+        assert_eq!((&answer[8..12], answer.len()), (&completion.to_le_bytes()[..], 16 + 4 + (1 << 20)));
+    }
+    assert!(machine.channel.next_read().is_none());
+    // So many and no more.
+    let file = machine.create("\\big", 1, 0).unwrap();
+    let read = |machine: &mut Machine| {
+        let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(7).u32(3).u32(0);
+        machine.channel.take(&head.u32(1).u64(0).bytes(&[0; 20]).0)
+    };
+    for _ in 0..DRIVE_READS_MAX {
+        assert!(read(&mut machine).is_empty());
+    }
+    assert_eq!(read(&mut machine)[0][12..16], status::INSUFFICIENT_RESOURCES.to_le_bytes());
 }
 
 #[test]

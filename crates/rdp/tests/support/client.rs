@@ -73,9 +73,11 @@ impl Client {
             if self.shows {
                 let _ = self.source.shown(self.marks, &mut out);
             }
-            if !out.is_empty() {
+            while !out.is_empty() {
                 let _ = self.stream.write_all(&out).await;
                 let _ = self.stream.flush().await;
+                out.clear();
+                let _ = self.source.go_on(&mut out);
             }
             if let Err(error) = outcome {
                 self.ended = Some(error);
