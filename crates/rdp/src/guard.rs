@@ -16,6 +16,8 @@ const BITMAP_PADDING_MAX: u16 = 64;
 const CHANNEL_FLAG_FIRST: u32 = 0x01;
 const CHANNEL_FLAG_LAST: u32 = 0x02;
 const CHANNEL_PACKET_COMPRESSED: u32 = 0x0020_0000;
+/// Bytes of a device's request before its own fields (MS-RDPEFS 2.2.1.4).
+const DEVICE_REQUEST_HEAD_BYTES: usize = 24;
 const CB_FORMAT_DATA_RESPONSE: u16 = 0x0005;
 const CB_RESPONSE_FAIL: u16 = 0x0002;
 
@@ -26,6 +28,8 @@ pub(crate) struct Channels {
     pub(crate) message: Option<u16>,
     pub(crate) clipboard: Option<u16>,
     pub(crate) dynamic: Option<u16>,
+    /// Devices: the session's drive.
+    pub(crate) drive: Option<u16>,
     /// The dynamic channel of the graphics pipeline, once it is open.
     pub(crate) graphics: Option<u32>,
 }
@@ -39,7 +43,7 @@ pub(crate) enum Verdict {
     Channel,
     /// Nothing that we need.
     Drop,
-    /// The end of a clipboard answer that was too large to keep: pass this instead.
+    /// The end of a clipboard answer or of a request to the drive that was too large to keep: pass this instead.
     Instead(Vec<u8>),
     Bell,
     Leds(u8),
@@ -51,6 +55,8 @@ pub(crate) struct Guard {
     update: usize,
     /// The clipboard message that is being skipped answers a request of ours.
     skipped_answer: bool,
+    /// How the request to the drive begins that is being skipped.
+    skipped_request: Vec<u8>,
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -116,6 +122,28 @@ impl Guard {
         let first = flags & CHANNEL_FLAG_FIRST != 0;
         let body = data.user_data.get(8..).unwrap_or_default();
         if length as usize > CHANNEL_MESSAGE_BYTES_MAX {
+            let last = flags & CHANNEL_FLAG_LAST != 0;
+            if Some(data.channel_id) == channels.drive {
+                if first {
+                    let head = DEVICE_REQUEST_HEAD_BYTES.min(body.len());
+                    self.skipped_request = body.get(..head).unwrap_or_default().to_vec();
+                    tracing::debug!(
+                        bytes = length,
+                        limit = CHANNEL_MESSAGE_BYTES_MAX,
+                        "Request to the drive is too large, refused"
+                    );
+                }
+                if !last {
+                    return Ok(Verdict::Drop);
+                }
+                // Its head alone is a request without its fields, which is answered as one that makes no sense.
+                let head = std::mem::take(&mut self.skipped_request);
+                return Ok(if head.is_empty() {
+                    Verdict::Drop
+                } else {
+                    Verdict::Instead(whole(data.initiator_id, data.channel_id, &head)?)
+                });
+            }
             if Some(data.channel_id) != channels.clipboard {
                 return Err(format!("a channel message announces {length} bytes"));
             }
@@ -127,7 +155,6 @@ impl Guard {
                     "Clipboard of the machine is too large, left out"
                 );
             }
-            let last = flags & CHANNEL_FLAG_LAST != 0;
             return Ok(if last && std::mem::take(&mut self.skipped_answer) {
                 Verdict::Instead(failed_answer(data.initiator_id, data.channel_id)?)
             } else {
@@ -231,12 +258,20 @@ fn check_dynamic(body: &[u8], graphics: Option<u32>) -> Result<(), String> {
 
 /// The frame of a clipboard answer that says "failed", so that requests and answers stay paired.
 fn failed_answer(initiator_id: u16, channel_id: u16) -> Result<Vec<u8>, String> {
-    let mut data = Vec::with_capacity(16);
-    data.extend_from_slice(&8u32.to_le_bytes());
+    let mut message = Vec::with_capacity(8);
+    message.extend_from_slice(&CB_FORMAT_DATA_RESPONSE.to_le_bytes());
+    message.extend_from_slice(&CB_RESPONSE_FAIL.to_le_bytes());
+    message.extend_from_slice(&0u32.to_le_bytes());
+    whole(initiator_id, channel_id, &message)
+}
+
+/// The frame of a channel message in one piece.
+fn whole(initiator_id: u16, channel_id: u16, message: &[u8]) -> Result<Vec<u8>, String> {
+    let length = u32::try_from(message.len()).map_err(|error| error.to_string())?;
+    let mut data = Vec::with_capacity(8 + message.len());
+    data.extend_from_slice(&length.to_le_bytes());
     data.extend_from_slice(&(CHANNEL_FLAG_FIRST | CHANNEL_FLAG_LAST).to_le_bytes());
-    data.extend_from_slice(&CB_FORMAT_DATA_RESPONSE.to_le_bytes());
-    data.extend_from_slice(&CB_RESPONSE_FAIL.to_le_bytes());
-    data.extend_from_slice(&0u32.to_le_bytes());
+    data.extend_from_slice(message);
     encode_vec(&X224(SendDataIndication { initiator_id, channel_id, user_data: Cow::Owned(data) }))
         .map_err(|error| error.to_string())
 }
@@ -246,8 +281,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CHANNELS: Channels =
-        Channels { io: 1003, message: None, clipboard: Some(1004), dynamic: Some(1005), graphics: Some(8) };
+    const CHANNELS: Channels = Channels {
+        io: 1003,
+        message: None,
+        clipboard: Some(1004),
+        dynamic: Some(1005),
+        drive: Some(1006),
+        graphics: Some(8),
+    };
 
     fn indication(channel_id: u16, data: &[u8]) -> Vec<u8> {
         encode_vec(&X224(SendDataIndication { initiator_id: 1002, channel_id, user_data: Cow::Borrowed(data) }))
@@ -306,6 +347,20 @@ mod tests {
         assert_eq!(guard.x224(&announce(8), CHANNELS), Ok(Verdict::Channel));
         assert!(guard.x224(&announce(7), CHANNELS).is_err());
         assert!(guard.x224(&indication(1005, &chunk(10, 3, &[0x28, 8, 0, 0, 0, 1])), CHANNELS).is_err());
+    }
+
+    #[test]
+    fn a_huge_request_to_the_drive_becomes_its_head_alone() {
+        let mut guard = Guard::new();
+        let long = 4u32 << 20;
+        let head: Vec<u8> = (0..24).collect();
+        let begin = [&head[..], &[7; 400]].concat();
+        assert_eq!(guard.x224(&indication(1006, &chunk(long, 1, &begin)), CHANNELS), Ok(Verdict::Drop));
+        assert_eq!(guard.x224(&indication(1006, &chunk(long, 0, &[0; 8])), CHANNELS), Ok(Verdict::Drop));
+        let end = indication(1006, &chunk(long, 2, &[0; 8]));
+        assert_eq!(guard.x224(&end, CHANNELS), Ok(Verdict::Instead(indication(1006, &chunk(24, 3, &head)))));
+        // An end without a beginning is nobody's request.
+        assert_eq!(guard.x224(&end, CHANNELS), Ok(Verdict::Drop));
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl RdpSource {
             message: result.message_channel_id,
             clipboard: result.static_channels.get_channel_id_by_type::<CliprdrClient>(),
             dynamic: result.static_channels.get_channel_id_by_type::<DrdynvcClient>(),
+            drive: result.static_channels.get_channel_id_by_type::<Rdpdr>(),
             graphics: None,
         };
         let activation = ConnectionActivationFactory::new(config, result.io_channel_id, result.user_channel_id);
