@@ -3,7 +3,7 @@
 
 use super::content::Content;
 use super::names::{is_name, same};
-use super::{DRIVE_BYTES_MAX, DRIVE_DEPTH_MAX, DRIVE_ENTRIES_MAX, DRIVE_UPLOADS_MAX};
+use super::{DRIVE_BYTES_MAX, DRIVE_DEPTH_MAX, DRIVE_ENTRIES_MAX, DRIVE_UPLOAD_IDLE_SECONDS, DRIVE_UPLOADS_MAX};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,8 @@ struct Upload {
     path: String,
     tag: String,
     content: Content,
+    /// Seconds since 1970: when it last got bytes.
+    touched: u64,
 }
 
 pub struct Folder {
@@ -142,9 +144,36 @@ impl Folder {
         self.version
     }
 
-    /// Bytes that fit in still.
+    /// Bytes that fit in still, with every upload that has begun.
     pub const fn room(&self) -> u64 {
         DRIVE_BYTES_MAX.saturating_sub(self.bytes)
+    }
+
+    /// Bytes that fit in where uploads that rest give way.
+    pub(super) fn free(&self) -> u64 {
+        let resting = self.uploads.iter().filter(|upload| self.rests(upload));
+        self.room().saturating_add(resting.map(|upload| upload.content.size()).sum())
+    }
+
+    fn rests(&self, upload: &Upload) -> bool {
+        (self.clock)().saturating_sub(upload.touched) > DRIVE_UPLOAD_IDLE_SECONDS
+    }
+
+    /// Gives up uploads that rest where that makes enough room. Pages that are closed or die leave them behind, and nobody can see
+    /// or delete them.
+    fn make_room(&mut self, wanted: u64) {
+        if self.free() < wanted {
+            return;
+        }
+        while self.room() < wanted {
+            let Some(at) = self.uploads.iter().position(|upload| self.rests(upload)) else { return };
+            self.give_up(at);
+        }
+    }
+
+    fn give_up(&mut self, at: usize) {
+        let upload = self.uploads.remove(at);
+        self.bytes = self.bytes.saturating_sub(upload.content.size());
     }
 
     pub(super) fn node(&self, id: NodeId) -> Result<&Node, DriveError> {
@@ -217,6 +246,7 @@ impl Folder {
     pub(super) fn write(&mut self, id: NodeId, offset: u64, piece: &[u8]) -> Result<(), DriveError> {
         let end = offset.checked_add(piece.len() as u64).ok_or(DriveError::Full)?;
         let size = self.node(id)?.size();
+        self.make_room(end.saturating_sub(size));
         if end.saturating_sub(size) > self.room() {
             return Err(DriveError::Full);
         }
@@ -229,6 +259,7 @@ impl Folder {
 
     pub(super) fn resize(&mut self, id: NodeId, size: u64) -> Result<(), DriveError> {
         let before = self.node(id)?.size();
+        self.make_room(size.saturating_sub(before));
         if size.saturating_sub(before) > self.room() {
             return Err(DriveError::Full);
         }
@@ -404,18 +435,23 @@ impl Folder {
         if offset > there {
             return Err(DriveError::Gap(there));
         }
+        let now = (self.clock)();
         match self.upload_at(path, tag).and_then(|at| self.uploads.get_mut(at)) {
             Some(upload) => {
+                upload.touched = now;
                 upload.content.resize(offset);
                 self.bytes = self.bytes.saturating_sub(there - offset);
             }
             None => {
                 if self.uploads.len() >= DRIVE_UPLOADS_MAX {
-                    let oldest = self.uploads.remove(0);
-                    self.bytes = self.bytes.saturating_sub(oldest.content.size());
+                    // The first one of those that rested as long.
+                    let oldest = self.uploads.iter().enumerate().min_by_key(|(_, upload)| upload.touched);
+                    if let Some((at, _)) = oldest {
+                        self.give_up(at);
+                    }
                 }
                 let (path, tag) = (path.to_owned(), tag.to_owned());
-                self.uploads.push(Upload { path, tag, content: Content::default() });
+                self.uploads.push(Upload { path, tag, content: Content::default(), touched: now });
             }
         }
         Ok(())
@@ -423,6 +459,12 @@ impl Folder {
 
     /// The next piece of an upload, which goes to `offset`.
     pub fn upload(&mut self, path: &str, tag: &str, offset: u64, piece: &[u8]) -> Result<(), DriveError> {
+        let now = (self.clock)();
+        // First, so that it does not give way to itself.
+        if let Some(upload) = self.upload_at(path, tag).and_then(|at| self.uploads.get_mut(at)) {
+            upload.touched = now;
+        }
+        self.make_room(piece.len() as u64);
         if piece.len() as u64 > self.room() {
             return Err(DriveError::Full);
         }
@@ -459,8 +501,7 @@ impl Folder {
 
     pub fn abandon_upload(&mut self, path: &str, tag: &str) {
         if let Some(at) = self.upload_at(path, tag) {
-            let upload = self.uploads.remove(at);
-            self.bytes = self.bytes.saturating_sub(upload.content.size());
+            self.give_up(at);
         }
     }
 }

@@ -357,7 +357,7 @@ impl Irps {
 
     fn volume(&self, body: &mut Reader<'_>) -> Answer {
         let class = body.u32().ok_or(status::INVALID_PARAMETER)?;
-        let room = if self.writable { self.drive.lock().room() } else { 0 };
+        let room = if self.writable { self.drive.lock().free() } else { 0 };
         let told = info::volume(class, room).ok_or(status::NOT_SUPPORTED)?;
         Ok(Writer::default().sized(&told).0)
     }

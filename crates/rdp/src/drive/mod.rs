@@ -33,8 +33,10 @@ pub const DRIVE_ENTRIES_MAX: usize = 2048;
 pub const DRIVE_DEPTH_MAX: usize = 16;
 /// Longest name, in bytes of UTF-8.
 pub const DRIVE_NAME_BYTES_MAX: usize = 255;
-/// Uploads of the person that are not complete; of more, the oldest is given up.
+/// Uploads of the person that are not complete; of more, the one that rested longest is given up.
 pub const DRIVE_UPLOADS_MAX: usize = 32;
+/// An upload that got no bytes for so long gives way where its room is needed: whoever goes on with it begins anew.
+pub const DRIVE_UPLOAD_IDLE_SECONDS: u64 = 60;
 /// Files and folders that the machine has open.
 pub const DRIVE_HANDLES_MAX: usize = 512;
 /// Longest path in a request of the machine, in bytes of UTF-16.

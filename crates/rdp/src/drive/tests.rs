@@ -4,6 +4,7 @@ use super::wire::{Reader, Writer, utf16};
 use super::*;
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What Windows and xrdp send before the first request.
 const ANNOUNCE: &[u8] = b"rDnI\x01\0\x0c\0\x05\0\0\0";
@@ -218,6 +219,32 @@ fn all_of_it_is_bounded() {
         folder.upload(&format!("u{number}"), "t", 0, b"four").unwrap();
     }
     assert_eq!(DRIVE_BYTES_MAX - folder.room(), 4 * DRIVE_UPLOADS_MAX as u64);
+}
+
+#[test]
+fn uploads_that_nobody_goes_on_with_give_way() {
+    let now = Arc::new(AtomicU64::new(1_700_000_000));
+    let clock = Arc::clone(&now);
+    let mut folder = Folder::new(Arc::new(move || clock.load(Ordering::Relaxed)));
+    let half = vec![1; usize::try_from(DRIVE_BYTES_MAX / 2).unwrap()];
+    for path in ["left", "live"] {
+        folder.begin_upload(path, "t", 0, false).unwrap();
+        folder.upload(path, "t", 0, &half).unwrap();
+    }
+    folder.begin_upload("new", "t", 0, false).unwrap();
+    assert_eq!(folder.upload("new", "t", 0, b"x"), Err(DriveError::Full));
+    assert_eq!((folder.room(), folder.free()), (0, 0));
+    now.fetch_add(DRIVE_UPLOAD_IDLE_SECONDS + 1, Ordering::Relaxed);
+    folder.begin_upload("live", "t", DRIVE_BYTES_MAX / 2, false).unwrap();
+    assert_eq!((folder.room(), folder.free()), (0, DRIVE_BYTES_MAX / 2));
+    // What would not fit in any case takes nothing away.
+    let file = folder.make(folder::ROOT, "made", false).unwrap();
+    assert_eq!(folder.resize(file, DRIVE_BYTES_MAX), Err(DriveError::Full));
+    assert_eq!(folder.uploaded("left", "t"), DRIVE_BYTES_MAX / 2);
+    folder.upload("new", "t", 0, b"x").unwrap();
+    assert_eq!((folder.uploaded("left", "t"), folder.uploaded("live", "t")), (0, DRIVE_BYTES_MAX / 2));
+    assert_eq!(folder.upload("left", "t", DRIVE_BYTES_MAX / 2, b"x"), Err(DriveError::Gap(0)));
+    folder.complete_upload("new", "t", 1, false).unwrap();
 }
 
 /// Sixteen requests in one read of the network used to become sixteen megabytes at once.
