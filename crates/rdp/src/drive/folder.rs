@@ -91,6 +91,8 @@ struct Upload {
 pub struct Folder {
     nodes: BTreeMap<NodeId, Node>,
     next: NodeId,
+    /// The machine's numbers of what it opens. They go on over sign-ins: its programs may still hold those of the one before.
+    next_file: u32,
     /// Of files and uploads.
     bytes: u64,
     version: u64,
@@ -131,6 +133,7 @@ impl Folder {
         Self {
             nodes: BTreeMap::from([(ROOT, root)]),
             next: ROOT + 1,
+            next_file: 0,
             bytes: 0,
             version: 0,
             uploads: Vec::new(),
@@ -174,6 +177,12 @@ impl Folder {
     fn give_up(&mut self, at: usize) {
         let upload = self.uploads.remove(at);
         self.bytes = self.bytes.saturating_sub(upload.content.size());
+    }
+
+    /// A number for something that the machine opens; never 0.
+    pub(super) fn next_file(&mut self) -> u32 {
+        self.next_file = self.next_file.wrapping_add(1).max(1);
+        self.next_file
     }
 
     pub(super) fn node(&self, id: NodeId) -> Result<&Node, DriveError> {

@@ -69,7 +69,6 @@ pub(super) struct Irps {
     /// The machine may change what is there.
     writable: bool,
     handles: HashMap<u32, Handle>,
-    next: u32,
     /// Reads that are not answered yet, in their order.
     reads: VecDeque<Read>,
     /// Who wants to hear of a change.
@@ -114,14 +113,25 @@ fn refusal(request: &IoRequest, status: Status) -> Vec<u8> {
     request.answer(status, &[0; 5])
 }
 
+/// What was to go when it is closed goes with the sign-in, too.
+impl Drop for Irps {
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
+
 impl Irps {
     pub fn new(drive: Drive, writable: bool) -> Self {
-        Self { drive, writable, handles: HashMap::new(), next: 0, reads: VecDeque::new(), watches: Vec::new(), version: 0 }
+        Self { drive, writable, handles: HashMap::new(), reads: VecDeque::new(), watches: Vec::new(), version: 0 }
     }
 
     /// The machine begins anew: what it had open is closed.
     pub fn reset(&mut self) {
-        self.handles.clear();
+        for (_, handle) in self.handles.drain() {
+            if handle.doomed {
+                self.drive.lock().drop_node(handle.node).ok();
+            }
+        }
         self.reads.clear();
         self.watches.clear();
     }
@@ -261,15 +271,15 @@ impl Irps {
             }
             (None, None) => return Err(status::NO_SUCH_FILE),
         };
-        drop(folder);
-        loop {
-            self.next = self.next.wrapping_add(1).max(1);
-            if !self.handles.contains_key(&self.next) {
-                break;
+        let file = loop {
+            let file = folder.next_file();
+            if !self.handles.contains_key(&file) {
+                break file;
             }
-        }
-        self.handles.insert(self.next, Handle { node, doomed, found: Vec::new() });
-        Ok(Writer::default().u32(self.next).u8(did).0)
+        };
+        drop(folder);
+        self.handles.insert(file, Handle { node, doomed, found: Vec::new() });
+        Ok(Writer::default().u32(file).u8(did).0)
     }
 
     fn close(&mut self, file: u32) -> Answer {

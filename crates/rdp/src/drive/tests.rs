@@ -28,7 +28,10 @@ struct Machine {
 
 impl Machine {
     fn connected(writable: bool) -> Self {
-        let drive = drive();
+        Self::on(drive(), writable)
+    }
+
+    fn on(drive: Drive, writable: bool) -> Self {
         let mut channel = Rdpdr::new("oriel", drive.clone(), writable);
         channel.take(ANNOUNCE);
         channel.take(LOGGED_ON);
@@ -245,6 +248,23 @@ fn uploads_that_nobody_goes_on_with_give_way() {
     assert_eq!((folder.uploaded("left", "t"), folder.uploaded("live", "t")), (0, DRIVE_BYTES_MAX / 2));
     assert_eq!(folder.upload("left", "t", DRIVE_BYTES_MAX / 2, b"x"), Err(DriveError::Gap(0)));
     folder.complete_upload("new", "t", 1, false).unwrap();
+}
+
+#[test]
+fn numbers_of_a_sign_in_mean_nothing_in_the_next() {
+    let mut machine = Machine::connected(true);
+    let old = machine.create("\\a", 2, 0).unwrap();
+    machine.create("\\temporary", 2, 0x1000).unwrap();
+    let drive = machine.drive.clone();
+    drop(machine);
+    // What was to go with its last handle is gone.
+    let names: Vec<_> = drive.lock().list("").unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, ["a"]);
+    let mut machine = Machine::on(drive, true);
+    for name in ["b", "c", "d"] {
+        assert_ne!(machine.create(name, 2, 0).unwrap(), old);
+    }
+    assert_eq!(machine.write(old, 0, b"x"), status::INVALID_HANDLE);
 }
 
 /// Sixteen requests in one read of the network used to become sixteen megabytes at once.
