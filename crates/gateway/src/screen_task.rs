@@ -26,9 +26,11 @@ use oriel_screen::encode::thumbnail;
 use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, VideoTrouble, ViewerRecord};
 use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, SourceError, StatusCode};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// One read from the machine: small, because a few bytes of a hostile server can paint the whole screen many times, and
@@ -558,6 +560,10 @@ async fn carry(
     let mut events: Vec<ScreenEvent> = Vec::new();
     let mut guests_turn = true;
     let mut commands_in_a_row = 0;
+    // A person's file is news for the machine, whose screen may stand still.
+    let drive_changed = Arc::new(Notify::new());
+    let wake = Arc::clone(&drive_changed);
+    task.drive.drive.lock().on_change(Box::new(move || wake.notify_one()));
 
     // What came with the handshake is the source's already: let it speak before the first read.
     let mut outcome = source.receive(&[], &mut upstream, &mut events);
@@ -704,6 +710,7 @@ async fn carry(
             () = tokio::task::yield_now(), if guests_have_work && !has_work => {
                 outcome = screen.show_guests(source, lobby, task);
             }
+            () = drive_changed.notified() => outcome = source.go_on(&mut upstream),
             // Nothing had a step to take: commands go on.
             () = tokio::task::yield_now(), if steps_turn => {}
             () = sleep_until(guests_wake_at.unwrap_or_else(Instant::now)), if guests_wake_at.is_some() => {}

@@ -698,7 +698,10 @@ impl Source for RdpSource {
     }
 
     fn go_on(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
-        self.contained(|source| source.drive_reads(out))
+        self.contained(|source| {
+            source.drive_changes(out)?;
+            source.drive_reads(out)
+        })
     }
 
     fn want_key(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {

@@ -15,6 +15,9 @@ pub(super) const ROOT: NodeId = 0;
 /// Seconds since 1970: nothing here reads a clock.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Tells that something has changed.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
 /// Why something cannot be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriveError {
@@ -99,6 +102,8 @@ pub struct Folder {
     uploads: Vec<Upload>,
     pub machine: MachineSide,
     clock: Clock,
+    /// Called with every change, while the folder is held: must not take it itself.
+    wake: Option<Wake>,
 }
 
 impl fmt::Debug for Folder {
@@ -139,6 +144,7 @@ impl Folder {
             uploads: Vec::new(),
             machine: MachineSide::default(),
             clock,
+            wake: None,
         }
     }
 
@@ -217,8 +223,20 @@ impl Folder {
         depth
     }
 
-    fn touched(&mut self, id: NodeId) {
+    /// Tells `wake` of every change from now on: the machine waits to hear of the person's. It must not take the folder.
+    pub fn on_change(&mut self, wake: Wake) {
+        self.wake = Some(wake);
+    }
+
+    fn changed(&mut self) {
         self.version += 1;
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+
+    fn touched(&mut self, id: NodeId) {
+        self.changed();
         let now = (self.clock)();
         if let Some(node) = self.nodes.get_mut(&id) {
             node.modified = now;
@@ -282,7 +300,7 @@ impl Folder {
     pub(super) fn set_modified(&mut self, id: NodeId, seconds: u64) {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.modified = seconds;
-            self.version += 1;
+            self.changed();
         }
     }
 

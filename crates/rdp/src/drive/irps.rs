@@ -73,8 +73,8 @@ pub(super) struct Irps {
     reads: VecDeque<Read>,
     /// Who wants to hear of a change.
     watches: Vec<IoRequest>,
-    /// What they know.
-    version: u64,
+    /// What was told last, or there when the first one asked: who comes later hears of what changed since.
+    version: Option<u64>,
 }
 
 /// An answer's body, with what went wrong.
@@ -122,7 +122,7 @@ impl Drop for Irps {
 
 impl Irps {
     pub fn new(drive: Drive, writable: bool) -> Self {
-        Self { drive, writable, handles: HashMap::new(), reads: VecDeque::new(), watches: Vec::new(), version: 0 }
+        Self { drive, writable, handles: HashMap::new(), reads: VecDeque::new(), watches: Vec::new(), version: None }
     }
 
     /// The machine begins anew: what it had open is closed.
@@ -134,22 +134,27 @@ impl Irps {
         }
         self.reads.clear();
         self.watches.clear();
+        self.version = None;
     }
 
-    /// One request: its answer, or `None` where that comes later.
-    pub fn take(&mut self, request: IoRequest, body: &mut Reader<'_>) -> Option<Vec<u8>> {
+    /// One request: its answer, unless that comes later, and answers that waited for it.
+    pub fn take(&mut self, request: IoRequest, body: &mut Reader<'_>) -> Vec<Vec<u8>> {
         if (request.major, request.minor) == (MJ_DIRECTORY_CONTROL, MN_NOTIFY_CHANGE) {
-            return self.watch(request);
+            return self.watch(request).into_iter().collect();
         }
         if request.major == MJ_READ {
             return match self.read(request, body) {
-                Ok(()) => None,
-                Err(status) => Some(refusal(&request, status)),
+                Ok(()) => Vec::new(),
+                Err(status) => vec![refusal(&request, status)],
             };
         }
+        let mut answers = Vec::new();
         let answer = match request.major {
             MJ_CREATE => self.create(body),
-            MJ_CLOSE => self.close(request.file),
+            MJ_CLOSE => {
+                answers = self.end_watches(request.file);
+                self.close(request.file)
+            }
             MJ_WRITE => self.write(request.file, body),
             MJ_QUERY_INFORMATION => self.query(request.file, body),
             MJ_SET_INFORMATION => self.set(request.file, body),
@@ -162,10 +167,11 @@ impl Irps {
             MJ_DEVICE_CONTROL => Ok(vec![0; 4]),
             _ => Err(status::NOT_SUPPORTED),
         };
-        Some(match answer {
+        answers.push(match answer {
             Ok(body) => request.answer(status::SUCCESS, &body),
             Err(status) => refusal(&request, status),
-        })
+        });
+        answers
     }
 
     /// The answer to the read that has waited longest. What the machine asks for at once has no order that it could rely on: bytes
@@ -185,23 +191,33 @@ impl Irps {
             return Vec::new();
         }
         let version = self.drive.lock().version();
-        if version == self.version {
+        if self.version.replace(version) == Some(version) {
             return Vec::new();
         }
-        self.version = version;
         // Without names: the machine lists the folder anew.
         self.watches.drain(..).map(|request| request.answer(status::SUCCESS, &[0; 5])).collect()
     }
 
     fn watch(&mut self, request: IoRequest) -> Option<Vec<u8>> {
+        if !self.handles.contains_key(&request.file) {
+            return Some(refusal(&request, status::INVALID_HANDLE));
+        }
         if self.watches.len() >= DRIVE_WATCHES_MAX {
             return Some(request.answer(status::NOT_SUPPORTED, &[0; 5]));
         }
-        if self.watches.is_empty() {
-            self.version = self.drive.lock().version();
+        if self.version.is_none() {
+            self.version = Some(self.drive.lock().version());
         }
         self.watches.push(request);
         None
+    }
+
+    /// Answers those who wait for changes of what is closed: its number, and theirs, may soon mean something else.
+    fn end_watches(&mut self, file: u32) -> Vec<Vec<u8>> {
+        let (over, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.watches).into_iter().partition(|watch| watch.file == file);
+        self.watches = rest;
+        over.iter().map(|watch| watch.answer(status::NOTIFY_CLEANUP, &[0; 5])).collect()
     }
 
     fn may_write(&self) -> Result<(), Status> {

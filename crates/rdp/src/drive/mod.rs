@@ -22,7 +22,7 @@ mod tests;
 mod wire;
 
 pub(crate) use channel::{Rdpdr, messages};
-pub use folder::{Clock, Drive, DriveEntry, DriveError, Folder, MachineSide};
+pub use folder::{Clock, Drive, DriveEntry, DriveError, Folder, MachineSide, Wake};
 pub use names::is_name;
 
 /// Bytes of all files together, those that are still being uploaded included.

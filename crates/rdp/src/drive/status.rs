@@ -5,6 +5,8 @@ use super::DriveError;
 pub(super) type Status = u32;
 
 pub(super) const SUCCESS: Status = 0;
+/// Of a wait for changes whose folder is closed: no error.
+pub(super) const NOTIFY_CLEANUP: Status = 0x0000_010b;
 pub(super) const NO_MORE_FILES: Status = 0x8000_0006;
 pub(super) const UNSUCCESSFUL: Status = 0xc000_0001;
 pub(super) const INVALID_HANDLE: Status = 0xc000_0008;

@@ -330,6 +330,19 @@ fn who_waits_for_a_change_hears_of_it() {
     assert_eq!(told.len(), 1);
     assert_eq!(told[0][8..12], waiting.to_le_bytes());
     assert!(machine.channel.changes().is_empty());
+    // What happens while the machine lists the folder is told to who asks next.
+    machine.drive.lock().make_folder("newer").unwrap();
+    assert!(machine.channel.changes().is_empty());
+    assert_eq!(machine.send(folder, 12, 2, &[0; 32]).len(), 1);
+    // A closed folder's wait ends with it, before the close itself.
+    assert!(machine.send(folder, 12, 2, &[0; 32]).is_empty());
+    let waiting = machine.completion;
+    let answers = machine.send(folder, 2, 0, &[0; 32]);
+    assert_eq!(answers.len(), 2);
+    assert_eq!((&answers[0][8..12], &answers[0][12..16]), (&waiting.to_le_bytes()[..], &0x10b_u32.to_le_bytes()[..]));
+    machine.drive.lock().make_folder("last").unwrap();
+    assert!(machine.channel.changes().is_empty());
+    assert_eq!(machine.ask(folder, 12, 2, &[0; 32]).0, status::INVALID_HANDLE);
 }
 
 proptest! {
