@@ -50,8 +50,9 @@ struct Handle {
     node: NodeId,
     /// Goes when it is closed.
     doomed: bool,
-    /// What a search has still to tell: as it is called there, and what it is.
-    found: Vec<(String, NodeId)>,
+    /// What a search has still to tell: what it is, and as it is called there where that is not its own name. Names are not kept, or
+    /// searches that nobody ends would hold more than the files.
+    found: Vec<(Option<&'static str>, NodeId)>,
 }
 
 /// Bytes that the machine waits for. The file is known by what it is: its handle may be closed meanwhile.
@@ -405,10 +406,10 @@ impl Irps {
             };
             handle.found.clear();
             let found = folder.children(above).filter(|(_, node)| matches(pattern, &node.name));
-            handle.found.extend(found.map(|(id, node)| (node.name.clone(), id)));
+            handle.found.extend(found.map(|(id, _)| (None, id)));
             if matches!(pattern, "*" | "*.*") {
-                handle.found.push(("..".to_owned(), folder.node(above)?.parent));
-                handle.found.push((".".to_owned(), above));
+                handle.found.push((Some(".."), folder.node(above)?.parent));
+                handle.found.push((Some("."), above));
             }
             if handle.found.is_empty() {
                 return Err(status::NO_SUCH_FILE);
@@ -418,7 +419,7 @@ impl Irps {
             let (name, id) = handle.found.pop().ok_or(status::NO_MORE_FILES)?;
             // What has gone since is not told of.
             if let Ok(node) = folder.node(id) {
-                let told = info::entry(class, &name, node).ok_or(status::NOT_SUPPORTED)?;
+                let told = info::entry(class, name.unwrap_or(&node.name), node).ok_or(status::NOT_SUPPORTED)?;
                 return Ok(Writer::default().sized(&told).0);
             }
         }

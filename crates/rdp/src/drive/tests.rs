@@ -267,6 +267,24 @@ fn numbers_of_a_sign_in_mean_nothing_in_the_next() {
     assert_eq!(machine.write(old, 0, b"x"), status::INVALID_HANDLE);
 }
 
+#[test]
+fn a_search_tells_names_as_they_are_now() {
+    let mut machine = Machine::connected(true);
+    machine.create("\\a", 2, 0).unwrap();
+    let folder = machine.create("\\", 1, 1).unwrap();
+    let search = |machine: &mut Machine, initial: u8| {
+        let path = utf16("\\*\0");
+        let body = Writer::default().u32(12).u8(initial).u32(path.len() as u32).bytes(&[0; 23]).bytes(&path).0;
+        let (status, body) = machine.ask(folder, 12, 1, &body);
+        assert_eq!(status, 0);
+        body[4 + 12..].to_vec()
+    };
+    assert_eq!(search(&mut machine, 1), utf16("."));
+    assert_eq!(search(&mut machine, 0), utf16(".."));
+    machine.drive.lock().rename("a", "b", false).unwrap();
+    assert_eq!(search(&mut machine, 0), utf16("b"));
+}
+
 /// Sixteen requests in one read of the network used to become sixteen megabytes at once.
 #[test]
 fn reads_wait_as_requests_until_there_is_room_for_their_bytes() {
