@@ -2,7 +2,7 @@
 
 use crate::clipboard::Clipboard;
 use crate::continuation::Continuation;
-use crate::drive::Rdpdr;
+use crate::drive::{MachineSide, Rdpdr};
 use crate::error::ConnectError;
 use crate::graphics::Graphics;
 use crate::handshake::{credssp, direct, say, step};
@@ -191,9 +191,14 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
     if options.devices.clipboard {
         connector = connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())));
     }
-    if let Some(offered) = options.drive.as_ref().filter(|_| options.devices.drive) {
-        let devices = Rdpdr::new(&options.client_name, offered.drive.clone(), offered.writable);
-        connector = connector.with_static_channel(devices);
+    if let Some(offered) = &options.drive {
+        if options.devices.drive {
+            let devices = Rdpdr::new(&options.client_name, offered.drive.clone(), offered.writable);
+            connector = connector.with_static_channel(devices);
+        } else {
+            // The sign-in before may have had it.
+            offered.drive.lock().machine = MachineSide::Unknown;
+        }
     }
     if options.devices.sound { connector.with_static_channel(Rdpsnd::new(Box::new(player))) } else { connector }
 }

@@ -38,6 +38,8 @@ impl_as_any!(Rdpdr);
 impl Rdpdr {
     /// `name`: what the machine calls us. `writable`: the machine may change what is on the drive.
     pub(crate) fn new(name: &str, drive: Drive, writable: bool) -> Self {
+        // Whatever the sign-in before came to.
+        drive.lock().machine = MachineSide::Unknown;
         let irps = Irps::new(drive.clone(), writable);
         Self { name: name.to_owned(), drive, irps, confirmed: false, logged_on: false, announced: false }
     }
@@ -74,6 +76,7 @@ impl Rdpdr {
                 // Also when a session is taken over: everything begins anew.
                 (self.confirmed, self.logged_on, self.announced) = (false, false, false);
                 self.irps.reset();
+                self.drive.lock().machine = MachineSide::Unknown;
                 let (major, minor) = VERSION;
                 out.push(Writer::message(wire::CLIENT_ID_CONFIRM).u16(major).u16(minor).u32(client).0);
                 let mut name = utf16(&self.name);

@@ -260,6 +260,13 @@ fn numbers_of_a_sign_in_mean_nothing_in_the_next() {
     // What was to go with its last handle is gone.
     let names: Vec<_> = drive.lock().list("").unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["a"]);
+    // Nor does the new one have the drive before it says so.
+    assert_eq!(drive.lock().machine, MachineSide::Connected);
+    let mut channel = Rdpdr::new("oriel", drive.clone(), true);
+    assert_eq!(drive.lock().machine, MachineSide::Unknown);
+    drive.lock().machine = MachineSide::Connected;
+    channel.take(ANNOUNCE);
+    assert_eq!(drive.lock().machine, MachineSide::Unknown);
     let mut machine = Machine::on(drive, true);
     for name in ["b", "c", "d"] {
         assert_ne!(machine.create(name, 2, 0).unwrap(), old);
