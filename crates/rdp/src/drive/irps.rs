@@ -5,7 +5,7 @@ use super::names::matches;
 use super::status::{self, Status};
 use super::wire::{IoRequest, Reader, Writer};
 use super::{DRIVE_HANDLES_MAX, DRIVE_READ_BYTES_MAX, DRIVE_READS_MAX, DRIVE_WATCHES_MAX, Drive, info};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 const MJ_CREATE: u32 = 0;
 const MJ_CLOSE: u32 = 2;
@@ -48,7 +48,7 @@ const END_OF_FILE: u32 = 20;
 #[derive(Debug)]
 struct Handle {
     node: NodeId,
-    /// Goes when it is closed.
+    /// When this is closed, it is to go with the last one that has it open.
     doomed: bool,
     /// What a search has still to tell: what it is, and as it is called there where that is not its own name. Names are not kept, or
     /// searches that nobody ends would hold more than the files.
@@ -70,6 +70,8 @@ pub(super) struct Irps {
     /// The machine may change what is there.
     writable: bool,
     handles: HashMap<u32, Handle>,
+    /// What goes when nobody has it open any more: nobody opens it anew.
+    doomed: HashSet<NodeId>,
     /// Reads that are not answered yet, in their order.
     reads: VecDeque<Read>,
     /// Who wants to hear of a change.
@@ -123,16 +125,26 @@ impl Drop for Irps {
 
 impl Irps {
     pub fn new(drive: Drive, writable: bool) -> Self {
-        Self { drive, writable, handles: HashMap::new(), reads: VecDeque::new(), watches: Vec::new(), version: None }
+        Self {
+            drive,
+            writable,
+            handles: HashMap::new(),
+            doomed: HashSet::new(),
+            reads: VecDeque::new(),
+            watches: Vec::new(),
+            version: None,
+        }
     }
 
     /// The machine begins anew: what it had open is closed.
     pub fn reset(&mut self) {
-        for (_, handle) in self.handles.drain() {
-            if handle.doomed {
-                self.drive.lock().drop_node(handle.node).ok();
-            }
+        let doomed = self.handles.drain().filter(|(_, handle)| handle.doomed).map(|(_, handle)| handle.node);
+        self.doomed.extend(doomed);
+        let mut folder = self.drive.lock();
+        for node in self.doomed.drain() {
+            folder.drop_node(node).ok();
         }
+        drop(folder);
         self.reads.clear();
         self.watches.clear();
         self.version = None;
@@ -257,6 +269,9 @@ impl Irps {
         }
         let (node, did) = match (there, place) {
             (Some(node), _) => {
+                if self.doomed.contains(&node) {
+                    return Err(status::DELETE_PENDING);
+                }
                 let is_folder = folder.node(node)?.is_folder();
                 if is_folder && options & NON_DIRECTORY_FILE != 0 {
                     return Err(status::FILE_IS_A_DIRECTORY);
@@ -301,9 +316,14 @@ impl Irps {
 
     fn close(&mut self, file: u32) -> Answer {
         let handle = self.handles.remove(&file).ok_or(status::INVALID_HANDLE)?;
+        let node = handle.node;
         if handle.doomed {
+            self.doomed.insert(node);
+        }
+        if self.doomed.contains(&node) && !self.handles.values().any(|other| other.node == node) {
+            self.doomed.remove(&node);
             // It may have been filled, or removed by the person, since.
-            self.drive.lock().drop_node(handle.node).ok();
+            self.drive.lock().drop_node(node).ok();
         }
         Ok(vec![0; 5])
     }
@@ -337,14 +357,15 @@ impl Irps {
         let handle = self.handle(file)?;
         let class = body.u32().ok_or(status::INVALID_PARAMETER)?;
         let folder = self.drive.lock();
-        let told = info::file(class, folder.node(handle.node)?, handle.doomed).ok_or(status::NOT_SUPPORTED)?;
+        let doomed = handle.doomed || self.doomed.contains(&handle.node);
+        let told = info::file(class, folder.node(handle.node)?, doomed).ok_or(status::NOT_SUPPORTED)?;
         Ok(Writer::default().sized(&told).0)
     }
 
     /// DR_DRIVE_SET_INFORMATION_REQ (2.2.3.3.9).
     fn set(&mut self, file: u32, body: &mut Reader<'_>) -> Answer {
         self.may_write()?;
-        let handle = self.handles.get_mut(&file).ok_or(status::INVALID_HANDLE)?;
+        let node = self.handle(file)?.node;
         let read = |body: &mut Reader<'_>| {
             let (class, length) = (body.u32()?, body.u32()?);
             body.skip(24)?;
@@ -357,25 +378,29 @@ impl Irps {
             BASIC => {
                 let written = body.skip(16).and_then(|()| body.u64()).ok_or(wrong)?;
                 if let Some(seconds) = info::seconds(written) {
-                    folder.set_modified(handle.node, seconds);
+                    folder.set_modified(node, seconds);
                 }
             }
-            END_OF_FILE => folder.resize(handle.node, body.u64().ok_or(wrong)?)?,
+            END_OF_FILE => folder.resize(node, body.u64().ok_or(wrong)?)?,
             // Room is made when it is needed.
             ALLOCATION => {}
             DISPOSITION => {
                 // Without a value it is a wish, too.
                 let doomed = body.u8().is_none_or(|wish| wish != 0);
-                if doomed && (handle.node == ROOT || !folder.is_empty(handle.node)) {
+                if doomed && (node == ROOT || !folder.is_empty(node)) {
                     return Err(status::DIRECTORY_NOT_EMPTY);
                 }
-                handle.doomed = doomed;
+                if doomed {
+                    self.doomed.insert(node);
+                } else {
+                    self.doomed.remove(&node);
+                }
             }
             RENAME => {
                 let (replace, _, bytes) = (|| Some((body.u8()?, body.u8()?, body.u32()?)))().ok_or(wrong)?;
                 let path = body.text(bytes).ok_or(wrong)?;
                 let (above, name) = split(&folder, &path)?.ok_or(status::OBJECT_NAME_INVALID)?;
-                folder.put(handle.node, above, name, replace != 0)?;
+                folder.put(node, above, name, replace != 0)?;
             }
             _ => return Err(status::NOT_SUPPORTED),
         }

@@ -16,6 +16,7 @@ pub(super) const NO_SUCH_FILE: Status = 0xc000_000f;
 pub(super) const OBJECT_NAME_INVALID: Status = 0xc000_0033;
 pub(super) const OBJECT_NAME_COLLISION: Status = 0xc000_0035;
 pub(super) const OBJECT_PATH_NOT_FOUND: Status = 0xc000_003a;
+pub(super) const DELETE_PENDING: Status = 0xc000_0056;
 pub(super) const DISK_FULL: Status = 0xc000_007f;
 pub(super) const INSUFFICIENT_RESOURCES: Status = 0xc000_009a;
 pub(super) const MEDIA_WRITE_PROTECTED: Status = 0xc000_00a2;

@@ -292,6 +292,26 @@ fn a_search_tells_names_as_they_are_now() {
     assert_eq!(search(&mut machine, 0), utf16("b"));
 }
 
+#[test]
+fn a_deleted_file_goes_with_the_last_who_has_it_open() {
+    let mut machine = Machine::connected(true);
+    let one = machine.create("\\temporary", 2, 0x1000).unwrap();
+    assert_eq!(machine.write(one, 0, b"bytes"), 0);
+    let other = machine.create("\\temporary", 1, 0).unwrap();
+    assert_eq!(machine.close(one), 0);
+    assert_eq!(machine.read(other, 0, 9), b"bytes");
+    assert_eq!(machine.create("\\temporary", 1, 0), Err(status::DELETE_PENDING));
+    assert_eq!(machine.close(other), 0);
+    assert_eq!(machine.create("\\temporary", 1, 0), Err(status::NO_SUCH_FILE));
+    // A wish can be taken back, by whoever has it open.
+    let one = machine.create("\\kept", 2, 0).unwrap();
+    let other = machine.create("\\kept", 1, 0).unwrap();
+    assert_eq!(machine.set(one, 13, &[1]), 0);
+    assert_eq!(machine.set(other, 13, &[0]), 0);
+    assert_eq!((machine.close(one), machine.close(other)), (0, 0));
+    machine.create("\\kept", 1, 0).unwrap();
+}
+
 /// Sixteen requests in one read of the network used to become sixteen megabytes at once.
 #[test]
 fn reads_wait_as_requests_until_there_is_room_for_their_bytes() {
