@@ -2,6 +2,9 @@
 
 use super::DRIVE_NAME_BYTES_MAX;
 
+/// Longest pattern of a search, in bytes; what is longer finds nothing.
+const PATTERN_BYTES_MAX: usize = 4 * DRIVE_NAME_BYTES_MAX;
+
 /// Whether a file or folder may be called so: what Windows takes for a name, because both kinds of machines see the folder.
 pub fn is_name(name: &str) -> bool {
     let forbidden =
@@ -19,41 +22,62 @@ pub(super) fn same(one: &str, other: &str) -> bool {
     one == other || one.to_lowercase() == other.to_lowercase()
 }
 
-/// Whether a name is what a search asks for: `*` is any letters, `?` is one (MS-FSA 2.1.4.4). Takes no longer than both lengths multiplied.
+/// Whether a name is what a search asks for (MS-FSA 2.1.4.4): `*` is any letters, `?` is one; `<` is any but the last dot, `>` one or
+/// none in front of a dot or the end, `"` a dot or the end. Takes no longer than both lengths multiplied.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    // What Windows makes of `*.*` and of a `?` or a dot in front of the end ('<', '>', '"').
+    // What Windows makes of `*.*`.
     if matches!(pattern, "*" | "*.*") {
         return true;
     }
-    let pattern: Vec<char> = pattern
-        .to_lowercase()
-        .chars()
-        .map(|letter| match letter {
-            '<' => '*',
-            '>' => '?',
-            '"' => '.',
-            other => other,
-        })
-        .collect();
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    let (mut p, mut n, mut back) = (0, 0, None);
-    while let Some(letter) = name.get(n) {
-        match pattern.get(p) {
-            Some('*') => {
-                back = Some((p, n));
-                p += 1;
-            }
-            Some(wanted) if *wanted == '?' || wanted == letter => (p, n) = (p + 1, n + 1),
-            _ => match back {
-                Some((star, from)) => {
-                    back = Some((star, from + 1));
-                    (p, n) = (star + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
+    // Longer than whatever a program could ask of a name.
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return false;
     }
-    pattern.iter().skip(p).all(|left| *left == '*')
+    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+    let name: Vec<char> = name.to_lowercase().chars().collect();
+    let last_dot = name.iter().rposition(|letter| *letter == '.');
+    // Which places of the pattern what was read of the name leads to.
+    let mut places = vec![false; pattern.len() + 1];
+    places.first_mut().into_iter().for_each(|first| *first = true);
+    for (at, letter) in name.iter().enumerate() {
+        skip(&pattern, &mut places, Some(*letter));
+        let mut next = Vec::with_capacity(places.len());
+        let mut steps = false;
+        for (wanted, place) in pattern.iter().zip(&places) {
+            let stays = *wanted == '*' || *wanted == '<' && last_dot != Some(at);
+            next.push(steps || *place && stays);
+            steps = *place
+                && match wanted {
+                    '*' | '<' => false,
+                    '?' => true,
+                    '>' => *letter != '.',
+                    '"' => *letter == '.',
+                    wanted => wanted == letter,
+                };
+        }
+        next.push(steps);
+        if !next.contains(&true) {
+            return false;
+        }
+        places = next;
+    }
+    skip(&pattern, &mut places, None);
+    places.last() == Some(&true)
+}
+
+/// Passes over what may stand for nothing in front of a letter, or of the end.
+fn skip(pattern: &[char], places: &mut [bool], letter: Option<char>) {
+    let mut passes = false;
+    for (place, wanted) in places.iter_mut().zip(pattern.iter().map(Some).chain([None])) {
+        *place |= passes;
+        passes = *place
+            && match wanted {
+                Some('*' | '<') => true,
+                Some('>') => matches!(letter, None | Some('.')),
+                Some('"') => letter.is_none(),
+                _ => false,
+            };
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +107,18 @@ mod tests {
             ("Ärger", "ärger", true),
             ("", "a", false),
             ("a<\"txt", "a b.txt", true),
+            // `dir foo.*`, `dir ????.txt`, `dir *.` and `dir *.txt` as Windows sends them.
+            ("foo\"*", "foo", true),
+            ("foo\"*", "foo.a", true),
+            ("foo\"*", "food", false),
+            (">>>>.txt", "ab.txt", true),
+            (">>>>.txt", "abcde.txt", false),
+            ("<", "none", true),
+            ("<", "a.txt", false),
+            ("<\"", "a.b.txt", false),
+            ("<.txt", "a.b.txt", true),
+            ("*<x", "a.x", true),
+            ("a>>", "a", true),
         ] {
             assert_eq!(matches(pattern, name), found, "{pattern} {name}");
         }
