@@ -59,6 +59,8 @@ pub(super) struct Node {
     pub content: Option<Content>,
     /// Seconds since 1970.
     pub modified: u64,
+    /// How often an upload has put all of it anew.
+    pub replaced: u64,
 }
 
 impl Node {
@@ -80,6 +82,7 @@ pub struct DriveEntry {
     /// Seconds since 1970.
     pub modified: u64,
     pub(super) node: NodeId,
+    pub(super) replaced: u64,
 }
 
 #[derive(Debug)]
@@ -134,7 +137,7 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
 
 impl Folder {
     pub fn new(clock: Clock) -> Self {
-        let root = Node { parent: ROOT, name: String::new(), content: None, modified: clock() };
+        let root = Node { parent: ROOT, name: String::new(), content: None, modified: clock(), replaced: 0 };
         Self {
             nodes: BTreeMap::from([(ROOT, root)]),
             next: ROOT + 1,
@@ -259,7 +262,7 @@ impl Folder {
         let id = self.next;
         self.next += 1;
         let content = (!is_folder).then(Content::default);
-        self.nodes.insert(id, Node { parent: folder, name: name.to_owned(), content, modified: 0 });
+        self.nodes.insert(id, Node { parent: folder, name: name.to_owned(), content, modified: 0, replaced: 0 });
         self.touched(id);
         self.touched(folder);
         Ok(id)
@@ -380,6 +383,7 @@ impl Folder {
             size: node.size(),
             modified: node.modified,
             node: id,
+            replaced: node.replaced,
         })
     }
 
@@ -419,8 +423,11 @@ impl Folder {
         self.put(id, folder, name, replace)
     }
 
-    /// Bytes of a file that was found before; it may be gone, or shorter.
+    /// Bytes of a file that was found before; it may be gone, shorter, or replaced, which is as good as gone.
     pub fn bytes(&self, entry: &DriveEntry, offset: u64, length: usize) -> Result<Vec<u8>, DriveError> {
+        if self.node(entry.node)?.replaced != entry.replaced {
+            return Err(DriveError::Missing);
+        }
         self.read(entry.node, offset, length)
     }
 
@@ -521,6 +528,7 @@ impl Folder {
         if let Some(node) = self.nodes.get_mut(&id) {
             self.bytes = self.bytes.saturating_sub(node.size());
             node.content = Some(content);
+            node.replaced += 1;
         }
         self.touched(id);
         Ok(())

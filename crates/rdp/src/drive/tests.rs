@@ -312,6 +312,21 @@ fn a_deleted_file_goes_with_the_last_who_has_it_open() {
     machine.create("\\kept", 1, 0).unwrap();
 }
 
+#[test]
+fn a_download_does_not_go_on_with_what_replaced_its_file() {
+    let mut folder = Folder::new(Arc::new(|| 0));
+    let mut found = None;
+    for bytes in [b"old!", b"new!"] {
+        folder.begin_upload("a", "t", 0, true).unwrap();
+        folder.upload("a", "t", 0, bytes).unwrap();
+        folder.complete_upload("a", "t", 4, true).unwrap();
+        found.get_or_insert_with(|| folder.stat("a").unwrap());
+    }
+    assert_eq!(folder.bytes(&found.unwrap(), 2, 2), Err(DriveError::Missing));
+    let found = folder.stat("a").unwrap();
+    assert_eq!(folder.bytes(&found, 0, 4).unwrap(), b"new!");
+}
+
 /// Sixteen requests in one read of the network used to become sixteen megabytes at once.
 #[test]
 fn reads_wait_as_requests_until_there_is_room_for_their_bytes() {
