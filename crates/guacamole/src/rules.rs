@@ -4,15 +4,33 @@ use crate::site::Connection;
 use oriel_model::{ClipboardPolicy, FilesPolicy, SessionPolicy};
 
 /// Parameters that become rules of the pool.
-pub(crate) const NAMES: [&str; 6] =
-    ["read-only", "disable-copy", "disable-paste", "enable-sftp", "sftp-disable-download", "sftp-disable-upload"];
+pub(crate) const NAMES: [&str; 9] = [
+    "read-only",
+    "disable-copy",
+    "disable-paste",
+    "enable-drive",
+    "disable-download",
+    "disable-upload",
+    "enable-sftp",
+    "sftp-disable-download",
+    "sftp-disable-upload",
+];
 
 /// What nobody turned on stays off, so that people can do no more than before.
 pub(crate) fn rules(connection: &Connection) -> SessionPolicy {
     let on = |name: &str| connection.parameters.get(name).is_some_and(|value| value == "true");
-    // Below a folder of their own is less than everywhere, which is what Oriel has.
-    let root = connection.parameters.get("sftp-root-directory").map_or("", String::as_str);
-    let files = on("enable-sftp") && matches!(root, "" | "/");
+    // (files are there, none from the person, none from the machine)
+    let (files, no_upload, no_download) = match connection.protocol.as_str() {
+        // Files beside the session by SFTP are not its drive's: they may be of another machine, as somebody else.
+        "rdp" => (on("enable-drive"), "disable-upload", "disable-download"),
+        // Below a folder of their own is less than everywhere, which is what Oriel has.
+        "ssh" => {
+            let root = connection.parameters.get("sftp-root-directory").map_or("", String::as_str);
+            (on("enable-sftp") && matches!(root, "" | "/"), "sftp-disable-upload", "sftp-disable-download")
+        }
+        // The others have none here. Should they once: that people had those of some machine by SFTP says nothing of them.
+        _ => (false, "", ""),
+    };
     SessionPolicy {
         view_only: on("read-only"),
         clipboard: ClipboardPolicy {
@@ -20,10 +38,7 @@ pub(crate) fn rules(connection: &Connection) -> SessionPolicy {
             to_person: !on("disable-copy"),
             ..ClipboardPolicy::default()
         },
-        files: FilesPolicy {
-            upload: files && !on("sftp-disable-upload"),
-            download: files && !on("sftp-disable-download"),
-        },
+        files: FilesPolicy { upload: files && !on(no_upload), download: files && !on(no_download) },
         ..SessionPolicy::default()
     }
 }

@@ -288,8 +288,14 @@ fn rules_of_connections_become_rules_of_pools() {
         (
             "rdp",
             &[("disable-copy", "true"), ("enable-drive", "true"), ("disable-upload", "true")],
-            "clipboard=to_machine,files=off",
+            "clipboard=to_machine,files=download",
         ),
+        ("rdp", &[("enable-drive", "true")], "default"),
+        ("rdp", &[("enable-drive", "true"), ("disable-download", "true"), ("disable-upload", "true")], "files=off"),
+        // SFTP beside a session is not its drive.
+        ("rdp", &[("enable-sftp", "true"), ("sftp-disable-download", "true")], "files=off"),
+        ("rdp", &[("enable-drive", "true"), ("disable-download", "true"), ("enable-sftp", "true")], "files=upload"),
+        ("vnc", &[("enable-sftp", "true")], "files=off"),
         (
             "ssh",
             &[("disable-paste", "true"), ("enable-sftp", "true"), ("sftp-disable-download", "true")],
@@ -322,7 +328,9 @@ fn rules_of_connections_become_rules_of_pools() {
 
 #[test]
 fn nobody_gets_more_than_before() {
-    for (protocol, name, value) in [("vnc", "read-only", "${LDAP_RO}"), ("rdp", "disable-copy", "perhaps")] {
+    for (protocol, name, value) in
+        [("vnc", "read-only", "${LDAP_RO}"), ("rdp", "disable-copy", "perhaps"), ("rdp", "disable-download", "${X}")]
+    {
         let made = one(protocol, &[(name, value)]);
         assert!(made.pools.is_empty(), "{name}");
         let left = format!("{:?}", made.left);
