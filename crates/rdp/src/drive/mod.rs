@@ -7,7 +7,8 @@
 //!
 //! [`Folder`] is a tree in memory, in the session's own process: there is no file of this host that a request of the machine could name,
 //! nothing to clean up, and it is gone when the session is. Everything that comes from the machine is bounded and read without panics;
-//! a request that makes no sense is answered as a file system would, and never ends the session.
+//! a request that makes no sense is answered as a file system would, one that is too long is refused by its head alone (`guard`), and none
+//! ends the session. What it reads is handed out as fast as it can be sent ([`DRIVE_OUT_BYTES_MAX`]).
 
 mod channel;
 mod content;
