@@ -236,7 +236,7 @@ fn session(parameters: &model::MachineParameters) -> RdpSession {
         }),
         admin: parameters.admin_session.unwrap_or(false),
         // Known when it was entered; should it be gone, the machine's own clock is right.
-        time_zone: parameters.time_zone.as_deref().and_then(TimeZone::named),
+        time_zone: parameters.time_zone.as_deref().and_then(|name| TimeZone::named(name, jiff::Timestamp::now())),
         load_balance: parameters.load_balance_info.clone(),
         preconnection: (parameters.preconnection_id.is_some() || parameters.preconnection_blob.is_some()).then(|| {
             Preconnection { id: parameters.preconnection_id.unwrap_or(0), blob: parameters.preconnection_blob.clone() }

@@ -44,12 +44,9 @@ struct Change {
 }
 
 impl TimeZone {
-    /// By its name of the IANA database, like `Europe/Berlin`. `None`: this machine knows no such zone.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::at(name, Timestamp::now())
-    }
-
-    fn at(name: &str, now: Timestamp) -> Option<Self> {
+    /// By its name of the IANA database, like `Europe/Berlin`, with the rule that it follows from `now` on. `None`: this machine knows
+    /// no such zone.
+    pub fn named(name: &str, now: Timestamp) -> Option<Self> {
         let zone = jiff::tz::TimeZone::get(name).ok()?;
         let mut before = zone.to_offset(now);
         let mut changes: Vec<(Offset, DateTime)> = Vec::new();
@@ -133,7 +130,7 @@ mod tests {
     use super::*;
 
     fn zone(name: &str) -> TimeZone {
-        TimeZone::at(name, "2026-11-28T12:00:00Z".parse().unwrap()).unwrap()
+        TimeZone::named(name, "2026-11-28T12:00:00Z".parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -157,7 +154,7 @@ mod tests {
         for (name, bias) in [("Asia/Kolkata", -330), ("Asia/Tokyo", -540), ("UTC", 0)] {
             assert_eq!((zone(name).bias, zone(name).daylight), (bias, None), "{name}");
         }
-        assert!(TimeZone::named("Middle/Earth").is_none());
+        assert!(TimeZone::named("Middle/Earth", Timestamp::UNIX_EPOCH).is_none());
     }
 
     #[test]

@@ -56,7 +56,7 @@ async fn what_the_machine_is_told() {
         program: Some(Program { command: "ledger.exe /year 2026".into(), folder: "C:\\Accounts".into() }),
         app: None,
         admin: true,
-        time_zone: TimeZone::named("Europe/Berlin"),
+        time_zone: TimeZone::named("Europe/Berlin", jiff::Timestamp::now()),
         load_balance: Some("tsv://MS Terminal Services Plugin.1.Farm".into()),
         preconnection: Some(Preconnection { id: 7, blob: Some("b85d3d4c".into()) }),
         follow: false,

@@ -46,7 +46,7 @@ fn operation(data: &Path) -> Value {
 }
 
 #[track_caller]
-fn until(what: &str, done: impl Fn() -> bool) {
+fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < PATIENCE, "{what}");
@@ -58,7 +58,16 @@ struct Server(Child);
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let mut child = oriel(data, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::with(data, None)
+    }
+
+    /// Dies at this point.
+    fn with(data: &Path, fault: Option<&str>) -> Self {
+        let mut command = oriel(data, &["serve"]);
+        if let Some(point) = fault {
+            command.env("ORIEL_FAULT", point);
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("ready: "), "{line:?}");
@@ -232,4 +241,35 @@ async fn recordings_are_exported_cancelled_and_gone_on_with_after_a_kill() {
     assert_eq!(left("films"), 0);
     // It was fetched, and takes no room any more.
     assert_eq!(left("recordings/exports"), 0);
+}
+
+/// Whatever was made and whatever is known of it: the next program makes it whole, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_outlives_a_program_that_dies_at_each_of_its_points() {
+    for point in ["export.film_made", "export.kept"] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let screen = {
+            let (store, broker) = world::broker(data).await;
+            let (user, desktop) = world::desktop(&store, &broker, RecordingPolicy::Always, "seven green lamps").await;
+            let tape = Tape { broker: &broker, user: &user, desktop: &desktop };
+            let said = [(0, true, picture(320, 200, RED)), (2000, true, picture(320, 200, BLUE))];
+            let screen = tape.keep(GuestPort::Console, &said).await;
+            store.close().await.unwrap();
+            screen.id.to_string()
+        };
+        let out = data.join("screen.mp4").display().to_string();
+        let export = ["recording", "export", &screen, "--format", "mp4", "-o", &out];
+        let mut dying = Server::with(data, Some(point));
+        assert!(!tell(data, &export).status.success(), "{point}");
+        until("it does not die", || dying.0.try_wait().unwrap().is_some());
+        let _server = Server::start(data);
+        until("it is not made", || operation(data)["state"] == "done");
+        told(data, &export);
+        near(look(&data.join("screen.mp4"), "1").0, RED);
+        let left = |folder: &str| std::fs::read_dir(data.join(folder)).into_iter().flatten().count();
+        assert_eq!((left("films"), left("recordings/exports")), (0, 0), "{point}");
+        let list: Value = serde_json::from_str(&told(data, &["operation", "list", "--json"])).unwrap();
+        assert_eq!(list["operations"].as_array().unwrap().len(), 1, "{point}");
+    }
 }
