@@ -45,8 +45,7 @@ pub use seat::{Guest, GuestKind};
 pub use sharing::{GUEST_TICKET_SECONDS, GuestTicketRefusal};
 pub use target::{
     Devices, DialError, Dialler, Fingerprint, HostPin, Looks, Preconnection, Program, Protocol, RdpSecurity,
-    RdpSession, RdpTarget, RemoteApp, ShellTarget, Stream, Target, TimeZone, VncOptions, VncSecurity,
-    VncSecurityPolicy,
+    RdpSession, RdpTarget, ShellTarget, Stream, Target, TimeZone, VncOptions, VncSecurity, VncSecurityPolicy,
 };
 
 use std::time::Duration;

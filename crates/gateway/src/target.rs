@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{
-    Devices, Looks, Preconnection, Program, RemoteApp, Security as RdpSecurity, SessionOptions as RdpSession, TimeZone,
+    Devices, Looks, Preconnection, Program, Security as RdpSecurity, SessionOptions as RdpSession, TimeZone,
 };
 use oriel_screen::ByeCode;
 pub use oriel_stream::Stream;

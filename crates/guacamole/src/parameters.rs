@@ -138,7 +138,6 @@ impl Fields {
                     | "disable-audio"
                     | "console"
                     | "initial-program"
-                    | "remote-app"
                     | "wol-send-packet"
             )
             || rules::NAMES.contains(&name);
@@ -147,6 +146,7 @@ impl Fields {
         }
         match entry.status {
             Status::Later => return Err(format!("comes later, as {}", entry.ours).into()),
+            Status::Holds => return Err(Reason::Held(entry.why)),
             Status::Gone => return Err(entry.why.into()),
             Status::Works => {}
         }
@@ -204,9 +204,6 @@ impl Fields {
             "disable-audio" => parameters.sound = Some(false),
             "console" => parameters.admin_session = Some(true),
             "initial-program" => parameters.initial_program = Some(value),
-            "remote-app" => parameters.remote_app = Some(value),
-            "remote-app-dir" => parameters.remote_app_folder = Some(value),
-            "remote-app-args" => parameters.remote_app_arguments = Some(value),
             "load-balance-info" => parameters.load_balance_info = Some(value),
             "preconnection-id" => {
                 parameters.preconnection_id = Some(value.trim().parse().map_err(|_| "it is no number of a source")?);
@@ -260,9 +257,6 @@ impl Fields {
         } else {
             (parameters.wake_mac, parameters.wake_broadcast) = (None, None);
             (parameters.wake_port, parameters.wake_seconds) = (None, None);
-        }
-        if parameters.remote_app.is_some() && parameters.initial_program.take().is_some() {
-            left.push(Left::new(format!("{what}, initial-program"), "the remote-app is what people see"));
         }
         if self.private_key.is_none() {
             let parameters = &mut self.external.parameters;

@@ -9,6 +9,8 @@ pub enum Status {
     Works,
     /// Has a place in Oriel and does nothing yet: the API refuses it, the importer reports it.
     Later,
+    /// As `Later`, and without it people could do more than before: its connection is not brought in.
+    Holds,
     /// Makes no sense in Oriel.
     Gone,
 }
@@ -55,7 +57,6 @@ const WIRES: &str = "what_is_entered_reaches_the_clients";
 
 // What is said to a machine, read on the way to a real server (crates/rdp/tests/told.rs).
 const LOOKS: &str = "looks_are_said_as_what_is_missing what_the_machine_is_told";
-const APP: &str = "one_application_instead_of_the_desktop an_application_is_asked_for_once";
 const HYPER_V: &str = "preconnection_messages_of_both_kinds a_console_of_hyper_v";
 
 const WAKE: &str = "a_machine_that_sleeps_is_woken a_packet_wakes_where_it_may_go";
@@ -76,6 +77,10 @@ const fn noted(
 
 const fn later(protocols: &'static str, name: &'static str, ours: &'static str) -> Parameter {
     Parameter { protocols, name, ours, status: Status::Later, why: "", tests: "" }
+}
+
+const fn holds(protocols: &'static str, name: &'static str, ours: &'static str, why: &'static str) -> Parameter {
+    Parameter { protocols, name, ours, status: Status::Holds, why, tests: "" }
 }
 
 const fn gone(protocols: &'static str, name: &'static str, why: &'static str) -> Parameter {
@@ -184,9 +189,9 @@ pub const TABLE: &[Parameter] = &[
     works("rdp", "timezone", "time_zone", "clocks_that_change_and_clocks_that_do_not what_the_machine_is_told"),
     works("rdp", "console", "admin_session", "what_the_machine_is_told"),
     works("rdp", "initial-program", "initial_program", "what_the_machine_is_told one_program_instead_of_the_desktop"),
-    works("rdp", "remote-app", "remote_app", APP),
-    works("rdp", "remote-app-dir", "remote_app_folder", APP),
-    works("rdp", "remote-app-args", "remote_app_arguments", APP),
+    holds("rdp", "remote-app", "remote_app", "people would see the whole desktop instead of one program"),
+    later("rdp", "remote-app-dir", "remote_app_folder"),
+    later("rdp", "remote-app-args", "remote_app_arguments"),
     later("rdp", "static-channels", "static_channels"),
     gone(SCREENS, "normalize-clipboard", "line ends are the machine's, always"),
     works("rdp", "preconnection-id", "preconnection_id", HYPER_V),
@@ -303,6 +308,7 @@ pub fn markdown() -> String {
             (Status::Works, "") => "works".to_owned(),
             (Status::Works, why) => format!("works; {why}"),
             (Status::Later, _) => "later".to_owned(),
+            (Status::Holds, why) => format!("later; until then the connection is not brought in: {why}"),
             (Status::Gone, why) => format!("no longer makes sense: {why}"),
         };
         let protocols = parameter.protocols.replace(' ', ", ");

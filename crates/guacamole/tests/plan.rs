@@ -256,10 +256,6 @@ fn parameters_of_each_protocol_have_their_places() {
         (Some("mail.exe"), Some("tsv://farm"))
     );
     assert_eq!((rdp.time_zone.as_deref(), left.as_str()), (Some("Europe/Berlin"), "[]"));
-    let (rdp, left) =
-        machine("rdp", &[("remote-app", "||mail"), ("remote-app-args", "/new"), ("initial-program", "x")]);
-    assert_eq!((rdp.remote_app.as_deref(), rdp.remote_app_arguments.as_deref()), (Some("||mail"), Some("/new")));
-    assert!(rdp.initial_program.is_none() && left.contains("what people see"), "{left}");
     let wol = [("wol-mac-addr", "52:54:00:12:34:56"), ("wol-wait-time", "90"), ("wol-udp-port", "7")];
     let (vnc, left) = machine("vnc", &[&wol[..], &[("wol-send-packet", "true")]].concat());
     let wake = vnc.wake().unwrap();
@@ -328,9 +324,12 @@ fn rules_of_connections_become_rules_of_pools() {
 
 #[test]
 fn nobody_gets_more_than_before() {
-    for (protocol, name, value) in
-        [("vnc", "read-only", "${LDAP_RO}"), ("rdp", "disable-copy", "perhaps"), ("rdp", "disable-download", "${X}")]
-    {
+    for (protocol, name, value) in [
+        ("vnc", "read-only", "${LDAP_RO}"),
+        ("rdp", "disable-copy", "perhaps"),
+        ("rdp", "disable-download", "${X}"),
+        ("rdp", "remote-app", "||mail"),
+    ] {
         let made = one(protocol, &[(name, value)]);
         assert!(made.pools.is_empty(), "{name}");
         let left = format!("{:?}", made.left);

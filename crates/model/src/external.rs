@@ -168,12 +168,6 @@ pub struct MachineParameters {
     pub initial_program: Option<String>,
     /// RDP: the folder that the initial program starts in; the account's home when unset.
     pub program_folder: Option<String>,
-    /// RDP: one application's windows instead of the whole desktop: `||alias` of a published one, or a path.
-    pub remote_app: Option<String>,
-    /// RDP: what the application is started with.
-    pub remote_app_arguments: Option<String>,
-    /// RDP: the folder that the application starts in.
-    pub remote_app_folder: Option<String>,
     /// RDP: sent in the first message for what spreads connections over several machines, like `tsv://MS Terminal Services Plugin.1.Farm`; printable ASCII, at most 238 bytes.
     pub load_balance_info: Option<String>,
     /// RDP: whether the machine may redirect the connection to another one, which must show the certificate that the machine announces or its own; it may when load_balance_info is set.
@@ -237,9 +231,6 @@ impl MachineParameters {
             ("client_name", &[Rdp], &self.client_name),
             ("initial_program", &[Rdp], &self.initial_program),
             ("program_folder", &[Rdp], &self.program_folder),
-            ("remote_app", &[Rdp], &self.remote_app),
-            ("remote_app_arguments", &[Rdp], &self.remote_app_arguments),
-            ("remote_app_folder", &[Rdp], &self.remote_app_folder),
             ("load_balance_info", &[Rdp], &self.load_balance_info),
             ("preconnection_blob", &[Rdp], &self.preconnection_blob),
             ("repeater", &[Vnc], &self.repeater),
@@ -326,14 +317,6 @@ impl MachineParameters {
                 "program_folder is about an initial program, and there is none: enter initial_program".to_owned()
             );
         }
-        if self.remote_app.is_none() && (self.remote_app_arguments.is_some() || self.remote_app_folder.is_some()) {
-            return Err("arguments and folder are an application's, and there is none: enter remote_app".to_owned());
-        }
-        if self.remote_app.is_some() && self.initial_program.is_some() {
-            return Err(
-                "a session has an initial program or one application: enter initial_program or remote_app".to_owned()
-            );
-        }
         if self.security == Some(RdpSecurity::Vmconnect) && self.preconnection_blob.is_none() {
             return Err("the security of Hyper-V's consoles needs to know the virtual machine: enter its GUID as preconnection_blob".to_owned());
         }
@@ -379,7 +362,7 @@ impl External {
                 ));
             }
             let most = match name {
-                "command" | "remote_app_arguments" => MACHINE_COMMAND_BYTES_MAX,
+                "command" => MACHINE_COMMAND_BYTES_MAX,
                 "certificate" => MACHINE_CERTIFICATE_BYTES_MAX,
                 _ => MACHINE_TEXT_BYTES_MAX,
             };
@@ -629,13 +612,6 @@ mod tests {
         refused(&desk, "at most 238 bytes");
         desk.parameters.load_balance_info = Some("tsv://MS Terminal Services Plugin.1.Farm".to_owned());
         assert_eq!(desk.check(), Ok(()));
-        desk.parameters.remote_app = Some("||ledger".to_owned());
-        refused(&desk, "initial_program or remote_app");
-        (desk.parameters.initial_program, desk.parameters.program_folder) = (None, None);
-        desk.parameters.remote_app_arguments = Some("/year 2026".to_owned());
-        assert_eq!(desk.check(), Ok(()));
-        desk.parameters.remote_app = None;
-        refused(&desk, "enter remote_app");
         // Over SSH the server knows its own zones.
         let mut shell = machine(MachineProtocol::Ssh, "gate.example");
         shell.parameters.time_zone = Some("Middle/Earth".to_owned());

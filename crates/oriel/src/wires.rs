@@ -12,7 +12,7 @@ use oriel_gateway::terminal::{
 };
 use oriel_gateway::{
     Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, Looks, Preconnection, Program, Protocol, RdpSecurity,
-    RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, RemoteApp, ShellTarget, Target, TimeZone, VncOptions,
+    RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, ShellTarget, Target, TimeZone, VncOptions,
 };
 use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
 use oriel_screen::{ByeCode, recording::Chunk};
@@ -229,11 +229,6 @@ fn session(parameters: &model::MachineParameters) -> RdpSession {
             .initial_program
             .clone()
             .map(|command| Program { command, folder: parameters.program_folder.clone().unwrap_or_default() }),
-        app: parameters.remote_app.clone().map(|program| RemoteApp {
-            program,
-            arguments: parameters.remote_app_arguments.clone().unwrap_or_default(),
-            folder: parameters.remote_app_folder.clone().unwrap_or_default(),
-        }),
         admin: parameters.admin_session.unwrap_or(false),
         // Known when it was entered; should it be gone, the machine's own clock is right.
         time_zone: parameters.time_zone.as_deref().and_then(|name| TimeZone::named(name, jiff::Timestamp::now())),
@@ -357,9 +352,6 @@ mod tests {
             session.program.map(|program| (program.command, program.folder)),
             Some(("ledger.exe".into(), "C:\\Accounts".into()))
         );
-        let parameters = MachineParameters { remote_app: Some("||ledger".into()), ..MachineParameters::default() };
-        let app = super::session(&parameters).app;
-        assert_eq!(app.map(|app| (app.program, app.folder)), Some(("||ledger".into(), String::new())));
         assert!(session.time_zone.is_some() && session.admin);
         assert_eq!(session.preconnection, Some(Preconnection { id: 0, blob: Some("guid".into()) }));
         // Who spreads connections sends them on.

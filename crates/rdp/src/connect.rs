@@ -8,7 +8,6 @@ use crate::graphics::Graphics;
 use crate::handshake::{credssp, direct, say, step};
 use crate::layout::windows_layout;
 use crate::options::{Devices, Pipeline, RdpOptions, Security};
-use crate::rail::Rail;
 use crate::session::SessionOptions;
 use crate::sound::Player;
 use crate::source::RdpSource;
@@ -176,8 +175,7 @@ where
 /// The channels that Oriel asks for: the clipboard, the session's drive, sound, and dynamic channels with the display control and the
 /// graphics pipeline.
 pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player: Player) -> ClientConnector {
-    // An application's windows would each be a surface of their own there; as bitmaps they are where they are on the screen.
-    let pipeline = if options.session.app.is_some() { Pipeline::Off } else { options.pipeline };
+    let pipeline = options.pipeline;
     let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
     if pipeline != Pipeline::Off {
         // Servers close the channel and open it again when a session is taken over.
@@ -185,9 +183,6 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
         dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
     }
     let mut connector = connector.with_static_channel(dynamic);
-    if let Some(app) = &options.session.app {
-        connector = connector.with_static_channel(Rail::new(app.clone(), options.width, options.height));
-    }
     if options.devices.clipboard {
         connector = connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())));
     }
@@ -249,8 +244,8 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         client_dir: "oriel".to_owned(),
         alternate_shell: session.program.as_ref().map(|program| program.command.clone()).unwrap_or_default(),
         work_dir: session.program.as_ref().map(|program| program.folder.clone()).unwrap_or_default(),
-        remote_application_mode: session.app.is_some(),
-        rail_support_level: if session.app.is_some() { RailSupportLevel::SUPPORTED } else { RailSupportLevel::empty() },
+        remote_application_mode: false,
+        rail_support_level: RailSupportLevel::empty(),
         platform: MajorPlatformType::UNIX,
         hardware_id: None,
         request_data: None,
@@ -267,7 +262,7 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         enable_server_pointer: true,
         pointer_software_rendering: false,
         multitransport_flags: None,
-        support_dyn_vc_gfx_protocol: options.pipeline != Pipeline::Off && session.app.is_none(),
+        support_dyn_vc_gfx_protocol: options.pipeline != Pipeline::Off,
     };
     options.continuation.apply(&mut config);
     config

@@ -1,6 +1,5 @@
 //! What a session is asked to be, beside its account and its screen.
 
-use crate::rail::RemoteApp;
 use crate::zone::TimeZone;
 use ironrdp_pdu::pcb::{PcbVersion, PreconnectionBlob};
 use ironrdp_pdu::rdp::client_info::PerformanceFlags;
@@ -13,8 +12,6 @@ pub struct SessionOptions {
     pub looks: Looks,
     /// Run instead of the whole desktop, where the machine allows it.
     pub program: Option<Program>,
-    /// One application's windows instead of a desktop.
-    pub app: Option<RemoteApp>,
     /// The session of the machine's own screen (`mstsc /admin`).
     pub admin: bool,
     /// The clock that the session shows.

@@ -12,9 +12,7 @@ use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
 use crate::handshake::chain;
 use crate::input::{Input, slow_path};
 use crate::picture::Picture;
-use crate::rail::Rail;
 use crate::sound::Sound;
-use crate::windows::{Left, Windows};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_cliprdr::pdu::ClipboardFormatId;
 use ironrdp_connector::connection_activation::{
@@ -25,7 +23,6 @@ use ironrdp_core::{WriteBuf, encode_vec};
 use ironrdp_displaycontrol::pdu::MonitorLayoutEntry;
 use ironrdp_dvc::DrdynvcClient;
 use ironrdp_pdu::Action;
-use ironrdp_pdu::geometry::ExclusiveRectangle;
 use ironrdp_pdu::input::InputEventPdu;
 use ironrdp_pdu::input::fast_path::{FastPathInput, FastPathInputEvent};
 use ironrdp_pdu::rdp::capability_sets::InputFlags;
@@ -43,9 +40,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Steps of an activation that need no message of the server: four (MS-RDPBCGR 1.3.1.1, finalization).
 const ACTIVATION_STEPS_MAX: usize = 8;
-
-/// Rows that are painted over at a time.
-const BAND_ROWS: u16 = 64;
 
 /// An RDP session as a machine without I/O.
 pub struct RdpSource {
@@ -77,8 +71,6 @@ pub struct RdpSource {
     continuation: Continuation,
     /// The machine may send us on to another one.
     follows: bool,
-    /// Those of the application, where that is all there is.
-    windows: Windows,
 }
 
 /// A frame of the graphics pipeline that the viewer has not shown.
@@ -113,7 +105,7 @@ impl RdpSource {
             graphics: None,
         };
         let activation = ConnectionActivationFactory::new(config, result.io_channel_id, result.user_channel_id);
-        let mut stage = ActiveStageBuilder {
+        let stage = ActiveStageBuilder {
             static_channels: result.static_channels,
             user_channel_id: result.user_channel_id,
             io_channel_id: result.io_channel_id,
@@ -124,7 +116,6 @@ impl RdpSource {
             pointer_software_rendering: result.pointer_software_rendering,
         }
         .build();
-        stage.set_window_support_level(result.window_support_level);
         let mut source = Self {
             stage,
             picture,
@@ -146,7 +137,6 @@ impl RdpSource {
             received: 0,
             continuation,
             follows,
-            windows: Windows::default(),
         };
         tracing::debug!(flags = ?result.input_flags, width, height, "Session is active");
         // Windows announces the newer kind of fast-path input alone (MS-RDPBCGR 2.2.7.1.6), xrdp and FreeRDP both kinds.
@@ -277,9 +267,6 @@ impl RdpSource {
             self.received = self.received.saturating_add(frame.len());
             self.graphics(events)?;
             self.sound.take(events);
-            if let Some(why) = self.stage.get_svc_processor_mut::<Rail>().and_then(|rail| rail.failure()) {
-                return Err(SourceError::Ended(why.to_owned()));
-            }
         }
         self.drive_changes(out)?;
         self.clipboard_tasks(out, events)
@@ -372,27 +359,6 @@ impl RdpSource {
         Ok(())
     }
 
-    /// Paints black what windows left.
-    fn paint_over(&mut self, left: Left, out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
-        let (pieces, anew) = match left {
-            Left::Pieces(pieces) => (pieces, false),
-            Left::Everything => (vec![Rect::new(0, 0, self.picture.width(), self.picture.height())], true),
-        };
-        for piece in pieces {
-            for top in (piece.y..).step_by(usize::from(BAND_ROWS)).take_while(|top| u32::from(*top) < piece.bottom()) {
-                let rows = BAND_ROWS.min(piece.h.saturating_sub(top - piece.y));
-                let (right, bottom) = (piece.x.saturating_add(piece.w), top.saturating_add(rows));
-                let pixels = [0, 0, 0, 0xff].repeat(usize::from(piece.w) * usize::from(rows));
-                let band = ExclusiveRectangle { left: piece.x, top, right, bottom };
-                self.stage
-                    .composite_rgba32(&mut self.picture.0, [(band, pixels)])
-                    .map_err(|error| protocol(chain(&error)))?;
-            }
-        }
-        self.damage(events);
-        if anew { self.request_redraw(out) } else { Ok(()) }
-    }
-
     /// Brings what the pipeline's surfaces show in a part of the screen into the picture.
     fn compose(&mut self, rect: Rect) -> Result<(), SourceError> {
         let rect = rect.clip(self.picture.width(), self.picture.height());
@@ -458,11 +424,6 @@ impl RdpSource {
                     return Err(SourceError::Ended("the machine refused the user name or password".to_owned()));
                 }
             }
-            ActiveStageOutput::WindowingOrders(orders) => {
-                let screen = (self.picture.width(), self.picture.height());
-                let left = self.windows.apply(&orders, screen);
-                self.paint_over(left, out, events)?;
-            }
             ActiveStageOutput::ServerRedirection(said) => return Err(self.sent_on(&said)),
             ActiveStageOutput::AutoReconnectCookie(cookie) => self.continuation.keep_cookie(cookie),
             ActiveStageOutput::AutoReconnectFailed => self.continuation.drop_cookie(),
@@ -475,6 +436,7 @@ impl RdpSource {
             // Damage was taken as regions; the rest says nothing that a viewer shows.
             ActiveStageOutput::GraphicsUpdate(_)
             | ActiveStageOutput::MonitorLayout(_)
+            | ActiveStageOutput::WindowingOrders(_)
             | ActiveStageOutput::WindowSurfaceUpdates(_)
             | ActiveStageOutput::SaveSessionInfo { .. }
             | ActiveStageOutput::SessionId(_)

@@ -54,7 +54,6 @@ async fn what_the_machine_is_told() {
     let session = SessionOptions {
         looks,
         program: Some(Program { command: "ledger.exe /year 2026".into(), folder: "C:\\Accounts".into() }),
-        app: None,
         admin: true,
         time_zone: TimeZone::named("Europe/Berlin", jiff::Timestamp::now()),
         load_balance: Some("tsv://MS Terminal Services Plugin.1.Farm".into()),
@@ -206,40 +205,6 @@ async fn one_program_instead_of_the_desktop() {
     let seen = client.pump_until(Duration::from_secs(30), blue).await;
     assert!(seen, "{}", server.logs());
     assert_eq!(std::fs::read_to_string(where_file).unwrap().trim(), "/usr");
-}
-
-#[tokio::test]
-async fn one_application_instead_of_the_desktop() {
-    // A desktop that is there is not seen: nothing but windows is drawn.
-    let server = Xrdp::with_rail("sleep 60");
-    let app = server.account.home.join("app.sh");
-    std::fs::write(&app, "#!/bin/sh\nexec xterm -bg '#2040c0' -geometry 40x10+100+100 -e sleep 60\n").unwrap();
-    support::run(std::process::Command::new("chmod").arg("755").arg(&app));
-    let app =
-        oriel_rdp::RemoteApp { program: app.display().to_string(), arguments: String::new(), folder: String::new() };
-    let session = SessionOptions { app: Some(app), ..SessionOptions::default() };
-    let options = RdpOptions { session, ..server.options(800, 600, "us") };
-    let mut client = Client::connect(server.port, options).await.unwrap();
-    let blue = |client: &Client| {
-        use oriel_screen::Source as _;
-        let close =
-            |pixel: &&[u8]| pixel[0].abs_diff(0x20) < 8 && pixel[1].abs_diff(0x40) < 8 && pixel[2].abs_diff(0xc0) < 8;
-        client.source.framebuffer().rgba().chunks(4).filter(close).count()
-    };
-    let seen = client.pump_until(Duration::from_secs(30), |client| blue(client) > 10_000).await;
-    assert!(seen, "{} of it are there\n{}", blue(&client), server.logs());
-    assert!(client.ended.is_none(), "{:?}", client.ended);
-    // It goes, and leaves nothing behind.
-    support::run(server.command("xkill").args(["-id", &window(&server)]));
-    let gone = client.pump_until(Duration::from_secs(20), |client| client.ended.is_some() || blue(client) == 0).await;
-    assert!(gone && client.ended.is_none(), "{} of it are left, {:?}", blue(&client), client.ended);
-}
-
-/// The window of the only xterm.
-fn window(server: &Xrdp) -> String {
-    let tree = support::run(server.command("xwininfo").args(["-root", "-tree"]));
-    let line = tree.lines().find(|line| line.contains("XTerm")).unwrap_or_else(|| panic!("no xterm: {tree}"));
-    line.split_whitespace().next().unwrap().to_owned()
 }
 
 struct Anna;

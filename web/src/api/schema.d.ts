@@ -2389,21 +2389,6 @@ export interface components {
        */
       program_folder: string | null;
       /**
-       * @description RDP: one application's windows instead of the whole desktop: `||alias` of a published one, or a path.
-       * @default null
-       */
-      remote_app: string | null;
-      /**
-       * @description RDP: what the application is started with.
-       * @default null
-       */
-      remote_app_arguments: string | null;
-      /**
-       * @description RDP: the folder that the application starts in.
-       * @default null
-       */
-      remote_app_folder: string | null;
-      /**
        * @description VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
        * @default null
        */

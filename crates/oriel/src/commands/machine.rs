@@ -206,15 +206,6 @@ pub struct Parameters {
     /// RDP: the folder that the initial program starts in
     #[arg(long, value_name = "FOLDER")]
     program_folder: Option<String>,
-    /// RDP: one application instead of the whole desktop: ||alias, or a path
-    #[arg(long, value_name = "APP")]
-    remote_app: Option<String>,
-    /// RDP: what the application is started with
-    #[arg(long, value_name = "TEXT")]
-    remote_app_arguments: Option<String>,
-    /// RDP: the folder that the application starts in
-    #[arg(long, value_name = "FOLDER")]
-    remote_app_folder: Option<String>,
     /// RDP: what is told to whom spreads connections over several machines
     #[arg(long, value_name = "TOKEN")]
     load_balance_info: Option<String>,
@@ -314,9 +305,6 @@ impl Parameters {
             admin_session: self.admin_session.or(before.admin_session),
             initial_program: text(self.initial_program, before.initial_program),
             program_folder: text(self.program_folder, before.program_folder),
-            remote_app: text(self.remote_app, before.remote_app),
-            remote_app_arguments: text(self.remote_app_arguments, before.remote_app_arguments),
-            remote_app_folder: text(self.remote_app_folder, before.remote_app_folder),
             load_balance_info: text(self.load_balance_info, before.load_balance_info),
             follow_redirection: self.follow_redirection.or(before.follow_redirection),
             preconnection_id: self.preconnection_id.or(before.preconnection_id),

@@ -60,15 +60,6 @@ pub fn certificate(folder: &Path) -> [u8; 32] {
 impl Xrdp {
     /// Starts xrdp; `session` is the shell script that is the desktop.
     pub fn start(session: &str) -> Self {
-        Self::with(session, false)
-    }
-
-    /// Which runs applications of their own.
-    pub fn with_rail(session: &str) -> Self {
-        Self::with(session, true)
-    }
-
-    fn with(session: &str, rail: bool) -> Self {
         for program in ["xrdp", "xrdp-sesman", "xwd", "xterm", "openbox", "xclip", "xsetroot", "unshare"] {
             need(program);
         }
@@ -90,7 +81,7 @@ impl Xrdp {
                 "[Globals]\nini_version=1\nfork=true\nport=tcp://127.0.0.1:{port}\nuse_vsock=false\ntcp_nodelay=true\nsecurity_layer=negotiate\ncrypt_level=high\n\
                  certificate=/etc/xrdp/cert.pem\nkey_file=/etc/xrdp/key.pem\nssl_protocols=TLSv1.2, TLSv1.3\nautorun=Xorg\nallow_channels=true\nallow_multimon=true\n\
                  bitmap_cache=true\nbitmap_compression=true\nbulk_compression=true\nmax_bpp=32\nnew_cursors=true\nuse_fastpath=both\n\
-                 [Logging]\nLogFile={folder}/xrdp.log\nLogLevel=DEBUG\nEnableSyslog=false\n[Channels]\nrdpdr=true\nrdpsnd=true\ndrdynvc=true\ncliprdr=true\nrail={rail}\nxrdpvr=false\ntcutils=false\n\
+                 [Logging]\nLogFile={folder}/xrdp.log\nLogLevel=DEBUG\nEnableSyslog=false\n[Channels]\nrdpdr=true\nrdpsnd=true\ndrdynvc=true\ncliprdr=true\nrail=false\nxrdpvr=false\ntcutils=false\n\
                  [Xorg]\nname=Xorg\nlib=libxup.so\nusername=ask\npassword=ask\nip=127.0.0.1\nport=-1\ncode=20\n",
                 folder = folder.path().display(),
             ),

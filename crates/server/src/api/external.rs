@@ -64,12 +64,6 @@ pub struct MachineParameters {
     pub initial_program: Option<String>,
     /// RDP: the folder that the initial program starts in; the account's home when left out.
     pub program_folder: Option<String>,
-    /// RDP: one application's windows instead of the whole desktop: `||alias` of a published one, or a path.
-    pub remote_app: Option<String>,
-    /// RDP: what the application is started with.
-    pub remote_app_arguments: Option<String>,
-    /// RDP: the folder that the application starts in.
-    pub remote_app_folder: Option<String>,
     /// RDP: sent in the first message for what spreads connections over several machines, like `tsv://MS Terminal Services Plugin.1.Farm`; printable ASCII, at most 238 bytes.
     pub load_balance_info: Option<String>,
     /// RDP: whether the machine may redirect the connection to another one, which must show the certificate that the machine announces or its own; it may when load_balance_info is set.
@@ -139,9 +133,6 @@ impl From<model::MachineParameters> for MachineParameters {
             admin_session: given.admin_session,
             initial_program: given.initial_program,
             program_folder: given.program_folder,
-            remote_app: given.remote_app,
-            remote_app_arguments: given.remote_app_arguments,
-            remote_app_folder: given.remote_app_folder,
             load_balance_info: given.load_balance_info,
             follow_redirection: given.follow_redirection,
             preconnection_id: given.preconnection_id,
@@ -190,9 +181,6 @@ impl From<MachineParameters> for model::MachineParameters {
             admin_session: given.admin_session,
             initial_program: given.initial_program,
             program_folder: given.program_folder,
-            remote_app: given.remote_app,
-            remote_app_arguments: given.remote_app_arguments,
-            remote_app_folder: given.remote_app_folder,
             load_balance_info: given.load_balance_info,
             follow_redirection: given.follow_redirection,
             preconnection_id: given.preconnection_id,

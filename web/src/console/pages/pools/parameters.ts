@@ -138,15 +138,6 @@ export const PARAMETERS: readonly Parameter[] = [
     ],
   },
   {
-    name: "remote_app",
-    of: ["rdp"],
-    label: "One application (RemoteApp)",
-    hint: "||ledger",
-    help: "Its windows instead of the whole desktop: ||alias of a published one, or a path",
-  },
-  { name: "remote_app_arguments", of: ["rdp"], label: "Started with", hint: "/year 2026" },
-  { name: "remote_app_folder", of: ["rdp"], label: "Started in", hint: "%USERPROFILE%" },
-  {
     name: "load_balance_info",
     of: ["rdp"],
     label: "Load balancing",
