@@ -285,7 +285,7 @@ test("external machines: a pool of them, adding one, who it is, opening it", asy
   await page.getByRole("menuitem", { name: "Edit…" }).click();
   const edit = dialogue(page, "Edit front-desk");
   await edit.getByText("One is kept; leave empty to keep it").waitFor();
-  await edit.getByLabel("Port").fill("3390");
+  await edit.getByLabel("Port", { exact: true }).fill("3390");
   await edit.getByRole("button", { name: "Save" }).click();
   await page.getByText("10.20.0.12:3390").waitFor();
   await context.close();
