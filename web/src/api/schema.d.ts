@@ -4,6 +4,47 @@
  */
 
 export interface paths {
+  "/api/v1/audit": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What was asked of the API, the newest first: every change, every sign-in and refusal, opened viewers, played recordings and
+     *     downloaded files.
+     * @description Only they may call it whose role gives `audit_read`: auditor, admin.
+     */
+    get: operations["list_audit"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/audit/check": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Follows all rows from the first to the last: whether one was changed, exchanged or taken away.
+     * @description Only they may call it whose role gives `audit_read`: auditor, admin.
+     */
+    get: operations["check_audit"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/connect/{ticket}": {
     parameters: {
       query?: never;
@@ -39,7 +80,7 @@ export interface paths {
     put?: never;
     /**
      * A new desktop; it starts at once.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
      */
     post: operations["create_desktop"];
     delete?: never;
@@ -57,14 +98,14 @@ export interface paths {
     };
     /**
      * One desktop.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_read`: helpdesk, pool_admin (for their pools), auditor, admin. For whoever may not see it the desktop does not exist (404).
      */
     get: operations["show_desktop"];
     put?: never;
     post?: never;
     /**
      * Delete a desktop with its disk.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
      */
     delete: operations["delete_desktop"];
     options?: never;
@@ -83,7 +124,7 @@ export interface paths {
     put?: never;
     /**
      * Ask to be let in: answers a ticket for one WebSocket. Starts a stopped desktop.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     post: operations["connect_desktop"];
     delete?: never;
@@ -101,14 +142,14 @@ export interface paths {
     };
     /**
      * The entries of a folder.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     get: operations["list_files"];
     put?: never;
     post?: never;
     /**
      * Delete a file, a link or an empty folder.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     delete: operations["delete_file"];
     options?: never;
@@ -125,7 +166,7 @@ export interface paths {
     };
     /**
      * Download a file, or a part of it (`Range: bytes=FIRST-LAST`, one range; `If-Range` with its `ETag` where a download continues).
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     get: operations["download_file"];
     put?: never;
@@ -145,7 +186,7 @@ export interface paths {
     };
     /**
      * What a path stands for; of a link, what it leads to.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     get: operations["show_file"];
     put?: never;
@@ -167,7 +208,7 @@ export interface paths {
     put?: never;
     /**
      * Make a folder.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     post: operations["make_folder"];
     delete?: never;
@@ -187,7 +228,7 @@ export interface paths {
     put?: never;
     /**
      * Rename or move a file or a folder.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     post: operations["move_file"];
     delete?: never;
@@ -205,18 +246,18 @@ export interface paths {
     };
     /**
      * How much of an upload has arrived: where it goes on.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     get: operations["show_upload"];
     /**
      * Upload a piece of a file (at most 32 MiB) as the request's body. The file appears when its last piece has arrived; it replaces one that is there only with `replace`.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     put: operations["upload_file"];
     post?: never;
     /**
      * Give an upload up: what has arrived is deleted.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     delete: operations["abandon_upload"];
     options?: never;
@@ -235,7 +276,7 @@ export interface paths {
     put?: never;
     /**
      * Wipe it and make it again from its pool's image. What was stored on it is lost.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
      */
     post: operations["recycle_desktop"];
     delete?: never;
@@ -255,7 +296,7 @@ export interface paths {
     put?: never;
     /**
      * Shut it down and start it again.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     post: operations["restart_desktop"];
     delete?: never;
@@ -275,7 +316,7 @@ export interface paths {
     put?: never;
     /**
      * Start it.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     post: operations["start_desktop"];
     delete?: never;
@@ -295,7 +336,7 @@ export interface paths {
     put?: never;
     /**
      * Shut it down.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     post: operations["stop_desktop"];
     delete?: never;
@@ -313,7 +354,7 @@ export interface paths {
     };
     /**
      * A small picture of its screen, at most 480 pixels wide.
-     * @description The desktop's owner (of an external machine without one: whoever may use its pool) and admins may call it; for everybody else the desktop does not exist (404).
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     get: operations["desktop_thumbnail"];
     put?: never;
@@ -333,7 +374,7 @@ export interface paths {
     };
     /**
      * What the doctor finds on it.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
      */
     get: operations["doctor"];
     put?: never;
@@ -353,7 +394,7 @@ export interface paths {
     };
     /**
      * All GPUs, and who holds them.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `gpus_read`: pool_admin, auditor, admin.
      */
     get: operations["list_gpus"];
     put?: never;
@@ -373,7 +414,7 @@ export interface paths {
     };
     /**
      * One GPU.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `gpus_read`: pool_admin, auditor, admin.
      */
     get: operations["show_gpu"];
     put?: never;
@@ -393,7 +434,7 @@ export interface paths {
     };
     /**
      * What the doctor says of it.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `gpus_read`: pool_admin, auditor, admin.
      */
     get: operations["gpu_findings"];
     put?: never;
@@ -415,7 +456,7 @@ export interface paths {
     put?: never;
     /**
      * Switch it to another mode; every step is verified, and undone when a later one fails.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `gpus_write`: admin.
      */
     post: operations["set_gpu_mode"];
     delete?: never;
@@ -435,7 +476,7 @@ export interface paths {
     put?: never;
     /**
      * How it would be switched to another mode, or why it cannot be. Changes nothing.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `gpus_write`: admin.
      */
     post: operations["plan_gpu_mode"];
     delete?: never;
@@ -453,13 +494,13 @@ export interface paths {
     };
     /**
      * All groups.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
      */
     get: operations["list_groups"];
     put?: never;
     /**
      * A new group, without members.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     post: operations["create_group"];
     delete?: never;
@@ -477,21 +518,21 @@ export interface paths {
     };
     /**
      * One group.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
      */
     get: operations["show_group"];
     put?: never;
     post?: never;
     /**
      * Delete a group. Its members stay; what they could use only through it they use no longer.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     delete: operations["delete_group"];
     options?: never;
     head?: never;
     /**
      * Change a group's name, what it is for, or what it says of its members' connections.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     patch: operations["change_group"];
     trace?: never;
@@ -506,13 +547,13 @@ export interface paths {
     get?: never;
     /**
      * Put a person into a group.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     put: operations["add_group_member"];
     post?: never;
     /**
      * Take a person out of a group. Desktops they own stay theirs.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     delete: operations["remove_group_member"];
     options?: never;
@@ -549,7 +590,7 @@ export interface paths {
     };
     /**
      * The machine that runs the desktops.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
      */
     get: operations["show_host"];
     put?: never;
@@ -569,7 +610,7 @@ export interface paths {
     };
     /**
      * All images, newest first.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `images_read`: pool_admin, auditor, admin.
      */
     get: operations["list_images"];
     put?: never;
@@ -591,7 +632,7 @@ export interface paths {
     put?: never;
     /**
      * Build an image by a recipe.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `images_write`: admin.
      */
     post: operations["build_image"];
     delete?: never;
@@ -611,7 +652,7 @@ export interface paths {
     put?: never;
     /**
      * Import an image from a file of the server or a URL.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `images_write`: admin.
      */
     post: operations["import_image"];
     delete?: never;
@@ -632,7 +673,7 @@ export interface paths {
     post?: never;
     /**
      * Delete an image that no pool and no desktop uses.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `images_write`: admin.
      */
     delete: operations["delete_image"];
     options?: never;
@@ -709,21 +750,21 @@ export interface paths {
     };
     /**
      * One machine.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `machines_read`: pool_admin (for their pools), auditor, admin.
      */
     get: operations["show_machine"];
     put?: never;
     post?: never;
     /**
      * Forget a machine. The machine itself stays as it is.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     delete: operations["delete_machine"];
     options?: never;
     head?: never;
     /**
      * Change a machine. What is open to it is ended.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     patch: operations["change_machine"];
     trace?: never;
@@ -738,7 +779,7 @@ export interface paths {
     /**
      * Who the machine must be, and who it says it is right now: it is dialled and asked. To accept what it shows, change the
      *     machine's `identity` to it.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     get: operations["machine_identity"];
     put?: never;
@@ -838,7 +879,7 @@ export interface paths {
     };
     /**
      * Long jobs, newest first.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `operations_read`: auditor, admin.
      */
     get: operations["list_operations"];
     put?: never;
@@ -858,7 +899,7 @@ export interface paths {
     };
     /**
      * One long job.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `operations_read`: auditor, admin.
      */
     get: operations["show_operation"];
     put?: never;
@@ -880,7 +921,7 @@ export interface paths {
     put?: never;
     /**
      * Cancel it; what it had begun is cleaned up.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `operations_write`: admin.
      */
     post: operations["cancel_operation"];
     delete?: never;
@@ -900,7 +941,7 @@ export interface paths {
     put?: never;
     /**
      * Go on with one that failed or was cancelled.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `operations_write`: admin.
      */
     post: operations["resume_operation"];
     delete?: never;
@@ -917,14 +958,14 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * All pools.
-     * @description Only admins may call it.
+     * All pools, or those that one administers.
+     * @description Only they may call it whose role gives `pools_read`: helpdesk, pool_admin (for their pools), auditor, admin.
      */
     get: operations["list_pools"];
     put?: never;
     /**
      * A new pool.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_make`: admin.
      */
     post: operations["create_pool"];
     delete?: never;
@@ -942,21 +983,21 @@ export interface paths {
     };
     /**
      * One pool.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_read`: helpdesk, pool_admin (for their pools), auditor, admin.
      */
     get: operations["show_pool"];
     put?: never;
     post?: never;
     /**
      * Delete a pool that has no desktops.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_make`: admin.
      */
     delete: operations["delete_pool"];
     options?: never;
     head?: never;
     /**
      * Change a pool. Image and disk are those of desktops made from now on; the rest holds from each desktop's next start.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
      */
     patch: operations["change_pool"];
     trace?: never;
@@ -971,13 +1012,13 @@ export interface paths {
     get?: never;
     /**
      * Let a group's members use a pool.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
      */
     put: operations["allow_pool_group"];
     post?: never;
     /**
      * Let a group's members no longer use a pool, but for those whom it lets in otherwise. Desktops they own stay theirs.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
      */
     delete: operations["deny_pool_group"];
     options?: never;
@@ -994,13 +1035,13 @@ export interface paths {
     };
     /**
      * The machines of a pool.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `machines_read`: pool_admin (for their pools), auditor, admin.
      */
     get: operations["list_machines"];
     put?: never;
     /**
      * A new machine in a pool of external machines.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     post: operations["create_machine"];
     delete?: never;
@@ -1019,13 +1060,13 @@ export interface paths {
     get?: never;
     /**
      * Let a person use a pool.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
      */
     put: operations["allow_pool_user"];
     post?: never;
     /**
      * Let a person no longer use a pool. Desktops they own stay theirs.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
      */
     delete: operations["deny_pool_user"];
     options?: never;
@@ -1042,7 +1083,7 @@ export interface paths {
     };
     /**
      * The recipes that images are built by.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `images_read`: pool_admin, auditor, admin.
      */
     get: operations["list_recipes"];
     put?: never;
@@ -1062,7 +1103,7 @@ export interface paths {
     };
     /**
      * What keeps desired and observed state together, and how it fares.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
      */
     get: operations["list_reconcilers"];
     put?: never;
@@ -1082,7 +1123,7 @@ export interface paths {
     };
     /**
      * Recordings, newest first, page by page.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     get: operations["list_recordings"];
     put?: never;
@@ -1102,14 +1143,14 @@ export interface paths {
     };
     /**
      * One recording.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     get: operations["show_recording"];
     put?: never;
     post?: never;
     /**
      * Delete a recording that is no longer being written.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_write`: admin.
      */
     delete: operations["delete_recording"];
     options?: never;
@@ -1126,7 +1167,7 @@ export interface paths {
     };
     /**
      * The recording itself (docs/recording-format.md), decrypted, whole or one range of bytes.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     get: operations["recording_content"];
     put?: never;
@@ -1146,13 +1187,13 @@ export interface paths {
     };
     /**
      * What was made of a recording or is being made, newest first.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     get: operations["list_exports"];
     put?: never;
     /**
      * Begin to make a film of a screen, or a text of a shell; what is made has the operation's id.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     post: operations["export_recording"];
     delete?: never;
@@ -1173,7 +1214,7 @@ export interface paths {
     post?: never;
     /**
      * Delete what was made; what is being made is cancelled.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     delete: operations["delete_export"];
     options?: never;
@@ -1190,7 +1231,7 @@ export interface paths {
     };
     /**
      * What was made, whole or one range of bytes.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     get: operations["export_content"];
     put?: never;
@@ -1210,7 +1251,7 @@ export interface paths {
     };
     /**
      * Where its chunks are in its content, and when: also of a recording that is being written or was cut off.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     get: operations["recording_index"];
     put?: never;
@@ -1229,8 +1270,8 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Live connections.
-     * @description Only admins may call it.
+     * Live connections, or those to pools that one administers.
+     * @description Only they may call it whose role gives `sessions_read`: helpdesk, pool_admin (for their pools), auditor, admin.
      */
     get: operations["list_sessions"];
     put?: never;
@@ -1253,7 +1294,7 @@ export interface paths {
     post?: never;
     /**
      * End one; its viewers are told that an administrator did.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `sessions_end`: helpdesk, pool_admin (for their pools), admin.
      */
     delete: operations["end_session"];
     options?: never;
@@ -1316,7 +1357,7 @@ export interface paths {
     put?: never;
     /**
      * Look on at somebody's connection, and help. By the pool's policy the person is asked first, in their viewer, or told.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `sessions_shadow`: helpdesk, pool_admin (for their pools), admin.
      */
     post: operations["shadow_session"];
     delete?: never;
@@ -1378,13 +1419,13 @@ export interface paths {
     };
     /**
      * Everybody who may sign in.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
      */
     get: operations["list_users"];
     put?: never;
     /**
      * A new person.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     post: operations["create_user"];
     delete?: never;
@@ -1405,56 +1446,16 @@ export interface paths {
     post?: never;
     /**
      * Delete a person who has no desktops.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     delete: operations["delete_user"];
     options?: never;
     head?: never;
     /**
      * Change a role, lock somebody out, or reset a password.
-     * @description Only admins may call it.
+     * @description Only they may call it whose role gives `people_write`: admin.
      */
     patch: operations["change_user"];
-    trace?: never;
-  };
-  "/api/v1/audit": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * All groups.
-     * @description Only admins may call it.
-     */
-    get: operations["list_audit"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/audit/check": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * All groups.
-     * @description Only admins may call it.
-     */
-    get: operations["check_audit"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
     trace?: never;
   };
 }
@@ -1466,6 +1467,65 @@ export interface components {
      * @enum {string}
      */
     Accelerator: "kvm" | "tcg";
+    /** @description What following all rows found. */
+    AuditCheck: {
+      /**
+       * Format: int64
+       * @description The first row where it does not hold.
+       */
+      broken_at: number | null;
+      /** @description `SEQ:HASH` of the newest row; kept elsewhere, it shows later whether rows were cut off. */
+      head: string;
+      /**
+       * Format: int64
+       * @description How many follow one another.
+       */
+      rows: number;
+      sound: boolean;
+      why: string | null;
+    };
+    /** @description One row: what somebody asked of the API, and how it ended. */
+    AuditEntry: {
+      /** @description The operation's id in this description. */
+      action: string;
+      /** @description The account's id; null for the local administrator and for whoever is not signed in. */
+      actor: string | null;
+      /** @description The name that was signed in with, or that was tried. */
+      actor_name: string;
+      /** @description Empty for this machine's socket. */
+      address: string;
+      /** @description RFC 3339. */
+      at: string;
+      /** @description The code of the refusal, when it was one. */
+      code: string;
+      /** @description SHA-256 of this row and the one before (docs/audit.md). */
+      hash: string;
+      /**
+       * Format: int32
+       * @description The answer's HTTP status.
+       */
+      outcome: number;
+      /** @description The hash of the row before. */
+      previous: string;
+      /**
+       * Format: int64
+       * @description From 1 on, without gaps.
+       */
+      seq: number;
+      /** @description The path below `/api/v1`. */
+      target: string;
+      /** @description `browser`, `token LABEL`, `local` or `nobody`. */
+      via: string;
+    };
+    AuditList: {
+      /** @description The newest first. */
+      entries: components["schemas"]["AuditEntry"][];
+      /**
+       * Format: int64
+       * @description Ask with `before` this for older ones; null when there are none.
+       */
+      next: number | null;
+    };
     /**
      * @description 0x7f, or 0x08.
      * @enum {string}
@@ -2474,9 +2534,11 @@ export interface components {
       /** @description Until the password is changed, everything else answers 403 `password_change_required`. */
       must_change_password: boolean;
       name: string;
-      role: components["schemas"]["Role"];
+      /** @description What the role gives, everywhere or for `pools`. */
       permissions: string[];
+      /** @description The pools of a pool admin: what is of pools is theirs in these only. */
       pools: string[];
+      role: components["schemas"]["Role"];
     };
     /** @description Something named elsewhere in the API: its id, and its name for people. */
     Named: {
@@ -2765,7 +2827,7 @@ export interface components {
     /** @enum {string} */
     RecordingState: "recording" | "ended" | "cut";
     /**
-     * @description What a person may do: an admin everything, a user what belongs to them.
+     * @description What a person may do.
      * @enum {string}
      */
     Role: "admin" | "user" | "helpdesk" | "pool_admin" | "auditor";
@@ -2865,8 +2927,10 @@ export interface components {
       expires_at: string | null;
       id: string;
       label: string;
-      read_only: boolean;
+      /** @description All that it may do of what its person may; null: everything. */
       permissions: string[] | null;
+      /** @description It changes nothing. */
+      read_only: boolean;
     };
     TokenList: {
       tokens: components["schemas"]["Token"][];
@@ -2887,10 +2951,15 @@ export interface components {
       expires_in_days?: number | null;
       /** @description What it is for, 1 to 80 characters. */
       label: string;
+      /**
+       * @description All that it may do of what its person may, such as `desktops_operate`; everything when left out. Whatever it may, it makes no
+       *     tokens and changes no password.
+       */
+      permissions?: string[] | null;
+      /** @description `true`: it changes nothing, and opens nothing. */
+      read_only?: boolean | null;
       /** @description Whose it is, by id or name, for admins; the caller's own when left out. */
       user?: string | null;
-      read_only?: boolean | null;
-      permissions?: string[] | null;
     };
     /** @description The password of the person whose session is locked. */
     Unlock: {
@@ -2906,16 +2975,18 @@ export interface components {
       id: string;
       must_change_password: boolean;
       name: string;
-      role: components["schemas"]["Role"];
+      /** @description The pools that a pool admin administers, by name. */
       pools: components["schemas"]["Named"][];
+      role: components["schemas"]["Role"];
     };
     /** @description What to change; what is left out stays. */
     UserChange: {
       disabled?: boolean | null;
+      /** @description Ids or names of the pools that a pool admin administers from now on. */
+      pools?: string[] | null;
       /** @description `true` makes a one-time password and ends the person's sessions. */
       reset_password?: boolean | null;
       role?: components["schemas"]["Role"] | null;
-      pools?: string[] | null;
     };
     UserList: {
       users: components["schemas"]["User"][];
@@ -2930,38 +3001,9 @@ export interface components {
       name: string;
       /** Format: password */
       password?: string | null;
-      role: components["schemas"]["Role"];
+      /** @description Ids or names of the pools that a pool admin administers. */
       pools?: string[] | null;
-    };
-    AuditEntry: {
-      /** Format: int64 */
-      seq: number;
-      at: string;
-      actor: string | null;
-      actor_name: string;
-      via: string;
-      action: string;
-      target: string;
-      address: string;
-      /** Format: int32 */
-      outcome: number;
-      code: string;
-      previous: string;
-      hash: string;
-    };
-    AuditList: {
-      entries: components["schemas"]["AuditEntry"][];
-      /** Format: int64 */
-      next: number | null;
-    };
-    AuditCheck: {
-      /** Format: int64 */
-      rows: number;
-      head: string;
-      sound: boolean;
-      /** Format: int64 */
-      broken_at: number | null;
-      why: string | null;
+      role: components["schemas"]["Role"];
     };
   };
   responses: never;
@@ -2972,6 +3014,82 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+  list_audit: {
+    parameters: {
+      query?: {
+        /** @description A person's name, compared without case. */
+        actor?: string;
+        /** @description An operation's id: `change_pool`. */
+        action?: string;
+        /** @description A part of the path: `pools/studio`. */
+        target?: string;
+        /** @description `true`: only what was refused or failed; `false`: only what was done. */
+        refused?: boolean;
+        /** @description RFC 3339, from then on. */
+        from?: string;
+        /** @description RFC 3339, before then. */
+        until?: string;
+        /** @description Older than this row. */
+        before?: number;
+        /** @description At most so many, 1 to 500; 100 when left out. */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AuditList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  check_audit: {
+    parameters: {
+      query?: {
+        /** @description `SEQ:HASH` of a row that somebody kept: it must still be there. */
+        head?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AuditCheck"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   open_viewer: {
     parameters: {
       query?: never;
@@ -3004,7 +3122,7 @@ export interface operations {
   list_desktops: {
     parameters: {
       query?: {
-        /** @description Everybody's rather than the own ones; for admins. */
+        /** @description Everybody's rather than the own ones, as far as one's role shows them. */
         all?: boolean;
       };
       header?: never;
@@ -5768,73 +5886,6 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["UserMade"];
-        };
-      };
-      /** @description a problem */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ProblemDetails"];
-        };
-      };
-    };
-  };
-  list_audit: {
-    parameters: {
-      query?: {
-        actor?: string | null;
-        action?: string | null;
-        target?: string | null;
-        refused?: boolean | null;
-        from?: string | null;
-        until?: string | null;
-        before?: number | null;
-        limit?: number | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["AuditList"];
-        };
-      };
-      /** @description a problem */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ProblemDetails"];
-        };
-      };
-    };
-  };
-  check_audit: {
-    parameters: {
-      query?: {
-        head?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["AuditCheck"];
         };
       };
       /** @description a problem */
