@@ -155,7 +155,7 @@ INSERT INTO guacamole_connection_group (connection_group_id, parent_id, connecti
 INSERT INTO guacamole_connection (connection_id, connection_name, parent_id, protocol, connection_weight) VALUES
     (1, 'Desk', 1, 'rdp', NULL), (2, 'Build', 1, 'ssh', NULL), (3, 'Kiosk', 2, 'vnc', 3);
 INSERT INTO guacamole_connection_parameter VALUES
-    (1, 'hostname', '10.0.0.1'), (1, 'username', 'anna'), (1, 'password', 'geheim'), (1, 'enable-drive', 'true'),
+    (1, 'hostname', '10.0.0.1'), (1, 'username', 'anna'), (1, 'password', 'geheim'), (1, 'drive-name', 'Share'),
     (2, 'hostname', '10.0.0.2'), (2, 'port', '2222'), (2, 'command', 'tmux'), (3, 'hostname', '10.0.0.3');
 INSERT INTO guacamole_connection_permission VALUES
     (2, 1, 'READ'), (5, 1, 'READ'), (2, 2, 'READ'), (5, 2, 'READ'), (5, 3, 'READ'), (1, 3, 'UPDATE');
@@ -253,7 +253,7 @@ async fn brought_in_once(dsn: &str, schema: &str) {
         "carol",
         "disabled",
         "guacadmin",
-        "enable-drive",
+        "drive-name",
         "balances",
         "weights",
         "watch",
