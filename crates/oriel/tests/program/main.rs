@@ -162,8 +162,8 @@ fn a_server_without_a_host_starts_answers_and_stops() {
     [exit 0]
     "#);
     insta::assert_snapshot!(said(data, &["user", "list"]), @r"
-    NAME   ROLE   STATE                 MADE
-    admin  admin  must change password  just now
+    NAME   ROLE   STATE                 GROUPS  MADE
+    admin  admin  must change password  -       just now
     [exit 0]
     ");
     let made = run(data, &["user", "create", "ada"]);

@@ -320,10 +320,15 @@ impl Irps {
         if handle.doomed {
             self.doomed.insert(node);
         }
-        if self.doomed.contains(&node) && !self.handles.values().any(|other| other.node == node) {
-            self.doomed.remove(&node);
-            // It may have been filled, or removed by the person, since.
-            self.drive.lock().drop_node(node).ok();
+        if self.doomed.contains(&node) {
+            let mut folder = self.drive.lock();
+            // A folder has no bytes that a program could still want, and xrdp removes the one above it while it has this one open.
+            let goes_now = folder.node(node).is_ok_and(|node| node.is_folder());
+            if goes_now || !self.handles.values().any(|other| other.node == node) {
+                self.doomed.remove(&node);
+                // It may have been filled, or removed by the person, since.
+                folder.drop_node(node).ok();
+            }
         }
         Ok(vec![0; 5])
     }
