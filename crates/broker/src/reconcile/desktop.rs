@@ -480,8 +480,15 @@ fn settle(row: &mut Desktop, asked: DesktopIntent) {
 
 /// Another try for a desktop that failed or was off.
 async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
-    let has_disk = found.is_some_and(|found| found.disk && found.generation == desktop.generation);
+    let found = found.filter(|found| found.generation == desktop.generation);
+    let has_disk = found.is_some_and(|found| found.disk);
     broker.host()?.power_off(desktop.id).await?;
+    if has_disk && !found.is_some_and(|found| found.seed) {
+        // It failed between the two. Without its seed it would start as nobody's machine, that lets nobody in.
+        let (spec, _) = describe(broker, desktop).await?;
+        let identity = broker.guest_identity(desktop).await?;
+        broker.host()?.write_seed(&spec, &identity).await?;
+    }
     advance(broker, desktop, |row| {
         settle(row, DesktopIntent::Restart);
         if has_disk {
