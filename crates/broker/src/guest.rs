@@ -21,6 +21,8 @@ pub enum GuestCredentials {
         certificate_sha256: Option<String>,
         keyboard: String,
         parameters: MachineParameters,
+        /// The session may have a drive. Images of our own have nothing that shows one yet.
+        drive: bool,
     },
     /// The machine's own display, by its host.
     Console,
@@ -105,6 +107,7 @@ impl Broker {
                     None => self.find_pool(&machine.pool.to_string()).await?.keyboard,
                 },
                 parameters,
+                drive: true,
             },
             MachineProtocol::Vnc => GuestCredentials::Vnc { account, identity, parameters },
             MachineProtocol::Telnet => GuestCredentials::Telnet { account, parameters },
@@ -213,6 +216,7 @@ impl Broker {
                 certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
                 keyboard: pool.keyboard,
                 parameters,
+                drive: false,
             }
         })
     }

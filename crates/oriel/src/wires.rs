@@ -127,7 +127,7 @@ fn dial_error(error: &BrokerError) -> DialError {
 fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
     Some(match credentials {
         GuestCredentials::Console => Protocol::console(),
-        GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters } => {
+        GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters, drive } => {
             let certificate = pin(certificate_sha256.as_deref())?;
             let base =
                 RdpTarget::new(account.user.unwrap_or_default(), account.password.unwrap_or_default(), certificate);
@@ -141,7 +141,7 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
                     Some(model::RdpSecurity::Tls) => RdpSecurity::Tls,
                     Some(model::RdpSecurity::Vmconnect) => RdpSecurity::VmConnect,
                 },
-                devices: Devices { sound: parameters.sound.unwrap_or(true), ..base.devices },
+                devices: Devices { sound: parameters.sound.unwrap_or(true), drive, ..base.devices },
                 keyboard,
                 client_name: parameters.client_name.unwrap_or(base.client_name),
                 graphics: parameters.graphics_pipeline.unwrap_or(true),
@@ -340,7 +340,8 @@ mod tests {
             ..MachineParameters::default()
         };
         let certificate_sha256 = Some("0a".repeat(32));
-        let given = GuestCredentials::Rdp { account: account(), certificate_sha256, keyboard: "de".into(), parameters };
+        let (of, keyboard) = (account(), "de".into());
+        let given = GuestCredentials::Rdp { account: of, certificate_sha256, keyboard, parameters, drive: true };
         let Some(Protocol::Rdp(rdp)) = protocol(given) else { panic!("no RDP") };
         assert_eq!((rdp.user.as_str(), rdp.domain.as_deref(), rdp.keyboard.as_str()), ("anna", Some("CORP"), "de"));
         assert_eq!((rdp.certificate, rdp.security), (HostPin::Sha256([10; 32]), RdpSecurity::Nla));

@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { freePort, listens, start, until } from "./servers";
 
 /** Runs what it is given, as the desktop's user, where the session's drive is. */
@@ -22,37 +21,10 @@ cd $HOME
 xsetroot -solid '#336699'
 while sleep 0.1; do
   if [ -f do.sh ]; then
-    ( cd Drives/Oriel && sh $HOME/do.sh ) > out.tmp 2>&1
+    ( cd thinclient_drives/Oriel && sh $HOME/do.sh ) > out.tmp 2>&1
     rm do.sh; mv out.tmp out
   fi
 done
-`;
-
-const RECIPE = fileURLToPath(
-  new URL("../../../../crates/image/recipes/debian-desktop/files", import.meta.url),
-);
-
-/** The printer of our Debian desktops, as their recipe has it. */
-const CUPS = `files=${RECIPE}
-mkdir -p "$1/cups/etc" "$1/cups/run" "$1/cups/backend" "$1/cups/spool/tmp" "$1/cups/cache" /run/cups
-cp -r /etc/cups/. "$1/cups/etc"
-cp -r "$files/etc/cups/." "$1/cups/etc"
-sed -i 's/^Listen localhost:631//; s/^Browsing.*/Browsing No/' "$1/cups/etc/cupsd.conf"
-cp "$files/usr/lib/cups/backend/oriel" "$1/cups/backend"
-chmod 700 "$1/cups/backend/oriel"
-chgrp -R lp "$1/cups/spool" "$1/cups/cache"
-chmod 770 "$1/cups/cache"
-chmod 710 "$1/cups/spool"
-chmod 1770 "$1/cups/spool/tmp"
-mount --bind "$1/cups/etc" /etc/cups
-mount --bind "$1/cups/run" /run/cups
-mount --bind "$1/cups/backend" /usr/lib/cups/backend
-mount --bind "$1/cups/spool" /var/spool/cups
-mount --bind "$1/cups/cache" /var/cache/cups
-mount -t tmpfs tmpfs /usr/local/lib
-mkdir /usr/local/lib/oriel
-install -m 755 "$files/usr/local/lib/oriel/print-to-drive" /usr/local/lib/oriel
-/usr/sbin/cupsd -f &
 `;
 
 const BOOT = `#!/bin/sh
@@ -60,7 +32,7 @@ set -e
 mkdir -p /run/xrdp
 mount --bind "$1/etc" /etc/xrdp
 mount --bind "$1/run" /run/xrdp
-${CUPS}/usr/sbin/xrdp-sesman -n &
+/usr/sbin/xrdp-sesman -n &
 exec /usr/sbin/xrdp -n
 `;
 
@@ -79,7 +51,6 @@ export const missing = [
   "/usr/sbin/xrdp",
   "/usr/lib/xorg/modules/libxorgxrdp.so",
   "/usr/bin/fusermount",
-  "/usr/sbin/cupsd",
 ].filter((path) => !existsSync(path));
 
 /** `folder`: an empty one. */
@@ -171,7 +142,7 @@ param=tcp
 param=-logfile
 param=.xorgxrdp.%s.log
 [Chansrv]
-FuseMountName=Drives
+FuseMountName=thinclient_drives
 [ChansrvLogging]
 LogLevel=INFO
 EnableSyslog=false

@@ -12,12 +12,6 @@ systemctl enable systemd-networkd.service systemd-resolved.service ssh.service x
     oriel-seed.service oriel-keyboard.service oriel-grow.service
 systemctl set-default multi-user.target
 
-# The printer's backend is root's until it is the job's user's: CUPS runs as root what nobody else may run. The scheduler starts when
-# somebody prints.
-chmod 0700 /usr/lib/cups/backend/oriel
-systemctl disable cups.service cups.path
-systemctl enable cups.socket
-
 # what would only take time from a machine that is cloned, used and recycled
 systemctl mask \
     cloud-init-local.service cloud-init.service cloud-config.service cloud-final.service cloud-init-hotplugd.socket \
