@@ -323,7 +323,7 @@ impl Irps {
         if self.doomed.contains(&node) {
             let mut folder = self.drive.lock();
             // A folder has no bytes that a program could still want, and xrdp removes the one above it while it has this one open.
-            let goes_now = folder.node(node).is_ok_and(|node| node.is_folder());
+            let goes_now = folder.node(node).is_ok_and(super::folder::Node::is_folder);
             if goes_now || !self.handles.values().any(|other| other.node == node) {
                 self.doomed.remove(&node);
                 // It may have been filled, or removed by the person, since.
