@@ -15,7 +15,7 @@ const PAGES = [
   ["/audit", "Audit"],
   ["/host", "Host"],
   ["/gpus", "GPUs"],
-  ["/account", "Password and tokens"],
+  ["/account", "My account"],
   ["/nowhere", "No such page"],
 ] as const;
 const KINDS = ["rdp", "vnc", "ssh"] as const;

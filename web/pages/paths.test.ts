@@ -564,3 +564,83 @@ test("a browser that nobody touched is opened again with the password", async ()
   await heading(page, "My desktops").waitFor();
   await context.close();
 });
+
+test("a second factor: asked at the door, set up at the door, changed under My account, reset by an admin", async () => {
+  const { page, context } = await visit("two-factor");
+  await heading(page, "Second factor").waitFor();
+  await page.getByLabel("Code").fill("000000");
+  await page.getByLabel("Do not ask in this browser for 30 days").check();
+  await button(page, "Go on").click();
+  await page.getByText("The code is not right, or was used already.").waitFor();
+  await accessible(page, "a code that is not right");
+  await page.getByLabel("Code").fill("123456");
+  await button(page, "Go on").click();
+  await heading(page, "My desktops").waitFor();
+
+  await button(page, "Account: two-factor").click();
+  await page.getByRole("menuitem", { name: "My account" }).click();
+  await heading(page, "My account").waitFor();
+  await page.getByText("10 recovery codes left", { exact: false }).waitFor();
+  await page.getByText("Chrome on Linux, until", { exact: false }).waitFor();
+  await accessible(page, "my account");
+  await picture(page, "account-second-factor");
+  await button(page, "Forget Chrome on Linux").click();
+  await page.getByRole("list", { name: "Remembered browsers" }).waitFor({ state: "detached" });
+  await button(page, "New recovery codes").click();
+  const renew = dialogue(page, "New recovery codes");
+  await renew.getByLabel("Your password").fill("guess");
+  await renew.getByRole("button", { name: "Make new codes" }).click();
+  await renew.getByText("is not right", { exact: false }).waitFor();
+  await renew.getByLabel("Your password").fill("password");
+  await renew.getByRole("button", { name: "Make new codes" }).click();
+  const codes = dialogue(page, "Recovery codes");
+  expect(await codes.getByRole("list", { name: "Recovery codes" }).getByRole("listitem").count()).toBe(10);
+  await accessible(page, "recovery codes");
+  await picture(page, "recovery-codes");
+  await codes.getByRole("button", { name: "I have kept them" }).click();
+  await button(page, "Turn off").click();
+  await dialogue(page, /Turn the second factor off/)
+    .getByLabel("Your password")
+    .fill("password");
+  await dialogue(page, /Turn the second factor off/)
+    .getByRole("button", { name: "Turn off" })
+    .click();
+  await page.getByText("Only your password guards this account.").waitFor();
+  await button(page, "Set up an app").click();
+  const setUp = dialogue(page, "Set up an authenticator app");
+  await setUp.getByLabel("Your password").fill("password");
+  await setUp.getByRole("button", { name: "Go on" }).click();
+  await setUp.getByRole("img", { name: "QR code for an authenticator app" }).waitFor();
+  await accessible(page, "setting up an app");
+  await picture(page, "account-set-up");
+  await setUp.getByLabel("Code that the app shows").fill("123456");
+  await setUp.getByRole("button", { name: "Set up" }).click();
+  await codes.getByRole("button", { name: "I have kept them" }).click();
+  await page.getByText("An authenticator app is asked", { exact: false }).waitFor();
+  await context.close();
+
+  const newcomer = await visit("must-enrol");
+  await heading(newcomer.page, "Set up a second factor").waitFor();
+  await newcomer.page.getByRole("img", { name: "QR code for an authenticator app" }).waitFor();
+  await newcomer.page.getByLabel("Code that the app shows").fill("123456");
+  await button(newcomer.page, "Set up and go on").click();
+  await heading(newcomer.page, "Keep these codes").waitFor();
+  await accessible(newcomer.page, "recovery codes at the door");
+  await picture(newcomer.page, "enrol-codes");
+  // Whoever looks away to keep them finds them still there.
+  await newcomer.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await newcomer.page.waitForTimeout(300);
+  await button(newcomer.page, "I have kept them").click();
+  await heading(newcomer.page, "My desktops").waitFor();
+  await newcomer.context.close();
+
+  const admin = await visit("admin", "/users");
+  await heading(admin.page, "Users and groups").waitFor();
+  await button(admin.page, "Actions for two-factor").click();
+  await admin.page.getByRole("menuitem", { name: "Reset second factor…" }).click();
+  const reset = dialogue(admin.page, /Reset the second factor of two-factor/);
+  await accessible(admin.page, "resetting a second factor");
+  await reset.getByRole("button", { name: "Reset second factor" }).click();
+  await admin.page.getByText("two-factor has no second factor now").first().waitFor();
+  await admin.context.close();
+});

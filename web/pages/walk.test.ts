@@ -17,7 +17,7 @@ const PAGES = [
   ["/audit", "Audit", "Change pool"],
   ["/gpus", "GPUs", "M60-2Q"],
   ["/host", "Host", "The data folder has 1.1 GiB left"],
-  ["/account", "Password and tokens", "laptop"],
+  ["/account", "My account", "laptop"],
   ["/nowhere", "No such page", "There is nothing at this address"],
 ] as const;
 const LOOKS: Look[] = [
@@ -55,6 +55,8 @@ for (const look of LOOKS) {
   test(`pages with little or nothing on them, ${name}`, async () => {
     for (const [who, title, shows] of [
       ["newcomer", "Choose your password", "Welcome, newcomer"],
+      ["two-factor", "Second factor", "Your password is right, two-factor"],
+      ["must-enrol", "Set up a second factor", "Code that the app shows"],
       ["empty", "My desktops", "Nobody has given you a desktop"],
       ["fresh-admin", "My desktops", "Get an image"],
       ["broken", "My desktops", "The database did not answer."],

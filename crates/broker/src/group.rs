@@ -3,7 +3,7 @@
 use crate::clock::now;
 use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
-use oriel_model::{Group, GroupId, GroupPolicy, PoolId, User, UserId};
+use oriel_model::{Group, GroupId, GroupPolicy, PoolId, SecondFactorRule, User, UserId};
 use std::collections::HashMap;
 
 /// Groups that there may be: directories are mapped to those that matter here, not copied.
@@ -13,6 +13,7 @@ pub struct NewGroup {
     pub name: String,
     pub about: String,
     pub policy: GroupPolicy,
+    pub second_factor: SecondFactorRule,
 }
 
 /// What an admin changes; `None` leaves it.
@@ -22,6 +23,8 @@ pub struct GroupChange {
     pub about: Option<String>,
     /// As a whole; ends its members' connections that are under looser rules, and holds for the others from the next on.
     pub policy: Option<GroupPolicy>,
+    /// Holds from its members' next sign-in on.
+    pub second_factor: Option<SecondFactorRule>,
 }
 
 /// A group with all that lists show of it.
@@ -80,7 +83,14 @@ impl Broker {
     }
 
     pub async fn create_group(&self, new: NewGroup) -> Result<Group, BrokerError> {
-        let group = Group { id: GroupId::new(), name: new.name, about: new.about, policy: new.policy, created: now() };
+        let group = Group {
+            id: GroupId::new(),
+            name: new.name,
+            about: new.about,
+            policy: new.policy,
+            second_factor: new.second_factor,
+            created: now(),
+        };
         check(&group)?;
         if self.groups().await?.len() >= GROUPS_MAX {
             return Err(BrokerError::conflict(
@@ -102,6 +112,7 @@ impl Broker {
             group.name = change.name.unwrap_or(group.name);
             group.about = change.about.unwrap_or(group.about);
             group.policy = change.policy.unwrap_or(group.policy);
+            group.second_factor = change.second_factor.unwrap_or(group.second_factor);
             check(&group)?;
             broker.inner.store.update_group(&group).await?;
             if group.policy != before {

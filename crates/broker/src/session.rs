@@ -4,7 +4,7 @@ use crate::clock::now;
 use crate::user::verify;
 use crate::{Broker, BrokerError};
 use oriel_identity as identity;
-use oriel_model::{ApiToken, Micros, TokenId, TokenScope, User, WebSession};
+use oriel_model::{ApiToken, Micros, SignInStep, TokenId, TokenScope, User, WebSession};
 use secrecy::SecretString;
 use std::net::IpAddr;
 use std::sync::PoisonError;
@@ -12,7 +12,9 @@ use std::sync::PoisonError;
 /// A browser's session ends so long after it began, however busy.
 const SESSION_SECONDS_MAX: i64 = 7 * 24 * 3600;
 /// And so long after it was last used.
-const SESSION_IDLE_SECONDS: i64 = 12 * 3600;
+pub(crate) const SESSION_IDLE_SECONDS: i64 = 12 * 3600;
+/// One that waits at the door for a second factor ends so long after it began.
+const DOOR_SECONDS: i64 = 10 * 60;
 /// Tokens one person may hold.
 const TOKENS_MAX: usize = 50;
 
@@ -30,9 +32,22 @@ pub struct NewToken {
 }
 
 impl Broker {
-    pub async fn sign_in(&self, name: &str, password: SecretString, address: IpAddr) -> Result<SignedIn, BrokerError> {
+    /// `device_sha256` is of the cookie of a remembered browser. What is missing still is the session's step.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: SecretString,
+        device_sha256: Option<&str>,
+        address: IpAddr,
+    ) -> Result<SignedIn, BrokerError> {
         let user = self.prove(name, password, address).await?;
-        self.start_session(user).await
+        let step = self.step_of(&user, device_sha256).await?;
+        self.start_session(user, step).await
+    }
+
+    /// A fresh session for somebody who was inside when the old one ended.
+    pub async fn renew_session(&self, user: User) -> Result<SignedIn, BrokerError> {
+        self.start_session(user, SignInStep::Done).await
     }
 
     /// Nobody touched a desktop for too long in this browser: its session does nothing until [`Broker::unlock`].
@@ -82,7 +97,7 @@ impl Broker {
         }
     }
 
-    async fn start_session(&self, user: User) -> Result<SignedIn, BrokerError> {
+    async fn start_session(&self, user: User, step: SignInStep) -> Result<SignedIn, BrokerError> {
         let (token, token_sha256) = identity::random_token();
         let (_, csrf) = identity::random_token();
         let session = WebSession {
@@ -90,8 +105,9 @@ impl Broker {
             user: user.id,
             csrf,
             created: now(),
-            expires: now().plus_seconds(SESSION_IDLE_SECONDS),
+            expires: now().plus_seconds(if step == SignInStep::Done { SESSION_IDLE_SECONDS } else { DOOR_SECONDS }),
             locked: false,
+            step,
         };
         self.inner.store.put_web_session(&session).await?;
         Ok(SignedIn { user, session, token })
@@ -103,6 +119,9 @@ impl Broker {
         let Some((mut session, user)) = self.inner.store.web_session(token_sha256, now).await? else { return Ok(None) };
         if user.disabled {
             return Ok(None);
+        }
+        if session.step != SignInStep::Done {
+            return Ok(Some((session, user)));
         }
         // Written at most every few minutes: a page that polls must not write with every request.
         let fresh = now.plus_seconds(SESSION_IDLE_SECONDS).min(session.created.plus_seconds(SESSION_SECONDS_MAX));

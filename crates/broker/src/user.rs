@@ -110,6 +110,9 @@ impl Broker {
             user.must_change_password = true;
             one_time = Some(password);
         }
+        if change.reset_password {
+            self.inner.store.delete_devices_of(id).await?;
+        }
         if change.reset_password || user.disabled || change.role.is_some() {
             self.inner.store.delete_web_sessions_of(id).await?;
         }
@@ -150,7 +153,7 @@ impl Broker {
         Ok(())
     }
 
-    /// A person's own change; signs out every other browser of theirs. Those who guess the current one are slowed down.
+    /// A person's own change; signs out every other browser of theirs, and forgets those that are remembered. Those who guess the current one are slowed down.
     pub async fn change_password(
         &self,
         user: &User,
@@ -165,6 +168,7 @@ impl Broker {
         check_password(&new, &user.name)?;
         self.inner.store.set_password(user.id, &hash(new).await?, false).await?;
         self.inner.store.delete_web_sessions_of(user.id).await?;
+        self.inner.store.delete_devices_of(user.id).await?;
         Ok(())
     }
 

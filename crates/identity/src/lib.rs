@@ -1,4 +1,4 @@
-//! Who somebody is, and what only we may read: passwords, tokens, sealed secrets, and patience with those who guess.
+//! Who somebody is, and what only we may read: passwords, second factors, tokens, sealed secrets, and patience with those who guess.
 //! No network and no HTTP; the only files are the sealing key's. Whoever needs a clock passes the time in.
 //!
 //! What is guarded against what:
@@ -7,6 +7,7 @@
 //! - [`random_token`]: cookies, API tokens and tickets are 256 random bits, of which only SHA-256 is stored.
 //! - [`Vault`]: guests' credentials in a copied database are unreadable without the key file, and cannot be moved from one
 //!   row to another.
+//! - [`check_totp`]: a password that somebody else knows does not let them in; a code that was seen lets nobody in again.
 //! - [`Throttle`]: guessing slows down to nothing, while nobody can lock somebody else out from everywhere.
 
 mod password;
@@ -14,6 +15,7 @@ mod seal_key;
 mod strength;
 mod throttle;
 mod token;
+mod totp;
 mod vault;
 
 pub use password::{PASSWORD_BYTES_MAX, PasswordError, hash_password, verify_password};
@@ -21,4 +23,8 @@ pub use seal_key::{KEY_FILE, SEAL_KEY, SEAL_KEY_OLD};
 pub use strength::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Weakness, check_strength};
 pub use throttle::Throttle;
 pub use token::{equal, one_time_password, random_token, sha256_hex};
+pub use totp::{
+    RECOVERY_CODES, TOTP_DIGITS, TOTP_STEP_SECONDS, check_totp, new_recovery_codes, new_totp_secret,
+    recovery_code_sha256, totp_code, totp_uri,
+};
 pub use vault::{SEALED_BYTES_MAX, Vault, VaultError};

@@ -1,9 +1,13 @@
-//! Patience with those who guess passwords.
+//! Patience with those who guess passwords and codes.
 //!
 //! Two counts stand side by side:
 //! - of each (name, address): after a few wrong passwords every further one waits twice as long as the one before. Another
 //!   address is not slowed down by it, so nobody can lock somebody else out from everywhere.
 //! - of each address, whatever the names: a bucket of attempts that fills slowly, against trying one password on everybody.
+//!
+//! Codes of six digits have a third count, of each account whatever the addresses: whoever knows the password and has many addresses
+//! would find one in days. Only they can use it up, and while it is empty the account's recovery codes and remembered browsers
+//! still let its person in.
 //!
 //! An attempt counts from the moment it is let in, not when it fails: a hundred at once get no hundred guesses. The one that
 //! succeeds takes its count back. Memory is bounded; when it is full those who were quiet longest are forgotten.
@@ -27,7 +31,11 @@ const FORGET_AFTER: Duration = Duration::from_hours(1);
 const ADDRESS_ATTEMPTS: f64 = 40.0;
 /// And how many it is given back a second (one every six seconds).
 const ADDRESS_ATTEMPTS_PER_SECOND: f64 = 1.0 / 6.0;
-/// Entries of each of the two counts.
+/// Codes that may be tried for one account at once, whatever the addresses.
+const CODE_ATTEMPTS: f64 = 30.0;
+/// And how many it is given back a second (one every ten minutes).
+const CODE_ATTEMPTS_PER_SECOND: f64 = 1.0 / 600.0;
+/// Entries of each of the counts.
 const ENTRIES_MAX: usize = 10_000;
 /// Characters of a name that count.
 const NAME_CHARS_MAX: usize = 64;
@@ -37,6 +45,8 @@ const NAME_CHARS_MAX: usize = 64;
 pub struct Throttle {
     names: HashMap<(String, IpAddr), Guesses>,
     addresses: HashMap<IpAddr, Bucket>,
+    /// Of codes, by account.
+    codes: HashMap<String, Bucket>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +69,8 @@ impl Throttle {
         let guesses = self.names.get(&key).filter(|guesses| guesses.age(now) < FORGET_AFTER).copied();
         let guesses = guesses.unwrap_or(Guesses { count: 0, last: now });
         let bucket = self.addresses.get(&key.1).copied().unwrap_or(Bucket { left: ADDRESS_ATTEMPTS, last: now });
-        let left = bucket.left_at(now);
-        let wait = guesses.wait(now).max(wait_for_one(left));
+        let left = bucket.left_at(now, ADDRESS_ATTEMPTS, ADDRESS_ATTEMPTS_PER_SECOND);
+        let wait = guesses.wait(now).max(wait_for_one(left, ADDRESS_ATTEMPTS_PER_SECOND));
         if !wait.is_zero() {
             return Err(wait);
         }
@@ -69,6 +79,27 @@ impl Throttle {
         self.addresses.insert(key.1, Bucket { left: left - 1.0, last: now });
         self.names.insert(key, Guesses { count: guesses.count.saturating_add(1), last: now });
         Ok(())
+    }
+
+    /// Lets one code be tried for an account, which is named by its id, beside [`Throttle::check`], and counts it; or says how long to wait.
+    pub fn check_code(&mut self, account: &str, now: Instant) -> Result<(), Duration> {
+        let fresh = Bucket { left: CODE_ATTEMPTS, last: now };
+        let bucket = self.codes.get(account).copied().unwrap_or(fresh);
+        let left = bucket.left_at(now, CODE_ATTEMPTS, CODE_ATTEMPTS_PER_SECOND);
+        let wait = wait_for_one(left, CODE_ATTEMPTS_PER_SECOND);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        make_room(&mut self.codes, |bucket| bucket.last, now);
+        self.codes.insert(account.to_owned(), Bucket { left: left - 1.0, last: now });
+        Ok(())
+    }
+
+    /// The code that was tried was right: the account gets this attempt back, and not those of others.
+    pub fn code_success(&mut self, account: &str) {
+        if let Some(bucket) = self.codes.get_mut(account) {
+            bucket.left = (bucket.left + 1.0).min(CODE_ATTEMPTS);
+        }
     }
 
     /// The attempt that was let in had the right password: the name is free again from that address, and the address gets
@@ -102,19 +133,19 @@ impl Guesses {
 }
 
 impl Bucket {
-    fn left_at(self, now: Instant) -> f64 {
-        let refilled = now.saturating_duration_since(self.last).as_secs_f64() * ADDRESS_ATTEMPTS_PER_SECOND;
-        (self.left + refilled).min(ADDRESS_ATTEMPTS)
+    fn left_at(self, now: Instant, most: f64, per_second: f64) -> f64 {
+        let refilled = now.saturating_duration_since(self.last).as_secs_f64() * per_second;
+        (self.left + refilled).min(most)
     }
 }
 
 /// Until the bucket holds one attempt.
-fn wait_for_one(left: f64) -> Duration {
+fn wait_for_one(left: f64, per_second: f64) -> Duration {
     if left >= 1.0 {
         return Duration::ZERO;
     }
     // Rounded up to a millisecond, so that whoever waits exactly so long is let in.
-    Duration::from_secs_f64((1.0 - left) / ADDRESS_ATTEMPTS_PER_SECOND) + Duration::from_millis(1)
+    Duration::from_secs_f64((1.0 - left) / per_second) + Duration::from_millis(1)
 }
 
 /// Names without case; of IPv6 the network of 64 bits, which is what one subscriber has.
@@ -212,6 +243,27 @@ mod tests {
     fn attempts_at_once_are_counted_before_they_fail() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         assert_eq!((0..100).filter(|_| throttle.check("ada", HOME, now).is_ok()).count(), FREE_ATTEMPTS as usize);
+    }
+
+    #[test]
+    fn codes_of_one_account_are_few_whatever_the_addresses() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        assert_eq!((0..100).filter(|_| throttle.check_code("ada", start).is_ok()).count(), 30);
+        let wait = throttle.check_code("ada", start).unwrap_err();
+        assert!(wait > seconds(590) && wait < seconds(610), "{wait:?}");
+        assert!(throttle.check_code("bob", start).is_ok());
+        assert!(throttle.check_code("ada", start + wait).is_ok());
+        throttle.code_success("ada");
+        assert!(throttle.check_code("ada", start + wait).is_ok());
+        // A year of guessing finds one of a million codes, three of which are good at a time, once in five.
+        let day = (0..86_400).filter(|s| throttle.check_code("eve", start + seconds(*s)).is_ok()).count();
+        assert!((172..176).contains(&day), "{day}");
+        // Signing in with the password is another matter.
+        assert!(throttle.check("ada", HOME, start).is_ok());
+        for n in 0..20_000_u64 {
+            let _ = throttle.check_code(&format!("user{n}"), start + seconds(n));
+            assert!(throttle.codes.len() <= ENTRIES_MAX);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! People together: who may use a pool, and what they may do while they are connected, said once for all of them.
 
-use crate::{GroupId, GroupPolicy, Micros};
+use crate::{GroupId, GroupPolicy, Micros, SecondFactorRule};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ pub struct Group {
     pub about: String,
     /// What is otherwise for its members than their pools say.
     pub policy: GroupPolicy,
+    /// What it asks of its members beside their passwords.
+    pub second_factor: SecondFactorRule,
     pub created: Micros,
 }
 
@@ -55,6 +57,7 @@ mod tests {
             name: name.to_owned(),
             about: String::new(),
             policy: GroupPolicy::default(),
+            second_factor: SecondFactorRule::default(),
             created: Micros(0),
         };
         for good in ["artists", "Domain Users", "Zeichner (München)", "a.b"] {

@@ -45,4 +45,6 @@ ids! {
     RecordingId,
     InviteId,
     GroupId,
+    /// A browser that is remembered.
+    DeviceId,
 }

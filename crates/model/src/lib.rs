@@ -17,6 +17,7 @@ mod permission;
 mod policy;
 mod pool;
 mod recording;
+mod second_factor;
 mod session;
 mod user;
 
@@ -36,7 +37,8 @@ pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
 pub use id::{
-    ConnectionId, DesktopId, GpuClaimId, GroupId, ImageId, InviteId, OperationId, PoolId, RecordingId, TokenId, UserId,
+    ConnectionId, DesktopId, DeviceId, GpuClaimId, GroupId, ImageId, InviteId, OperationId, PoolId, RecordingId,
+    TokenId, UserId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
@@ -49,6 +51,7 @@ pub use pool::{Network, Pool, PoolKind};
 pub use recording::{
     Export, ExportFormat, Recording, RecordingCursor, RecordingFilter, RecordingPolicy, RecordingState,
 };
+pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use user::{Role, User};
 

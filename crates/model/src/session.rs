@@ -1,6 +1,6 @@
 //! Being signed in ([`WebSession`], [`ApiToken`]), being let in once ([`Ticket`]), being connected ([`Connection`]).
 
-use crate::{ConnectionId, DesktopId, GuestPort, Micros, TokenId, TokenScope, UserId};
+use crate::{ConnectionId, DesktopId, GuestPort, Micros, SignInStep, TokenId, TokenScope, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A browser that is signed in. The cookie's value is stored only as SHA-256 hex.
@@ -14,6 +14,8 @@ pub struct WebSession {
     pub expires: Micros,
     /// Nobody touched a desktop for too long: only its person's password opens it again.
     pub locked: bool,
+    /// How far it has come at the door; until it is `Done` it does nothing but go on there.
+    pub step: SignInStep,
 }
 
 /// A program that is signed in (`oriel --server URL`). The token itself is stored only as SHA-256 hex.

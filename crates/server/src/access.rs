@@ -12,6 +12,8 @@ pub const BASE: &str = "/api/v1";
 pub enum Access {
     /// Anybody.
     Public,
+    /// Anybody whose password was right, even before they have shown their second factor.
+    Arriving,
     /// Anybody who is signed in, even with a password that must be changed first or a session that is locked.
     Entering,
     /// Anybody who is signed in.
@@ -57,6 +59,9 @@ impl Access {
         };
         match self {
             Self::Public => "Anybody may call it.".to_owned(),
+            Self::Arriving => {
+                "Anybody whose password was right may call it, even before they have shown their second factor.".to_owned()
+            }
             Self::Entering => {
                 "Anybody who is signed in may call it, even before a first password is changed and while their session is locked."
                     .to_owned()
@@ -92,13 +97,14 @@ impl Access {
             | Self::DesktopAs(permission)
             | Self::Session(permission) => Some(permission),
             Self::Ticket => Some(P::DesktopsUse),
-            Self::Public | Self::Entering | Self::SignedIn | Self::OwnSession => None,
+            Self::Public | Self::Arriving | Self::Entering | Self::SignedIn | Self::OwnSession => None,
         }
     }
 }
 
 use Access::{
-    Desktop, DesktopAs, Entering, Machine, May, OwnSession, Pool, Public, Session, SignedIn, Somewhere, Ticket,
+    Arriving, Desktop, DesktopAs, Entering, Machine, May, OwnSession, Pool, Public, Session, SignedIn, Somewhere,
+    Ticket,
 };
 use HttpMethod::{Delete, Get, Patch, Post, Put};
 use Permission as P;
@@ -106,14 +112,23 @@ use Permission as P;
 /// The table. Paths are below [`BASE`].
 const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Post, "/login", Public),
-    (Post, "/logout", Entering),
-    (Get, "/me", Entering),
+    (Post, "/logout", Arriving),
+    (Get, "/me", Arriving),
+    (Post, "/me/second-factor", Arriving),
+    (Post, "/me/second-factor/totp", Arriving),
+    (Post, "/me/second-factor/totp/confirm", Arriving),
+    (Get, "/me/second-factor", SignedIn),
+    (Post, "/me/second-factor/remove", SignedIn),
+    (Post, "/me/second-factor/recovery-codes", SignedIn),
+    (Delete, "/me/browsers/{browser}", SignedIn),
     (Post, "/me/password", Entering),
     (Post, "/me/unlock", Entering),
     (Get, "/users", May(P::PeopleRead)),
     (Post, "/users", May(P::PeopleWrite)),
     (Patch, "/users/{id}", May(P::PeopleWrite)),
     (Delete, "/users/{id}", May(P::PeopleWrite)),
+    (Get, "/users/{id}/second-factor", May(P::PeopleRead)),
+    (Delete, "/users/{id}/second-factor", May(P::PeopleWrite)),
     (Get, "/groups", May(P::PeopleRead)),
     (Post, "/groups", May(P::PeopleWrite)),
     (Get, "/groups/{id}", May(P::PeopleRead)),

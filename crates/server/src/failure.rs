@@ -14,6 +14,12 @@ impl From<BrokerError> for Problem {
             BrokerError::Missing { what, .. } => Self::missing(what, text),
             BrokerError::Invalid { code, next_step, .. } => Self::new(StatusCode::BAD_REQUEST, code, text, next_step),
             BrokerError::Conflict { code, next_step, .. } => Self::new(StatusCode::CONFLICT, code, text, next_step),
+            BrokerError::Credentials { code: code @ "bad_code", .. } => Self::new(
+                StatusCode::UNAUTHORIZED,
+                code,
+                text,
+                "type the code that your app shows next, or a recovery code; an administrator can reset your second factor",
+            ),
             BrokerError::Credentials { code, .. } => {
                 Self::new(StatusCode::UNAUTHORIZED, code, text, "type it again; an administrator can reset a password")
             }

@@ -15,7 +15,7 @@ use axum::{
 };
 use oriel_broker::BrokerError;
 use oriel_identity::sha256_hex;
-use oriel_model::TokenScope;
+use oriel_model::{SignInStep, TokenScope};
 
 /// Longest token or cookie value that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 256;
@@ -64,7 +64,21 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
             return Err(wrong_origin());
         }
     }
-    if matches!(&caller.via, Via::Browser(session) if session.locked) && access != Access::Entering {
+    if let Via::Browser(session) = &caller.via
+        && session.step != SignInStep::Done
+        && access != Access::Arriving
+    {
+        let (detail, next_step) = match session.step {
+            SignInStep::Enrol => (
+                "a group of yours asks for a second factor, and you have none yet",
+                "set one up: POST /api/v1/me/second-factor/totp",
+            ),
+            _ => ("your second factor is still missing", "send a code of your app: POST /api/v1/me/second-factor"),
+        };
+        return Err(Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail, next_step));
+    }
+    let enters = matches!(access, Access::Arriving | Access::Entering);
+    if matches!(&caller.via, Via::Browser(session) if session.locked) && !enters {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "locked",
@@ -72,7 +86,7 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
             "enter your password: POST /api/v1/me/unlock",
         ));
     }
-    if caller.user.must_change_password && access != Access::Entering {
+    if caller.user.must_change_password && !enters {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "password_change_required",
@@ -169,7 +183,7 @@ async fn identify(app: &App, parts: &Parts, peer: Option<Peer>) -> Result<Caller
         let grants = app.broker.grants(&user, token.scope.clone()).await?;
         return Ok(Caller { user, via: Via::Program(token), grants });
     }
-    let cookie = cookie(&parts.headers).ok_or_else(Problem::not_signed_in)?;
+    let cookie = cookie(&parts.headers, COOKIE).ok_or_else(Problem::not_signed_in)?;
     let found = app.broker.session(&sha256_hex(cookie.as_bytes())).await?;
     let (session, user) = found.ok_or_else(Problem::not_signed_in)?;
     let grants = app.broker.grants(&user, TokenScope::All).await?;
@@ -183,14 +197,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= TOKEN_BYTES_MAX).then_some(token)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == COOKIE && !value.is_empty() && value.len() <= TOKEN_BYTES_MAX)
+        .find(|(name, value)| *name == wanted && !value.is_empty() && value.len() <= TOKEN_BYTES_MAX)
         .map(|(_, value)| value)
 }
 
@@ -258,10 +272,11 @@ mod tests {
 
     #[test]
     fn finds_the_cookie_among_others() {
-        let found = |text| cookie(&headers(&[("cookie", text)])).map(str::to_owned);
+        let found = |text| cookie(&headers(&[("cookie", text)]), COOKIE).map(str::to_owned);
         assert_eq!(found("a=b; __Host-oriel=xyz; c=d").as_deref(), Some("xyz"));
         assert_eq!(found("oriel=xyz"), None);
         assert_eq!(found("__Host-oriel="), None);
+        assert_eq!(found("__Host-oriel-device=abc; __Host-oriel=xyz").as_deref(), Some("xyz"));
         assert_eq!(bearer(&headers(&[("authorization", "bearer  t ")])), Some("t"));
         assert_eq!(bearer(&headers(&[("authorization", "Basic t")])), None);
     }

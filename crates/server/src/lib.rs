@@ -35,6 +35,8 @@ use std::{sync::Arc, time::Duration};
 
 /// The session cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
 pub const COOKIE: &str = "__Host-oriel";
+/// The cookie of a browser that is remembered.
+pub const DEVICE_COOKIE: &str = "__Host-oriel-device";
 /// The header that shows that a change comes from our own page.
 pub const CSRF_HEADER: &str = "x-oriel-csrf";
 /// Largest request body, in bytes.

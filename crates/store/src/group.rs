@@ -1,7 +1,7 @@
 //! Groups, who is in them, and which pools they open.
 
 use crate::{Store, StoreError, codec, user};
-use oriel_model::{Group, GroupId, Micros, PoolId, User, UserId};
+use oriel_model::{Group, GroupId, Micros, PoolId, SecondFactorRule, User, UserId};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set,
     sea_query::{OnConflict, Query, SelectStatement},
@@ -20,6 +20,7 @@ mod row {
         pub about: String,
         /// JSON.
         pub policy: Option<String>,
+        pub second_factor: Option<String>,
         pub created: i64,
     }
 
@@ -70,6 +71,11 @@ impl TryFrom<row::Model> for Group {
             name: row.name,
             about: row.about,
             policy: row.policy.map(|policy| codec::from_json("group", &policy)).transpose()?.unwrap_or_default(),
+            second_factor: row
+                .second_factor
+                .map(|rule| codec::from_word("group", rule))
+                .transpose()?
+                .unwrap_or_default(),
             created: Micros(row.created),
         })
     }
@@ -82,6 +88,9 @@ fn to_row(group: &Group) -> Result<row::Model, StoreError> {
         name_folded: user::fold(&group.name),
         about: group.about.clone(),
         policy: (!group.policy.is_empty()).then(|| codec::json(&group.policy)).transpose()?,
+        second_factor: (group.second_factor != SecondFactorRule::default())
+            .then(|| codec::word(group.second_factor))
+            .transpose()?,
         created: group.created.0,
     })
 }

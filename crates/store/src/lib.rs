@@ -28,6 +28,7 @@ mod pool;
 mod recording;
 mod role;
 pub mod seam;
+mod second_factor;
 mod session;
 mod setting;
 mod ticket;
@@ -36,6 +37,7 @@ mod user;
 pub use error::StoreError;
 pub use gpu::GpuCard;
 pub use guacamole::{GuacamoleError, read_guacamole};
+pub use second_factor::{DEVICES_PER_USER_MAX, RECOVERY_CODES_MAX};
 pub use session::{Expired, WEB_SESSIONS_PER_USER_MAX};
 pub use ticket::{TICKETS_PER_SESSION_MAX, TicketRefusal};
 

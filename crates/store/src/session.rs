@@ -1,7 +1,7 @@
 //! Who is signed in: browsers and programs. Only SHA-256 of their secrets is kept.
 
 use crate::{Store, StoreError, codec, ticket};
-use oriel_model::{ApiToken, Micros, TokenId, TokenScope, User, UserId, WebSession};
+use oriel_model::{ApiToken, Micros, SignInStep, TokenId, TokenScope, User, UserId, WebSession};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
@@ -20,6 +20,7 @@ mod web {
         pub created: i64,
         pub expires: i64,
         pub locked: bool,
+        pub step: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -59,6 +60,7 @@ impl TryFrom<web::Model> for WebSession {
             created: Micros(row.created),
             expires: Micros(row.expires),
             locked: row.locked,
+            step: row.step.map(|step| codec::from_word("web session", step)).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -100,6 +102,7 @@ impl Store {
             created: session.created.0,
             expires: session.expires.0,
             locked: session.locked,
+            step: (session.step != SignInStep::Done).then(|| codec::word(session.step)).transpose()?,
         };
         web::Entity::insert(row.into_active_model())
             .on_conflict(OnConflict::column(web::Column::TokenSha256).update_column(web::Column::Expires).to_owned())
@@ -110,8 +113,10 @@ impl Store {
             .select_only()
             .column(web::Column::TokenSha256)
             .filter(web::Column::UserId.eq(session.user.to_string()))
+            // One that waits for the second factor ends soon, and still must not give way to itself.
+            .filter(web::Column::TokenSha256.ne(&session.token_sha256))
             .order_by_desc(web::Column::Expires)
-            .offset(WEB_SESSIONS_PER_USER_MAX)
+            .offset(WEB_SESSIONS_PER_USER_MAX - 1)
             .limit(WEB_SESSIONS_PER_USER_MAX)
             .into_tuple()
             .all(&self.writer)
@@ -141,6 +146,17 @@ impl Store {
             .exec(&self.writer)
             .await?;
         Ok(())
+    }
+
+    /// The second factor was right: the session is whole, and lasts. One that is gone stays gone: false.
+    pub async fn finish_web_session(&self, token_sha256: &str, expires: Micros) -> Result<bool, StoreError> {
+        let done = web::Entity::update_many()
+            .col_expr(web::Column::Step, Expr::value(None::<String>))
+            .col_expr(web::Column::Expires, Expr::value(expires.0))
+            .filter(web::Column::TokenSha256.eq(token_sha256))
+            .exec(&self.writer)
+            .await?;
+        Ok(done.rows_affected == 1)
     }
 
     /// Who holds this cookie, unless it has expired at `now` or its user is disabled.
@@ -215,11 +231,12 @@ impl Store {
         }
     }
 
-    /// Forgets web sessions, tokens and tickets that have expired at `now`.
+    /// Forgets web sessions, tokens, tickets and remembered browsers that have expired at `now`.
     pub async fn delete_expired(&self, now: Micros) -> Result<Expired, StoreError> {
         let web = web::Entity::delete_many().filter(web::Column::Expires.lte(now.0));
         let api = api::Entity::delete_many().filter(api::Column::Expires.lte(now.0));
         let tickets = ticket::row::Entity::delete_many().filter(ticket::row::Column::Expires.lte(now.0));
+        self.delete_expired_devices(now).await?;
         Ok(Expired {
             web_sessions: web.exec(&self.writer).await?.rows_affected,
             api_tokens: api.exec(&self.writer).await?.rows_affected,

@@ -711,7 +711,7 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Sign in with a name and a password. Sets the session cookie.
+     * Sign in with a name and a password. Sets the session cookie; what is missing still is the answer's `step`.
      * @description Anybody may call it.
      */
     post: operations["login"];
@@ -732,7 +732,7 @@ export interface paths {
     put?: never;
     /**
      * Sign out: the session ends on the server too.
-     * @description Anybody who is signed in may call it, even before a first password is changed and while their session is locked.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
      */
     post: operations["logout"];
     delete?: never;
@@ -799,12 +799,32 @@ export interface paths {
     };
     /**
      * Who is signed in.
-     * @description Anybody who is signed in may call it, even before a first password is changed and while their session is locked.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
      */
     get: operations["me"];
     put?: never;
     post?: never;
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/browsers/{browser}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Forget a remembered browser: it is asked for the second factor at its next sign-in.
+     * @description Anybody who is signed in may call it.
+     */
+    delete: operations["forget_browser"];
     options?: never;
     head?: never;
     patch?: never;
@@ -824,6 +844,112 @@ export interface paths {
      * @description Anybody who is signed in may call it, even before a first password is changed and while their session is locked.
      */
     post: operations["password"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/second-factor": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The own second factor, and which browsers are remembered.
+     * @description Anybody who is signed in may call it.
+     */
+    get: operations["my_second_factor"];
+    put?: never;
+    /**
+     * Show the second factor: a code of the authenticator app, or a recovery code. Each is good once. The session goes on from here.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
+     */
+    post: operations["show_second_factor"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/second-factor/recovery-codes": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * New recovery codes in place of the old ones, with the password.
+     * @description Anybody who is signed in may call it.
+     */
+    post: operations["new_recovery_codes"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/second-factor/remove": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Take the own second factor away, with the password. Not while a group asks for one.
+     * @description Anybody who is signed in may call it.
+     */
+    post: operations["remove_second_factor"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/second-factor/totp": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Begin to set up an authenticator app: the answer is a secret for it, which is not in force before its first code is confirmed.
+     *     Whoever is signed in gives their password; at the door it is for those who have no second factor yet.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
+     */
+    post: operations["begin_totp"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/second-factor/totp/confirm": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Put the secret into force with the app's first code. Replaces the app that was there, makes new recovery codes, and forgets
+     *     remembered browsers. At the door the session goes on from here.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
+     */
+    post: operations["confirm_totp"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1458,6 +1584,31 @@ export interface paths {
     patch: operations["change_user"];
     trace?: never;
   };
+  "/api/v1/users/{id}/second-factor": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Somebody's second factor, without its secrets.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["user_second_factor"];
+    put?: never;
+    post?: never;
+    /**
+     * Take somebody's second factor away, for who lost both phone and recovery codes. Signs them out everywhere. Where a group asks for
+     *     one, whoever signs in next with their password sets it up: make sure that it is them, or reset the password as well.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["reset_second_factor"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1679,6 +1830,12 @@ export interface components {
     ExportFormat: "mp4" | "webm" | "cast" | "text";
     ExportList: {
       exports: components["schemas"]["Export"][];
+    };
+    /** @description A code of the authenticator app, or a recovery code. */
+    FactorCode: {
+      code: string;
+      /** @description `true`: this browser is not asked for 30 days, unless a group of the person asks every time. */
+      remember?: boolean | null;
     };
     /** @description One entry of a folder. The name comes from the machine: show it as text, never as markup. */
     FileEntry: {
@@ -1989,12 +2146,14 @@ export interface components {
       policy: components["schemas"]["GroupPolicy"];
       /** @description Which pools it opens, by name. */
       pools: components["schemas"]["Named"][];
+      second_factor: components["schemas"]["SecondFactorRule"];
     };
     /** @description What to change; what is left out stays. */
     GroupChange: {
       about?: string | null;
       name?: string | null;
       policy?: components["schemas"]["GroupPolicy"] | null;
+      second_factor?: components["schemas"]["SecondFactorRule"] | null;
     };
     GroupList: {
       groups: components["schemas"]["Group"][];
@@ -2006,6 +2165,7 @@ export interface components {
       /** @description 1 to 100 characters without slashes; compared without case. */
       name: string;
       policy?: components["schemas"]["GroupPolicy"] | null;
+      second_factor?: components["schemas"]["SecondFactorRule"] | null;
     };
     /**
      * @description What a group says of its members' connections, in all pools. The pool's policy is the base: what is named here replaces what
@@ -2531,6 +2691,8 @@ export interface components {
       id: string;
       /** @description Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`. */
       locked: boolean;
+      /** @description Whether a browser that asks for it is remembered at the second factor. */
+      may_remember: boolean;
       /** @description Until the password is changed, everything else answers 403 `password_change_required`. */
       must_change_password: boolean;
       name: string;
@@ -2539,6 +2701,8 @@ export interface components {
       /** @description The pools of a pool admin: what is of pools is theirs in these only. */
       pools: string[];
       role: components["schemas"]["Role"];
+      /** @description Until it is `done`, everything but going on at the door answers 403 `second_factor_needed`. */
+      step: components["schemas"]["SignInStep"];
     };
     /** @description Something named elsewhere in the API: its id, and its name for people. */
     Named: {
@@ -2610,6 +2774,11 @@ export interface components {
     };
     /** @enum {string} */
     OperationState: "queued" | "running" | "done" | "failed" | "cancelled";
+    /** @description The password again, before something that guards the account is changed. */
+    PasswordAgain: {
+      /** Format: password */
+      password: string;
+    };
     /** @description A new password, confirmed by the current one. */
     PasswordChange: {
       /** Format: password */
@@ -2826,11 +2995,39 @@ export interface components {
     RecordingPolicy: "off" | "always" | "ask";
     /** @enum {string} */
     RecordingState: "recording" | "ended" | "cut";
+    /** @description Each lets its person in once instead of the app: shown here and never again. */
+    RecoveryCodes: {
+      codes: string[];
+    };
+    /** @description A browser that is not asked for the second factor until it expires. */
+    RememberedBrowser: {
+      /** @description RFC 3339. */
+      created_at: string;
+      expires_at: string;
+      id: string;
+      /** @description What it said it was. */
+      label: string;
+    };
     /**
      * @description What a person may do.
      * @enum {string}
      */
     Role: "admin" | "user" | "helpdesk" | "pool_admin" | "auditor";
+    /** @description What somebody has, and what is asked of them. */
+    SecondFactor: {
+      /** @description Oldest first. */
+      browsers: components["schemas"]["RememberedBrowser"][];
+      /** Format: int64 */
+      recovery_codes_left: number;
+      rule: components["schemas"]["SecondFactorRule"];
+      /** @description Since when an authenticator app is set up; null without one. */
+      totp_since: string | null;
+    };
+    /**
+     * @description What is asked at the door. Of several groups the strictest holds, in this order.
+     * @enum {string}
+     */
+    SecondFactorRule: "optional" | "required" | "every_time";
     /** @description One live protocol stream. */
     Session: {
       desktop: components["schemas"]["Named"];
@@ -2908,6 +3105,11 @@ export interface components {
      */
     SharingPolicy: "off" | "view" | "control";
     /**
+     * @description How far a browser has come at the door.
+     * @enum {string}
+     */
+    SignInStep: "done" | "factor" | "enrol";
+    /**
      * @description A step of a start.
      * @enum {string}
      */
@@ -2961,6 +3163,28 @@ export interface components {
       /** @description Whose it is, by id or name, for admins; the caller's own when left out. */
       user?: string | null;
     };
+    /** @description Begins to set up an authenticator app. */
+    TotpBegin: {
+      /**
+       * Format: password
+       * @description Needed by whoever is signed in; left out at the door.
+       */
+      password?: string | null;
+    };
+    /** @description The app's first code. */
+    TotpConfirm: {
+      code: string;
+      envelope: string;
+    };
+    /** @description A secret that is not in force yet. */
+    TotpNew: {
+      /** @description Goes back with the app's first code, from the same browser, within 15 minutes. */
+      envelope: string;
+      /** @description Base32, to be typed into an app that has no camera. */
+      secret: string;
+      /** @description `otpauth://totp/…`, which apps read from a QR code. */
+      uri: string;
+    };
     /** @description The password of the person whose session is locked. */
     Unlock: {
       /** Format: password */
@@ -2978,6 +3202,8 @@ export interface components {
       /** @description The pools that a pool admin administers, by name. */
       pools: components["schemas"]["Named"][];
       role: components["schemas"]["Role"];
+      /** @description An authenticator app is set up. */
+      second_factor: boolean;
     };
     /** @description What to change; what is left out stays. */
     UserChange: {
@@ -4588,6 +4814,34 @@ export interface operations {
       };
     };
   };
+  forget_browser: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        browser: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   password: {
     parameters: {
       query?: never;
@@ -4606,6 +4860,192 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  my_second_factor: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SecondFactor"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_second_factor: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["FactorCode"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Me"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  new_recovery_codes: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PasswordAgain"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RecoveryCodes"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  remove_second_factor: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PasswordAgain"];
+      };
+    };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  begin_totp: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["TotpBegin"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TotpNew"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  confirm_totp: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["TotpConfirm"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RecoveryCodes"];
+        };
       };
       /** @description a problem */
       default: {
@@ -5887,6 +6327,64 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["UserMade"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  user_second_factor: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SecondFactor"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  reset_second_factor: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

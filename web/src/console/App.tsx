@@ -2,10 +2,12 @@
 import { Bullseye, Spinner } from "@patternfly/react-core";
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
 import { RouterContextProvider, RouterProvider } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { asProblem, Problem } from "../api/problem";
 import { nextAfterSignIn } from "./next";
+import { Enrol } from "./pages/Enrol";
 import { FirstPassword } from "./pages/FirstPassword";
+import { SecondFactor } from "./pages/SecondFactor";
 import { SignIn } from "./pages/SignIn";
 import { Unlock } from "./pages/Unlock";
 import { Boundary } from "./parts/Boundary";
@@ -17,7 +19,7 @@ import { ToastProvider } from "./toasts";
 /** Signed out elsewhere, locked, or the password must be changed first: ask again who we are. */
 function onError(error: unknown) {
   if (!(error instanceof Problem)) return;
-  if (["not_signed_in", "password_change_required", "locked"].includes(error.code)) {
+  if (["not_signed_in", "password_change_required", "locked", "second_factor_needed"].includes(error.code)) {
     if (queries.getQueryState(meQuery.queryKey)?.fetchStatus !== "fetching") {
       void queries.resetQueries({ queryKey: meQuery.queryKey });
     }
@@ -68,13 +70,17 @@ function Gate() {
   }, [signedOut]);
 
   // The viewer sends people who are signed out here, and wants them back.
-  const arrived = me.data && !me.data.must_change_password && !me.data.locked;
+  const [holding, setHolding] = useState(false);
+  const inside = me.data?.step === "done" && !holding;
+  const arrived = me.data && inside && !me.data.must_change_password && !me.data.locked;
   const next = arrived ? nextAfterSignIn(location.search, location.origin) : null;
   useEffect(() => {
     if (next) location.replace(next);
   }, [next]);
 
   if (signedOut) return <SignIn />;
+  if (me.data?.step === "factor") return <SecondFactor me={me.data} />;
+  if (me.data && !inside) return <Enrol me={me.data} onHold={setHolding} />;
   if (me.data?.locked) return <Unlock me={me.data} />;
   if (me.data?.must_change_password) return <FirstPassword me={me.data} />;
   if (me.data && !next) return <RouterProvider router={router} context={{ me: me.data }} />;

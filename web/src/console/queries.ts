@@ -61,6 +61,12 @@ export const usersQuery = queryOptions({
   refetchInterval: RARE_MS,
 });
 
+/** One's own. */
+export const secondFactorQuery = queryOptions({
+  queryKey: ["second-factor"],
+  queryFn: () => answer(client.GET("/api/v1/me/second-factor")),
+});
+
 export const groupsQuery = queryOptions({
   queryKey: ["groups"],
   queryFn: async () => (await answer(client.GET("/api/v1/groups"))).groups,

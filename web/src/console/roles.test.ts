@@ -10,6 +10,8 @@ const me = (more: Partial<Schemas["Me"]>): Schemas["Me"] => ({
   pools: [],
   must_change_password: false,
   locked: false,
+  step: "done",
+  may_remember: false,
   csrf: "",
   ...more,
 });

@@ -80,6 +80,8 @@ export const router = createRouter({
       pools: [],
       must_change_password: false,
       locked: false,
+      step: "done",
+      may_remember: false,
       csrf: "",
     },
   },

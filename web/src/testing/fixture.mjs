@@ -138,6 +138,8 @@ const user = (name, role, more = {}) => ({
   role,
   disabled: false,
   must_change_password: false,
+  second_factor: false,
+  step: "done",
   locked: false,
   groups: [],
   pools: [],
@@ -197,6 +199,8 @@ export function house(who) {
         user("newcomer", "user", { must_change_password: true }),
         user("empty", "user"),
         user("locked", "user", { locked: true }),
+        user("two-factor", "user", { second_factor: true, step: "factor" }),
+        user("must-enrol", "user", { step: "enrol" }),
         user("auditor", "auditor"),
         user("helpdesk", "helpdesk"),
       ];
@@ -287,7 +291,9 @@ export function house(who) {
       pool("lab", images[2], { network: { kind: "bridge", bridge: "br0" }, users: [named(mira)] }),
     );
     const group = (name, about, policy, of) => {
-      const made = { id: id(), name, about, policy, members: of.map(named), created_at: before(5000) };
+      const second_factor = name === "contractors" ? "required" : "optional";
+      const members = of.map(named);
+      const made = { id: id(), name, about, policy, second_factor, members, created_at: before(5000) };
       for (const one of of) one.groups.push({ id: made.id, name });
       groups.push(made);
       return { id: made.id, name };

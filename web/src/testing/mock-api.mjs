@@ -6,6 +6,7 @@
 //   admin        a house with everything in it          mira         a person with desktops
 //   fresh-admin  an admin where nothing was made yet    empty        a person without desktops
 //   newcomer     must change the password first         too-many     has tried too often
+//   two-factor   must show a second factor (123456)     must-enrol   must set one up (123456)
 //   locked       has touched no desktop for too long              auditor, helpdesk   have these roles
 //   broken       an admin whose lists all fail          slow         an admin whose lists never come
 // Names that are refused: "taken" (user), "refused" (pool, image, token, desktop).
@@ -144,6 +145,10 @@ export function startMock({ port = 0, dist }) {
       session.house.me.locked = false;
       return send(response, 204);
     }
+    if (path.startsWith("/me/second-factor") || path.startsWith("/me/browsers/"))
+      return send(response, ...secondFactor(session, request.method, path, body));
+    if (session.house.me.step !== "done")
+      throw new Refusal(403, "second_factor_needed", "your second factor is missing", "show it");
     if (session.house.me.locked)
       throw new Refusal(403, "locked", "this browser is locked", "enter your password");
     if (session.house.me.must_change_password)
@@ -256,6 +261,7 @@ export function startMock({ port = 0, dist }) {
         pools: ofPools(body.pools),
         disabled: false,
         must_change_password: true,
+        second_factor: false,
         groups: [],
         created_at: new Date().toISOString(),
       };
@@ -264,6 +270,10 @@ export function startMock({ port = 0, dist }) {
     }
     if (noun === "users") {
       const u = find(it.users, "user");
+      if (verb === "second-factor") {
+        u.second_factor = false;
+        return send(response, 204);
+      }
       if (request.method === "DELETE") {
         if (it.desktops.some((d) => d.owner?.id === u.id))
           throw new Refusal(
@@ -319,6 +329,7 @@ export function startMock({ port = 0, dist }) {
         id: id(),
         about: "",
         policy: {},
+        second_factor: "optional",
         members: [],
         created_at: new Date().toISOString(),
         ...body,
@@ -545,11 +556,84 @@ export function startMock({ port = 0, dist }) {
   });
 }
 
+/** The app always shows 123456. */
+function secondFactor(session, method, path, body) {
+  const { me: mine } = session.house;
+  session.factor ??= {
+    rule: "optional",
+    totp_since: mine.second_factor ? new Date(Date.now() - 9e8).toISOString() : null,
+    recovery_codes_left: mine.second_factor ? 10 : 0,
+    browsers: [],
+  };
+  const codes = () => {
+    session.factor.recovery_codes_left = 10;
+    return [200, { codes: Array.from({ length: 10 }, (_, n) => `k7fw-2xqp-9msd-hn${n}t`) }];
+  };
+  const guards = () => {
+    if (mine.step === "done" && body.password !== "password")
+      throw new Refusal(401, "bad_credentials", "the name or the password is not right", "try again");
+  };
+  const shows = () => {
+    if (body.code !== "123456")
+      throw new Refusal(401, "bad_code", "the code is not right, or was used already", "wait for the next");
+    mine.step = "done";
+  };
+  if (method === "GET") return [200, session.factor];
+  if (method === "DELETE") {
+    session.factor.browsers = session.factor.browsers.filter((b) => !path.endsWith(b.id));
+    return [204];
+  }
+  if (path === "/me/second-factor") {
+    shows();
+    if (body.remember) {
+      const at = (days) => new Date(Date.now() + days * 86_400_000).toISOString();
+      session.factor.browsers.push({
+        id: id(),
+        label: "Chrome on Linux",
+        created_at: at(0),
+        expires_at: at(30),
+      });
+    }
+    return [200, me(session)];
+  }
+  if (path === "/me/second-factor/totp") {
+    guards();
+    const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    return [
+      200,
+      { secret, uri: `otpauth://totp/Oriel:${mine.name}?secret=${secret}&issuer=Oriel`, envelope: "sealed" },
+    ];
+  }
+  if (path === "/me/second-factor/totp/confirm") {
+    shows();
+    session.factor.totp_since = new Date().toISOString();
+    mine.second_factor = true;
+    return codes();
+  }
+  guards();
+  if (path === "/me/second-factor/recovery-codes") return codes();
+  session.factor.totp_since = null;
+  session.factor.recovery_codes_left = 0;
+  mine.second_factor = false;
+  return [204];
+}
+
 function me(session) {
-  const { id, name, role, must_change_password, locked } = session.house.me;
+  const { id, name, role, must_change_password, locked, step } = session.house.me;
   const pools = role === "pool_admin" ? session.house.me.pools.map((pool) => pool.id) : [];
   const permissions = PERMISSIONS[role];
-  return { id, name, role, permissions, pools, must_change_password, locked, csrf: session.csrf };
+  return {
+    id,
+    name,
+    role,
+    permissions,
+    pools,
+    must_change_password,
+    locked,
+    step,
+    may_remember: true,
+    csrf: session.csrf,
+  };
 }
 
 /** Moves what was asked for along, by the clock. */

@@ -456,7 +456,7 @@ function endingOf(error: unknown): Ending {
   if (!(error instanceof ApiError)) {
     return { title: "Something went wrong in this page", text: sentence(String(error)), action: "retry" };
   }
-  if (error.status === 401) {
+  if (error.status === 401 || error.code === "second_factor_needed") {
     return {
       title: "You are signed out",
       text: "Sign in again to come back to this desktop.",

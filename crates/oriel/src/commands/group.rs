@@ -4,12 +4,13 @@ use crate::{
     cli::Json,
     client::{Client, segment},
     failure::{Done, Failure},
-    output::{self, Rows, age, or_dash, say},
+    output::{self, Rows, age, or_dash, say, word},
 };
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use oriel_server::api::{
     Named,
     group::{Group, GroupChange, GroupList, GroupPolicy},
+    second_factor::SecondFactorRule,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +31,10 @@ pub enum Command {
         /// `session=MINUTES` (0 for never); `none` leaves all to pools. Of several groups the strictest wins
         #[arg(long, value_name = "RULES", value_parser = parse_policy)]
         policy: Option<GroupPolicy>,
+        /// What its members show beside their passwords: what they like, one that each must set up, or that without
+        /// remembering browsers. Of several groups the strictest holds, from the next sign-in on
+        #[arg(long, value_enum)]
+        second_factor: Option<SecondFactor>,
     },
     /// Change a group
     Set {
@@ -44,6 +49,9 @@ pub enum Command {
         /// What is otherwise for its members than their pools say, as `oriel group create --help` says; `none` for nothing
         #[arg(long, value_name = "RULES", value_parser = parse_policy)]
         policy: Option<GroupPolicy>,
+        /// What its members show beside their passwords, as `oriel group create --help` says
+        #[arg(long, value_enum)]
+        second_factor: Option<SecondFactor>,
     },
     /// Delete a group; its members stay
     Delete {
@@ -68,6 +76,26 @@ pub enum Command {
     },
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub enum SecondFactor {
+    /// Whoever has set one up is asked for it
+    Optional,
+    /// Whoever has none sets one up at the next sign-in
+    Required,
+    /// As required, and no browser is remembered
+    EveryTime,
+}
+
+impl From<SecondFactor> for SecondFactorRule {
+    fn from(rule: SecondFactor) -> Self {
+        match rule {
+            SecondFactor::Optional => Self::Optional,
+            SecondFactor::Required => Self::Required,
+            SecondFactor::EveryTime => Self::EveryTime,
+        }
+    }
+}
+
 fn parse_policy(text: &str) -> Result<GroupPolicy, String> {
     text.parse::<oriel_model::GroupPolicy>().map(Into::into)
 }
@@ -84,7 +112,7 @@ impl Command {
             Self::List(_) => {
                 let list: GroupList = client.get("/groups").await?;
                 let mut rows = Rows::new(
-                    ["name", "members", "pools", "policy", "about", "made"],
+                    ["name", "members", "pools", "policy", "second factor", "about", "made"],
                     "there are no groups yet: make one with `oriel group create NAME`",
                 );
                 for group in list.groups {
@@ -93,23 +121,27 @@ impl Command {
                         names(&group.members),
                         names(&group.pools),
                         oriel_model::GroupPolicy::from(group.policy).to_string(),
+                        word(&group.second_factor),
                         or_dash(Some(&group.about)),
                         age(&group.created_at),
                     ]);
                 }
                 rows.print()
             }
-            Self::Create { name, about, policy } => {
-                let body = json!({"name": name, "about": about, "policy": policy});
+            Self::Create { name, about, policy, second_factor } => {
+                let rule = second_factor.map(SecondFactorRule::from);
+                let body = json!({"name": name, "about": about, "policy": policy, "second_factor": rule});
                 let group: Group = client.post("/groups", &body).await?;
                 say(format!("made group {}; put people into it with `oriel group add`", group.name));
                 output::print(&group.id)
             }
-            Self::Set { group, name, about, policy } => {
-                if name.is_none() && about.is_none() && policy.is_none() {
-                    return Err(Failure::usage("nothing to change").next("give --name, --about or --policy"));
+            Self::Set { group, name, about, policy, second_factor } => {
+                if name.is_none() && about.is_none() && policy.is_none() && second_factor.is_none() {
+                    return Err(
+                        Failure::usage("nothing to change").next("give --name, --about, --policy or --second-factor")
+                    );
                 }
-                let change = GroupChange { name, about, policy };
+                let change = GroupChange { name, about, policy, second_factor: second_factor.map(Into::into) };
                 let group: Group = client.patch(&path(&group), &change).await?;
                 say(format!(
                     "changed group {}; connections under looser rules end now, others follow from the next one on",

@@ -7,7 +7,10 @@ use crate::{
     output::{self, Rows, age, say, word},
 };
 use clap::{Subcommand, ValueEnum};
-use oriel_server::api::user::{UserList, UserMade};
+use oriel_server::api::{
+    second_factor::SecondFactor,
+    user::{UserList, UserMade},
+};
 use serde_json::{Value, json};
 use std::io::Read;
 
@@ -45,6 +48,18 @@ pub enum Command {
     },
     /// Delete a person who has no desktops
     Delete {
+        /// Id or name
+        user: String,
+    },
+    /// Show a person's second factor: whether an app is set up, how many recovery codes are left, which browsers are remembered
+    SecondFactor {
+        /// Id or name
+        user: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Take a person's second factor away, for who lost phone and recovery codes; ends all their sessions
+    ResetSecondFactor {
         /// Id or name
         user: String,
     },
@@ -88,7 +103,8 @@ impl Command {
             Self::List(Json { json: true }) => output::print_json(&client.get::<Value>("/users").await?),
             Self::List(_) => {
                 let list: UserList = client.get("/users").await?;
-                let mut rows = Rows::new(["name", "role", "state", "groups", "made"], "nobody may sign in yet");
+                let mut rows =
+                    Rows::new(["name", "role", "state", "second factor", "groups", "made"], "nobody may sign in yet");
                 for user in list.users {
                     let state = match (user.disabled, user.must_change_password) {
                         (true, _) => "locked out",
@@ -99,7 +115,8 @@ impl Command {
                     let of = user.pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
                     let role = if of.is_empty() { word(&user.role) } else { format!("{} of {of}", word(&user.role)) };
                     let made = age(&user.created_at);
-                    rows.row([user.name, role, state.to_owned(), output::or_dash(Some(&groups)), made]);
+                    let factor = output::or_dash(user.second_factor.then_some("app"));
+                    rows.row([user.name, role, state.to_owned(), factor, output::or_dash(Some(&groups)), made]);
                 }
                 rows.print()
             }
@@ -118,6 +135,26 @@ impl Command {
             Self::Delete { user } => {
                 client.delete(&path(&user)).await?;
                 say(format!("deleted user {user}"));
+                Ok(())
+            }
+            Self::SecondFactor { user, json: Json { json: true } } => {
+                output::print_json(&client.get::<Value>(&format!("{}/second-factor", path(&user))).await?)
+            }
+            Self::SecondFactor { user, .. } => {
+                let of: SecondFactor = client.get(&format!("{}/second-factor", path(&user))).await?;
+                let app = of.totp_since.map_or_else(|| "none".to_owned(), |at| format!("set up {}", age(&at)));
+                output::print(&format!("app             {app}"))?;
+                output::print(&format!("recovery codes  {}", of.recovery_codes_left))?;
+                output::print(&format!("groups ask      {}", word(&of.rule)))?;
+                for browser in of.browsers {
+                    output::print(&format!("remembered      {} until {}", browser.label, browser.expires_at))?;
+                }
+                Ok(())
+            }
+            Self::ResetSecondFactor { user } => {
+                client.delete(&format!("{}/second-factor", path(&user))).await?;
+                say(format!("{user} has no second factor now and was signed out everywhere"));
+                say("if a group asks for one, whoever signs in next with the password sets it up");
                 Ok(())
             }
             Self::ResetPassword { user } => {

@@ -3,6 +3,7 @@
 use super::{
     Named,
     policy::{ShadowingPolicy, SharingPolicy},
+    second_factor::SecondFactorRule,
 };
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,7 @@ pub struct Group {
     /// What it is for; may be empty.
     pub about: String,
     pub policy: GroupPolicy,
+    pub second_factor: SecondFactorRule,
     /// Who is in it, by name.
     pub members: Vec<Named>,
     /// Which pools it opens, by name.
@@ -112,6 +114,9 @@ pub struct GroupNew {
     /// Nothing is otherwise than pools say when left out.
     #[serde(default)]
     pub policy: Option<GroupPolicy>,
+    /// `optional` when left out.
+    #[serde(default)]
+    pub second_factor: Option<SecondFactorRule>,
 }
 
 /// What to change; what is left out stays.
@@ -125,4 +130,7 @@ pub struct GroupChange {
     /// As a whole. Holds for connections that are opened from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<GroupPolicy>,
+    /// Holds from its members' next sign-in on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<SecondFactorRule>,
 }

@@ -1,6 +1,6 @@
 //! Signing in, and who is signed in.
 
-use super::user::Role;
+use super::{second_factor::SignInStep, user::Role};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,6 +31,10 @@ pub struct Me {
     pub must_change_password: bool,
     /// Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`.
     pub locked: bool,
+    /// Until it is `done`, everything but going on at the door answers 403 `second_factor_needed`.
+    pub step: SignInStep,
+    /// Whether a browser that asks for it is remembered at the second factor.
+    pub may_remember: bool,
     /// Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none.
     pub csrf: String,
 }

@@ -45,6 +45,7 @@ pub mod pool;
 pub mod problem;
 pub mod reconciler;
 pub mod recording;
+pub mod second_factor;
 pub mod session;
 pub mod token;
 pub mod user;

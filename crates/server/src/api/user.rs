@@ -28,6 +28,10 @@ pub struct User {
     pub role: Role,
     pub disabled: bool,
     pub must_change_password: bool,
+    /// An authenticator app is set up.
+    #[serde(default)]
+    #[schema(required)]
+    pub second_factor: bool,
     /// The groups that they are in, by name.
     #[serde(default)]
     #[schema(required)]
@@ -41,13 +45,14 @@ pub struct User {
 }
 
 impl User {
-    pub fn new(user: &model::User, groups: &[model::Group], pools: &[model::Pool]) -> Self {
+    pub fn new(user: &model::User, groups: &[model::Group], pools: &[model::Pool], second_factor: bool) -> Self {
         Self {
             id: user.id.to_string(),
             name: user.name.clone(),
             role: user.role.into(),
             disabled: user.disabled,
             must_change_password: user.must_change_password,
+            second_factor,
             groups: groups.iter().map(|group| Named::new(group.id, &group.name)).collect(),
             pools: pools.iter().map(|pool| Named::new(pool.id, &pool.name)).collect(),
             created_at: user.created.rfc3339(),

@@ -25,6 +25,7 @@ fn shown(caller: &Caller, whole: WholeGroup, pools: &[model::Pool]) -> Group {
         name: group.name,
         about: group.about,
         policy: group.policy.into(),
+        second_factor: group.second_factor.into(),
         members: members.iter().map(|user| Named::new(user.id, &user.name)).collect(),
         pools: pools
             .iter()
@@ -59,6 +60,7 @@ pub async fn create(
         name: new.name,
         about: new.about.unwrap_or_default(),
         policy: new.policy.map(Into::into).unwrap_or_default(),
+        second_factor: new.second_factor.map(Into::into).unwrap_or_default(),
     };
     let group = app.broker.create_group(new).await?;
     Ok((StatusCode::CREATED, answer(&app, &caller, group).await?))
@@ -79,7 +81,12 @@ pub async fn change(
     Body(change): Body<GroupChange>,
 ) -> Answer<Json<Group>> {
     let group = app.broker.find_group(&id).await?;
-    let edit = GroupEdit { name: change.name, about: change.about, policy: change.policy.map(Into::into) };
+    let edit = GroupEdit {
+        name: change.name,
+        about: change.about,
+        policy: change.policy.map(Into::into),
+        second_factor: change.second_factor.map(Into::into),
+    };
     answer(&app, &caller, app.broker.change_group(group.id, edit).await?).await
 }
 

@@ -1,20 +1,22 @@
 //! Signing in and out, and the person who is signed in.
 
 use crate::{
-    Answer, App, COOKIE, Peer,
+    Answer, App, COOKIE, DEVICE_COOKIE, Peer,
     api::me::{Login, Me, PasswordChange, Unlock},
     audit::TriedName,
     caller::{Caller, Via},
     extract::Body,
+    guard::cookie,
 };
 use axum::{
     Extension, Json,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use oriel_model::{Grants, Permission, TokenScope, User};
-use secrecy::{ExposeSecret, SecretString};
+use oriel_identity::sha256_hex;
+use oriel_model::{Grants, Permission, SecondFactorRule, SignInStep, TokenScope, User, WebSession};
+use secrecy::ExposeSecret;
 use std::net::IpAddr;
 
 /// How long browsers keep the cookie, in seconds. The server ends sessions earlier when they are idle.
@@ -24,14 +26,14 @@ fn set_cookie(value: &str, seconds: u32) -> String {
     format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
 }
 
-fn address(peer: Peer) -> IpAddr {
+pub(crate) fn address(peer: Peer) -> IpAddr {
     match peer {
         Peer::Tcp { address, .. } => address.ip(),
         Peer::Local => IpAddr::from([127, 0, 0, 1]),
     }
 }
 
-fn about(user: &User, grants: &Grants, csrf: &str, locked: bool) -> Me {
+pub(crate) fn about(user: &User, grants: &Grants, session: Option<&WebSession>, rule: SecondFactorRule) -> Me {
     let permissions = Permission::ALL.iter().filter(|one| grants.may_somewhere(**one)).map(ToString::to_string);
     Me {
         id: user.id.to_string(),
@@ -40,24 +42,33 @@ fn about(user: &User, grants: &Grants, csrf: &str, locked: bool) -> Me {
         permissions: permissions.collect(),
         pools: grants.pools.iter().map(ToString::to_string).collect(),
         must_change_password: user.must_change_password,
-        locked,
-        csrf: csrf.to_owned(),
+        locked: session.is_some_and(|session| session.locked),
+        step: session.map_or(SignInStep::Done, |session| session.step).into(),
+        may_remember: rule != SecondFactorRule::EveryTime,
+        csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
     }
 }
 
-/// Sign in with a name and a password. Sets the session cookie.
+/// Sign in with a name and a password. Sets the session cookie; what is missing still is the answer's `step`.
 #[utoipa::path(post, path = "/login", tag = "me", request_body = Login, responses((status = 200, body = Me)))]
-pub async fn login(State(app): State<App>, Extension(peer): Extension<Peer>, Body(login): Body<Login>) -> Response {
+pub async fn login(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Body(login): Body<Login>,
+) -> Response {
     let tried = TriedName(login.name.clone());
-    let mut response = sign_in(&app, login, peer).await.unwrap_or_else(IntoResponse::into_response);
+    let device = cookie(&headers, DEVICE_COOKIE).map(sha256_hex);
+    let mut response = sign_in(&app, login, device.as_deref(), peer).await.unwrap_or_else(IntoResponse::into_response);
     response.extensions_mut().insert(tried);
     response
 }
 
-async fn sign_in(app: &App, login: Login, peer: Peer) -> Answer<Response> {
-    let signed_in = app.broker.sign_in(&login.name, login.password.into(), address(peer)).await?;
+async fn sign_in(app: &App, login: Login, device: Option<&str>, peer: Peer) -> Answer<Response> {
+    let signed_in = app.broker.sign_in(&login.name, login.password.into(), device, address(peer)).await?;
     let grants = app.broker.grants(&signed_in.user, TokenScope::All).await?;
-    let me = about(&signed_in.user, &grants, &signed_in.session.csrf, false);
+    let rule = app.broker.second_factor_rule(signed_in.user.id).await?;
+    let me = about(&signed_in.user, &grants, Some(&signed_in.session), rule);
     let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
@@ -73,12 +84,17 @@ pub async fn logout(State(app): State<App>, caller: Caller) -> Answer<Response> 
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/me", tag = "me", responses((status = 200, body = Me)))]
-pub async fn me(caller: Caller) -> Answer<Json<Me>> {
-    let (csrf, locked) = match &caller.via {
-        Via::Browser(session) => (session.csrf.as_str(), session.locked),
-        Via::Program(_) | Via::Local => ("", false),
+pub async fn me(State(app): State<App>, caller: Caller) -> Answer<Json<Me>> {
+    let session = match &caller.via {
+        Via::Browser(session) => Some(session),
+        Via::Program(_) | Via::Local => None,
     };
-    Ok(Json(about(&caller.user, &caller.grants, csrf, locked)))
+    // Only who stands at the door is asked whether to be remembered.
+    let rule = match session {
+        Some(session) if session.step != SignInStep::Done => app.broker.second_factor_rule(caller.user.id).await?,
+        _ => SecondFactorRule::default(),
+    };
+    Ok(Json(about(&caller.user, &caller.grants, session, rule)))
 }
 
 /// Open this browser's session again after it was locked, with the person's password.
@@ -105,14 +121,13 @@ pub async fn password(
     Body(change): Body<PasswordChange>,
 ) -> Answer<Response> {
     let person = caller.person()?;
-    let new: SecretString = change.new.into();
-    app.broker.change_password(person, change.current.into(), new.clone(), address(peer)).await?;
+    app.broker.change_password(person, change.current.into(), change.new.into(), address(peer)).await?;
     let answer = StatusCode::NO_CONTENT.into_response();
     if !matches!(caller.via, Via::Browser(_)) {
         return Ok(answer);
     }
-    // The change ended all sessions of the person; this browser, which knows the new password, gets a fresh one.
-    let signed_in = app.broker.sign_in(&person.name, new, address(peer)).await?;
+    // The change ended all sessions of the person; this browser, which was inside, gets a fresh one.
+    let signed_in = app.broker.renew_session(person.clone()).await?;
     let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
     Ok(([(header::SET_COOKIE, cookie)], answer).into_response())
 }

@@ -16,6 +16,7 @@ pub mod me;
 pub mod operation;
 pub mod pool;
 pub mod recording;
+pub mod second_factor;
 pub mod service;
 pub mod session;
 pub mod token;
@@ -33,6 +34,13 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(me::me))
         .routes(routes!(me::password))
         .routes(routes!(me::unlock))
+        .routes(routes!(second_factor::mine, second_factor::prove))
+        .routes(routes!(second_factor::begin))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(second_factor::recovery_codes))
+        .routes(routes!(second_factor::forget))
+        .routes(routes!(second_factor::of_user, second_factor::reset))
         .routes(routes!(user::list, user::create))
         .routes(routes!(user::change, user::delete))
         .routes(routes!(group::list, group::create))

@@ -17,9 +17,13 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 
 async fn made(app: &App, user: &model::User, password: Option<&SecretString>) -> Answer<UserMade> {
-    let (groups, pools) = tokio::try_join!(app.broker.groups_of(user.id), app.broker.administered(user.id))?;
+    let (groups, pools, factors) = tokio::try_join!(
+        app.broker.groups_of(user.id),
+        app.broker.administered(user.id),
+        app.broker.users_with_second_factor()
+    )?;
     let one_time_password = password.map(|password| password.expose_secret().to_owned());
-    Ok(UserMade { user: User::new(user, &groups, &pools), one_time_password })
+    Ok(UserMade { user: User::new(user, &groups, &pools, factors.contains(&user.id)), one_time_password })
 }
 
 /// The pools that are named.
@@ -35,15 +39,20 @@ async fn administered(app: &App, keys: Option<Vec<String>>) -> Answer<Option<BTr
 /// Everybody who may sign in.
 #[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users", responses((status = 200, body = UserList)))]
 pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<UserList>> {
-    let (users, groups, mut pools) =
-        tokio::try_join!(app.broker.users(), app.broker.groups_by_user(), app.broker.administered_by_user())?;
+    let (users, groups, mut pools, factors) = tokio::try_join!(
+        app.broker.users(),
+        app.broker.groups_by_user(),
+        app.broker.administered_by_user(),
+        app.broker.users_with_second_factor()
+    )?;
     // Those that its reader may know of.
     for administered in pools.values_mut() {
         administered.retain(|pool| caller.may_in(model::Permission::PoolsRead, pool.id));
     }
     let in_groups = |user: &model::User| groups.get(&user.id).map(Vec::as_slice).unwrap_or_default();
     let of_pools = |user: &model::User| pools.get(&user.id).map(Vec::as_slice).unwrap_or_default();
-    let users = users.iter().map(|user| User::new(user, in_groups(user), of_pools(user))).collect();
+    let users =
+        users.iter().map(|user| User::new(user, in_groups(user), of_pools(user), factors.contains(&user.id))).collect();
     Ok(Json(UserList { users }))
 }
 

@@ -17,5 +17,6 @@ mod recordings;
 mod requests;
 mod roles;
 mod rules;
+mod second_factors;
 mod sharing;
 mod viewer;

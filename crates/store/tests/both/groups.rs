@@ -2,12 +2,19 @@ use crate::{
     on_both,
     samples::{NOW, stored_pool, stored_user},
 };
-use oriel_model::{Group, GroupId, GroupPolicy, Role, UserId};
+use oriel_model::{Group, GroupId, GroupPolicy, Role, SecondFactorRule, UserId};
 use oriel_store::StoreError;
 
 fn group(name: &str, policy: &str) -> Group {
     let policy = policy.parse::<GroupPolicy>().unwrap();
-    Group { id: GroupId::new(), name: name.to_owned(), about: "who draws".to_owned(), policy, created: NOW }
+    Group {
+        id: GroupId::new(),
+        name: name.to_owned(),
+        about: "who draws".to_owned(),
+        policy,
+        second_factor: SecondFactorRule::Required,
+        created: NOW,
+    }
 }
 
 on_both! {
@@ -20,7 +27,7 @@ on_both! {
         assert!(matches!(again, Err(StoreError::Taken { what: "group", .. })));
         let lab = group("lab", "none");
         store.create_group(&lab).await.unwrap();
-        let changed = Group { name: "Painters".into(), about: String::new(), policy: GroupPolicy::default(), ..artists.clone() };
+        let changed = Group { name: "Painters".into(), about: String::new(), policy: GroupPolicy::default(), second_factor: SecondFactorRule::Optional, ..artists.clone() };
         store.update_group(&changed).await.unwrap();
         assert_eq!(store.groups().await.unwrap(), [lab.clone(), changed.clone()]);
         let alike = store.update_group(&Group { name: "LAB".into(), ..changed.clone() }).await;

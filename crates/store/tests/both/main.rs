@@ -17,6 +17,7 @@ mod pools;
 mod postgres;
 mod recordings;
 mod samples;
+mod second_factors;
 mod sessions;
 mod tickets;
 mod users;

@@ -2,7 +2,7 @@ use crate::{
     on_both,
     samples::{NOW, stored_desktop, stored_user, ticket},
 };
-use oriel_model::{ApiToken, Role, TokenId, TokenScope, UserId, WebSession};
+use oriel_model::{ApiToken, Role, SignInStep, TokenId, TokenScope, UserId, WebSession};
 use oriel_store::{Expired, StoreError, WEB_SESSIONS_PER_USER_MAX};
 
 fn web(user: UserId, token: &str) -> WebSession {
@@ -13,6 +13,7 @@ fn web(user: UserId, token: &str) -> WebSession {
         created: NOW,
         expires: NOW.plus_seconds(60),
         locked: false,
+        step: SignInStep::Done,
     }
 }
 

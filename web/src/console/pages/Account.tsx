@@ -1,4 +1,4 @@
-/** One's own password and API tokens. */
+/** One's own account: password, second factor, API tokens. */
 import {
   Button,
   Card,
@@ -25,6 +25,7 @@ import { ROLES } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { NewToken } from "./account/NewToken";
+import { SecondFactorCard } from "./account/SecondFactor";
 
 type Token = Schemas["Token"];
 
@@ -33,7 +34,7 @@ export function Account() {
   return (
     <>
       <PageHead
-        title="Password and tokens"
+        title="My account"
         about={`Signed in as ${me.name}${me.role === "user" ? "" : ` · ${ROLES[me.role].text}`}`}
       />
       <PageSection isFilled>
@@ -52,6 +53,9 @@ export function Account() {
             </Card>
           </GridItem>
           <GridItem xl={7}>
+            <SecondFactorCard />
+          </GridItem>
+          <GridItem>
             <Tokens />
           </GridItem>
         </Grid>

@@ -1,9 +1,9 @@
 /** Right after the first sign-in: the one-time password is good for this only. */
-import { Button } from "@patternfly/react-core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { answer, client, type Schemas, setCsrf } from "../../api/client";
+import type { Schemas } from "../../api/client";
 import { PasswordForm } from "../parts/PasswordForm";
+import { SignOut } from "../parts/SignOut";
 import { meQuery } from "../queries";
 import { Door } from "../shell/Door";
 
@@ -24,18 +24,7 @@ export function FirstPassword({ me }: { me: Schemas["Me"] }) {
         verb="Set password and go on"
         onDone={() => void refresh()}
       />
-      <Button
-        variant="link"
-        isInline
-        onClick={() => {
-          void answer(client.POST("/api/v1/logout"))
-            .catch(() => {})
-            .then(() => setCsrf(""))
-            .then(refresh);
-        }}
-      >
-        Sign out instead
-      </Button>
+      <SignOut />
     </Door>
   );
 }

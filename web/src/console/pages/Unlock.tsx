@@ -2,10 +2,11 @@
 import { Button, Form } from "@patternfly/react-core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { answer, client, type Schemas, setCsrf } from "../../api/client";
+import { answer, client, type Schemas } from "../../api/client";
 import { useAct } from "../act";
 import { Field } from "../parts/Field";
 import { ProblemAlert } from "../parts/ProblemState";
+import { SignOut } from "../parts/SignOut";
 import { meQuery } from "../queries";
 import { Door } from "../shell/Door";
 
@@ -54,18 +55,7 @@ export function Unlock({ me }: { me: Schemas["Me"] }) {
           Unlock
         </Button>
       </Form>
-      <Button
-        variant="link"
-        isInline
-        onClick={() => {
-          void answer(client.POST("/api/v1/logout"))
-            .catch(() => {})
-            .then(() => setCsrf(""))
-            .then(refresh);
-        }}
-      >
-        Sign out instead
-      </Button>
+      <SignOut />
     </Door>
   );
 }

@@ -61,6 +61,7 @@ function People({ tabs }: { tabs: ReactNode }) {
   const [made, setMade] = useState<Made | null>(null);
   const [doomed, setDoomed] = useState<User | null>(null);
   const [forgot, setForgot] = useState<User | null>(null);
+  const [lost, setLost] = useState<User | null>(null);
   const [other, setOther] = useState<User | null>(null);
   const locked = whyNot(me, "people_write");
   const params = (user: User) => ({ params: { path: { id: user.id } } });
@@ -115,7 +116,12 @@ function People({ tabs }: { tabs: ReactNode }) {
                       )}
                     </Td>
                     <Td dataLabel="State">
-                      <State user={user} />
+                      <State user={user} />{" "}
+                      {user.second_factor && (
+                        <Label isCompact color="teal">
+                          Second factor
+                        </Label>
+                      )}
                     </Td>
                     <Td dataLabel="Groups" className="wrap">
                       {user.groups.map((group) => group.name).join(", ") || (
@@ -146,8 +152,19 @@ function People({ tabs }: { tabs: ReactNode }) {
                           },
                           {
                             text: "Reset password…",
-                            reason: locked || (self ? "Change your own under Password and tokens" : ""),
+                            reason: locked || (self ? "Change your own under My account" : ""),
                             act: () => setForgot(user),
+                          },
+                          {
+                            text: "Reset second factor…",
+                            reason:
+                              locked ||
+                              (self
+                                ? "Change your own under My account"
+                                : user.second_factor
+                                  ? ""
+                                  : "They have none"),
+                            act: () => setLost(user),
                           },
                           {
                             text: "Delete…",
@@ -199,6 +216,22 @@ function People({ tabs }: { tabs: ReactNode }) {
           <p>
             <strong>The password they have stops working</strong>, and they are signed out everywhere. You get
             a one-time password to give them.
+          </p>
+        </Confirm>
+      )}
+      {lost && (
+        <Confirm
+          title={`Reset the second factor of ${lost.name}?`}
+          verb="Reset second factor"
+          do={() => answer(client.DELETE("/api/v1/users/{id}/second-factor", params(lost)))}
+          touches={["users"]}
+          good={() => `${lost.name} has no second factor now`}
+          onClose={() => setLost(null)}
+        >
+          <p>
+            <strong>Their app, recovery codes and remembered browsers stop working</strong>, and they are
+            signed out everywhere. Make sure that it is them who asked: then their password alone lets them
+            in, and where a group asks for a second factor, whoever signs in next sets it up.
           </p>
         </Confirm>
       )}

@@ -50,7 +50,7 @@ export function UserMenu({ me }: { me: Schemas["Me"] }) {
           description={me.role === "user" ? undefined : `Role: ${ROLES[me.role].text.toLowerCase()}`}
           onClick={() => void navigate({ to: "/account" })}
         >
-          Password and tokens
+          My account
         </DropdownItem>
         <Divider key="line" component="li" />
         <DropdownItem key="out" onClick={() => void signOut()}>

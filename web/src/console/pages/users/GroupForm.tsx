@@ -5,7 +5,16 @@ import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
-import { draftOf, faultOf, GROUP_RULES, policyOf, type Rule, type RulesDraft, summary } from "./group-rules";
+import {
+  draftOf,
+  FACTOR_CHOICES,
+  faultOf,
+  GROUP_RULES,
+  policyOf,
+  type Rule,
+  type RulesDraft,
+  summary,
+} from "./group-rules";
 
 const NAME_CHARS_MAX = 100;
 
@@ -18,10 +27,11 @@ function faultOfName(name: string): string {
 export function GroupForm({ group, onClose }: { group?: Schemas["Group"]; onClose: () => void }) {
   const [name, setName] = useState(group?.name ?? "");
   const [about, setAbout] = useState(group?.about ?? "");
+  const [factor, setFactor] = useState<Schemas["SecondFactorRule"]>(group?.second_factor ?? "optional");
   const [rules, setRules] = useState<RulesDraft>(() => draftOf(group?.policy ?? {}));
   const save = useAct({
     do: () => {
-      const body = { name: name.trim(), about: about.trim(), policy: policyOf(rules) };
+      const body = { name: name.trim(), about: about.trim(), policy: policyOf(rules), second_factor: factor };
       if (group) {
         return answer(client.PATCH("/api/v1/groups/{id}", { params: { path: { id: group.id } }, body }));
       }
@@ -54,6 +64,13 @@ export function GroupForm({ group, onClose }: { group?: Schemas["Group"]; onClos
         autoFocus
       />
       <Field label="What it is for" value={about} onChange={setAbout} />
+      <Choice
+        label="Second factor"
+        value={factor}
+        onChange={(value) => setFactor(value as Schemas["SecondFactorRule"])}
+        options={FACTOR_CHOICES}
+        help="Holds from their next sign-in on"
+      />
       <ExpandableSection
         toggleText={`Rules for its members: ${fault.toLowerCase() || summary(policyOf(rules)) || "as pools say"}`}
         isIndented

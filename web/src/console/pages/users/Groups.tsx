@@ -21,7 +21,7 @@ import { useMe } from "../../shell/me";
 import { PageHead } from "../../shell/PageHead";
 import { count } from "../../words";
 import { GroupForm } from "./GroupForm";
-import { summary } from "./group-rules";
+import { factorSummary, summary } from "./group-rules";
 import { Members } from "./Members";
 
 type Group = Schemas["Group"];
@@ -68,7 +68,7 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
                   <Th modifier="nowrap">Name</Th>
                   <Th modifier="nowrap">Members</Th>
                   <Th modifier="nowrap">Opens</Th>
-                  <Th modifier="nowrap">Otherwise than pools say</Th>
+                  <Th modifier="nowrap">Rules</Th>
                   <Th screenReaderText="Actions" />
                 </Tr>
               </Thead>
@@ -94,8 +94,10 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
                         <span className="about">no pool yet</span>
                       )}
                     </Td>
-                    <Td dataLabel="Otherwise than pools say" className="wrap">
-                      {summary(g.policy) || <span className="about">nothing</span>}
+                    <Td dataLabel="Rules" className="wrap">
+                      {[summary(g.policy), factorSummary(g.second_factor)].filter(Boolean).join(", ") || (
+                        <span className="about">as pools say</span>
+                      )}
                     </Td>
                     <Td isActionCell>
                       <RowActions
@@ -130,7 +132,7 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
 function DeleteGroup({ group, onClose }: { group: Group; onClose: () => void }) {
   const { members, pools } = group;
   const opens = pools.length > 0 && members.length > 0;
-  const rules = summary(group.policy);
+  const rules = [summary(group.policy), factorSummary(group.second_factor)].filter(Boolean).join(", ");
   return (
     <Confirm
       title={`Delete the group ${group.name}?`}

@@ -93,6 +93,16 @@ export function policyOf(draft: RulesDraft): Policy {
   return Object.fromEntries(named) as Policy;
 }
 
+/** What a group asks of its members at the door. */
+export const FACTOR_CHOICES: ReadonlyArray<readonly [Schemas["SecondFactorRule"], string]> = [
+  ["optional", "Whoever has set one up is asked for it"],
+  ["required", "Everybody sets one up"],
+  ["every_time", "Everybody sets one up, and is asked at every sign-in"],
+];
+
+export const factorSummary = (rule: Schemas["SecondFactorRule"]): string =>
+  ({ optional: "", required: "second factor", every_time: "second factor at every sign-in" })[rule];
+
 /** What is named, in a few words; empty when nothing is. */
 export function summary(policy: Policy): string {
   const words = GROUP_RULES.map(({ name, options, number }) => {

@@ -1,0 +1,67 @@
+/** The password was right; the second factor is still missing. */
+import { Button, Form } from "@patternfly/react-core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { answer, client, type Schemas } from "../../api/client";
+import { useAct } from "../act";
+import { Field, Tick } from "../parts/Field";
+import { ProblemAlert } from "../parts/ProblemState";
+import { SignOut } from "../parts/SignOut";
+import { meQuery } from "../queries";
+import { Door } from "../shell/Door";
+
+export function SecondFactor({ me }: { me: Schemas["Me"] }) {
+  const queries = useQueryClient();
+  const [code, setCode] = useState("");
+  const [remember, setRemember] = useState(false);
+  useEffect(() => {
+    document.title = "Second factor · Oriel";
+  }, []);
+  const show = useAct({
+    do: () => answer(client.POST("/api/v1/me/second-factor", { body: { code: code.trim(), remember } })),
+    touches: [],
+    after: (whole) => queries.setQueryData(meQuery.queryKey, whole),
+  });
+  return (
+    <Door
+      title="Second factor"
+      about={`Your password is right, ${me.name}. One more thing shows that it is you.`}
+    >
+      <Form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!show.isPending) show.mutate();
+        }}
+      >
+        <Field
+          label="Code"
+          value={code}
+          onChange={setCode}
+          autoComplete="one-time-code"
+          help="From your authenticator app; or one of your recovery codes"
+          autoFocus
+          required
+        />
+        {me.may_remember && (
+          <Tick
+            label="Do not ask in this browser for 30 days"
+            value={remember}
+            onChange={setRemember}
+            help="Only where nobody else uses it"
+          />
+        )}
+        <ProblemAlert error={show.error} />
+        <Button
+          type="submit"
+          variant="primary"
+          isBlock
+          isLoading={show.isPending}
+          isDisabled={show.isPending}
+        >
+          Go on
+        </Button>
+      </Form>
+      <SignOut />
+    </Door>
+  );
+}
