@@ -11,7 +11,7 @@ use std::{cell::RefCell, sync::LazyLock};
 static WANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("ORIEL_FAULT").ok());
 
 /// Every point there is, for tests that walk them.
-pub const POINTS: [&str; 17] = [
+pub const POINTS: [&str; 19] = [
     "desktop.placed",
     "desktop.secret_kept",
     "desktop.generation_chosen",
@@ -26,6 +26,8 @@ pub const POINTS: [&str; 17] = [
     "operation.image_made",
     "export.film_made",
     "export.kept",
+    "recording.some_moved",
+    "recording.moved",
     "gpu.claimed",
     "gpu.prepared",
     "gpu.released",

@@ -16,6 +16,7 @@ mod group;
 mod guest;
 mod image;
 mod lead;
+mod moving;
 mod operation;
 mod over;
 mod pool;

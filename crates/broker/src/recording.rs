@@ -11,12 +11,12 @@ use oriel_model::{
     ConnectionId, DesktopId, GuestPort, Micros, Recording, RecordingCursor, RecordingFilter, RecordingId,
     RecordingPolicy, RecordingState, UserId,
 };
-use oriel_recording::{DataKey, Part, PartKind, RecordingError, RecordingStore, RecordingWriter};
+use oriel_recording::{DataKey, Part, PartKind, Place, RecordingError, RecordingStore, RecordingWriter};
 use oriel_screen::recording::Chunk;
 use secrecy::ExposeSecret;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Recordings of one page of the list: usually, and at most.
@@ -28,6 +28,8 @@ const EXPIRED_MAX: u64 = 100;
 /// A row says that it is being written, and for so long nobody said so again: nobody writes it. Long against
 /// [`Recordings`](crate::reconcile)' period, in which every server says so of its own.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// Whoever deletes a recording waits so long for what is being moved at that moment.
+const MOVING_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Where recordings are kept and for how long, and which are being written by this program.
 #[derive(Default)]
@@ -38,6 +40,14 @@ pub(crate) struct Recorder {
     live: Mutex<HashSet<RecordingId>>,
     /// Let go of by this program before they were ended.
     dropped: Mutex<HashSet<RecordingId>>,
+    /// Held while something is being moved to the bucket, or deleted.
+    pub(crate) moving: tokio::sync::Mutex<()>,
+}
+
+impl Recorder {
+    pub(crate) fn store(&self) -> Option<&RecordingStore> {
+        self.store.get()
+    }
 }
 
 /// What was heard of recordings that run: how often their servers said so, and when that was new here. By our own clock, so
@@ -78,7 +88,8 @@ pub struct LiveRecording {
 pub struct RecordingContent {
     pub recording: Recording,
     pub parts: Vec<Part>,
-    key: DataKey,
+    place: Place,
+    key: Arc<DataKey>,
     store: RecordingStore,
 }
 
@@ -121,6 +132,8 @@ impl Broker {
             ended: None,
             bytes: 0,
             duration_ms: 0,
+            bucket: None,
+            moved_bytes: 0,
         };
         let (key, text) = DataKey::random()?;
         let sealed = self
@@ -169,9 +182,10 @@ impl Broker {
             .vault
             .open(&sealed, &sealing_context(recording.id))
             .map_err(|error| BrokerError::internal("unsealing a recording's key", error))?;
-        let key = DataKey::from_text(&text)?;
-        let parts = store.parts(recording.id).await?;
-        Ok(RecordingContent { recording, parts, key, store })
+        let key = Arc::new(DataKey::from_text(&text)?);
+        let place = place_of(&recording, &store)?;
+        let parts = store.parts(recording.id, place).await?;
+        Ok(RecordingContent { recording, parts, place, key, store })
     }
 
     /// Deletes what was kept, then the row. One that is being written must end first.
@@ -184,7 +198,14 @@ impl Broker {
             ));
         }
         self.delete_exports(recording.id).await?;
-        self.recording_store()?.delete(recording.id).await?;
+        let _moving = self.not_moving(recording).await?;
+        // Where it is by now.
+        let found = self.inner.store.recording(recording.id).await?;
+        let recording = found.ok_or_else(|| BrokerError::missing("recording", recording.id))?;
+        let store = self.recording_store()?;
+        place_of(&recording, store)?;
+        let far = store.bucket_place().is_some() && (recording.bucket.is_some() || recording.moved_bytes > 0);
+        store.delete(recording.id, far).await?;
         Ok(self.inner.store.delete_recording(recording.id).await?)
     }
 
@@ -216,7 +237,7 @@ impl Broker {
     async fn cut_recording(&self, recording: &Recording) -> Result<bool, BrokerError> {
         let (mut bytes, mut duration_ms) = (recording.bytes, recording.duration_ms);
         if let Some(store) = self.inner.recorder.store.get() {
-            let parts = store.parts(recording.id).await?;
+            let parts = store.parts(recording.id, Place::Near).await?;
             bytes = parts.iter().map(Part::stored_bytes).sum();
             duration_ms = parts.last().map_or(0, |part| u64::from(part.last_ms));
         }
@@ -240,6 +261,10 @@ impl Broker {
                 }
                 Err(error) => {
                     tracing::warn!(recording = %recording.id, %error, "A recording that was kept long enough could not be deleted");
+                    if matches!(error, BrokerError::Recording(RecordingError::Bucket { .. })) {
+                        // It would take as long for each of the others.
+                        break;
+                    }
                 }
             }
         }
@@ -258,6 +283,25 @@ impl Broker {
 
     fn dropped_recordings(&self) -> std::sync::MutexGuard<'_, HashSet<RecordingId>> {
         self.inner.recorder.dropped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This program writes it at this moment.
+    pub(crate) fn is_live_recording(&self, id: RecordingId) -> bool {
+        self.live_recordings().contains(&id)
+    }
+
+    /// Nothing is moved to the bucket as long as this is held.
+    async fn not_moving(&self, recording: &Recording) -> Result<tokio::sync::MutexGuard<'_, ()>, BrokerError> {
+        tokio::time::timeout(MOVING_TIME_MAX, self.inner.recorder.moving.lock()).await.map_err(|_| {
+            BrokerError::conflict(
+                "recording_moving",
+                format!(
+                    "recordings are being moved to their bucket, which takes long, perhaps that of {}",
+                    recording.desktop_name
+                ),
+                "try again in a minute; `oriel doctor` says whether the bucket can be reached",
+            )
+        })
     }
 
     fn live_recordings(&self) -> std::sync::MutexGuard<'_, HashSet<RecordingId>> {
@@ -334,13 +378,27 @@ impl RecordingContent {
         wanted: impl Fn(PartKind) -> bool,
     ) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send {
         let parts: Vec<Part> = self.parts.iter().filter(|part| wanted(part.kind)).copied().collect();
-        futures::stream::iter(parts)
-            .then(move |part| async move { self.store.read(self.recording.id, &self.key, &part).await })
+        self.store
+            .blocks(self.recording.id, self.place, Arc::clone(&self.key), parts)
+            .map(|read| read.map(|(_, block)| block))
     }
 
     /// A range of the container, block by block.
     pub fn read(self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send + use<> {
-        self.store.range(self.recording.id, self.key, self.parts, range)
+        self.store.range(self.recording.id, self.place, self.key, self.parts, range)
+    }
+}
+
+/// Where it is to be looked for. Errors: `Conflict` where that is a bucket that is not configured.
+pub(crate) fn place_of(recording: &Recording, store: &RecordingStore) -> Result<Place, BrokerError> {
+    match &recording.bucket {
+        None => Ok(Place::Near),
+        Some(bucket) if store.bucket_place() == Some(bucket) => Ok(Place::Far),
+        Some(bucket) => Err(BrokerError::conflict(
+            "other_bucket",
+            format!("the recording of {} lies in {bucket}, which this server does not use", recording.desktop_name),
+            format!("set recording.store = \"{bucket}\" with the keys for it, and start the server again"),
+        )),
     }
 }
 

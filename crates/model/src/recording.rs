@@ -60,6 +60,10 @@ pub struct Recording {
     pub bytes: u64,
     /// Until the last thing that was kept.
     pub duration_ms: u64,
+    /// The bucket that it was moved to; in the server's folder until then.
+    pub bucket: Option<String>,
+    /// Bytes of it that are in a bucket, while it is being moved.
+    pub moved_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

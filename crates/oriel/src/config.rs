@@ -7,9 +7,11 @@
 use crate::failure::Failure;
 use oriel_broker::{GpuRules, Outside};
 use oriel_model::GpuPlacement;
+use oriel_recording::BucketOptions;
 use std::{
     collections::BTreeMap,
     env, fmt, fs,
+    io::Read as _,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -24,6 +26,10 @@ const PORT_MIN: u16 = 1024;
 /// Recordings are deleted after so many days, unless somebody says otherwise; at most ten years can be said.
 const RECORDING_DAYS: &str = "90";
 const RECORDING_DAYS_MAX: u32 = 3650;
+/// S3 servers of one's own mostly say that they are there.
+const REGION: &str = "us-east-1";
+/// Longest secret that is read from a file, in bytes.
+const SECRET_BYTES_MAX: u64 = 4096;
 
 /// One thing that can be configured.
 pub struct Key {
@@ -55,6 +61,21 @@ pub const KEYS: &[Key] = &[
     Key { name: "log", about: "what to log: error, warn, info, debug, or filters like oriel_rdp=debug,info" },
     Key { name: "log_format", about: "text or json" },
     Key { name: "ports", about: "FIRST-LAST: ports of this machine's loopback through which desktops are reached" },
+    Key {
+        name: "recording.access_key",
+        about: "access key id for the bucket; or the credential recording.access_key of systemd",
+    },
+    Key { name: "recording.endpoint", about: "https://HOST[:PORT] of an S3 server of your own; Amazon's when unset" },
+    Key { name: "recording.region", about: "region of the bucket" },
+    Key { name: "recording.secret_key", about: "secret access key for the bucket; better in a file" },
+    Key {
+        name: "recording.secret_key_file",
+        about: "file with the secret access key; or the credential recording.secret_key of systemd",
+    },
+    Key {
+        name: "recording.store",
+        about: "s3://BUCKET/PREFIX to which ended recordings are moved; they stay in the folder `recordings` when unset",
+    },
     Key { name: "recording_days", about: "days after which recorded connections are deleted; 0 keeps them" },
     Key { name: "recordings", about: "folder of recorded connections, encrypted" },
     Key { name: "tls_certificate", about: "PEM file with the certificate chain; an own one is made when unset" },
@@ -159,6 +180,7 @@ impl Config {
             ("listen", LISTEN.to_owned()),
             ("log", "info".to_owned()),
             ("log_format", "text".to_owned()),
+            ("recording.region", REGION.to_owned()),
             ("recording_days", RECORDING_DAYS.to_owned()),
             ("recordings", below("recordings")),
             ("ports", format!("{}-{}", PORTS.start(), PORTS.end())),
@@ -190,6 +212,7 @@ impl Config {
             let fit = format!("give a number of days up to {RECORDING_DAYS_MAX}, or 0 to keep recordings");
             return wrong("recording_days", self.get("recording_days"), &fit);
         }
+        self.bucket()?;
         if let Err(word) = Outside::parse(self.get("external.allow")) {
             let fit = format!("{word} is no network: give some like [\"10.0.0.0/8\", \"192.168.7.20\"]");
             return wrong("external.allow", self.get("external.allow"), &fit);
@@ -229,12 +252,46 @@ impl Config {
         }
     }
 
-    /// How GPUs are handed out.
+    /// The bucket that ended recordings are moved to, if there is one. Errors: a place, an address or keys that cannot be.
+    pub fn bucket(&self) -> Result<Option<BucketOptions>, Failure> {
+        let place = self.get("recording.store");
+        if place.is_empty() {
+            return Ok(None);
+        }
+        let set = |key: &str| Some(self.get(key)).filter(|value| !value.is_empty()).map(str::to_owned);
+        let access_key = match set("recording.access_key") {
+            Some(key) => key,
+            None => credential("recording.access_key")?.unwrap_or_default(),
+        };
+        let secret_key = match (set("recording.secret_key"), self.path("recording.secret_key_file")) {
+            (Some(key), None) => key,
+            (None, Some(file)) => secret_of(&file)?,
+            (None, None) => credential("recording.secret_key")?.unwrap_or_default(),
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage("recording.secret_key and recording.secret_key_file are both set")
+                    .next("keep one of them; the file is the safer"));
+            }
+        };
+        let options = BucketOptions {
+            place: place.to_owned(),
+            endpoint: set("recording.endpoint"),
+            region: self.get("recording.region").to_owned(),
+            access_key,
+            secret_key: secret_key.into(),
+        };
+        match options.check() {
+            Ok(()) => Ok(Some(options)),
+            Err(wrong) => Err(Failure::usage(format!("recording.store = {place:?} does not fit: {wrong}"))
+                .next("see \"A bucket\" in docs/recording-format.md")),
+        }
+    }
+
     /// 0: for ever.
     pub fn recording_days(&self) -> Option<u32> {
         self.get("recording_days").parse().ok().filter(|days| *days <= RECORDING_DAYS_MAX)
     }
 
+    /// How GPUs are handed out.
     pub fn gpu_rules(&self) -> GpuRules {
         // Both were checked when they were read.
         GpuRules {
@@ -263,6 +320,27 @@ impl Config {
                 None => (key, None, "unset".to_owned()),
             })
             .collect()
+    }
+}
+
+/// What a file says, without the white space around it.
+fn secret_of(file: &Path) -> Result<String, Failure> {
+    let failed = |error: &std::io::Error| {
+        Failure::because(format!("cannot read the secret in {}", file.display()), error)
+            .next("make it a small text file that the server's account alone may read")
+            .code(crate::failure::USAGE)
+    };
+    let mut text = String::new();
+    let read = fs::File::open(file).and_then(|file| file.take(SECRET_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|error| failed(&error))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A credential that systemd handed over (systemd.exec(5), `LoadCredential=`), if it did.
+fn credential(name: &str) -> Result<Option<String>, Failure> {
+    match env::var_os("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(name)) {
+        Some(file) if file.exists() => secret_of(&file).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -354,6 +432,9 @@ fn default_folder(variable: &str, home: &str, system: &str, env: &impl Fn(&str) 
 
 /// A password inside an address is nobody's business.
 fn hidden(key: &str, value: &str) -> String {
+    if key == "recording.secret_key" {
+        return "hidden".to_owned();
+    }
     if key != "database" || !value.contains("://") {
         return value.to_owned();
     }
@@ -413,6 +494,35 @@ mod tests {
         }
         let env = |name: &str| (name == "ORIEL_GPU_PLACEMENT").then(|| "performance".to_owned());
         assert_eq!(Config::merge(&flags, env).unwrap().gpu_rules().placement, GpuPlacement::Performance);
+    }
+
+    #[test]
+    fn a_bucket_is_a_table_and_its_secret_is_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().to_owned()), ..Flags::default() };
+        let read = |text: &str| {
+            fs::write(folder.path().join("oriel.toml"), text).unwrap();
+            Config::merge(&flags, nothing)
+        };
+        assert!(read("").unwrap().bucket().unwrap().is_none());
+        let file = folder.path().join("key");
+        fs::write(&file, "of the file\n").unwrap();
+        let keys = format!("access_key = \"a\"\nsecret_key_file = {:?}", file.display().to_string());
+        let text = format!("[recording]\nstore = \"s3://films/one\"\nendpoint = \"http://[::1]:9000\"\n{keys}");
+        let bucket = read(&text).unwrap().bucket().unwrap().unwrap();
+        assert_eq!((bucket.place.as_str(), bucket.region.as_str()), ("s3://films/one", "us-east-1"));
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&bucket.secret_key), "of the file");
+        let config = read("[recording]\nstore = \"s3://films\"\naccess_key = \"a\"\nsecret_key = \"geheim\"").unwrap();
+        let shown = config.shown().into_iter().find(|(key, ..)| key.name == "recording.secret_key").unwrap();
+        assert_eq!(shown.1.as_deref(), Some("hidden"));
+        for wrong in ["store = \"s3://x\"", "store = \"films\"", "store = \"s3://films\"\naccess_key = \"a\""] {
+            let failure = read(&format!("[recording]\n{wrong}")).unwrap_err();
+            assert!(failure.next_step.unwrap().contains("docs/recording-format.md"), "{wrong}");
+        }
+        let both = format!("{text}\nsecret_key = \"too\"");
+        assert!(read(&both).unwrap_err().what.contains("both set"));
+        fs::remove_file(file).unwrap();
+        assert!(read(&text).unwrap_err().what.contains("cannot read the secret"));
     }
 
     #[test]

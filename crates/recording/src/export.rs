@@ -62,7 +62,7 @@ impl ExportWriter {
         let piece = std::mem::replace(&mut self.waiting, Vec::with_capacity(PIECE_BYTES + TAG_BYTES));
         let sealed = self.key.seal(self.number, &name, piece)?;
         self.number += 1;
-        self.store.objects().put(&Path::from(name), PutPayload::from(sealed)).await?;
+        self.store.near().put(&Path::from(name), PutPayload::from(sealed)).await?;
         Ok(())
     }
 }
@@ -87,7 +87,7 @@ impl RecordingStore {
             }
             let number = u32::try_from(range.start / size).map_err(|_| RecordingError::TooLarge)?;
             let name = name(id, number);
-            let sealed = store.objects().get(&Path::from(name.as_str())).await?.bytes().await?;
+            let sealed = store.near().get(&Path::from(name.as_str())).await?.bytes().await?;
             let piece = key.open(number, &name, sealed.into()).ok_or(RecordingError::DamagedExport { id, number })?;
             let begin = u64::from(number) * size;
             let to = (range.end - begin).min(piece.len() as u64);

@@ -1,7 +1,7 @@
 //! Where recordings are kept.
 
 use crate::key::TAG_BYTES;
-use crate::{DataKey, PARTS_MAX, Part, RecordingError};
+use crate::{Bucket, DataKey, PARTS_MAX, Part, RecordingError};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -14,10 +14,23 @@ use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 
+/// Parts that are fetched from a bucket ahead of the one that is read.
+const AHEAD: usize = 3;
+
+/// Where a recording is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the folder: while it is written, and until it was moved.
+    Near,
+    /// In the bucket.
+    Far,
+}
+
 /// Recordings of one server. Clones share it.
 #[derive(Clone)]
 pub struct RecordingStore {
     store: Arc<dyn ObjectStore>,
+    bucket: Option<Arc<Bucket>>,
 }
 
 impl RecordingStore {
@@ -27,12 +40,30 @@ impl RecordingStore {
         let failed = |source| RecordingError::Folder { folder: folder.clone(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self { store: Arc::new(store), bucket: None })
+    }
+
+    /// Ended recordings are moved there ([`Self::begin_move`]).
+    pub fn with_bucket(self, bucket: Bucket) -> Self {
+        Self { bucket: Some(Arc::new(bucket)), ..self }
+    }
+
+    /// Where ended recordings are moved to, if they are.
+    pub fn bucket_place(&self) -> Option<&str> {
+        self.bucket.as_deref().map(Bucket::place)
+    }
+
+    pub(crate) fn bucket(&self) -> Result<&Bucket, RecordingError> {
+        self.bucket.as_deref().ok_or(RecordingError::NoBucket)
+    }
+
+    pub(crate) fn near(&self) -> &dyn ObjectStore {
+        self.store.as_ref()
     }
 
     /// In memory, for tests.
     pub fn memory() -> Self {
-        Self { store: Arc::new(InMemory::new()) }
+        Self { store: Arc::new(InMemory::new()), bucket: None }
     }
 
     /// Writes a new recording's parts.
@@ -41,73 +72,91 @@ impl RecordingStore {
     }
 
     /// The parts that are there, in order, up to the first that is missing.
-    pub async fn parts(&self, recording: RecordingId) -> Result<Vec<Part>, RecordingError> {
+    pub async fn parts(&self, recording: RecordingId, place: Place) -> Result<Vec<Part>, RecordingError> {
         let prefix = Path::from(recording.to_string());
-        let mut parts: Vec<Part> = self
-            .store
-            .list(Some(&prefix))
-            .take(PARTS_MAX)
-            .try_filter_map(|meta| async move {
-                let length = meta.size.checked_sub(TAG_BYTES as u64);
-                Ok(length.and_then(|length| Part::parse(meta.location.filename().unwrap_or_default(), length)))
-            })
-            .try_collect()
-            .await?;
-        parts.sort_by_key(|part| part.number);
-        let mut offset = 0;
-        let mut whole = 0;
-        for (part, number) in parts.iter_mut().zip(0..) {
-            if part.number != number {
-                break;
-            }
-            part.offset = offset;
-            offset += part.length;
-            whole += 1;
+        if place == Place::Near {
+            let listed = self.store.list(Some(&prefix)).take(PARTS_MAX).map_ok(|meta| (meta.location, meta.size));
+            return Ok(in_order(listed.try_collect().await?));
         }
-        parts.truncate(whole);
+        let bucket = self.bucket()?;
+        if let Some(parts) = bucket.known(recording) {
+            return Ok(parts.to_vec());
+        }
+        let parts = in_order(bucket.objects(&prefix, PARTS_MAX).await?);
+        if parts.is_empty() {
+            return Err(RecordingError::Gone { recording, place: bucket.place().to_owned() });
+        }
+        bucket.knows(recording, parts.as_slice().into());
         Ok(parts)
     }
 
     /// One block of the container.
-    pub async fn read(&self, recording: RecordingId, key: &DataKey, part: &Part) -> Result<Bytes, RecordingError> {
+    pub async fn read(
+        &self,
+        recording: RecordingId,
+        place: Place,
+        key: &DataKey,
+        part: &Part,
+    ) -> Result<Bytes, RecordingError> {
         let name = part.name(recording);
-        let sealed = self.store.get(&Path::from(name.as_str())).await?.bytes().await?;
+        let far = async || self.bucket()?.get(&name).await;
+        let sealed = match place {
+            Place::Far => far().await?,
+            Place::Near => match self.store.get(&Path::from(name.as_str())).await {
+                Ok(found) => found.bytes().await?,
+                // It was moved since somebody asked where it is.
+                Err(object_store::Error::NotFound { .. }) if self.bucket.is_some() => far().await?,
+                Err(error) => return Err(error.into()),
+            },
+        };
         let damaged = RecordingError::Damaged { recording, number: part.number };
         key.open(part.number, &name, sealed.into()).map(Bytes::from).ok_or(damaged)
+    }
+
+    /// Whole blocks, in order; of a bucket some are fetched ahead.
+    pub fn blocks(
+        &self,
+        recording: RecordingId,
+        place: Place,
+        key: Arc<DataKey>,
+        parts: Vec<Part>,
+    ) -> impl Stream<Item = Result<(Part, Bytes), RecordingError>> + Send + use<> {
+        let store = self.clone();
+        let ahead = if place == Place::Far { AHEAD } else { 1 };
+        stream::iter(parts)
+            .map(move |part| {
+                let (store, key) = (store.clone(), Arc::clone(&key));
+                async move { Ok((part, store.read(recording, place, &key, &part).await?)) }
+            })
+            .buffered(ahead)
     }
 
     /// A range of the container, block by block.
     pub fn range(
         &self,
         recording: RecordingId,
-        key: DataKey,
+        place: Place,
+        key: Arc<DataKey>,
         parts: Vec<Part>,
         range: Range<u64>,
     ) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send + use<> {
-        let store = self.clone();
         let wanted: Vec<Part> = parts
             .into_iter()
             .filter(|part| part.offset < range.end && part.offset + part.length > range.start)
             .collect();
-        stream::try_unfold((wanted.into_iter(), key), move |(mut parts, key)| {
-            let (store, range) = (store.clone(), range.clone());
-            async move {
-                let Some(part) = parts.next() else { return Ok(None) };
-                let block = store.read(recording, &key, &part).await?;
-                let from = range.start.saturating_sub(part.offset).min(block.len() as u64) as usize;
-                let to = range.end.saturating_sub(part.offset).min(block.len() as u64) as usize;
-                Ok(Some((block.slice(from..to.max(from)), (parts, key))))
-            }
+        self.blocks(recording, place, key, wanted).map_ok(move |(part, block)| {
+            let from = range.start.saturating_sub(part.offset).min(block.len() as u64) as usize;
+            let to = range.end.saturating_sub(part.offset).min(block.len() as u64) as usize;
+            block.slice(from..to.max(from))
         })
     }
 
-    /// Deletes all of it; what is not there is no error.
-    pub async fn delete(&self, recording: RecordingId) -> Result<(), RecordingError> {
+    /// Deletes all of it in the folder, and where `far`, before that in the bucket; what is not there is no error.
+    pub async fn delete(&self, recording: RecordingId, far: bool) -> Result<(), RecordingError> {
+        if far {
+            self.bucket()?.delete(recording).await?;
+        }
         self.delete_below(&Path::from(recording.to_string())).await
-    }
-
-    pub(crate) fn objects(&self) -> &dyn ObjectStore {
-        self.store.as_ref()
     }
 
     pub(crate) async fn delete_below(&self, prefix: &Path) -> Result<(), RecordingError> {
@@ -118,6 +167,24 @@ impl RecordingStore {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The parts among some objects, in order, up to the first that is missing.
+fn in_order(objects: Vec<(Path, u64)>) -> Vec<Part> {
+    let part = |(path, size): (Path, u64)| Part::parse(path.filename()?, size.checked_sub(TAG_BYTES as u64)?);
+    let mut parts: Vec<Part> = objects.into_iter().filter_map(part).collect();
+    parts.sort_by_key(|part| part.number);
+    let (mut offset, mut whole) = (0, 0);
+    for (part, number) in parts.iter_mut().zip(0..) {
+        if part.number != number {
+            break;
+        }
+        part.offset = offset;
+        offset += part.length;
+        whole += 1;
+    }
+    parts.truncate(whole);
+    parts
 }
 
 /// Writes one recording.
@@ -190,9 +257,9 @@ mod tests {
     }
 
     async fn all(store: &RecordingStore, id: RecordingId, key: &SecretKey, range: Range<u64>) -> Vec<u8> {
-        let parts = store.parts(id).await.unwrap();
-        let key = DataKey::from_text(key).unwrap();
-        let blocks: Vec<Bytes> = store.range(id, key, parts, range).try_collect().await.unwrap();
+        let parts = store.parts(id, Place::Near).await.unwrap();
+        let key = Arc::new(DataKey::from_text(key).unwrap());
+        let blocks: Vec<Bytes> = store.range(id, Place::Near, key, parts, range).try_collect().await.unwrap();
         blocks.concat()
     }
     type SecretKey = secrecy::SecretString;
@@ -208,7 +275,7 @@ mod tests {
         for chunk in chunks() {
             writer.put(&chunk).await.unwrap();
         }
-        let parts = store.parts(id).await.unwrap();
+        let parts = store.parts(id, Place::Near).await.unwrap();
         assert_eq!(parts.len(), chunks().len());
         assert_eq!(writer.bytes(), plain.len() as u64 + 16 * parts.len() as u64);
         let (size, half) = (plain.len() as u64, plain.len() / 2);
@@ -220,9 +287,9 @@ mod tests {
             let kept = std::fs::read(entry.unwrap().path()).unwrap();
             assert!(!kept.windows(8).any(|part| part == b"password"), "in clear");
         }
-        store.delete(id).await.unwrap();
-        store.delete(id).await.unwrap();
-        assert_eq!(store.parts(id).await.unwrap(), []);
+        store.delete(id, false).await.unwrap();
+        store.delete(id, false).await.unwrap();
+        assert_eq!(store.parts(id, Place::Near).await.unwrap(), []);
     }
 
     #[tokio::test]
@@ -253,7 +320,7 @@ mod tests {
             writer.put(&chunk).await.unwrap();
         }
         let key = DataKey::from_text(&text).unwrap();
-        let parts = store.parts(id).await.unwrap();
+        let parts = store.parts(id, Place::Near).await.unwrap();
         let path = |part: &Part| folder.path().join(part.name(id));
         let mut damaged = std::fs::read(path(&parts[1])).unwrap();
         damaged[3] ^= 1;
@@ -263,14 +330,14 @@ mod tests {
         let moved = Part { last_ms: 9_999, ..parts[4] };
         std::fs::rename(path(&parts[4]), path(&moved)).unwrap();
         for part in [&parts[1], &parts[3], &moved] {
-            let opened = store.read(id, &key, part).await;
+            let opened = store.read(id, Place::Near, &key, part).await;
             assert!(matches!(opened, Err(RecordingError::Damaged { .. })), "{part:?}");
         }
         let (other, _) = DataKey::random().unwrap();
-        assert!(store.read(id, &other, &parts[0]).await.is_err());
-        assert!(store.read(id, &key, &parts[2]).await.is_ok());
+        assert!(store.read(id, Place::Near, &other, &parts[0]).await.is_err());
+        assert!(store.read(id, Place::Near, &key, &parts[2]).await.is_ok());
         // A part that is missing ends what can be played.
         std::fs::remove_file(path(&parts[2])).unwrap();
-        assert_eq!(store.parts(id).await.unwrap().len(), 2);
+        assert_eq!(store.parts(id, Place::Near).await.unwrap().len(), 2);
     }
 }

@@ -30,6 +30,8 @@ mod row {
         pub duration_ms: i64,
         pub beats: i64,
         pub key_sealed: String,
+        pub bucket: String,
+        pub moved_bytes: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -55,6 +57,8 @@ impl TryFrom<row::Model> for Recording {
             ended: row.ended.map(Micros),
             bytes: codec::number("recording", row.bytes)?,
             duration_ms: codec::number("recording", row.duration_ms)?,
+            bucket: Some(row.bucket).filter(|bucket| !bucket.is_empty()),
+            moved_bytes: codec::number("recording", row.moved_bytes)?,
         })
     }
 }
@@ -92,6 +96,8 @@ impl Store {
             duration_ms: codec::big(recording.duration_ms),
             beats: 0,
             key_sealed: key_sealed.to_owned(),
+            bucket: recording.bucket.clone().unwrap_or_default(),
+            moved_bytes: codec::big(recording.moved_bytes),
         };
         Ok(row::Entity::insert(row.into_active_model()).exec_without_returning(&self.writer).await.map(drop)?)
     }
@@ -214,6 +220,36 @@ impl Store {
             .col_expr(row::Column::DurationMs, Expr::value(codec::big(duration_ms)))
             .filter(row::Column::Id.eq(id.to_string()))
             .filter(row::Column::State.eq(codec::word(RecordingState::Recording)?))
+            .exec(&self.writer)
+            .await?;
+        Ok(done.rows_affected == 1)
+    }
+
+    /// So much of one that is written no more is in a bucket. One that is gone: false.
+    pub async fn recording_moving(&self, id: RecordingId, moved_bytes: u64) -> Result<bool, StoreError> {
+        let done = row::Entity::update_many()
+            .col_expr(row::Column::MovedBytes, Expr::value(codec::big(moved_bytes)))
+            .filter(row::Column::Id.eq(id.to_string()))
+            .exec(&self.writer)
+            .await?;
+        Ok(done.rows_affected == 1)
+    }
+
+    /// All of it is in this bucket; how much that is may not have been known to whoever ended it. One that is gone: false.
+    pub async fn recording_moved(
+        &self,
+        id: RecordingId,
+        bucket: &str,
+        bytes: u64,
+        duration_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let done = row::Entity::update_many()
+            .col_expr(row::Column::Bucket, Expr::value(bucket))
+            .col_expr(row::Column::MovedBytes, Expr::value(codec::big(bytes)))
+            .col_expr(row::Column::Bytes, Expr::value(codec::big(bytes)))
+            .col_expr(row::Column::DurationMs, Expr::value(codec::big(duration_ms)))
+            .filter(row::Column::Id.eq(id.to_string()))
+            .filter(row::Column::Bucket.eq(""))
             .exec(&self.writer)
             .await?;
         Ok(done.rows_affected == 1)

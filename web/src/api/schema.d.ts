@@ -2938,6 +2938,8 @@ export interface components {
     };
     /** @description What was seen on one connection. */
     Recording: {
+      /** @description The bucket that it was moved to, `s3://…`; in the server's folder until then. */
+      bucket: string | null;
       /**
        * Format: int64
        * @description As it is stored.
@@ -2950,6 +2952,11 @@ export interface components {
       ended_at: string | null;
       id: string;
       kind: components["schemas"]["ConnectKind"];
+      /**
+       * Format: int64
+       * @description Bytes of it that are in a bucket, while it is being moved.
+       */
+      moved_bytes: number;
       pool: components["schemas"]["Named"];
       started_at: string;
       state: components["schemas"]["RecordingState"];

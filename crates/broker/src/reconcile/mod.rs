@@ -8,6 +8,7 @@ mod desktop;
 mod external;
 mod gpu;
 mod gpu_mode;
+mod moving;
 mod operation;
 mod reaper;
 mod recording;
@@ -124,6 +125,7 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::OldRecordings, stop.clone()));
+        tasks.spawn(keep_running(self.clone(), moving::Moves::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 

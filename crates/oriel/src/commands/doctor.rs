@@ -9,8 +9,10 @@ use crate::{
 use clap::Args;
 use oriel_compute::DoctorOptions;
 use oriel_model::{Finding, FindingEvidence, Severity};
+use oriel_recording::{Bucket, BucketOptions};
 use serde_json::json;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 #[derive(Args)]
 pub struct Doctor {
@@ -24,6 +26,7 @@ impl Doctor {
         let options = DoctorOptions { data: config.data(), uri: config.get("libvirt_uri").to_owned() };
         let mut findings = oriel_compute::doctor(&options).await;
         findings.extend(gpus());
+        findings.extend(bucket(config.bucket()?.as_ref()).await);
         if self.json.json {
             output::print_json(&json!({"findings": findings}))?;
         } else {
@@ -35,6 +38,38 @@ impl Doctor {
         }
         Ok(())
     }
+}
+
+/// How long a bucket may take to answer.
+const BUCKET_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Whether the bucket of recordings takes an object, gives it back and lets it go.
+pub async fn bucket(options: Option<&BucketOptions>) -> Option<Finding> {
+    let options = options?;
+    let asked = async {
+        let bucket = Bucket::new(options).map_err(|error| error.to_string())?;
+        let answer = tokio::time::timeout(BUCKET_TIME_MAX, bucket.check()).await;
+        let late = || format!("it did not answer within {} s", BUCKET_TIME_MAX.as_secs());
+        answer.map_err(|_| late())?.map_err(|error| error.to_string())
+    };
+    let place = &options.place;
+    let (severity, reason, content) = match asked.await {
+        Ok(()) => (Severity::Ok, format!("{place} takes recordings and gives them back"), String::new()),
+        Err(error) => {
+            let reason = format!("{place} does not take recordings: they stay in this machine's folder until it does");
+            (Severity::Error, reason, error)
+        }
+    };
+    let fix = "look at recording.store, recording.endpoint, recording.region and the keys in `oriel config show`; the keys must be allowed to list the bucket, and to put, get and delete objects in it";
+    Some(Finding {
+        id: "recordings".to_owned(),
+        severity,
+        subject: "recordings".to_owned(),
+        evidence: vec![FindingEvidence { path: options.endpoint.clone().unwrap_or_else(|| place.clone()), content }],
+        reason,
+        fix: if severity == Severity::Ok { String::new() } else { fix.to_owned() },
+        source: "docs/recording-format.md".to_owned(),
+    })
 }
 
 /// The GPUs in one line; all about them is said by `oriel gpu doctor`.

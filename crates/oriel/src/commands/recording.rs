@@ -115,6 +115,15 @@ fn duration(ms: u64) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Where it is, and how far on its way to a bucket.
+fn kept_in(bucket: Option<String>, moved: u64, bytes: u64) -> String {
+    match bucket {
+        Some(bucket) => bucket,
+        None if moved == 0 => "the server's folder".to_owned(),
+        None => format!("the server's folder; {} % are in the bucket", moved.saturating_mul(100) / bytes.max(1)),
+    }
+}
+
 impl Command {
     pub async fn run(self, client: &Client) -> Done {
         let path = |recording: &str| format!("/recordings/{}", segment(recording));
@@ -136,6 +145,7 @@ impl Command {
                     ("ended", recording.ended_at.unwrap_or_else(|| "-".to_owned())),
                     ("length", duration(recording.duration_ms)),
                     ("size", output::bytes(recording.bytes)),
+                    ("kept in", kept_in(recording.bucket, recording.moved_bytes, recording.bytes)),
                 ] {
                     output::print(&format!("{name:<8} {value}"))?;
                 }

@@ -23,7 +23,7 @@ use oriel_gateway::Gateway;
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{Accelerator, AcceleratorKind};
-use oriel_recording::RecordingStore;
+use oriel_recording::{Bucket, RecordingStore};
 use oriel_screen::ByeCode;
 use oriel_server::{Door, LocalDoor, STOP_TIME_MAX, tls::Tls};
 use oriel_store::Store;
@@ -139,7 +139,13 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     let recordings = RecordingStore::folder(config.get("recordings")).map_err(|error| {
         Failure::because("cannot keep recordings", &error).next("look at `recordings` in `oriel config show`")
     })?;
-    broker.set_recordings(recordings);
+    broker.set_recordings(match config.bucket()? {
+        None => recordings,
+        Some(options) => recordings.with_bucket(Bucket::new(&options).map_err(|error| {
+            Failure::because("cannot use the bucket of recordings", &error)
+                .next("look at `recording.store` in `oriel config show`")
+        })?),
+    });
     broker.set_recording_days(config.recording_days().unwrap_or_default());
     let outside = Arc::new(config.outside());
     broker.set_outside(Arc::clone(&outside));
@@ -207,9 +213,15 @@ async fn accelerator(config: &Config, folder: &DataFolder) -> Result<Accelerator
 /// Opens the doors; answers the address for browsers.
 async fn open_doors(config: &Config, folder: &DataFolder, house: &House) -> Result<String, Failure> {
     let options = DoctorOptions { data: folder.path.clone(), uri: config.get("libvirt_uri").to_owned() };
+    let bucket = config.bucket()?;
     let doctor = Arc::new(move || {
-        let options = options.clone();
-        async move { oriel_compute::doctor(&options).await }.boxed()
+        let (options, bucket) = (options.clone(), bucket.clone());
+        async move {
+            let mut findings = oriel_compute::doctor(&options).await;
+            findings.extend(super::doctor::bucket(bucket.as_ref()).await);
+            findings
+        }
+        .boxed()
     });
     let router = oriel_server::router(house.broker.clone(), house.gateway.clone(), doctor);
 

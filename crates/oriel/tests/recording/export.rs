@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_mins(3);
 
-fn oriel(data: &Path, arguments: &[&str]) -> Command {
+pub fn oriel(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oriel"));
     command.args(arguments);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ORIEL_") || name.starts_with("XDG_")) {
@@ -34,7 +34,7 @@ fn tell(data: &Path, arguments: &[&str]) -> Output {
     oriel(data, arguments).output().unwrap()
 }
 
-fn told(data: &Path, arguments: &[&str]) -> String {
+pub fn told(data: &Path, arguments: &[&str]) -> String {
     let out = tell(data, arguments);
     assert!(out.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
@@ -46,7 +46,7 @@ fn operation(data: &Path) -> Value {
 }
 
 #[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < PATIENCE, "{what}");
@@ -54,7 +54,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-struct Server(Child);
+pub struct Server(pub Child);
 
 impl Server {
     fn start(data: &Path) -> Self {
@@ -63,14 +63,19 @@ impl Server {
 
     /// Dies at this point.
     fn with(data: &Path, fault: Option<&str>) -> Self {
-        let mut command = oriel(data, &["serve"]);
+        Self::run(oriel(data, &["serve"]), fault)
+    }
+
+    /// As it was told to.
+    pub fn run(mut command: Command, fault: Option<&str>) -> Self {
         if let Some(point) = fault {
             command.env("ORIEL_FAULT", point);
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.starts_with("ready: "), "{line:?}");
+        // One that is to die may do so before it has said anything.
+        assert!(line.starts_with("ready: ") || fault.is_some(), "{line:?}");
         Self(child)
     }
 }
@@ -83,15 +88,15 @@ impl Drop for Server {
     }
 }
 
-struct Tape<'a> {
-    broker: &'a Broker,
-    user: &'a User,
-    desktop: &'a Desktop,
+pub struct Tape<'a> {
+    pub broker: &'a Broker,
+    pub user: &'a User,
+    pub desktop: &'a Desktop,
 }
 
 impl Tape<'_> {
     /// Keeps a recording that has these messages or lines, each with its time and whether it is a key.
-    async fn keep(&self, port: GuestPort, said: &[(u32, bool, Vec<u8>)]) -> Recording {
+    pub async fn keep(&self, port: GuestPort, said: &[(u32, bool, Vec<u8>)]) -> Recording {
         let connection = ConnectionId::new();
         let new = NewRecording { connection, user: self.user.id, desktop: self.desktop.id, port };
         let mut live = self.broker.begin_recording(new).await.unwrap();

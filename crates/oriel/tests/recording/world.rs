@@ -19,6 +19,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub async fn broker(folder: &Path) -> (Store, Broker) {
+    broker_with(folder, RecordingStore::folder(folder.join("recordings")).unwrap()).await
+}
+
+pub async fn broker_with(folder: &Path, recordings: RecordingStore) -> (Store, Broker) {
     let store = Store::open(folder.join("oriel.db").to_str().unwrap()).await.unwrap();
     let broker = Broker::new(
         store.clone(),
@@ -27,7 +31,7 @@ pub async fn broker(folder: &Path) -> (Store, Broker) {
         ImageStore::new(folder.join("images"), folder.join("cache")),
         Accelerator { kind: AcceleratorKind::Tcg, reason: "a test".into() },
     );
-    broker.set_recordings(RecordingStore::folder(folder.join("recordings")).unwrap());
+    broker.set_recordings(recordings);
     (store, broker)
 }
 

@@ -42,6 +42,11 @@ pub struct Recording {
     /// As it is stored.
     pub bytes: u64,
     pub duration_ms: u64,
+    /// The bucket that it was moved to, `s3://…`; in the server's folder until then.
+    #[schema(required)]
+    pub bucket: Option<String>,
+    /// Bytes of it that are in a bucket, while it is being moved.
+    pub moved_bytes: u64,
 }
 
 impl From<model::Recording> for Recording {
@@ -57,6 +62,8 @@ impl From<model::Recording> for Recording {
             ended_at: recording.ended.map(model::Micros::rfc3339),
             bytes: recording.bytes,
             duration_ms: recording.duration_ms,
+            bucket: recording.bucket,
+            moved_bytes: recording.moved_bytes,
         }
     }
 }

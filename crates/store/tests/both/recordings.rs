@@ -21,6 +21,8 @@ fn recording(started: i64) -> Recording {
         ended: None,
         bytes: 0,
         duration_ms: 0,
+        bucket: None,
+        moved_bytes: 0,
     }
 }
 
@@ -52,7 +54,15 @@ on_both! {
         let found = store.recordings_ended_before(Micros(NOW.0 + 1), 9).await.unwrap();
         assert_eq!(found.iter().map(|found| found.id).collect::<Vec<_>>(), [old.id]);
         assert_eq!(store.recordings_ended_before(Micros(NOW.0 + 1), 0).await.unwrap(), []);
+        // It goes to a bucket, once.
+        assert!(store.recording_moving(old.id, 5).await.unwrap());
+        assert_eq!(store.recording(old.id).await.unwrap().unwrap().moved_bytes, 5);
+        assert!(store.recording_moved(old.id, "s3://one", 13, 2_600).await.unwrap());
+        assert!(!store.recording_moved(old.id, "s3://two", 1, 1).await.unwrap());
+        let moved = store.recording(old.id).await.unwrap().unwrap();
+        assert_eq!((moved.bucket.as_deref(), moved.bytes, moved.moved_bytes), (Some("s3://one"), 13, 13));
         store.delete_recording(old.id).await.unwrap();
+        assert!(!store.recording_moving(old.id, 5).await.unwrap());
         assert!(matches!(store.delete_recording(old.id).await, Err(StoreError::Missing { what: "recording", .. })));
         assert_eq!(store.recording(old.id).await.unwrap(), None);
     }

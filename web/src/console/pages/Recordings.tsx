@@ -115,6 +115,20 @@ function Inside() {
   );
 }
 
+/** Where it lies, when that is a bucket or is about to be one. */
+function KeptIn({ recording }: { recording: Recording }) {
+  if (recording.bucket) {
+    return (
+      <Label isCompact title={`Moved to ${recording.bucket}`}>
+        bucket
+      </Label>
+    );
+  }
+  if (recording.moved_bytes === 0) return null;
+  const part = Math.min(99, Math.floor((recording.moved_bytes / Math.max(1, recording.bytes)) * 100));
+  return <span className="about">moving to the bucket, {part} %</span>;
+}
+
 function Row({
   recording,
   onExport,
@@ -145,7 +159,7 @@ function Row({
         {length(recording.duration_ms)}
       </Td>
       <Td dataLabel="Size" className="numbers">
-        {bytes(recording.bytes)}
+        {bytes(recording.bytes)} <KeptIn recording={recording} />
       </Td>
       <Td dataLabel="Began">
         <When at={recording.started_at} />
