@@ -124,7 +124,7 @@ fn without_a_server_it_says_how_to_start_one() {
 fn configuration_names_its_sources_and_refuses_what_it_does_not_know() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("oriel.toml");
-    std::fs::write(&file, "log_format = \"json\"\ndatabase = \"postgres://oriel:secret@db/oriel\"\n").unwrap();
+    std::fs::write(&file, "log_format = \"json\"\ndatabase = \"postgres://oriel:hush@db/oriel\"\n").unwrap();
     // Columns are as wide as the folder's name is long, which is not the same everywhere.
     let shown: Vec<String> = said(data.path(), &["config", "show"])
         .lines()
@@ -133,7 +133,7 @@ fn configuration_names_its_sources_and_refuses_what_it_does_not_know() {
     insta::assert_snapshot!("config-show", shown.join("\n"));
     let json: serde_json::Value =
         serde_json::from_slice(&run(data.path(), &["config", "show", "--json"]).stdout).unwrap();
-    assert!(!json.to_string().contains("secret"));
+    assert!(!json.to_string().contains("hush"));
     std::fs::write(&file, "log_fromat = \"json\"\n").unwrap();
     insta::assert_snapshot!(said(data.path(), &["config", "show"]), @r"
     error: DATA/oriel.toml sets `log_fromat`, which is no key of Oriel's configuration
@@ -162,8 +162,8 @@ fn a_server_without_a_host_starts_answers_and_stops() {
     [exit 0]
     "#);
     insta::assert_snapshot!(said(data, &["user", "list"]), @r"
-    NAME   ROLE   STATE                 GROUPS  MADE
-    admin  admin  must change password  -       just now
+    NAME   ROLE   STATE                 SECOND FACTOR  GROUPS  MADE
+    admin  admin  must change password  -              -       just now
     [exit 0]
     ");
     let made = run(data, &["user", "create", "ada"]);
