@@ -1,6 +1,7 @@
 //! An S3 bucket that ended recordings are moved to: parts under the same names as in the folder.
 
 use crate::cache::{Blocks, Lists};
+use crate::key::TAG_BYTES;
 use crate::{Part, RecordingError};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -9,6 +10,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig};
 use oriel_model::{OperationId, RecordingId};
+use oriel_screen::recording::{BLOCK_BYTES_MAX, BLOCK_HEAD_BYTES};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,8 @@ const RETRY_TIME: Duration = Duration::from_secs(15);
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// Nothing came for so long.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Largest object that is fetched: a part as the writer makes them, sealed. Whoever owns the bucket may put anything there.
+const OBJECT_BYTES_MAX: u64 = (BLOCK_BYTES_MAX + BLOCK_HEAD_BYTES + TAG_BYTES) as u64;
 /// For one part both ways: the largest over a slow line.
 const REQUEST_TIME_MAX: Duration = Duration::from_mins(5);
 
@@ -142,7 +146,7 @@ impl Bucket {
         let failed = |error| self.failed(&error);
         let content = Bytes::from_static(b"oriel");
         self.store.put(&name, PutPayload::from_bytes(content.clone())).await.map_err(failed)?;
-        let read = self.store.get(&name).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        let read = self.fetch(&name).await?;
         self.store.delete(&name).await.map_err(failed)?;
         if read == content {
             return Ok(());
@@ -173,7 +177,12 @@ impl Bucket {
     /// The same, from there.
     pub(crate) async fn fetch(&self, name: &Path) -> Result<Bytes, RecordingError> {
         let failed = |error| self.failed(&error);
-        self.store.get(name).await.map_err(failed)?.bytes().await.map_err(failed)
+        let found = self.store.get(name).await.map_err(failed)?;
+        if found.meta.size > OBJECT_BYTES_MAX {
+            let said = format!("{name} has {} bytes, more than any part has", found.meta.size);
+            return Err(RecordingError::Bucket { place: self.place.clone(), said });
+        }
+        found.bytes().await.map_err(failed)
     }
 
     pub(crate) async fn remove(&self, name: &Path) -> Result<(), RecordingError> {

@@ -136,6 +136,8 @@ export function recordings({ id, before, me, mira, desktops }) {
     state: "ended",
     bytes: made.bytes.length * 900,
     duration_ms: made.chunks.at(-1).last_ms,
+    bucket: null,
+    moved_bytes: 0,
     content: made,
     ...more,
   });
