@@ -212,7 +212,7 @@ impl Config {
             let fit = format!("give a number of days up to {RECORDING_DAYS_MAX}, or 0 to keep recordings");
             return wrong("recording_days", self.get("recording_days"), &fit);
         }
-        self.bucket()?;
+        self.check_bucket()?;
         if let Err(word) = Outside::parse(self.get("external.allow")) {
             let fit = format!("{word} is no network: give some like [\"10.0.0.0/8\", \"192.168.7.20\"]");
             return wrong("external.allow", self.get("external.allow"), &fit);
@@ -252,38 +252,46 @@ impl Config {
         }
     }
 
-    /// The bucket that ended recordings are moved to, if there is one. Errors: a place, an address or keys that cannot be.
+    /// The bucket that ended recordings are moved to, with its keys, if there is one. Errors: a place, an address or keys that
+    /// cannot be, a secret that cannot be read.
     pub fn bucket(&self) -> Result<Option<BucketOptions>, Failure> {
-        let place = self.get("recording.store");
-        if place.is_empty() {
-            return Ok(None);
-        }
-        let set = |key: &str| Some(self.get(key)).filter(|value| !value.is_empty()).map(str::to_owned);
-        let access_key = match set("recording.access_key") {
+        let Some(mut options) = self.keyless_bucket() else { return Ok(None) };
+        options.access_key = match self.set("recording.access_key") {
             Some(key) => key,
             None => credential("recording.access_key")?.unwrap_or_default(),
         };
-        let secret_key = match (set("recording.secret_key"), self.path("recording.secret_key_file")) {
-            (Some(key), None) => key,
+        let secret_key = match (self.set("recording.secret_key"), self.path("recording.secret_key_file")) {
+            (Some(key), _) => key,
             (None, Some(file)) => secret_of(&file)?,
             (None, None) => credential("recording.secret_key")?.unwrap_or_default(),
-            (Some(_), Some(_)) => {
-                return Err(Failure::usage("recording.secret_key and recording.secret_key_file are both set")
-                    .next("keep one of them; the file is the safer"));
-            }
         };
-        let options = BucketOptions {
-            place: place.to_owned(),
-            endpoint: set("recording.endpoint"),
-            region: self.get("recording.region").to_owned(),
-            access_key,
-            secret_key: secret_key.into(),
-        };
-        match options.check() {
-            Ok(()) => Ok(Some(options)),
-            Err(wrong) => Err(Failure::usage(format!("recording.store = {place:?} does not fit: {wrong}"))
-                .next("see \"A bucket\" in docs/recording-format.md")),
+        options.secret_key = secret_key.into();
+        fits(&options.place, options.check())?;
+        Ok(Some(options))
+    }
+
+    /// What of it everybody's commands look at: the keys may be for the server's account alone.
+    fn check_bucket(&self) -> Result<(), Failure> {
+        let Some(options) = self.keyless_bucket() else { return Ok(()) };
+        if self.set("recording.secret_key").is_some() && self.set("recording.secret_key_file").is_some() {
+            return Err(Failure::usage("recording.secret_key and recording.secret_key_file are both set")
+                .next("keep one of them; the file is the safer"));
         }
+        fits(&options.place, options.check_place())
+    }
+
+    fn keyless_bucket(&self) -> Option<BucketOptions> {
+        Some(BucketOptions {
+            place: self.set("recording.store")?,
+            endpoint: self.set("recording.endpoint"),
+            region: self.get("recording.region").to_owned(),
+            access_key: String::new(),
+            secret_key: String::new().into(),
+        })
+    }
+
+    fn set(&self, key: &str) -> Option<String> {
+        Some(self.get(key)).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
     /// 0: for ever.
@@ -323,6 +331,13 @@ impl Config {
     }
 }
 
+fn fits(place: &str, checked: Result<(), String>) -> Result<(), Failure> {
+    checked.map_err(|wrong| {
+        Failure::usage(format!("recording.store = {place:?} does not fit: {wrong}"))
+            .next("see \"A bucket\" in docs/recording-format.md")
+    })
+}
+
 /// What a file says, without the white space around it.
 fn secret_of(file: &Path) -> Result<String, Failure> {
     let failed = |error: &std::io::Error| {
@@ -331,9 +346,12 @@ fn secret_of(file: &Path) -> Result<String, Failure> {
             .code(crate::failure::USAGE)
     };
     let mut text = String::new();
-    let read = fs::File::open(file).and_then(|file| file.take(SECRET_BYTES_MAX).read_to_string(&mut text));
-    read.map_err(|error| failed(&error))?;
-    Ok(text.trim().to_owned())
+    let read = fs::File::open(file).and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 <= SECRET_BYTES_MAX => Ok(text.trim().to_owned()),
+        Ok(_) => Err(failed(&std::io::Error::other(format!("it has more than {SECRET_BYTES_MAX} bytes")))),
+        Err(error) => Err(failed(&error)),
+    }
 }
 
 /// A credential that systemd handed over (systemd.exec(5), `LoadCredential=`), if it did.
@@ -515,14 +533,19 @@ mod tests {
         let config = read("[recording]\nstore = \"s3://films\"\naccess_key = \"a\"\nsecret_key = \"geheim\"").unwrap();
         let shown = config.shown().into_iter().find(|(key, ..)| key.name == "recording.secret_key").unwrap();
         assert_eq!(shown.1.as_deref(), Some("hidden"));
-        for wrong in ["store = \"s3://x\"", "store = \"films\"", "store = \"s3://films\"\naccess_key = \"a\""] {
+        for wrong in ["store = \"s3://x\"", "store = \"films\""] {
             let failure = read(&format!("[recording]\n{wrong}")).unwrap_err();
             assert!(failure.next_step.unwrap().contains("docs/recording-format.md"), "{wrong}");
         }
+        // Keys that only the server has are missed by whoever uses the bucket, and by no other command.
+        let keyless = read("[recording]\nstore = \"s3://films\"\naccess_key = \"a\"").unwrap();
+        assert!(keyless.bucket().unwrap_err().next_step.unwrap().contains("docs/recording-format.md"));
         let both = format!("{text}\nsecret_key = \"too\"");
         assert!(read(&both).unwrap_err().what.contains("both set"));
+        fs::write(&file, "x".repeat(4097)).unwrap();
+        assert!(read(&text).unwrap().bucket().unwrap_err().why.concat().contains("more than 4096 bytes"));
         fs::remove_file(file).unwrap();
-        assert!(read(&text).unwrap_err().what.contains("cannot read the secret"));
+        assert!(read(&text).unwrap().bucket().unwrap_err().what.contains("cannot read the secret"));
     }
 
     #[test]

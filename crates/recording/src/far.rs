@@ -80,8 +80,17 @@ fn split(place: &str) -> Result<(&str, &str), &'static str> {
 }
 
 impl BucketOptions {
-    /// Whether it says a place that there can be. Errors: what is wrong with it.
+    /// Whether it says a place that there can be, and keys. Errors: what is wrong with it.
     pub fn check(&self) -> Result<(), String> {
+        self.check_place()?;
+        if self.access_key.is_empty() || self.secret_key.expose_secret().is_empty() {
+            return Err("an access key and its secret key are needed".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The same, whatever the keys are.
+    pub fn check_place(&self) -> Result<(), String> {
         split(&self.place)?;
         if self.region.is_empty() || !self.region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             return Err("a region has letters, digits and hyphens, like eu-central-1".to_owned());
@@ -90,9 +99,6 @@ impl BucketOptions {
             && !(endpoint.starts_with("https://") || endpoint.starts_with("http://"))
         {
             return Err("an endpoint is an address like https://s3.example.org:9000".to_owned());
-        }
-        if self.access_key.is_empty() || self.secret_key.expose_secret().is_empty() {
-            return Err("an access key and its secret key are needed".to_owned());
         }
         Ok(())
     }

@@ -26,7 +26,14 @@ impl Doctor {
         let options = DoctorOptions { data: config.data(), uri: config.get("libvirt_uri").to_owned() };
         let mut findings = oriel_compute::doctor(&options).await;
         findings.extend(gpus());
-        findings.extend(bucket(config.bucket()?.as_ref()).await);
+        match config.bucket() {
+            Ok(options) => findings.extend(bucket(options.as_ref()).await),
+            // The keys may be for the server's account alone: the other findings are still worth reading.
+            Err(failure) => {
+                let said = [vec![failure.what], failure.why].concat().join(": ");
+                findings.push(bucket_finding(config.get("recording.store"), None, Err(said)));
+            }
+        }
         if self.json.json {
             output::print_json(&json!({"findings": findings}))?;
         } else {
@@ -52,8 +59,11 @@ pub async fn bucket(options: Option<&BucketOptions>) -> Option<Finding> {
         let late = || format!("it did not answer within {} s", BUCKET_TIME_MAX.as_secs());
         answer.map_err(|_| late())?.map_err(|error| error.to_string())
     };
-    let place = &options.place;
-    let (severity, reason, content) = match asked.await {
+    Some(bucket_finding(&options.place, options.endpoint.as_deref(), asked.await))
+}
+
+fn bucket_finding(place: &str, endpoint: Option<&str>, asked: Result<(), String>) -> Finding {
+    let (severity, reason, content) = match asked {
         Ok(()) => (Severity::Ok, format!("{place} takes recordings and gives them back"), String::new()),
         Err(error) => {
             let reason = format!("{place} does not take recordings: they stay in this machine's folder until it does");
@@ -61,15 +71,15 @@ pub async fn bucket(options: Option<&BucketOptions>) -> Option<Finding> {
         }
     };
     let fix = "look at recording.store, recording.endpoint, recording.region and the keys in `oriel config show`; the keys must be allowed to list the bucket, and to put, get and delete objects in it";
-    Some(Finding {
+    Finding {
         id: "recordings".to_owned(),
         severity,
         subject: "recordings".to_owned(),
-        evidence: vec![FindingEvidence { path: options.endpoint.clone().unwrap_or_else(|| place.clone()), content }],
+        evidence: vec![FindingEvidence { path: endpoint.unwrap_or(place).to_owned(), content }],
         reason,
         fix: if severity == Severity::Ok { String::new() } else { fix.to_owned() },
         source: "docs/recording-format.md".to_owned(),
-    })
+    }
 }
 
 /// The GPUs in one line; all about them is said by `oriel gpu doctor`.

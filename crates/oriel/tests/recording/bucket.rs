@@ -209,6 +209,16 @@ async fn content(broker: &Broker, recording: &Recording) -> Vec<u8> {
     blocks.concat()
 }
 
+/// Why a program that starts anew, and has nothing of the bucket in memory, cannot play it to its end.
+async fn why_not(house: &House, s3: &S3, recording: &Recording) -> String {
+    let running = house.again(&s3.options(SECRET)).await;
+    let content = running.broker.recording_content(recording.clone()).await.unwrap();
+    let size = content.size();
+    let error = content.read(0..size).try_collect::<Vec<Bytes>>().await.unwrap_err();
+    running.end().await;
+    error.to_string()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ended_recordings_move_play_and_go() {
     let (s3, house) = (S3::start().await, House::new().await);
@@ -237,6 +247,15 @@ async fn ended_recordings_move_play_and_go() {
     let mut files: Vec<PathBuf> = std::fs::read_dir(&parts).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.iter().all(|file| !std::fs::read(file).unwrap().starts_with(b"ORec")));
+    running.end().await;
+    let (third, mut changed) = (&files[2], std::fs::read(&files[2]).unwrap());
+    changed[3] ^= 1;
+    std::fs::write(third, changed).unwrap();
+    assert!(why_not(&house, &s3, &moved).await.contains("damaged"));
+    // Nor is anything read that is larger than a part can be: whoever owns the bucket may put it there.
+    std::fs::File::options().write(true).open(third).unwrap().set_len(65 << 20).unwrap();
+    assert!(why_not(&house, &s3, &moved).await.contains("more than any part has"));
+    let running = house.again(&s3.options(SECRET)).await;
     running.broker.delete_recording(&moved).await.unwrap();
     assert_eq!((s3.has(&recording), house.store.recording(recording.id).await.unwrap()), (0, None));
     running.end().await;
