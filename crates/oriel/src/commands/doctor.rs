@@ -28,11 +28,7 @@ impl Doctor {
         findings.extend(gpus());
         match config.bucket() {
             Ok(options) => findings.extend(bucket(options.as_ref()).await),
-            // The keys may be for the server's account alone: the other findings are still worth reading.
-            Err(failure) => {
-                let said = [vec![failure.what], failure.why].concat().join(": ");
-                findings.push(bucket_finding(config.get("recording.store"), None, Err(said)));
-            }
+            Err(failure) => findings.push(bucket_unknown(config.get("recording.store"), failure)),
         }
         if self.json.json {
             output::print_json(&json!({"findings": findings}))?;
@@ -59,11 +55,8 @@ pub async fn bucket(options: Option<&BucketOptions>) -> Option<Finding> {
         let late = || format!("it did not answer within {} s", BUCKET_TIME_MAX.as_secs());
         answer.map_err(|_| late())?.map_err(|error| error.to_string())
     };
-    Some(bucket_finding(&options.place, options.endpoint.as_deref(), asked.await))
-}
-
-fn bucket_finding(place: &str, endpoint: Option<&str>, asked: Result<(), String>) -> Finding {
-    let (severity, reason, content) = match asked {
+    let place = &options.place;
+    let (severity, reason, content) = match asked.await {
         Ok(()) => (Severity::Ok, format!("{place} takes recordings and gives them back"), String::new()),
         Err(error) => {
             let reason = format!("{place} does not take recordings: they stay in this machine's folder until it does");
@@ -71,13 +64,26 @@ fn bucket_finding(place: &str, endpoint: Option<&str>, asked: Result<(), String>
         }
     };
     let fix = "look at recording.store, recording.endpoint, recording.region and the keys in `oriel config show`; the keys must be allowed to list the bucket, and to put, get and delete objects in it";
+    let path = options.endpoint.as_ref().unwrap_or(place);
+    Some(bucket_finding(severity, path, content, reason, if severity == Severity::Ok { "" } else { fix }))
+}
+
+/// The keys may be for the server's account alone: that says nothing of the bucket, and the other findings are still worth reading.
+fn bucket_unknown(place: &str, failure: Failure) -> Finding {
+    let reason = format!("whether {place} takes recordings is not known here: its keys cannot be had");
+    let said = [vec![failure.what], failure.why].concat().join(": ");
+    let fix = "run this as the account that the server has, or look at Host in the console; without keys the server does not start";
+    bucket_finding(Severity::Warning, place, said, reason, fix)
+}
+
+fn bucket_finding(severity: Severity, path: &str, content: String, reason: String, fix: &str) -> Finding {
     Finding {
         id: "recordings".to_owned(),
         severity,
         subject: "recordings".to_owned(),
-        evidence: vec![FindingEvidence { path: endpoint.unwrap_or(place).to_owned(), content }],
+        evidence: vec![FindingEvidence { path: path.to_owned(), content }],
         reason,
-        fix: if severity == Severity::Ok { String::new() } else { fix.to_owned() },
+        fix: fix.to_owned(),
         source: "docs/recording-format.md".to_owned(),
     }
 }
