@@ -217,6 +217,68 @@ test("groups: made with rules, filled, emptied, deleted", async () => {
   await context.close();
 });
 
+test("directories: added, tested, edited, switched off, deleted", async () => {
+  const { page, context, url } = await visit("admin", "/users");
+  await page.getByRole("row", { name: /jonas/ }).getByText("from lab").waitFor();
+  await button(page, "Directories").click();
+  expect(page.url()).toBe(`${url}/users?tab=directories`);
+  await page.getByRole("row", { name: /lab/ }).getByText("who is in 1 mapped group").waitFor();
+  await button(page, "New directory").click();
+  const form = dialogue(page, "New directory");
+  await form.getByLabel("Name").fill("night");
+  await form.getByLabel("Address").fill("ldap.night.example");
+  await form.getByLabel("Certificate").selectOption("ca");
+  await form.getByLabel("CA", { exact: true }).fill("-----BEGIN CERTIFICATE-----");
+  await form.getByLabel("Service account").fill("cn=oriel,dc=night");
+  await form.getByLabel("Its password").fill("secret");
+  await form.getByLabel("People are below").fill("dc=night");
+  await form.getByRole("button", { name: "Add to roles" }).click();
+  await form.getByLabel("Roles 1: here").selectOption("helpdesk");
+  await form.getByLabel("Roles 1: in the directory").fill("cn=helpers,dc=night");
+  await accessible(page, "adding a directory");
+  await picture(page, "directory-new");
+  await form.getByRole("button", { name: "Add directory" }).click();
+  // What was added is tested at once.
+  const test = dialogue(page, "Test night");
+  await test.getByLabel("Name").fill("nobody");
+  await test.getByRole("button", { name: "Test" }).click();
+  await test.getByText("Nobody of that name is there").waitFor();
+  await test.getByLabel("Name").fill("down");
+  await test.getByRole("button", { name: "Test" }).click();
+  await test.getByText("did not answer in 15 seconds", { exact: false }).waitFor();
+  await test.getByLabel("Name").fill("jonas");
+  await test.getByLabel("Password").fill("password");
+  await test.getByRole("button", { name: "Test" }).click();
+  await test.getByText("They would be let in").waitFor();
+  await test.getByText("cn=all-staff,ou=groups,dc=lab,dc=example").waitFor();
+  await accessible(page, "testing a directory");
+  await picture(page, "directory-test");
+  await test.getByRole("button", { name: "Cancel" }).click();
+
+  const row = page.getByRole("row", { name: /night/ });
+  const act = async (what: string) => {
+    await button(page, "Actions for night").click();
+    await page.getByRole("menuitem", { name: what }).click();
+  };
+  await act("Edit…");
+  const edit = dialogue(page, "Edit night");
+  await edit.getByText("Kept; type another to replace it").waitFor();
+  // Whoever changes where it goes types the password again.
+  await edit.getByLabel("Address").fill("elsewhere.example");
+  await edit.getByRole("button", { name: "Save" }).click({ force: true });
+  await edit.getByLabel("Its password").fill("secret");
+  await edit.getByRole("button", { name: "Save" }).click();
+  await row.getByText("ldaps://elsewhere.example").waitFor();
+  await act("Switch off");
+  await row.getByText("Switched off").waitFor();
+  await act("Delete…");
+  await dialogue(page, /Delete the directory night/)
+    .getByRole("button", { name: "Delete directory" })
+    .click();
+  await row.waitFor({ state: "detached" });
+  await context.close();
+});
+
 test("external machines: a pool of them, adding one, who it is, opening it", async () => {
   const { page, context } = await visit("admin", "/pools");
   await button(page, "New pool of machines").click();

@@ -11,6 +11,7 @@ const PAGES = [
   ["/images", "Images", "windows-lab"],
   ["/users", "Users and groups", "jonas"],
   ["/users?tab=groups", "Users and groups", "contractors"],
+  ["/users?tab=directories", "Users and groups", "lab"],
   ["/sessions", "Sessions", "Mbit/s"],
   ["/recordings", "Recordings", "Cut off"],
   ["/operations", "Operations", "Installing packages"],
@@ -121,6 +122,7 @@ test("the lists of a house where nothing was made say how to begin", async () =>
     ["/recordings", "Nothing was recorded yet"],
     ["/operations", "Nothing has been run yet"],
     ["/users?tab=groups", "No groups yet"],
+    ["/users?tab=directories", "No directories yet"],
     ["/account", "No tokens"],
   ] as const) {
     await page.goto(url + path);

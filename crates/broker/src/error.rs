@@ -2,6 +2,7 @@
 
 use oriel_compute::ComputeError;
 use oriel_compute::external::ExternalError;
+use oriel_directory::DirectoryError;
 use oriel_film::FilmError;
 use oriel_image::ImageError;
 use oriel_recording::RecordingError;
@@ -34,6 +35,9 @@ pub enum BrokerError {
     /// A machine that Oriel does not run could not be dialled.
     #[error(transparent)]
     External(#[from] ExternalError),
+    /// A directory of people could not be asked.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     #[error(transparent)]
     Image(#[from] ImageError),
     #[error(transparent)]

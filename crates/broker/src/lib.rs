@@ -7,6 +7,7 @@
 mod audit;
 mod clock;
 mod desktop;
+mod directory;
 mod error;
 mod export;
 mod external;
@@ -33,6 +34,7 @@ mod wake;
 
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use desktop::NewDesktop;
+pub use directory::{DirectoryChange, DirectoryTest, NewDirectory};
 pub use error::BrokerError;
 pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
@@ -41,6 +43,7 @@ pub use group::{GroupChange, NewGroup, WholeGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
+pub use oriel_directory::DirectoryError;
 pub use over::{Open, OpenAs};
 pub use pool::{NewPool, PoolChange};
 pub use reconcile::{ByHand, ReconcilerStatus};
@@ -93,6 +96,7 @@ struct Inner {
     outside: OnceLock<Arc<Outside>>,
     accelerator: Accelerator,
     throttle: Mutex<Throttle>,
+    asking_directories: tokio::sync::Semaphore,
     sessions: OnceLock<Arc<dyn Sessions>>,
     reconcilers: reconcile::Board,
     thumbnails: thumbnail::Cache,
@@ -124,6 +128,7 @@ impl Broker {
                 outside: OnceLock::new(),
                 accelerator,
                 throttle: Mutex::default(),
+                asking_directories: tokio::sync::Semaphore::new(directory::QUESTIONS_MAX),
                 sessions: OnceLock::new(),
                 reconcilers: reconcile::Board::default(),
                 thumbnails: thumbnail::Cache::default(),

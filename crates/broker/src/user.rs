@@ -86,6 +86,9 @@ impl Broker {
         change: UserChange,
     ) -> Result<(User, Option<SecretString>), BrokerError> {
         let mut user = self.inner.store.user(id).await?.ok_or_else(|| BrokerError::missing("user", id))?;
+        if change.reset_password {
+            self.only_local_password(id).await?;
+        }
         if let Some(role) = change.role {
             user.role = role;
         }
@@ -161,6 +164,7 @@ impl Broker {
         new: SecretString,
         address: IpAddr,
     ) -> Result<(), BrokerError> {
+        self.only_local_password(user.id).await?;
         self.prove(&user.name, current.clone(), address).await?;
         if current.expose_secret() == new.expose_secret() {
             return Err(BrokerError::invalid("weak_password", "the new password is the old one", "choose another one"));
@@ -188,7 +192,7 @@ impl Broker {
     }
 }
 
-fn check_user_name(name: &str) -> Result<(), BrokerError> {
+pub(crate) fn check_user_name(name: &str) -> Result<(), BrokerError> {
     let good = !name.is_empty()
         && name.chars().count() <= User::NAME_CHARS_MAX
         && name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c))

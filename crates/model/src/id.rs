@@ -47,4 +47,5 @@ ids! {
     GroupId,
     /// A browser that is remembered.
     DeviceId,
+    DirectoryId,
 }

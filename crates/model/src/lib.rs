@@ -3,6 +3,7 @@
 mod audit;
 pub mod carried;
 mod desktop;
+mod directory;
 mod external;
 mod gpu;
 mod group;
@@ -23,6 +24,9 @@ mod user;
 
 pub use audit::{AuditDeed, AuditEntry, AuditQuery};
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
+pub use directory::{
+    DIRECTORIES_MAX, Directory, DirectoryKind, DirectoryPerson, DirectorySettings, GroupMapping, RoleMapping, fold_dn,
+};
 pub use external::{
     Backspace, External, MACHINE_CERTIFICATE_BYTES_MAX, MACHINE_COMMAND_BYTES_MAX, MACHINE_HOST_BYTES_MAX,
     MACHINE_IDENTITY_BYTES_MAX, MACHINE_TEXT_BYTES_MAX, MACHINE_TIMEOUT_SECONDS_MAX, MACHINE_TOKEN_BYTES_MAX,
@@ -37,8 +41,8 @@ pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
 pub use id::{
-    ConnectionId, DesktopId, DeviceId, GpuClaimId, GroupId, ImageId, InviteId, OperationId, PoolId, RecordingId,
-    TokenId, UserId,
+    ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId, OperationId, PoolId,
+    RecordingId, TokenId, UserId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};

@@ -3,8 +3,8 @@
 use crate::{
     client::Client,
     commands::{
-        audit, config, desktop, doctor, gpu, group, image, import, machine, operation, pool, recording, serve, session,
-        token, user,
+        audit, config, desktop, directory, doctor, gpu, group, image, import, machine, operation, pool, recording,
+        serve, session, token, user,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -83,6 +83,9 @@ pub enum Command {
     /// People together: who may use pools, and what they may do there
     #[command(subcommand)]
     Group(group::Command),
+    /// LDAP directories and Active Directory, whose people may sign in
+    #[command(subcommand)]
+    Directory(directory::Command),
     /// Tokens of programs that sign in
     #[command(subcommand)]
     Token(token::Command),
@@ -156,6 +159,7 @@ impl Cli {
             Command::Import(command) => command.run(&global.client()?).await,
             Command::User(command) => command.run(&global.client()?).await,
             Command::Group(command) => command.run(&global.client()?).await,
+            Command::Directory(command) => command.run(&global.client()?).await,
             Command::Token(command) => command.run(&global.client()?).await,
             Command::Operation(command) => command.run(&global.client()?).await,
             Command::Session(command) => command.run(&global.client()?).await,

@@ -136,6 +136,13 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Delete, "/groups/{id}", May(P::PeopleWrite)),
     (Put, "/groups/{id}/members/{user_id}", May(P::PeopleWrite)),
     (Delete, "/groups/{id}/members/{user_id}", May(P::PeopleWrite)),
+    (Get, "/directories", May(P::PeopleRead)),
+    (Post, "/directories", May(P::PeopleWrite)),
+    (Get, "/directories/{id}", May(P::PeopleRead)),
+    (Patch, "/directories/{id}", May(P::PeopleWrite)),
+    (Delete, "/directories/{id}", May(P::PeopleWrite)),
+    // It is asked for that, with what is kept for it.
+    (Post, "/directories/{id}/test", May(P::PeopleWrite)),
     (Get, "/tokens", SignedIn),
     (Post, "/tokens", SignedIn),
     (Delete, "/tokens/{id}", SignedIn),

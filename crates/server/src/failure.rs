@@ -49,6 +49,11 @@ impl From<BrokerError> for Problem {
                 let (detail, next_step) = split(&text, "enter an address that Oriel may dial");
                 Self::new(status, code, detail, next_step)
             }
+            BrokerError::Directory(error) => {
+                log(&error);
+                let (detail, next_step) = split(&text, "look at the directory's own log");
+                Self::new(StatusCode::BAD_GATEWAY, "directory_failed", detail, next_step)
+            }
             BrokerError::Image(error) => {
                 log(&error);
                 let (detail, next_step) =
@@ -89,6 +94,7 @@ impl From<StoreError> for Problem {
                     "image" => "image_in_use",
                     "pool" => "pool_in_use",
                     "user" => "user_has_desktops",
+                    "directory" => "directory_in_use",
                     _ => "in_use",
                 },
                 "delete what uses it first",

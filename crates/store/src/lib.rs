@@ -15,6 +15,7 @@ mod change;
 pub mod clock;
 mod codec;
 mod desktop;
+mod directory;
 mod error;
 mod export;
 mod gpu;

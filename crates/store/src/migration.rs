@@ -14,7 +14,7 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
     Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
@@ -28,6 +28,7 @@ const STEPS: [Step; 13] = [
     Step { name: "m0015_lease", sql: include_str!("m0015_lease.sql") },
     Step { name: "m0022_recording_bucket", sql: include_str!("m0022_recording_bucket.sql") },
     Step { name: "m0025_second_factor", sql: include_str!("m0025_second_factor.sql") },
+    Step { name: "m0026_directory", sql: include_str!("m0026_directory.sql") },
 ];
 
 impl MigrationName for Step {

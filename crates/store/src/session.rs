@@ -159,7 +159,7 @@ impl Store {
         Ok(done.rows_affected == 1)
     }
 
-    /// Who holds this cookie, unless it has expired at `now` or its user is disabled.
+    /// Who holds this cookie, unless it has expired at `now` or its user is disabled, here or in their directory.
     pub async fn web_session(&self, token_sha256: &str, now: Micros) -> Result<Option<(WebSession, User)>, StoreError> {
         let row =
             web::Entity::find_by_id(token_sha256).filter(web::Column::Expires.gt(now.0)).one(&self.reader).await?;
@@ -197,7 +197,7 @@ impl Store {
             .map_err(|error| StoreError::dangling(error, "user", token.user))
     }
 
-    /// Who holds this token, unless it has expired at `now` or its user is disabled.
+    /// Who holds this token, unless it has expired at `now` or its user is disabled, here or in their directory.
     pub async fn api_token_by_hash(
         &self,
         token_sha256: &str,
@@ -245,6 +245,7 @@ impl Store {
     }
 
     async fn enabled(&self, user: UserId) -> Result<Option<User>, StoreError> {
-        Ok(self.user(user).await?.filter(|user| !user.disabled))
+        let (user, out) = tokio::try_join!(self.user(user), self.is_out_of_directory(user))?;
+        Ok(user.filter(|user| !user.disabled && !out))
     }
 }

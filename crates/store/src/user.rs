@@ -58,21 +58,7 @@ fn admins() -> Result<Select<row::Entity>, StoreError> {
 impl Store {
     /// Errors: `Taken` when somebody has the name, compared without case.
     pub async fn create_user(&self, user: &User, password_hash: &str) -> Result<(), StoreError> {
-        let row = row::Model {
-            id: user.id.to_string(),
-            name: user.name.clone(),
-            name_folded: fold(&user.name),
-            role: codec::word(user.role)?,
-            password_hash: password_hash.to_owned(),
-            must_change_password: user.must_change_password,
-            disabled: user.disabled,
-            created: user.created.0,
-        };
-        row::Entity::insert(row.into_active_model())
-            .exec_without_returning(&self.writer)
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::taken(error, "user", &user.name))
+        insert(&self.writer, user, password_hash).await
     }
 
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -149,6 +135,24 @@ impl Store {
     pub async fn count_admins(&self) -> Result<u64, StoreError> {
         Ok(admins()?.count(&self.reader).await?)
     }
+}
+
+pub(crate) async fn insert(to: &impl ConnectionTrait, user: &User, password_hash: &str) -> Result<(), StoreError> {
+    let row = row::Model {
+        id: user.id.to_string(),
+        name: user.name.clone(),
+        name_folded: fold(&user.name),
+        role: codec::word(user.role)?,
+        password_hash: password_hash.to_owned(),
+        must_change_password: user.must_change_password,
+        disabled: user.disabled,
+        created: user.created.0,
+    };
+    row::Entity::insert(row.into_active_model())
+        .exec_without_returning(to)
+        .await
+        .map(drop)
+        .map_err(|error| StoreError::taken(error, "user", &user.name))
 }
 
 /// The user's row, held until the transaction ends. All admins are held first, always in the same order, so that two

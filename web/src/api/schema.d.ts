@@ -365,6 +365,78 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/directories": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All directories, in the order in which they are asked.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["list_directories"];
+    put?: never;
+    /**
+     * Let people of a directory in. It is not asked before somebody signs in, or tests it.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    post: operations["create_directory"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/directories/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One directory, by id or by name.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["show_directory"];
+    put?: never;
+    post?: never;
+    /**
+     * Forget a directory that nobody here comes from.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["delete_directory"];
+    options?: never;
+    head?: never;
+    /**
+     * Change how a directory is asked, or stop asking it.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    patch: operations["change_directory"];
+    trace?: never;
+  };
+  "/api/v1/directories/{id}/test": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Ask a directory about somebody, and whether that is their password. Changes nothing.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    post: operations["test_directory"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/doctor": {
     parameters: {
       query?: never;
@@ -1799,6 +1871,111 @@ export interface components {
       | "deleting"
       | "failed"
       | "unreachable";
+    Directory: {
+      /** @description RFC 3339. */
+      created_at: string;
+      /** @description One that is not is never asked: nobody signs in by it. */
+      enabled: boolean;
+      /** @description Whether the service account's password is kept. */
+      has_password: boolean;
+      id: string;
+      name: string;
+      /**
+       * Format: int64
+       * @description People here who come from it.
+       */
+      people: number;
+      settings: components["schemas"]["DirectorySettings"];
+    };
+    /** @description What the directory says of them, and what would come of it here. Nothing was changed. */
+    DirectoryAnswer: {
+      /** @description The groups here that they would be in by what is mapped. */
+      groups: components["schemas"]["Named"][];
+      /** @description Where a password was given. */
+      password_right: boolean | null;
+      person: components["schemas"]["DirectoryPerson"] | null;
+      /** @description Why they would not be let in, whatever their password. */
+      refused: string | null;
+      role: components["schemas"]["Role"] | null;
+    };
+    /** @description What to change; what is left out stays. */
+    DirectoryChange: {
+      enabled?: boolean | null;
+      name?: string | null;
+      /**
+       * Format: password
+       * @description Needed again when address, certificate or account change.
+       */
+      password?: string | null;
+      settings?: components["schemas"]["DirectorySettings"] | null;
+    };
+    /**
+     * @description Whose habits it has.
+     * @enum {string}
+     */
+    DirectoryKind: "ldap" | "active_directory";
+    /** @description In the order in which they are asked. */
+    DirectoryList: {
+      directories: components["schemas"]["Directory"][];
+    };
+    DirectoryNew: {
+      /** @description 1 to 60 characters without slashes; compared without case. */
+      name: string;
+      /**
+       * Format: password
+       * @description The service account's.
+       */
+      password?: string | null;
+      settings: components["schemas"]["DirectorySettings"];
+    };
+    DirectoryPerson: {
+      disabled: boolean;
+      dn: string;
+      /** @description What stays when names change. */
+      external_id: string;
+      /** @description Distinguished names, also of those by way of other groups. */
+      groups: string[];
+      name: string;
+    };
+    /** @description Somebody to ask the directory about. */
+    DirectoryQuestion: {
+      name: string;
+      /**
+       * Format: password
+       * @description Theirs; left out, only who they are is asked.
+       */
+      password?: string | null;
+    };
+    /** @description How a directory is asked. */
+    DirectorySettings: {
+      /** @description Below which people are. */
+      base: string;
+      /** @description The service account that looks people up. */
+      bind_dn?: string | null;
+      /** @description Who signs its certificate, as PEM; left out, whom the server trusts. */
+      ca?: string | null;
+      /** @description Below which groups are; left out, `base`. */
+      group_base?: string | null;
+      /** @description Which groups of the directory are which groups here. */
+      groups: components["schemas"]["GroupMapping"][];
+      kind: components["schemas"]["DirectoryKind"];
+      /** @description Only who is in a group that is mapped may sign in. */
+      only_mapped: boolean;
+      /** @description SHA-256 of its certificate in 64 lowercase hexadecimal digits, in place of a CA. */
+      pin?: string | null;
+      /** @description `ldap://` without any TLS: passwords cross the network in the clear. */
+      plain: boolean;
+      /** @description The first that fits says the role, `user` where none does. Empty: roles are given here. */
+      roles: components["schemas"]["RoleMapping"][];
+      /** @description TLS inside a connection that begins without it (`ldap://` only). */
+      start_tls: boolean;
+      /** @description Instead of a service account: the name with which people bind, `uid={name},ou=people,dc=lab` or `{name}@corp.lab`. */
+      template?: string | null;
+      /** @description `ldaps://HOST[:PORT]` or `ldap://HOST[:PORT]`. */
+      url: string;
+      /** @description Who of them is meant: `(uid={name})`; left out, by the kind. */
+      user_filter?: string | null;
+    };
     /** @description A recording in another form, which is being made or can be had. */
     Export: {
       /**
@@ -2157,6 +2334,13 @@ export interface components {
     };
     GroupList: {
       groups: components["schemas"]["Group"][];
+    };
+    /** @description Members of that group, also those by way of other groups, are members of this one. */
+    GroupMapping: {
+      /** @description The directory's group: its distinguished name. */
+      dn: string;
+      /** @description The group here: id or name when sent, id when answered. */
+      group: string;
     };
     /** @description A new group, without members. */
     GroupNew: {
@@ -2688,6 +2872,8 @@ export interface components {
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */
       csrf: string;
+      /** @description The directory that keeps the password, which is changed there; `null` for people who were made here. */
+      directory: string | null;
       id: string;
       /** @description Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`. */
       locked: boolean;
@@ -3020,6 +3206,12 @@ export interface components {
      * @enum {string}
      */
     Role: "admin" | "user" | "helpdesk" | "pool_admin" | "auditor";
+    RoleMapping: {
+      /** @description The directory's group: its distinguished name. */
+      dn: string;
+      /** @description Any but `pool_admin`. */
+      role: components["schemas"]["Role"];
+    };
     /** @description What somebody has, and what is asked of them. */
     SecondFactor: {
       /** @description Oldest first. */
@@ -3200,6 +3392,8 @@ export interface components {
     User: {
       /** @description RFC 3339. */
       created_at: string;
+      /** @description The directory that they come from and that keeps their password; `null` for people who were made here. */
+      directory: string | null;
       disabled: boolean;
       /** @description The groups that they are in, by name. */
       groups: components["schemas"]["Named"][];
@@ -4001,6 +4195,192 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_directories: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DirectoryList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_directory: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DirectoryNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Directory"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_directory: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Directory"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_directory: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  change_directory: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DirectoryChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Directory"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  test_directory: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DirectoryQuestion"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DirectoryAnswer"];
+        };
       };
       /** @description a problem */
       default: {

@@ -73,6 +73,12 @@ export const groupsQuery = queryOptions({
   refetchInterval: RARE_MS,
 });
 
+export const directoriesQuery = queryOptions({
+  queryKey: ["directories"],
+  queryFn: async () => (await answer(client.GET("/api/v1/directories"))).directories,
+  refetchInterval: RARE_MS,
+});
+
 export interface AuditWanted {
   actor: string;
   action: string;

@@ -8,6 +8,7 @@ const me = (more: Partial<Schemas["Me"]>): Schemas["Me"] => ({
   role: "user",
   permissions: [],
   pools: [],
+  directory: null,
   must_change_password: false,
   locked: false,
   step: "done",

@@ -42,8 +42,8 @@ const operations = createRoute({
 const users = createRoute({
   getParentRoute: () => root,
   path: "/users",
-  validateSearch: (search: Record<string, unknown>): { tab?: "groups" } =>
-    search.tab === "groups" ? { tab: "groups" } : {},
+  validateSearch: (search: Record<string, unknown>): { tab?: "groups" | "directories" } =>
+    search.tab === "groups" || search.tab === "directories" ? { tab: search.tab } : {},
   component: lazyRouteComponent(() => import("./pages/Users"), "Users"),
 });
 
@@ -78,6 +78,7 @@ export const router = createRouter({
       role: "user",
       permissions: [],
       pools: [],
+      directory: null,
       must_change_password: false,
       locked: false,
       step: "done",

@@ -141,6 +141,7 @@ const user = (name, role, more = {}) => ({
   second_factor: false,
   step: "done",
   locked: false,
+  directory: null,
   groups: [],
   pools: [],
   created_at: before(60_000),
@@ -213,6 +214,7 @@ export function house(who) {
   const sessions = [];
   const tokens = [];
   const groups = [];
+  const directories = [];
   if (!empty) {
     const by = { id: admin.id, name: admin.name };
     const image = (name, version, source, more = {}) => ({
@@ -306,6 +308,27 @@ export function house(who) {
       [users[2]],
     );
     pools[2].groups.push(outside);
+    directories.push({
+      id: id(),
+      name: "lab",
+      enabled: true,
+      settings: {
+        kind: "active_directory",
+        url: "ldaps://dc1.lab.example",
+        start_tls: false,
+        plain: false,
+        pin: SUM,
+        bind_dn: "cn=oriel,ou=services,dc=lab,dc=example",
+        base: "dc=lab,dc=example",
+        only_mapped: true,
+        groups: [{ dn: "cn=contractors,ou=groups,dc=lab,dc=example", group: outside.id }],
+        roles: [],
+      },
+      has_password: true,
+      people: 1,
+      created_at: before(3000),
+    });
+    users[2].directory = "lab";
     const workshop = {
       ...pool("workshop", images[1], { desktops: 4, desktops_max: 100, users: [named(admin), named(mira)] }),
       kind: "external",
@@ -452,6 +475,7 @@ export function house(who) {
     recordings: empty ? [] : recordings({ id, before, me, mira, desktops }),
     tokens,
     groups,
+    directories,
     audit: audit(admin, mira),
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),

@@ -262,6 +262,7 @@ export function startMock({ port = 0, dist }) {
         disabled: false,
         must_change_password: true,
         second_factor: false,
+        directory: null,
         groups: [],
         created_at: new Date().toISOString(),
       };
@@ -356,6 +357,30 @@ export function startMock({ port = 0, dist }) {
         return send(response, 204);
       }
       return ok(asGroup(Object.assign(group, body)));
+    }
+    if (is("GET", "directories")) return ok({ directories: it.directories });
+    if (is("POST", "directories")) {
+      const { password, ...of } = body;
+      const made = {
+        id: id(),
+        enabled: true,
+        has_password: Boolean(password),
+        people: 0,
+        created_at: new Date().toISOString(),
+        ...of,
+      };
+      it.directories.push(made);
+      return send(response, 201, made);
+    }
+    if (noun === "directories") {
+      const directory = find(it.directories, "directory");
+      if (verb === "test") return ok(askDirectory(it, body));
+      if (request.method === "DELETE") {
+        it.directories = it.directories.filter((one) => one !== directory);
+        return send(response, 204);
+      }
+      const { password, ...of } = body;
+      return ok(Object.assign(directory, of, password ? { has_password: true } : {}));
     }
     if (is("GET", "images")) return ok({ images: it.images });
     if (is("GET", "recipes")) return ok({ recipes: it.recipes });
@@ -618,8 +643,38 @@ function secondFactor(session, method, path, body) {
   return [204];
 }
 
+/** Jonas is the only one there, and his password is "password". */
+function askDirectory(it, { name, password }) {
+  if (name === "down")
+    throw new Refusal(
+      502,
+      "directory_failed",
+      "ldaps://dc1.lab.example did not answer in 15 seconds",
+      "look at the directory's load, and at the network",
+    );
+  const known = name.toLowerCase() === "jonas";
+  const dn = (cn) => `cn=${cn},ou=groups,dc=lab,dc=example`;
+  return {
+    person: known
+      ? {
+          dn: "cn=Jonas Berg,ou=people,dc=lab,dc=example",
+          external_id: "7b0c6a9e-2f3f-4f0e-8a53-2f4f0e8a5311",
+          name: "jonas",
+          disabled: false,
+          groups: [dn("contractors"), dn("all-staff")],
+        }
+      : null,
+    password_right: known && password ? password === "password" : null,
+    groups: known
+      ? it.groups.filter((g) => g.name === "contractors").map(({ id, name }) => ({ id, name }))
+      : [],
+    role: null,
+    refused: null,
+  };
+}
+
 function me(session) {
-  const { id, name, role, must_change_password, locked, step } = session.house.me;
+  const { id, name, role, directory, must_change_password, locked, step } = session.house.me;
   const pools = role === "pool_admin" ? session.house.me.pools.map((pool) => pool.id) : [];
   const permissions = PERMISSIONS[role];
   return {
@@ -628,6 +683,7 @@ function me(session) {
     role,
     permissions,
     pools,
+    directory,
     must_change_password,
     locked,
     step,

@@ -5,6 +5,7 @@
 //! seen ([`ReconcilerStatus`]).
 
 mod desktop;
+mod directory;
 mod external;
 mod gpu;
 mod gpu_mode;
@@ -126,13 +127,15 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::OldRecordings, stop.clone()));
         tasks.spawn(keep_running(self.clone(), moving::Moves::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), directory::Directories, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 
-    /// The reconciler `desktops` or `gpus`, to be run by hand instead.
+    /// The reconciler `desktops`, `directories` or `gpus`, to be run by hand instead.
     pub fn by_hand(&self, name: &str) -> Option<ByHand> {
         let reconciler: Box<dyn Reconciler> = match name {
             "desktops" => Box::new(desktop::Desktops::default()),
+            "directories" => Box::new(directory::Directories),
             "gpus" => Box::new(gpu::Gpus),
             _ => return None,
         };

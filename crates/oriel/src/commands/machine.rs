@@ -523,7 +523,7 @@ fn split_address(text: &str) -> Result<(String, Option<u16>), Failure> {
 }
 
 /// A secret from a file, without the line's end behind it.
-fn secret(path: Option<&Path>) -> Result<Option<String>, Failure> {
+pub(super) fn secret(path: Option<&Path>) -> Result<Option<String>, Failure> {
     let Some(path) = path else { return Ok(None) };
     let cannot = |error: &std::io::Error| Failure::because(format!("cannot read {}", path.display()), error);
     let mut text = String::new();

@@ -103,8 +103,10 @@ impl Command {
             Self::List(Json { json: true }) => output::print_json(&client.get::<Value>("/users").await?),
             Self::List(_) => {
                 let list: UserList = client.get("/users").await?;
-                let mut rows =
-                    Rows::new(["name", "role", "state", "second factor", "groups", "made"], "nobody may sign in yet");
+                let mut rows = Rows::new(
+                    ["name", "role", "state", "second factor", "from", "groups", "made"],
+                    "nobody may sign in yet",
+                );
                 for user in list.users {
                     let state = match (user.disabled, user.must_change_password) {
                         (true, _) => "locked out",
@@ -114,9 +116,10 @@ impl Command {
                     let groups = user.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
                     let of = user.pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
                     let role = if of.is_empty() { word(&user.role) } else { format!("{} of {of}", word(&user.role)) };
+                    let from = output::or_dash(user.directory.as_deref());
                     let made = age(&user.created_at);
                     let factor = output::or_dash(user.second_factor.then_some("app"));
-                    rows.row([user.name, role, state.to_owned(), factor, output::or_dash(Some(&groups)), made]);
+                    rows.row([user.name, role, state.to_owned(), factor, from, output::or_dash(Some(&groups)), made]);
                 }
                 rows.print()
             }

@@ -27,6 +27,10 @@ pub struct Me {
     #[serde(default)]
     #[schema(required)]
     pub pools: Vec<String>,
+    /// The directory that keeps the password, which is changed there; `null` for people who were made here.
+    #[serde(default)]
+    #[schema(required)]
+    pub directory: Option<String>,
     /// Until the password is changed, everything else answers 403 `password_change_required`.
     pub must_change_password: bool,
     /// Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`.

@@ -32,6 +32,10 @@ pub struct User {
     #[serde(default)]
     #[schema(required)]
     pub second_factor: bool,
+    /// The directory that they come from and that keeps their password; `null` for people who were made here.
+    #[serde(default)]
+    #[schema(required)]
+    pub directory: Option<String>,
     /// The groups that they are in, by name.
     #[serde(default)]
     #[schema(required)]
@@ -45,7 +49,13 @@ pub struct User {
 }
 
 impl User {
-    pub fn new(user: &model::User, groups: &[model::Group], pools: &[model::Pool], second_factor: bool) -> Self {
+    pub fn new(
+        user: &model::User,
+        groups: &[model::Group],
+        pools: &[model::Pool],
+        second_factor: bool,
+        directory: Option<&str>,
+    ) -> Self {
         Self {
             id: user.id.to_string(),
             name: user.name.clone(),
@@ -53,6 +63,7 @@ impl User {
             disabled: user.disabled,
             must_change_password: user.must_change_password,
             second_factor,
+            directory: directory.map(str::to_owned),
             groups: groups.iter().map(|group| Named::new(group.id, &group.name)).collect(),
             pools: pools.iter().map(|pool| Named::new(pool.id, &pool.name)).collect(),
             created_at: user.created.rfc3339(),

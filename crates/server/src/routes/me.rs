@@ -33,7 +33,13 @@ pub(crate) fn address(peer: Peer) -> IpAddr {
     }
 }
 
-pub(crate) fn about(user: &User, grants: &Grants, session: Option<&WebSession>, rule: SecondFactorRule) -> Me {
+pub(crate) fn about(
+    user: &User,
+    grants: &Grants,
+    session: Option<&WebSession>,
+    rule: SecondFactorRule,
+    directory: Option<String>,
+) -> Me {
     let permissions = Permission::ALL.iter().filter(|one| grants.may_somewhere(**one)).map(ToString::to_string);
     Me {
         id: user.id.to_string(),
@@ -41,6 +47,7 @@ pub(crate) fn about(user: &User, grants: &Grants, session: Option<&WebSession>, 
         role: user.role.into(),
         permissions: permissions.collect(),
         pools: grants.pools.iter().map(ToString::to_string).collect(),
+        directory,
         must_change_password: user.must_change_password,
         locked: session.is_some_and(|session| session.locked),
         step: session.map_or(SignInStep::Done, |session| session.step).into(),
@@ -68,7 +75,8 @@ async fn sign_in(app: &App, login: Login, device: Option<&str>, peer: Peer) -> A
     let signed_in = app.broker.sign_in(&login.name, login.password.into(), device, address(peer)).await?;
     let grants = app.broker.grants(&signed_in.user, TokenScope::All).await?;
     let rule = app.broker.second_factor_rule(signed_in.user.id).await?;
-    let me = about(&signed_in.user, &grants, Some(&signed_in.session), rule);
+    let directory = app.broker.directory_of(signed_in.user.id).await?;
+    let me = about(&signed_in.user, &grants, Some(&signed_in.session), rule, directory);
     let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
@@ -94,7 +102,8 @@ pub async fn me(State(app): State<App>, caller: Caller) -> Answer<Json<Me>> {
         Some(session) if session.step != SignInStep::Done => app.broker.second_factor_rule(caller.user.id).await?,
         _ => SecondFactorRule::default(),
     };
-    Ok(Json(about(&caller.user, &caller.grants, session, rule)))
+    let directory = app.broker.directory_of(caller.user.id).await?;
+    Ok(Json(about(&caller.user, &caller.grants, session, rule, directory)))
 }
 
 /// Open this browser's session again after it was locked, with the person's password.

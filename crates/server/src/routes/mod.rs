@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod connect;
 pub mod desktop;
+pub mod directory;
 pub mod download;
 pub mod export;
 pub mod external;
@@ -47,6 +48,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(group::show, group::change, group::delete))
         .routes(routes!(group::join, group::leave))
         .routes(routes!(group::allow, group::deny))
+        .routes(routes!(directory::list, directory::create))
+        .routes(routes!(directory::show, directory::change, directory::delete))
+        .routes(routes!(directory::test))
         .routes(routes!(token::list, token::create))
         .routes(routes!(token::delete))
         .routes(routes!(image::list))

@@ -51,7 +51,8 @@ pub async fn prove(
     let remember = (shown.remember == Some(true)).then_some(label.as_str());
     let device = app.broker.prove_second_factor(session, &caller.user, &shown.code, remember, address(peer)).await?;
     let whole = WebSession { step: SignInStep::Done, ..session.clone() };
-    let me = Json(about(&caller.user, &caller.grants, Some(&whole), SecondFactorRule::Optional));
+    let directory = app.broker.directory_of(caller.user.id).await?;
+    let me = Json(about(&caller.user, &caller.grants, Some(&whole), SecondFactorRule::Optional, directory));
     Ok(match device {
         Some(device) => {
             let cookie = format!(

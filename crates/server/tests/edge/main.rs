@@ -9,6 +9,7 @@
 
 mod audit;
 mod authorization;
+mod directories;
 mod files;
 mod groups;
 mod house;
@@ -19,4 +20,6 @@ mod roles;
 mod rules;
 mod second_factors;
 mod sharing;
+#[path = "../../../directory/tests/slapd/mod.rs"]
+mod slapd;
 mod viewer;

@@ -4,6 +4,7 @@
 
 mod audit;
 mod desktops;
+mod directories;
 mod exports;
 mod externals;
 mod gpus;

@@ -43,12 +43,19 @@ export function Account() {
             <Card>
               <CardTitle component="h2">Password</CardTitle>
               <CardBody>
-                <PasswordForm
-                  name={me.name}
-                  currentLabel="Current password"
-                  verb="Change password"
-                  onDone={() => {}}
-                />
+                {me.directory ? (
+                  <p>
+                    Your password is kept by the directory <strong>{me.directory}</strong>, and is changed
+                    there.
+                  </p>
+                ) : (
+                  <PasswordForm
+                    name={me.name}
+                    currentLabel="Current password"
+                    verb="Change password"
+                    onDone={() => {}}
+                  />
+                )}
               </CardBody>
             </Card>
           </GridItem>

@@ -18,6 +18,7 @@ import { ROLES, whyNot } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { ChangeRole } from "./users/ChangeRole";
+import { Directories } from "./users/Directories";
 import { Groups } from "./users/Groups";
 import { NewUser } from "./users/NewUser";
 
@@ -37,21 +38,23 @@ function Inside() {
   const navigate = useNavigate({ from: "/users" });
   const tabs = (
     <PageSection>
-      <ToggleGroup aria-label="Users or groups">
-        <ToggleGroupItem
-          text="Users"
-          isSelected={tab !== "groups"}
-          onChange={() => void navigate({ search: {} })}
-        />
+      <ToggleGroup aria-label="Users, groups or directories">
+        <ToggleGroupItem text="Users" isSelected={!tab} onChange={() => void navigate({ search: {} })} />
         <ToggleGroupItem
           text="Groups"
           isSelected={tab === "groups"}
           onChange={() => void navigate({ search: { tab: "groups" } })}
         />
+        <ToggleGroupItem
+          text="Directories"
+          isSelected={tab === "directories"}
+          onChange={() => void navigate({ search: { tab: "directories" } })}
+        />
       </ToggleGroup>
     </PageSection>
   );
-  return tab === "groups" ? <Groups tabs={tabs} /> : <People tabs={tabs} />;
+  if (tab === "groups") return <Groups tabs={tabs} />;
+  return tab === "directories" ? <Directories tabs={tabs} /> : <People tabs={tabs} />;
 }
 
 function People({ tabs }: { tabs: ReactNode }) {
@@ -106,6 +109,7 @@ function People({ tabs }: { tabs: ReactNode }) {
                   <Tr key={user.id}>
                     <Td dataLabel="Name">
                       <strong>{user.name}</strong> {self && <span className="about">you</span>}
+                      {user.directory && <div className="about">from {user.directory}</div>}
                     </Td>
                     <Td dataLabel="Role">
                       <Label isCompact color={ROLES[user.role].tone}>
@@ -152,7 +156,13 @@ function People({ tabs }: { tabs: ReactNode }) {
                           },
                           {
                             text: "Reset password…",
-                            reason: locked || (self ? "Change your own under My account" : ""),
+                            reason:
+                              locked ||
+                              (user.directory
+                                ? `Their password is kept by ${user.directory}`
+                                : self
+                                  ? "Change your own under My account"
+                                  : ""),
                             act: () => setForgot(user),
                           },
                           {
