@@ -1,0 +1,41 @@
+//! What a connection needs to know before it begins.
+
+use async_trait::async_trait;
+use oriel_pin::{HostPin, Keeper};
+use oriel_stream::BoxStream;
+use secrecy::SecretString;
+use std::fmt;
+use std::sync::Arc;
+
+/// Seconds since 1970: what codes of TOTP are made from. The crate reads no clock of its own.
+pub type Clock = fn() -> u64;
+
+/// How to talk to the device.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct PhysicalOptions {
+    /// What the device is called in requests: a name or an address, with its port where that is not 443.
+    pub host: String,
+    pub user: String,
+    #[serde(with = "oriel_model::carried")]
+    pub password: SecretString,
+    /// The secret of its second factor, in base 32.
+    #[serde(with = "oriel_model::carried::option")]
+    pub totp: Option<SecretString>,
+    /// Which certificate it must have.
+    pub pin: HostPin,
+    /// Told which certificate it has where nothing is pinned.
+    #[serde(skip)]
+    pub keeper: Option<Arc<dyn Keeper>>,
+    /// kvmd's keymap with which it types text, `en-us`, `de`; the device's own when unset.
+    pub keymap: Option<String>,
+    /// Take H.264 where the device has it: only for viewers that can decode it.
+    pub h264: bool,
+}
+
+/// Opens one more stream to the same device: a session has one for events, one for pictures, and new ones after a loss.
+#[async_trait]
+pub trait Way: Send + Sync + fmt::Debug {
+    /// # Errors
+    /// The words are for the person in front of the viewer.
+    async fn open(&self) -> Result<BoxStream, String>;
+}
