@@ -129,6 +129,7 @@ async fn upgrade(
         person: String::new(),
         resume: None,
         guest: None,
+        one_seat: false,
     };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();

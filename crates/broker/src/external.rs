@@ -37,6 +37,8 @@ pub struct MachineSecrets {
     /// OpenSSH or PEM text.
     pub private_key: Option<SecretString>,
     pub passphrase: Option<SecretString>,
+    /// The secret of a second factor, in base 32.
+    pub totp: Option<SecretString>,
 }
 
 /// What an admin enters. `external`'s `has_…` are set from `secrets`.
@@ -61,6 +63,7 @@ pub struct MachineChange {
     pub password: Option<Option<SecretString>>,
     pub private_key: Option<Option<SecretString>>,
     pub passphrase: Option<Option<SecretString>>,
+    pub totp: Option<Option<SecretString>>,
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -69,6 +72,7 @@ struct Kept {
     password: Option<String>,
     private_key: Option<String>,
     passphrase: Option<String>,
+    totp: Option<String>,
 }
 
 impl MachineSecrets {
@@ -86,6 +90,9 @@ impl MachineSecrets {
         if self.passphrase.is_some() && self.private_key.is_none() {
             return Err("a passphrase is for a private key, and there is none".to_owned());
         }
+        if let Some(secret) = &self.totp {
+            oriel_physical::check_totp(secret).map_err(|error| error.to_string())?;
+        }
         Ok(())
     }
 
@@ -95,6 +102,7 @@ impl MachineSecrets {
             password: text(&self.password),
             private_key: text(&self.private_key),
             passphrase: text(&self.passphrase),
+            totp: text(&self.totp),
         };
         serde_json::to_string(&kept).map(SecretString::from)
     }
@@ -105,6 +113,7 @@ impl MachineSecrets {
             password: kept.password.map(Into::into),
             private_key: kept.private_key.map(Into::into),
             passphrase: kept.passphrase.map(Into::into),
+            totp: kept.totp.map(Into::into),
         })
     }
 }
@@ -162,6 +171,7 @@ impl Broker {
         let mut external = new.external;
         external.has_password = new.secrets.password.is_some();
         external.has_private_key = new.secrets.private_key.is_some();
+        external.has_totp = new.secrets.totp.is_some();
         self.check_machine(&external, &new.secrets)?;
         let desktop = Desktop {
             id: DesktopId::new(),
@@ -212,15 +222,22 @@ impl Broker {
                 way(parameters) != way(&external.parameters)
             });
         let kept = secrets.password.is_some() && change.password.is_none()
-            || secrets.private_key.is_some() && change.private_key.is_none();
+            || secrets.private_key.is_some() && change.private_key.is_none()
+            || secrets.totp.is_some() && change.totp.is_none();
         if (moved || rerouted || typed_elsewhere) && kept {
             return Err(BrokerError::conflict(
                 "credentials_of_another_address",
-                format!("{} has a password or a key that was given for another address, way or prompt", before.name),
+                format!(
+                    "{} has a password, a key or a second factor that was given for another address, way or prompt",
+                    before.name
+                ),
                 "give it again with the change, or take it away",
             ));
         }
-        let resealed = change.password.is_some() || change.private_key.is_some() || change.passphrase.is_some();
+        let resealed = change.password.is_some()
+            || change.private_key.is_some()
+            || change.passphrase.is_some()
+            || change.totp.is_some();
         external.host = change.host.unwrap_or(external.host);
         external.port = change.port.unwrap_or(external.port);
         external.user = change.user.unwrap_or(external.user);
@@ -236,8 +253,10 @@ impl Broker {
             (secrets.private_key, secrets.passphrase) = (key, None);
         }
         secrets.passphrase = change.passphrase.unwrap_or(secrets.passphrase);
+        secrets.totp = change.totp.unwrap_or(secrets.totp);
         external.has_password = secrets.password.is_some();
         external.has_private_key = secrets.private_key.is_some();
+        external.has_totp = secrets.totp.is_some();
         self.check_machine(&external, &secrets)?;
         self.way_to(&Desktop { external: Some(external.clone()), ..before.clone() }).await?;
         let sealed = self.seal_machine(id, &secrets)?;

@@ -49,6 +49,14 @@ pub enum GuestCredentials {
         identity: Option<String>,
         parameters: MachineParameters,
     },
+    Pikvm {
+        account: GuestAccount,
+        identity: Option<String>,
+        /// What the device is called in requests: its address, with the port where that is not HTTPS's own.
+        host: String,
+        /// XKB name of the layout that text is typed for.
+        keyboard: String,
+    },
 }
 
 #[derive(Default)]
@@ -60,6 +68,8 @@ pub struct GuestAccount {
     pub passphrase: Option<SecretString>,
     /// The user certificate for the key.
     pub certificate: Option<String>,
+    /// The secret of a second factor.
+    pub totp: Option<SecretString>,
 }
 
 /// A machine on the way.
@@ -102,16 +112,19 @@ impl Broker {
             MachineProtocol::Rdp => GuestCredentials::Rdp {
                 account,
                 certificate_sha256: identity,
-                keyboard: match &parameters.keyboard {
-                    Some(keyboard) => keyboard.clone(),
-                    None => self.find_pool(&machine.pool.to_string()).await?.keyboard,
-                },
+                keyboard: self.keyboard_of(machine, &parameters).await?,
                 parameters,
                 drive: true,
             },
             MachineProtocol::Vnc => GuestCredentials::Vnc { account, identity, parameters },
             MachineProtocol::Telnet => GuestCredentials::Telnet { account, parameters },
             MachineProtocol::Kubernetes => GuestCredentials::Kubernetes { account, identity, parameters },
+            MachineProtocol::Pikvm => GuestCredentials::Pikvm {
+                account,
+                identity,
+                host: authority(external),
+                keyboard: self.keyboard_of(machine, &parameters).await?,
+            },
             MachineProtocol::Ssh => {
                 let mut jumps = Vec::with_capacity(way.len());
                 let places = way.iter().skip(1).chain([machine]).filter_map(|next| next.external.as_ref());
@@ -174,6 +187,13 @@ impl Broker {
         self.machine_access(&desktop, external, port, Some(host)).await
     }
 
+    async fn keyboard_of(&self, machine: &Desktop, parameters: &MachineParameters) -> Result<String, BrokerError> {
+        match &parameters.keyboard {
+            Some(keyboard) => Ok(keyboard.clone()),
+            None => Ok(self.find_pool(&machine.pool.to_string()).await?.keyboard),
+        }
+    }
+
     async fn machine_account(&self, machine: &Desktop, external: &External) -> Result<GuestAccount, BrokerError> {
         // Passwords and keys that are missing are asked for in the terminal; a name cannot be.
         if external.protocol == MachineProtocol::Ssh && external.user.is_none() {
@@ -193,6 +213,7 @@ impl Broker {
             private_key: secrets.private_key,
             passphrase: secrets.passphrase,
             certificate: external.parameters.certificate.clone(),
+            totp: secrets.totp,
         })
     }
 
@@ -252,4 +273,13 @@ impl Broker {
 /// Binds a sealed text to its row, so that rows cannot be exchanged.
 fn sealing_context(id: DesktopId) -> String {
     format!("desktop:{id}")
+}
+
+/// A machine as requests of HTTP name it.
+pub(crate) fn authority(external: &External) -> String {
+    let host = match external.host.parse::<std::net::Ipv6Addr>() {
+        Ok(ip) => format!("[{ip}]"),
+        Err(_) => external.host.clone(),
+    };
+    if external.port == MachineProtocol::Pikvm.port() { host } else { format!("{host}:{}", external.port) }
 }

@@ -7,6 +7,7 @@
 mod audit;
 mod clock;
 mod desktop;
+mod device;
 mod directory;
 mod error;
 mod export;
@@ -34,6 +35,7 @@ mod wake;
 
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use desktop::NewDesktop;
+pub use device::{DevicePower, DriveWish};
 pub use directory::{DirectoryChange, DirectoryTest, NewDirectory};
 pub use error::BrokerError;
 pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
@@ -43,6 +45,7 @@ pub use group::{GroupChange, NewGroup, WholeGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
+pub use oriel_physical as physical;
 pub use oriel_directory::DirectoryError;
 pub use over::{Open, OpenAs};
 pub use pool::{NewPool, PoolChange};
@@ -100,6 +103,7 @@ struct Inner {
     sessions: OnceLock<Arc<dyn Sessions>>,
     reconcilers: reconcile::Board,
     thumbnails: thumbnail::Cache,
+    devices: device::Sessions,
     gpu_rules: OnceLock<GpuRules>,
     /// One choice at a time: two that look together would both take the last licence.
     choosing_gpus: tokio::sync::Mutex<()>,
@@ -132,6 +136,7 @@ impl Broker {
                 sessions: OnceLock::new(),
                 reconcilers: reconcile::Board::default(),
                 thumbnails: thumbnail::Cache::default(),
+                devices: device::Sessions::default(),
                 gpu_rules: OnceLock::new(),
                 choosing_gpus: tokio::sync::Mutex::default(),
                 recorder: recording::Recorder::default(),

@@ -7,7 +7,9 @@ use crate::recording::Recordings;
 use crate::registry::Counters;
 use crate::rules::Rules;
 use crate::target::{Dialler, Introduction, Protocol, ShellTarget, Stream, Target};
+use async_trait::async_trait;
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
+use oriel_physical::{PhysicalOptions, Way};
 use oriel_pin::Keeper;
 use oriel_rdp::drive::Drive;
 use oriel_rdp::{Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
@@ -15,8 +17,9 @@ use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
 use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, telnet};
 use oriel_vnc::VncOptions;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -156,6 +159,27 @@ impl Door {
     pub fn keeper(&self) -> Arc<dyn Keeper> {
         Arc::new(Introduction { dialler: Arc::clone(&self.dialler), desktop: self.desktop, port: self.port })
     }
+
+    fn again(&self) -> Again {
+        Again(Self { dialler: Arc::clone(&self.dialler), desktop: self.desktop, port: self.port })
+    }
+}
+
+/// Goes to the same machine again, for protocols with several connections.
+struct Again(Door);
+
+impl fmt::Debug for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Again").field("desktop", &self.0.desktop).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Way for Again {
+    async fn open(&self) -> Result<Box<dyn Stream>, String> {
+        let target = dial(&*self.0.dialler, self.0.desktop, self.0.port).await.map_err(|bye| bye.text)?;
+        Ok(target.stream)
+    }
 }
 
 /// For a window of this width, height and scale.
@@ -205,6 +229,12 @@ pub(crate) async fn screen(
             Protocol::Vnc(options) => {
                 let options = VncOptions { audio: policy.sound, keeper: Some(door.keeper()), ..*options };
                 vnc(stream, options, door).await
+            }
+            Protocol::Physical(options) => {
+                let options = PhysicalOptions { keeper: Some(door.keeper()), h264, ..*options };
+                let opened = oriel_physical::connect(stream, options, Arc::new(door.again()), unix_seconds).await;
+                let session = opened.map_err(|error| physical_bye(&error))?;
+                Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
             }
             Protocol::Shell(_) => Err(Bye::new(ByeCode::Internal, "a shell is not a screen")),
         }
@@ -264,6 +294,15 @@ pub(crate) async fn shell(target: Target, door: &Door, columns: u16, rows: u16, 
         }
     };
     opened.map_err(|error| terminal_bye(&error))
+}
+
+pub(crate) fn physical_bye(error: &oriel_physical::DeviceError) -> Bye {
+    Bye::new(error.bye_code(), error.to_string())
+}
+
+/// For codes that change with time.
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 pub(crate) fn vnc_bye(error: oriel_vnc::ConnectError) -> Bye {

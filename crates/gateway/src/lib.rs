@@ -44,8 +44,9 @@ pub use roster::{INVITES_MAX, Invite, Present, TooManyInvites};
 pub use seat::{Guest, GuestKind};
 pub use sharing::{GUEST_TICKET_SECONDS, GuestTicketRefusal};
 pub use target::{
-    Devices, DialError, Dialler, Fingerprint, HostPin, Looks, Preconnection, Program, Protocol, RdpSecurity,
-    RdpSession, RdpTarget, ShellTarget, Stream, Target, TimeZone, VncOptions, VncSecurity, VncSecurityPolicy,
+    Devices, DialError, Dialler, Fingerprint, HostPin, Looks, PhysicalOptions, Preconnection, Program, Protocol,
+    RdpSecurity, RdpSession, RdpTarget, ShellTarget, Stream, Target, TimeZone, VncOptions, VncSecurity,
+    VncSecurityPolicy,
 };
 
 use std::time::Duration;

@@ -40,6 +40,8 @@ pub struct ViewerRequest {
     pub resume: Option<ConnectionId>,
     /// They come to somebody else's connection; `None`: it is their own.
     pub guest: Option<Guest>,
+    /// The machine has one keyboard and one screen, whoever looks at it: two people have no connections to it at once.
+    pub one_seat: bool,
 }
 
 /// A live connection and its traffic over the last seconds.
@@ -190,7 +192,7 @@ impl Gateway {
     /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
     pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
         let (port, person) = (GuestPort::Rdp, String::new());
-        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None };
+        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None, one_seat: false };
         let message = |records: &[ViewerRecord]| {
             let mut message = Vec::new();
             records.iter().for_each(|record| record.encode(&mut message));
@@ -270,6 +272,14 @@ impl Gateway {
     /// Whether somebody else than this person is connected to a desktop.
     pub fn is_used_by_others(&self, desktop: DesktopId, user: UserId) -> bool {
         !self.others_on(desktop, user).is_empty()
+    }
+
+    /// Whether somebody else than this person is connected to a desktop and looks at it.
+    pub fn is_watched_by_others(&self, desktop: DesktopId, user: UserId) -> bool {
+        let watched = |entry: &Entry| {
+            entry.desktop == desktop && entry.user != user && entry.counters.viewers.load(Ordering::Relaxed) > 0
+        };
+        self.live().values().any(watched)
     }
 
     /// Who else than this person is connected to a desktop.
@@ -367,6 +377,23 @@ impl Gateway {
                 return Err(Bye::new(ByeCode::TakenOver, "somebody has opened this desktop already"));
             }
             return Ok(entry.clone());
+        }
+        if request.one_seat {
+            // Whoever closed their window has left; for a moment nobody has come yet.
+            let has_left = |entry: &Entry| {
+                entry.counters.viewers.load(Ordering::Relaxed) == 0 && entry.began.elapsed() > END_TIME_MAX
+            };
+            let others = live.values().filter(|entry| entry.desktop == request.desktop && !entry.commands.is_closed());
+            for other in others {
+                let text = "somebody else is at this machine now".to_owned();
+                let end = Command::End { code: ByeCode::TakenOver, text };
+                if !has_left(other) || other.commands.try_send(end).is_err() {
+                    return Err(Bye::new(
+                        ByeCode::Unreachable,
+                        "somebody else is at this machine; ask them to invite you, or try again when they have left",
+                    ));
+                }
+            }
         }
         if live.len() >= CONNECTIONS_MAX {
             return Err(Bye::new(

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
+pub use oriel_physical::PhysicalOptions;
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{
     Devices, Looks, Preconnection, Program, Security as RdpSecurity, SessionOptions as RdpSession, TimeZone,
@@ -108,6 +109,8 @@ pub enum Protocol {
     Rdp(Box<RdpTarget>),
     /// A machine's console, or any other VNC server.
     Vnc(Box<VncOptions>),
+    /// A machine behind a PiKVM.
+    Physical(Box<PhysicalOptions>),
     Shell(Box<ShellTarget>),
 }
 
@@ -178,7 +181,7 @@ impl Protocol {
     pub(crate) fn into_shell(self) -> Option<ShellTarget> {
         match self {
             Self::Shell(target) => Some(*target),
-            Self::Rdp(_) | Self::Vnc(_) => None,
+            Self::Rdp(_) | Self::Vnc(_) | Self::Physical(_) => None,
         }
     }
 }

@@ -191,6 +191,7 @@ impl House {
             person: "ada".into(),
             resume: None,
             guest: None,
+            one_seat: false,
         };
         Self { gateway, machines, shelf, request }
     }

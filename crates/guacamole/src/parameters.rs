@@ -84,6 +84,7 @@ pub(crate) fn fields(
             identity: None,
             has_password: false,
             has_private_key: false,
+            has_totp: false,
         },
         password: None,
         private_key: None,

@@ -10,7 +10,7 @@
 //! An external machine (one with [`Desktop::external`]) has no such life: it is `Ready`, `InUse` or `Unreachable`.
 //! Only the desktop reconciler moves a desktop along; people and the API change its [`DesktopIntent`].
 
-use crate::{DesktopId, External, Micros, Name, PoolId, UserId};
+use crate::{DesktopId, External, MachineProtocol, Micros, Name, PoolId, UserId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,13 @@ pub struct Desktop {
     pub external: Option<External>,
     pub created: Micros,
     pub changed: Micros,
+}
+
+impl Desktop {
+    /// Whether it has one keyboard and one screen for all: a machine behind a KVM over IP. Two people are never at it at once.
+    pub fn has_one_seat(&self) -> bool {
+        self.external.as_ref().is_some_and(|external| external.protocol == MachineProtocol::Pikvm)
+    }
 }
 
 /// What its owner wants.

@@ -36,10 +36,12 @@ pub enum MachineProtocol {
     Telnet,
     /// A container of a cluster; the address is its API server's.
     Kubernetes,
+    /// A KVM over IP with kvmd's API, in front of a machine that need not even be on.
+    Pikvm,
 }
 
 impl MachineProtocol {
-    pub const ALL: [Self; 5] = [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes];
+    pub const ALL: [Self; 6] = [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes, Self::Pikvm];
 
     pub const fn word(self) -> &'static str {
         match self {
@@ -48,6 +50,7 @@ impl MachineProtocol {
             Self::Ssh => "ssh",
             Self::Telnet => "telnet",
             Self::Kubernetes => "kubernetes",
+            Self::Pikvm => "pikvm",
         }
     }
 
@@ -59,6 +62,7 @@ impl MachineProtocol {
             Self::Ssh => 22,
             Self::Telnet => 23,
             Self::Kubernetes => 6443,
+            Self::Pikvm => 443,
         }
     }
 
@@ -66,7 +70,7 @@ impl MachineProtocol {
     pub const fn door(self) -> GuestPort {
         match self {
             Self::Rdp => GuestPort::Rdp,
-            Self::Vnc => GuestPort::Console,
+            Self::Vnc | Self::Pikvm => GuestPort::Console,
             Self::Ssh | Self::Telnet | Self::Kubernetes => GuestPort::Ssh,
         }
     }
@@ -90,7 +94,7 @@ pub struct External {
     pub user: Option<String>,
     #[serde(default)]
     pub parameters: MachineParameters,
-    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP, VNC and Kubernetes, an OpenSSH public key for SSH. Pinned at the
+    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP, VNC, Kubernetes and PiKVM, an OpenSSH public key for SSH. Pinned at the
     /// first connection when nobody entered one.
     #[serde(default)]
     pub identity: Option<String>,
@@ -100,6 +104,9 @@ pub struct External {
     /// Whether a private key is kept for it, sealed.
     #[serde(default)]
     pub has_private_key: bool,
+    /// Whether the secret of a second factor is kept for it, sealed.
+    #[serde(default)]
+    pub has_totp: bool,
 }
 
 /// Which security levels of RDP are offered. RDP's own encryption never is.
@@ -142,7 +149,8 @@ pub struct MachineParameters {
     pub domain: Option<String>,
     /// RDP: the best that both have when unset.
     pub security: Option<RdpSecurity>,
-    /// RDP: the keyboard layout on the machine as an XKB name, for viewers that do not name their own.
+    /// RDP: the keyboard layout on the machine as an XKB name, for viewers that do not name their own. PiKVM: the one that text is
+    /// typed for.
     pub keyboard: Option<String>,
     /// RDP: what the machine's session list shows for us; its first 15 characters.
     pub client_name: Option<String>,
@@ -219,7 +227,7 @@ impl MachineParameters {
     }
 
     fn set(&self) -> impl Iterator<Item = Set<'_>> {
-        use MachineProtocol::{Kubernetes, Rdp, Ssh, Telnet, Vnc};
+        use MachineProtocol::{Kubernetes, Pikvm, Rdp, Ssh, Telnet, Vnc};
         const TERMINALS: &[MachineProtocol] = &[Ssh, Telnet];
         const KEYED: &[MachineProtocol] = &[Ssh, Kubernetes];
         const MACHINES: &[MachineProtocol] = &[Rdp, Vnc, Ssh, Telnet];
@@ -227,7 +235,7 @@ impl MachineParameters {
             ("wake_mac", MACHINES, &self.wake_mac),
             ("wake_broadcast", MACHINES, &self.wake_broadcast),
             ("domain", &[Rdp], &self.domain),
-            ("keyboard", &[Rdp], &self.keyboard),
+            ("keyboard", &[Rdp, Pikvm], &self.keyboard),
             ("client_name", &[Rdp], &self.client_name),
             ("initial_program", &[Rdp], &self.initial_program),
             ("program_folder", &[Rdp], &self.program_folder),
@@ -392,6 +400,9 @@ impl External {
                 self.protocol.word()
             ));
         }
+        if self.has_totp && self.protocol != MachineProtocol::Pikvm {
+            return Err(format!("a TOTP secret is for pikvm, and the machine speaks {}", self.protocol.word()));
+        }
         if !self.has_private_key {
             for (name, set) in [
                 ("certificate", self.parameters.certificate.is_some()),
@@ -494,7 +505,7 @@ pub fn check_host(host: &str) -> Result<(), String> {
 /// Shapes only: whether the machine has the private key to it is found out at every connection.
 fn check_identity(protocol: MachineProtocol, identity: &str) -> Result<(), String> {
     match protocol {
-        MachineProtocol::Rdp | MachineProtocol::Vnc | MachineProtocol::Kubernetes => {
+        MachineProtocol::Rdp | MachineProtocol::Vnc | MachineProtocol::Kubernetes | MachineProtocol::Pikvm => {
             let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
             if identity.len() == 64 && identity.bytes().all(hex) {
                 return Ok(());
@@ -533,6 +544,7 @@ mod tests {
             identity: None,
             has_password: false,
             has_private_key: false,
+            has_totp: false,
         }
     }
 

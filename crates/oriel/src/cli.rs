@@ -3,8 +3,8 @@
 use crate::{
     client::Client,
     commands::{
-        audit, config, desktop, directory, doctor, gpu, group, image, import, machine, operation, pool, recording,
-        serve, session, token, user,
+        audit, config, desktop, device, directory, doctor, gpu, group, image, import, machine, operation, pool,
+        recording, serve, session, token, user,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -74,6 +74,9 @@ pub enum Command {
     /// Machines that Oriel does not run, by their addresses
     #[command(subcommand)]
     Machine(machine::Command),
+    /// Devices in front of machines (PiKVM): power, drive, switches
+    #[command(subcommand)]
+    Device(device::Command),
     /// Bring in what another program keeps
     #[command(subcommand)]
     Import(import::Command),
@@ -156,6 +159,7 @@ impl Cli {
             Command::Pool(command) => command.run(&global.client()?).await,
             Command::Desktop(command) => command.run(&global.client()?).await,
             Command::Machine(command) => command.run(&global.client()?).await,
+            Command::Device(command) => command.run(&global.client()?).await,
             Command::Import(command) => command.run(&global.client()?).await,
             Command::User(command) => command.run(&global.client()?).await,
             Command::Group(command) => command.run(&global.client()?).await,

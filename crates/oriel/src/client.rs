@@ -88,6 +88,17 @@ impl Client {
         self.call(Method::PATCH, path, Some(body)).await
     }
 
+    /// Posts; the answer, if any, is left alone.
+    pub async fn tell(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
+        let body = serde_json::to_value(body).map_err(|error| Failure::because("cannot write the request", &error))?;
+        self.send(Method::POST, path, Some(body)).await.map(drop)
+    }
+
+    /// Posts nothing; the answer, if any, is left alone.
+    pub async fn press(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::POST, path, None).await.map(drop)
+    }
+
     pub async fn put(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::PUT, path, None).await.map(drop)
     }

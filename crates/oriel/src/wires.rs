@@ -11,10 +11,12 @@ use oriel_gateway::terminal::{
     Backspace, Credentials, HostKeyPin, Jump, Key, KubernetesOptions, ShellOptions, SshOptions, TelnetOptions,
 };
 use oriel_gateway::{
-    Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, Looks, Preconnection, Program, Protocol, RdpSecurity,
-    RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, ShellTarget, Target, TimeZone, VncOptions,
+    Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, Looks, PhysicalOptions, Preconnection, Program,
+    Protocol, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, ShellTarget, Target, TimeZone,
+    VncOptions,
 };
 use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_physical::keymap_of_layout;
 use oriel_screen::{ByeCode, recording::Chunk};
 
 /// The broker's doors into guests, for the gateway.
@@ -156,6 +158,17 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
             quality: parameters.jpeg_quality,
             ..VncOptions::default()
         })),
+        GuestCredentials::Pikvm { account, identity, host, keyboard } => {
+            Protocol::Physical(Box::new(PhysicalOptions {
+                host,
+                user: account.user.unwrap_or_else(|| "admin".to_owned()),
+                password: account.password.unwrap_or_default(),
+                totp: account.totp,
+                pin: pin(identity.as_deref())?,
+                keymap: Some(keymap_of_layout(&keyboard).to_owned()),
+                ..PhysicalOptions::default()
+            }))
+        }
         GuestCredentials::Ssh { account, host_key, jumps, parameters } => {
             let jumps = jumps.into_iter().map(|jump| Jump {
                 credentials: credentials_of(jump.account),
@@ -253,7 +266,7 @@ fn host_key_pin(host_key: Option<String>) -> HostKeyPin {
 }
 
 fn credentials_of(account: GuestAccount) -> Credentials {
-    let GuestAccount { user, password, private_key, passphrase, certificate } = account;
+    let GuestAccount { user, password, private_key, passphrase, certificate, .. } = account;
     let key = private_key.map(|private| Key { private, passphrase, certificate });
     Credentials { user: user.unwrap_or_default(), key, password }
 }

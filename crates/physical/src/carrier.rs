@@ -10,10 +10,10 @@
 use crate::backoff::Backoff;
 use crate::client::{Client, Cookie, Socket};
 use crate::frame::{Frames, FromDevice, ToDevice};
-use crate::hid::{PING, PONG};
+use crate::hid::PING;
 use crate::multipart::Multipart;
 use crate::options::{Clock, PhysicalOptions, Way};
-use crate::{DeviceError, EVENT_BYTES_MAX, PhysicalSource};
+use crate::{DeviceError, EVENT_BYTES_MAX, PRINT_BYTES_MAX, PhysicalSource};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
@@ -25,9 +25,9 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 /// What lies between the tasks and the session, in bytes each way.
@@ -37,17 +37,21 @@ const FRAMES_MAX: usize = 16;
 const MESSAGES_MAX: usize = 256;
 /// Our own heartbeat; kvmd's is one in 15 seconds.
 const PING_PERIOD: Duration = Duration::from_secs(5);
-/// A device that says nothing for so long is gone, whatever its TCP connection looks like.
-const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// A device that says nothing for so many beats is gone, whatever its TCP connection looks like.
+const SILENT_BEATS_MAX: u32 = 4;
+/// How long it may take to come back.
+const OPEN_TIME_MAX: Duration = Duration::from_secs(20);
 /// Pictures over plain HTTP have no heartbeat, and a picture that does not change is sent seldom.
 const STILL_MAX: Duration = Duration::from_mins(1);
 const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
-/// A connection that held for so long was a good one: the next loss begins from the start.
-const GOOD_AFTER: Duration = Duration::from_secs(30);
+/// A connection that held for so many beats was a good one: the next loss begins from the start.
+const GOOD_BEATS: u32 = 6;
 /// So do so many pictures.
 const GOOD_PICTURES: u64 = 100;
-/// Texts that wait to be typed.
+/// Texts that wait to be typed; those that wait are typed as one.
 const TEXTS_MAX: usize = 16;
+/// How long typing one text may take: kvmd answers when the last key is up.
+const TYPING_TIME_MAX: Duration = Duration::from_mins(3);
 
 /// An open session.
 pub struct Session {
@@ -110,16 +114,8 @@ impl Home {
         let stream = self.way.open().await.map_err(DeviceError::Unreachable)?;
         let mut client = Client::open(stream, &self.options).await?;
         let known = self.cookie.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        client.set_cookie(known);
-        match client.ask(Method::GET, "/api/auth/check").await {
-            Err(DeviceError::CredentialsRefused) => {
-                client.login(&self.options, self.clock).await?;
-                *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = client.cookie();
-            }
-            // Firmware that has nothing to check there will say no later.
-            Ok(_) | Err(DeviceError::NotThere { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        client.sign_in(known, &self.options, self.clock).await?;
+        *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = client.cookie();
         Ok(client)
     }
 
@@ -146,13 +142,14 @@ async fn carry(home: Arc<Home>, events: Socket, pictures: Pictures, stream: Dupl
     let (hid, keys) = mpsc::channel(MESSAGES_MAX);
     let (want, wanted) = mpsc::channel(1);
     let (print, texts) = mpsc::channel(TEXTS_MAX);
+    let lost_keys = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
-    tasks.spawn(hold_events(Arc::clone(&home), events, keys, to.clone()));
+    tasks.spawn(hold_events(Arc::clone(&home), events, keys, Arc::clone(&lost_keys), to.clone()));
     tasks.spawn(hold_pictures(Arc::clone(&home), pictures, wanted, to));
     tasks.spawn(type_texts(home, texts));
     tasks.spawn(write(writer, queue));
     // Who reads the stream is who watches: with its end everything ends, and the device lets all keys go.
-    read(reader, hid, want, print).await;
+    read(reader, hid, &lost_keys, want, print).await;
     tasks.shutdown().await;
 }
 
@@ -170,6 +167,7 @@ async fn write(mut writer: WriteHalf<DuplexStream>, mut queue: mpsc::Receiver<Fr
 async fn read(
     mut reader: ReadHalf<DuplexStream>,
     hid: mpsc::Sender<Vec<u8>>,
+    lost_keys: &Notify,
     want: mpsc::Sender<()>,
     print: mpsc::Sender<String>,
 ) {
@@ -182,8 +180,13 @@ async fn read(
         }
         loop {
             match frames.next_for_device() {
-                // A device that takes nothing loses what is typed meanwhile: late keys are wrong keys.
-                Ok(Some(ToDevice::Hid(message))) => drop(hid.try_send(message)),
+                // A device that takes nothing loses what is typed meanwhile: late keys are wrong keys. One of them may have been a
+                // key's release, so that the connection begins anew: then the device lets all keys go.
+                Ok(Some(ToDevice::Hid(message))) => {
+                    if hid.try_send(message).is_err() {
+                        lost_keys.notify_one();
+                    }
+                }
                 Ok(Some(ToDevice::WantKey)) => drop(want.try_send(())),
                 Ok(Some(ToDevice::Print(text))) => drop(print.try_send(text)),
                 Ok(None) => break,
@@ -193,12 +196,38 @@ async fn read(
     }
 }
 
+/// Types what comes, in its order. One connection does for as long as the device keeps it.
 async fn type_texts(home: Arc<Home>, mut texts: mpsc::Receiver<String>) {
-    while let Some(text) = texts.recv().await {
-        let typing = async { home.client().await?.print(&text, home.options.keymap.as_deref()).await };
-        if let Err(error) = typing.await {
-            tracing::warn!(%error, "A text could not be typed on the device");
+    let mut kept: Option<Client> = None;
+    while let Some(mut text) = texts.recv().await {
+        // Touch keyboards send characters one by one, faster than a device answers.
+        while text.len() < PRINT_BYTES_MAX / 2 {
+            match texts.try_recv() {
+                Ok(next) if text.len() + next.len() <= PRINT_BYTES_MAX => text.push_str(&next),
+                Ok(next) => {
+                    type_text(&home, &mut kept, &std::mem::replace(&mut text, next)).await;
+                }
+                Err(_) => break,
+            }
         }
+        type_text(&home, &mut kept, &text).await;
+    }
+}
+
+async fn type_text(home: &Home, kept: &mut Option<Client>, text: &str) {
+    let keymap = home.options.keymap.as_deref();
+    let typing = async {
+        let mut client = match kept.take().filter(Client::is_open) {
+            Some(client) => client,
+            None => home.client().await?,
+        };
+        client.print(text, keymap).await?;
+        Ok::<_, DeviceError>(client)
+    };
+    match timeout(TYPING_TIME_MAX, typing).await {
+        Ok(Ok(client)) => *kept = Some(client),
+        Ok(Err(error)) => tracing::warn!(%error, "A text could not be typed on the device"),
+        Err(_) => tracing::warn!("A text was typed on the device for too long"),
     }
 }
 
@@ -216,7 +245,7 @@ where
     tracing::info!(why = last, "A connection to a device was lost, and is opened again");
     while let Some(wait) = backoff.next() {
         sleep(wait).await;
-        match timeout(SILENCE_MAX, open()).await {
+        match timeout(OPEN_TIME_MAX, open()).await {
             Ok(Ok(opened)) => return Some(opened),
             Ok(Err(error)) => {
                 last = error.to_string();
@@ -224,7 +253,7 @@ where
                     break;
                 }
             }
-            Err(_) => last = DeviceError::TimedOut(SILENCE_MAX.as_secs()).to_string(),
+            Err(_) => last = DeviceError::TimedOut(OPEN_TIME_MAX.as_secs()).to_string(),
         }
     }
     to.send(FromDevice::Gone(last)).await.ok();
@@ -239,17 +268,40 @@ async fn send(socket: &mut Socket, message: Message) -> Result<(), DeviceError> 
     }
 }
 
-/// The next message that says something, within the time that a device may be silent.
 async fn next(socket: &mut Socket) -> Result<Message, DeviceError> {
-    loop {
-        match timeout(SILENCE_MAX, socket.next()).await {
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => {}
-            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => {
-                return Err(DeviceError::Lost("the device hung up".to_owned()));
-            }
-            Ok(Some(Ok(message))) => return Ok(message),
-            Err(_) => return Err(DeviceError::Lost("nothing came for too long".to_owned())),
+    match socket.next().await {
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(DeviceError::Lost("the device hung up".to_owned())),
+        Some(Ok(message)) => Ok(message),
+    }
+}
+
+/// Our heartbeat, and whether the device's is there.
+struct Beat {
+    period: Interval,
+    /// Beats since the device said something.
+    silent: u32,
+    /// Beats since the connection was opened.
+    all: u32,
+}
+
+impl Beat {
+    fn new() -> Self {
+        let mut period = interval(PING_PERIOD);
+        // Where the session was not read for long, what the device said meanwhile is looked at first.
+        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { period, silent: 0, all: 0 }
+    }
+
+    fn was_good(&self) -> bool {
+        self.all > GOOD_BEATS
+    }
+
+    async fn send(&mut self, socket: &mut Socket) -> Result<(), DeviceError> {
+        if self.silent >= SILENT_BEATS_MAX {
+            return Err(DeviceError::Lost("nothing came for too long".to_owned()));
         }
+        (self.silent, self.all) = (self.silent + 1, self.all.saturating_add(1));
+        send(socket, Message::Binary(Bytes::from_static(&PING))).await
     }
 }
 
@@ -257,18 +309,18 @@ async fn hold_events(
     home: Arc<Home>,
     mut socket: Socket,
     mut keys: mpsc::Receiver<Vec<u8>>,
+    lost_keys: Arc<Notify>,
     to: mpsc::Sender<FromDevice>,
 ) {
     let mut backoff = Backoff::default();
     loop {
-        let held = timeout(GOOD_AFTER, events(&mut socket, &mut keys, &to)).await;
-        let why = match held {
-            Ok(why) => why,
-            Err(_) => {
-                backoff.reset();
-                events(&mut socket, &mut keys, &to).await
-            }
-        };
+        let mut beat = Beat::new();
+        let why = events(&mut socket, &mut keys, &lost_keys, &to, &mut beat).await;
+        if beat.was_good() {
+            backoff.reset();
+        }
+        // Closed before the next one is opened: a device that sees it leave later lets keys go that were pressed by then.
+        timeout(WRITE_TIME_MAX / 10, socket.close(None)).await.ok();
         if to.send(FromDevice::Lost).await.is_err() {
             return;
         }
@@ -279,11 +331,16 @@ async fn hold_events(
     }
 }
 
-async fn events(socket: &mut Socket, keys: &mut mpsc::Receiver<Vec<u8>>, to: &mpsc::Sender<FromDevice>) -> DeviceError {
-    let mut beat = interval(PING_PERIOD);
+async fn events(
+    socket: &mut Socket,
+    keys: &mut mpsc::Receiver<Vec<u8>>,
+    lost_keys: &Notify,
+    to: &mpsc::Sender<FromDevice>,
+    beat: &mut Beat,
+) -> DeviceError {
     loop {
         let step = tokio::select! {
-            message = next(socket) => match message {
+            message = next(socket) => match message.inspect(|_| beat.silent = 0) {
                 Ok(Message::Text(text)) if text.len() <= EVENT_BYTES_MAX => {
                     let event = FromDevice::Event(Bytes::from(text));
                     to.send(event).await.map_err(|_| DeviceError::Lost("the session is over".to_owned()))
@@ -295,7 +352,8 @@ async fn events(socket: &mut Socket, keys: &mut mpsc::Receiver<Vec<u8>>, to: &mp
                 Some(message) => send(socket, Message::Binary(message.into())).await,
                 None => Err(DeviceError::Lost("the session is over".to_owned())),
             },
-            _ = beat.tick() => send(socket, Message::Binary(Bytes::from_static(&PING))).await,
+            () = lost_keys.notified() => Err(DeviceError::Lost("it takes keys too slowly".to_owned())),
+            _ = beat.period.tick() => beat.send(socket).await,
         };
         if let Err(error) = step {
             return error;
@@ -327,11 +385,15 @@ async fn hold_pictures(
     }
 }
 
-/// Which format to ask for, of what the device offers.
-fn format(offer: &str, h264: bool) -> &'static str {
+/// Which format to ask for, of what the device offers; `None` where there is none that the viewer can show.
+fn format(offer: &str, h264: bool) -> Option<&'static str> {
     let offer: Value = serde_json::from_str(offer).unwrap_or_default();
     let has = |name: &str| offer.pointer("/event/video").and_then(|video| video.get(name)).is_some();
-    if (h264 && has("h264")) || !has("jpeg") { "h264" } else { "jpeg" }
+    match (h264 && has("h264"), has("h264") && !has("jpeg")) {
+        (true, _) => Some("h264"),
+        (false, false) => Some("jpeg"),
+        (false, true) => None,
+    }
 }
 
 async fn socket_pictures(
@@ -341,13 +403,12 @@ async fn socket_pictures(
     to: &mpsc::Sender<FromDevice>,
     got: &mut u64,
 ) -> DeviceError {
-    let mut beat = interval(PING_PERIOD);
-    let mut asked = None;
+    let (mut beat, mut asked) = (Beat::new(), None);
     loop {
         let step = tokio::select! {
-            message = next(socket) => match message {
+            message = next(socket) => match message.inspect(|_| beat.silent = 0) {
                 Ok(Message::Text(text)) if asked.is_none() && text.contains("\"media\"") => {
-                    let format = format(&text, h264);
+                    let Some(format) = format(&text, h264) else { return DeviceError::OnlyVideo };
                     asked = Some(format);
                     let start = format!(r#"{{"event_type":"start","event":{{"type":"video","format":"{format}"}}}}"#);
                     send(socket, Message::Text(start.into())).await
@@ -359,14 +420,14 @@ async fn socket_pictures(
                         let frame = if asked == Some("h264") { FromDevice::Video(picture) } else { FromDevice::Jpeg(picture) };
                         to.send(frame).await.map_err(|_| DeviceError::Lost("the session is over".to_owned()))
                     }
-                    Some(&PONG) | None => Ok(()),
-                    Some(_) => Ok(()),
+                    // The answer to a ping, or nothing that is known.
+                    Some(_) | None => Ok(()),
                 },
                 Ok(_) => Ok(()),
                 Err(error) => Err(error),
             },
             Some(()) = wanted.recv() => send(socket, Message::Binary(Bytes::from_static(&[1]))).await,
-            _ = beat.tick() => send(socket, Message::Binary(Bytes::from_static(&PING))).await,
+            _ = beat.period.tick() => beat.send(socket).await,
         };
         if let Err(error) = step {
             return error;
@@ -400,6 +461,7 @@ async fn stream_pictures(body: &mut Incoming, to: &mpsc::Sender<FromDevice>, got
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
 
@@ -408,7 +470,28 @@ mod tests {
         let both = r#"{"event_type":"media","event":{"video":{"h264":{"profile_level_id":"42E01F"},"jpeg":{}}}}"#;
         let jpeg = r#"{"event_type":"media","event":{"video":{"jpeg":{}}}}"#;
         let video = r#"{"event_type":"media","event":{"video":{"h264":{}}}}"#;
-        assert_eq!((format(both, true), format(both, false)), ("h264", "jpeg"));
-        assert_eq!((format(jpeg, true), format(video, false)), ("jpeg", "h264"));
+        assert_eq!((format(both, true), format(both, false)), (Some("h264"), Some("jpeg")));
+        assert_eq!((format(jpeg, true), format(jpeg, false)), (Some("jpeg"), Some("jpeg")));
+        assert_eq!((format(video, true), format(video, false)), (Some("h264"), None));
+    }
+    #[tokio::test]
+    async fn keys_that_find_no_room_begin_the_connection_anew() {
+        let (mut near, far) = duplex(1 << 10);
+        let (hid, mut keys) = mpsc::channel(1);
+        let (want, _wanted) = mpsc::channel(1);
+        let (print, _texts) = mpsc::channel(1);
+        let lost = Arc::new(Notify::new());
+        let told = Arc::clone(&lost);
+        let reading = tokio::spawn(async move { read(split(far).0, hid, &told, want, print).await });
+        let mut out = Vec::new();
+        for message in [b"first", b"other"] {
+            ToDevice::Hid(message.to_vec()).encode(&mut out);
+        }
+        near.write_all(&out).await.unwrap();
+        lost.notified().await;
+        assert_eq!(keys.recv().await.as_deref(), Some(&b"first"[..]));
+        drop(near);
+        reading.await.unwrap();
+        assert_eq!(keys.recv().await, None);
     }
 }

@@ -188,14 +188,11 @@ impl Client {
         }
     }
 
-    /// A snapshot of a streamer that may have to start first: it runs while somebody watches, and `watcher` becomes who does.
+    /// A snapshot of a streamer that has to start first: it runs while somebody watches, and `watcher` becomes who does.
     ///
     /// # Errors
     /// There is no picture, or the device does not answer.
     pub async fn warm_snapshot(&mut self, width_max: u16, watcher: Client) -> Result<Bytes, DeviceError> {
-        if let Some(bytes) = self.snapshot(width_max).await? {
-            return Ok(bytes);
-        }
         let _watching = watcher.websocket("/api/ws?stream=1").await?;
         for _ in 0..WARM_SECONDS_MAX * 2 {
             sleep(LOOK_AGAIN).await;

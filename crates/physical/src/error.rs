@@ -41,6 +41,8 @@ pub enum DeviceError {
     Protocol(String),
     #[error("the device did not answer within {0} seconds")]
     TimedOut(u64),
+    #[error("the device sends its picture as H.264 alone, which this browser cannot show; use another browser")]
+    OnlyVideo,
     #[error("{0}")]
     Unverified(String),
 }
@@ -56,6 +58,7 @@ impl DeviceError {
             | Self::Refused { .. }
             | Self::NoPicture
             | Self::NotThere { .. }
+            | Self::OnlyVideo
             | Self::Unverified(_)
             | Self::Protocol(_) => ByeCode::Protocol,
         }
@@ -63,6 +66,14 @@ impl DeviceError {
 
     /// Whether a new try may go better.
     pub(crate) const fn may_pass(&self) -> bool {
-        !matches!(self, Self::IdentityChanged { .. } | Self::IdentityNotKept(_) | Self::Totp(_))
+        // Passwords that are refused are not tried again and again: the device may ask a directory that locks accounts.
+        !matches!(
+            self,
+            Self::IdentityChanged { .. }
+                | Self::IdentityNotKept(_)
+                | Self::Totp(_)
+                | Self::CredentialsRefused
+                | Self::OnlyVideo
+        )
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub type Clock = fn() -> u64;
 
 /// How to talk to the device.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct PhysicalOptions {
     /// What the device is called in requests: a name or an address, with its port where that is not 443.
     pub host: String,
@@ -30,6 +30,24 @@ pub struct PhysicalOptions {
     pub keymap: Option<String>,
     /// Take H.264 where the device has it: only for viewers that can decode it.
     pub h264: bool,
+    /// How long the device remembers that we are signed in, in seconds; a connection that comes later signs in anew.
+    pub signed_in_seconds: u32,
+}
+
+impl Default for PhysicalOptions {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            user: String::new(),
+            password: SecretString::default(),
+            totp: None,
+            pin: HostPin::default(),
+            keeper: None,
+            keymap: None,
+            h264: false,
+            signed_in_seconds: 12 * 3600,
+        }
+    }
 }
 
 /// Opens one more stream to the same device: a session has one for events, one for pictures, and new ones after a loss.

@@ -192,7 +192,9 @@ impl State {
         };
         // Before it had several parts: one size, one free.
         let part = |name: &str| {
-            store.and_then(|store| store.get("parts")?.get("")?.get(name).or_else(|| store.get(name))?.as_u64())
+            let store = store?;
+            let of_part = store.get("parts").and_then(|parts| parts.get("")?.get(name));
+            of_part.or_else(|| store.get(name))?.as_u64()
         };
         let moving = |name: &str, done: &str| {
             let of = store?.get(name).filter(|of| of.is_object())?;

@@ -167,6 +167,13 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Delete, "/machines/{id}", Machine(P::MachinesWrite)),
     // It is dialled for that, with what is kept for it.
     (Get, "/machines/{id}/identity", Machine(P::MachinesWrite)),
+    // Dialled as well: for whoever may press its buttons.
+    (Get, "/machines/{id}/device", Machine(P::DesktopsOperate)),
+    (Post, "/machines/{id}/device/power/{action}", Machine(P::DesktopsOperate)),
+    (Post, "/machines/{id}/device/switches/{channel}", Machine(P::MachinesWrite)),
+    (Post, "/machines/{id}/device/drive", Machine(P::MachinesWrite)),
+    (Delete, "/machines/{id}/device/images", Machine(P::MachinesWrite)),
+    (Get, "/machines/{id}/device/picture", Machine(P::DesktopsUse)),
     (Get, "/desktops", SignedIn),
     (Post, "/desktops", Somewhere(P::DesktopsWrite)),
     (Get, "/desktops/{id}", Desktop(P::DesktopsRead)),

@@ -20,11 +20,20 @@ use std::{
 };
 use utoipa::openapi::path::HttpMethod;
 
-/// What is read on its own account: opened viewers, played recordings, downloaded files, and machines that are asked who they are.
-const READ_DEEDS: [&str; 5] =
-    ["open_viewer", "recording_index", "recording_content", "download_file", "machine_identity"];
+/// What is read on its own account: opened viewers, played recordings, downloaded files, machines that are asked who they are, and
+/// devices that are asked what their machines do and show.
+const READ_DEEDS: [&str; 7] = [
+    "open_viewer",
+    "recording_index",
+    "recording_content",
+    "download_file",
+    "machine_identity",
+    "show_device",
+    "device_picture",
+];
 /// What comes in many pieces that are one deed: said once, and again after a while.
-const IN_PIECES: [&str; 4] = ["recording_index", "recording_content", "download_file", "upload_file"];
+const IN_PIECES: [&str; 6] =
+    ["recording_index", "recording_content", "download_file", "upload_file", "show_device", "device_picture"];
 const PIECES_TIME: Duration = Duration::from_mins(10);
 /// Deeds in pieces that are remembered.
 const PIECES_MAX: usize = 1024;

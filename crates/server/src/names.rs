@@ -100,6 +100,7 @@ impl Names {
             user: external.user.clone(),
             has_password: external.has_password,
             has_private_key: external.has_private_key,
+            has_totp: external.has_totp,
             identity: external.identity.clone(),
             parameters: external.parameters.clone().into(),
             state: desktop.state.into(),

@@ -33,6 +33,7 @@ fn external(protocol: MachineProtocol, host: &str, port: u16) -> External {
         identity: None,
         has_password: false,
         has_private_key: false,
+        has_totp: false,
     }
 }
 

@@ -314,6 +314,7 @@ fn new_machine(machine: &PlannedMachine) -> MachineNew {
         password: secret(&machine.password),
         private_key: secret(&machine.private_key),
         passphrase: secret(&machine.passphrase),
+        totp_secret: None,
         identity: external.identity.clone(),
         owner: None,
         parameters: Some(external.parameters.clone().into()),

@@ -95,6 +95,7 @@ pub enum Protocol {
     Ssh,
     Telnet,
     Kubernetes,
+    Pikvm,
 }
 
 impl From<Protocol> for MachineProtocol {
@@ -105,6 +106,7 @@ impl From<Protocol> for MachineProtocol {
             Protocol::Ssh => Self::Ssh,
             Protocol::Telnet => Self::Telnet,
             Protocol::Kubernetes => Self::Kubernetes,
+            Protocol::Pikvm => Self::Pikvm,
         }
     }
 }
@@ -124,7 +126,10 @@ pub struct Account {
     /// SSH: file with the key's passphrase (- for stdin)
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Who it must be: SHA-256 of its certificate (RDP, VNC, Kubernetes), its public host key (SSH); kept from the first connection otherwise
+    /// PiKVM: file with the secret of its second factor, in base 32 (- for stdin); an empty file takes it away
+    #[arg(long, value_name = "FILE")]
+    totp_file: Option<PathBuf>,
+    /// Who it must be: SHA-256 of its certificate (RDP, VNC, Kubernetes, PiKVM), its public host key (SSH); kept from the first connection otherwise
     #[arg(long)]
     identity: Option<String>,
 }
@@ -167,7 +172,7 @@ pub struct Parameters {
     /// RDP: this security level alone; the best that both have when left out
     #[arg(long, value_enum)]
     security: Option<Security>,
-    /// RDP: keyboard layout on the machine: us, de, us(intl)
+    /// RDP: keyboard layout on the machine: us, de, us(intl); PiKVM: the one that text is typed for
     #[arg(long, value_name = "LAYOUT")]
     keyboard: Option<String>,
     /// RDP: what the machine's session list shows for Oriel
@@ -353,6 +358,7 @@ impl Command {
                     password: secret(account.password_file.as_deref())?,
                     private_key: secret(account.private_key_file.as_deref())?,
                     passphrase: secret(account.passphrase_file.as_deref())?,
+                    totp_secret: secret(account.totp_file.as_deref())?,
                     identity: account.identity,
                     owner,
                     parameters: Some(parameters.over(MachineParameters::default())?),
@@ -383,6 +389,7 @@ impl Command {
                     password: secret(account.password_file.as_deref())?,
                     private_key: secret(account.private_key_file.as_deref())?,
                     passphrase: secret(account.passphrase_file.as_deref())?,
+                    totp_secret: secret(account.totp_file.as_deref())?,
                     identity: account.identity,
                     parameters,
                 };
@@ -463,7 +470,8 @@ fn show(machine: &Machine) -> Done {
         (false, true) => "a private key",
         (false, false) => "-",
     };
-    row("kept, sealed", secrets.to_owned());
+    let factor = if machine.has_totp { ", and a second factor" } else { "" };
+    row("kept, sealed", format!("{secrets}{factor}"));
     row("identity", machine.identity.clone().unwrap_or_else(|| "kept from the first connection on".to_owned()));
     if let Ok(Value::Object(parameters)) = serde_json::to_value(&machine.parameters) {
         for (name, value) in parameters.iter().filter(|(_, value)| !value.is_null()) {

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod config;
 pub mod desktop;
+pub mod device;
 pub mod directory;
 pub mod doctor;
 pub mod gpu;

@@ -1,6 +1,7 @@
 //! The real program on a folder of its own, and people in browsers.
 
 use futures::{SinkExt as _, StreamExt as _};
+use oriel_screen::InputEvent;
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
 use serde_json::{Value, json};
 use std::{
@@ -60,6 +61,13 @@ impl House {
 
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// A file with this in it.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.data.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     pub fn log(&self) -> String {
@@ -190,6 +198,13 @@ impl Viewer {
         };
         let records = self.until("end", |records| records.iter().any(|record| bye(record).is_some())).await;
         records.iter().find_map(bye).unwrap()
+    }
+
+    /// What a person does on a screen.
+    pub async fn input(&mut self, input: InputEvent) {
+        let mut message = Vec::new();
+        ViewerRecord::Input(input).encode(&mut message);
+        self.socket.send(Message::Binary(message.into())).await.unwrap();
     }
 
     /// Types into the terminal.

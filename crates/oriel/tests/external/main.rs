@@ -12,6 +12,7 @@ mod connecting;
 mod guacamole;
 mod house;
 mod mariadb;
+mod physical;
 mod servers;
 
 use house::House;

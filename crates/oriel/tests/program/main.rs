@@ -91,6 +91,7 @@ fn help() {
         "pool",
         "desktop",
         "machine",
+        "device",
         "import",
         "user",
         "group",

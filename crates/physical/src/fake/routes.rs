@@ -1,6 +1,6 @@
 //! Its HTTP side.
 
-use super::world::Stored;
+use super::world::{Stored, World};
 use super::{Inner, sockets};
 use crate::totp;
 use bytes::Bytes;
@@ -86,12 +86,30 @@ async fn route(inner: &Arc<Inner>, request: Request<Incoming>) -> Answer {
     if path == "/api/auth/login" {
         return login(inner, request).await;
     }
+    // Whatever is there first decides.
+    let said = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if let (Some(user), Some(password)) = (said("x-kvmd-user"), said("x-kvmd-passwd")) {
+        let unix = now(inner);
+        if !is_known(&inner.world(), user, password, unix) {
+            return refused(403, "ForbiddenError", "Forbidden");
+        }
+        return command(inner, request, &path, &query).await;
+    }
     let token = request.headers().get(COOKIE).and_then(|cookie| cookie.to_str().ok()?.strip_prefix("auth_token="));
     match token {
-        None => return refused(401, "UnauthorizedError", "Unauthorized"),
-        Some(token) if !inner.world().sessions.contains(token) => return refused(403, "ForbiddenError", "Forbidden"),
-        Some(_) => {}
+        None => refused(401, "UnauthorizedError", "Unauthorized"),
+        Some(token) if !inner.world().sessions.contains(token) => refused(403, "ForbiddenError", "Forbidden"),
+        Some(_) => command(inner, request, &path, &query).await,
     }
+}
+
+/// Of somebody who is signed in.
+async fn command(
+    inner: &Arc<Inner>,
+    request: Request<Incoming>,
+    path: &str,
+    query: &BTreeMap<String, String>,
+) -> Answer {
     let faults = inner.world().options.faults.clone();
     if faults.without_api && path != "/api/auth/check" {
         return plain(404, "404: Not Found");
@@ -99,7 +117,7 @@ async fn route(inner: &Arc<Inner>, request: Request<Incoming>) -> Answer {
     let method = request.method().clone();
     let arg = |name: &str| query.get(name).cloned().unwrap_or_default();
     let on = |name: &str| matches!(arg(name).as_str(), "1" | "true" | "yes");
-    match (&method, path.as_str()) {
+    match (&method, path) {
         (&Method::GET, "/api/ws") => sockets::events(inner, request, on("stream")),
         (&Method::GET, "/api/media/ws") if !faults.without_media => sockets::media(inner, request),
         (&Method::GET, "/streamer/stream") => stream(inner),
@@ -157,7 +175,7 @@ async fn route(inner: &Arc<Inner>, request: Request<Incoming>) -> Answer {
             envelope(&json!({}))
         }
         (&Method::POST, "/api/msd/set_params" | "/api/msd/set_connected" | "/api/msd/remove") => {
-            let answer = drive(inner, &path, &query, on("connected"), on("cdrom"), on("rw"));
+            let answer = drive(inner, path, query, on("connected"), on("cdrom"), on("rw"));
             inner.changed("msd");
             answer
         }
@@ -206,23 +224,28 @@ fn store(inner: &Arc<Inner>, name: &str, bytes: u64) {
     inner.world().images.insert(name.to_owned(), Stored { bytes, listed });
 }
 
+/// The password, with the code of the second factor behind it where there is one.
+fn is_known(world: &World, user: &str, given: &str, unix: u64) -> bool {
+    let password = &world.options.password;
+    let right = match &world.options.totp {
+        None => given == password,
+        Some(secret) => {
+            let secret = SecretString::from(secret.clone());
+            [unix - 30, unix, unix + 30]
+                .iter()
+                .any(|at| totp::code(&secret, *at).is_ok_and(|code| given == format!("{password}{code}")))
+        }
+    };
+    right && user == world.options.user
+}
+
 async fn login(inner: &Arc<Inner>, request: Request<Incoming>) -> Answer {
     let form = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let form = pairs(&String::from_utf8_lossy(&form));
     let (unix, mut world) = (now(inner), inner.world());
     world.logins += 1;
-    let given = form.get("passwd").cloned().unwrap_or_default();
-    let right = |password: &str| form.get("user") == Some(&world.options.user) && given == password;
-    let password = &world.options.password;
-    let known = match &world.options.totp {
-        None => right(password),
-        Some(secret) => {
-            let secret = SecretString::from(secret.clone());
-            [unix - 30, unix, unix + 30]
-                .iter()
-                .any(|at| totp::code(&secret, *at).is_ok_and(|code| right(&format!("{password}{code}"))))
-        }
-    };
+    let given = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    let known = is_known(&world, given("user"), given("passwd"), unix);
     if !known {
         return refused(403, "ForbiddenError", "Forbidden");
     }

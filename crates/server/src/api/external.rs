@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 mirror! {
     /// What a machine speaks.
-    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes }
+    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes, Pikvm }
 }
 
 mirror! {
@@ -38,7 +38,7 @@ pub struct MachineParameters {
     pub domain: Option<String>,
     /// RDP: `nla` or `tls` alone, `vmconnect` for a console of Hyper-V; the best that both have when left out.
     pub security: Option<RdpSecurity>,
-    /// RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; the pool's when left out.
+    /// RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; PiKVM: the one that text is typed for. The pool's when left out.
     pub keyboard: Option<String>,
     /// RDP: what the machine's session list shows for Oriel.
     pub client_name: Option<String>,
@@ -224,7 +224,9 @@ pub struct Machine {
     pub user: Option<String>,
     pub has_password: bool,
     pub has_private_key: bool,
-    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes), its public host key (SSH). None before the first connection.
+    /// PiKVM: the secret of its second factor is kept.
+    pub has_totp: bool,
+    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM), its public host key (SSH). None before the first connection.
     #[schema(required)]
     pub identity: Option<String>,
     pub parameters: MachineParameters,
@@ -251,7 +253,7 @@ pub struct MachineNew {
     pub name: String,
     pub protocol: MachineProtocol,
     pub host: String,
-    /// The protocol's own when left out: 3389, 5900, 22, 23, 6443.
+    /// The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443.
     #[serde(default)]
     pub port: Option<u16>,
     #[serde(default)]
@@ -267,6 +269,10 @@ pub struct MachineNew {
     #[serde(default)]
     #[schema(format = Password)]
     pub passphrase: Option<String>,
+    /// PiKVM: the secret of its second factor, in base 32.
+    #[serde(default)]
+    #[schema(format = Password)]
+    pub totp_secret: Option<String>,
     /// Who it must be; kept from the first connection when left out.
     #[serde(default)]
     pub identity: Option<String>,
@@ -298,6 +304,9 @@ pub struct MachineChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Password)]
     pub passphrase: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub totp_secret: Option<String>,
     /// Accepts a new identity; an empty text forgets it, so that the next connection keeps what it meets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,

@@ -29,6 +29,7 @@ macro_rules! mirror {
 
 pub mod audit;
 pub mod desktop;
+pub mod device;
 pub mod directory;
 pub mod export;
 pub mod external;

@@ -126,7 +126,7 @@ pub async fn viewer(
     } else {
         let ticket = app.broker.redeem(&ticket_sha256, session).await?;
         let key = ticket.desktop.to_string();
-        app.broker.find_desktop_for(&caller.user, &caller.grants, &key, Permission::DesktopsUse).await?;
+        let desktop = app.broker.find_desktop_for(&caller.user, &caller.grants, &key, Permission::DesktopsUse).await?;
         ViewerRequest {
             user: ticket.user,
             desktop: ticket.desktop,
@@ -134,6 +134,7 @@ pub async fn viewer(
             person: caller.user.name.clone(),
             resume: ticket.resume,
             guest: None,
+            one_seat: desktop.has_one_seat(),
         }
     };
     let seated =

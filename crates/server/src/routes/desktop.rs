@@ -135,6 +135,15 @@ pub async fn connect(
             "shadow the session instead (Sessions, or oriel session shadow), or end it first",
         ));
     }
+    // Of those who only have a minute to come back the gateway lets go.
+    if desktop.has_one_seat() && app.gateway.is_watched_by_others(desktop.id, person.id) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "in_use",
+            format!("somebody else is at {}", desktop.name),
+            "ask them to invite you, or try again when they have left",
+        ));
+    }
     let session = caller.session_sha256().unwrap_or_default();
     let made = app.broker.connect(person, &desktop, connect.kind.into(), resume, session).await?;
     let ticket = made.secret.expose_secret().to_owned();

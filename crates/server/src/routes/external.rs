@@ -90,6 +90,7 @@ pub async fn create(
         password: new.password.map(Into::into),
         private_key: new.private_key.map(Into::into),
         passphrase: new.passphrase.map(Into::into),
+        totp: new.totp_secret.map(Into::into),
     };
     let parameters = new.parameters.unwrap_or_default().into();
     check_jump(&app, &caller, &parameters).await?;
@@ -107,6 +108,7 @@ pub async fn create(
             identity: new.identity,
             has_password: false,
             has_private_key: false,
+            has_totp: false,
         },
         secrets,
     };
@@ -151,6 +153,7 @@ pub async fn change(
         password: secret(change.password),
         private_key,
         passphrase,
+        totp: secret(change.totp_secret),
     };
     answer(&app, &app.broker.change_machine(machine.id, edit).await?).await
 }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod connect;
 pub mod desktop;
+pub mod device;
 pub mod directory;
 pub mod download;
 pub mod export;
@@ -64,6 +65,12 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(external::list, external::create))
         .routes(routes!(external::show, external::change, external::delete))
         .routes(routes!(external::identity))
+        .routes(routes!(device::show))
+        .routes(routes!(device::power))
+        .routes(routes!(device::switch))
+        .routes(routes!(device::drive))
+        .routes(routes!(device::delete_image))
+        .routes(routes!(device::picture))
         .routes(routes!(desktop::list, desktop::create))
         .routes(routes!(desktop::show, desktop::delete))
         .routes(routes!(desktop::start))

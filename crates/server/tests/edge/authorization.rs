@@ -39,6 +39,8 @@ fn concrete(path: &str, desktop: &str, machine: &str) -> String {
         .replace("{invite}", "018f0000-0000-7000-8000-000000000002")
         .replace("{export}", "018f0000-0000-7000-8000-000000000003")
         .replace("{address}", "0000:41:00.0")
+        .replace("{action}", "off")
+        .replace("{channel}", "relay")
 }
 
 #[tokio::test]

@@ -200,6 +200,7 @@ impl House {
                 identity: None,
                 has_password: false,
                 has_private_key: false,
+                has_totp: false,
             },
             secrets: MachineSecrets { password: Some("open sesame".into()), ..MachineSecrets::default() },
         };

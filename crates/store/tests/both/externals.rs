@@ -16,6 +16,7 @@ fn external(host: &str) -> External {
         identity: Some("ssh-ed25519 AAAA".to_owned()),
         has_password: true,
         has_private_key: false,
+        has_totp: false,
     }
 }
 

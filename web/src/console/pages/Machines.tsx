@@ -24,13 +24,14 @@ import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { count, desktopState, MACHINE_PROTOCOLS } from "../words";
 import { NotFound } from "./NotFound";
+import { DeviceDialogue } from "./pools/DeviceDialogue";
 import { Identity } from "./pools/Identity";
 import { MachineForm } from "./pools/MachineForm";
 import { People } from "./pools/People";
 import { RemoveMachine } from "./pools/RemoveMachine";
 
 type Machine = Schemas["Machine"];
-type Dialogue = { is: "add" | "people" } | { is: "edit" | "identity" | "remove"; machine: string };
+type Dialogue = { is: "add" | "people" } | { is: "edit" | "identity" | "device" | "remove"; machine: string };
 
 export function Machines() {
   const name = useParams({ from: "/pools/$pool" }).pool;
@@ -91,8 +92,8 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
           list.length === 0 ? (
             <EmptyState icon={NetworkIcon} titleText="No machines yet" headingLevel="h2">
               <EmptyStateBody>
-                Enter the address of a machine that speaks RDP, VNC, SSH, Telnet or Kubernetes: people open it
-                in a tab like any desktop.
+                Enter the address of a machine that speaks RDP, VNC, SSH, Telnet or Kubernetes, or of a PiKVM
+                in front of one: people open it in a tab like any desktop.
               </EmptyStateBody>
               <EmptyStateFooter>
                 <EmptyStateActions>{add}</EmptyStateActions>
@@ -153,6 +154,15 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
                               (m.protocol === "telnet" ? "Machines that speak Telnet show none" : ""),
                             act: () => setDialogue({ is: "identity", machine: m.id }),
                           },
+                          ...(m.protocol === "pikvm"
+                            ? [
+                                {
+                                  text: "Device…",
+                                  reason: locked,
+                                  act: () => setDialogue({ is: "device" as const, machine: m.id }),
+                                },
+                              ]
+                            : []),
                           {
                             text: "Remove…",
                             danger: true,
@@ -173,6 +183,7 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
       {dialogue?.is === "people" && <People pool={pool} onClose={close} />}
       {dialogue?.is === "edit" && machine && <MachineForm pool={pool} machine={machine} onClose={close} />}
       {dialogue?.is === "identity" && machine && <Identity machine={machine} onClose={close} />}
+      {dialogue?.is === "device" && machine && <DeviceDialogue machine={machine} onClose={close} />}
       {dialogue?.is === "remove" && machine && <RemoveMachine machine={machine} onClose={close} />}
     </>
   );

@@ -34,6 +34,7 @@ export function MachineForm({
   const [password, setPassword] = useState("");
   const [key, setKey] = useState("");
   const [passphrase, setPassphrase] = useState("");
+  const [totp, setTotp] = useState("");
   const [identity, setIdentity] = useState("");
   const [owner, setOwner] = useState("");
   const [timeout, setTimeout] = useState(String(machine?.parameters.timeout_seconds ?? ""));
@@ -52,7 +53,7 @@ export function MachineForm({
 
   const parameters = (): Schemas["MachineParameters"] => ({
     ...(timeout ? { timeout_seconds: Number(timeout) } : {}),
-    ...(protocol === "rdp" && keyboard ? { keyboard } : {}),
+    ...((protocol === "rdp" || protocol === "pikvm") && keyboard ? { keyboard } : {}),
     ...(KEYED.includes(protocol) && certificate.trim() ? { certificate: certificate.trim() } : {}),
     ...Object.fromEntries(
       mine.map((p) => [p.name, given(p, texts[p.name] ?? "")]).filter(([, value]) => value !== undefined),
@@ -64,6 +65,7 @@ export function MachineForm({
         ...(password ? { password } : {}),
         ...(key ? { private_key: key } : {}),
         ...(passphrase ? { passphrase } : {}),
+        ...(totp ? { totp_secret: totp } : {}),
         ...(identity ? { identity: identity.trim() } : {}),
       };
       if (machine) {
@@ -137,6 +139,7 @@ export function MachineForm({
                   ["ssh", "SSH: a terminal"],
                   ["telnet", "Telnet: a terminal in clear text"],
                   ["kubernetes", "Kubernetes: a terminal in a container"],
+                  ["pikvm", "PiKVM: a machine behind a KVM over IP"],
                 ]}
                 required
               />
@@ -189,6 +192,18 @@ export function MachineForm({
             />
           </GridItem>
         </Grid>
+        {protocol === "pikvm" && (
+          <Field
+            label="Secret of the second factor"
+            type="password"
+            value={totp}
+            onChange={setTotp}
+            autoComplete="off"
+            help={
+              kept(machine?.has_totp) ?? "Base 32, as the device showed it; leave empty where it has none"
+            }
+          />
+        )}
         {KEYED.includes(protocol) && (
           <>
             <Area
@@ -258,7 +273,7 @@ export function MachineForm({
       </FormSection>
       <FormSection title="How it is used" titleElement="h2">
         <Grid hasGutter sm={6}>
-          {protocol === "rdp" && (
+          {(protocol === "rdp" || protocol === "pikvm") && (
             <GridItem>
               <Choice
                 label="Keyboard"
