@@ -5,8 +5,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use oriel_screen::recording::{
     Container, RecordingKind,
-    cast::{Plain, parse},
-    chunk_entries, chunk_lines,
+    cast::{CastEvent, Plain, parse},
+    chunk_entries, chunk_lines, without_typed,
 };
 use oriel_screen::wire::ServerRecord;
 
@@ -14,6 +14,12 @@ fuzz_target!(|data: &[u8]| {
     let bytes = Bytes::copy_from_slice(data);
     // A chunk alone, and a line alone.
     chunk_entries(&bytes).ok();
+    for kind in [RecordingKind::Screen, RecordingKind::Terminal] {
+        let clean = without_typed(kind, bytes.clone());
+        assert_eq!(clean.len(), bytes.len());
+        assert_eq!(without_typed(kind, clean.clone()), clean);
+        assert!(!says_typed(kind, &clean));
+    }
     if let Ok(text) = std::str::from_utf8(data) {
         let mut out = String::new();
         Plain::default().push(text, &mut out);
@@ -47,6 +53,18 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 });
+
+/// Whether somebody would see something that was typed.
+fn says_typed(kind: RecordingKind, block: &Bytes) -> bool {
+    match kind {
+        RecordingKind::Screen => chunk_entries(block).unwrap_or_default().iter().any(|entry| {
+            let records = ServerRecord::decode_all(&entry.message).unwrap_or_default();
+            records.iter().any(|one| matches!(one, ServerRecord::Typed(_) | ServerRecord::Pasted(_) | ServerRecord::Copied(_)))
+        }),
+        RecordingKind::Terminal => chunk_lines(block)
+            .is_ok_and(|lines| lines.lines().any(|line| matches!(parse(line), Some(CastEvent::Input { .. })))),
+    }
+}
 
 /// Where the header's block ends.
 fn container_header(bytes: &Bytes) -> usize {

@@ -592,6 +592,7 @@ test("a pool's rules for connections are said, sent and shown again", async () =
   await form.getByText("1 to 10080 minutes, or empty for never").waitFor();
   await form.getByLabel("Lock after, in minutes").fill("10");
   await form.getByText("Watermark", { exact: true }).click();
+  await form.getByText("Record keys", { exact: true }).click();
   await accessible(page, "a pool's rules");
   await picture(page, "pool-rules");
   const sent = page.waitForRequest((request) => request.method() === "POST");
@@ -600,11 +601,15 @@ test("a pool's rules for connections are said, sent and shown again", async () =
     clipboard: { to_machine: true, to_person: false, kib_max: 1024 },
     sharing: "view",
     watermark: true,
+    recording_keys: true,
+    recording_clipboard: false,
     idle_lock_minutes: 10,
     session_minutes_max: null,
   });
   await page.getByText("The pool careful was made").first().waitFor();
-  await page.getByText("paste only, sharing to watch, watermark, locks after 10 min").waitFor();
+  await page
+    .getByText("paste only, sharing to watch, watermark, keys recorded, locks after 10 min")
+    .waitFor();
   await picture(page, "pools-with-rules");
   await button(page, "Actions for careful").click();
   await page.getByRole("menuitem", { name: "Edit…" }).click();

@@ -88,12 +88,46 @@ test("a terminal plays and its words are found", async () => {
   await player.getByText("1 place").waitFor();
   await player.getByRole("button", { name: /frame 1 of 240/ }).click();
   await expect.poll(() => text(player)).toContain("warm-up");
+  // One list at a time.
+  await player.getByRole("button", { name: "Typed" }).click();
+  await player
+    .getByRole("complementary", { name: "Typed and copied" })
+    .getByText("uname -a⟨Enter⟩")
+    .waitFor();
+  await player.getByRole("complementary", { name: "Search" }).waitFor({ state: "hidden" });
+  await player.getByRole("button", { name: "Find" }).click();
   await accessible(player, "player of a terminal");
   await picture(player, "player-terminal");
   // Back to where it was not yet.
   await seek(player, 1250);
   await expect.poll(() => text(player)).not.toContain("render");
   expect(await text(player)).toContain("uname");
+  expect(errors).toEqual([]);
+  await context.close();
+});
+
+test("what was typed is shown while it plays, listed, and found", async () => {
+  const { player, context, errors } = await play("admin", 0);
+  await past(player, 100);
+  await player.getByRole("button", { name: "Pause" }).click();
+  await seek(player, 5000);
+  await player.locator(".keystrokes", { hasText: "hunter2⟨Enter⟩" }).waitFor();
+  await player.getByRole("button", { name: "Typed" }).click();
+  const list = player.getByRole("complementary", { name: "Typed and copied" });
+  await list.getByText("hunter2⟨Enter⟩").waitFor();
+  await accessible(player, "player with what was typed");
+  await picture(player, "player-typed");
+  await player.getByLabel("Show keys").uncheck();
+  await player.locator(".keystrokes.gone").waitFor({ state: "attached" });
+  await player.getByLabel("Show keys").check();
+  await player.locator(".keystrokes:not(.gone)").waitFor();
+  // It is gone three seconds later.
+  await seek(player, 8400);
+  await player.locator(".keystrokes.gone").waitFor({ state: "attached" });
+  await list.getByRole("searchbox").fill("MACHINE's");
+  await list.getByText("1 place").waitFor();
+  await list.getByRole("button", { name: /copied: from the machine's clipboard/ }).click();
+  await at(player, 9000);
   expect(errors).toEqual([]);
   await context.close();
 });

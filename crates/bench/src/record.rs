@@ -3,7 +3,7 @@
 use anyhow::Result;
 use async_trait::async_trait;
 use oriel_gateway::{DialError, Recorded, RecordingSink, Recordings};
-use oriel_model::{DesktopId, RecordingId, RecordingPolicy};
+use oriel_model::{DesktopId, RecordingId, RecordingPolicy, RecordingRules, UserId};
 use oriel_recording::{DataKey, RecordingStore, RecordingWriter};
 use oriel_screen::{ByeCode, recording::Chunk};
 use std::path::Path;
@@ -18,8 +18,8 @@ impl Shelf {
 
 #[async_trait]
 impl Recordings for Shelf {
-    async fn policy(&self, _: DesktopId) -> Result<RecordingPolicy, DialError> {
-        Ok(RecordingPolicy::Always)
+    async fn rules(&self, _: UserId, _: DesktopId) -> Result<RecordingRules, DialError> {
+        Ok(RecordingPolicy::Always.into())
     }
 
     async fn begin(&self, _: Recorded) -> Result<Box<dyn RecordingSink>, DialError> {

@@ -317,7 +317,9 @@ impl Broker {
             read += block.len() as u64;
             let lines = chunk_lines(&block).map_err(FilmError::from)?;
             if export.format == ExportFormat::Cast {
-                writer.write(lines.as_bytes()).await?;
+                // Blanks are where something was typed.
+                let lines = lines.split_inclusive('\n').filter(|line| !line.trim().is_empty());
+                writer.write(lines.collect::<String>().as_bytes()).await?;
             } else {
                 plain_text(&lines, &mut plain, &mut out);
                 // A backspace takes back what is in the same line.

@@ -8,11 +8,11 @@ use crate::{Broker, BrokerError};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use oriel_model::{
-    ConnectionId, DesktopId, GuestPort, Micros, Recording, RecordingCursor, RecordingFilter, RecordingId,
-    RecordingPolicy, RecordingState, UserId,
+    ConnectionId, DesktopId, GuestPort, Micros, RecordedInput, Recording, RecordingCursor, RecordingFilter,
+    RecordingId, RecordingRules, RecordingState, UserId,
 };
 use oriel_recording::{DataKey, Part, PartKind, Place, RecordingError, RecordingStore, RecordingWriter};
-use oriel_screen::recording::Chunk;
+use oriel_screen::recording::{Chunk, RecordingKind, without_typed};
 use secrecy::ExposeSecret;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -104,9 +104,11 @@ impl Broker {
         self.inner.recorder.days.set(days).ok();
     }
 
-    /// What the pool of a desktop says.
-    pub async fn recording_policy(&self, desktop: DesktopId) -> Result<RecordingPolicy, BrokerError> {
-        Ok(self.pool_of(desktop).await?.recording)
+    /// What the pool of a desktop says, and what of it holds for this person.
+    pub async fn recording_rules(&self, user: UserId, desktop: DesktopId) -> Result<RecordingRules, BrokerError> {
+        let policy = self.session_policy(user, desktop).await?;
+        let input = RecordedInput { keys: policy.recording_keys, clipboard: policy.recording_clipboard };
+        Ok(RecordingRules { policy: self.pool_of(desktop).await?.recording, input })
     }
 
     /// Begins a recording: its row with a fresh sealed key.
@@ -372,20 +374,41 @@ impl RecordingContent {
         self.parts.iter().filter(|part| matches!(part.kind, PartKind::Key | PartKind::Chunk))
     }
 
-    /// Whole blocks of some kinds, in order.
+    /// Whole blocks of some kinds, in order, without what was typed and copied.
     pub fn blocks(
         &self,
         wanted: impl Fn(PartKind) -> bool,
     ) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send {
         let parts: Vec<Part> = self.parts.iter().filter(|part| wanted(part.kind)).copied().collect();
+        let kind = self.kind();
         self.store
             .blocks(self.recording.id, self.place, Arc::clone(&self.key), parts)
-            .map(|read| read.map(|(_, block)| block))
+            .map(move |read| read.map(|(part, block)| shown(kind, false, &part, block)))
     }
 
-    /// A range of the container, block by block.
-    pub fn read(self, range: Range<u64>) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send + use<> {
-        self.store.range(self.recording.id, self.place, self.key, self.parts, range)
+    /// A range of the container, block by block; what was typed and copied only where it is asked for.
+    pub fn read(
+        self,
+        range: Range<u64>,
+        typed: bool,
+    ) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send + use<> {
+        let kind = self.kind();
+        self.store.range(self.recording.id, self.place, self.key, self.parts, range, move |part, block| {
+            shown(kind, typed, part, block)
+        })
+    }
+
+    /// What its chunks hold.
+    fn kind(&self) -> RecordingKind {
+        if self.recording.port == GuestPort::Ssh { RecordingKind::Terminal } else { RecordingKind::Screen }
+    }
+}
+
+/// A block as somebody sees it who may, or may not, see what was typed.
+fn shown(kind: RecordingKind, typed: bool, part: &Part, block: Bytes) -> Bytes {
+    match part.kind {
+        PartKind::Key | PartKind::Chunk if !typed => without_typed(kind, block),
+        _ => block,
     }
 }
 

@@ -432,7 +432,7 @@ mod tests {
         let (waits, sits) = (Heard::default(), Heard::default());
         crowd.arrive(1, 1, guest(true), waits.clone());
         crowd.arrive(2, 2, guest(false), sits.clone());
-        let sign = recording::sign(true);
+        let sign = recording::sign(true, oriel_model::RecordedInput::default());
         crowd.tell_all(&sign);
         crowd.answer(1, true);
         assert_eq!(crowd.watching(), 2);

@@ -6,7 +6,9 @@ use crate::registry::Counters;
 use crate::tape::{Pace, Tape};
 use crate::target::DialError;
 use async_trait::async_trait;
-use oriel_model::{ConnectionId, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_model::{
+    ConnectionId, DesktopId, GuestPort, RecordedInput, RecordingId, RecordingPolicy, RecordingRules, UserId,
+};
 use oriel_screen::recording::{Chunk, RecordingKind};
 use oriel_screen::wire::ServerRecord;
 use oriel_screen::{ByeCode, RecordingSign};
@@ -31,7 +33,7 @@ pub struct Recorded {
 /// Knows what is recorded and keeps it.
 #[async_trait]
 pub trait Recordings: Send + Sync {
-    async fn policy(&self, desktop: DesktopId) -> Result<RecordingPolicy, DialError>;
+    async fn rules(&self, user: UserId, desktop: DesktopId) -> Result<RecordingRules, DialError>;
     async fn begin(&self, of: Recorded) -> Result<Box<dyn RecordingSink>, DialError>;
 }
 
@@ -51,34 +53,45 @@ pub trait RecordingSink: Send {
     async fn finish(self: Box<Self>) -> Result<(), String>;
 }
 
-/// What the pool says of this connection. It holds on to nothing of the task: commands are served while it is asked.
-pub(crate) fn policy(task: &Task) -> impl Future<Output = Result<RecordingPolicy, Bye>> + use<> {
-    let (recordings, desktop, counters) = (task.recordings.clone(), task.desktop, Arc::clone(&task.counters));
-    async move { policy_of(recordings.as_ref(), desktop, &counters).await }
+/// What holds for this connection. It holds on to nothing of the task: commands are served while it is asked.
+pub(crate) fn rules(task: &Task) -> impl Future<Output = Result<RecordingRules, Bye>> + use<> {
+    let (recordings, counters) = (task.recordings.clone(), Arc::clone(&task.counters));
+    let (user, desktop) = (task.user, task.desktop);
+    async move { rules_of(recordings.as_ref(), user, desktop, &counters).await }
 }
 
-pub(crate) async fn policy_of(
+pub(crate) async fn rules_of(
     recordings: Option<&Arc<dyn Recordings>>,
+    user: UserId,
     desktop: DesktopId,
     counters: &Counters,
-) -> Result<RecordingPolicy, Bye> {
-    let Some(recordings) = recordings else { return Ok(RecordingPolicy::Off) };
-    let policy = recordings.policy(desktop).await.map_err(Bye::from)?;
-    if policy != RecordingPolicy::Off && counters.background.load(Ordering::Relaxed) {
+) -> Result<RecordingRules, Bye> {
+    let Some(recordings) = recordings else { return Ok(RecordingRules::default()) };
+    let rules = recordings.rules(user, desktop).await.map_err(Bye::from)?;
+    if rules.policy != RecordingPolicy::Off && counters.background.load(Ordering::Relaxed) {
         // Nobody is there who could be told. Whoever is just arriving connects anew.
         let text = "connections to this desktop are recorded, so it is opened with its person";
         return Err(Bye::new(ByeCode::ServerShutdown, text));
     }
-    Ok(policy)
+    Ok(rules)
 }
 
 /// Begins to record; a connection that should be recorded and cannot be is refused.
-pub(crate) fn begin(task: &Task, kind: RecordingKind) -> impl Future<Output = Result<Tape, Bye>> + use<> {
+pub(crate) fn begin(
+    task: &Task,
+    kind: RecordingKind,
+    input: RecordedInput,
+) -> impl Future<Output = Result<Tape, Bye>> + use<> {
     let of = Recorded { connection: task.id, user: task.user, desktop: task.desktop, port: task.port };
-    begin_with(task.recordings.clone(), of, kind)
+    begin_with(task.recordings.clone(), of, kind, input)
 }
 
-async fn begin_with(recordings: Option<Arc<dyn Recordings>>, of: Recorded, kind: RecordingKind) -> Result<Tape, Bye> {
+async fn begin_with(
+    recordings: Option<Arc<dyn Recordings>>,
+    of: Recorded,
+    kind: RecordingKind,
+    input: RecordedInput,
+) -> Result<Tape, Bye> {
     let refused = |text: String| {
         let text = format!("this connection must be recorded and cannot be: {text}; an administrator can mend that");
         Bye::new(ByeCode::Internal, text)
@@ -92,18 +105,36 @@ async fn begin_with(recordings: Option<Arc<dyn Recordings>>, of: Recorded, kind:
         }
     };
     tracing::info!(connection = %of.connection, recording = %sink.id(), desktop = %of.desktop, "Recording");
-    Ok(Tape::start(sink, kind, of.connection, Pace::default()))
+    let mut tape = Tape::start(sink, kind, of.connection, Pace::default());
+    tape.input = input;
+    Ok(tape)
 }
 
-pub(crate) fn question() -> ServerRecord {
-    let text = "may what is seen on this connection be recorded? it is kept for the administrators of this server";
-    ServerRecord::Recording { sign: RecordingSign::Asked, text: text.into() }
+/// What is kept beside what is seen, as the person is told.
+const fn beside(input: RecordedInput) -> &'static str {
+    match (input.keys, input.clipboard) {
+        (false, false) => "",
+        (true, false) => ", with the keys that are pressed, passwords too",
+        (false, true) => ", with what goes through the clipboard",
+        (true, true) => ", with the keys that are pressed, passwords too, and what goes through the clipboard",
+    }
 }
 
-pub(crate) fn sign(recorded: bool) -> ServerRecord {
-    let (sign, text) =
-        if recorded { (RecordingSign::On, "this connection is recorded") } else { (RecordingSign::Off, "") };
-    ServerRecord::Recording { sign, text: text.into() }
+pub(crate) fn question(input: RecordedInput) -> ServerRecord {
+    let beside = beside(input);
+    let text = format!(
+        "may what is seen on this connection be recorded{beside}? it is kept for the administrators of this server"
+    );
+    ServerRecord::Recording { sign: RecordingSign::Asked, text }
+}
+
+pub(crate) fn sign(recorded: bool, input: RecordedInput) -> ServerRecord {
+    let (sign, text) = if recorded {
+        (RecordingSign::On, format!("this connection is recorded{}", beside(input)))
+    } else {
+        (RecordingSign::Off, String::new())
+    };
+    ServerRecord::Recording { sign, text }
 }
 
 pub(crate) fn not_answered() -> Bye {

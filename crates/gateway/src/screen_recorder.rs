@@ -2,15 +2,16 @@
 //! rests in proportion to what it cost. A whole picture begins the recording and comes again every few seconds in which
 //! something changed, so that a player can begin there.
 //!
-//! What is kept is what is seen: no sound, no clipboard, no keys.
+//! What is kept is what is seen, no sound; and where the rules say so, what is typed and what goes through the clipboard.
 
 use crate::picture::Picture;
 use crate::registry::Counters;
-use crate::tape::{Tape, Wake};
+use crate::tape::{NOTES_BYTES_MAX, Tape, Wake};
 use crate::video::Video;
 use bytes::Bytes;
+use oriel_screen::recording::typed::Typist;
 use oriel_screen::wire::{ServerRecord, ViewerHello};
-use oriel_screen::{Framebuffer, ScreenEvent};
+use oriel_screen::{Framebuffer, InputEvent, ScreenEvent};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -57,6 +58,9 @@ pub(crate) struct ScreenRecorder {
     pointer_moved: bool,
     pointer_at: Instant,
     asked_at: Option<Instant>,
+    typist: Typist,
+    /// Records of what was typed and copied, on their way to the tape.
+    notes: Vec<u8>,
 }
 
 impl ScreenRecorder {
@@ -79,6 +83,8 @@ impl ScreenRecorder {
             pointer_moved: false,
             pointer_at: at,
             asked_at: None,
+            typist: Typist::default(),
+            notes: Vec::new(),
         };
         recorder.begin_anew(now);
         recorder
@@ -101,6 +107,7 @@ impl ScreenRecorder {
 
     pub fn apply(&mut self, event: &ScreenEvent, now: &Now<'_>) {
         match event {
+            ScreenEvent::Clipboard(text) if self.tape.input.clipboard => self.note(&ServerRecord::Copied(text.clone())),
             ScreenEvent::Audio { .. } | ScreenEvent::Clipboard(_) | ScreenEvent::Leds(_) => {}
             ScreenEvent::Resize { .. } => self.begin_anew(now),
             event => {
@@ -112,10 +119,30 @@ impl ScreenRecorder {
         }
     }
 
-    /// Where the person's pointer is.
-    pub fn pointer(&mut self, x: u16, y: u16) {
+    /// What reaches the machine: where the person's pointer is, and what else the rules say.
+    pub fn input(&mut self, input: &InputEvent) {
+        match input {
+            InputEvent::Pointer { x, y, .. } => self.pointer(*x, *y),
+            InputEvent::Clipboard(text) if self.tape.input.clipboard => self.note(&ServerRecord::Pasted(text.clone())),
+            input if self.tape.input.keys => {
+                if let Some(text) = self.typist.typed(input) {
+                    self.note(&ServerRecord::Typed(text));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn pointer(&mut self, x: u16, y: u16) {
         self.pointer_moved |= self.pointer != Some((x, y));
         self.pointer = Some((x, y));
+    }
+
+    fn note(&mut self, record: &ServerRecord) {
+        // What is past the limit ends the recording with the next look.
+        if self.notes.len() <= NOTES_BYTES_MAX {
+            record.encode(&mut self.notes);
+        }
     }
 
     /// True when [`Self::step`] has something to do.
@@ -224,6 +251,13 @@ impl ScreenRecorder {
             self.picture.flush_control(&self.counters).ok();
             self.drain();
         }
+        if self.notes.len() > NOTES_BYTES_MAX {
+            return Err("the storage is too slow for what is typed and copied".into());
+        }
+        if !self.key_next && self.tape.is_ready() && !self.notes.is_empty() {
+            let notes = std::mem::take(&mut self.notes);
+            self.tape.push(false, &notes);
+        }
         self.tape.tick()
     }
 
@@ -242,7 +276,7 @@ impl ScreenRecorder {
     }
 
     pub async fn finish(self) {
-        self.tape.finish(&[]).await;
+        self.tape.finish(&self.notes).await;
     }
 }
 
@@ -250,7 +284,7 @@ impl ScreenRecorder {
 mod tests {
     use super::*;
     use crate::tape::tests::{HURRY, Kept, Sink, container};
-    use oriel_model::ConnectionId;
+    use oriel_model::{ConnectionId, RecordedInput};
     use oriel_screen::recording::{RecordingKind, chunk_entries};
     use oriel_screen::{Rect, Surface, TileCodec, VideoCodec};
     use std::sync::Arc;
@@ -323,6 +357,51 @@ mod tests {
 
     fn same(a: &Surface, b: &Surface) -> bool {
         a.rgba().chunks_exact(4).zip(b.rgba().chunks_exact(4)).all(|(a, b)| a[..3] == b[..3])
+    }
+
+    #[tokio::test]
+    async fn what_is_typed_and_copied_is_kept_only_where_the_rules_say_so() {
+        let surface = Surface::new(8, 8).unwrap();
+        let type_into = async |input: RecordedInput| {
+            let (mut recorder, kept, _permits) = recorder(&surface, 100);
+            recorder.tape.input = input;
+            recorder.input(&InputEvent::Key { down: true, code: 30, keysym: 0x61 });
+            settle(&mut recorder, &surface).await;
+            recorder.input(&InputEvent::Key { down: true, code: 28, keysym: 0xff0d });
+            recorder.input(&InputEvent::Clipboard("from here".into()));
+            happen(&mut recorder, &surface, &Video::default(), &ScreenEvent::Clipboard("from there".into()));
+            recorder.finish().await;
+            let (bytes, container) = container(&kept);
+            assert!(container.chunks[0].key);
+            let entries = container
+                .chunks
+                .iter()
+                .flat_map(|chunk| chunk_entries(&bytes.slice(chunk.offset..chunk.offset + chunk.length)).unwrap());
+            let records: Vec<ServerRecord> =
+                entries.flat_map(|entry| ServerRecord::decode_all(&entry.message).unwrap()).collect();
+            // A player begins with the whole picture.
+            assert!(matches!(records[0], ServerRecord::Resize { .. }), "{:?}", records[0]);
+            let said = |record| match record {
+                ServerRecord::Typed(text) => Some(format!("t {text}")),
+                ServerRecord::Pasted(text) => Some(format!("p {text}")),
+                ServerRecord::Copied(text) => Some(format!("c {text}")),
+                _ => None,
+            };
+            records.into_iter().filter_map(said).collect::<Vec<_>>()
+        };
+        let input = |keys, clipboard| RecordedInput { keys, clipboard };
+        assert!(type_into(input(false, false)).await.is_empty());
+        assert_eq!(type_into(input(true, false)).await, ["t a", "t ⟨Enter⟩"]);
+        assert_eq!(type_into(input(false, true)).await, ["p from here", "c from there"]);
+        assert_eq!(type_into(input(true, true)).await.len(), 4);
+        // A storage that takes nothing is not waited for without end.
+        let (mut recorder, _kept, _permits) = recorder(&surface, 0);
+        recorder.tape.input = input(true, true);
+        for _ in 0..6 {
+            recorder.input(&InputEvent::Clipboard("x".repeat(1 << 20)));
+        }
+        assert!(recorder.notes.len() < NOTES_BYTES_MAX + (2 << 20));
+        assert!(recorder.tick().unwrap_err().contains("too slow"));
     }
 
     #[tokio::test]

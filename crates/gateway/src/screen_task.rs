@@ -20,7 +20,7 @@ use crate::tape::Tape;
 use crate::target::Stream;
 use crate::video::Video;
 use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX, WAKE_PERIOD, rules};
-use oriel_model::{RecordingPolicy, SessionPolicy};
+use oriel_model::{RecordedInput, RecordingPolicy, RecordingRules, SessionPolicy};
 use oriel_rdp::Continuation;
 use oriel_screen::encode::thumbnail;
 use oriel_screen::recording::RecordingKind;
@@ -374,16 +374,16 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
             None => return Bye::new(ByeCode::ServerShutdown, "the server is shutting down"),
         }
     }
-    let asking = recording::policy(task);
-    let policy = match meanwhile(task, lobby, asking).await {
-        Ok(policy) => policy,
+    let asking = recording::rules(task);
+    let rules = match meanwhile(task, lobby, asking).await {
+        Ok(rules) => rules,
         Err(bye) => return bye,
     };
-    match permitted(task, lobby, policy).await {
+    match permitted(task, lobby, rules).await {
         Ok(tape) => lobby.tape = tape,
         Err(bye) => return bye,
     }
-    let required = policy == RecordingPolicy::Always;
+    let required = rules.policy == RecordingPolicy::Always;
     loop {
         let (session, h264) = match connect(task, lobby).await {
             Ok(connected) => connected,
@@ -410,12 +410,12 @@ async fn next_command(task: &mut Task, lobby: &mut Lobby) -> Option<Command> {
 }
 
 /// Asks the person where the pool wants that, and begins to record where it should be.
-async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
-    let recorded = match policy {
+async fn permitted(task: &mut Task, lobby: &mut Lobby, rules: RecordingRules) -> Result<Option<Tape>, Bye> {
+    let recorded = match rules.policy {
         RecordingPolicy::Off => return Ok(None),
         RecordingPolicy::Always => true,
         RecordingPolicy::Ask => {
-            lobby.show_sign(task, recording::question());
+            lobby.show_sign(task, recording::question(rules.input));
             let deadline = Instant::now() + CONSENT_TIME_MAX;
             loop {
                 if let Some(answer) = lobby.consent {
@@ -439,9 +439,9 @@ async fn permitted(task: &mut Task, lobby: &mut Lobby, policy: RecordingPolicy) 
             }
         }
     };
-    let beginning = recording::begin(task, RecordingKind::Screen);
+    let beginning = recording::begin(task, RecordingKind::Screen, rules.input);
     let tape = if recorded { Some(meanwhile(task, lobby, beginning).await?) } else { None };
-    lobby.show_sign(task, recording::sign(recorded));
+    lobby.show_sign(task, recording::sign(recorded, rules.input));
     Ok(tape)
 }
 
@@ -601,7 +601,7 @@ async fn carry(
                 return recording::failed(&why).into();
             }
             lobby.recorder = None;
-            lobby.show_sign(task, recording::sign(false));
+            lobby.show_sign(task, recording::sign(false, RecordedInput::default()));
         }
         if upstream.len() > UPSTREAM_PENDING_BYTES_MAX {
             return Bye::new(ByeCode::Unreachable, "the machine no longer takes input; connect again").into();
@@ -638,8 +638,8 @@ async fn carry(
                     }
                     Ok(Asked::Detached) => outcome = source.input(&InputEvent::ReleaseAll, &mut upstream),
                     Ok(Asked::Input(input)) => {
-                        if let (InputEvent::Pointer { x, y, .. }, Some(recorder)) = (&input, &mut lobby.recorder) {
-                            recorder.pointer(*x, *y);
+                        if let Some(recorder) = &mut lobby.recorder {
+                            recorder.input(&input);
                         }
                         outcome = source.input(&input, &mut upstream);
                     }
@@ -689,7 +689,7 @@ async fn carry(
                             return recording::failed(&why).into();
                         }
                         lobby.recorder = None;
-                        lobby.show_sign(task, recording::sign(false));
+                        lobby.show_sign(task, recording::sign(false, RecordedInput::default()));
                     }
                 }
             }

@@ -3,7 +3,7 @@
 //! reading the shell, and the connection never waits for a disk.
 
 use crate::recording::RecordingSink;
-use oriel_model::ConnectionId;
+use oriel_model::{ConnectionId, RecordedInput};
 use oriel_screen::recording::{BlockKind, Chunk, Header, RecordingKind, Writer};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +35,8 @@ const KEY_TIME: Duration = Duration::from_secs(10);
 const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// Chunks on their way to the storage. With the open one they bound the memory of a recording.
 const CHUNKS_WAITING_MAX: usize = 4;
+/// What is typed and copied waits for a slow storage up to so many bytes; a recording that would lack more ends.
+pub(crate) const NOTES_BYTES_MAX: usize = 4 << 20;
 const STORE_TIME_MAX: Duration = Duration::from_mins(1);
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
@@ -48,6 +50,8 @@ pub(crate) struct Tape {
     pub started: i64,
     pub title: String,
     pub watermark: Option<String>,
+    /// What is kept beside what is seen.
+    pub input: RecordedInput,
     chunks: mpsc::Sender<Chunk>,
     /// Found no room yet.
     waiting: VecDeque<Chunk>,
@@ -71,8 +75,8 @@ impl Tape {
         let failure = Arc::new(Mutex::new(None));
         let keeper = tokio::spawn(keep(sink, inbox, Arc::clone(&failure), pace.patience));
         let waiting = VecDeque::from([header]);
-        let mut tape =
-            Self { writer, began: Instant::now(), started, title, watermark, chunks, waiting, keeper, failure, pace };
+        let (began, input) = (Instant::now(), RecordedInput::default());
+        let mut tape = Self { writer, began, started, title, watermark, input, chunks, waiting, keeper, failure, pace };
         tape.send();
         tape
     }
@@ -308,6 +312,39 @@ pub(crate) mod tests {
             .map(|chunk| chunk_lines(&bytes.slice(chunk.offset..chunk.offset + chunk.length)).unwrap())
             .collect();
         assert_eq!(lines.matches("xx").count(), said / 2);
+    }
+
+    /// Also where nothing shows it: a shell does not say that it hides what is typed.
+    #[tokio::test]
+    async fn what_is_typed_in_a_shell_is_kept_only_where_the_rules_say_so() {
+        for keys in [false, true] {
+            let (kept, permits) = (Kept::default(), Arc::new(tokio::sync::Semaphore::new(1000)));
+            let sink = Sink { kept: kept.clone(), permits: Some(permits) };
+            let mut tape = Tape::start(Box::new(sink), RecordingKind::Terminal, ConnectionId::new(), Pace::default());
+            tape.input = RecordedInput { keys, clipboard: true };
+            let mut recorder = TerminalRecorder::start(tape, 80, 24);
+            recorder.output(b"Password: ");
+            recorder.typed("hunter2\r".as_bytes());
+            recorder.output(b"\r\n");
+            recorder.finish().await;
+            let (bytes, container) = container(&kept);
+            let chunk = &container.chunks[0];
+            let lines = chunk_lines(&bytes.slice(chunk.offset..chunk.offset + chunk.length)).unwrap();
+            assert_eq!(lines.contains("\"i\",\"hunter2\\r\"]"), keys, "{lines}");
+            assert_eq!(lines.matches("\"o\"").count(), 2);
+        }
+        // A storage that takes nothing is not typed into without end.
+        let (kept, permits) = (Kept::default(), Arc::new(tokio::sync::Semaphore::new(0)));
+        let sink = Sink { kept, permits: Some(permits) };
+        let mut tape = Tape::start(Box::new(sink), RecordingKind::Terminal, ConnectionId::new(), Pace::default());
+        tape.input.keys = true;
+        let mut recorder = TerminalRecorder::start(tape, 80, 24);
+        let typed = (0..100).take_while(|_| {
+            recorder.typed(&vec![b'x'; 1 << 20]);
+            recorder.tick().is_ok()
+        });
+        assert!(typed.count() < 20);
+        assert!(recorder.tick().unwrap_err().contains("too slow"));
     }
 
     #[tokio::test]

@@ -1,12 +1,14 @@
 //! Records a terminal: everything that it shows, as lines of asciicast. Nothing is left out: while the storage is behind,
 //! the shell is not read.
 
-use crate::tape::{Tape, Wake};
+use crate::tape::{NOTES_BYTES_MAX, Tape, Wake};
 use oriel_screen::recording::cast::CastWriter;
 
 pub(crate) struct TerminalRecorder {
     tape: Tape,
     cast: CastWriter,
+    /// Bytes of what was typed while the storage was behind.
+    unkept: usize,
 }
 
 impl TerminalRecorder {
@@ -14,12 +16,21 @@ impl TerminalRecorder {
         let header =
             CastWriter::header(columns, rows, tape.started / 1_000_000, &tape.title, tape.watermark.as_deref());
         tape.push(true, header.as_bytes());
-        Self { tape, cast: CastWriter::default() }
+        Self { tape, cast: CastWriter::default(), unkept: 0 }
     }
 
     pub fn output(&mut self, bytes: &[u8]) {
         let line = self.cast.output(self.tape.ms(), bytes);
         if !line.is_empty() {
+            self.tape.push(false, line.as_bytes());
+        }
+    }
+
+    /// What reaches the shell. The storage holds the shell up, and whoever types sees it.
+    pub fn typed(&mut self, bytes: &[u8]) {
+        if self.tape.input.keys {
+            let line = CastWriter::input(self.tape.ms(), bytes);
+            self.unkept = if self.tape.is_ready() { 0 } else { self.unkept + line.len() };
             self.tape.push(false, line.as_bytes());
         }
     }
@@ -38,6 +49,9 @@ impl TerminalRecorder {
     }
 
     pub fn tick(&mut self) -> Result<(), String> {
+        if self.unkept > NOTES_BYTES_MAX {
+            return Err("the storage is too slow for what is typed".into());
+        }
         self.tape.tick()
     }
 

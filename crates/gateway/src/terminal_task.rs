@@ -12,7 +12,7 @@ use crate::transcript::Transcript;
 use crate::{CONNECT_TIME_MAX, RESUME_SECONDS, WAKE_PERIOD};
 use bytes::Bytes;
 use futures::FutureExt as _;
-use oriel_model::RecordingPolicy;
+use oriel_model::{RecordedInput, RecordingPolicy, RecordingRules};
 use oriel_screen::recording::RecordingKind;
 use oriel_screen::wire::{ServerRecord, TERMINAL_WINDOW_BYTES, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, StatusCode};
@@ -355,12 +355,12 @@ async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
             None => return shutting_down(),
         }
     }
-    let asking = recording::policy(task);
-    let policy = match meanwhile(task, seat, asking).await {
-        Ok(policy) => policy,
+    let asking = recording::rules(task);
+    let rules = match meanwhile(task, seat, asking).await {
+        Ok(rules) => rules,
         Err(bye) => return bye,
     };
-    let tape = match permitted(task, seat, policy).await {
+    let tape = match permitted(task, seat, rules).await {
         Ok(tape) => tape,
         Err(bye) => return bye,
     };
@@ -374,7 +374,7 @@ async fn drive(task: &mut Task, seat: &mut Seat) -> Bye {
                 recorder.output(&seat.transcript.slice(0, usize::MAX));
                 recorder
             });
-            live(task, seat, shell, policy == RecordingPolicy::Always).await
+            live(task, seat, shell, rules.policy == RecordingPolicy::Always).await
         }
         Err(bye) => {
             if let Some(tape) = tape {
@@ -397,12 +397,12 @@ async fn next_command(task: &mut Task, seat: &mut Seat) -> Option<Command> {
 }
 
 /// Asks the person where the pool wants that, and begins to record where it should be.
-async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) -> Result<Option<Tape>, Bye> {
-    let recorded = match policy {
+async fn permitted(task: &mut Task, seat: &mut Seat, rules: RecordingRules) -> Result<Option<Tape>, Bye> {
+    let recorded = match rules.policy {
         RecordingPolicy::Off => return Ok(None),
         RecordingPolicy::Always => true,
         RecordingPolicy::Ask => {
-            seat.show_sign(recording::question());
+            seat.show_sign(recording::question(rules.input));
             let deadline = Instant::now() + CONSENT_TIME_MAX;
             loop {
                 if let Some(answer) = seat.consent {
@@ -422,9 +422,9 @@ async fn permitted(task: &mut Task, seat: &mut Seat, policy: RecordingPolicy) ->
             }
         }
     };
-    let beginning = recording::begin(task, RecordingKind::Terminal);
+    let beginning = recording::begin(task, RecordingKind::Terminal, rules.input);
     let tape = if recorded { Some(meanwhile(task, seat, beginning).await?) } else { None };
-    seat.show_sign(recording::sign(recorded));
+    seat.show_sign(recording::sign(recorded, rules.input));
     Ok(tape)
 }
 /// Waits for a machine that sleeps and is woken.
@@ -539,9 +539,12 @@ async fn live(task: &mut Task, seat: &mut Seat, mut shell: Shell, required: bool
                 return recording::failed(&why);
             }
             seat.recorder = None;
-            seat.show_sign(recording::sign(false));
+            seat.show_sign(recording::sign(false, RecordedInput::default()));
         }
         while let Some(bytes) = seat.typed.pop_front() {
+            if let Some(recorder) = &mut seat.recorder {
+                recorder.typed(&bytes);
+            }
             match timeout(TAKE_TIME_MAX, shell.write(&bytes)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Bye::new(ByeCode::RemoteEnded, error.to_string()),

@@ -18,7 +18,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use oriel_gateway::{
     DialError, Dialler, Gateway, Protocol, Recorded, RecordingSink, Recordings, Target, ViewerRequest,
 };
-use oriel_model::{DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_model::{DesktopId, GuestPort, RecordedInput, RecordingId, RecordingPolicy, RecordingRules, UserId};
 use oriel_screen::recording::{BlockKind, Chunk, Container, chunk_entries};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent, RecordingSign};
@@ -70,6 +70,17 @@ async fn machine(mut stream: DuplexStream) -> std::io::Result<()> {
                 }
             }
             5 => skip(&mut stream, 5).await?,
+            // What is pasted comes back (RFC 6143 §7.6.4), with a word before it.
+            6 => {
+                skip(&mut stream, 3).await?;
+                let length = stream.read_u32().await?;
+                let mut text = vec![0; length as usize];
+                stream.read_exact(&mut text).await?;
+                let text = [b"got ", &text[..]].concat();
+                stream.write_all(&[3, 0, 0, 0]).await?;
+                stream.write_u32(text.len() as u32).await?;
+                stream.write_all(&text).await?;
+            }
             other => panic!("message {other}"),
         }
         if wanted && changed {
@@ -112,6 +123,7 @@ impl Dialler for Machines {
 /// Keeps recordings in memory, when it works.
 struct Shelf {
     policy: RecordingPolicy,
+    input: RecordedInput,
     broken: bool,
     /// Nothing can be kept while this is set.
     stuck: Arc<AtomicBool>,
@@ -121,7 +133,14 @@ struct Shelf {
 
 impl Shelf {
     fn new(policy: RecordingPolicy) -> Self {
-        Self { policy, broken: false, stuck: Arc::default(), chunks: Arc::default(), finished: Arc::default() }
+        Self {
+            policy,
+            input: RecordedInput::default(),
+            broken: false,
+            stuck: Arc::default(),
+            chunks: Arc::default(),
+            finished: Arc::default(),
+        }
     }
 }
 
@@ -134,8 +153,8 @@ struct Sink {
 
 #[async_trait]
 impl Recordings for Shelf {
-    async fn policy(&self, _: DesktopId) -> Result<RecordingPolicy, DialError> {
-        Ok(self.policy)
+    async fn rules(&self, _: UserId, _: DesktopId) -> Result<RecordingRules, DialError> {
+        Ok(RecordingRules { policy: self.policy, input: self.input })
     }
 
     async fn begin(&self, _: Recorded) -> Result<Box<dyn RecordingSink>, DialError> {
@@ -324,6 +343,65 @@ async fn what_was_seen_is_kept_and_the_person_is_told() {
     assert_eq!(container.header.title, "test-1");
     assert!(greys.contains(&first), "{greys:?}");
     assert_eq!(greys.last(), Some(&second));
+}
+
+/// What a recording says was typed and copied.
+fn typed(bytes: &[u8]) -> Vec<ServerRecord> {
+    let container = Container::read(bytes).unwrap();
+    let entries = container.chunks.iter().flat_map(|chunk| {
+        let block = Bytes::copy_from_slice(&bytes[chunk.offset..chunk.offset + chunk.length]);
+        chunk_entries(&block).unwrap()
+    });
+    let records = entries.flat_map(|entry| ServerRecord::decode_all(&entry.message).unwrap());
+    let is_typed = |record: &ServerRecord| {
+        matches!(record, ServerRecord::Typed(_) | ServerRecord::Pasted(_) | ServerRecord::Copied(_))
+    };
+    records.filter(is_typed).collect()
+}
+
+#[tokio::test]
+async fn keys_and_clipboard_are_kept_where_the_rules_say_so_and_the_person_is_told() {
+    for (keys, clipboard) in [(false, false), (true, false), (false, true), (true, true)] {
+        let input = RecordedInput { keys, clipboard };
+        let house = House::new(Shelf { input, ..Shelf::new(RecordingPolicy::Ask) });
+        let mut viewer = house.open();
+        for wanted in [RecordingSign::Asked, RecordingSign::On] {
+            let ServerRecord::Recording { sign, text } =
+                viewer.until(|record| matches!(record, ServerRecord::Recording { .. })).await
+            else {
+                unreachable!()
+            };
+            assert_eq!(sign, wanted);
+            assert_eq!(text.contains("keys that are pressed, passwords too"), keys, "{text}");
+            assert_eq!(text.contains("goes through the clipboard"), clipboard, "{text}");
+            if sign == RecordingSign::Asked {
+                viewer.say(&ViewerRecord::Consent { yes: true });
+            }
+        }
+        viewer.picture().await;
+        viewer.press();
+        viewer.say(&ViewerRecord::Input(InputEvent::Clipboard("from here".into())));
+        // It reaches the person in any case, and nobody is sent what is for recordings alone.
+        loop {
+            match viewer.next().await {
+                ServerRecord::Clipboard(text) => break assert_eq!(text, "got from here"),
+                ServerRecord::FrameEnd { sequence } => viewer.say(&ViewerRecord::Ack { sequence }),
+                record @ (ServerRecord::Typed(_) | ServerRecord::Pasted(_) | ServerRecord::Copied(_)) => {
+                    panic!("{record:?}")
+                }
+                _ => {}
+            }
+        }
+        let mut wanted = Vec::new();
+        if keys {
+            wanted.push(ServerRecord::Typed("a".into()));
+        }
+        if clipboard {
+            wanted.push(ServerRecord::Pasted("from here".into()));
+            wanted.push(ServerRecord::Copied("got from here".into()));
+        }
+        assert_eq!(typed(&house.end().await), wanted, "{input:?}");
+    }
 }
 
 #[tokio::test]

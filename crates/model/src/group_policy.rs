@@ -35,6 +35,10 @@ pub struct GroupPolicy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording_keys: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording_clipboard: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_lock_minutes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_minutes_max: Option<u32>,
@@ -76,6 +80,9 @@ impl GroupPolicy {
             // What nobody may do to the person is the strictest.
             shadowing: strictest(all.shadowing, one.shadowing, ShadowingPolicy::min),
             watermark: strictest(all.watermark, one.watermark, |a, b| a || b),
+            // As with shadowing: what is least done to the person is the strictest.
+            recording_keys: strictest(all.recording_keys, one.recording_keys, |a, b| a && b),
+            recording_clipboard: strictest(all.recording_clipboard, one.recording_clipboard, |a, b| a && b),
             idle_lock_minutes: strictest(all.idle_lock_minutes, one.idle_lock_minutes, sooner),
             session_minutes_max: strictest(all.session_minutes_max, one.session_minutes_max, sooner),
         })
@@ -101,6 +108,8 @@ impl GroupPolicy {
             sharing: self.sharing.unwrap_or(pool.sharing),
             shadowing: self.shadowing.unwrap_or(pool.shadowing),
             watermark: self.watermark.unwrap_or(pool.watermark),
+            recording_keys: self.recording_keys.unwrap_or(pool.recording_keys),
+            recording_clipboard: self.recording_clipboard.unwrap_or(pool.recording_clipboard),
             idle_lock_minutes: minutes(self.idle_lock_minutes, pool.idle_lock_minutes),
             session_minutes_max: minutes(self.session_minutes_max, pool.session_minutes_max),
         }
@@ -139,6 +148,8 @@ impl fmt::Display for GroupPolicy {
             self.sharing.map(|sharing| format!("sharing={}", sharing.word())),
             self.shadowing.map(|shadowing| format!("shadowing={}", shadowing.word())),
             switch("watermark", self.watermark),
+            switch("recording_keys", self.recording_keys),
+            switch("recording_clipboard", self.recording_clipboard),
             number("idle_lock", self.idle_lock_minutes),
             number("session", self.session_minutes_max),
         ];
@@ -200,6 +211,8 @@ impl FromStr for GroupPolicy {
                 "sharing" => named.sharing = Some(value.parse()?),
                 "shadowing" => named.shadowing = Some(value.parse()?),
                 "watermark" => named.watermark = switch()?,
+                "recording_keys" => named.recording_keys = switch()?,
+                "recording_clipboard" => named.recording_clipboard = switch()?,
                 "idle_lock" => named.idle_lock_minutes = Some(number()?),
                 "session" => named.session_minutes_max = Some(number()?),
                 _ => return Err(unknown(part)),
@@ -214,8 +227,8 @@ fn unknown(word: &str) -> String {
     format!(
         "{:?} is no rule of a group; write some of clipboard=both|to_machine|to_person|off, paste=on|off, copy=on|off, \
          clipboard_kib=NUMBER, files=both|upload|download|off, upload=on|off, download=on|off, sound=on|off, view_only=on|off, \
-         sharing=off|view|control, shadowing=off|ask|tell, watermark=on|off, idle_lock=MINUTES, session=MINUTES (0 for never), \
-         or none",
+         sharing=off|view|control, shadowing=off|ask|tell, watermark=on|off, recording_keys=on|off, recording_clipboard=on|off, \
+         idle_lock=MINUTES, session=MINUTES (0 for never), or none",
         word.chars().take(40).collect::<String>()
     )
 }
@@ -249,10 +262,11 @@ mod tests {
                 "clipboard=both,clipboard_kib=512,sharing=control,shadowing=tell,idle_lock=0,session=60,watermark=off",
             ),
             named("copy=off,clipboard_kib=64,sharing=view,shadowing=ask,idle_lock=30,session=240,watermark=on"),
-            named("upload=off,sound=on"),
+            named("upload=off,sound=on,recording_keys=on,recording_clipboard=on"),
+            named("recording_keys=off"),
         ];
         let wanted = "clipboard=to_machine,clipboard_kib=64,upload=off,sound=on,sharing=view,shadowing=ask,watermark=on,\
-                      idle_lock=30,session=60";
+                      recording_keys=off,recording_clipboard=on,idle_lock=30,session=60";
         assert_eq!(GroupPolicy::together(&groups).to_string(), wanted);
         assert_eq!(GroupPolicy::together(groups.iter().rev()).to_string(), wanted);
         assert!(GroupPolicy::together([]).is_empty());

@@ -53,7 +53,8 @@ pub use policy::{
 };
 pub use pool::{Network, Pool, PoolKind};
 pub use recording::{
-    Export, ExportFormat, Recording, RecordingCursor, RecordingFilter, RecordingPolicy, RecordingState,
+    Export, ExportFormat, RecordedInput, Recording, RecordingCursor, RecordingFilter, RecordingPolicy, RecordingRules,
+    RecordingState,
 };
 pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};

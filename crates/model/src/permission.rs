@@ -50,8 +50,11 @@ permissions! {
     SessionsEnd = "sessions_end",
     /// Looking on at connections and helping, as their pools allow.
     SessionsShadow = "sessions_shadow",
-    /// Listing and playing recordings.
+    /// Listing and playing recordings, without what was typed and copied.
     RecordingsRead = "recordings_read",
+    /// What was typed and copied, in recordings where rules kept it. Passwords are among it, with which one does what their people do:
+    /// that is more than reading.
+    RecordingsTyped = "recordings_typed",
     RecordingsWrite = "recordings_write",
     /// Cards, and what can be done with them.
     GpusRead = "gpus_read",
@@ -135,7 +138,7 @@ impl Role {
             Self::PoolAdmin => {
                 permission.is_of_pools() || matches!(permission, P::PeopleRead | P::ImagesRead | P::GpusRead)
             }
-            // Recordings among it: that is what auditors are for.
+            // Recordings among it: that is what auditors are for. Not what was typed in them.
             Self::Auditor => permission.is_reading(),
             Self::Admin => true,
         }
@@ -234,6 +237,7 @@ mod tests {
         }
         assert!(!Grants::of(Role::PoolAdmin, BTreeSet::new()).may_somewhere(Permission::PoolsRead));
         assert!(!of(Role::Helpdesk).may(Permission::DesktopsUse), "helpdesk looks on, and the person knows");
+        assert!(!of(Role::Auditor).may(Permission::RecordingsTyped), "passwords are among it");
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub struct SessionPolicy {
     pub shadowing: ShadowingPolicy,
     /// The person's name and the time lie over the picture, also over what is recorded.
     pub watermark: bool,
+    /// What is typed is kept with what is recorded, whatever it is typed into: passwords, too.
+    pub recording_keys: bool,
+    /// And what goes through the clipboard, either way.
+    pub recording_clipboard: bool,
     /// Minutes without a key or a pointer until the connection is locked: it goes on after the person signed in again.
     pub idle_lock_minutes: Option<u32>,
     /// Minutes that a connection lasts at most; the person is warned before.
@@ -40,6 +44,8 @@ impl Default for SessionPolicy {
             sharing: SharingPolicy::Off,
             shadowing: ShadowingPolicy::Ask,
             watermark: false,
+            recording_keys: false,
+            recording_clipboard: false,
             idle_lock_minutes: None,
             session_minutes_max: None,
         }
@@ -67,6 +73,9 @@ impl SessionPolicy {
             || takes(!before.view_only, !self.view_only)
             || self.sharing < before.sharing
             || takes(!before.watermark, !self.watermark)
+            // Less of a person's own is kept: that must not go on.
+            || takes(before.recording_keys, self.recording_keys)
+            || takes(before.recording_clipboard, self.recording_clipboard)
             || sooner(before.idle_lock_minutes, self.idle_lock_minutes)
             || sooner(before.session_minutes_max, self.session_minutes_max)
     }
@@ -122,6 +131,12 @@ impl fmt::Display for SessionPolicy {
         if self.watermark {
             parts.push("watermark".to_owned());
         }
+        if self.recording_keys {
+            parts.push("recording_keys".to_owned());
+        }
+        if self.recording_clipboard {
+            parts.push("recording_clipboard".to_owned());
+        }
         if let Some(minutes) = self.idle_lock_minutes {
             parts.push(format!("idle_lock={minutes}"));
         }
@@ -144,6 +159,8 @@ impl FromStr for SessionPolicy {
                     "default" => {}
                     "view_only" => policy.view_only = true,
                     "watermark" => policy.watermark = true,
+                    "recording_keys" => policy.recording_keys = true,
+                    "recording_clipboard" => policy.recording_clipboard = true,
                     _ => return Err(unknown(part)),
                 },
                 Some(("clipboard", value)) => {
@@ -193,7 +210,7 @@ fn unknown(word: &str) -> String {
     format!(
         "{:?} is no rule for connections; write some of clipboard=both|to_machine|to_person|off, clipboard_kib=NUMBER, \
          files=both|upload|download|off, sound=on|off, view_only, sharing=off|view|control, shadowing=off|ask|tell, watermark, \
-         idle_lock=MINUTES, session=MINUTES, or default for what is usual",
+         recording_keys, recording_clipboard, idle_lock=MINUTES, session=MINUTES, or default for what is usual",
         word.chars().take(40).collect::<String>()
     )
 }
@@ -326,6 +343,7 @@ mod tests {
             "default",
             "clipboard=to_machine,clipboard_kib=64,files=download,sound=off",
             "clipboard=off,files=off,view_only,sharing=control,shadowing=tell,watermark,idle_lock=10,session=480",
+            "recording_keys,recording_clipboard",
         ] {
             assert_eq!(text.parse::<SessionPolicy>().unwrap().to_string(), text);
         }

@@ -21,6 +21,28 @@ pub enum RecordingPolicy {
     Ask,
 }
 
+/// What is kept of a recorded connection beside what is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedInput {
+    /// What is typed.
+    pub keys: bool,
+    /// What goes through the clipboard.
+    pub clipboard: bool,
+}
+
+/// Whether somebody's connection to a desktop is recorded, and what of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingRules {
+    pub policy: RecordingPolicy,
+    pub input: RecordedInput,
+}
+
+impl From<RecordingPolicy> for RecordingRules {
+    fn from(policy: RecordingPolicy) -> Self {
+        Self { policy, input: RecordedInput::default() }
+    }
+}
+
 impl RecordingPolicy {
     pub const fn word(self) -> &'static str {
         match self {

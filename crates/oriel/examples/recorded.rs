@@ -122,6 +122,8 @@ async fn serve() {
     let (anna, desktop) = world::desktop(&store, &broker, recording, PASSWORD).await;
     let root = NewUser { name: "root".into(), role: Role::Admin, password: Some(PASSWORD.into()) };
     let (root, _) = broker.create_user(root).await.unwrap();
+    let vera = NewUser { name: "vera".into(), role: Role::Auditor, password: Some(PASSWORD.into()) };
+    broker.create_user(vera).await.unwrap();
     let change = PoolChange { policy: Some(machine.policy.clone()), ..PoolChange::default() };
     broker.change_pool(desktop.pool, change).await.unwrap();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -15,7 +15,7 @@ use oriel_gateway::{
     Protocol, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, ShellTarget, Target, TimeZone,
     VncOptions,
 };
-use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingPolicy, UserId};
+use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingRules, UserId};
 use oriel_physical::keymap_of_layout;
 use oriel_screen::{ByeCode, recording::Chunk};
 
@@ -78,9 +78,9 @@ pub struct Shelf(pub Broker);
 
 #[async_trait]
 impl Recordings for Shelf {
-    async fn policy(&self, desktop: DesktopId) -> Result<RecordingPolicy, DialError> {
+    async fn rules(&self, user: UserId, desktop: DesktopId) -> Result<RecordingRules, DialError> {
         let refused = |error: oriel_broker::BrokerError| DialError { code: ByeCode::Internal, text: error.to_string() };
-        self.0.recording_policy(desktop).await.map_err(refused)
+        self.0.recording_rules(user, desktop).await.map_err(refused)
     }
 
     async fn begin(&self, of: Recorded) -> Result<Box<dyn RecordingSink>, DialError> {

@@ -131,20 +131,22 @@ impl RecordingStore {
             .buffered(ahead)
     }
 
-    /// A range of the container, block by block.
-    pub fn range(
+    /// A range of the container, block by block, as `shown` makes of each that is touched: as many bytes as there were.
+    pub fn range<F: Fn(&Part, Bytes) -> Bytes + Send>(
         &self,
         recording: RecordingId,
         place: Place,
         key: Arc<DataKey>,
         parts: Vec<Part>,
         range: Range<u64>,
-    ) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send + use<> {
+        shown: F,
+    ) -> impl Stream<Item = Result<Bytes, RecordingError>> + Send + use<F> {
         let wanted: Vec<Part> = parts
             .into_iter()
             .filter(|part| part.offset < range.end && part.offset + part.length > range.start)
             .collect();
         self.blocks(recording, place, key, wanted).map_ok(move |(part, block)| {
+            let block = shown(&part, block);
             let from = range.start.saturating_sub(part.offset).min(block.len() as u64) as usize;
             let to = range.end.saturating_sub(part.offset).min(block.len() as u64) as usize;
             block.slice(from..to.max(from))
@@ -259,7 +261,8 @@ mod tests {
     async fn all(store: &RecordingStore, id: RecordingId, key: &SecretKey, range: Range<u64>) -> Vec<u8> {
         let parts = store.parts(id, Place::Near).await.unwrap();
         let key = Arc::new(DataKey::from_text(key).unwrap());
-        let blocks: Vec<Bytes> = store.range(id, Place::Near, key, parts, range).try_collect().await.unwrap();
+        let blocks: Vec<Bytes> =
+            store.range(id, Place::Near, key, parts, range, |_, block| block).try_collect().await.unwrap();
         blocks.concat()
     }
     type SecretKey = secrecy::SecretString;

@@ -1365,7 +1365,9 @@ export interface paths {
     };
     /**
      * The recording itself (docs/recording-format.md), decrypted, whole or one range of bytes.
-     * @description Only they may call it whose role gives `recordings_read`: auditor, admin.
+     * @description What was typed and copied is in it only for those who have `recordings_typed`; for others as many bytes that say nothing.
+     *
+     *     Only they may call it whose role gives `recordings_read`: auditor, admin.
      */
     get: operations["recording_content"];
     put?: never;
@@ -2369,6 +2371,9 @@ export interface components {
        * @description 0: never.
        */
       idle_lock_minutes?: number | null;
+      recording_clipboard?: boolean | null;
+      /** @description Passwords typed at prompts are kept, too. */
+      recording_keys?: boolean | null;
       /**
        * Format: int32
        * @description 0: without end.
@@ -3175,6 +3180,11 @@ export interface components {
        * @description Of the content, in bytes; it grows while the recording is being written.
        */
       size: number;
+      /**
+       * @description Whether the content has what was typed and copied, where the rules of the connection kept it: it does for those who have
+       *     `recordings_typed`.
+       */
+      typed: boolean;
     };
     RecordingList: {
       /** @description Where the next page begins: `cursor` of the next question. Nothing where this is the last. */
@@ -3270,6 +3280,10 @@ export interface components {
        * @description Minutes without a key or a pointer until the browser is locked; never when left out.
        */
       idle_lock_minutes: number | null;
+      /** @description What goes through the clipboard is kept with what is recorded. The person is told. */
+      recording_clipboard?: boolean;
+      /** @description What is typed is kept with what is recorded: passwords typed at prompts, too. The person is told. */
+      recording_keys?: boolean;
       /**
        * Format: int32
        * @description Minutes that a connection lasts at most; the person is warned before. Without end when left out.

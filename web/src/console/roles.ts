@@ -25,6 +25,7 @@ export type Permission =
   | "sessions_end"
   | "sessions_shadow"
   | "recordings_read"
+  | "recordings_typed"
   | "recordings_write"
   | "gpus_read"
   | "gpus_write"
@@ -63,6 +64,7 @@ export const TOKEN_PERMISSIONS: ReadonlyArray<readonly [Permission, string]> = [
   ["operations_read", "See operations"],
   ["operations_write", "Cancel and resume operations"],
   ["recordings_read", "Play recordings"],
+  ["recordings_typed", "See what was typed in recordings, passwords too"],
   ["recordings_write", "Delete recordings"],
   ["gpus_read", "See GPUs"],
   ["gpus_write", "Switch GPUs"],

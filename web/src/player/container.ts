@@ -43,8 +43,9 @@ export function chunkEntries(block: ArrayBuffer): Entry[] {
   return entries;
 }
 
-/** What a terminal did: it showed text, or changed its size. And what lies over it. */
+/** What a terminal did: it showed text, was typed into, or changed its size. And what lies over it. */
 export type CastEvent =
+  | { ms: number; kind: "input"; text: string }
   | { ms: number; kind: "output"; text: string }
   | { ms: number; kind: "size"; columns: number; rows: number }
   | { ms: number; kind: "watermark"; text: string };
@@ -55,7 +56,8 @@ const SIZE = /^(\d{1,4})x(\d{1,4})$/;
 export function chunkEvents(block: ArrayBuffer): CastEvent[] {
   const events: CastEvent[] = [];
   for (const line of new TextDecoder().decode(payload(block)).split("\n")) {
-    if (line === "") continue;
+    // Blanks are where something was typed that is not for us.
+    if (line.trim() === "") continue;
     let value: unknown;
     try {
       value = JSON.parse(line);
@@ -66,6 +68,7 @@ export function chunkEvents(block: ArrayBuffer): CastEvent[] {
       const [seconds, kind, text] = value as unknown[];
       if (typeof seconds !== "number" || typeof text !== "string") continue;
       const ms = Math.round(seconds * 1000);
+      if (kind === "i") events.push({ ms, kind: "input", text });
       if (kind === "o") events.push({ ms, kind: "output", text });
       const size = kind === "r" ? SIZE.exec(text) : null;
       if (size) events.push({ ms, kind: "size", columns: Number(size[1]), rows: Number(size[2]) });

@@ -7,6 +7,7 @@ import { Playback, SPEEDS } from "./playback";
 import { Search } from "./search";
 import { type Index, Source, SourceError } from "./source";
 import { type Moment, ScreenStage, type Stage } from "./stage";
+import { Typed } from "./typed";
 
 const id = new URLSearchParams(location.search).get("recording") ?? "";
 const source = new Source(id);
@@ -130,14 +131,37 @@ async function start(): Promise<void> {
     speed,
     el("label", { class: "skip" }, skip, "Skip pauses"),
   );
-  const parts: Element[] = [stage.element, stage.watermark.element];
+  const parts: Element[] = [stage.element, stage.watermark.element, stage.keys.element];
+  // What lies beside the picture: one at a time.
+  const panels: { button: HTMLElement; panel: { element: HTMLElement; toggle(): boolean } }[] = [];
+  const beside = (label: string, panel: { element: HTMLElement; toggle(): boolean }) => {
+    const button = el("button", { type: "button", class: "button", "aria-pressed": "false" }, label);
+    button.addEventListener("click", () => {
+      for (const other of panels) {
+        if (other.button === button || !other.panel.element.hidden)
+          other.button.setAttribute("aria-pressed", String(other.panel.toggle()));
+      }
+    });
+    panels.push({ button, panel });
+    parts.push(panel.element);
+    return button;
+  };
   const began = Date.parse(index.recording.started_at);
   if (index.recording.kind === "ssh") {
-    const search = new Search(source, playback);
-    const find = el("button", { type: "button", class: "button", "aria-pressed": "false" }, "Find");
-    find.addEventListener("click", () => find.setAttribute("aria-pressed", String(search.toggle())));
-    tools.append(find);
-    parts.push(search.element);
+    tools.append(beside("Find", new Search(source, playback)));
+  }
+  if (index.typed) {
+    const list = beside("Typed", new Typed(source, playback, index.recording.kind === "ssh"));
+    list.title = "What was typed and copied, where the rules of the connection kept it";
+    const over = el("input", { type: "checkbox" });
+    over.checked = stored("player-keys", "yes") === "yes";
+    stage.keys.on = over.checked;
+    over.addEventListener("change", () => {
+      stage.keys.on = over.checked;
+      stage.keys.at(playback.position);
+      store("player-keys", over.checked ? "yes" : "no");
+    });
+    tools.append(el("label", { class: "skip" }, over, "Show keys"), list);
   }
   tools.append(
     el("a", { class: "button", href: `/recordings?export=${encodeURIComponent(id)}` }, "Export"),
@@ -154,6 +178,7 @@ async function start(): Promise<void> {
     }
     bar.move(playback.position);
     stage.watermark.at(new Date(began + playback.position));
+    stage.keys.at(playback.position);
     time.textContent = `${clock(playback.position)} / ${clock(playback.duration)}`;
     const words = playback.loading
       ? "Loading…"

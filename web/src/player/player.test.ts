@@ -27,7 +27,8 @@ describe("chunks", () => {
     const events = blocks("ssh").flatMap(chunkEvents);
     expect(events[0]).toEqual({ ms: 0, kind: "size", columns: 80, rows: 24 });
     expect(events).toContainEqual({ ms: 14_000, kind: "size", columns: 100, rows: 30 });
-    expect(events[2]).toEqual({ ms: 1100, kind: "output", text: "uname -a\r\n" });
+    expect(events[2]).toEqual({ ms: 1000, kind: "input", text: "uname -a\r" });
+    expect(events[3]).toEqual({ ms: 1100, kind: "output", text: "uname -a\r\n" });
   });
 
   it("that are cut or are something else are refused", () => {

@@ -11,7 +11,14 @@ export type Recording = {
   state: "recording" | "ended" | "cut";
   started_at: string;
 };
-export type Index = { recording: Recording; size: number; duration_ms: number; chunks: Chunk[] };
+export type Index = {
+  recording: Recording;
+  size: number;
+  duration_ms: number;
+  chunks: Chunk[];
+  /** Whether we get what was typed and copied, where it was kept. */
+  typed: boolean;
+};
 
 /** Chunks kept in memory: what is just before and after the place that is played. */
 const KEPT_BYTES_MAX = 96 * 1024 * 1024;

@@ -6,6 +6,7 @@ import { el } from "../viewer/ui/dom";
 import { Watermark } from "../viewer/ui/watermark";
 import { decodeServer, SCREEN_TYPES, split } from "../viewer/wire";
 import { chunkEntries, type Entry } from "./container";
+import { Keys } from "./keys";
 import { Cursor } from "./pointer";
 
 /** Something that happened at a moment. */
@@ -19,6 +20,8 @@ export interface Stage<M extends Moment> {
   readonly seeksToKeys: boolean;
   /** What lay over the picture when it was seen. */
   readonly watermark: Watermark;
+  /** What is being typed. */
+  readonly keys: Keys;
   reset(): void;
   /** Shows these, at once. */
   show(moments: M[]): void;
@@ -30,6 +33,7 @@ export class ScreenStage implements Stage<Entry> {
   readonly element = el("main", { class: "stage", "aria-label": "Recorded screen" });
   readonly seeksToKeys = true;
   readonly watermark = new Watermark();
+  readonly keys = new Keys();
   readonly remote: RemoteScreen;
   readonly #canvas = el("canvas", { class: "screen" });
   readonly #cursor: Cursor;
@@ -60,10 +64,11 @@ export class ScreenStage implements Stage<Entry> {
   reset(): void {
     this.remote.reset();
     this.#cursor.standard();
+    this.keys.clear();
   }
 
   show(moments: Entry[]): void {
-    for (const { message } of moments) {
+    for (const { ms, message } of moments) {
       // The worker takes its buffer along; the chunk stays.
       const own = message.slice().buffer;
       let pixels = false;
@@ -77,6 +82,8 @@ export class ScreenStage implements Stage<Entry> {
         else if (record?.type === "cursor_default") this.#cursor.standard();
         else if (record?.type === "watermark") this.watermark.person = record.text;
         else if (record?.type === "cursor_move") this.#cursor.move(record.x, record.y);
+        else if (record?.type === "typed" || record?.type === "pasted" || record?.type === "copied")
+          this.keys.add(ms, record.type, record.text);
       }
       if (pixels) this.remote.message(own);
     }

@@ -5,7 +5,9 @@ import { DARK, FONT, withConstructedStyles } from "../viewer/terminal";
 import { el } from "../viewer/ui/dom";
 import { Watermark } from "../viewer/ui/watermark";
 import { type CastEvent, chunkEvents } from "./container";
+import { Keys } from "./keys";
 import type { Stage } from "./stage";
+import { visible } from "./typed";
 
 /** Letters of the terminal's font: width and line height for one pixel of size. */
 const CELL = { width: 0.603, height: 1.2 };
@@ -15,6 +17,7 @@ export class TerminalStage implements Stage<CastEvent> {
   readonly element = el("main", { class: "stage terminal", "aria-label": "Recorded terminal" });
   readonly seeksToKeys = false;
   readonly watermark = new Watermark();
+  readonly keys = new Keys();
   readonly #terminal: Terminal;
 
   constructor() {
@@ -43,6 +46,7 @@ export class TerminalStage implements Stage<CastEvent> {
 
   reset(): void {
     this.#terminal.reset();
+    this.keys.clear();
   }
 
   show(moments: CastEvent[]): void {
@@ -50,6 +54,10 @@ export class TerminalStage implements Stage<CastEvent> {
     for (const moment of moments) {
       if (moment.kind === "output") {
         text += moment.text;
+        continue;
+      }
+      if (moment.kind === "input") {
+        this.keys.add(moment.ms, "typed", visible(moment.text));
         continue;
       }
       if (moment.kind === "watermark") {

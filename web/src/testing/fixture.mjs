@@ -11,6 +11,8 @@ export const POLICY = {
   sharing: "off",
   shadowing: "ask",
   watermark: false,
+  recording_keys: false,
+  recording_clipboard: false,
   idle_lock_minutes: null,
   session_minutes_max: null,
 };

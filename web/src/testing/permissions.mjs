@@ -47,6 +47,7 @@ export const PERMISSIONS = {
       "images_write",
       "pools_make",
       "operations_write",
+      "recordings_typed",
       "recordings_write",
       "gpus_write",
     ]),

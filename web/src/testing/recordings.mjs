@@ -60,6 +60,15 @@ const HEIGHT = 600;
 /** The colour of the moving square at a second. */
 export const squareAt = (second) => [255 - second * 5, 40 + second * 5, 90];
 
+const text = (type, words) => record(type, Buffer.from(words));
+/** What was typed and copied then. */
+function typedAt(ms) {
+  if (ms === 5000) return [text(0x60, "hunter2"), text(0x60, "⟨Enter⟩")];
+  if (ms === 9000)
+    return [text(0x61, "from the person's clipboard"), text(0x62, "from the machine's clipboard")];
+  return [];
+}
+
 /** Forty seconds: a square that moves each half second, and nothing at all from second 15 to 27. */
 function screen() {
   let sequence = 0;
@@ -90,7 +99,7 @@ function screen() {
       const [x, y] = place(half);
       const pointer = record(0x15, u16(x + 45, y + 45));
       const whole = half === from && key ? [record(0x02, u16(WIDTH, HEIGHT))] : [];
-      entries.push([ms, entry(ms, ...whole, ...desk(), square(half), end(), pointer)]);
+      entries.push([ms, entry(ms, ...whole, ...desk(), square(half), end(), pointer, ...typedAt(ms))]);
     }
     if (entries.length === 0) continue;
     chunks.push({
@@ -110,6 +119,7 @@ function terminal() {
   const first =
     `${JSON.stringify(header)}\n` +
     line(0.2, "o", prompt) +
+    line(1, "i", "uname -a\r") +
     line(1.1, "o", "uname -a\r\n") +
     line(1.2, "o", "Linux studio-4 6.12.0-amd64 #1 SMP x86_64 GNU/Linux\r\n") +
     line(1.3, "o", prompt);
@@ -226,7 +236,7 @@ const operationOf = ({ id }) => ({
 export function answer({ content, ...recording }, verb, request, response, body, parts) {
   if (verb === "index") {
     const { bytes, chunks } = content;
-    return { recording, size: bytes.length, duration_ms: recording.duration_ms, chunks };
+    return { recording, size: bytes.length, duration_ms: recording.duration_ms, chunks, typed: true };
   }
   if (verb === "exports") return ofExports(content, parts, request, body, response);
   if (verb !== "content") return null;

@@ -459,7 +459,8 @@ function onRecord(record: ServerRecord): void {
 }
 
 const recorded = el("p", { class: "recorded gone", role: "status" });
-recorded.append(el("span", { class: "dot", "aria-hidden": "true" }), "Recorded");
+const recordedWords = el("span", {}, "Recorded");
+recorded.append(el("span", { class: "dot", "aria-hidden": "true" }), recordedWords);
 
 /** The sign stays in view while anything is kept; the question comes before the connection opens. */
 function onRecording(sign: RecordingSign, text: string): void {
@@ -477,6 +478,9 @@ function onRecording(sign: RecordingSign, text: string): void {
     banner.notice("Recording has stopped; the connection goes on without it.");
   recorded.classList.toggle("gone", sign !== "on");
   recorded.title = words;
+  // What is kept beside the picture is said in full.
+  const more = text.indexOf(",");
+  recordedWords.textContent = more < 0 ? "Recorded" : `Recorded${text.slice(more)}`;
 }
 
 const watermark = new Watermark();

@@ -145,7 +145,11 @@ export type ServerRecord =
   | { type: "pointing"; seat: number; x: number; y: number }
   /** `seconds` 0: nobody waits for the answer any more. */
   | { type: "question"; seat: number; kind: QuestionKind; seconds: number; name: string }
-  | { type: "words"; text: string };
+  | { type: "words"; text: string }
+  /** Only in recordings: what was typed, in words, and what went through the clipboard. */
+  | { type: "typed"; text: string }
+  | { type: "pasted"; text: string }
+  | { type: "copied"; text: string };
 
 export type ViewerRecord =
   | {
@@ -368,6 +372,12 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
       };
     case 0x53:
       return { type: "words", text: read.text() };
+    case 0x60:
+      return { type: "typed", text: read.text() };
+    case 0x61:
+      return { type: "pasted", text: read.text() };
+    case 0x62:
+      return { type: "copied", text: read.text() };
     default:
       return null;
   }
@@ -652,6 +662,12 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
         .done();
     case "words":
       return new Writer(0x53, 0, encoder.encode(record.text)).done();
+    case "typed":
+      return new Writer(0x60, 0, encoder.encode(record.text)).done();
+    case "pasted":
+      return new Writer(0x61, 0, encoder.encode(record.text)).done();
+    case "copied":
+      return new Writer(0x62, 0, encoder.encode(record.text)).done();
   }
 }
 

@@ -188,8 +188,8 @@ impl Desk {
                     self.dialler.answer(question, Err(why));
                 }
             }
-            ToWorker::Policy { question, policy } => {
-                self.dialler.recorded(question, Ok(Recorded::Policy(policy)));
+            ToWorker::Policy { question, rules } => {
+                self.dialler.recorded(question, Ok(Recorded::Policy(rules)));
             }
             ToWorker::Begun { question, begun } => {
                 self.dialler.recorded(question, Ok(Recorded::Begun(begun)));

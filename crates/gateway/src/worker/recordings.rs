@@ -10,7 +10,7 @@ use crate::recording::{self, Recorded, RecordingSink, Recordings};
 use crate::registry::Counters;
 use crate::target::DialError;
 use async_trait::async_trait;
-use oriel_model::{DesktopId, RecordingId, RecordingPolicy};
+use oriel_model::{DesktopId, RecordingId, RecordingPolicy, RecordingRules, UserId};
 use oriel_screen::ByeCode;
 use oriel_screen::recording::Chunk;
 use std::sync::Arc;
@@ -58,10 +58,12 @@ async fn keep(
         let failed = |text: String| Bye::new(ByeCode::Internal, text);
         let nothing = || failed("nothing is being recorded".into());
         let answer = match ask {
-            Ask::Policy => recording::policy_of(recordings.as_ref(), of.desktop, &counters).await.map(|policy| {
-                allowed = policy != RecordingPolicy::Off;
-                ToWorker::Policy { question, policy }
-            }),
+            Ask::Policy => {
+                recording::rules_of(recordings.as_ref(), of.user, of.desktop, &counters).await.map(|rules| {
+                    allowed = rules.policy != RecordingPolicy::Off;
+                    ToWorker::Policy { question, rules }
+                })
+            }
             Ask::Begin => match &recordings {
                 Some(recordings) if allowed && !begun => {
                     begun = true;
@@ -89,7 +91,7 @@ async fn keep(
 
 /// What the server's process answered.
 pub(super) enum Answer {
-    Policy(RecordingPolicy),
+    Policy(RecordingRules),
     Begun(Begun),
     Kept,
 }
@@ -103,9 +105,9 @@ fn astray() -> DialError {
 
 #[async_trait]
 impl Recordings for FarRecordings {
-    async fn policy(&self, _: DesktopId) -> Result<RecordingPolicy, DialError> {
+    async fn rules(&self, _: UserId, _: DesktopId) -> Result<RecordingRules, DialError> {
         match self.0.ask(|question| FromWorker::AskPolicy { question }).await? {
-            Answer::Policy(policy) => Ok(policy),
+            Answer::Policy(rules) => Ok(rules),
             _ => Err(astray()),
         }
     }

@@ -12,7 +12,7 @@ use crate::target::Protocol;
 use bytes::Bytes;
 use oriel_model::{
     ConnectionId, DesktopId, GuestPort, MACHINE_HOST_BYTES_MAX, MACHINE_IDENTITY_BYTES_MAX, RecordingId,
-    RecordingPolicy, SessionPolicy, UserId,
+    RecordingRules, SessionPolicy, UserId,
 };
 use oriel_screen::recording::{BlockHead, Chunk};
 use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
@@ -100,7 +100,7 @@ pub(super) enum ToWorker {
     },
     Policy {
         question: u64,
-        policy: RecordingPolicy,
+        rules: RecordingRules,
     },
     Begun {
         question: u64,
@@ -275,7 +275,7 @@ impl From<ToWorker> for Frame {
             ToWorker::Dialled { question, dialled } => Self::new(7, question).json(&dialled),
             ToWorker::Refused { question, why } => Self::new(8, question).with(farewell(&why)),
             ToWorker::Room { viewer } => Self::new(9, viewer),
-            ToWorker::Policy { question, policy } => Self::new(10, question).json(&policy),
+            ToWorker::Policy { question, rules } => Self::new(10, question).json(&rules),
             ToWorker::Begun { question, begun } => Self::new(11, question).json(&begun),
             ToWorker::Kept { question } => Self::new(12, question),
             ToWorker::Waking { question, seconds } => Self::new(WAKING, question).counting(u64::from(seconds)),
@@ -311,7 +311,7 @@ impl TryFrom<Frame> for ToWorker {
             7 => Self::Dialled { question: number, dialled: json(&body)? },
             8 => Self::Refused { question: number, why: bye(&body)? },
             9 => Self::Room { viewer: number },
-            10 => Self::Policy { question: number, policy: json(&body)? },
+            10 => Self::Policy { question: number, rules: json(&body)? },
             11 => Self::Begun { question: number, begun: json(&body)? },
             12 => Self::Kept { question: number },
             WAKING => Self::Waking { question: number, seconds: count.try_into().unwrap_or(u16::MAX) },

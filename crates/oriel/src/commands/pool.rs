@@ -132,8 +132,8 @@ pub struct Size {
     /// What people may do while they are connected, as words with commas between:
     /// `clipboard=both|to_machine|to_person|off`, `clipboard_kib=64` (larger pieces are kept back),
     /// `files=both|upload|download|off`, `sound=on|off`, `view_only`, `sharing=off|view|control` (whom they may invite),
-    /// `shadowing=off|ask|tell` (how admins may join), `watermark`, `idle_lock=MINUTES`, `session=MINUTES`; `default`
-    /// for what is usual
+    /// `shadowing=off|ask|tell` (how admins may join), `watermark`, `recording_keys` and `recording_clipboard` (kept with
+    /// recordings: passwords that are typed, too), `idle_lock=MINUTES`, `session=MINUTES`; `default` for what is usual
     #[arg(long, value_name = "RULES", value_parser = parse_policy)]
     policy: Option<SessionPolicy>,
 }

@@ -205,7 +205,7 @@ impl Running {
 async fn content(broker: &Broker, recording: &Recording) -> Vec<u8> {
     let content = broker.recording_content(recording.clone()).await.unwrap();
     let size = content.size();
-    let blocks: Vec<Bytes> = content.read(0..size).try_collect().await.unwrap();
+    let blocks: Vec<Bytes> = content.read(0..size, true).try_collect().await.unwrap();
     blocks.concat()
 }
 
@@ -214,7 +214,7 @@ async fn why_not(house: &House, s3: &S3, recording: &Recording) -> String {
     let running = house.again(&s3.options(SECRET)).await;
     let content = running.broker.recording_content(recording.clone()).await.unwrap();
     let size = content.size();
-    let error = content.read(0..size).try_collect::<Vec<Bytes>>().await.unwrap_err();
+    let error = content.read(0..size, true).try_collect::<Vec<Bytes>>().await.unwrap_err();
     running.end().await;
     error.to_string()
 }
@@ -233,7 +233,7 @@ async fn ended_recordings_move_play_and_go() {
     assert!(content(&running.broker, &moved).await == whole);
     s3.be(GONE);
     let again = running.broker.recording_content(moved.clone()).await.unwrap();
-    let some: Vec<Bytes> = again.read(1_000_000..1_700_000).try_collect().await.unwrap();
+    let some: Vec<Bytes> = again.read(1_000_000..1_700_000, true).try_collect().await.unwrap();
     assert!(some.concat() == whole[1_000_000..1_700_000]);
     // What cannot be deleted there keeps its row.
     let error = running.broker.delete_recording(&moved).await.unwrap_err();

@@ -133,6 +133,12 @@ fn picture(width: u16, height: u16, rgb: [u8; 3]) -> Vec<u8> {
     message
 }
 
+fn typed(words: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    ServerRecord::Typed(words.into()).encode(&mut message);
+    message
+}
+
 /// What is seen at a second, in the middle, and how long it is.
 fn look(film: &Path, second: &str) -> ([u8; 3], f64) {
     let run = |program: &str, arguments: &[&str]| {
@@ -167,12 +173,14 @@ async fn recordings_are_exported_cancelled_and_gone_on_with_after_a_kill() {
         let mut cast = CastWriter::default();
         let shell = [
             (0, true, CastWriter::header(80, 24, 0, "t", None).into_bytes()),
+            (4, false, CastWriter::input(4, b"hunter2\r").into_bytes()),
             (5, false, cast.output(5, b"$ \x1b[32mls\x1b[0m\r\nnotes.txt\r\n$ lsx\x08 ").into_bytes()),
         ];
         let shell = tape.keep(GuestPort::Ssh, &shell).await;
         let screen = [
             (0, true, picture(320, 200, RED)),
             (4000, true, picture(320, 200, BLUE)),
+            (4500, false, typed("hunter2")),
             (8000, true, picture(64, 64, RED)),
         ];
         let screen = tape.keep(GuestPort::Console, &screen).await;
@@ -190,7 +198,8 @@ async fn recordings_are_exported_cancelled_and_gone_on_with_after_a_kill() {
         told(data, &["recording", "export", &shell, "--format", format, "-o", &out(file)]);
     }
     let cast = std::fs::read_to_string(data.join("shell.cast")).unwrap();
-    assert!(cast.starts_with(r#"{"version":2,"#) && cast.lines().count() == 2, "{cast}");
+    // What was typed is in no export.
+    assert!(cast.starts_with(r#"{"version":2,"#) && cast.lines().count() == 2 && !cast.contains("hunter2"), "{cast}");
     assert_eq!(std::fs::read_to_string(data.join("shell.txt")).unwrap(), "$ ls\nnotes.txt\n$ ls ");
     let no = tell(data, &["recording", "export", &shell, "--format", "mp4", "-o", &out("no.mp4")]);
     assert!(String::from_utf8_lossy(&no.stderr).contains("cannot become a film"), "{no:?}");

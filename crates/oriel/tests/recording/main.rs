@@ -190,7 +190,7 @@ async fn a_killed_program_leaves_a_recording_that_plays_to_its_last_chunk() {
     let content = broker.recording_content(row.clone()).await.unwrap();
     let (size, duration) = (content.size(), content.duration_ms());
     assert_eq!(duration, row.duration_ms);
-    let blocks: Vec<Bytes> = content.read(0..size).try_collect().await.unwrap();
+    let blocks: Vec<Bytes> = content.read(0..size, true).try_collect().await.unwrap();
     let bytes = Bytes::from(blocks.concat());
     let container = Container::read(&bytes).unwrap();
     assert!(!container.complete);

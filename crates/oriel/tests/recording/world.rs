@@ -10,7 +10,7 @@ use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
     Accelerator, AcceleratorKind, Desktop, DesktopId, Hardware, Image, ImageId, ImageOs, ImageSource, ImageState,
-    Micros, Network, RecordingId, RecordingPolicy, Role, User,
+    Micros, Network, RecordingId, RecordingPolicy, RecordingRules, Role, User, UserId,
 };
 use oriel_recording::RecordingStore;
 use oriel_screen::{ByeCode, recording::Chunk};
@@ -41,8 +41,8 @@ struct Sink(LiveRecording);
 
 #[async_trait]
 impl Recordings for Shelf {
-    async fn policy(&self, desktop: DesktopId) -> Result<RecordingPolicy, DialError> {
-        Ok(self.0.recording_policy(desktop).await.unwrap())
+    async fn rules(&self, user: UserId, desktop: DesktopId) -> Result<RecordingRules, DialError> {
+        Ok(self.0.recording_rules(user, desktop).await.unwrap())
     }
     async fn begin(&self, of: Recorded) -> Result<Box<dyn RecordingSink>, DialError> {
         let Recorded { connection, user, desktop, port } = of;

@@ -1,5 +1,6 @@
 //! asciicast, version 2 (docs.asciinema.org/manual/asciicast/v2): a line of JSON that describes the terminal, then a line
-//! of JSON for everything that it showed: `[seconds, "o", "text"]`, and `[seconds, "r", "80x24"]` when its size changed.
+//! of JSON for everything that it showed: `[seconds, "o", "text"]`, `[seconds, "r", "80x24"]` when its size changed, and
+//! `[seconds, "i", "text"]` for what was typed, where that is kept.
 
 /// Turns a terminal's bytes into lines. Characters that are cut between two pieces are put together again; bytes that are
 /// no UTF-8 become U+FFFD, as a terminal shows them.
@@ -36,6 +37,11 @@ impl CastWriter {
         if rest.is_empty() { String::new() } else { line(ms, 'o', &String::from_utf8_lossy(&rest)) }
     }
 
+    /// The line of what was typed (asciicast v2, event `i`); bytes that are no UTF-8 become U+FFFD.
+    pub fn input(ms: u32, bytes: &[u8]) -> String {
+        line(ms, 'i', &String::from_utf8_lossy(bytes))
+    }
+
     pub fn resize(ms: u32, columns: u16, rows: u16) -> String {
         line(ms, 'r', &format!("{columns}x{rows}"))
     }
@@ -70,15 +76,17 @@ fn whole_characters(bytes: &[u8]) -> usize {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CastEvent {
     Output { ms: u32, text: String },
+    Input { ms: u32, text: String },
     Resize { ms: u32, columns: u16, rows: u16 },
 }
 
-/// One line after the first; `None` for what is no event of these two kinds.
+/// One line after the first; `None` for what is no event of these kinds.
 pub fn parse(line: &str) -> Option<CastEvent> {
     let (seconds, kind, text): (f64, String, String) = serde_json::from_str(line).ok()?;
     let ms = (seconds * 1000.0).round().clamp(0.0, f64::from(u32::MAX)) as u32;
     match kind.as_str() {
         "o" => Some(CastEvent::Output { ms, text }),
+        "i" => Some(CastEvent::Input { ms, text }),
         "r" => {
             let (columns, rows) = text.split_once('x')?;
             Some(CastEvent::Resize { ms, columns: columns.parse().ok()?, rows: rows.parse().ok()? })

@@ -11,16 +11,21 @@
 mod block;
 pub mod cast;
 mod reader;
+pub mod typed;
+mod untyped;
 mod writer;
 
 pub use block::{BLOCK_HEAD_BYTES, BlockHead, BlockKind};
 pub use reader::{ChunkRef, Container, Entry, Header, chunk_entries, chunk_lines};
+pub use untyped::without_typed;
 pub use writer::{Chunk, Writer};
 
 /// The version in a header.
 pub const RECORDING_VERSION: u8 = 1;
 /// Largest payload of a block, in bytes: the largest picture without any compression, and its message.
 pub const BLOCK_BYTES_MAX: usize = 64 << 20;
+/// Bytes before a chunk's pieces: when its first and its last were.
+const TIMES_BYTES: usize = 8;
 /// Most chunks in a container.
 pub const CHUNKS_MAX: usize = 1 << 20;
 /// Largest and longest recording: whoever writes one ends it there.

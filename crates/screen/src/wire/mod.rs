@@ -22,6 +22,9 @@ pub const RECORD_BYTES_MAX: usize = 16 << 20;
 pub const INPUT_BYTES_MAX: usize = crate::CLIPBOARD_BYTES_MAX + 16;
 /// Most records in one message from a viewer.
 pub const RECORDS_MAX: usize = 4096;
+/// Records that are only in recordings, and there only for some: what was typed, pasted and copied. And what is in their place for others.
+pub const TYPED: std::ops::RangeInclusive<u8> = 0x60..=0x62;
+pub const LEFT_OUT: u8 = 0x63;
 /// Unacknowledged terminal bytes after which the server stops reading from the remote side.
 pub const TERMINAL_WINDOW_BYTES: u64 = 512 << 10;
 

@@ -159,6 +159,12 @@ pub enum ServerRecord {
     },
     /// A sentence for the person.
     Words(String),
+    /// Only in recordings: what was typed, in words ([`crate::recording::typed`]).
+    Typed(String),
+    /// Only in recordings: what went from the person's clipboard to the machine.
+    Pasted(String),
+    /// Only in recordings: what went from the machine's clipboard to the person.
+    Copied(String),
 }
 
 impl ServerRecord {
@@ -262,6 +268,9 @@ impl ServerRecord {
                 o.extend_from_slice(clip(name, PERSON_NAME_BYTES_MAX));
             }),
             Self::Words(text) => record(out, 0x53, |o| o.extend_from_slice(clip(text, WORDS_BYTES_MAX))),
+            Self::Typed(text) => record(out, 0x60, |o| o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX))),
+            Self::Pasted(text) => record(out, 0x61, |o| o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX))),
+            Self::Copied(text) => record(out, 0x62, |o| o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX))),
         }
     }
 
@@ -390,6 +399,9 @@ impl ServerRecord {
                 Self::Question { seat, kind, seconds: f.u16()?, name: f.text(PERSON_NAME_BYTES_MAX)? }
             }
             0x53 => Self::Words(f.text(WORDS_BYTES_MAX)?),
+            0x60 => Self::Typed(f.text(CLIPBOARD_BYTES_MAX)?),
+            0x61 => Self::Pasted(f.text(CLIPBOARD_BYTES_MAX)?),
+            0x62 => Self::Copied(f.text(CLIPBOARD_BYTES_MAX)?),
             _ => return Ok(None),
         };
         Ok(Some(record))

@@ -63,6 +63,9 @@ fn server_samples() -> Vec<ServerRecord> {
         ServerRecord::Pointing { seat: 2, x: 300, y: 4 },
         ServerRecord::Question { seat: 3, kind: QuestionKind::Help, seconds: 60, name: "root".into() },
         ServerRecord::Words("Zoë has left".into()),
+        ServerRecord::Typed("ls⟨Enter⟩".into()),
+        ServerRecord::Pasted("from here".into()),
+        ServerRecord::Copied("from there".into()),
         ServerRecord::Bye { code: ByeCode::Dismissed, text: String::new() },
     ]
 }

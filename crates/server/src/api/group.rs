@@ -35,6 +35,11 @@ pub struct GroupPolicy {
     pub shadowing: Option<ShadowingPolicy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<bool>,
+    /// Passwords typed at prompts are kept, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_keys: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_clipboard: Option<bool>,
     /// 0: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_lock_minutes: Option<u32>,
@@ -56,6 +61,8 @@ impl From<model::GroupPolicy> for GroupPolicy {
             sharing: policy.sharing.map(Into::into),
             shadowing: policy.shadowing.map(Into::into),
             watermark: policy.watermark,
+            recording_keys: policy.recording_keys,
+            recording_clipboard: policy.recording_clipboard,
             idle_lock_minutes: policy.idle_lock_minutes,
             session_minutes_max: policy.session_minutes_max,
         }
@@ -75,6 +82,8 @@ impl From<GroupPolicy> for model::GroupPolicy {
             sharing: policy.sharing.map(Into::into),
             shadowing: policy.shadowing.map(Into::into),
             watermark: policy.watermark,
+            recording_keys: policy.recording_keys,
+            recording_clipboard: policy.recording_clipboard,
             idle_lock_minutes: policy.idle_lock_minutes,
             session_minutes_max: policy.session_minutes_max,
         }

@@ -77,6 +77,12 @@ pub struct SessionPolicy {
     /// The person's name and the time lie over the picture, also over what is recorded.
     #[serde(default)]
     pub watermark: bool,
+    /// What is typed is kept with what is recorded: passwords typed at prompts, too. The person is told.
+    #[serde(default)]
+    pub recording_keys: bool,
+    /// What goes through the clipboard is kept with what is recorded. The person is told.
+    #[serde(default)]
+    pub recording_clipboard: bool,
     /// Minutes without a key or a pointer until the browser is locked; never when left out.
     #[serde(default)]
     #[schema(required)]
@@ -121,6 +127,8 @@ impl From<model::SessionPolicy> for SessionPolicy {
             sharing,
             shadowing,
             watermark,
+            recording_keys,
+            recording_clipboard,
             idle_lock_minutes,
             session_minutes_max,
         } = policy;
@@ -132,6 +140,8 @@ impl From<model::SessionPolicy> for SessionPolicy {
             sharing: sharing.into(),
             shadowing: shadowing.into(),
             watermark,
+            recording_keys,
+            recording_clipboard,
             idle_lock_minutes,
             session_minutes_max,
         }
@@ -148,6 +158,8 @@ impl From<SessionPolicy> for model::SessionPolicy {
             sharing,
             shadowing,
             watermark,
+            recording_keys,
+            recording_clipboard,
             idle_lock_minutes,
             session_minutes_max,
         } = policy;
@@ -159,6 +171,8 @@ impl From<SessionPolicy> for model::SessionPolicy {
             sharing: sharing.into(),
             shadowing: shadowing.into(),
             watermark,
+            recording_keys,
+            recording_clipboard,
             idle_lock_minutes,
             session_minutes_max,
         }

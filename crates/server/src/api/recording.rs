@@ -96,4 +96,9 @@ pub struct RecordingIndex {
     pub size: u64,
     pub duration_ms: u64,
     pub chunks: Vec<RecordingChunk>,
+    /// Whether the content has what was typed and copied, where the rules of the connection kept it: it does for those who have
+    /// `recordings_typed`.
+    #[serde(default)]
+    #[schema(required)]
+    pub typed: bool,
 }

@@ -6,6 +6,7 @@ use crate::{
         problem::Problem,
         recording::{Recording, RecordingChunk, RecordingIndex, RecordingList},
     },
+    caller::Caller,
     extract::Query,
     range::Chosen,
 };
@@ -16,7 +17,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use oriel_model::{Micros, RecordingFilter};
+use oriel_model::{Micros, Permission, RecordingFilter};
 use oriel_recording::PartKind;
 use serde::Deserialize;
 
@@ -89,7 +90,7 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Answer<St
 
 /// Where its chunks are in its content, and when: also of a recording that is being written or was cut off.
 #[utoipa::path(get, path = "/recordings/{id}/index", tag = "recordings", operation_id = "recording_index", params(("id" = String, Path)), responses((status = 200, body = RecordingIndex)))]
-pub async fn index(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<RecordingIndex>> {
+pub async fn index(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer<Json<RecordingIndex>> {
     let recording = app.broker.find_recording(&id).await?;
     let content = app.broker.recording_content(recording.clone()).await?;
     let chunks = content.chunks().map(|part| RecordingChunk {
@@ -103,13 +104,21 @@ pub async fn index(State(app): State<App>, Path(id): Path<String>) -> Answer<Jso
         size: content.size(),
         duration_ms: content.duration_ms(),
         chunks: chunks.collect(),
+        typed: caller.may(Permission::RecordingsTyped),
         recording: recording.into(),
     }))
 }
 
 /// The recording itself (docs/recording-format.md), decrypted, whole or one range of bytes.
+///
+/// What was typed and copied is in it only for those who have `recordings_typed`; for others as many bytes that say nothing.
 #[utoipa::path(get, path = "/recordings/{id}/content", tag = "recordings", operation_id = "recording_content", params(("id" = String, Path), ("range" = Option<String>, Header, description = "`bytes=FIRST-LAST`")), responses((status = 200, content_type = "application/vnd.oriel.recording", body = Vec<u8>), (status = 206, content_type = "application/vnd.oriel.recording", body = Vec<u8>, description = "the range that was asked for"), (status = 416, description = "there is no such range")))]
-pub async fn content(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<Response> {
+pub async fn content(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let recording = app.broker.find_recording(&id).await?;
     let name = format!("{}-{}.orec", recording.desktop_name, recording.id);
     let content = app.broker.recording_content(recording).await?;
@@ -118,6 +127,6 @@ pub async fn content(State(app): State<App>, Path(id): Path<String>, headers: He
         Ok(chosen) => chosen,
         Err(answer) => return Ok(answer),
     };
-    let body = Body::from_stream(content.read(chosen.bytes()));
+    let body = Body::from_stream(content.read(chosen.bytes(), caller.may(Permission::RecordingsTyped)));
     Ok(chosen.answer(body, "application/vnd.oriel.recording", &name))
 }

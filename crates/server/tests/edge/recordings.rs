@@ -4,8 +4,10 @@ use crate::house::House;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use oriel_broker::NewRecording;
-use oriel_model::{ConnectionId, GuestPort, RecordingPolicy, Role};
+use oriel_model::{ConnectionId, GuestPort, RecordedInput, RecordingPolicy, RecordingRules, Role};
+use oriel_screen::recording::cast::CastWriter;
 use oriel_screen::recording::{Container, Header, RecordingKind, Writer};
+use oriel_screen::wire::ServerRecord;
 use serde_json::json;
 
 #[tokio::test]
@@ -80,6 +82,68 @@ async fn a_recording_is_read_while_it_grows_and_deleted_when_it_has_ended() {
     assert_eq!(get(&content).await.status, StatusCode::NOT_FOUND);
 }
 
+/// An auditor plays recordings, and gets as many bytes; what was typed is for those who have a permission of its own.
+#[tokio::test]
+async fn what_was_typed_is_not_for_everybody_who_plays() {
+    let house = House::new().await;
+    let (root, ada) = (house.user("root", Role::Admin).await, house.user("ada", Role::User).await);
+    let auditor = house.user("vera", Role::Auditor).await;
+    let desktop = house.desktop(&ada).await;
+    let (root, auditor, ada_too) =
+        (house.sign_in(&root).await, house.sign_in(&auditor).await, house.sign_in(&ada).await);
+    let mut message = Vec::new();
+    ServerRecord::Words("seen by all".into()).encode(&mut message);
+    ServerRecord::Typed("hunter2".into()).encode(&mut message);
+    let mut cast = CastWriter::default();
+    let mut lines = CastWriter::header(80, 24, 0, "t", None);
+    lines += &cast.output(5, b"seen by all");
+    lines += &CastWriter::input(6, b"hunter2");
+    let kinds = [
+        (GuestPort::Console, RecordingKind::Screen, message),
+        (GuestPort::Ssh, RecordingKind::Terminal, lines.into_bytes()),
+    ];
+    for (port, kind, said) in kinds {
+        let connection = ConnectionId::new();
+        let new = NewRecording { connection, user: ada.id, desktop: desktop.id, port };
+        let mut live = house.broker.begin_recording(new).await.unwrap();
+        let id = live.recording().id;
+        let title = "studio-1".into();
+        let (mut writer, header) =
+            Writer::new(&Header { kind, recording: id.0.into_bytes(), connection: [0; 16], started: 0, title });
+        live.put(&header).await.unwrap();
+        writer.push(0, true, &said);
+        let (last, end) = writer.finish();
+        for chunk in last.into_iter().chain([end]) {
+            live.put(&chunk).await.unwrap();
+        }
+        live.finish().await.unwrap();
+        let has = |bytes: &[u8], words: &str| bytes.windows(words.len()).any(|part| part == words.as_bytes());
+        let mut sizes = Vec::new();
+        for (who, typed) in [(&root, true), (&auditor, false)] {
+            let get = async |path: &str| {
+                let path = format!("/api/v1/recordings/{id}/{path}");
+                house.browse(Some(who), &Method::GET, &path, None).await
+            };
+            let index = get("index").await.json();
+            assert_eq!(index["typed"], typed);
+            let whole = get("content").await.bytes;
+            assert!(has(&whole, "seen by all"));
+            assert_eq!(has(&whole, "hunter2"), typed);
+            assert!(Container::read(&whole).unwrap().complete);
+            sizes.push(whole.len());
+            // Any range of it is cut out of the same bytes.
+            let range = Request::get(format!("/api/v1/recordings/{id}/content"));
+            let range = range.header("cookie", &who.cookie).header("range", "bytes=100-");
+            let part = house.send(range.body(Body::empty()).unwrap()).await;
+            assert_eq!(part.bytes, whole[100..]);
+        }
+        assert_eq!(sizes[0], sizes[1]);
+        let path = format!("/api/v1/recordings/{id}/content");
+        let other = house.browse(Some(&ada_too), &Method::GET, &path, None).await;
+        assert_eq!(other.status, StatusCode::FORBIDDEN);
+    }
+}
+
 #[tokio::test]
 async fn a_pool_says_whether_its_connections_are_recorded() {
     let house = House::new().await;
@@ -90,7 +154,12 @@ async fn a_pool_says_whether_its_connections_are_recorded() {
     assert_eq!(change(json!({"vcpus": 3})).await.json()["recording"], "off");
     assert_eq!(change(json!({"recording": "always"})).await.json()["recording"], "always");
     assert_eq!(change(json!({"vcpus": 2})).await.json()["recording"], "always");
-    assert_eq!(house.broker.recording_policy(desktop.id).await.unwrap(), RecordingPolicy::Always);
+    let rules = async || house.broker.recording_rules(ada.id, desktop.id).await.unwrap();
+    let none = RecordedInput { keys: false, clipboard: false };
+    assert_eq!(rules().await, RecordingRules { policy: RecordingPolicy::Always, input: none });
+    let policy = json!({"policy": {"recording_keys": true}});
+    assert_eq!(change(policy).await.json()["policy"]["recording_clipboard"], false);
+    assert_eq!(rules().await.input, RecordedInput { keys: true, ..none });
     assert_eq!(change(json!({"recording": "sometimes"})).await.status, StatusCode::BAD_REQUEST);
 }
 

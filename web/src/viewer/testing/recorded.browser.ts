@@ -17,9 +17,9 @@ import { freePort, listens, PATIENCE_MS, sshd, start, stopAll, until } from "./s
 const PROGRAM = fileURLToPath(new URL("../../../../target/release/examples/recorded", import.meta.url));
 /** A folder for pictures of the pages, when somebody wants to look at them. */
 const PICTURES = process.env.ORIEL_PICTURES;
-/** What the shell prints: a line each fifth of a second, then silence, then the end. */
+/** What the shell prints: a line each fifth of a second, then silence, then it asks for a password, without an echo. */
 const COMMAND =
-  'for n in $(seq 1 20); do printf "\\033[32mstep %s\\033[0m of 20\\r\\n" $n; sleep 0.2; done; echo "a needle in the hay"; sleep 8; echo "after a pause"; sleep 600';
+  'for n in $(seq 1 20); do printf "\\033[32mstep %s\\033[0m of 20\\r\\n" $n; sleep 0.2; done; echo "a needle in the hay"; sleep 8; echo "after a pause"; stty -echo; printf "Password: "; read -r it; stty echo; echo "thanks for $(printf "%s" "$it" | wc -c) letters"; sleep 600';
 
 type Plan = { url: string; person: string; admin: string; password: string; desktop: string };
 type Player = {
@@ -95,6 +95,31 @@ async function watch(page: Page, kind: string, answer: string): Promise<void> {
   await page.getByRole("heading", { name: "May this connection be recorded?" }).waitFor();
   await page.getByRole("button", { name: answer, exact: true }).click();
   await page.waitForFunction(() => window.oriel?.phase === "live", undefined, { timeout: PATIENCE_MS });
+}
+
+/** What the player lists as typed and copied. */
+async function listed(player: Page): Promise<string> {
+  await player.getByRole("button", { name: "Typed" }).click();
+  const list = player.getByRole("complementary", { name: "Typed and copied" });
+  await list.getByText(/^What was typed and copied$|^Nothing was typed or copied here/).waitFor();
+  const text = (await list.locator("ol").textContent()) ?? "";
+  await player.getByRole("button", { name: "Typed" }).click();
+  return text;
+}
+
+/** Somebody who plays recordings and may not see what is typed in them. */
+async function auditorSees(id: string | null, secret: string): Promise<void> {
+  const vera = await signIn("vera");
+  await vera.page.goto(`${plan.url}/player/?recording=${id}`);
+  await vera.page.getByRole("slider", { name: "Place in the recording" }).waitFor();
+  expect(await vera.page.getByRole("button", { name: "Typed" }).count()).toBe(0);
+  const content = await vera.context.request.get(`${plan.url}/api/v1/recordings/${id}/content`);
+  expect((await content.body()).includes(secret)).toBe(false);
+  const admin = await signIn(plan.admin);
+  const whole = await admin.context.request.get(`${plan.url}/api/v1/recordings/${id}/content`);
+  expect((await whole.body()).includes(secret)).toBe(true);
+  await vera.context.close();
+  await admin.context.close();
 }
 
 /** What the player says or does. */
@@ -181,7 +206,7 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
       ...["--data", join(home, "data"), "--recording", "ask", "--vnc", String(console.port)],
       ...["--rdp", String(desktop.port), "--rdp-pin", desktop.pin],
       ...["--ssh", String(shell.port), "--ssh-key", shell.key, "--ssh-user", userInfo().username],
-      ...["--command", COMMAND],
+      ...["--command", COMMAND, "--policy", "recording_keys,recording_clipboard"],
     ]);
     let said = "";
     program.stdout?.on("data", (piece) => {
@@ -201,7 +226,17 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
     const anna = await signIn(plan.person);
     await watch(anna.page, "vnc", "Record and connect");
     const began = Date.now();
-    await anna.page.getByText("Recorded", { exact: false }).first().waitFor();
+    const told =
+      "Recorded, with the keys that are pressed, passwords too, and what goes through the clipboard";
+    await anna.page.getByText(told, { exact: true }).waitFor();
+    await picture(anna.page, "viewer-recorded-keys");
+    await anna.page.keyboard.type("hunter2");
+    await anna.page.keyboard.press("Enter");
+    const clipboard = { env: { ...process.env, DISPLAY: screen }, input: "from the machine's clipboard" };
+    execFileSync("xclip", ["-selection", "clipboard", "-loops", "0"], {
+      ...clipboard,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
     await anna.page.waitForTimeout(5000);
     paint(screen, GREEN);
     const green = Date.now() - began;
@@ -232,6 +267,10 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
     paint(screen, RED);
     await shows(player, 400, 300, RED);
     await picture(player, "player-console");
+    const typed = await listed(player);
+    expect(typed).toContain("hunter2⟨Enter⟩");
+    expect(typed).toContain("copied: from the machine's clipboard");
+    await auditorSees(id, "from the machine's clipboard");
 
     // Encrypted at rest.
     const folder = join(home, "data", "recordings", id ?? "none");
@@ -251,6 +290,7 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
     paint(shadow, RED);
     await watch(anna.page, "rdp", "Record and connect");
     const began = Date.now();
+    await anna.page.keyboard.type("over RDP");
     await anna.page.waitForTimeout(4000);
     paint(shadow, GREEN);
     const green = Date.now() - began;
@@ -273,6 +313,7 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
     await player.getByLabel("Speed").selectOption("8");
     await shows(player, 640, 360, BLUE, 8);
     await picture(player, "player-desktop");
+    expect(await listed(player)).toContain("over RDP");
     await anna.context.close();
     await admin.context.close();
   }, 180_000);
@@ -281,9 +322,12 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
     const anna = await signIn(plan.person);
     await watch(anna.page, "ssh", "Record and connect");
     await anna.page.waitForTimeout(16_000);
+    await anna.page.keyboard.type("a secret");
+    await anna.page.keyboard.press("Enter");
+    await anna.page.waitForTimeout(2000);
     const admin = await signIn(plan.admin);
     const player = await play(admin, "Shell");
-    await reaches(player, 12_000);
+    await reaches(player, 14_000);
     await look(player, "seek", 1500);
     await until("the first steps", async () => (await look(player, "text")).includes("step 2 of 20"));
     expect(await look(player, "text")).not.toContain("needle");
@@ -301,6 +345,11 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
     await until("the needle", async () => (await look(player, "text")).includes("a needle"));
     expect(await look(player, "text")).not.toContain("after a pause");
     await picture(player, "player-shell");
+    // Nothing showed it, and it is in the recording: the documents say so.
+    expect(await listed(player)).toContain("a secret⟨Enter⟩");
+    await look(player, "seek", (await look(player, "duration")) ?? 0);
+    await until("its end", async () => (await look(player, "text")).includes("thanks for 8 letters"));
+    expect(await look(player, "text")).not.toContain("a secret");
     await anna.context.close();
     await admin.context.close();
   }, 120_000);
@@ -324,6 +373,41 @@ describe.skipIf(!existsSync(PROGRAM))("recordings of real machines", () => {
     await admin.page.goto(`${plan.url}/recordings`);
     await admin.page.getByText("Complete", { exact: true }).first().waitFor();
     await picture(admin.page, "recordings-ended");
+    await anna.context.close();
+    await admin.context.close();
+  }, 120_000);
+
+  it("where the rules say nothing of keys none are kept", async () => {
+    const admin = await signIn(plan.admin);
+    await endAll(admin.page);
+    const change = await admin.page.evaluate(async () => {
+      const me = (await (await fetch("/api/v1/me")).json()) as { csrf: string };
+      const answer = await fetch("/api/v1/pools/lab", {
+        method: "PATCH",
+        headers: { "X-Oriel-CSRF": me.csrf, "Content-Type": "application/json" },
+        body: JSON.stringify({ policy: {} }),
+      });
+      return answer.status;
+    });
+    expect(change).toBe(200);
+    const anna = await signIn(plan.person);
+    await watch(anna.page, "vnc", "Record and connect");
+    await anna.page.getByText("Recorded", { exact: true }).waitFor();
+    await anna.page.keyboard.type("hunter2");
+    execFileSync("xclip", ["-selection", "clipboard", "-loops", "0"], {
+      env: { ...process.env, DISPLAY: screen },
+      input: "not for recordings",
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    await anna.page.waitForTimeout(4000);
+    paint(screen, GREEN);
+    const player = await play(admin, "Console");
+    const id = new URL(player.url()).searchParams.get("recording");
+    await reaches(player, 3000);
+    expect(await listed(player)).toBe("");
+    const content = await admin.context.request.get(`${plan.url}/api/v1/recordings/${id}/content`);
+    expect((await content.body()).includes("not for recordings")).toBe(false);
+    await endAll(admin.page);
     await anna.context.close();
     await admin.context.close();
   }, 120_000);

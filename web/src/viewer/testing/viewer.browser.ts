@@ -577,6 +577,16 @@ describe("a connection", () => {
     );
     if (process.env.ORIEL_PAGES_PICTURES)
       await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-recorded.png` });
+    // Keys are said in view, not only where a pointer rests.
+    const keys = "this connection is recorded, with the keys that are pressed, passwords too";
+    mock.send(record(0x38, [1], Buffer.from(keys)));
+    await page
+      .getByText("Recorded, with the keys that are pressed, passwords too", { exact: true })
+      .waitFor();
+    if (process.env.ORIEL_PAGES_PICTURES)
+      await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-recorded-keys.png` });
+    mock.send(record(0x38, [1], Buffer.from("this connection is recorded")));
+    await sign.waitFor();
     mock.send(record(0x38, [0]));
     await page.getByText("Recording has stopped", { exact: false }).waitFor();
     expect(await sign.isVisible()).toBe(false);

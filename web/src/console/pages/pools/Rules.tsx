@@ -27,6 +27,8 @@ export const USUAL_RULES: Policy = {
   sharing: "off",
   shadowing: "ask",
   watermark: false,
+  recording_keys: false,
+  recording_clipboard: false,
   idle_lock_minutes: null,
   session_minutes_max: null,
 };
@@ -98,6 +100,8 @@ export function summary(said: Schemas["SessionPolicy"]): string {
         ? "no shadowing"
         : "shadowing without asking",
     policy.watermark ? "watermark" : "",
+    policy.recording_keys ? "keys recorded" : "",
+    policy.recording_clipboard ? "clipboard recorded" : "",
     policy.idle_lock_minutes ? `locks after ${policy.idle_lock_minutes} min` : "",
     policy.session_minutes_max ? `ends after ${policy.session_minutes_max} min` : "",
   ].filter(Boolean);
@@ -222,6 +226,18 @@ export function Rules({ value, onChange }: { value: RulesDraft; onChange: (value
           value={value.watermark}
           onChange={(watermark) => set({ watermark })}
           help="The person's name and the time lie over the picture, also over recordings"
+        />
+        <Tick
+          label="Record keys"
+          value={value.recording_keys}
+          onChange={(recording_keys) => set({ recording_keys })}
+          help="Where connections are recorded: everything that is typed, passwords at prompts too. The person is told"
+        />
+        <Tick
+          label="Record the clipboard"
+          value={value.recording_clipboard}
+          onChange={(recording_clipboard) => set({ recording_clipboard })}
+          help="Where connections are recorded: text that is pasted and copied. The person is told"
         />
       </div>
     </ExpandableSection>

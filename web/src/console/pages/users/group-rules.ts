@@ -58,6 +58,14 @@ export const GROUP_RULES: readonly Rule[] = [
     ],
   },
   may("watermark", "Watermark", "Over the picture", "None", ["watermark", "no watermark"]),
+  may("recording_keys", "Keys in recordings", "Kept, passwords too", "Not kept", [
+    "keys recorded",
+    "no keys recorded",
+  ]),
+  may("recording_clipboard", "Clipboard in recordings", "Kept", "Not kept", [
+    "clipboard recorded",
+    "no clipboard recorded",
+  ]),
   {
     name: "idle_lock_minutes",
     label: "Lock after, in minutes",
