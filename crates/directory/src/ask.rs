@@ -3,7 +3,7 @@
 use crate::{DirectoryError, dial};
 use ldap3::{Ldap, LdapError, LdapResult, Scope, SearchEntry, SearchOptions, ldap_escape};
 use oriel_model::{DirectoryKind, DirectorySettings, fold_dn};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Groups of one person, also by way of others.
 pub const GROUPS_MAX: usize = 1000;
@@ -106,7 +106,7 @@ impl<'a> Asking<'a> {
             let found = self.search(&base, &format!("(objectSid={sid})"), vec!["cn"], 1).await?;
             for group in found {
                 let dn = ldap_escape(group.dn);
-                direct.push_str(&format!("(distinguishedName={dn})(member:{IN_CHAIN}:={dn})"));
+                write!(direct, "(distinguishedName={dn})(member:{IN_CHAIN}:={dn})").ok();
             }
         }
         let mut groups = BTreeMap::new();
@@ -123,10 +123,10 @@ impl<'a> Asking<'a> {
                 let mut filter = String::from("(|");
                 for name in names {
                     let name = ldap_escape(name.as_str());
-                    filter.push_str(&format!("(member={name})(uniqueMember={name})"));
+                    write!(filter, "(member={name})(uniqueMember={name})").ok();
                 }
                 if let Some(uid) = person.text("uid").filter(|_| depth == 0) {
-                    filter.push_str(&format!("(memberUid={})", ldap_escape(uid)));
+                    write!(filter, "(memberUid={})", ldap_escape(uid)).ok();
                 }
                 filter.push(')');
                 found.extend(self.add_groups(person, &filter, &mut groups).await?);
@@ -222,13 +222,21 @@ fn words(result: &LdapResult) -> String {
     if said.is_empty() { format!("{name}, code {}", result.rc) } else { format!("{name}, code {}: {said}", result.rc) }
 }
 
+/// Bytes as a filter writes them (RFC 4515, section 3).
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "\\{byte:02x}").ok();
+        text
+    })
+}
+
 /// The SID of the primary group as a filter writes bytes: the person's, with the group's number in place of their own
 /// ([MS-DTYP] 2.4.2.2: the last four bytes, the least first).
 fn primary_group_sid(person: &Entry) -> Option<String> {
     let sid = person.bytes("objectSid").filter(|sid| (12..=68).contains(&sid.len()))?;
     let group: u32 = person.text("primaryGroupID")?.parse().ok()?;
     let domain = sid.get(..sid.len().checked_sub(4)?)?;
-    Some(domain.iter().chain(&group.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect())
+    Some(escaped([domain, &group.to_le_bytes()].concat().as_slice()))
 }
 
 #[cfg(test)]

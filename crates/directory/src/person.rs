@@ -2,7 +2,7 @@
 
 use crate::{
     DirectoryError, Outcome, QUESTION_TIME_MAX,
-    ask::{Asking, Entry},
+    ask::{Asking, Entry, escaped},
 };
 use ldap3::{dn_escape, ldap_escape};
 use oriel_model::{DirectoryKind, DirectorySettings, fold_dn};
@@ -215,8 +215,7 @@ fn by_id(kind: DirectoryKind, id: &str) -> Option<String> {
         DirectoryKind::Ldap => Some(format!("(entryUUID={})", ldap_escape(id))),
         DirectoryKind::ActiveDirectory => {
             let bytes = uuid::Uuid::parse_str(id).ok()?.to_bytes_le();
-            let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
-            Some(format!("(objectGUID={escaped})"))
+            Some(format!("(objectGUID={})", escaped(&bytes)))
         }
     }
 }
@@ -227,7 +226,7 @@ fn disabled(entry: &Entry, now: SystemTime) -> bool {
     let control = entry.text("userAccountControl").and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
     // Ticks of 100 ns since 1601; 0 and the largest number are never.
     let expires = entry.text("accountExpires").and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
-    let since_1601 = Duration::from_secs(11_644_473_600) + now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_1601 = Duration::from_hours(3_234_576) + now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let ticks = u64::try_from(since_1601.as_nanos() / 100).unwrap_or(u64::MAX);
     let expired = expires != 0 && expires < i64::MAX.unsigned_abs() && expires <= ticks;
     let locked = entry.text("nsAccountLock").is_some_and(|text| text.eq_ignore_ascii_case("true"));
