@@ -40,7 +40,7 @@ on_both! {
         assert_eq!(store.directories().await.unwrap(), [lab.clone(), shop.clone()]);
         assert_eq!(store.directory_secret(lab.id).await.unwrap().as_deref(), Some("sealed"));
         assert_eq!(store.directory_secret(shop.id).await.unwrap(), None);
-        lab.name = "laboratory".to_owned();
+        "laboratory".clone_into(&mut lab.name);
         lab.enabled = false;
         store.update_directory(&lab, None).await.unwrap();
         assert_eq!(store.directory(lab.id).await.unwrap(), Some(lab.clone()));
