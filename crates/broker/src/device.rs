@@ -7,24 +7,18 @@ use crate::guest::authority;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
 use bytes::Bytes;
-use oriel_identity::sha256_hex;
 use oriel_model::{Desktop, DesktopId, MachineProtocol};
-use oriel_physical::{Click, Client, Cookie, DeviceError, Overview, PhysicalOptions, PowerAction};
+use oriel_physical::{Click, Client, DeviceError, Overview, PhysicalOptions, PowerAction};
 use oriel_pin::{Fingerprint, HostPin, Keeper};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::timeout;
 
 /// How long a request to a device may take altogether: less than one to us may.
 const DEVICE_TIME_MAX: Duration = Duration::from_secs(25);
-/// How long a device remembers that we are signed in, and for how long of it that is used: devices are small, and check passwords
-/// slowly.
-const SIGNED_IN_SECONDS: u32 = 600;
-const USED_TIME: Duration = Duration::from_mins(9);
-/// Devices whose sessions are remembered.
-const SESSIONS_MAX: usize = 1024;
+/// How long a device remembers a request's sign-in: each request signs in anew.
+const SIGNED_IN_SECONDS: u32 = 60;
 /// Width of a device's picture, in pixels, at most.
 const PICTURE_WIDTH_MAX: u16 = 640;
 
@@ -46,30 +40,6 @@ pub struct DriveWish {
     pub writable: bool,
     /// Whether the machine sees the drive.
     pub connected: bool,
-}
-
-/// What devices gave us when we signed in, by everything that we signed in with.
-#[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<String, (Instant, Cookie)>>);
-
-impl Sessions {
-    fn known(&self, with: &str) -> Option<Cookie> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(with).filter(|(since, _)| since.elapsed() < USED_TIME).map(|(_, cookie)| cookie.clone())
-    }
-
-    /// As long as it is the same session, the time is that of signing in.
-    fn keep(&self, with: String, cookie: Option<Cookie>) {
-        let Some(cookie) = cookie else { return };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= SESSIONS_MAX {
-            kept.retain(|_, (since, _)| since.elapsed() < USED_TIME);
-        }
-        let is_same = kept.get(&with).is_some_and(|(_, known)| known.is_same(&cookie));
-        if !is_same && kept.len() < SESSIONS_MAX {
-            kept.insert(with, (Instant::now(), cookie));
-        }
-    }
 }
 
 /// Keeps who a device is where nobody knew.
@@ -162,18 +132,13 @@ impl Broker {
             signed_in_seconds: SIGNED_IN_SECONDS,
             ..PhysicalOptions::default()
         };
-        let sealed = self.inner.store.secret(machine.id).await?.unwrap_or_default();
-        let with = sha256_hex(format!("{}\n{}\n{pin:?}\n{sealed}", options.host, options.user).as_bytes());
-        let known = self.inner.devices.known(&with);
         let stream = self.dial_machine(machine).await?;
         let opening = async {
             let mut client = Client::open(Box::new(stream), &options).await?;
-            client.sign_in(known, &options, unix_seconds).await?;
+            client.login(&options, unix_seconds).await?;
             Ok(client)
         };
-        let client = opening.await.map_err(|error| failed(machine, &error))?;
-        self.inner.devices.keep(with, client.cookie());
-        Ok(client)
+        opening.await.map_err(|error| failed(machine, &error))
     }
 
     /// Power, picture, drive and switches of a device, as they are now.

@@ -103,7 +103,6 @@ struct Inner {
     sessions: OnceLock<Arc<dyn Sessions>>,
     reconcilers: reconcile::Board,
     thumbnails: thumbnail::Cache,
-    devices: device::Sessions,
     gpu_rules: OnceLock<GpuRules>,
     /// One choice at a time: two that look together would both take the last licence.
     choosing_gpus: tokio::sync::Mutex<()>,
@@ -136,7 +135,6 @@ impl Broker {
                 sessions: OnceLock::new(),
                 reconcilers: reconcile::Board::default(),
                 thumbnails: thumbnail::Cache::default(),
-                devices: device::Sessions::default(),
                 gpu_rules: OnceLock::new(),
                 choosing_gpus: tokio::sync::Mutex::default(),
                 recorder: recording::Recorder::default(),

@@ -114,8 +114,16 @@ impl Home {
         let stream = self.way.open().await.map_err(DeviceError::Unreachable)?;
         let mut client = Client::open(stream, &self.options).await?;
         let known = self.cookie.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        client.sign_in(known, &self.options, self.clock).await?;
-        *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = client.cookie();
+        client.set_cookie(known);
+        match client.ask(Method::GET, "/api/auth/check").await {
+            Err(DeviceError::CredentialsRefused) => {
+                client.login(&self.options, self.clock).await?;
+                *self.cookie.lock().unwrap_or_else(PoisonError::into_inner) = client.cookie();
+            }
+            // Firmware that has nothing to check there will say no later.
+            Ok(_) | Err(DeviceError::NotThere { .. }) => {}
+            Err(error) => return Err(error),
+        }
         Ok(client)
     }
 

@@ -42,12 +42,6 @@ pub type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 #[derive(Clone, Debug)]
 pub struct Cookie(SecretString);
 
-impl Cookie {
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
-    }
-}
-
 /// Nothing.
 pub(crate) fn empty() -> Body {
     Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync()
@@ -114,30 +108,13 @@ impl Client {
         !self.sender.is_closed()
     }
 
-    pub fn cookie(&self) -> Option<Cookie> {
-        self.cookie.clone()
+    /// Goes on with a session that another connection began.
+    pub fn set_cookie(&mut self, cookie: Option<Cookie>) {
+        self.cookie = cookie;
     }
 
-    /// Goes on with a session that another connection began, where the device still knows it; signs in otherwise.
-    ///
-    /// # Errors
-    /// The device does not know the account.
-    pub async fn sign_in(
-        &mut self,
-        known: Option<Cookie>,
-        options: &PhysicalOptions,
-        clock: Clock,
-    ) -> Result<(), DeviceError> {
-        if known.is_none() {
-            return self.login(options, clock).await;
-        }
-        self.cookie = known;
-        match self.ask(Method::GET, "/api/auth/check").await {
-            Err(DeviceError::CredentialsRefused) => self.login(options, clock).await,
-            // Firmware that has nothing to check there will say no later.
-            Ok(_) | Err(DeviceError::NotThere { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+    pub fn cookie(&self) -> Option<Cookie> {
+        self.cookie.clone()
     }
 
     /// Signs in. Where the device's clock is another than ours, its own (in every answer's `Date`) says which code it wants.

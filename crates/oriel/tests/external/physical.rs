@@ -166,9 +166,6 @@ async fn a_device_s_power_drive_and_switches() {
         );
     }
 
-    // All of it with two sign-ins: before it was known who it is, and after.
-    assert!(device.world().logins <= 2, "{}", device.world().logins);
-
     // A light that does not follow is said.
     device.world().options.faults.unwired = true;
     assert_eq!(house.json(&["device", "power", "server", "off", "--no-wait"])["power"]["on"], true);
