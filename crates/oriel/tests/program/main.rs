@@ -95,6 +95,7 @@ fn help() {
         "import",
         "user",
         "group",
+        "directory",
         "token",
         "operation",
         "session",
@@ -163,8 +164,8 @@ fn a_server_without_a_host_starts_answers_and_stops() {
     [exit 0]
     "#);
     insta::assert_snapshot!(said(data, &["user", "list"]), @r"
-    NAME   ROLE   STATE                 SECOND FACTOR  GROUPS  MADE
-    admin  admin  must change password  -              -       just now
+    NAME   ROLE   STATE                 SECOND FACTOR  FROM  GROUPS  MADE
+    admin  admin  must change password  -              -     -       just now
     [exit 0]
     ");
     let made = run(data, &["user", "create", "ada"]);
