@@ -841,6 +841,126 @@ export interface paths {
     patch: operations["change_machine"];
     trace?: never;
   };
+  "/api/v1/machines/{id}/device": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Power, picture, drive and switches of the device in front of a machine (one that speaks `pikvm`): it is asked.
+     * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
+     */
+    get: operations["show_device"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/drive": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Put an image of the device's storage into its drive, or nothing, and let the machine see it or not.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["device_drive"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/images": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Remove an image from the device's storage.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["delete_device_image"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/picture": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * A small picture of what the machine shows. The device's streamer is started for it where nobody watches, which takes seconds.
+     * @description Only they may call it whose role gives `desktops_use`: pool_admin (for their pools), admin.
+     */
+    get: operations["device_picture"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/power/{action}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Press a button of the machine. Whether its power light follows is seen in the device a moment later: machines shut down slowly.
+     * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
+     */
+    post: operations["device_power"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/switches/{channel}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Leave a switch of the device on or off, or press it for a moment.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["device_switch"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/machines/{id}/identity": {
     parameters: {
       query?: never;
@@ -1873,6 +1993,119 @@ export interface components {
       | "deleting"
       | "failed"
       | "unreachable";
+    /** @description A device as it is now. What it did not say is null. */
+    Device: {
+      /** @description Its own table of switches and inputs, row by row; an empty row is a separator. */
+      gpio: components["schemas"]["DeviceItem"][][];
+      /** @description It moves the mouse a little every minute. */
+      jiggler: boolean | null;
+      /** @description The machine takes its keyboard. */
+      keyboard: boolean | null;
+      /** @description What it calls the machine. */
+      name: string | null;
+      platform: string | null;
+      power: components["schemas"]["DeviceLights"] | null;
+      storage: components["schemas"]["DeviceStorage"] | null;
+      /** @description Of kvmd. */
+      version: string | null;
+      video: components["schemas"]["DeviceVideo"] | null;
+    };
+    /** @description One line of a switch or an input. */
+    DeviceChannel: {
+      busy: boolean;
+      name: string;
+      on: boolean;
+      online: boolean;
+      /** @description It can be pressed for a moment. */
+      pulses: boolean;
+      /** @description It can be left on or off. */
+      switches: boolean;
+    };
+    /** @description What is to be in the drive. */
+    DeviceDriveChange: {
+      /** @description A CD rather than a stick. */
+      cdrom?: boolean;
+      /** @description The machine sees the drive. */
+      connected?: boolean;
+      /** @description An image of the device's storage; an empty drive when left out. */
+      image?: string | null;
+      /** @description The machine may write to it (a stick only). */
+      writable?: boolean;
+    };
+    DeviceImage: {
+      complete: boolean;
+      name: string;
+      /**
+       * Format: int64
+       * @description In bytes.
+       */
+      size: number;
+    };
+    /** @description One cell of the device's table. */
+    DeviceItem:
+      | {
+          /** @enum {string} */
+          kind: "label";
+          text: string;
+        }
+      | {
+          channel: components["schemas"]["DeviceChannel"];
+          color: string;
+          /** @enum {string} */
+          kind: "input";
+        }
+      | {
+          channel: components["schemas"]["DeviceChannel"];
+          confirm: boolean;
+          /** @enum {string} */
+          kind: "output";
+          text: string;
+        };
+    /** @description The machine's power, by its lights. */
+    DeviceLights: {
+      busy: boolean;
+      disk: boolean;
+      /** @description The device is wired to the machine's buttons and lights. */
+      enabled: boolean;
+      on: boolean;
+    };
+    DeviceStorage: {
+      busy: boolean;
+      cdrom: boolean;
+      /** @description The machine sees the drive. */
+      connected: boolean;
+      enabled: boolean;
+      /** Format: int64 */
+      free: number;
+      /** @description What is in the drive. */
+      image: string | null;
+      images: components["schemas"]["DeviceImage"][];
+      online: boolean;
+      /**
+       * Format: int64
+       * @description In bytes.
+       */
+      size: number;
+      writable: boolean;
+    };
+    DeviceSwitchChange: {
+      /** @description Left on or off; pressed for a moment when left out. */
+      on?: boolean | null;
+    };
+    DeviceVideo: {
+      /** Format: int32 */
+      frames_per_second: number;
+      /** Format: int32 */
+      height: number;
+      /** @description The streamer runs, which it does only while somebody watches. */
+      running: boolean;
+      signal: boolean;
+      /**
+       * Format: int32
+       * @description In pixels.
+       */
+      width: number;
+    };
     Directory: {
       /** @description RFC 3339. */
       created_at: string;
@@ -2582,10 +2815,12 @@ export interface components {
       failure: string | null;
       has_password: boolean;
       has_private_key: boolean;
+      /** @description PiKVM: the secret of its second factor is kept. */
+      has_totp: boolean;
       /** @description An address, or a name that is resolved each time. */
       host: string;
       id: string;
-      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes), its public host key (SSH). None before the first connection. */
+      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM), its public host key (SSH). None before the first connection. */
       identity: string | null;
       name: string;
       owner: components["schemas"]["Named"] | null;
@@ -2617,6 +2852,8 @@ export interface components {
        * @description Takes the passphrase of the key before it along.
        */
       private_key?: string | null;
+      /** Format: password */
+      totp_secret?: string | null;
       user?: string | null;
     };
     /** @description Who the machine must be, and who it says it is right now. */
@@ -2648,7 +2885,7 @@ export interface components {
       password?: string | null;
       /**
        * Format: int32
-       * @description The protocol's own when left out: 3389, 5900, 22, 23, 6443.
+       * @description The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443.
        */
       port?: number | null;
       /**
@@ -2657,6 +2894,11 @@ export interface components {
        */
       private_key?: string | null;
       protocol: components["schemas"]["MachineProtocol"];
+      /**
+       * Format: password
+       * @description PiKVM: the secret of its second factor, in base 32.
+       */
+      totp_secret?: string | null;
       user?: string | null;
     };
     /** @description What can be set beside address and account. One that is not the protocol's is refused. */
@@ -2747,7 +2989,7 @@ export interface components {
        */
       jump: string | null;
       /**
-       * @description RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; the pool's when left out.
+       * @description RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; PiKVM: the one that text is typed for. The pool's when left out.
        * @default null
        */
       keyboard: string | null;
@@ -2872,7 +3114,7 @@ export interface components {
      * @description What a machine speaks.
      * @enum {string}
      */
-    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes";
+    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes" | "pikvm";
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */
@@ -5145,6 +5387,193 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["Machine"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_device: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Device"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  device_drive: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DeviceDriveChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Device"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_device_image: {
+    parameters: {
+      query?: {
+        /** @description Its name in the device's storage. */
+        name?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  device_picture: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "image/jpeg": number[];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  device_power: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        action: "on" | "off" | "off_hard" | "reset_hard" | "press" | "press_long" | "press_reset";
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  device_switch: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        channel: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DeviceSwitchChange"];
+      };
+    };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {
