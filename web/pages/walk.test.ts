@@ -21,11 +21,16 @@ const PAGES = [
   ["/account", "My account", "laptop"],
   ["/nowhere", "No such page", "There is nothing at this address"],
 ] as const;
+/** Each scheme and each size once; all of them together where somebody wants to look at the pictures. */
 const LOOKS: Look[] = [
   { scheme: "light", size: "desktop" },
-  { scheme: "dark", size: "desktop" },
-  { scheme: "light", size: "phone" },
   { scheme: "dark", size: "phone" },
+  ...(process.env.ORIEL_PAGES_PICTURES
+    ? ([
+        { scheme: "dark", size: "desktop" },
+        { scheme: "light", size: "phone" },
+      ] as const)
+    : []),
 ];
 
 for (const look of LOOKS) {

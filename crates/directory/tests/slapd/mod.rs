@@ -166,7 +166,7 @@ impl Slapd {
 
     /// Changes entries as the directory's administrator.
     pub fn change(&self, ldif: &str) {
-        let mut child = Command::new(program("ldapmodify").expect("tools/setup installs ldap-utils"))
+        let mut child = Command::new(program("ldapmodify").unwrap())
             .args([
                 "-x",
                 "-e",
