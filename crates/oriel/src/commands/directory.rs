@@ -368,10 +368,10 @@ fn answer(user: &str, said: &DirectoryAnswer) -> Done {
     };
     let Some(person) = &said.person else {
         if said.password_right == Some(false) {
-            return Err(Failure::usage(format!("the directory does not take {user:?} with that password"))
+            return Err(Failure::new(format!("the directory does not take {user:?} with that password"))
                 .next("type it again"));
         }
-        return Err(Failure::usage(format!("the directory knows nobody as {user:?}"))
+        return Err(Failure::new(format!("the directory knows nobody as {user:?}"))
             .next("check the name, the base and the filter; `oriel directory show` prints them"));
     };
     line("name", &person.name)?;
