@@ -368,8 +368,9 @@ fn answer(user: &str, said: &DirectoryAnswer) -> Done {
     };
     let Some(person) = &said.person else {
         if said.password_right == Some(false) {
-            return Err(Failure::new(format!("the directory does not take {user:?} with that password"))
-                .next("type it again"));
+            return Err(
+                Failure::new(format!("the directory does not take {user:?} with that password")).next("type it again")
+            );
         }
         return Err(Failure::new(format!("the directory knows nobody as {user:?}"))
             .next("check the name, the base and the filter; `oriel directory show` prints them"));
