@@ -3,8 +3,8 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_model::{
-    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Permission, Pool, PoolId, PoolKind, StartStep,
-    TokenScope, User,
+    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Name, Permission, Pool, PoolId, PoolKind, Seat,
+    StartStep, TokenScope, User,
 };
 use oriel_store::StoreError;
 
@@ -45,6 +45,11 @@ impl Broker {
     }
 
     pub async fn create_desktop(&self, new: NewDesktop) -> Result<Desktop, BrokerError> {
+        self.make_desktop(new, None).await
+    }
+
+    /// With a seat, it is the owner's for now: who asked their pool for one.
+    pub(crate) async fn make_desktop(&self, new: NewDesktop, seat: Option<Seat>) -> Result<Desktop, BrokerError> {
         if new.pool.kind == PoolKind::External {
             return Err(BrokerError::conflict(
                 "external_pool",
@@ -56,7 +61,14 @@ impl Broker {
             ));
         }
         self.check_owner(&new.pool, new.owner.as_ref()).await?;
-        let mut number = 0;
+        // The lowest that is free, most likely: others may be as quick.
+        let mut number = match &new.name {
+            Some(_) => 0,
+            None => {
+                let taken = self.inner.store.numbers_in_pool(new.pool.id, &new.pool.name).await?;
+                taken.into_iter().zip(1..).take_while(|(number, place)| number == place).count()
+            }
+        };
         loop {
             number += 1;
             let name = match &new.name {
@@ -77,18 +89,19 @@ impl Broker {
                 generation: 0,
                 host: None,
                 port_base: None,
-                facts: DesktopFacts::default(),
+                facts: DesktopFacts { seat, ..DesktopFacts::default() },
                 external: None,
                 created: now(),
                 changed: now(),
             };
             match self.inner.store.create_desktop(&desktop).await {
                 Ok(()) => {
-                    self.wake_desktops();
+                    self.wake_desktop(desktop.id);
+                    self.wake_pool(desktop.pool);
                     return Ok(desktop);
                 }
                 // Names of our own making count up; a name that was asked for is an answer.
-                Err(StoreError::Taken { .. }) if new.name.is_none() && number < 10_000 => {}
+                Err(StoreError::Taken { what, .. }) if what != "seat" && new.name.is_none() && number < 10_000 => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -153,7 +166,8 @@ impl Broker {
                 }
             })
             .await?;
-        self.wake_desktops();
+        self.wake_desktop(desktop.id);
+        self.wake_pool(desktop.pool);
         Ok(desktop)
     }
 }

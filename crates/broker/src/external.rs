@@ -8,7 +8,7 @@ use crate::{Broker, BrokerError};
 use oriel_machine::Keyboard;
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, External, GuestPort, Hardware, MachineProtocol,
-    Name, Network, Pool, PoolId, PoolKind, RecordingPolicy, SessionPolicy, User,
+    Name, Network, Pool, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,7 @@ impl Broker {
             id: PoolId::new(),
             name: new.name,
             kind: PoolKind::External,
+            size: PoolSize::default(),
             image: None,
             vcpus: 0,
             memory_mib: 0,

@@ -36,7 +36,7 @@ impl Broker {
         self.inner.lead.name.set(name).ok();
     }
 
-    fn program(&self) -> &str {
+    pub(crate) fn program(&self) -> &str {
         self.inner.lead.name.get().map_or(ALONE, String::as_str)
     }
 
@@ -46,7 +46,7 @@ impl Broker {
 
     /// Takes or renews the lease. Answers whether this program leads.
     pub(crate) async fn lead(&self) -> Result<bool, BrokerError> {
-        if planted(Plant::NoLead) || self.lead_left() > RENEW_SECONDS * 1_000_000 {
+        if everybody_leads() || self.lead_left() > RENEW_SECONDS * 1_000_000 {
             return Ok(true);
         }
         let asked = now();
@@ -58,7 +58,7 @@ impl Broker {
 
     /// The host, to change something there: only for the leader.
     pub(crate) fn host(&self) -> Result<&dyn Compute, BrokerError> {
-        if !planted(Plant::NoLead) && self.lead_left() < MARGIN_SECONDS * 1_000_000 {
+        if !everybody_leads() && self.lead_left() < MARGIN_SECONDS * 1_000_000 {
             return Err(BrokerError::conflict(
                 "not_leading",
                 "another program on this database moves the desktops now",
@@ -73,4 +73,9 @@ impl Broker {
         self.inner.lead.until.store(0, Ordering::Relaxed);
         Ok(self.inner.store.drop_lease(LEASE, self.program()).await?)
     }
+}
+
+/// Planted: what the database refuses by itself shows only where nothing stands before it.
+fn everybody_leads() -> bool {
+    [Plant::NoLead, Plant::NoPortFence].into_iter().any(planted)
 }

@@ -25,6 +25,7 @@ mod pool;
 pub mod reconcile;
 mod recording;
 mod role;
+mod seat;
 mod second_factor;
 mod session;
 mod sharing;
@@ -49,7 +50,7 @@ pub use oriel_directory::DirectoryError;
 pub use oriel_physical as physical;
 pub use over::{Open, OpenAs};
 pub use pool::{NewPool, PoolChange};
-pub use reconcile::{ByHand, ReconcilerStatus};
+pub use reconcile::{ByHand, ReconcilerStatus, upkeep::PoolCount};
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
 pub use second_factor::{DEVICE_SECONDS, NewTotp, SecondFactor};
 pub use session::{NewToken, SignedIn};
@@ -69,6 +70,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 #[async_trait]
 pub trait Sessions: Send + Sync {
     fn connections_to(&self, desktop: DesktopId) -> usize;
+    /// All desktops that somebody is connected to, or has the files of open, opened ahead of them too. A desktop that is not said here is
+    /// one that somebody has left.
+    fn connected(&self) -> Vec<DesktopId>;
     /// A JPEG of what a live connection shows, at most so many pixels wide.
     async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>>;
     /// Opens the person's session ahead of them, in the background.

@@ -5,7 +5,7 @@ use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
-    DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind,
+    DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind, PoolSize,
     RecordingPolicy, SessionPolicy, User, UserId,
 };
 
@@ -15,6 +15,9 @@ const NETWORK_NAME_BYTES_MAX: usize = 50;
 /// What an admin asks for.
 pub struct NewPool {
     pub name: Name,
+    /// Of Oriel's own kinds; external machines have [`crate::NewExternalPool`].
+    pub kind: PoolKind,
+    pub size: PoolSize,
     pub image: ImageId,
     pub vcpus: u32,
     pub memory_mib: u64,
@@ -45,6 +48,8 @@ pub struct PoolChange {
     pub recording: Option<RecordingPolicy>,
     /// As a whole; holds for connections that are opened from then on.
     pub policy: Option<SessionPolicy>,
+    /// As a whole.
+    pub size: Option<PoolSize>,
 }
 
 impl PoolChange {
@@ -56,6 +61,7 @@ impl PoolChange {
             || self.disk_gib.is_some()
             || self.gpu.is_some()
             || self.hardware.is_some()
+            || self.size.is_some()
     }
 }
 
@@ -84,7 +90,8 @@ impl Broker {
         let pool = Pool {
             id: PoolId::new(),
             name: new.name,
-            kind: PoolKind::Virtual,
+            kind: new.kind,
+            size: new.size,
             image: Some(new.image),
             vcpus: new.vcpus,
             memory_mib: new.memory_mib,
@@ -100,6 +107,7 @@ impl Broker {
         };
         self.check_pool(&pool).await?;
         self.inner.store.create_pool(&pool).await?;
+        self.wake_pool(pool.id);
         Ok(pool)
     }
 
@@ -122,8 +130,10 @@ impl Broker {
         pool.hardware = change.hardware.unwrap_or(pool.hardware);
         pool.recording = change.recording.unwrap_or(pool.recording);
         pool.policy = change.policy.unwrap_or(pool.policy);
+        pool.size = change.size.unwrap_or(pool.size);
         self.check_pool(&pool).await?;
         self.inner.store.update_pool(&pool).await?;
+        self.wake_pool(pool.id);
         Ok(pool)
     }
 
@@ -202,6 +212,9 @@ impl Broker {
         }
         if pool.kind == PoolKind::External {
             return Ok(());
+        }
+        if let Err(error) = pool.size.check(pool.desktops_max) {
+            return bad(error, "leave the pool's `size` out, or mend that part of it");
         }
         let image = self.pool_image(pool).await?;
         let image_gib = image.virtual_bytes.div_ceil(1 << 30);

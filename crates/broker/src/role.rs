@@ -84,6 +84,18 @@ impl Broker {
         Err(refused(self.is_theirs(user, &desktop).await?, grants, &desktop, key))
     }
 
+    /// Whether they may have a desktop of the pool: by themselves or a group of theirs, or as their role allows.
+    pub async fn may_take_of(
+        &self,
+        user: &User,
+        grants: &Grants,
+        pool: PoolId,
+        to: Permission,
+    ) -> Result<bool, BrokerError> {
+        let theirs = grants.scope.includes(to) && self.inner.store.entitled(pool, user.id).await?;
+        Ok(theirs || grants.may_in(to, pool))
+    }
+
     /// Whichever it is, whoever asks.
     pub(crate) async fn any_desktop(&self, key: &str) -> Result<Desktop, BrokerError> {
         let missing = || BrokerError::missing("desktop", key);

@@ -3,7 +3,7 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_identity as identity;
-use oriel_model::{ConnectionId, Desktop, DesktopIntent, DesktopState, GuestPort, Ticket, User};
+use oriel_model::{ConnectionId, Desktop, DesktopIntent, DesktopState, GuestPort, Seat, Ticket, User};
 use oriel_store::TicketRefusal;
 use secrecy::SecretString;
 
@@ -33,6 +33,7 @@ impl Broker {
         if desktop.intent == DesktopIntent::Stopped {
             self.set_intent(desktop.id, DesktopIntent::Running).await?;
         }
+        self.still_wanted(user, desktop).await?;
         // A console shows the machine's own screen, so it can be watched from power-on.
         let reachable = match desktop.state {
             // What did not answer a minute ago may answer now, and dialling says best why it does not.
@@ -68,6 +69,22 @@ impl Broker {
         };
         self.inner.store.put_ticket(&ticket).await?;
         Ok(NewTicket { ticket, secret })
+    }
+
+    /// Somebody is about to come back to a desktop that they were given: it waits for them from now on.
+    async fn still_wanted(&self, user: &User, desktop: &Desktop) -> Result<(), BrokerError> {
+        let old = |seat: Seat| seat.seen.plus_seconds(TICKET_SECONDS) < now();
+        if desktop.owner == Some(user.id) && desktop.facts.seat.is_some_and(old) {
+            let seen = |row: &mut Desktop| {
+                if let (Some(owner), Some(seat)) = (row.owner, row.facts.seat.as_mut())
+                    && owner == user.id
+                {
+                    seat.seen = now();
+                }
+            };
+            self.inner.store.modify_desktop(desktop.id, seen).await?;
+        }
+        Ok(())
     }
 
     /// Uses a ticket up.

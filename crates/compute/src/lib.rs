@@ -76,6 +76,13 @@ pub trait Compute: Send + Sync {
     /// Everything of ours on the host, leftovers included. What is not ours is never touched.
     async fn list(&self) -> Result<Vec<Observed>, ComputeError>;
 
+    /// As [`Self::list`], of these desktops alone.
+    async fn observe(&self, desktops: &[DesktopId]) -> Result<Vec<Observed>, ComputeError> {
+        let mut all = self.list().await?;
+        all.retain(|found| desktops.contains(&found.desktop));
+        Ok(all)
+    }
+
     /// Makes the machine's disk, a linked clone of `base`.
     async fn clone_disk(&self, spec: &MachineSpec, base: &Path) -> Result<(), ComputeError>;
 

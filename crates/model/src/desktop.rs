@@ -142,8 +142,20 @@ pub struct DesktopFacts {
     /// When the machine last started, and how long it took until RDP answered.
     pub started: Option<Micros>,
     pub start_seconds: Option<f64>,
+    /// When it was ready since it last started.
+    pub ready: Option<Micros>,
+    /// Whose it is for now, when it was given to who asked its pool for one: to its owner.
+    pub seat: Option<Seat>,
     /// How often it was switched on since it was last asked to start.
     pub boots: u32,
+}
+
+/// That a desktop was given to somebody who asked for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    pub since: Micros,
+    /// When they were given it, or asked for it again.
+    pub seen: Micros,
 }
 
 /// A door of the guest that the gateway dials.

@@ -20,10 +20,11 @@ mod pool;
 mod recording;
 mod second_factor;
 mod session;
+mod size;
 mod user;
 
 pub use audit::{AuditDeed, AuditEntry, AuditQuery};
-pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, StartStep};
+pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, Seat, StartStep};
 pub use directory::{
     DIRECTORIES_MAX, Directory, DirectoryKind, DirectoryPerson, DirectorySettings, GroupMapping, RoleMapping, fold_dn,
 };
@@ -58,6 +59,7 @@ pub use recording::{
 };
 pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
+pub use size::{PoolSize, RETURN_MINUTES_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};
 pub use user::{Role, User};
 
 /// Microseconds since 1970-01-01 UTC, the only time that is stored.

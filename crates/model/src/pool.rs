@@ -1,6 +1,6 @@
 //! A set of like desktops.
 
-use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId, RecordingPolicy, SessionPolicy};
+use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId, PoolSize, RecordingPolicy, SessionPolicy};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,17 +27,30 @@ pub struct Pool {
     pub recording: RecordingPolicy,
     /// What people may do while they are connected.
     pub policy: SessionPolicy,
+    /// What it keeps ready, and for how long it waits for people.
+    pub size: PoolSize,
     pub created: Micros,
 }
 
-/// Whose machines a pool holds.
+/// Whose machines a pool holds, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PoolKind {
-    /// Oriel's: made from an image, run by a host.
-    Virtual,
+    /// Made from an image, for one person each: given to who asks first, theirs from then on.
+    Dedicated,
+    /// Made from an image: anyone gets a free one, and it is made anew when they have left.
+    Floating,
+    /// Made from an image for who asks, deleted when they have left.
+    Ephemeral,
     /// Somebody else's: addresses that an admin entered. Sizes, network and GPU mean nothing here.
     External,
+}
+
+impl PoolKind {
+    /// Whether its desktops go from one person to the next: whatever somebody was in is made anew, or goes.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::Floating | Self::Ephemeral)
+    }
 }
 
 /// How desktops reach the world and Oriel reaches them.

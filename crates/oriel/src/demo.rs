@@ -126,6 +126,8 @@ async fn pool(broker: &Broker, image: &Image) -> Result<Pool, BrokerError> {
         found => return found,
     }
     let new = NewPool {
+        kind: oriel_model::PoolKind::Dedicated,
+        size: oriel_model::PoolSize::default(),
         name: POOL.parse().map_err(|error: oriel_model::NameError| BrokerError::Internal(error.to_string()))?,
         image: image.id,
         vcpus: 2,

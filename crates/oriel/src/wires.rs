@@ -287,6 +287,11 @@ impl Sessions for Live {
         self.0.connections_to(desktop)
     }
 
+    fn connected(&self) -> Vec<DesktopId> {
+        let files = self.0.file_users().into_iter().map(|(_, desktop)| desktop);
+        self.0.connections().into_iter().map(|info| info.connection.desktop).chain(files).collect()
+    }
+
     async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>> {
         self.0.thumbnail(desktop, width_max).await
     }

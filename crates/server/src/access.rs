@@ -24,6 +24,8 @@ pub enum Access {
     Somewhere(Permission),
     /// Whose role gives this for the pool that the path names.
     Pool(Permission),
+    /// Who may use the pool that the path names, and whose role gives this for it. For everybody else the pool does not exist.
+    Entitled(Permission),
     /// Whose role gives this for the pool of the machine that the path names.
     Machine(Permission),
     /// The desktop's owner, for an external machine without one whoever may use its pool, and whose role gives this for its pool.
@@ -77,6 +79,10 @@ impl Access {
                 "The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they {}. For whoever may not see it the desktop does not exist (404).",
                 roles(permission)
             ),
+            Self::Entitled(permission) => format!(
+                "Whoever may use the pool may call it, and they {}. For everybody else the pool does not exist (404).",
+                roles(permission)
+            ),
             Self::OwnSession => {
                 "Only the person whose connection it is may call it; for everybody else it does not exist (404).".to_owned()
             }
@@ -92,6 +98,7 @@ impl Access {
             Self::May(permission)
             | Self::Somewhere(permission)
             | Self::Pool(permission)
+            | Self::Entitled(permission)
             | Self::Machine(permission)
             | Self::Desktop(permission)
             | Self::DesktopAs(permission)
@@ -103,8 +110,8 @@ impl Access {
 }
 
 use Access::{
-    Arriving, Desktop, DesktopAs, Entering, Machine, May, OwnSession, Pool, Public, Session, SignedIn, Somewhere,
-    Ticket,
+    Arriving, Desktop, DesktopAs, Entering, Entitled, Machine, May, OwnSession, Pool, Public, Session, SignedIn,
+    Somewhere, Ticket,
 };
 use HttpMethod::{Delete, Get, Patch, Post, Put};
 use Permission as P;
@@ -156,6 +163,8 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Get, "/pools/{id}", Pool(P::PoolsRead)),
     (Patch, "/pools/{id}", Pool(P::PoolsWrite)),
     (Delete, "/pools/{id}", May(P::PoolsMake)),
+    (Get, "/me/pools", SignedIn),
+    (Post, "/pools/{id}/take", Entitled(P::DesktopsUse)),
     (Put, "/pools/{id}/users/{user_id}", Pool(P::PoolsWrite)),
     (Delete, "/pools/{id}/users/{user_id}", Pool(P::PoolsWrite)),
     (Put, "/pools/{id}/groups/{group_id}", Pool(P::PoolsWrite)),

@@ -15,7 +15,7 @@ use axum::{
 };
 use oriel_broker::BrokerError;
 use oriel_identity::sha256_hex;
-use oriel_model::{SignInStep, TokenScope};
+use oriel_model::{Permission, SignInStep, TokenScope};
 
 /// Longest token or cookie value that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 256;
@@ -110,6 +110,13 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
         Access::Pool(to) => {
             let pool = app.broker.find_pool(&key(app, parts).await?).await?;
             only_if(caller.may_in(to, pool.id), "pool")?;
+        }
+        Access::Entitled(to) => {
+            let pool = app.broker.find_pool(&key(app, parts).await?).await?;
+            if !app.broker.may_take_of(&caller.user, &caller.grants, pool.id, to).await? {
+                let sees = caller.may_in(Permission::PoolsRead, pool.id);
+                return Err(if sees { Problem::forbidden() } else { Problem::not_found("pool") });
+            }
         }
         Access::Machine(to) => {
             let machine = app.broker.find_machine(&key(app, parts).await?).await?;

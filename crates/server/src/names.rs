@@ -12,6 +12,7 @@ use crate::{
         session::{Session, SessionGuest},
     },
 };
+use oriel_broker::{BrokerError, PoolCount};
 use oriel_gateway::ConnectionInfo;
 use oriel_model as model;
 use std::collections::{BTreeMap, HashMap};
@@ -142,6 +143,7 @@ impl Names {
             Some(None) => Some(ImageRef::from(&app.broker.pool_image(pool).await?)),
             None => None,
         };
+        let desktops = app.broker.desktops_in_pool(pool).await?;
         Ok(Pool {
             id: pool.id.to_string(),
             name: pool.name.to_string(),
@@ -152,12 +154,14 @@ impl Names {
             disk_gib: pool.disk_gib,
             network: (&pool.network).into(),
             desktops_max: pool.desktops_max,
+            size: pool.size.clone().into(),
             keyboard: pool.keyboard.clone(),
             gpu: pool.gpu.clone().map(Into::into),
             hardware: pool.hardware.clone().into(),
             recording: pool.recording.into(),
             policy: pool.policy.clone().into(),
-            desktops: app.broker.desktops_in_pool(pool).await?.len() as u64,
+            desktops: desktops.len() as u64,
+            count: PoolCount::of(&desktops).into(),
             users: app.broker.pool_users(pool.id).await?.iter().map(|user| Named::new(user.id, &user.name)).collect(),
             groups: app
                 .broker
@@ -179,7 +183,29 @@ fn kinds(desktop: &model::Desktop) -> Vec<ConnectKind> {
     }
 }
 
-/// One desktop with its names.
+/// One desktop with its names: those alone are read.
 pub(crate) async fn desktop(app: &Edge, desktop: &model::Desktop) -> Answer<Desktop> {
-    Ok(Names::read(app).await?.desktop(app, desktop))
+    let broker = &app.broker;
+    let mut names =
+        Names { pools: HashMap::new(), users: HashMap::new(), images: HashMap::new(), gpus: BTreeMap::new() };
+    // What went meanwhile is said so, as in lists.
+    if let Some(pool) = there(broker.find_pool(&desktop.pool.to_string()).await)? {
+        if let Some(image) = desktop.facts.image.or(pool.image) {
+            names.images.extend(there(broker.find_image(&image.to_string()).await)?.map(|image| (image.id, image)));
+        }
+        names.pools.insert(pool.id, pool);
+    }
+    if let Some(owner) = desktop.owner {
+        names.users.extend(there(broker.find_user(&owner.to_string()).await)?.map(|user| (user.id, user.name)));
+    }
+    names.gpus.extend(broker.gpus_of_desktop(desktop.id).await?.map(|words| (desktop.id, words)));
+    Ok(names.desktop(app, desktop))
+}
+
+fn there<T>(found: Result<T, BrokerError>) -> Answer<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(BrokerError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

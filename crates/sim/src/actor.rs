@@ -12,8 +12,8 @@ use std::{
 
 /// How an actor ended.
 pub enum End {
-    /// A round: the reconciler back, for the next one; whether something is on its way.
-    Round(&'static str, ByHand, Result<bool, BrokerError>),
+    /// A round: the reconciler back, for the next one; whether something is on its way; when it began.
+    Round(&'static str, ByHand, Result<bool, BrokerError>, Micros),
     Deed(Result<String, BrokerError>),
 }
 

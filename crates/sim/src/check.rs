@@ -2,13 +2,34 @@
 
 use crate::world::World;
 use oriel_compute::{Compute, Power};
-use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState};
+use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, PoolKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// After every step.
 pub async fn always(world: &World<'_>) -> Result<(), String> {
     running_machines_share_nothing(world)?;
-    claims_share_nothing(world).await
+    claims_share_nothing(world).await?;
+    everybody_is_in_their_own(world).await
+}
+
+/// Nobody is in a desktop that others have been in since it was made, or that is somebody else's, and nobody has two seats.
+async fn everybody_is_in_their_own(world: &World<'_>) -> Result<(), String> {
+    world.gateways.notice(&world.host);
+    if let Some(broken) = world.gateways.broken() {
+        return Err(broken);
+    }
+    let rows = world.look().await?;
+    let desktops = &rows.desktops;
+    let now = crate::stage::with(|stage| stage.now());
+    let owner = |id| desktops.iter().find(|one| one.id == id).map(|one| one.owner);
+    world.gateways.keep_what_they_have(now, owner)?;
+    let mut seats = BTreeSet::new();
+    for desktop in desktops.iter().filter(|one| one.facts.seat.is_some()) {
+        if !seats.insert((desktop.pool, desktop.owner)) {
+            return Err(format!("{:?} has two seats, one of them {}", desktop.owner, desktop.name));
+        }
+    }
+    Ok(())
 }
 
 /// No unit of a GPU and no port in two running machines, no desktop in two machines.
@@ -42,9 +63,10 @@ async fn claims_share_nothing(world: &World<'_>) -> Result<(), String> {
     if world.pools.iter().all(|pool| pool.gpu.is_none()) {
         return Ok(());
     }
-    let claims = world.store().gpu_claims().await.map_err(|error| error.to_string())?;
+    let rows = world.look().await?;
+    let claims = &rows.claims;
     let mut held = BTreeMap::new();
-    for claim in &claims {
+    for claim in claims {
         for slot in &claim.hold.slots {
             if let Some(other) = held.insert((&claim.hold.gpu, *slot), claim.desktop) {
                 return Err(format!("slot {slot} of {} is held by {other} and {}", claim.hold.gpu, claim.desktop));
@@ -70,8 +92,39 @@ pub async fn at_rest(world: &World<'_>) -> Result<(), String> {
             ));
         }
     }
+    spares_are_there(world, &desktops)?;
     the_world_is_what_rows_say(world, &desktops)?;
     slices_are_what_claims_say(world, &desktops).await
+}
+
+/// Nobody keeps what they have left, and pools have the spares that they shall have.
+fn spares_are_there(world: &World<'_>, desktops: &[Desktop]) -> Result<(), String> {
+    for pool in &world.pools {
+        let own: Vec<&Desktop> = desktops.iter().filter(|one| one.pool == pool.id).collect();
+        let seated = own.iter().find(|one| one.facts.seat.is_some());
+        if let (Some(desktop), PoolKind::Floating | PoolKind::Ephemeral) = (seated, pool.kind) {
+            return Err(format!("{} was left long ago and is not taken back", desktop.name));
+        }
+        if own.len() > pool.desktops_max as usize {
+            return Err(format!("{} holds {} desktops", pool.name, own.len()));
+        }
+        let free = |intent| own.iter().filter(|one| one.owner.is_none() && one.intent == intent).count();
+        let (running, stopped) = (free(DesktopIntent::Running), free(DesktopIntent::Stopped));
+        let used = own.len() - running - stopped;
+        let room = (pool.desktops_max as usize).saturating_sub(used);
+        let wanted = (pool.size.running_spares as usize).min(room);
+        if running < wanted {
+            return Err(format!("{running} of {wanted} running spares are there: {:?}", pool.size));
+        }
+        let wanted = ((pool.size.running_spares + pool.size.stopped_spares) as usize).min(room);
+        if running + stopped < wanted {
+            return Err(format!("{} of {wanted} spares are there: {:?}", running + stopped, pool.size));
+        }
+        if own.len() < pool.size.min as usize {
+            return Err(format!("{} of at least {} desktops are there", own.len(), pool.size.min));
+        }
+    }
+    Ok(())
 }
 
 fn the_world_is_what_rows_say(world: &World<'_>, desktops: &[Desktop]) -> Result<(), String> {

@@ -40,6 +40,10 @@ impl Compute for Host {
         call!("list", self.inner.list())
     }
 
+    async fn observe(&self, desktops: &[DesktopId]) -> Result<Vec<Observed>, ComputeError> {
+        call!("observe", self.inner.observe(desktops))
+    }
+
     async fn clone_disk(&self, spec: &MachineSpec, base: &Path) -> Result<(), ComputeError> {
         call!("clone_disk", self.inner.clone_disk(spec, base))
     }

@@ -29,14 +29,25 @@ struct Arguments {
 
 /// A [`Plant`], as it is written.
 #[derive(Clone, Copy, clap::ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "each says what is missing")]
 enum Mistake {
     NoLead,
+    NoPortFence,
+    NoSeatFence,
+    NoSeatKey,
+    NoDrain,
+    NoWipe,
 }
 
 impl From<Mistake> for Plant {
     fn from(mistake: Mistake) -> Self {
         match mistake {
             Mistake::NoLead => Self::NoLead,
+            Mistake::NoPortFence => Self::NoPortFence,
+            Mistake::NoSeatFence => Self::NoSeatFence,
+            Mistake::NoSeatKey => Self::NoSeatKey,
+            Mistake::NoDrain => Self::NoDrain,
+            Mistake::NoWipe => Self::NoWipe,
         }
     }
 }
@@ -53,11 +64,13 @@ fn main() -> Result<()> {
     } else {
         let tally = &summary.tally;
         println!(
-            "{} seeds in {:.1} s: {} steps, {} deeds, {} rounds, {} kills, {} faults, {} lost answers, {} long sleeps",
+            "{} seeds in {:.1} s: {} steps, {} deeds, {} desktops given, {} entered, {} rounds, {} kills, {} faults, {} lost answers, {} long sleeps",
             summary.seeds,
             summary.seconds,
             tally.steps,
             tally.deeds,
+            tally.given,
+            tally.entered,
             tally.rounds,
             tally.kills,
             tally.faults,

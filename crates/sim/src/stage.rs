@@ -26,6 +26,9 @@ pub struct Tally {
     pub lost_replies: u64,
     pub deeds: u64,
     pub rounds: u64,
+    /// Times a person got a desktop, and was in one.
+    pub given: u64,
+    pub entered: u64,
     /// Times a program that slept came back after its lease had ended.
     pub long_sleeps: u64,
 }
@@ -38,6 +41,8 @@ impl Tally {
         self.lost_replies += other.lost_replies;
         self.deeds += other.deeds;
         self.rounds += other.rounds;
+        self.given += other.given;
+        self.entered += other.entered;
         self.long_sleeps += other.long_sleeps;
     }
 }
@@ -206,7 +211,7 @@ pub async fn before_call(what: &'static str) -> Result<(), String> {
             stage.note(|| format!("{what} takes too long"));
             return Err("the host took too long".to_owned());
         }
-        if stage.storm && stage.chance.per_mille(60) {
+        if stage.storm && stage.chance.per_mille(100) {
             stage.tally.faults += 1;
             stage.note(|| format!("{what} fails"));
             return Err("the host says no".to_owned());
@@ -221,7 +226,7 @@ pub fn after_call(what: &'static str) -> Result<(), String> {
         resume_unwind(Box::new(Killed));
     }
     with(|stage| {
-        if stage.storm && stage.chance.per_mille(50) {
+        if stage.storm && stage.chance.per_mille(110) {
             stage.tally.lost_replies += 1;
             stage.note(|| format!("{what} is done, but the answer is lost"));
             return Err("the answer was lost".to_owned());

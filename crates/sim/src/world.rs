@@ -3,9 +3,10 @@
 use crate::{
     actor::{Actor, End, Progress},
     host::Host,
+    people::{self, Gateway, People},
     stage,
 };
-use oriel_broker::{Broker, BrokerError, ByHand, NewDesktop, NewPool};
+use oriel_broker::{Broker, BrokerError, ByHand, NewDesktop, NewPool, PoolChange};
 use oriel_compute::{
     Power,
     fake::{FakeCompute, FakeMode},
@@ -13,17 +14,21 @@ use oriel_compute::{
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
-    Accelerator, AcceleratorKind, Desktop, DesktopIntent, Hardware, Image, ImageId, ImageOs, ImageSource, ImageState,
-    Micros, Network, Pool, RecordingPolicy, Role, SessionPolicy, User, UserId,
+    Accelerator, AcceleratorKind, Desktop, DesktopIntent, DesktopState, GpuClaim, Hardware, Image, ImageId, ImageOs,
+    ImageSource, ImageState, Micros, Network, Pool, PoolKind, PoolSize, RecordingPolicy, Role, SessionPolicy, User,
+    UserId,
 };
-use oriel_store::Store;
-use std::sync::Arc;
+use oriel_store::{Store, seam};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 /// The reconcilers that are played.
-const RECONCILERS: [&str; 2] = ["desktops", "gpus"];
+/// In this order each hears in the same turn what those before it did.
+const RECONCILERS: [&str; 4] = ["presence", "desktops", "gpus", "pools"];
 const SECOND: i64 = 1_000_000;
 /// People's deeds under way at once.
 const DEEDS_MAX: usize = 4;
+/// Longest step, in microseconds.
+const STEP_MICROS_MAX: u64 = 500_000;
 
 /// What outlives a world: made once for each thread.
 pub struct Ground {
@@ -39,14 +44,24 @@ struct Program {
     resting: Vec<(&'static str, ByHand, Micros)>,
 }
 
+/// The rows as they were after so many writes.
+pub struct Rows {
+    writes: u64,
+    pub desktops: Vec<Desktop>,
+    pub claims: Vec<GpuClaim>,
+}
+
 pub struct World<'a> {
     ground: &'a Ground,
     pub host: Arc<FakeCompute>,
     pub pools: Vec<Pool>,
     people: Vec<User>,
+    admin: Option<User>,
+    pub gateways: People,
     programs: Vec<Program>,
     actors: Vec<Actor>,
     has_gpus: bool,
+    rows: RefCell<Option<Rc<Rows>>>,
 }
 
 fn image() -> Image {
@@ -64,12 +79,17 @@ fn image() -> Image {
     }
 }
 
+/// Time passes, and nobody does anything.
+pub fn wait(seconds: i64) {
+    stage::with(|stage| stage.pass_time(seconds * SECOND));
+}
+
 impl<'a> World<'a> {
     /// A world as the seed has it.
     pub async fn new(ground: &'a Ground) -> anyhow::Result<World<'a>> {
         ground.store.clear().await?;
         let image = ground.store.put_image(&image()).await?;
-        let has_gpus = stage::with(|stage| stage.chance.per_mille(400));
+        let has_gpus = stage::with(|stage| stage.chance.per_mille(300));
         let host = FakeCompute::new("here", FakeMode::Explicit);
         let host = Arc::new(if has_gpus { host.with_m60() } else { host });
         let mut world = World {
@@ -77,21 +97,27 @@ impl<'a> World<'a> {
             host,
             pools: Vec::new(),
             people: Vec::new(),
+            admin: None,
+            gateways: People::default(),
             programs: Vec::new(),
             actors: Vec::new(),
             has_gpus,
+            rows: RefCell::default(),
         };
-        for name in ["ada", "bob", "cem"] {
+        for name in ["ada", "bob", "cem", "root"] {
             let user = User {
                 id: UserId::new(),
                 name: name.to_owned(),
-                role: Role::User,
+                role: if name == "root" { Role::Admin } else { Role::User },
                 must_change_password: false,
                 disabled: false,
                 created: stage::DAWN,
             };
             ground.store.create_user(&user, "none").await?;
-            world.people.push(user);
+            match user.role {
+                Role::Admin => world.admin = Some(user),
+                _ => world.people.push(user),
+            }
         }
         for place in 0..2 {
             let program = world.boot(place);
@@ -103,6 +129,21 @@ impl<'a> World<'a> {
         } else {
             (None, 3 + stage::with(|stage| stage.chance.below(3)) as u32)
         };
+        let (kind, size) = stage::with(|stage| {
+            let chance = &mut stage.chance;
+            let kind = [PoolKind::Dedicated, PoolKind::Floating, PoolKind::Floating, PoolKind::Ephemeral];
+            let kind = chance.one_of(&kind).copied().unwrap_or(PoolKind::Floating);
+            let size = PoolSize {
+                min: chance.below(2) as u32,
+                running_spares: chance.below(3) as u32,
+                stopped_spares: chance.below(2) as u32,
+                parallel: 1 + chance.below(3) as u32,
+                settle_seconds: chance.below(20) as u32,
+                return_minutes: chance.below(3) as u32,
+                ..PoolSize::default()
+            };
+            (kind, if chance.per_mille(300) { PoolSize::default() } else { size })
+        });
         let new = NewPool {
             name: "lab".parse()?,
             image: image.id,
@@ -114,6 +155,8 @@ impl<'a> World<'a> {
             hardware: Hardware::default(),
             recording: RecordingPolicy::Off,
             policy: SessionPolicy::default(),
+            kind,
+            size,
             desktops_max: most,
             keyboard: "us".into(),
         };
@@ -122,11 +165,32 @@ impl<'a> World<'a> {
             world.broker(0).entitle(pool.id, person.id).await?;
         }
         world.pools.push(pool);
+        if stage::with(|stage| stage.chance.per_mille(700)) {
+            world.morning().await.map_err(anyhow::Error::msg)?;
+        }
         stage::with(|stage| {
             stage.sleepy = stage.chance.per_mille(250);
             stage.storm = true;
         });
         Ok(world)
+    }
+
+    /// Most worlds are not new when the storm comes: spares are there, and some people are in their desktops.
+    async fn morning(&mut self) -> Result<(), String> {
+        self.converge().await?;
+        let Some(pool) = self.pools.first().cloned() else { return Ok(()) };
+        for person in self.people.clone() {
+            let (comes, place) = stage::with(|stage| (stage.chance.per_mille(600), stage.chance.below(2) as usize));
+            // The first time it may have to be made or started.
+            for time in 0..if comes { 2 } else { 0 } {
+                if time > 0 {
+                    self.converge().await?;
+                }
+                let (people, host) = (self.gateways.clone(), Arc::clone(&self.host));
+                people::come(self.broker(place), people, host, place, person.clone(), pool.clone()).await;
+            }
+        }
+        Ok(())
     }
 
     /// A program starts: it knows nothing but the database and the host.
@@ -138,6 +202,7 @@ impl<'a> World<'a> {
         let broker = Broker::new(self.ground.store.clone(), self.ground.vault.clone(), host, images, accelerator);
         broker.set_program(format!("program-{place}"));
         broker.set_parallel(1);
+        broker.set_sessions(Arc::new(Gateway { people: self.gateways.clone(), program: place }));
         let now = stage::with(|stage| stage.now());
         let hands = RECONCILERS.iter().filter(|name| self.has_gpus || **name != "gpus");
         let resting = hands.filter_map(|name| Some((*name, broker.by_hand(name)?, now))).collect();
@@ -156,17 +221,27 @@ impl<'a> World<'a> {
     fn kill(&mut self, place: usize) {
         stage::with(|stage| stage.note(|| format!("program {place} is gone and starts again")));
         self.actors.retain(|actor| actor.program != place);
+        self.gateways.cut(place);
         let fresh = self.boot(place);
         if let Some(program) = self.programs.get_mut(place) {
             *program = fresh;
         }
     }
 
+    /// Pools keep nothing ready from now on.
+    pub async fn keep_nothing_ready(&self) -> Result<(), BrokerError> {
+        for pool in &self.pools {
+            let change = PoolChange { size: Some(PoolSize::default()), ..PoolChange::default() };
+            self.broker(0).change_pool(pool.id, change).await?;
+        }
+        Ok(())
+    }
+
     /// One step of the storm: chance says whose.
     pub async fn step(&mut self) -> Result<(), String> {
         let roll = stage::with(|stage| {
             stage.tally.steps += 1;
-            let micros = stage.chance.below(1_500_000) as i64;
+            let micros = stage.chance.below(STEP_MICROS_MAX) as i64;
             stage.pass_time(micros);
             stage.chance.below(1000)
         });
@@ -178,6 +253,8 @@ impl<'a> World<'a> {
                 let place = stage::with(|stage| stage.chance.below(2)) as usize;
                 self.kill(place);
             }
+            // For a while nothing happens at all, and leases, words and waits end.
+            228..238 => wait(20 + stage::with(|stage| stage.chance.below(180)) as i64),
             _ => return self.go_on().await,
         }
         Ok(())
@@ -218,11 +295,12 @@ impl<'a> World<'a> {
         if which >= program.resting.len() {
             return;
         }
-        let (name, mut hand, _) = program.resting.swap_remove(which);
+        let (name, mut hand, _) = program.resting.remove(which);
         stage::with(|stage| stage.tally.rounds += 1);
         self.actors.push(Actor::new(place, format!("round of {name}"), async move {
+            let began = stage::with(|stage| stage.now());
             let went = hand.round().await;
-            End::Round(name, hand, went.map(|(_, moving)| moving))
+            End::Round(name, hand, went.map(|(_, moving)| moving), began)
         }));
     }
 
@@ -243,7 +321,7 @@ impl<'a> World<'a> {
 
     fn ended(&mut self, place: usize, what: &str, end: End) {
         stage::with(|stage| match end {
-            End::Round(name, hand, went) => {
+            End::Round(name, hand, went, began) => {
                 let rest = match &went {
                     Ok(true) => SECOND,
                     _ => 10 * SECOND,
@@ -252,6 +330,9 @@ impl<'a> World<'a> {
                     Ok(_) => format!("program {place}: {what}"),
                     Err(error) => format!("program {place}: {what}: {error}"),
                 });
+                if name == "presence" && went.is_ok() {
+                    self.gateways.said(place, began);
+                }
                 let due = Micros(stage.now().0 + rest);
                 if let Some(program) = self.programs.get_mut(place) {
                     program.resting.push((name, hand, due));
@@ -271,17 +352,42 @@ impl<'a> World<'a> {
             return;
         }
         // Who asks sees the list of a moment ago.
-        let Ok(desktops) = self.ground.store.desktops().await else { return };
+        let Ok(rows) = self.look().await else { return };
+        let desktops = &rows.desktops;
         let (place, roll, person, desktop) = stage::with(|stage| {
             stage.tally.deeds += 1;
             let place = stage.chance.below(2) as usize;
             let roll = stage.chance.below(100);
-            (place, roll, stage.chance.one_of(&self.people).cloned(), stage.chance.one_of(&desktops).cloned())
+            (place, roll, stage.chance.one_of(&self.people).cloned(), stage.chance.one_of(desktops).cloned())
         });
         let broker = self.broker(place);
         let Some(person) = person else { return };
         let actor = match (roll, desktop) {
-            (0..40, _) | (_, None) => {
+            (0..45, _) => {
+                let Some(pool) = self.pools.first().cloned() else { return };
+                // Some ask twice at once: in a second window, of another server.
+                let twice = stage::with(|stage| stage.chance.per_mille(300));
+                for place in [place, 1 - place].into_iter().take(if twice { 2 } else { 1 }) {
+                    let (people, host) = (self.gateways.clone(), Arc::clone(&self.host));
+                    let what = format!("{} comes", person.name);
+                    let (broker, person, pool) = (self.broker(place), person.clone(), pool.clone());
+                    let comes = people::come(broker, people, host, place, person, pool);
+                    self.actors.push(Actor::new(place, what, comes));
+                }
+                return;
+            }
+            (45..53, _) => {
+                self.gateways.leave(roll);
+                return;
+            }
+            // On a dedicated desktop somebody set something up, perhaps, before it is given away.
+            (53..56, Some(desktop)) if self.pools.iter().all(|pool| pool.kind.is_shared()) => {
+                let Some(admin) = self.admin.clone() else { return };
+                let (people, host) = (self.gateways.clone(), Arc::clone(&self.host));
+                let what = format!("{} looks into {}", admin.name, desktop.name);
+                Actor::new(place, what, people::visit(broker, people, host, place, admin, desktop))
+            }
+            (53..62, _) | (_, None) => {
                 let Some(pool) = self.pools.first().cloned() else { return };
                 Actor::new(place, format!("{} wants a desktop", person.name), async move {
                     let made = broker.create_desktop(NewDesktop { pool, owner: Some(person), name: None }).await;
@@ -290,10 +396,12 @@ impl<'a> World<'a> {
             }
             (_, Some(desktop)) => {
                 let intent = match roll {
-                    40..55 => DesktopIntent::Running,
-                    55..70 => DesktopIntent::Stopped,
-                    70..78 => DesktopIntent::Restart,
-                    78..90 => DesktopIntent::Recycle,
+                    // What is off, most people start.
+                    _ if desktop.state == DesktopState::Stopped && roll % 4 > 0 => DesktopIntent::Running,
+                    62..68 => DesktopIntent::Running,
+                    68..80 => DesktopIntent::Stopped,
+                    80..85 => DesktopIntent::Restart,
+                    85..93 => DesktopIntent::Recycle,
                     _ => DesktopIntent::Deleted,
                 };
                 Actor::new(place, format!("{} shall be {intent:?}", desktop.name), async move {
@@ -309,9 +417,16 @@ impl<'a> World<'a> {
         let observed = self.host.observed();
         stage::with(|stage| {
             let Some(found) = stage.chance.one_of(&observed) else { return };
-            match stage.chance.below(100) {
+            match stage.chance.below(103) {
+                100.. => {
+                    stage.note(|| "the host's power fails".to_owned());
+                    for found in &observed {
+                        self.host.set_power(found.desktop, Power::Off);
+                    }
+                }
                 0..92 => self.host.settle(found.desktop),
-                92..96 => {
+                // One that is off has nothing to crash.
+                92..96 if found.power == Power::Running => {
                     stage.note(|| format!("the machine of {} crashes", found.desktop));
                     self.host.set_power(found.desktop, Power::Crashed);
                 }
@@ -343,7 +458,6 @@ impl<'a> World<'a> {
 
     /// Rounds of the first program until nothing is on its way.
     pub async fn converge(&mut self) -> Result<(), String> {
-        let mut quiet = 0;
         for _ in 0..200 {
             for found in self.host.observed() {
                 self.host.settle(found.desktop);
@@ -356,7 +470,7 @@ impl<'a> World<'a> {
                 let place = self.actors.len() - 1;
                 let Some(actor) = self.actors.get_mut(place) else { continue };
                 match actor.drive().await {
-                    Progress::Done(End::Round(name, hand, went)) => {
+                    Progress::Done(End::Round(name, hand, went, _)) => {
                         self.actors.remove(place);
                         match went {
                             Ok(more) => moving |= more,
@@ -370,8 +484,7 @@ impl<'a> World<'a> {
                     _ => return Err("a round does not end without a fault".to_owned()),
                 }
             }
-            quiet = if moving { 0 } else { quiet + 1 };
-            if quiet >= 2 {
+            if !moving {
                 return Ok(());
             }
         }
@@ -383,7 +496,23 @@ impl<'a> World<'a> {
     }
 
     pub async fn desktops(&self) -> Result<Vec<Desktop>, String> {
-        self.ground.store.desktops().await.map_err(|error| error.to_string())
+        Ok(self.look().await?.desktops.clone())
+    }
+
+    /// What the rows say; asked for again only when something was written since.
+    pub async fn look(&self) -> Result<Rc<Rows>, String> {
+        let writes = seam::writes();
+        let known = self.rows.borrow().clone().filter(|rows| rows.writes == writes);
+        if let Some(rows) = known {
+            return Ok(rows);
+        }
+        let store = &self.ground.store;
+        let desktops = store.desktops().await.map_err(|error| error.to_string())?;
+        let claims =
+            if self.has_gpus { store.gpu_claims().await.map_err(|error| error.to_string())? } else { Vec::new() };
+        let rows = Rc::new(Rows { writes, desktops, claims });
+        *self.rows.borrow_mut() = Some(Rc::clone(&rows));
+        Ok(rows)
     }
 
     pub fn store(&self) -> &Store {

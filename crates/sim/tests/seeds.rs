@@ -33,14 +33,52 @@ fn a_seed_plays_the_same_again() {
     }
 }
 
+/// Some seed breaks with the mistake, in these words, and is whole without it.
+fn is_noticed(plant: Plant, words: &str) {
+    let theatre = Theatre::new(Some(plant)).unwrap();
+    let noticed = |seed| theatre.play(seed, false).err().filter(|broken| broken.what.contains(words));
+    let broken = (1..=SEEDS_TO_NOTICE).find_map(noticed);
+    let broken = broken.unwrap_or_else(|| panic!("{plant:?} goes unnoticed for {SEEDS_TO_NOTICE} seeds"));
+    assert!(
+        theatre.play(broken.seed, true).unwrap_err().what.contains(words),
+        "seed {} does not break again",
+        broken.seed
+    );
+    assert!(
+        Theatre::new(None).unwrap().play(broken.seed, false).is_ok(),
+        "seed {} breaks without a mistake",
+        broken.seed
+    );
+    println!("{plant:?} is noticed by seed {}: {}", broken.seed, broken.what);
+}
+
 /// Two programs step one desktop: what one makes the other takes for a leftover.
 #[test]
 fn a_missing_lease_is_noticed() {
-    let theatre = Theatre::new(Some(Plant::NoLead)).unwrap();
-    let broken = (1..=SEEDS_TO_NOTICE).find_map(|seed| theatre.play(seed, false).err());
-    let broken = broken.unwrap_or_else(|| panic!("it goes unnoticed for {SEEDS_TO_NOTICE} seeds"));
-    assert!(theatre.play(broken.seed, true).is_err(), "seed {} does not break again", broken.seed);
-    let whole = Theatre::new(None).unwrap().play(broken.seed, false);
-    assert!(whole.is_ok(), "seed {} breaks without the mistake", broken.seed);
-    println!("noticed by seed {}: {}", broken.seed, broken.what);
+    is_noticed(Plant::NoLead, "");
+}
+
+#[test]
+fn missing_uniqueness_of_ports_is_noticed() {
+    is_noticed(Plant::NoPortFence, "run with the same ports");
+}
+
+#[test]
+fn a_missing_look_whether_a_seat_is_free_is_noticed() {
+    is_noticed(Plant::NoSeatFence, "was given to");
+}
+
+#[test]
+fn missing_uniqueness_of_seats_is_noticed() {
+    is_noticed(Plant::NoSeatKey, "has two seats");
+}
+
+#[test]
+fn a_skipped_drain_is_noticed() {
+    is_noticed(Plant::NoDrain, "which is of");
+}
+
+#[test]
+fn a_skipped_wipe_is_noticed() {
+    is_noticed(Plant::NoWipe, "was given to");
 }

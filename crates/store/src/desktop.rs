@@ -4,7 +4,12 @@
 //! [`Store::modify_desktop`], which holds the row while the change is made, so that no writer overwrites another's change
 //! with what it read before.
 
-use crate::{Store, StoreError, change::changed, codec, now, pool};
+use crate::{
+    Store, StoreError,
+    change::changed,
+    codec, now, pool,
+    seam::{self, Plant},
+};
 use oriel_model::{Desktop, DesktopId, Micros, Name, PoolId, UserId};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
@@ -12,7 +17,10 @@ use sea_orm::{
 };
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
-mod row {
+/// Rows of one statement.
+pub(crate) const ROWS_MAX: usize = 500;
+
+pub(crate) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -38,6 +46,8 @@ mod row {
         pub changed: i64,
         /// JSON.
         pub external: Option<String>,
+        /// What is unique of `facts.seat`: pool and owner.
+        pub seat: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -102,11 +112,12 @@ fn to_row(desktop: &Desktop) -> Result<row::Model, StoreError> {
         created: desktop.created.0,
         changed: desktop.changed.0,
         external: desktop.external.as_ref().map(codec::json).transpose()?,
+        seat: desktop.facts.seat.and(desktop.owner).map(|owner| crate::seat::key(desktop.pool, owner)),
     })
 }
 
 /// A name may be taken, an owner or an image may be gone.
-fn refused(error: DbErr, desktop: &Desktop) -> StoreError {
+pub(crate) fn refused(error: DbErr, desktop: &Desktop) -> StoreError {
     match error.sql_err() {
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
             StoreError::missing("owner or image of desktop", &desktop.name)
@@ -114,11 +125,14 @@ fn refused(error: DbErr, desktop: &Desktop) -> StoreError {
         Some(SqlErr::UniqueConstraintViolation(on)) if on.contains("port_base") => {
             StoreError::Taken { what: "port range", name: desktop.port_base.unwrap_or_default().to_string() }
         }
+        Some(SqlErr::UniqueConstraintViolation(on)) if on.contains("seat") => {
+            StoreError::Taken { what: "seat", name: desktop.name.to_string() }
+        }
         _ => StoreError::taken(error, "desktop", desktop.name.as_str()),
     }
 }
 
-fn of_pool(pool: PoolId) -> Select<row::Entity> {
+pub(crate) fn of_pool(pool: PoolId) -> Select<row::Entity> {
     row::Entity::find().filter(row::Column::PoolId.eq(pool.to_string()))
 }
 
@@ -176,12 +190,44 @@ impl Store {
         self.list(row::Entity::find().filter(Condition::any().add(own).add(shared))).await
     }
 
+    /// Those of these that there are, by name.
+    pub async fn desktops_named(&self, ids: &[DesktopId]) -> Result<Vec<Desktop>, StoreError> {
+        let mut found = Vec::new();
+        for some in ids.chunks(ROWS_MAX) {
+            let names = some.iter().map(ToString::to_string);
+            found.extend(self.list(row::Entity::find().filter(row::Column::Id.is_in(names))).await?);
+        }
+        Ok(found)
+    }
+
+    /// Which were changed then or later.
+    pub async fn desktops_changed_since(&self, since: Micros) -> Result<Vec<DesktopId>, StoreError> {
+        let ids = row::Entity::find()
+            .select_only()
+            .column(row::Column::Id)
+            .filter(row::Column::Changed.gte(since.0))
+            .into_tuple::<String>()
+            .all(&self.reader)
+            .await?;
+        ids.iter().map(|id| codec::parse("desktop", id)).collect()
+    }
+
+    /// The numbers of the pool's desktops that are called `{of}-{number}`, sorted.
+    pub async fn numbers_in_pool(&self, pool: PoolId, of: &Name) -> Result<Vec<u32>, StoreError> {
+        let names =
+            of_pool(pool).select_only().column(row::Column::Name).into_tuple::<String>().all(&self.reader).await?;
+        let number = |name: &String| name.strip_prefix(of.as_str())?.strip_prefix('-')?.parse().ok();
+        let mut numbers: Vec<u32> = names.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
     /// By name.
     pub async fn desktops_in_pool(&self, pool: PoolId) -> Result<Vec<Desktop>, StoreError> {
         self.list(of_pool(pool)).await
     }
 
-    async fn list(&self, wanted: Select<row::Entity>) -> Result<Vec<Desktop>, StoreError> {
+    pub(crate) async fn list(&self, wanted: Select<row::Entity>) -> Result<Vec<Desktop>, StoreError> {
         let rows = wanted.order_by_asc(row::Column::Name).all(&self.reader).await?;
         rows.into_iter().map(Desktop::try_from).collect()
     }
@@ -223,6 +269,7 @@ impl Store {
     /// Takes its secret and its tickets along. Deleting what is gone is no error: a reconciler that was killed after this
     /// step takes it once more. Errors: `InUse` while it holds something of a GPU.
     pub async fn delete_desktop(&self, id: DesktopId) -> Result<(), StoreError> {
+        seam::pass().await;
         row::Entity::delete_by_id(id.to_string())
             .exec(&self.writer)
             .await
@@ -256,6 +303,7 @@ impl Store {
                 .all(&txn)
                 .await?
                 .into_iter()
+                .filter(|_| !seam::planted(Plant::NoPortFence))
                 .filter_map(|row| row.port_base.and_then(|base| u16::try_from(base).ok()))
                 .collect();
             let base = lowest_free(&taken, &ports, step).ok_or_else(|| StoreError::NoFreePort {
@@ -314,12 +362,12 @@ pub(crate) async fn names_of_claims(
 }
 
 /// The desktop, held until the transaction ends.
-async fn locked(txn: &DatabaseTransaction, id: DesktopId) -> Result<Desktop, StoreError> {
+pub(crate) async fn locked(txn: &DatabaseTransaction, id: DesktopId) -> Result<Desktop, StoreError> {
     let row = row::Entity::find_by_id(id.to_string()).lock_exclusive().one(txn).await?;
     row.map(Desktop::try_from).transpose()?.ok_or_else(|| StoreError::missing("desktop", id))
 }
 
-async fn write(txn: &DatabaseTransaction, desktop: &Desktop) -> Result<(), DbErr> {
+pub(crate) async fn write(txn: &DatabaseTransaction, desktop: &Desktop) -> Result<(), DbErr> {
     let row = to_row(desktop).map_err(|error| DbErr::Custom(error.to_string()))?;
     row.into_active_model().reset_all().update(txn).await.map(drop)
 }

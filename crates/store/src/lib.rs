@@ -29,6 +29,7 @@ mod pool;
 mod recording;
 mod role;
 pub mod seam;
+mod seat;
 mod second_factor;
 mod session;
 mod setting;

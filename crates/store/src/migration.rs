@@ -14,7 +14,7 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
     Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
@@ -29,6 +29,7 @@ const STEPS: [Step; 14] = [
     Step { name: "m0022_recording_bucket", sql: include_str!("m0022_recording_bucket.sql") },
     Step { name: "m0025_second_factor", sql: include_str!("m0025_second_factor.sql") },
     Step { name: "m0026_directory", sql: include_str!("m0026_directory.sql") },
+    Step { name: "m0030_seat", sql: include_str!("m0030_seat.sql") },
 ];
 
 impl MigrationName for Step {

@@ -1,6 +1,6 @@
 //! Pools, and who may use them.
 
-use crate::{Store, StoreError, codec, group, user};
+use crate::{Store, StoreError, codec, desktop, group, user};
 use oriel_model::{Micros, Name, Pool, PoolId, User, UserId};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -34,6 +34,8 @@ pub(crate) mod row {
         pub kind: String,
         /// JSON.
         pub policy: Option<String>,
+        /// JSON.
+        pub size: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -75,6 +77,7 @@ impl TryFrom<row::Model> for Pool {
             gpu: row.gpu.map(|gpu| codec::from_json("pool", &gpu)).transpose()?,
             hardware: row.hardware.map(|hardware| codec::from_json("pool", &hardware)).transpose()?.unwrap_or_default(),
             recording: codec::from_word("pool", row.recording)?,
+            size: row.size.map(|size| codec::from_json("pool", &size)).transpose()?.unwrap_or_default(),
             policy: row.policy.map(|policy| codec::from_json("pool", &policy)).transpose()?.unwrap_or_default(),
             created: Micros(row.created),
         })
@@ -97,6 +100,7 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
         hardware: (!pool.hardware.is_default()).then(|| codec::json(&pool.hardware)).transpose()?,
         recording: codec::word(pool.recording)?,
         kind: codec::word(pool.kind)?,
+        size: (!pool.size.is_default()).then(|| codec::json(&pool.size)).transpose()?,
         policy: (!pool.policy.is_default()).then(|| codec::json(&pool.policy)).transpose()?,
     })
 }
@@ -133,6 +137,24 @@ impl Store {
     /// By name.
     pub async fn pools(&self) -> Result<Vec<Pool>, StoreError> {
         let rows = row::Entity::find().order_by_asc(row::Column::Name).all(&self.reader).await?;
+        rows.into_iter().map(Pool::try_from).collect()
+    }
+
+    /// Those of these that there are, by name.
+    pub async fn pools_named(&self, ids: &[PoolId]) -> Result<Vec<Pool>, StoreError> {
+        let mut found = Vec::new();
+        for some in ids.chunks(desktop::ROWS_MAX) {
+            let named = row::Entity::find().filter(row::Column::Id.is_in(some.iter().map(ToString::to_string)));
+            for row in named.order_by_asc(row::Column::Name).all(&self.reader).await? {
+                found.push(row.try_into()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those that the user may use, by name.
+    pub async fn pools_for(&self, user: UserId) -> Result<Vec<Pool>, StoreError> {
+        let rows = row::Entity::find().filter(may_use(user)).order_by_asc(row::Column::Name).all(&self.reader).await?;
         rows.into_iter().map(Pool::try_from).collect()
     }
 

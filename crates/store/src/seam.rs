@@ -22,6 +22,17 @@ pub enum Pass {
 /// A mistake to be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
+    /// The key that keeps the ports of two desktops apart is missing, and so is the look at those that are taken; and as
+    /// [`Self::NoLead`].
+    NoPortFence,
+    /// A seat is given without a look whether it is still free.
+    NoSeatFence,
+    /// One person may have several seats of a pool: the unique index is missing.
+    NoSeatKey,
+    /// A seat is taken back without a look whether somebody is there.
+    NoDrain,
+    /// What was taken back is not wiped before the next person gets it.
+    NoWipe,
     /// Nobody asks who may act on the world: every program does.
     NoLead,
 }
@@ -29,6 +40,7 @@ pub enum Plant {
 thread_local! {
     static HOLD: RefCell<Option<Hold>> = const { RefCell::new(None) };
     static PLANTED: Cell<Option<Plant>> = const { Cell::new(None) };
+    static WRITES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Takes hold of this thread's writers; `None` lets go.
@@ -50,6 +62,12 @@ pub async fn pass() {
         Poll::Pending
     })
     .await;
+    WRITES.set(WRITES.get() + 1);
+}
+
+/// How many writes this thread has begun: as long as it stays the same, a simulation has nothing new to look at.
+pub fn writes() -> u64 {
+    WRITES.get()
 }
 
 /// Plants a mistake on this thread, for a simulation.

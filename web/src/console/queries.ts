@@ -47,6 +47,13 @@ export const poolsQuery = queryOptions({
   refetchInterval: IDLE_MS,
 });
 
+/** Pools that the person may have a desktop of. */
+export const ownPoolsQuery = queryOptions({
+  queryKey: ["own-pools"],
+  queryFn: async () => (await answer(client.GET("/api/v1/me/pools"))).pools,
+  refetchInterval: IDLE_MS,
+});
+
 export const machinesQuery = (pool: string) =>
   queryOptions({
     queryKey: ["machines", pool],

@@ -251,7 +251,18 @@ export function house(who) {
     const pool = (name, of, more = {}) => ({
       id: id(),
       name,
-      kind: "virtual",
+      kind: "dedicated",
+      count: { used: 0, ready: 0, on_their_way: 0, stopped: 0, failed: 0 },
+      size: {
+        min: 0,
+        running_spares: 0,
+        stopped_spares: 0,
+        parallel: 4,
+        per_minute: 20,
+        percent: 100,
+        settle_seconds: 0,
+        return_minutes: 5,
+      },
       image: { id: of.id, name: of.name, version: of.version },
       vcpus: 2,
       memory_mib: 2048,
@@ -292,7 +303,11 @@ export function house(who) {
         desktops_max: 1,
         network: { kind: "nat", network: "default" },
       }),
-      pool("lab", images[2], { network: { kind: "bridge", bridge: "br0" }, users: [named(mira)] }),
+      pool("lab", images[2], {
+        kind: "floating",
+        network: { kind: "bridge", bridge: "br0" },
+        users: [named(mira)],
+      }),
     );
     const group = (name, about, policy, of) => {
       const second_factor = name === "contractors" ? "required" : "optional";
@@ -331,6 +346,8 @@ export function house(who) {
       created_at: before(3000),
     });
     users[2].directory = "lab";
+    Object.assign(pools[2].size, { min: 2, running_spares: 2, stopped_spares: 1, return_minutes: 10 });
+    Object.assign(pools[2].count, { ready: 1, on_their_way: 1, stopped: 1 });
     const workshop = {
       ...pool("workshop", images[1], { desktops: 4, desktops_max: 100, users: [named(admin), named(mira)] }),
       kind: "external",

@@ -244,6 +244,23 @@ export function startMock({ port = 0, dist }) {
       return send(response, 204);
     }
 
+    if (is("GET", "me", "pools")) {
+      const own = it.pools.filter((p) => p.kind !== "external" && p.users.some((u) => u.id === it.me.id));
+      const has = (p) => it.desktops.find((d) => d.pool.id === p.id && d.owner?.id === it.me.id);
+      const named = (d) => (d ? { id: d.id, name: d.name } : null);
+      return ok({
+        pools: own.map((p) => ({ id: p.id, name: p.name, kind: p.kind, desktop: named(has(p)) })),
+      });
+    }
+    if (is("POST", "pools", "*", "take")) {
+      const pool = find(it.pools, "pool");
+      pool.desktops += 1;
+      const me = it.users.find((u) => u.id === it.me.id);
+      const made = desktop(`${pool.name}-${pool.desktops}`, pool, me, { state: "ready" });
+      it.desktops.push(made);
+      return ok(made);
+    }
+
     if (!admin) throw new Refusal(403, "admin_only", "this is for admins", "ask an admin");
     if (is("GET", "users")) return ok({ users: it.users });
     if (is("POST", "users")) {
@@ -421,7 +438,9 @@ export function startMock({ port = 0, dist }) {
         memory_mib: 0,
         disk_gib: 0,
         network: { kind: "user" },
-        kind: "virtual",
+        kind: "dedicated",
+        size: it.pools[0]?.size,
+        count: { used: 0, ready: 0, on_their_way: 0, stopped: 0, failed: 0 },
         ...body,
         id: id(),
         image: of && { id: of.id, name: of.name, version: of.version },

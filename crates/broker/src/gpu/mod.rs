@@ -114,16 +114,12 @@ impl Broker {
 
     /// What desktops hold, in words, by desktop: `M60-2Q on 0000:06:00.0`.
     pub async fn gpus_of_desktops(&self) -> Result<BTreeMap<oriel_model::DesktopId, String>, BrokerError> {
-        let mut words: BTreeMap<_, String> = BTreeMap::new();
-        for claim in self.inner.store.gpu_claims().await? {
-            let what = claim.hold.profile.as_deref().unwrap_or(claim.hold.mode.word());
-            let text = words.entry(claim.desktop).or_default();
-            if !text.is_empty() {
-                text.push_str(", ");
-            }
-            write!(text, "{what} on {}", claim.hold.gpu).ok();
-        }
-        Ok(words)
+        Ok(words(self.inner.store.gpu_claims().await?))
+    }
+
+    /// What one desktop holds, in words.
+    pub async fn gpus_of_desktop(&self, desktop: oriel_model::DesktopId) -> Result<Option<String>, BrokerError> {
+        Ok(words(self.inner.store.gpu_claims_of(desktop).await?).remove(&desktop))
     }
 
     /// What the doctor says of one GPU, or of all.
@@ -416,6 +412,19 @@ fn complete(
         taken.push(hold);
     }
     Ok(())
+}
+
+fn words(claims: Vec<GpuClaim>) -> BTreeMap<oriel_model::DesktopId, String> {
+    let mut words: BTreeMap<_, String> = BTreeMap::new();
+    for claim in claims {
+        let what = claim.hold.profile.as_deref().unwrap_or(claim.hold.mode.word());
+        let text = words.entry(claim.desktop).or_default();
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        write!(text, "{what} on {}", claim.hold.gpu).ok();
+    }
+    words
 }
 
 #[cfg(test)]

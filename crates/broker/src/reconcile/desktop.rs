@@ -3,7 +3,10 @@
 //! Every step first makes something true in the world and then says so in the row: a kill in between only means that the
 //! step is taken again. What exists in the world without a row that wants it is removed.
 
-use super::{Again, Reconciler, Round};
+use super::{
+    Again, Reconciler, Round,
+    look::{Look, Wanted},
+};
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
@@ -12,9 +15,9 @@ use oriel_compute::{Observed, Power};
 use oriel_machine::{Boot, GuestIdentity, Keyboard, MachineSpec};
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageSource, Micros, Network,
-    StartStep,
+    PoolKind, StartStep,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Desktops worked on at once.
@@ -33,6 +36,9 @@ const FAILURES_MAX: u32 = 5;
 pub(super) struct Desktops {
     /// Rounds in a row in which a desktop's step failed.
     failures: HashMap<DesktopId, u32>,
+    look: Look,
+    /// How many there were when all were looked at.
+    total: usize,
 }
 
 #[async_trait]
@@ -49,24 +55,83 @@ impl Reconciler for Desktops {
         true
     }
 
+    fn forget(&mut self) {
+        self.look.forget();
+    }
+
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
+        let heard = broker.inner.reconcilers.heard.take_desktops();
+        let mut used = broker.inner.store.present(broker.program(), now()).await?;
+        used.extend(broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default());
+        let mut tally = Tally::default();
+        match self.look.wanted(broker, heard, used.clone()).await? {
+            Wanted::Some(rows, observed) => self.step_all(broker, rows, &observed, &used, &mut tally).await?,
+            Wanted::All => self.look_at_all(broker, &used, &mut tally).await?,
+        }
+        let again = match (tally.moving, tally.waiting) {
+            (0, 0) => Again::Later,
+            (0, _) => Again::Soon,
+            _ => Again::Now,
+        };
+        let on_their_way = tally.moving + tally.waiting;
+        Ok(Round { again, summary: format!("desktops: {}, on their way: {on_their_way}", self.total) })
+    }
+}
+
+/// What a round came to.
+#[derive(Default)]
+struct Tally {
+    moving: usize,
+    waiting: usize,
+}
+
+impl Desktops {
+    async fn look_at_all(
+        &mut self,
+        broker: &Broker,
+        used: &BTreeSet<DesktopId>,
+        tally: &mut Tally,
+    ) -> Result<(), BrokerError> {
+        let began = now();
         // The world first: a desktop made after this look is not taken for an orphan.
         let observed = broker.inner.compute.list().await?;
-        let desktops = broker.inner.store.desktops().await?;
-        for found in &observed {
-            if !desktops.iter().any(|desktop| desktop.id == found.desktop) {
-                tracing::info!(desktop = %found.desktop, "Removing what is left of a desktop that is gone");
-                broker.host()?.remove(found.desktop, None).await?;
+        let seen: HashMap<DesktopId, Observed> = observed.into_iter().map(|found| (found.desktop, found)).collect();
+        let mut orphans: BTreeSet<DesktopId> = seen.keys().copied().collect();
+        self.total = 0;
+        // A pool at a time: of many thousands not all are held at once. Others' machines have no life that Oriel could move along.
+        for pool in broker.inner.store.pools().await?.iter().filter(|pool| pool.kind != PoolKind::External) {
+            let rows = broker.inner.store.desktops_in_pool(pool.id).await?;
+            self.total += rows.len();
+            for row in &rows {
+                orphans.remove(&row.id);
+            }
+            self.step_all(broker, rows, &seen, used, tally).await?;
+        }
+        for id in orphans {
+            // A pool that was made and filled meanwhile was not looked at.
+            if broker.inner.store.desktop(id).await?.is_none() {
+                tracing::info!(desktop = %id, "Removing what is left of a desktop that is gone");
+                broker.host()?.remove(id, None).await?;
             }
         }
-        let seen: HashMap<DesktopId, &Observed> = observed.iter().map(|found| (found.desktop, found)).collect();
-        // Others' machines have no life that Oriel could move along.
+        self.look.saw_all(began, self.total);
+        Ok(())
+    }
+
+    async fn step_all(
+        &mut self,
+        broker: &Broker,
+        rows: Vec<Desktop>,
+        seen: &HashMap<DesktopId, Observed>,
+        used: &BTreeSet<DesktopId>,
+        tally: &mut Tally,
+    ) -> Result<(), BrokerError> {
         let parallel = broker.inner.parallel.get().copied().unwrap_or(PARALLEL_MAX);
-        let steps = desktops.into_iter().filter(|desktop| desktop.external.is_none()).map(|desktop| {
-            let found = seen.get(&desktop.id).copied();
+        let steps = rows.into_iter().filter(|desktop| desktop.external.is_none()).map(|desktop| {
+            let found = seen.get(&desktop.id);
             async move {
                 let outcome = match broker.lead().await {
-                    Ok(true) => step(broker, &desktop, found).await,
+                    Ok(true) => step(broker, &desktop, found, used.contains(&desktop.id)).await,
                     // Whoever leads now takes it from here.
                     Ok(false) => Ok(Step::Waiting),
                     Err(error) => Err(error),
@@ -75,33 +140,38 @@ impl Reconciler for Desktops {
             }
         });
         let outcomes: Vec<_> = stream::iter(steps).buffer_unordered(parallel).collect().await;
-        let (mut moving, mut waiting) = (0, 0);
-        let total = outcomes.len();
-        let mut failures = HashMap::new();
         for (desktop, outcome) in outcomes {
+            let was_on_its_way = self.look.on_their_way.contains(&desktop.id);
+            let rests = matches!(outcome, Ok(Step::Settled));
+            if rests {
+                self.look.on_their_way.remove(&desktop.id);
+            } else {
+                self.look.on_their_way.insert(desktop.id);
+            }
+            // What its pool counts may have changed, by us or by whoever wrote the row.
+            if matches!(outcome, Ok(Step::Moving)) || (was_on_its_way && rests) {
+                broker.wake_pool(desktop.pool);
+            }
             match outcome {
-                Ok(Step::Settled) => {}
-                Ok(Step::Moving) => moving += 1,
-                Ok(Step::Waiting) => waiting += 1,
+                Ok(step) => {
+                    self.failures.remove(&desktop.id);
+                    tally.moving += usize::from(matches!(step, Step::Moving));
+                    tally.waiting += usize::from(matches!(step, Step::Waiting));
+                }
                 Err(error) => {
-                    waiting += 1;
+                    tally.waiting += 1;
                     let count = self.failures.get(&desktop.id).copied().unwrap_or(0) + 1;
                     tracing::warn!(desktop = %desktop.name, state = desktop.state.word(), error = %super::chain(&error), count, "A step failed");
                     if count >= FAILURES_MAX && desktop.intent != DesktopIntent::Deleted {
+                        self.failures.remove(&desktop.id);
                         fail(broker, desktop.id, &super::chain(&error)).await?;
                     } else {
-                        failures.insert(desktop.id, count);
+                        self.failures.insert(desktop.id, count);
                     }
                 }
             }
         }
-        self.failures = failures;
-        let again = match (moving, waiting) {
-            (0, 0) => Again::Later,
-            (0, _) => Again::Soon,
-            _ => Again::Now,
-        };
-        Ok(Round { again, summary: format!("desktops: {total}, on their way: {}", moving + waiting) })
+        Ok(())
     }
 }
 
@@ -115,7 +185,8 @@ enum Step {
     Waiting,
 }
 
-async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
+/// `used`: somebody is connected to it, through this program or another.
+async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used: bool) -> Result<Step, BrokerError> {
     let power = found.map_or(Power::Off, |found| found.power);
     match (desktop.intent, desktop.state) {
         (DesktopIntent::Deleted, _) => delete(broker, desktop).await,
@@ -129,7 +200,7 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> R
         (_, DesktopState::Placed | DesktopState::Recycling) => choose_generation(broker, desktop).await,
         (_, DesktopState::Provisioning) => provision(broker, desktop).await,
         (_, DesktopState::Starting) => start(broker, desktop, power).await,
-        (_, DesktopState::Ready | DesktopState::InUse) => watch(broker, desktop, power).await,
+        (_, DesktopState::Ready | DesktopState::InUse) => watch(broker, desktop, power, used).await,
         (_, DesktopState::Stopping) => stop(broker, desktop, power).await,
         (DesktopIntent::Running, DesktopState::Stopped) => {
             advance(broker, desktop, enter_starting).await?;
@@ -164,6 +235,7 @@ fn enter_starting(desktop: &mut Desktop) {
     desktop.failure = None;
     desktop.facts.started = None;
     desktop.facts.start_seconds = None;
+    desktop.facts.ready = None;
     desktop.facts.boots = 0;
 }
 
@@ -195,6 +267,10 @@ async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), Broker
         .inner
         .store
         .modify_desktop(id, |row| {
+            // A wipe that was promised stays promised: the old disk is started for nobody.
+            if row.state == DesktopState::Recycling && row.intent != DesktopIntent::Deleted {
+                row.intent = DesktopIntent::Recycle;
+            }
             row.state = DesktopState::Failed;
             row.step = None;
             row.failure = Some(reason.to_owned());
@@ -261,6 +337,8 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
     fault::point("desktop.secret_kept");
     let accelerator = broker.inner.accelerator.clone();
     advance(broker, desktop, |row| {
+        // Only now: what is wiped is given to nobody, nor started again, as what it was.
+        settle(row, DesktopIntent::Recycle);
         row.generation += 1;
         row.state = DesktopState::Provisioning;
         row.step = Some(StartStep::Cloning);
@@ -271,6 +349,7 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
             ssh_host_key: Some(identity.ssh_host_public.clone()),
             rdp_certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
             guest_user: Some(identity.user.clone()),
+            seat: row.facts.seat,
             ..DesktopFacts::default()
         };
     })
@@ -367,6 +446,11 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             row.state = DesktopState::Ready;
             row.step = None;
             row.facts.start_seconds = Some(seconds);
+            row.facts.ready = Some(now());
+            // Its person waited for it; now it waits for them.
+            if let Some(seat) = row.facts.seat.as_mut() {
+                seat.seen = now();
+            }
         })
         .await?;
         fault::point("desktop.ready");
@@ -401,11 +485,10 @@ fn seconds_since(then: Micros) -> f64 {
 }
 
 /// A running desktop: in use or not, or no longer running.
-async fn watch(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
+async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> Result<Step, BrokerError> {
     match power {
         Power::Running | Power::Paused => {
-            let connections = broker.sessions().map_or(0, |sessions| sessions.connections_to(desktop.id));
-            let state = if connections > 0 { DesktopState::InUse } else { DesktopState::Ready };
+            let state = if used { DesktopState::InUse } else { DesktopState::Ready };
             if state != desktop.state {
                 advance(broker, desktop, |row| row.state = state).await?;
             }
@@ -528,8 +611,7 @@ async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError
     }
     broker.host()?.power_off(desktop.id).await?;
     broker.give_back_gpus(desktop.id).await?;
-    advance(broker, desktop, |row| settle(row, DesktopIntent::Recycle)).await?;
-    Ok(Step::Moving)
+    choose_generation(broker, desktop).await
 }
 
 async fn delete(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {

@@ -9,15 +9,20 @@ mod directory;
 mod external;
 mod gpu;
 mod gpu_mode;
+mod heard;
+mod look;
 mod moving;
 mod operation;
+mod pool;
+mod presence;
 mod reaper;
 mod recording;
+pub(crate) mod upkeep;
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
-use oriel_model::Micros;
+use oriel_model::{DesktopId, Micros, PoolId};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,6 +42,8 @@ trait Reconciler: Send {
     }
     /// Looks once and takes what steps it can.
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError>;
+    /// Another program did it meanwhile: what was known is known no longer.
+    fn forget(&mut self) {}
 }
 
 /// What a round came to.
@@ -52,6 +59,7 @@ const LEAD_EVERY: Duration = Duration::from_secs(5);
 /// One round, where it is this program's.
 async fn round(broker: &Broker, reconciler: &mut dyn Reconciler) -> Result<Round, BrokerError> {
     if reconciler.leads() && !broker.lead().await? {
+        reconciler.forget();
         return Ok(Round { again: Again::NotMine, summary: "another program on this database does it".to_owned() });
     }
     reconciler.run(broker).await
@@ -96,6 +104,8 @@ pub struct ReconcilerStatus {
     pub period: Duration,
     pub last_run: Option<Micros>,
     pub last_duration: Duration,
+    /// Of all rounds together.
+    pub spent: Duration,
     /// Of the last round; `None` when it went well.
     pub last_error: Option<String>,
     pub runs: u64,
@@ -106,10 +116,13 @@ pub struct ReconcilerStatus {
 #[derive(Default)]
 pub(crate) struct Board {
     desktops: Notify,
+    pools: Notify,
+    presence: Notify,
     machines: Notify,
     operations: Notify,
     recordings: Notify,
     status: Mutex<BTreeMap<&'static str, ReconcilerStatus>>,
+    pub(crate) heard: heard::Heard,
 }
 
 impl Broker {
@@ -121,6 +134,8 @@ impl Broker {
             operation::Operations::new(stop.child_token(), tasks.clone()),
             stop.clone(),
         ));
+        tasks.spawn(keep_running(self.clone(), pool::Pools::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), presence::Presence::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), external::Machines::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
@@ -131,12 +146,14 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 
-    /// The reconciler `desktops`, `directories` or `gpus`, to be run by hand instead.
+    /// The reconciler `desktops`, `directories`, `gpus`, `pools` or `presence`, to be run by hand instead.
     pub fn by_hand(&self, name: &str) -> Option<ByHand> {
         let reconciler: Box<dyn Reconciler> = match name {
             "desktops" => Box::new(desktop::Desktops::default()),
             "directories" => Box::new(directory::Directories),
             "gpus" => Box::new(gpu::Gpus),
+            "pools" => Box::new(pool::Pools::default()),
+            "presence" => Box::new(presence::Presence::default()),
             _ => return None,
         };
         Some(ByHand { broker: self.clone(), reconciler })
@@ -146,8 +163,22 @@ impl Broker {
         self.inner.reconcilers.status.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    pub(crate) fn wake_desktops(&self) {
+    /// Something changed of this desktop, or is wanted of it.
+    pub(crate) fn wake_desktop(&self, id: DesktopId) {
+        self.inner.reconcilers.heard.desktop(id);
         self.inner.reconcilers.desktops.notify_one();
+    }
+
+    /// Nobody knows of which: all are looked at.
+    pub(crate) fn wake_desktops(&self) {
+        self.inner.reconcilers.heard.all_desktops();
+        self.inner.reconcilers.desktops.notify_one();
+    }
+
+    /// Something changed of this pool or of one of its desktops.
+    pub(crate) fn wake_pool(&self, id: PoolId) {
+        self.inner.reconcilers.heard.pool(id);
+        self.inner.reconcilers.pools.notify_one();
     }
 
     pub(crate) fn wake_machines(&self) {
@@ -164,13 +195,17 @@ impl Broker {
 
     /// The gateway says that connections came or went.
     pub fn connections_changed(&self) {
-        self.wake_desktops();
+        self.inner.reconcilers.presence.notify_one();
+        // Which desktops those are it asks the gateway.
+        self.inner.reconcilers.desktops.notify_one();
         self.wake_machines();
     }
 
     fn bell(&self, name: &str) -> Option<&Notify> {
         match name {
             "desktops" => Some(&self.inner.reconcilers.desktops),
+            "pools" => Some(&self.inner.reconcilers.pools),
+            "presence" => Some(&self.inner.reconcilers.presence),
             "machines" => Some(&self.inner.reconcilers.machines),
             "operations" => Some(&self.inner.reconcilers.operations),
             "recordings" => Some(&self.inner.reconcilers.recordings),
@@ -186,6 +221,7 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
         period: reconciler.period(),
         last_run: None,
         last_duration: Duration::ZERO,
+        spent: Duration::ZERO,
         last_error: None,
         runs: 0,
         progress: String::new(),
@@ -195,6 +231,7 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
         let round = round(&broker, &mut reconciler).await;
         status.last_run = Some(now());
         status.last_duration = began.elapsed();
+        status.spent += status.last_duration;
         status.runs += 1;
         let again = match round {
             Ok(round) => {

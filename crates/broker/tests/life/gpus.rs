@@ -171,6 +171,8 @@ async fn a_held_card_keeps_its_mode() {
 
     // A pool that wants a whole card gets just that one.
     let whole = NewPool {
+        kind: oriel_model::PoolKind::Dedicated,
+        size: oriel_model::PoolSize::default(),
         name: "whole".parse().unwrap(),
         image: house.pool.image.unwrap(),
         vcpus: 2,

@@ -59,6 +59,8 @@ impl House {
         let broker = broker(&folder, &store, &host);
         let pool = broker
             .create_pool(NewPool {
+                kind: oriel_model::PoolKind::Dedicated,
+                size: oriel_model::PoolSize::default(),
                 name: "lab".parse().unwrap(),
                 image: image.id,
                 vcpus: 2,

@@ -12,3 +12,4 @@ mod desktops;
 mod gpus;
 mod house;
 mod machines;
+mod pools;

@@ -25,6 +25,7 @@ use oriel_model::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::RangeInclusive,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -84,6 +85,8 @@ struct State {
     described: BTreeMap<DesktopId, MachineSpec>,
     machines: BTreeMap<(DesktopId, u32), Machine>,
     calls: Vec<(FakeStep, Option<DesktopId>)>,
+    /// Calls are not kept.
+    is_forgetful: bool,
     faults: BTreeMap<FakeStep, VecDeque<String>>,
     always: BTreeMap<FakeStep, String>,
     guest: Option<FakeGuest>,
@@ -159,17 +162,15 @@ impl FakeCompute {
 
     /// Completes starts and stops that hang in [`FakeMode::Explicit`].
     pub fn settle(&self, desktop: DesktopId) {
-        for ((id, _), machine) in &mut self.state().machines {
-            if *id == desktop {
-                machine.power = machine.pending.take().unwrap_or(machine.power);
-            }
+        for (_, machine) in self.state().machines.range_mut(of(desktop)) {
+            machine.power = machine.pending.take().unwrap_or(machine.power);
         }
     }
 
     /// Changes a machine behind everybody's back: a crash, `virsh destroy`, a pulled plug.
     pub fn set_power(&self, desktop: DesktopId, power: Power) {
-        for ((id, _), machine) in &mut self.state().machines {
-            if *id == desktop && machine.domain {
+        for (_, machine) in self.state().machines.range_mut(of(desktop)) {
+            if machine.domain {
                 machine.power = power;
                 machine.pending = None;
             }
@@ -196,6 +197,12 @@ impl FakeCompute {
         self.state().observed()
     }
 
+    /// Keeps no calls from now on: a benchmark makes very many.
+    pub fn forget_calls(&self) {
+        let mut state = self.state();
+        (state.is_forgetful, state.calls) = (true, Vec::new());
+    }
+
     /// All calls so far, oldest first.
     pub fn calls(&self) -> Vec<(FakeStep, Option<DesktopId>)> {
         self.state().calls.clone()
@@ -207,7 +214,9 @@ impl FakeCompute {
 
     fn step(&self, step: FakeStep, desktop: Option<DesktopId>) -> Result<MutexGuard<'_, State>, ComputeError> {
         let mut state = self.state();
-        state.calls.push((step, desktop));
+        if !state.is_forgetful {
+            state.calls.push((step, desktop));
+        }
         let fault =
             state.faults.get_mut(&step).and_then(VecDeque::pop_front).or_else(|| state.always.get(&step).cloned());
         fault.map_or(Ok(state), |message| Err(ComputeError::Injected(message)))
@@ -221,17 +230,19 @@ impl FakeCompute {
     }
 }
 
+/// The keys of all generations of a desktop.
+const fn of(desktop: DesktopId) -> RangeInclusive<(DesktopId, u32)> {
+    (desktop, 0)..=(desktop, u32::MAX)
+}
+
+fn seen(((desktop, generation), machine): (&(DesktopId, u32), &Machine)) -> Observed {
+    let Machine { power, domain, disk, seed, .. } = *machine;
+    Observed { desktop: *desktop, generation: *generation, power, domain, disk, seed }
+}
+
 impl State {
     fn observed(&self) -> Vec<Observed> {
-        let observed = |((desktop, generation), machine): (&(DesktopId, u32), &Machine)| Observed {
-            desktop: *desktop,
-            generation: *generation,
-            power: machine.power,
-            domain: machine.domain,
-            disk: machine.disk,
-            seed: machine.seed,
-        };
-        self.machines.iter().map(observed).collect()
+        self.machines.iter().map(seen).collect()
     }
 
     fn entry(&mut self, spec: &MachineSpec) -> &mut Machine {
@@ -239,7 +250,7 @@ impl State {
     }
 
     fn defined(&mut self, desktop: DesktopId) -> Option<&mut Machine> {
-        self.machines.iter_mut().find(|((id, _), machine)| *id == desktop && machine.domain).map(|(_, machine)| machine)
+        self.machines.range_mut(of(desktop)).map(|(_, machine)| machine).find(|machine| machine.domain)
     }
 }
 
@@ -275,6 +286,11 @@ impl Compute for FakeCompute {
         Ok(self.step(FakeStep::List, None)?.observed())
     }
 
+    async fn observe(&self, desktops: &[DesktopId]) -> Result<Vec<Observed>, ComputeError> {
+        let state = self.step(FakeStep::List, None)?;
+        Ok(desktops.iter().flat_map(|desktop| state.machines.range(of(*desktop)).map(seen)).collect())
+    }
+
     async fn clone_disk(&self, spec: &MachineSpec, _base: &Path) -> Result<(), ComputeError> {
         self.step(FakeStep::CloneDisk, Some(spec.desktop))?.entry(spec).disk = true;
         Ok(())
@@ -287,8 +303,8 @@ impl Compute for FakeCompute {
 
     async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
         let mut state = self.step(FakeStep::Define, Some(spec.desktop))?;
-        for ((id, generation), machine) in &mut state.machines {
-            if *id == spec.desktop && *generation != spec.generation {
+        for ((_, generation), machine) in state.machines.range_mut(of(spec.desktop)) {
+            if *generation != spec.generation {
                 *machine = Machine { power: Power::Off, pending: None, domain: false, ..*machine };
             }
         }
@@ -325,7 +341,10 @@ impl Compute for FakeCompute {
 
     async fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError> {
         let mut state = self.step(FakeStep::Remove, Some(desktop))?;
-        state.machines.retain(|(id, generation), _| *id != desktop || Some(*generation) == keep_generation);
+        let gone: Vec<_> = state.machines.range(of(desktop)).map(|(key, _)| *key).collect();
+        for key in gone.into_iter().filter(|(_, generation)| Some(*generation) != keep_generation) {
+            state.machines.remove(&key);
+        }
         Ok(())
     }
 

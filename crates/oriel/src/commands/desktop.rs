@@ -7,7 +7,10 @@ use crate::{
     output::{self, Rows, age, or_dash, say, word},
 };
 use clap::{Subcommand, ValueEnum};
-use oriel_server::api::desktop::{Desktop, DesktopList, DesktopNew, StepState};
+use oriel_server::api::{
+    desktop::{Desktop, DesktopList, DesktopNew, StepState},
+    pool::DesktopTake,
+};
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
@@ -24,6 +27,16 @@ pub enum Command {
         /// Name; the pool's name with a number when left out
         #[arg(long)]
         name: Option<String>,
+    },
+    /// Get a desktop of a pool: the one that they have, a free one, or a new one
+    Take {
+        /// Pool: id or name
+        pool: String,
+        /// For whom, for admins: id or name; yourself when left out
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+        #[command(flatten)]
+        json: Json,
     },
     /// Show one desktop
     Show {
@@ -106,6 +119,18 @@ impl Command {
             Self::Create { pool, owner, name } => {
                 let desktop: Desktop = client.post("/desktops", &DesktopNew { pool, owner, name }).await?;
                 say(format!("made desktop {}; it starts now: oriel desktop show {}", desktop.name, desktop.name));
+                output::print(&desktop.id)
+            }
+            Self::Take { pool, user, json: Json { json } } => {
+                let path = format!("/pools/{}/take", segment(&pool));
+                let taken: Value = client.post(&path, &DesktopTake { user }).await?;
+                if json {
+                    return output::print_json(&taken);
+                }
+                let desktop: Desktop = serde_json::from_value(taken).map_err(|error| {
+                    Failure::because("the server's answer is not what this program expects", &error)
+                })?;
+                say(format!("{} is {}: oriel desktop open {}", desktop.name, state(&desktop), desktop.name));
                 output::print(&desktop.id)
             }
             Self::Show { desktop, json: Json { json: true } } => {

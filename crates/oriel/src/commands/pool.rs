@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use oriel_server::api::{
     hardware::Hardware,
     policy::SessionPolicy,
-    pool::{GpuRequest, Network, Pool, PoolChange, PoolList},
+    pool::{GpuRequest, Network, Pool, PoolChange, PoolCount, PoolList, PoolSize},
     recording::RecordingPolicy,
 };
 use serde_json::{Value, json};
@@ -22,11 +22,12 @@ pub enum Command {
     /// Make a pool
     Create {
         name: String,
-        /// virtual: desktops that Oriel makes; external: machines by their addresses
-        #[arg(long, default_value = "virtual", value_parser = ["virtual", "external"])]
+        /// dedicated: desktops of one person each; floating: anyone gets a free one, made anew after them; ephemeral: made for who
+        /// asks, deleted after them; external: machines by their addresses
+        #[arg(long, default_value = "dedicated", value_parser = ["dedicated", "floating", "ephemeral", "external", "virtual"], hide_possible_values = true)]
         kind: String,
         /// Image: id, name (its newest version) or name:version
-        #[arg(long, required_if_eq("kind", "virtual"))]
+        #[arg(long, required_unless_present("kind"), required_if_eq_any([("kind", "dedicated"), ("kind", "floating"), ("kind", "ephemeral"), ("kind", "virtual")]))]
         image: Option<String>,
         #[command(flatten)]
         size: Size,
@@ -111,6 +112,11 @@ pub struct Size {
     /// Most desktops the pool may hold
     #[arg(long, value_name = "COUNT")]
     desktops_max: Option<u32>,
+    /// What the pool keeps ready, as words with commas between: `min=4` (there always are so many), `running=2` and
+    /// `stopped=1` (spares), `parallel=4`, `per_minute=20` and `percent=100` (spares on their way), `settle=SECONDS`,
+    /// `return=MINUTES` (how long a desktop waits for its person); `default` for what is usual
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    spares: Option<PoolSize>,
     /// Keyboard layout: us, de, us(intl)
     #[arg(long, value_name = "LAYOUT")]
     keyboard: Option<String>,
@@ -136,6 +142,27 @@ pub struct Size {
     /// recordings: passwords that are typed, too), `idle_lock=MINUTES`, `session=MINUTES`; `default` for what is usual
     #[arg(long, value_name = "RULES", value_parser = parse_policy)]
     policy: Option<SessionPolicy>,
+}
+
+/// What of a pool is nobody's: `2 of 3 ready, 1 of 1 stopped, 1 on its way, 1 failed`.
+fn free(count: &PoolCount, size: &PoolSize) -> String {
+    let of = |now: u32, wanted: u32, what: &str| match (now, wanted) {
+        (0, 0) => None,
+        (now, 0) => Some(format!("{now} {what}")),
+        (now, wanted) => Some(format!("{now} of {wanted} {what}")),
+    };
+    let parts = [
+        of(count.ready, size.running_spares, "ready"),
+        of(count.stopped, size.stopped_spares, "stopped"),
+        of(count.on_their_way, 0, "on their way"),
+        of(count.failed, 0, "failed"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    output::or_dash(Some(parts.join(", ").as_str()))
+}
+
+fn parse_size(text: &str) -> Result<PoolSize, String> {
+    text.parse::<oriel_model::PoolSize>().map(Into::into)
 }
 
 fn parse_policy(text: &str) -> Result<SessionPolicy, String> {
@@ -167,6 +194,7 @@ impl Command {
                 let mut rows = Rows::new(
                     [
                         "name",
+                        "kind",
                         "image",
                         "vcpus",
                         "memory",
@@ -178,15 +206,18 @@ impl Command {
                         "network",
                         "keyboard",
                         "desktops",
+                        "free",
+                        "size",
                         "open to",
                         "made",
                     ],
                     "there are no pools yet: make one with `oriel pool create NAME --image IMAGE`",
                 )
-                .right(&[2, 3, 4, 11]);
+                .right(&[3, 4, 5, 12]);
                 for pool in list.pools {
                     rows.row([
                         pool.name,
+                        output::word(&pool.kind),
                         pool.image.map_or_else(
                             || "external machines".to_owned(),
                             |image| format!("{}:{}", image.name, image.version),
@@ -207,6 +238,8 @@ impl Command {
                         },
                         pool.keyboard,
                         format!("{} of {}", pool.desktops, pool.desktops_max),
+                        free(&pool.count, &pool.size),
+                        oriel_model::PoolSize::from(pool.size).to_string(),
                         output::or_dash(Some(
                             &pool
                                 .users
@@ -224,7 +257,7 @@ impl Command {
             Self::Create { name, kind, image, size, network } => {
                 let body = json!({
                     "name": name, "kind": kind, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
-                    "desktops_max": size.desktops_max, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
+                    "desktops_max": size.desktops_max, "size": size.spares, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
                     "recording": size.recording, "policy": size.policy,
                     "network": network.as_deref().map(parse_network).transpose()?,
                 });
@@ -245,6 +278,7 @@ impl Command {
                     memory_mib: size.memory,
                     disk_gib: size.disk,
                     desktops_max: size.desktops_max,
+                    size: size.spares,
                     keyboard: size.keyboard,
                     gpu: size.gpu,
                     hardware: size.hardware,

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest as
 const TICKET_TIME: Duration = Duration::from_secs(31);
 
 /// Somebody in a browser.
-struct Browser {
+pub struct Browser {
     http: reqwest::Client,
     url: String,
     cookie: String,
@@ -20,7 +20,7 @@ struct Browser {
 }
 
 impl Browser {
-    async fn sign_in(url: &str, name: &str, password: &str) -> Self {
+    pub async fn sign_in(url: &str, name: &str, password: &str) -> Self {
         let http = reqwest::Client::new();
         let body = json!({"name": name, "password": password}).to_string();
         let login = http.post(format!("{url}/api/v1/login")).header("content-type", "application/json").body(body);
@@ -33,7 +33,7 @@ impl Browser {
     }
 
     /// Status and answer.
-    async fn post(&self, path: &str, body: String) -> (u16, Value) {
+    pub async fn post(&self, path: &str, body: String) -> (u16, Value) {
         let request = self.http.post(format!("{}/api/v1{path}", self.url)).header("cookie", &self.cookie);
         let request = request.header("x-oriel-csrf", &self.csrf).header("origin", &self.url);
         let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
@@ -41,7 +41,7 @@ impl Browser {
     }
 
     /// Opens the WebSocket that the ticket is for: the first thing it says, or the code of the refusal.
-    async fn open(&self, path: &str) -> Result<Message, String> {
+    pub async fn open(&self, path: &str) -> Result<Message, String> {
         use futures::{SinkExt as _, StreamExt as _};
         let address = self.url.strip_prefix("http://").unwrap();
         let mut request = format!("ws://{address}{path}").into_client_request().unwrap();

@@ -11,6 +11,7 @@
 
 mod edge;
 mod house;
+mod left;
 mod operation;
 mod storm;
 mod world;
@@ -230,6 +231,13 @@ fn real_vm_a_build_is_cancelled() {
 fn real_vm_tickets_expire() {
     let Some(house) = House::new(PORTS) else { return };
     edge::tickets(&house);
+}
+
+/// A floating desktop after its person, and one that was made for a visit.
+#[test]
+fn real_vm_nothing_is_left_of_who_was_there() {
+    let Some(house) = House::new(PORTS) else { return };
+    left::nothing(&house);
 }
 
 #[test]

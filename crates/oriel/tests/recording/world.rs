@@ -87,6 +87,8 @@ pub async fn desktop(store: &Store, broker: &Broker, recording: RecordingPolicy,
     let image = store.put_image(&image).await.unwrap();
     let pool = broker
         .create_pool(NewPool {
+            kind: oriel_model::PoolKind::Dedicated,
+            size: oriel_model::PoolSize::default(),
             name: "lab".parse().unwrap(),
             image: image.id,
             vcpus: 1,

@@ -7,7 +7,17 @@ use utoipa::ToSchema;
 
 mirror! {
     /// Whose machines it holds: those that Oriel makes from an image, or others', by their addresses.
-    PoolKind = model::PoolKind { Virtual, External }
+    PoolKind = model::PoolKind {
+        /// Desktops for one person each: given to who asks first, theirs from then on.
+        #[serde(alias = "virtual")]
+        Dedicated,
+        /// Anyone gets a free desktop, and it is made anew when they have left.
+        Floating,
+        /// A desktop is made for who asks, and deleted when they have left.
+        Ephemeral,
+        /// Others' machines, by their addresses.
+        External,
+    }
 }
 
 /// How desktops reach the world and Oriel reaches them.
@@ -149,6 +159,113 @@ impl GpuRequest {
     }
 }
 
+/// What a pool keeps ready. What is left out is as usual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolSize {
+    /// Desktops that there always are.
+    pub min: u32,
+    /// Desktops that run and are nobody's.
+    pub running_spares: u32,
+    /// Desktops that are made, off, and nobody's.
+    pub stopped_spares: u32,
+    /// Spares on their way at once.
+    pub parallel: u32,
+    /// Spares begun within a minute.
+    pub per_minute: u32,
+    /// Spares on their way at once, of a hundred that the pool may hold.
+    pub percent: u32,
+    /// A spare that was ready for less is given away last.
+    pub settle_seconds: u32,
+    /// How long a floating or ephemeral desktop waits for its person after they left or were cut off.
+    pub return_minutes: u32,
+}
+
+impl Default for PoolSize {
+    fn default() -> Self {
+        model::PoolSize::default().into()
+    }
+}
+
+impl From<model::PoolSize> for PoolSize {
+    fn from(size: model::PoolSize) -> Self {
+        let model::PoolSize {
+            min,
+            running_spares,
+            stopped_spares,
+            parallel,
+            per_minute,
+            percent,
+            settle_seconds,
+            return_minutes,
+        } = size;
+        Self { min, running_spares, stopped_spares, parallel, per_minute, percent, settle_seconds, return_minutes }
+    }
+}
+
+impl From<PoolSize> for model::PoolSize {
+    fn from(size: PoolSize) -> Self {
+        let PoolSize {
+            min,
+            running_spares,
+            stopped_spares,
+            parallel,
+            per_minute,
+            percent,
+            settle_seconds,
+            return_minutes,
+        } = size;
+        Self { min, running_spares, stopped_spares, parallel, per_minute, percent, settle_seconds, return_minutes }
+    }
+}
+
+/// What there is of a pool's desktops now, those that are being deleted left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PoolCount {
+    /// Somebody's.
+    pub used: u32,
+    /// Nobody's, and running: spares for who comes next.
+    pub ready: u32,
+    /// Nobody's, and being made, wiped, started or switched off.
+    pub on_their_way: u32,
+    /// Nobody's, and off.
+    pub stopped: u32,
+    /// Nobody's, and failed: Oriel replaces spares that do.
+    pub failed: u32,
+}
+
+impl From<oriel_broker::PoolCount> for PoolCount {
+    fn from(count: oriel_broker::PoolCount) -> Self {
+        let oriel_broker::PoolCount { used, ready, on_their_way, stopped, failed } = count;
+        Self { used, ready, on_their_way, stopped, failed }
+    }
+}
+
+/// A pool of which a person may have a desktop.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OwnPool {
+    pub id: String,
+    pub name: String,
+    pub kind: PoolKind,
+    /// The one that they have.
+    #[schema(required)]
+    pub desktop: Option<Named>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OwnPoolList {
+    pub pools: Vec<OwnPool>,
+}
+
+/// For whom a desktop is taken.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DesktopTake {
+    /// Id or name of another person, for admins; who asks, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pool {
     pub id: String,
@@ -162,6 +279,8 @@ pub struct Pool {
     pub disk_gib: u64,
     pub network: Network,
     pub desktops_max: u32,
+    /// What it keeps ready, and for how long it waits for people.
+    pub size: PoolSize,
     /// XKB layout with an optional variant: `us`, `de`, `us(intl)`.
     pub keyboard: String,
     /// What each desktop gets of a GPU while it runs.
@@ -174,6 +293,8 @@ pub struct Pool {
     pub policy: SessionPolicy,
     /// How many desktops it holds now.
     pub desktops: u64,
+    /// What they are now.
+    pub count: PoolCount,
     /// Whom it lets in by themselves.
     pub users: Vec<Named>,
     /// Groups whose members it lets in.
@@ -193,7 +314,7 @@ pub struct PoolList {
 #[serde(deny_unknown_fields)]
 pub struct PoolNew {
     pub name: String,
-    /// `virtual` when left out.
+    /// `dedicated` when left out.
     #[serde(default)]
     pub kind: Option<PoolKind>,
     /// An image's id, `name` for the newest version, or `name:version`; none for external machines.
@@ -214,6 +335,9 @@ pub struct PoolNew {
     /// 10 when left out; 1000 for external machines.
     #[serde(default)]
     pub desktops_max: Option<u32>,
+    /// No spares when left out.
+    #[serde(default)]
+    pub size: Option<PoolSize>,
     /// `us` when left out.
     #[serde(default)]
     pub keyboard: Option<String>,
@@ -247,6 +371,9 @@ pub struct PoolChange {
     pub disk_gib: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desktops_max: Option<u32>,
+    /// As a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<PoolSize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyboard: Option<String>,
     /// Mode `none` takes the GPU away.

@@ -125,8 +125,7 @@ pub async fn viewer(
         request
     } else {
         let ticket = app.broker.redeem(&ticket_sha256, session).await?;
-        let key = ticket.desktop.to_string();
-        let desktop = app.broker.find_desktop_for(&caller.user, &caller.grants, &key, Permission::DesktopsUse).await?;
+        let desktop = app.broker.enter(&caller.user, &caller.grants, ticket.desktop).await?;
         ViewerRequest {
             user: ticket.user,
             desktop: ticket.desktop,

@@ -76,6 +76,10 @@ pub(super) async fn open(
     deed: Deed,
 ) -> Answer<Arc<Files>> {
     allow(policy(app, caller, desktop).await?, deed)?;
+    // Whose files are open, there somebody is: it is not taken back meanwhile, and given to nobody else as it is.
+    if desktop.owner.is_none() || desktop.facts.seat.is_some() {
+        app.broker.enter(&caller.user, &caller.grants, desktop.id).await?;
+    }
     Ok(match place {
         FilePlace::Machine => app.gateway.files(caller.user.id, desktop.id).await?,
         FilePlace::Drive => app.gateway.drive(caller.user.id, desktop.id)?,

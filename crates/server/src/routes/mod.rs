@@ -62,6 +62,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(pool::list, pool::create))
         .routes(routes!(pool::show, pool::change, pool::delete))
         .routes(routes!(pool::allow, pool::deny))
+        .routes(routes!(pool::own))
+        .routes(routes!(pool::take))
         .routes(routes!(external::list, external::create))
         .routes(routes!(external::show, external::change, external::delete))
         .routes(routes!(external::identity))

@@ -3,12 +3,14 @@
 use crate::{
     Answer, App,
     api::{
-        pool::{GpuRequest, Pool, PoolChange, PoolKind, PoolList, PoolNew},
+        Named,
+        desktop::Desktop,
+        pool::{DesktopTake, GpuRequest, OwnPool, OwnPoolList, Pool, PoolChange, PoolKind, PoolList, PoolNew},
         problem::Problem,
     },
     caller::Caller,
     extract::Body,
-    names::Names,
+    names::{self, Names},
 };
 use axum::{
     Json,
@@ -34,6 +36,7 @@ fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
         || new.disk_gib.is_some()
         || new.network.is_some()
         || new.gpu.is_some()
+        || new.size.is_some()
         || new.hardware.is_some();
     if asks {
         return Err(Problem::bad_request(
@@ -82,6 +85,8 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
     let image = app.broker.find_image(image).await?;
     let pool = NewPool {
         name,
+        kind: new.kind.map_or(model::PoolKind::Dedicated, Into::into),
+        size: new.size.map(Into::into).unwrap_or_default(),
         image: image.id,
         vcpus: new.vcpus.unwrap_or(2),
         memory_mib: new.memory_mib.unwrap_or(2048),
@@ -122,6 +127,7 @@ pub async fn change(
         memory_mib: change.memory_mib,
         disk_gib: change.disk_gib,
         desktops_max: change.desktops_max,
+        size: change.size.map(Into::into),
         keyboard: change.keyboard,
         gpu: change.gpu.map(gpu).transpose()?,
         hardware: change.hardware.map(Into::into),
@@ -137,6 +143,43 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Answer<St
     let pool = app.broker.find_pool(&id).await?;
     app.broker.delete_pool(pool.id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Pools of which the person may have a desktop, with the one that they have.
+#[utoipa::path(get, path = "/me/pools", tag = "pools", operation_id = "list_own_pools", responses((status = 200, body = OwnPoolList)))]
+pub async fn own(State(app): State<App>, caller: Caller) -> Answer<Json<OwnPoolList>> {
+    let pools = app.broker.pools_for(&caller.user).await?.into_iter().map(|(pool, desktop)| OwnPool {
+        id: pool.id.to_string(),
+        name: pool.name.to_string(),
+        kind: pool.kind.into(),
+        desktop: desktop.map(|desktop| Named::new(desktop.id, desktop.name.as_str())),
+    });
+    Ok(Json(OwnPoolList { pools: pools.collect() }))
+}
+
+/// Get a desktop of a pool: the one that one has, a free one, or a new one. It starts when it is off. Whoever may not use the pool does
+/// not learn that it exists (404).
+#[utoipa::path(post, path = "/pools/{id}/take", tag = "pools", operation_id = "take_desktop", params(("id" = String, Path)), request_body = DesktopTake, responses((status = 200, body = Desktop)))]
+pub async fn take(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(take): Body<DesktopTake>,
+) -> Answer<Json<Desktop>> {
+    let pool = app.broker.find_pool(&id).await?;
+    let user = match &take.user {
+        None if caller.account().is_none() => {
+            return Err(Problem::bad_request(
+                "the local administrator has no desktops of their own",
+                "say with `user` whose it shall be",
+            ));
+        }
+        None => caller.user.clone(),
+        Some(_) if !caller.may_in(model::Permission::DesktopsWrite, pool.id) => return Err(Problem::forbidden()),
+        Some(key) => app.broker.find_user(key).await?,
+    };
+    let desktop = app.broker.take_desktop(&user, &pool).await?;
+    Ok(Json(names::desktop(&app, &desktop).await?))
 }
 
 /// Let a person use a pool.

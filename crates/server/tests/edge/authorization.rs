@@ -21,9 +21,11 @@ fn endpoints() -> Vec<(Method, String, Access)> {
     found
 }
 
-/// The path with a desktop that exists; other ids name nothing.
+/// The path with a desktop that exists, and its pool where whoever may use it is asked for; other ids name nothing.
 fn concrete(path: &str, desktop: &str, machine: &str) -> String {
-    let path = if path.contains("/desktops/{id}") {
+    let path = if path.ends_with("/pools/{id}/take") {
+        path.replace("{id}", "studio")
+    } else if path.contains("/desktops/{id}") {
         path.replace("{id}", desktop)
     } else if path.contains("/machines/{id}") {
         path.replace("{id}", machine)
@@ -103,7 +105,7 @@ async fn every_endpoint_asks_who_is_there() {
                 assert_eq!((owner.status, owner.code()), (StatusCode::FORBIDDEN, "admin_only".into()), "{name}");
                 assert_eq!(other.code(), "admin_only", "{name}");
             }
-            Access::Desktop(_) => {
+            Access::Desktop(_) | Access::Entitled(_) => {
                 assert_eq!((other.status, other.code()), (StatusCode::NOT_FOUND, "not_found".into()), "{name}");
                 assert!(![401, 403].contains(&owner.status.as_u16()), "{name}: {}", owner.code());
                 assert_ne!(owner.code(), "not_found", "{name}");

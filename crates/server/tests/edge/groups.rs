@@ -25,6 +25,9 @@ impl Sessions for Ended {
     fn connections_to(&self, _: DesktopId) -> usize {
         0
     }
+    fn connected(&self) -> Vec<DesktopId> {
+        Vec::new()
+    }
     async fn thumbnail(&self, _: DesktopId, _: u16) -> Option<Vec<u8>> {
         None
     }

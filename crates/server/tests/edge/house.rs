@@ -153,6 +153,8 @@ impl House {
             Ok(pool) => pool,
             Err(_) => {
                 let new = NewPool {
+                    kind: oriel_model::PoolKind::Dedicated,
+                    size: oriel_model::PoolSize::default(),
                     name: "studio".parse().unwrap(),
                     image: image.id,
                     vcpus: 2,

@@ -84,7 +84,7 @@ async fn every_role_may_what_the_table_gives_it_and_no_more() {
             }
         }
         // Of a pool that somebody else administers there is nothing.
-        if matches!(access, Access::Pool(_) | Access::Desktop(_) | Access::DesktopAs(_))
+        if matches!(access, Access::Pool(_) | Access::Entitled(_) | Access::Desktop(_) | Access::DesktopAs(_))
             && Role::PoolAdmin.gives(permission)
         {
             let reply = house.browse(Some(&elsewhere), &method, &at, None).await;

@@ -18,6 +18,7 @@ mod pools;
 mod postgres;
 mod recordings;
 mod samples;
+mod seats;
 mod second_factors;
 mod sessions;
 mod tickets;

@@ -37,7 +37,7 @@ pub fn pool(name: &str, image: ImageId) -> Pool {
     Pool {
         id: PoolId::new(),
         name: name.parse().unwrap(),
-        kind: PoolKind::Virtual,
+        kind: PoolKind::Dedicated,
         image: Some(image),
         vcpus: 2,
         memory_mib: 2048,
@@ -49,6 +49,7 @@ pub fn pool(name: &str, image: ImageId) -> Pool {
         hardware: "windows_11,hide_hypervisor,hugepages_mib=2,numa=anywhere".parse().unwrap(),
         recording: oriel_model::RecordingPolicy::Ask,
         policy: oriel_model::SessionPolicy::default(),
+        size: "min=2,running=1,return=15".parse().unwrap(),
         created: NOW,
     }
 }

@@ -3,12 +3,13 @@ import { Gallery, Skeleton, ToggleGroup, ToggleGroupItem } from "@patternfly/rea
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Loaded } from "../parts/Loaded";
-import { desktopsQuery } from "../queries";
+import { desktopsQuery, ownPoolsQuery } from "../queries";
 import { may } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { DesktopCard } from "./desktops/DesktopCard";
 import { NoDesktops } from "./desktops/NoDesktops";
+import { OwnPool } from "./desktops/OwnPools";
 
 export function Desktops() {
   const me = useMe();
@@ -16,6 +17,8 @@ export function Desktops() {
   const all = useSearch({ from: "/" }).all === true && seesAll;
   const navigate = useNavigate();
   const desktops = useQuery(desktopsQuery(all));
+  const pools = useQuery(ownPoolsQuery);
+  const waiting = all ? [] : (pools.data ?? []).filter((pool) => !pool.desktop);
 
   return (
     <>
@@ -40,7 +43,7 @@ export function Desktops() {
       />
       <Loaded query={desktops} skeleton={<Cards />}>
         {(list) =>
-          list.length === 0 ? (
+          list.length === 0 && waiting.length === 0 ? (
             <NoDesktops all={all} />
           ) : (
             <Gallery
@@ -53,6 +56,11 @@ export function Desktops() {
               {list.map((desktop) => (
                 <li key={desktop.id}>
                   <DesktopCard desktop={desktop} me={me} />
+                </li>
+              ))}
+              {waiting.map((pool) => (
+                <li key={pool.id}>
+                  <OwnPool pool={pool} />
                 </li>
               ))}
             </Gallery>

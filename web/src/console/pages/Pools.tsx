@@ -118,6 +118,7 @@ function Inside() {
                   <Tr key={p.id}>
                     <Td dataLabel="Name">
                       <strong>{p.name}</strong>
+                      {p.kind !== "external" && <div className="about">{sizeWords(p)}</div>}
                       {rulesOf(p) && <div className="about">{rulesOf(p)}</div>}
                     </Td>
                     <Td dataLabel="Image">
@@ -140,6 +141,7 @@ function Inside() {
                     </Td>
                     <Td dataLabel="Desktops">
                       {p.desktops} <span className="about">of {p.desktops_max}</span>
+                      {p.kind !== "external" && freeWords(p) && <div className="about">{freeWords(p)}</div>}
                     </Td>
                     <Td dataLabel="People">
                       <ReasonButton
@@ -224,6 +226,31 @@ function Inside() {
       {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}
     </>
   );
+}
+
+/** For whom, and how many there always are. */
+function sizeWords(p: Pool): string {
+  const { min = 0, return_minutes: back = 5 } = p.size;
+  const parts = [
+    p.kind as string,
+    min > 0 ? `at least ${min}` : "",
+    p.kind === "dedicated" ? "" : `waits ${count(back, "minute")} for its person`,
+  ];
+  return parts.filter(Boolean).join(", ");
+}
+
+/** What is nobody's, of what there shall be. */
+function freeWords(p: Pool): string {
+  const { running_spares: running = 0, stopped_spares: stopped = 0 } = p.size;
+  const of = (now: number, wanted: number, what: string) =>
+    wanted > 0 ? `${now} of ${wanted} ${what}` : now > 0 ? `${now} ${what}` : "";
+  const parts = [
+    of(p.count.ready, running, "ready"),
+    of(p.count.stopped, stopped, "off"),
+    of(p.count.on_their_way, 0, "on the way"),
+    of(p.count.failed, 0, "failed"),
+  ];
+  return parts.filter(Boolean).join(", ");
 }
 
 /** What is not as usual about connections. */

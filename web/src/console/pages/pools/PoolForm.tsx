@@ -12,6 +12,7 @@ import { GpuChoice } from "./GpuChoice";
 import { faultOf, type GpuDraft, draftOf as gpuDraftOf, NO_GPU, requestOf } from "./gpu-request";
 import { fitting, type Hardware, Machine, USUAL } from "./Machine";
 import * as rules from "./Rules";
+import * as spares from "./Spares";
 
 interface Draft {
   name: string;
@@ -27,6 +28,7 @@ interface Draft {
   hardware: Hardware;
   recording: Schemas["RecordingPolicy"];
   policy: rules.RulesDraft;
+  size: spares.SizeDraft;
 }
 
 const FRESH: Draft = {
@@ -43,6 +45,7 @@ const FRESH: Draft = {
   hardware: USUAL,
   recording: "off",
   policy: rules.draftOf(rules.USUAL_RULES),
+  size: spares.FRESH_SIZE,
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -60,6 +63,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     hardware: { ...USUAL, ...pool.hardware },
     recording: pool.recording,
     policy: rules.draftOf(pool.policy),
+    size: spares.draftOf(pool),
   };
 }
 
@@ -95,12 +99,15 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         recording: draft.recording,
         policy: rules.policyOf(draft.policy),
         gpu: requestOf(draft.gpu),
+        size: spares.sizeOf(draft.size),
       };
       if (pool) {
         return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body: size }));
       }
       return answer(
-        client.POST("/api/v1/pools", { body: { ...size, name: draft.name, network: networkOf(draft) } }),
+        client.POST("/api/v1/pools", {
+          body: { ...size, name: draft.name, kind: draft.size.kind, network: networkOf(draft) },
+        }),
       );
     },
     touches: ["pools"],
@@ -114,6 +121,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
     (image ? "" : "Choose an image") ||
     (draft.network !== "user" && !pool && !draft.networkName.trim() ? "Name the network" : "") ||
     (faults.some(Boolean) ? "A size is not a whole number" : "") ||
+    spares.faultOf(draft.size, draft.most) ||
     faultOf(draft.gpu) ||
     rules.faultOf(draft.policy);
   const keyboards = KEYBOARDS.some(([value]) => value === draft.keyboard)
@@ -198,6 +206,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
           />
         </GridItem>
       </Grid>
+      <spares.Spares value={draft.size} onChange={(size) => set({ size })} fixed={pool !== undefined} />
       <GpuChoice value={draft.gpu} onChange={(gpu) => set({ gpu })} gpus={gpus.data ?? []} />
       <Machine value={draft.hardware} onChange={(hardware) => set({ hardware })} gpu={draft.gpu.kind} />
       <Choice

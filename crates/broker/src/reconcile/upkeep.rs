@@ -1,0 +1,345 @@
+//! What a pool needs right now: which desktops it makes, starts, stops, takes back and deletes. Decided on a look, by functions
+//! that do nothing themselves; the reconciler `pools` does what they say, and looks again.
+
+use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, Micros, Pool, PoolKind, Seat};
+use oriel_store::seam::{Plant, planted};
+use std::collections::BTreeMap;
+
+/// A spare that failed is replaced after so long: a pool whose image does not start must not make desktops for ever.
+const FAILED_SECONDS: i64 = 300;
+/// One too many goes after so long: somebody may come back.
+const SURPLUS_SECONDS: i64 = 120;
+/// Whoever was given one, or whose desktop has just become ready, has at least so long to get in.
+pub(crate) const ARRIVAL_SECONDS: i64 = 120;
+const SECOND: i64 = 1_000_000;
+
+/// What there is of a pool's desktops, those that are being deleted left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCount {
+    /// Somebody's.
+    pub used: u32,
+    /// Nobody's, and running.
+    pub ready: u32,
+    /// Nobody's, and being made, wiped, started or switched off.
+    pub on_their_way: u32,
+    /// Nobody's, and off.
+    pub stopped: u32,
+    /// Nobody's, and failed.
+    pub failed: u32,
+}
+
+impl PoolCount {
+    pub fn of(desktops: &[Desktop]) -> Self {
+        let mut count = Self::default();
+        for one in desktops.iter().filter(|one| one.intent != DesktopIntent::Deleted) {
+            let place = match one.state {
+                _ if one.owner.is_some() => &mut count.used,
+                DesktopState::Ready | DesktopState::InUse => &mut count.ready,
+                DesktopState::Stopped => &mut count.stopped,
+                DesktopState::Failed => &mut count.failed,
+                _ => &mut count.on_their_way,
+            };
+            *place += 1;
+        }
+        count
+    }
+}
+
+/// One thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// Make one that is nobody's.
+    Make,
+    Start(DesktopId),
+    Stop(DesktopId),
+    /// Its person is gone for long enough.
+    TakeBack(DesktopId),
+    /// It is nobody's, and somebody was in it.
+    Wipe(DesktopId),
+    Delete(DesktopId),
+}
+
+/// What is to be done for a pool. `presence` says until when somebody is, or was, connected to each desktop.
+pub(crate) fn decide(
+    pool: &Pool,
+    desktops: &[Desktop],
+    presence: &BTreeMap<DesktopId, Micros>,
+    now: Micros,
+) -> Vec<Deed> {
+    let size = &pool.size;
+    let mut deeds: Vec<Deed> =
+        desktops.iter().filter(|one| is_left(pool, one, presence, now)).map(|one| Deed::TakeBack(one.id)).collect();
+    // Desktops that admins made by hand are not for us to start, stop or delete.
+    if pool.kind == PoolKind::Dedicated && size.is_default() {
+        return deeds;
+    }
+    let standing: Vec<&Desktop> = desktops.iter().filter(|one| one.intent != DesktopIntent::Deleted).collect();
+    let free: Vec<&Desktop> = standing.iter().copied().filter(|one| one.owner.is_none()).collect();
+    let longer = |one: &Desktop, seconds: i64| now.0 - one.changed.0 > seconds * SECOND;
+    deeds.extend(
+        free.iter()
+            .filter(|one| one.state == DesktopState::Failed && longer(one, FAILED_SECONDS))
+            .map(|one| Deed::Delete(one.id)),
+    );
+    if pool.kind.is_shared() {
+        let touched = |one: &&&Desktop| presence.get(&one.id).is_some_and(|until| *until <= now);
+        deeds.extend(free.iter().filter(touched).map(|one| Deed::Wipe(one.id)));
+    }
+    let (failed, free): (Vec<&Desktop>, Vec<&Desktop>) =
+        free.into_iter().partition(|one| one.state == DesktopState::Failed);
+    let (off, running): (Vec<&Desktop>, Vec<&Desktop>) =
+        free.iter().copied().partition(|one| one.intent == DesktopIntent::Stopped);
+
+    let mut budget = budget(pool, desktops, now);
+    let (spares, stock) = (size.running_spares as usize, size.stopped_spares as usize);
+    let most = pool.desktops_max as usize;
+    let used = standing.len() - free.len() - failed.len();
+    let wanted = (size.min as usize).max(used + spares + stock).min(most.saturating_sub(failed.len()));
+    let mut total = used + free.len();
+
+    // Running spares: what is made already first.
+    let missing = spares.saturating_sub(running.len()).min(budget);
+    let started: Vec<&Desktop> =
+        off.iter().copied().filter(|one| one.state == DesktopState::Stopped).take(missing).collect();
+    budget -= started.len();
+    deeds.extend(started.iter().map(|one| Deed::Start(one.id)));
+    while total < wanted && budget > 0 {
+        total += 1;
+        budget -= 1;
+        deeds.push(Deed::Make);
+    }
+    if !started.is_empty() {
+        return deeds;
+    }
+    // One too many: what runs for nobody is switched off while stock is missing, and goes otherwise. Of dedicated ones, in which somebody
+    // may have set something up, none goes.
+    let idle = running.iter().filter(|one| {
+        one.state == DesktopState::Ready
+            && one.intent == DesktopIntent::Running
+            && presence.get(&one.id).is_none_or(|until| *until <= now)
+    });
+    let surplus = running.len().saturating_sub(spares);
+    let keep = (size.min as usize).max(used + spares + stock);
+    let mut too_many = if pool.kind.is_shared() { total.saturating_sub(keep) } else { 0 };
+    for one in idle.rev().take(surplus) {
+        if too_many == 0 && (pool.kind.is_shared() || longer(one, SURPLUS_SECONDS)) {
+            deeds.push(Deed::Stop(one.id));
+        } else if too_many > 0 && longer(one, SURPLUS_SECONDS) {
+            too_many -= 1;
+            deeds.push(Deed::Delete(one.id));
+        }
+    }
+    if pool.kind.is_shared() {
+        let old = off.iter().filter(|one| one.state == DesktopState::Stopped && longer(one, SURPLUS_SECONDS));
+        let beyond = off.len().saturating_sub(stock).min(too_many);
+        deeds.extend(old.rev().take(beyond).map(|one| Deed::Delete(one.id)));
+    }
+    deeds
+}
+
+/// Whether its person is gone for so long that others may have it.
+fn is_left(pool: &Pool, desktop: &Desktop, presence: &BTreeMap<DesktopId, Micros>, now: Micros) -> bool {
+    let Some(seat) = desktop.facts.seat else { return false };
+    pool.kind.is_shared()
+        && !matches!(desktop.intent, DesktopIntent::Deleted | DesktopIntent::Recycle)
+        // One that is still starting for its person is not left: they wait for it.
+        && matches!(desktop.state, DesktopState::Ready | DesktopState::InUse | DesktopState::Stopped | DesktopState::Failed)
+        && is_gone(pool, seat, presence.get(&desktop.id).copied(), now)
+}
+
+/// Whether the person of a seat is gone for so long as the pool waits for them. `there`: until when somebody is, or was, connected.
+pub(crate) fn is_gone(pool: &Pool, seat: Seat, there: Option<Micros>, now: Micros) -> bool {
+    let there = there.filter(|_| !planted(Plant::NoDrain));
+    let waits = i64::from(pool.size.return_minutes) * 60;
+    match there {
+        // They were in it since they asked for it.
+        Some(until) if until > seat.seen => until.plus_seconds(waits) <= now,
+        _ => seat.seen.plus_seconds(waits.max(ARRIVAL_SECONDS)) <= now,
+    }
+}
+
+/// How many spares may be begun now.
+fn budget(pool: &Pool, desktops: &[Desktop], now: Micros) -> usize {
+    let size = &pool.size;
+    let moving = desktops.iter().filter(|one| is_on_its_way(one)).count();
+    let fresh = desktops
+        .iter()
+        .filter(|one| now.0 - one.facts.started.unwrap_or(one.created).max(one.created).0 < 60 * SECOND)
+        .count();
+    let share = (pool.desktops_max as usize * size.percent as usize).div_ceil(100).max(1);
+    (size.parallel as usize).min(share).saturating_sub(moving).min((size.per_minute as usize).saturating_sub(fresh))
+}
+
+const fn is_on_its_way(desktop: &Desktop) -> bool {
+    matches!(
+        desktop.state,
+        DesktopState::Requested
+            | DesktopState::Placed
+            | DesktopState::Provisioning
+            | DesktopState::Starting
+            | DesktopState::Recycling
+    )
+}
+
+/// The free desktops of a pool in the order in which they are given away: those that are ready for long enough first, then those
+/// that will be soonest. Everybody begins with another one of those that are as good: people who come at once are not all told to wait
+/// for each other.
+pub(crate) fn in_order(pool: &Pool, desktops: Vec<Desktop>, name: &str, now: Micros) -> Vec<Desktop> {
+    let settled = |one: &Desktop| {
+        let ready = one.facts.ready.unwrap_or(one.changed);
+        now.0 - ready.0 >= i64::from(pool.size.settle_seconds) * SECOND
+    };
+    let rank = |one: &Desktop| match (one.intent, one.state) {
+        (DesktopIntent::Running, DesktopState::Ready) if settled(one) => Some(0),
+        (DesktopIntent::Running, DesktopState::Ready) => Some(1),
+        (DesktopIntent::Running, DesktopState::Starting) => Some(2),
+        (DesktopIntent::Stopped, DesktopState::Stopped) => Some(3),
+        (DesktopIntent::Running, state) if is_making(state) => Some(4),
+        _ => None,
+    };
+    let mut ranked: Vec<(u8, Desktop)> = desktops
+        .into_iter()
+        .filter(|one| one.owner.is_none() && one.external.is_none())
+        .filter_map(|one| Some((rank(&one)?, one)))
+        .collect();
+    ranked.sort_by(|(one, first), (other, second)| one.cmp(other).then(first.id.cmp(&second.id)));
+    let best = ranked.first().map(|(rank, _)| *rank);
+    let alike = ranked.iter().take_while(|(rank, _)| Some(*rank) == best).count();
+    let start = name.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+    if let (Some(alike), Some(start)) = (ranked.get_mut(..alike), start.checked_rem(alike)) {
+        alike.rotate_left(start);
+    }
+    ranked.into_iter().map(|(_, one)| one).collect()
+}
+
+const fn is_making(state: DesktopState) -> bool {
+    matches!(
+        state,
+        DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning | DesktopState::Recycling
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+    use oriel_model::{DesktopFacts, Hardware, Network, PoolId, RecordingPolicy, SessionPolicy, UserId};
+
+    /// Long after everything.
+    const NOW: Micros = Micros(10_000 * SECOND);
+
+    fn pool(kind: PoolKind, size: &str) -> Pool {
+        Pool {
+            id: PoolId::new(),
+            name: "floor".parse().unwrap(),
+            kind,
+            image: None,
+            vcpus: 1,
+            memory_mib: 1,
+            disk_gib: 1,
+            network: Network::User,
+            desktops_max: 5,
+            keyboard: "us".into(),
+            gpu: None,
+            hardware: Hardware::default(),
+            recording: RecordingPolicy::Off,
+            policy: SessionPolicy::default(),
+            size: size.parse().unwrap(),
+            created: Micros(0),
+        }
+    }
+
+    fn desktop(pool: &Pool, state: DesktopState) -> Desktop {
+        let intent = match state {
+            DesktopState::Stopped => DesktopIntent::Stopped,
+            _ => DesktopIntent::Running,
+        };
+        Desktop {
+            id: DesktopId::new(),
+            name: "floor-1".parse().unwrap(),
+            pool: pool.id,
+            owner: None,
+            intent,
+            state,
+            failure: None,
+            step: None,
+            generation: 1,
+            host: None,
+            port_base: None,
+            facts: DesktopFacts::default(),
+            external: None,
+            created: Micros(0),
+            changed: Micros(0),
+        }
+    }
+
+    fn seated(pool: &Pool, seen: Micros) -> Desktop {
+        let mut one = desktop(pool, DesktopState::Ready);
+        (one.owner, one.facts.seat) = (Some(UserId::new()), Some(Seat { since: seen, seen }));
+        one
+    }
+
+    fn asks(pool: &Pool, desktops: &[Desktop]) -> Vec<Deed> {
+        decide(pool, desktops, &BTreeMap::new(), NOW)
+    }
+
+    #[test]
+    fn spares_are_begun_at_the_pools_pace_and_within_its_bounds() {
+        let pool = pool(PoolKind::Floating, "running=3,stopped=1,parallel=2");
+        assert_eq!(asks(&pool, &[]), [Deed::Make, Deed::Make]);
+        let on_its_way = || desktop(&pool, DesktopState::Provisioning);
+        assert_eq!(asks(&pool, &[on_its_way(), on_its_way()]), []);
+        // Five is all that it may hold, and four are somebody's.
+        let mut all: Vec<Desktop> = (0..4).map(|_| seated(&pool, NOW)).collect();
+        assert_eq!(asks(&pool, &all), [Deed::Make]);
+        all.push(desktop(&pool, DesktopState::Ready));
+        assert_eq!(asks(&pool, &all), []);
+        // What is made already is started before another is made.
+        let off = desktop(&pool, DesktopState::Stopped);
+        assert_eq!(asks(&pool, std::slice::from_ref(&off))[0], Deed::Start(off.id));
+    }
+
+    #[test]
+    fn what_is_too_many_goes_but_not_where_somebody_may_have_set_it_up() {
+        let shared = pool(PoolKind::Floating, "running=1");
+        let two = [desktop(&shared, DesktopState::Ready), desktop(&shared, DesktopState::Ready)];
+        assert_eq!(asks(&shared, &two), [Deed::Delete(two[1].id)]);
+        let mut fresh = two.clone();
+        fresh[1].changed = NOW.plus_seconds(-SURPLUS_SECONDS);
+        fresh[0].changed = NOW;
+        assert_eq!(asks(&shared, &fresh), [], "somebody may come back");
+        let kept = pool(PoolKind::Dedicated, "running=1");
+        assert_eq!(asks(&kept, &two), [Deed::Stop(two[1].id)]);
+        assert_eq!(asks(&pool(PoolKind::Dedicated, "default"), &two), [], "those are an administrator's");
+    }
+
+    #[test]
+    fn people_have_time_to_come_and_to_come_back() {
+        let pool = pool(PoolKind::Floating, "return=0");
+        let seat = |ago: i64| Seat { since: Micros(0), seen: NOW.plus_seconds(-ago) };
+        assert!(!is_gone(&pool, seat(ARRIVAL_SECONDS - 1), None, NOW), "they are on their way");
+        assert!(is_gone(&pool, seat(ARRIVAL_SECONDS), None, NOW));
+        assert!(!is_gone(&pool, seat(1000), Some(NOW.plus_seconds(1)), NOW), "they are there");
+        assert!(is_gone(&pool, seat(1000), Some(NOW), NOW), "they left");
+        // Of another visit, before they asked for it again.
+        assert!(!is_gone(&pool, seat(10), Some(NOW.plus_seconds(-20)), NOW));
+        let waits = self::pool(PoolKind::Floating, "return=5");
+        assert!(!is_gone(&waits, seat(1000), Some(NOW.plus_seconds(-299)), NOW));
+        assert!(is_gone(&waits, seat(1000), Some(NOW.plus_seconds(-300)), NOW));
+    }
+
+    #[test]
+    fn each_kind_does_with_what_was_left_as_it_says() {
+        let long_ago = Micros(0);
+        for (kind, taken) in [(PoolKind::Floating, true), (PoolKind::Ephemeral, true), (PoolKind::Dedicated, false)] {
+            let pool = pool(kind, "min=1");
+            let one = seated(&pool, long_ago);
+            assert_eq!(asks(&pool, std::slice::from_ref(&one)).contains(&Deed::TakeBack(one.id)), taken, "{kind:?}");
+        }
+        // A free one that somebody was in.
+        let pool = pool(PoolKind::Floating, "running=1");
+        let one = desktop(&pool, DesktopState::Ready);
+        let touched = BTreeMap::from([(one.id, NOW)]);
+        assert_eq!(decide(&pool, std::slice::from_ref(&one), &touched, NOW), [Deed::Wipe(one.id)]);
+    }
+}
