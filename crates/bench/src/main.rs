@@ -5,6 +5,7 @@
 //! WebSocket in, protocol out, as in `oriel serve`. The servers are real: Xtigervnc with an xterm in it, FreeRDP's shadow server with H.264,
 //! OpenSSH; but for a full screen in motion, which [`motion`] sends.
 
+mod broker;
 mod case;
 mod direct;
 mod motion;
@@ -47,6 +48,11 @@ enum What {
     },
     /// Measures placement: the public trace openb, and desktops that come and go
     Placement(placement::Options),
+    /// Measures many desktops: how long people wait for theirs, what a change costs, and memory
+    Broker(broker::Options),
+    /// The house with many desktops (started by `broker`)
+    #[command(hide = true)]
+    BrokerHouse(broker::HouseOptions),
     /// The gateway's process (started by `gateway`)
     #[command(hide = true)]
     Serve {
@@ -70,6 +76,8 @@ async fn main() -> Result<()> {
     match Arguments::parse().what {
         What::Serve { server, record } => serve::run(&server, record.as_deref()).await,
         What::Motion(options) => motion::run(options).await,
+        What::Broker(options) => broker::run(&options).await,
+        What::BrokerHouse(options) => broker::house(options).await,
         What::Placement(options) => placement::run(&options),
         What::Gateway { case, seconds, json } => {
             let mut results = Vec::new();
