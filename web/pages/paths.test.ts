@@ -618,6 +618,43 @@ test("a pool's rules for connections are said, sent and shown again", async () =
   await context.close();
 });
 
+test("a pool for whom and with what spares is said, sent and shown again; people get a desktop of it", async () => {
+  const { page, context } = await visit("admin", "/pools");
+  await button(page, "New pool").click();
+  const form = dialogue(page, "New pool");
+  await form.getByLabel("Name").fill("floor");
+  await form.getByLabel("For whom").selectOption("floating");
+  await form.getByLabel("Running spares").fill("30");
+  await form.getByLabel("Most desktops").fill("20");
+  await form.getByRole("button", { name: "Make pool" }).hover();
+  await page.getByText("It cannot keep more ready than it may hold").first().waitFor();
+  await form.getByLabel("Running spares").fill("3");
+  await form.getByLabel("Waits for its person, in minutes").fill("15");
+  await accessible(page, "a pool's spares");
+  await picture(page, "pool-spares");
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await form.getByRole("button", { name: "Make pool" }).click();
+  expect((await sent).postDataJSON()).toMatchObject({
+    kind: "floating",
+    size: { running_spares: 3, stopped_spares: 0, min: 0, return_minutes: 15 },
+  });
+  await page.getByText("floating, waits 15 minutes for its person").waitFor();
+  await page.getByText("0 of 3 ready").waitFor();
+  await button(page, "Actions for floor").click();
+  await page.getByRole("menuitem", { name: "Edit…" }).click();
+  const again = dialogue(page, "Edit floor");
+  expect(await again.getByLabel("Running spares").inputValue()).toBe("3");
+  await context.close();
+
+  const person = await visit("mira");
+  await button(person.page, "Get a desktop of lab").click();
+  await person.page.getByText("lab-1 is yours").first().waitFor();
+  await card(person.page, "lab-1").waitFor();
+  expect(await button(person.page, "Get a desktop of lab").count()).toBe(0);
+  await picture(person.page, "my-desktops-taken");
+  await person.context.close();
+});
+
 test("a browser that nobody touched is opened again with the password", async () => {
   const { page, context } = await visit("locked");
   await heading(page, "Locked").waitFor();

@@ -52,7 +52,12 @@ impl Broker {
         let asked = now();
         let until = asked.plus_seconds(LEASE_SECONDS);
         let leads = self.inner.store.take_lease(LEASE, self.program(), asked, until).await?;
-        self.inner.lead.until.store(if leads { until.0 } else { 0 }, Ordering::Relaxed);
+        if leads {
+            // Another task may have asked later, and been answered first.
+            self.inner.lead.until.fetch_max(until.0, Ordering::Relaxed);
+        } else {
+            self.inner.lead.until.store(0, Ordering::Relaxed);
+        }
         Ok(leads)
     }
 

@@ -3,10 +3,17 @@
 use crate::world::World;
 use oriel_compute::{Compute, Power};
 use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, PoolKind};
+use oriel_store::seam::{Plant, planted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// After every step.
 pub async fn always(world: &World<'_>) -> Result<(), String> {
+    // What the database refuses by itself shows only where everybody acts.
+    if !planted(Plant::NoPortFence)
+        && let Some(broken) = crate::stage::with(|stage| stage.collision())
+    {
+        return Err(broken);
+    }
     running_machines_share_nothing(world)?;
     claims_share_nothing(world).await?;
     everybody_is_in_their_own(world).await

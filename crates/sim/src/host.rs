@@ -1,6 +1,6 @@
 //! The host: the one in memory that tests have, with calls that rest, fail, and are done without an answer.
 
-use crate::stage::{after_call, before_call};
+use crate::stage::{acts, after_call, before_call};
 use async_trait::async_trait;
 use oriel_compute::{BoxStream, Compute, ComputeError, Observed, Screenshot, SettledGpus, fake::FakeCompute};
 use oriel_gpu::{
@@ -11,15 +11,28 @@ use oriel_machine::{GuestIdentity, MachineSpec};
 use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-/// Both programs of a world have the same one.
+/// Both programs of a world have the same one behind it.
 pub struct Host {
     pub inner: Arc<FakeCompute>,
+    /// Whose calls these are.
+    pub program: usize,
 }
 
 /// One call: a rest, perhaps a fault, what it does, perhaps a lost answer.
 macro_rules! call {
     ($what:literal, $done:expr) => {{
         before_call($what).await.map_err(ComputeError::Injected)?;
+        let done = $done.await?;
+        after_call($what).map_err(ComputeError::Injected)?;
+        Ok(done)
+    }};
+}
+
+/// A call that changes something: one program alone may.
+macro_rules! change {
+    ($self:ident, $what:literal, $done:expr) => {{
+        before_call($what).await.map_err(ComputeError::Injected)?;
+        acts($self.program, $what);
         let done = $done.await?;
         after_call($what).map_err(ComputeError::Injected)?;
         Ok(done)
@@ -45,31 +58,31 @@ impl Compute for Host {
     }
 
     async fn clone_disk(&self, spec: &MachineSpec, base: &Path) -> Result<(), ComputeError> {
-        call!("clone_disk", self.inner.clone_disk(spec, base))
+        change!(self, "clone_disk", self.inner.clone_disk(spec, base))
     }
 
     async fn write_seed(&self, spec: &MachineSpec, identity: &GuestIdentity) -> Result<(), ComputeError> {
-        call!("write_seed", self.inner.write_seed(spec, identity))
+        change!(self, "write_seed", self.inner.write_seed(spec, identity))
     }
 
     async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
-        call!("define", self.inner.define(spec))
+        change!(self, "define", self.inner.define(spec))
     }
 
     async fn start(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
-        call!("start", self.inner.start(spec))
+        change!(self, "start", self.inner.start(spec))
     }
 
     async fn shut_down(&self, desktop: DesktopId) -> Result<(), ComputeError> {
-        call!("shut_down", self.inner.shut_down(desktop))
+        change!(self, "shut_down", self.inner.shut_down(desktop))
     }
 
     async fn power_off(&self, desktop: DesktopId) -> Result<(), ComputeError> {
-        call!("power_off", self.inner.power_off(desktop))
+        change!(self, "power_off", self.inner.power_off(desktop))
     }
 
     async fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError> {
-        call!("remove", self.inner.remove(desktop, keep_generation))
+        change!(self, "remove", self.inner.remove(desktop, keep_generation))
     }
 
     async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError> {
@@ -93,11 +106,11 @@ impl Compute for Host {
     }
 
     async fn prepare_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
-        call!("prepare_gpu", self.inner.prepare_gpu(hold))
+        change!(self, "prepare_gpu", self.inner.prepare_gpu(hold))
     }
 
     async fn release_gpu(&self, hold: &GpuHold) -> Result<(), ComputeError> {
-        call!("release_gpu", self.inner.release_gpu(hold))
+        change!(self, "release_gpu", self.inner.release_gpu(hold))
     }
 
     async fn gpu_slices(&self) -> Result<Vec<GpuHold>, ComputeError> {

@@ -10,6 +10,9 @@ use oriel_model::Micros;
 use oriel_store::{clock, seam};
 use std::{cell::RefCell, future::poll_fn, panic::resume_unwind, task::Poll};
 
+/// Between the last change by one program and the first by the next: the leader's margin (20 s) less the longest call.
+const APART_SECONDS: i64 = 5;
+
 /// When every world begins.
 pub const DAWN: Micros = Micros(1_795_000_000_000_000);
 /// Lines of a run that are kept.
@@ -61,6 +64,10 @@ pub struct Stage {
     grant: bool,
     /// For how long the one at the gate rests, in microseconds.
     rest: i64,
+    /// Which program changed something on the host last, and when.
+    acted: Option<(usize, Micros)>,
+    /// Two programs acted at the same time.
+    collision: Option<String>,
     /// Kept for whoever looks into a failure.
     log: Option<Vec<String>>,
 }
@@ -117,6 +124,8 @@ impl Stage {
             parked: false,
             grant: false,
             rest: 0,
+            acted: None,
+            collision: None,
             log: log.then(Vec::new),
         }
     }
@@ -168,6 +177,11 @@ impl Stage {
         may
     }
 
+    /// That two programs acted at the same time, if they did.
+    pub fn collision(&self) -> Option<String> {
+        self.collision.clone()
+    }
+
     /// Before an actor is driven: it may pass the gate at which it stands.
     pub const fn let_pass(&mut self) {
         self.grant = true;
@@ -188,6 +202,25 @@ impl Stage {
         }
         dies
     }
+}
+
+/// A program changes something on the host, now. No other may have done so a moment ago: who leads no longer has stopped a margin
+/// before its lease is over, and calls end within that.
+pub fn acts(program: usize, what: &str) {
+    with(|stage| {
+        let now = stage.now;
+        stage.note(|| format!("program {program} changes the host: {what}"));
+        match stage.acted {
+            Some((other, when)) if other != program && now.0 - when.0 < APART_SECONDS * 1_000_000 => {
+                let seconds = (now.0 - when.0) as f64 / 1e6;
+                let broken =
+                    format!("program {program} changes the host ({what}) {seconds:.1} s after program {other} did");
+                stage.collision.get_or_insert(broken);
+            }
+            _ => {}
+        }
+        stage.acted = Some((program, now));
+    });
 }
 
 /// Before a call does anything. The error is what the caller gets instead.

@@ -198,7 +198,7 @@ impl<'a> World<'a> {
         let folder = self.ground.folder.path();
         let images = ImageStore::new(folder.join("images"), folder.join("cache"));
         let accelerator = Accelerator { kind: AcceleratorKind::Tcg, reason: "a play".into() };
-        let host = Arc::new(Host { inner: Arc::clone(&self.host) });
+        let host = Arc::new(Host { inner: Arc::clone(&self.host), program: place });
         let broker = Broker::new(self.ground.store.clone(), self.ground.vault.clone(), host, images, accelerator);
         broker.set_program(format!("program-{place}"));
         broker.set_parallel(1);

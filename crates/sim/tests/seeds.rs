@@ -52,10 +52,10 @@ fn is_noticed(plant: Plant, words: &str) {
     println!("{plant:?} is noticed by seed {}: {}", broken.seed, broken.what);
 }
 
-/// Two programs step one desktop: what one makes the other takes for a leftover.
+/// Two programs act on one host.
 #[test]
 fn a_missing_lease_is_noticed() {
-    is_noticed(Plant::NoLead, "");
+    is_noticed(Plant::NoLead, "changes the host");
 }
 
 #[test]

@@ -24,7 +24,7 @@ mod row {
 }
 
 impl Store {
-    /// Takes the lease, or keeps it, until then. Answers whether it is `holder`'s now: of any number of programs that ask at
+    /// Takes the lease, or keeps it, until then or longer. Answers whether it is `holder`'s now: of any number of programs that ask at
     /// once, one gets it. A holder that comes back under its name has it at once.
     pub async fn take_lease(&self, name: &str, holder: &str, now: Micros, until: Micros) -> Result<bool, StoreError> {
         let txn = self.begin().await?;
@@ -38,9 +38,11 @@ impl Store {
         if held.holder != holder && held.until > now.0 {
             return Ok(false);
         }
+        // A holder asks from several tasks: one that was long on its way takes nothing back of what another was given since.
+        let until = if held.holder == holder { until.0.max(held.until) } else { until.0 };
         let mut held = held.into_active_model();
         held.holder = Set(holder.to_owned());
-        held.until = Set(until.0);
+        held.until = Set(until);
         held.update(&txn).await?;
         txn.commit().await?;
         Ok(true)

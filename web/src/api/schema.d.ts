@@ -1042,6 +1042,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/pools": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Pools of which the person may have a desktop, with the one that they have.
+     * @description Anybody who is signed in may call it.
+     */
+    get: operations["list_own_pools"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/me/second-factor": {
     parameters: {
       query?: never;
@@ -1362,6 +1382,27 @@ export interface paths {
      * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     post: operations["create_machine"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/take": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Get a desktop of a pool: the one that one has, a free one, or a new one. It starts when it is off. Whoever may not use the pool does
+     *     not learn that it exists (404).
+     * @description Whoever may use the pool may call it, and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For everybody else the pool does not exist (404).
+     */
+    post: operations["take_desktop"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1993,6 +2034,11 @@ export interface components {
       | "deleting"
       | "failed"
       | "unreachable";
+    /** @description For whom a desktop is taken. */
+    DesktopTake: {
+      /** @description Id or name of another person, for admins; who asks, when left out. */
+      user?: string | null;
+    };
     /** @description A device as it is now. What it did not say is null. */
     Device: {
       /** @description Its own table of switches and inputs, row by row; an empty row is a separator. */
@@ -3207,6 +3253,16 @@ export interface components {
     };
     /** @enum {string} */
     OperationState: "queued" | "running" | "done" | "failed" | "cancelled";
+    /** @description A pool of which a person may have a desktop. */
+    OwnPool: {
+      desktop: components["schemas"]["Named"] | null;
+      id: string;
+      kind: components["schemas"]["PoolKind"];
+      name: string;
+    };
+    OwnPoolList: {
+      pools: components["schemas"]["OwnPool"][];
+    };
     /** @description The password again, before something that guards the account is changed. */
     PasswordAgain: {
       /** Format: password */
@@ -3223,6 +3279,8 @@ export interface components {
       new: string;
     };
     Pool: {
+      /** @description What they are now. */
+      count: components["schemas"]["PoolCount"];
       created_at: string;
       /**
        * Format: int64
@@ -3250,6 +3308,8 @@ export interface components {
       policy: components["schemas"]["SessionPolicy"];
       /** @description Whether connections to its desktops are recorded. */
       recording: components["schemas"]["RecordingPolicy"];
+      /** @description What it keeps ready, and for how long it waits for people. */
+      size: components["schemas"]["PoolSize"];
       /** @description Whom it lets in by themselves. */
       users: components["schemas"]["Named"][];
       /** Format: int32 */
@@ -3273,14 +3333,43 @@ export interface components {
       memory_mib?: number | null;
       policy?: components["schemas"]["SessionPolicy"] | null;
       recording?: components["schemas"]["RecordingPolicy"] | null;
+      size?: components["schemas"]["PoolSize"] | null;
       /** Format: int32 */
       vcpus?: number | null;
+    };
+    /** @description What there is of a pool's desktops now, those that are being deleted left out. */
+    PoolCount: {
+      /**
+       * Format: int32
+       * @description Nobody's, and failed: Oriel replaces spares that do.
+       */
+      failed: number;
+      /**
+       * Format: int32
+       * @description Nobody's, and being made, wiped, started or switched off.
+       */
+      on_their_way: number;
+      /**
+       * Format: int32
+       * @description Nobody's, and running: spares for who comes next.
+       */
+      ready: number;
+      /**
+       * Format: int32
+       * @description Nobody's, and off.
+       */
+      stopped: number;
+      /**
+       * Format: int32
+       * @description Somebody's.
+       */
+      used: number;
     };
     /**
      * @description Whose machines it holds: those that Oriel makes from an image, or others', by their addresses.
      * @enum {string}
      */
-    PoolKind: "virtual" | "external";
+    PoolKind: "dedicated" | "floating" | "ephemeral" | "external";
     PoolList: {
       pools: components["schemas"]["Pool"][];
     };
@@ -3312,11 +3401,63 @@ export interface components {
       network?: components["schemas"]["Network"] | null;
       policy?: components["schemas"]["SessionPolicy"] | null;
       recording?: components["schemas"]["RecordingPolicy"] | null;
+      size?: components["schemas"]["PoolSize"] | null;
       /**
        * Format: int32
        * @description 2 when left out.
        */
       vcpus?: number | null;
+    };
+    /** @description What a pool keeps ready. What is left out is as usual. */
+    PoolSize: {
+      /**
+       * Format: int32
+       * @description Desktops that there always are.
+       * @default 0
+       */
+      min: number;
+      /**
+       * Format: int32
+       * @description Spares on their way at once.
+       * @default 4
+       */
+      parallel: number;
+      /**
+       * Format: int32
+       * @description Spares begun within a minute.
+       * @default 20
+       */
+      per_minute: number;
+      /**
+       * Format: int32
+       * @description Spares on their way at once, of a hundred that the pool may hold.
+       * @default 100
+       */
+      percent: number;
+      /**
+       * Format: int32
+       * @description How long a floating or ephemeral desktop waits for its person after they left or were cut off.
+       * @default 5
+       */
+      return_minutes: number;
+      /**
+       * Format: int32
+       * @description Desktops that run and are nobody's.
+       * @default 0
+       */
+      running_spares: number;
+      /**
+       * Format: int32
+       * @description A spare that was ready for less is given away last.
+       * @default 0
+       */
+      settle_seconds: number;
+      /**
+       * Format: int32
+       * @description Desktops that are made, off, and nobody's.
+       * @default 0
+       */
+      stopped_spares: number;
     };
     /** @description `application/problem+json`. */
     ProblemDetails: {
@@ -5702,6 +5843,34 @@ export interface operations {
       };
     };
   };
+  list_own_pools: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OwnPoolList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   my_second_factor: {
     parameters: {
       query?: never;
@@ -6326,6 +6495,40 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Machine"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  take_desktop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DesktopTake"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Desktop"];
         };
       };
       /** @description a problem */

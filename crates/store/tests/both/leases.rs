@@ -18,6 +18,7 @@ on_both! {
         let (leader, other) = (format!("program-{leader}"), format!("program-{}", (leader + 1) % 4));
         let take = async |who: &str, now| store.take_lease("world", who, at(now), at(now + 60)).await.unwrap();
         assert!(take(&leader, 30).await, "a leader renews");
+        assert!(take(&leader, 10).await, "what was long on its way takes nothing back");
         assert!(!take(&other, 89).await);
         assert!(take(&other, 90).await, "it has run out");
         assert!(!take(&leader, 91).await);
