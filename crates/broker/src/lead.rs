@@ -40,6 +40,11 @@ impl Broker {
         self.inner.lead.name.get().map_or(ALONE, String::as_str)
     }
 
+    /// Whether this program is the one that moves desktops now.
+    pub fn leads(&self) -> bool {
+        self.lead_left() > 0
+    }
+
     fn lead_left(&self) -> i64 {
         self.inner.lead.until.load(Ordering::Relaxed) - now().0
     }

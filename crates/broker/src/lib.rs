@@ -19,6 +19,7 @@ mod guest;
 mod image;
 mod lead;
 mod moving;
+mod numbers;
 mod operation;
 mod over;
 mod pool;

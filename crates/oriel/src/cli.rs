@@ -3,7 +3,7 @@
 use crate::{
     client::Client,
     commands::{
-        audit, config, desktop, device, directory, doctor, gpu, group, image, import, machine, operation, pool,
+        audit, backup, config, desktop, device, directory, doctor, gpu, group, image, import, machine, operation, pool,
         recording, serve, session, token, user,
     },
     config::{Config, Flags},
@@ -107,6 +107,10 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Write what would be lost with this machine into one file: the database, keys, the configuration
+    Backup(backup::Backup),
+    /// Put a backup back, into an empty data folder and an empty database; needs no server
+    Restore(backup::Restore),
     /// One session, in a process of its own; started by `serve`
     #[command(hide = true)]
     SessionWorker,
@@ -169,6 +173,8 @@ impl Cli {
             Command::Session(command) => command.run(&global.client()?).await,
             Command::Recording(command) => command.run(&global.client()?).await,
             Command::Audit(command) => command.run(&global.client()?).await,
+            Command::Backup(backup) => backup.run(global).await,
+            Command::Restore(restore) => restore.run(global).await,
             Command::Config(command) => command.run(global),
             // `main` has run it: it wants another runtime, and no configuration.
             Command::SessionWorker | Command::FilmWorker => Ok(()),

@@ -239,6 +239,14 @@ impl Config {
         Some(self.get(key)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
+    /// The file that something was read from.
+    pub fn file(&self) -> Option<PathBuf> {
+        self.values.values().find_map(|(_, origin)| match origin {
+            Origin::File(path) => Some(path.clone()),
+            _ => None,
+        })
+    }
+
     pub fn data(&self) -> PathBuf {
         PathBuf::from(self.get("data"))
     }

@@ -1,6 +1,7 @@
 //! The program: command line, configuration, and `serve`, which wires the house together.
 
 mod absent;
+mod archive;
 mod cli;
 mod client;
 mod commands;

@@ -235,6 +235,8 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Get, "/connect/{ticket}", Ticket),
     (Get, "/openapi.json", Public),
     (Get, "/health", Public),
+    (Get, "/health/ready", Public),
+    (Get, "/metrics", May(P::HostRead)),
 ];
 
 /// Who may call this endpoint; `path` with [`BASE`] and parameters as the router writes them.

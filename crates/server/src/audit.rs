@@ -148,11 +148,12 @@ pub(crate) struct Telling {
     app: App,
     asked: Option<Asked>,
     caller: Option<Caller>,
+    began: Instant,
 }
 
 impl Telling {
     pub fn of(app: &App, asked: Asked) -> Self {
-        Self { app: Arc::clone(app), asked: Some(asked), caller: None }
+        Self { app: Arc::clone(app), asked: Some(asked), caller: None, began: Instant::now() }
     }
 
     /// Who asked; nobody is told of who is not known.
@@ -170,6 +171,7 @@ impl Telling {
     /// In a task of its own, which goes on when the request is dropped.
     fn begin(&mut self, answered: Answered) -> Option<tokio::task::JoinHandle<()>> {
         let (app, asked, caller) = (Arc::clone(&self.app), self.asked.take()?, self.caller.take());
+        app.metrics.answered(&asked.action, answered.outcome, self.began.elapsed());
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         Some(runtime.spawn(async move { asked.tell(&app, caller.as_ref(), answered).await }))
     }

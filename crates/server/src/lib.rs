@@ -18,6 +18,7 @@ mod failure;
 mod guard;
 mod headers;
 mod listen;
+mod metrics;
 mod names;
 mod openapi;
 mod range;
@@ -58,12 +59,19 @@ pub struct Edge {
     gateway: Gateway,
     doctor: Doctor,
     openapi: bytes::Bytes,
+    metrics: metrics::Metrics,
 }
 
 /// Everything: the API below `/api/v1`, the pages for the rest.
 pub fn router(broker: Broker, gateway: Gateway, doctor: Doctor) -> Router {
     let (api, _) = openapi::describe();
-    let edge: App = Arc::new(Edge { broker, gateway, doctor, openapi: openapi::document().into() });
+    let edge: App = Arc::new(Edge {
+        broker,
+        gateway,
+        doctor,
+        openapi: openapi::document().into(),
+        metrics: metrics::Metrics::default(),
+    });
     api.route_layer(middleware::from_fn_with_state(Arc::clone(&edge), guard::guard))
         .method_not_allowed_fallback(assets::method_not_allowed)
         .fallback(assets::file)

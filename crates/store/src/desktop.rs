@@ -10,7 +10,7 @@ use crate::{
     codec, now, pool,
     seam::{self, Plant},
 };
-use oriel_model::{Desktop, DesktopId, Micros, Name, PoolId, UserId};
+use oriel_model::{Desktop, DesktopId, DesktopState, Micros, Name, PoolId, UserId};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
     IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, sea_query::OnConflict,
@@ -69,6 +69,16 @@ mod secret {
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// How many desktops of a pool are in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DesktopCount {
+    pub pool: PoolId,
+    pub state: DesktopState,
+    pub all: u64,
+    /// Somebody's, of all.
+    pub assigned: u64,
 }
 
 impl TryFrom<row::Model> for Desktop {
@@ -220,6 +230,32 @@ impl Store {
         let mut numbers: Vec<u32> = names.iter().filter_map(number).collect();
         numbers.sort_unstable();
         Ok(numbers)
+    }
+
+    /// How many desktops each pool has in each state; those without any are left out.
+    pub async fn desktop_counts(&self) -> Result<Vec<DesktopCount>, StoreError> {
+        let rows = row::Entity::find()
+            .select_only()
+            .column(row::Column::PoolId)
+            .column(row::Column::State)
+            .column_as(row::Column::Id.count(), "all")
+            .column_as(row::Column::OwnerId.count(), "assigned")
+            .group_by(row::Column::PoolId)
+            .group_by(row::Column::State)
+            .order_by_asc(row::Column::PoolId)
+            .order_by_asc(row::Column::State)
+            .into_tuple::<(String, String, i64, i64)>()
+            .all(&self.reader)
+            .await?;
+        let count = |(pool, state, all, assigned): (String, String, i64, i64)| {
+            Ok(DesktopCount {
+                pool: codec::parse("desktop", &pool)?,
+                state: codec::from_word("desktop", state)?,
+                all: all.unsigned_abs(),
+                assigned: assigned.unsigned_abs(),
+            })
+        };
+        rows.into_iter().map(count).collect()
     }
 
     /// By name.

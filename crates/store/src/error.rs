@@ -43,6 +43,11 @@ pub enum StoreError {
         "the database holds a {what} that makes no sense ({why}): it was edited by hand or damaged; restore a backup"
     )]
     Corrupt { what: &'static str, why: String },
+    /// Only an empty database is filled from a backup.
+    #[error("this database has tables already: restore into an empty one")]
+    NotEmpty,
+    #[error("the backup's table {table} does not fit at line {line} ({why}): it was edited by hand or damaged")]
+    BadDump { table: String, line: usize, why: String },
     #[error("the database refused a request: the log has its answer; look for a full disk or a locked file")]
     Database { source: DbErr },
 }

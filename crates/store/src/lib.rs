@@ -16,6 +16,7 @@ pub mod clock;
 mod codec;
 mod desktop;
 mod directory;
+mod dump;
 mod error;
 mod export;
 mod gpu;
@@ -36,6 +37,8 @@ mod setting;
 mod ticket;
 mod user;
 
+pub use desktop::DesktopCount;
+pub use dump::{DUMP_LINE_BYTES_MAX, Dump, PASSING, TABLES};
 pub use error::StoreError;
 pub use gpu::GpuCard;
 pub use guacamole::{GuacamoleError, read_guacamole};
@@ -88,24 +91,28 @@ impl Store {
     ///
     /// Errors: `BadUrl`, `File`, `Unreachable`, and `NewerSchema` for a database that a newer program has changed.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let store = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let pool = connect(ConnectOptions::new(url), POSTGRES_CONNECTIONS_MAX).await?;
-            Self { reader: pool.clone(), writer: pool }
-        } else {
-            let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
-            if path.is_empty() || path.contains("://") {
-                // Only the scheme is repeated: the rest may hold a password.
-                let scheme = path.split("://").next().unwrap_or_default();
-                return Err(StoreError::BadUrl { url: scheme.to_owned() });
-            }
-            let path = Path::new(path);
-            make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
-            // The writer comes first: it puts the file into WAL mode.
-            let writer = first(path).await?;
-            Self { reader: connect(sqlite(path), SQLITE_READERS_MAX).await?, writer }
-        };
+        let store = Self::connect(url).await?;
         migration::migrate(&store.writer).await?;
         Ok(store)
+    }
+
+    /// As it is, and whatever there is in it.
+    async fn connect(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = connect(ConnectOptions::new(url), POSTGRES_CONNECTIONS_MAX).await?;
+            return Ok(Self { reader: pool.clone(), writer: pool });
+        }
+        let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
+        if path.is_empty() || path.contains("://") {
+            // Only the scheme is repeated: the rest may hold a password.
+            let scheme = path.split("://").next().unwrap_or_default();
+            return Err(StoreError::BadUrl { url: scheme.to_owned() });
+        }
+        let path = Path::new(path);
+        make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+        // The writer comes first: it puts the file into WAL mode.
+        let writer = first(path).await?;
+        Ok(Self { reader: connect(sqlite(path), SQLITE_READERS_MAX).await?, writer })
     }
 
     /// A database in memory, for simulations: it has one connection, and goes when the last clone does.
@@ -143,6 +150,11 @@ impl Store {
         self.reader.close_by_ref().await?;
         self.writer.close_by_ref().await?;
         Ok(())
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        Ok(self.reader.ping().await?)
     }
 
     async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {

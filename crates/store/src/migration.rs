@@ -1,7 +1,9 @@
 //! The schema's history. Steps are only ever added; each is plain SQL that both databases read alike.
 
 use crate::StoreError;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
+};
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait};
 use std::collections::BTreeSet;
 
@@ -73,6 +75,22 @@ pub(crate) async fn migrate(writer: &DatabaseConnection) -> Result<(), StoreErro
     Migrator::up(&txn, None).await?;
     txn.commit().await?;
     Ok(())
+}
+
+/// The steps that the database has, oldest first.
+pub(crate) async fn applied(on: &impl ConnectionTrait) -> Result<Vec<String>, StoreError> {
+    Ok(Migrator::get_migration_models(on).await?.into_iter().map(|applied| applied.version).collect())
+}
+
+/// An empty database as far as these steps: what was written with them fits into it.
+/// Errors: `NewerSchema`, for steps that are not the first ones of this program's.
+pub(crate) async fn migrate_to(txn: &DatabaseTransaction, steps: &[String]) -> Result<(), StoreError> {
+    let known = STEPS.iter().map(|step| step.name);
+    if !known.take(steps.len()).eq(steps.iter().map(String::as_str)) {
+        return Err(StoreError::NewerSchema { steps: steps.join(", ") });
+    }
+    let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+    Ok(Migrator::up(txn, Some(count)).await?)
 }
 
 /// The whole schema in an empty database, each step as `schema` makes it: for simulations, which need no history.

@@ -1,6 +1,7 @@
 //! The commands, one file per noun.
 
 pub mod audit;
+pub mod backup;
 pub mod config;
 pub mod desktop;
 pub mod device;

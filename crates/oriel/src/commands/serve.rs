@@ -76,11 +76,14 @@ impl Serve {
     /// Says what there is to say, then waits for the end.
     async fn serve(&self, folder: &DataFolder, house: &House, url: &str) -> Done {
         first_login(folder, &house.broker).await?;
+        // It listens before anybody is told that we are ready, and without a gap afterwards.
+        let mut ending = std::pin::pin!(ending());
         tokio::select! {
+            biased;
+            end = &mut ending => return end,
             done = self.announce(folder, house, url) => done?,
-            end = ending() => return end,
         }
-        ending().await
+        ending.await
     }
 
     async fn announce(&self, folder: &DataFolder, house: &House, url: &str) -> Done {

@@ -7,6 +7,8 @@
     reason = "a test that meets what it did not expect fails, loudly"
 )]
 
+mod backup;
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
@@ -101,6 +103,8 @@ fn help() {
         "session",
         "recording",
         "audit",
+        "backup",
+        "restore",
         "config",
     ] {
         insta::assert_snapshot!(format!("help-{noun}"), said(data.path(), &[noun, "--help"]));

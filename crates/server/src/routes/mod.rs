@@ -117,4 +117,6 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(connect::viewer))
         .routes(routes!(service::openapi))
         .routes(routes!(service::health))
+        .routes(routes!(service::ready))
+        .routes(routes!(service::metrics))
 }

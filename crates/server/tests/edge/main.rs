@@ -14,6 +14,7 @@ mod files;
 mod groups;
 mod house;
 mod machines;
+mod metrics;
 mod recordings;
 mod requests;
 mod roles;

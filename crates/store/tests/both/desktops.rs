@@ -5,7 +5,7 @@ use crate::{
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Micros, Pool, PoolId, Role, StartStep, UserId,
 };
-use oriel_store::{Store, StoreError};
+use oriel_store::{DesktopCount, Store, StoreError};
 
 /// As many desktops as asked for, in one pool that has room.
 async fn stored_desktops(store: &Store, count: u32) -> Vec<Desktop> {
@@ -50,6 +50,23 @@ on_both! {
         assert_eq!(store.desktops_in_pool(pool.id).await.unwrap(), std::slice::from_ref(&studio));
         assert_eq!(store.desktops_in_pool(PoolId::new()).await.unwrap(), []);
         assert_eq!(store.desktops().await.unwrap(), [studio]);
+    }
+
+    async fn are_counted_by_pool_and_state(store: Store) {
+        assert_eq!(store.desktop_counts().await.unwrap(), []);
+        let all = stored_desktops(&store, 4).await;
+        let ada = stored_user(&store, "ada", Role::User).await;
+        for (one, state) in all.iter().zip([DesktopState::Ready, DesktopState::Ready, DesktopState::Stopped]) {
+            store.modify_desktop(one.id, |row| row.state = state).await.unwrap();
+        }
+        store.modify_desktop(all[0].id, |row| row.owner = Some(ada.id)).await.unwrap();
+        let mut counts = store.desktop_counts().await.unwrap();
+        counts.sort_by_key(|count| count.all * 10 + count.assigned);
+        let pool = all[0].pool;
+        let of = |state, all, assigned| DesktopCount { pool, state, all, assigned };
+        assert_eq!(counts.len(), 3);
+        assert!(counts.contains(&of(DesktopState::Ready, 2, 1)) && counts.contains(&of(DesktopState::Stopped, 1, 0)));
+        store.ping().await.unwrap();
     }
 
     async fn need_a_name_a_pool_and_an_owner(store: Store) {

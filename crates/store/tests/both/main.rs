@@ -5,6 +5,7 @@
 mod audit;
 mod desktops;
 mod directories;
+mod dumps;
 mod exports;
 mod externals;
 mod gpus;

@@ -1,0 +1,78 @@
+//! A backup of a server that runs, put back somewhere else.
+
+use crate::{Server, oriel, run, said};
+use std::{
+    io::{Read as _, Write as _},
+    path::Path,
+};
+
+fn out(data: &Path, arguments: &[&str]) -> String {
+    let output = run(data, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The whole answer.
+fn get(url: &str, path: &str, token: &str) -> String {
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut socket = std::net::TcpStream::connect(host).unwrap();
+    write!(socket, "GET {path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn what_was_backed_up_runs_elsewhere() {
+    let (old, new, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(old.path().join("oriel.toml"), "recording_days = 7\n").unwrap();
+    let server = Server::start(old.path());
+    out(old.path(), &["user", "create", "ada", "--role", "auditor"]);
+    let token = out(old.path(), &["token", "create", "watcher", "--user", "ada", "--permissions", "host_read"]);
+    let file = other.path().join("backup.tar.gz");
+    let name = file.to_str().unwrap();
+    let wrote = out(old.path(), &["backup", name]);
+    assert!(wrote.starts_with(name), "{wrote}");
+    assert!(out(old.path(), &["restore", name, "--check"]).contains("is whole"));
+    // Not over what is there, and not beside a server.
+    assert!(said(old.path(), &["restore", name]).contains("another oriel"));
+    server.stop();
+    assert!(said(old.path(), &["restore", name]).contains("is there already"));
+
+    out(new.path(), &["restore", name]);
+    let mut left: Vec<_> =
+        std::fs::read_dir(new.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.retain(|name| !name.starts_with("oriel.db-"));
+    left.sort();
+    assert_eq!(left, ["oriel.db", "oriel.pid", "oriel.toml", "seal.key"]);
+    assert!(out(new.path(), &["config", "show", "--json"]).contains("\"7\""));
+    let server = Server::start(new.path());
+    assert!(out(new.path(), &["user", "list"]).contains("ada"));
+    out(new.path(), &["audit", "verify"]);
+    // What programs sign in with is as good as before.
+    let numbers = get(&server.url, "/api/v1/metrics", token.trim());
+    assert!(numbers.starts_with("HTTP/1.1 200 ") && numbers.ends_with("# EOF\n"), "{numbers}");
+    server.stop();
+}
+
+#[test]
+fn a_backup_that_was_cut_off_leaves_nothing() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    Server::start(old.path()).stop();
+    let file = old.path().join("backup.tar.gz");
+    let name = file.to_str().unwrap();
+    out(old.path(), &["backup", name, "--without-key"]);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    assert!(said(new.path(), &["restore", name]).contains("cut off or damaged"));
+    std::fs::write(&file, &whole).unwrap();
+    // A database that is in use refuses, and nothing stays behind.
+    let database = old.path().join("oriel.db");
+    let refused = oriel(new.path(), &["restore", name]).env("ORIEL_DATABASE", &database).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let left: Vec<_> = std::fs::read_dir(new.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["oriel.pid"]);
+    // Without the key it comes back, and says what is missing.
+    let done = run(new.path(), &["restore", name]);
+    assert!(done.status.success() && String::from_utf8_lossy(&done.stderr).contains("put seal.key into"));
+}

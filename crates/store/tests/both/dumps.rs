@@ -1,0 +1,106 @@
+use crate::{
+    on_both,
+    samples::{stored_desktop, stored_user},
+};
+use futures::TryStreamExt as _;
+use oriel_model::Role;
+use oriel_store::{PASSING, Store, StoreError, TABLES};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use std::collections::BTreeSet;
+
+type Lines = Vec<(String, Vec<String>)>;
+
+/// The schema and every table's lines, sorted: databases give rows in any order.
+async fn dumped(store: &Store) -> (Vec<String>, Lines) {
+    let dump = store.dump().await.unwrap();
+    let mut all = Vec::new();
+    for table in TABLES {
+        let mut lines: Vec<String> = dump.lines(table).await.unwrap().try_collect().await.unwrap();
+        lines.sort();
+        all.push(((*table).to_owned(), lines));
+    }
+    (dump.schema().to_vec(), all)
+}
+
+fn given(lines: &Lines) -> Vec<(String, impl Iterator<Item = std::io::Result<String>> + use<>)> {
+    lines.iter().map(|(table, lines)| (table.clone(), lines.clone().into_iter().map(Ok))).collect()
+}
+
+async fn emptied(url: &str) {
+    let raw = Database::connect(url).await.unwrap();
+    raw.execute_unprepared("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap();
+    raw.close().await.unwrap();
+}
+
+on_both! {
+    async fn come_back_whole_in_either_database(store: Store, url: String) {
+        let desktop = stored_desktop(&store).await;
+        let ada = stored_user(&store, "ada", Role::Admin).await;
+        store.put_setting("a", "line\n\"with\" everything \u{1F600}").await.unwrap();
+        let (schema, lines) = dumped(&store).await;
+        let of = |table: &str| lines.iter().find(|(name, _)| name == table).unwrap().1.len();
+        assert!((of("users"), of("desktop")) == (1, 1) && of("setting") > 0);
+        let folder = tempfile::tempdir().unwrap();
+        let mut targets = vec![folder.path().join("new.db").to_str().unwrap().to_owned()];
+        if url.starts_with("postgres") {
+            store.close().await.unwrap();
+            emptied(&url).await;
+            targets.push(url);
+        }
+        for target in targets {
+            let restored = Store::restore(&target, &schema, given(&lines)).await.unwrap();
+            assert_eq!(dumped(&restored).await, (schema.clone(), lines.clone()), "{target}");
+            assert_eq!(restored.desktop(desktop.id).await.unwrap(), Some(desktop.clone()));
+            assert_eq!(restored.user(ada.id).await.unwrap(), Some(ada.clone()));
+            // It is not filled twice.
+            let again = Store::restore(&target, &schema, given(&lines)).await.err();
+            assert!(matches!(again, Some(StoreError::NotEmpty)), "{again:?}");
+            restored.close().await.unwrap();
+        }
+    }
+
+    async fn nothing_of_a_damaged_one_stays(store: Store) {
+        stored_desktop(&store).await;
+        let (schema, lines) = dumped(&store).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new.db").to_str().unwrap().to_owned();
+        let swapped = |from: &str, to: &str| -> Lines {
+            lines.iter().map(|(name, rows)| (name.clone(), rows.iter().map(|row| row.replace(from, to)).collect())).collect()
+        };
+        let mut unknown = lines.clone();
+        unknown.push(("passwords".to_owned(), Vec::new()));
+        for bad in [
+            swapped("\"pool_id\":\"", "\"pool_id\":\"0"),
+            swapped("\"vcpus\":2", "\"vcpus\":\"2\""),
+            swapped("\"vcpus\"", "\"cpus\""),
+            unknown,
+        ] {
+            let refused = Store::restore(&file, &schema, given(&bad)).await.err();
+            assert!(matches!(refused, Some(StoreError::BadDump { .. })), "{refused:?}");
+        }
+        let newer: Vec<String> = schema.iter().cloned().chain(["m9999_later".to_owned()]).collect();
+        let refused = Store::restore(&file, &newer, given(&lines)).await.err();
+        assert!(matches!(refused, Some(StoreError::NewerSchema { .. })), "{refused:?}");
+        // An older one is brought up to date, once its rows fit.
+        let none: Lines = Vec::new();
+        Store::restore(&file, &schema[..3], given(&none)).await.unwrap().close().await.unwrap();
+        assert_eq!(Store::open(&file).await.unwrap().desktops().await.unwrap(), []);
+    }
+
+    async fn hold_every_table(store: Store, url: String) {
+        let raw = Database::connect(if url.starts_with("postgres") { url } else { format!("sqlite:{url}") }).await.unwrap();
+        let all = match raw.get_database_backend() {
+            DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+            _ => "SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = 'public'",
+        };
+        let rows = raw.query_all_raw(Statement::from_string(raw.get_database_backend(), all)).await.unwrap();
+        let found: BTreeSet<String> = rows
+            .iter()
+            .map(|row| row.try_get("", "name").unwrap())
+            .filter(|name: &String| !name.starts_with("sqlite_") && name != "seaql_migrations")
+            .collect();
+        let known = TABLES.iter().chain(PASSING).map(|name| (*name).to_owned()).collect();
+        assert_eq!(found, known, "a new table is in TABLES (after what it refers to) or in PASSING");
+        drop(store);
+    }
+}
