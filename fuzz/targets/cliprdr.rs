@@ -1,27 +1,31 @@
 //! RDP's clipboard channel, as the session runs it: messages of the machine in, what the session does about them out.
 //!
-//! The input is a run of messages, each with a byte that says what happens before it (the person copies a text; nothing) and two bytes of
-//! length. The library that reads the channel may panic, which a session contains (`RdpSource::contained`): only a panic of our own code
+//! The input is a run of messages, each with a byte that says what happens before it (the person copies a text, with HTML and a picture;
+//! nothing) and two bytes of length. The library that reads the channel may panic, which a session contains (`RdpSource::contained`): only a panic of our own code
 //! counts as a fault.
 #![no_main]
 
 // The module alone: the whole crate would bring TLS and authentication along.
 #[allow(dead_code, reason = "the session's half of it is not here")]
-#[path = "../../crates/rdp/src/clipboard.rs"]
+#[path = "../../crates/rdp/src/clipboard/mod.rs"]
 mod clipboard;
 
-use clipboard::{Clipboard, Task};
+use clipboard::{Clipboard, Copied, Task};
 use ironrdp_cliprdr::CliprdrClient;
-use ironrdp_cliprdr::pdu::ClipboardFormatId;
 use ironrdp_svc::SvcProcessor as _;
 use libfuzzer_sys::fuzz_target;
-use oriel_screen::CLIPBOARD_BYTES_MAX;
+use oriel_screen::{CLIPBOARD_BYTES_MAX, Pixels, Rich, png_size};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 static HOOK: Once = Once::new();
 /// More than a session keeps; each message causes a few at most.
 const TASKS_MAX: usize = 64;
+
+fn picture() -> bytes::Bytes {
+    let pixels = Pixels { width: 2, height: 1, rgba: vec![1, 2, 3, 4, 5, 6, 7, 8] };
+    pixels.to_png().unwrap_or_default()
+}
 
 fn ours_end_the_run() {
     HOOK.call_once(|| {
@@ -39,13 +43,22 @@ fn ours_end_the_run() {
 fn settle(channel: &mut CliprdrClient) -> bool {
     for done in 0.. {
         assert!(done <= TASKS_MAX, "more is to be done than is kept");
+        let ready = channel.is_ready();
         let Some(backend) = channel.downcast_backend_mut::<Clipboard>() else { return false };
         let Some(task) = backend.take() else { return true };
         let formats = backend.formats();
         let outcome = match task {
             Task::Announce => channel.initiate_copy(&formats),
-            Task::Fetch if !channel.is_ready() => continue,
-            Task::Fetch => channel.initiate_paste(ClipboardFormatId::CF_UNICODETEXT),
+            Task::Fetch(ask) if !ready => {
+                backend.settle(ask.copy);
+                continue;
+            }
+            Task::Fetch(ask) => {
+                if !backend.asks(ask) {
+                    continue;
+                }
+                channel.initiate_paste(ask.format)
+            }
             Task::Answer(format) => {
                 let answer = channel.downcast_backend::<Clipboard>().map(|backend| backend.answer(format));
                 match answer.filter(|_| channel.is_ready()) {
@@ -53,8 +66,12 @@ fn settle(channel: &mut CliprdrClient) -> bool {
                     None => continue,
                 }
             }
-            Task::Arrived(text) => {
-                assert!(text.len() <= CLIPBOARD_BYTES_MAX && !text.contains('\0') && !text.contains("\r\n"));
+            Task::Arrived(Copied { html, png, text }) => {
+                assert!(html.is_none_or(|html| !html.is_empty() && html.len() <= CLIPBOARD_BYTES_MAX));
+                assert!(png.is_none_or(|png| png_size(&png).is_some()));
+                assert!(text.is_none_or(|text| {
+                    text.len() <= CLIPBOARD_BYTES_MAX && !text.contains('\0') && !text.contains("\r\n")
+                }));
                 continue;
             }
         };
@@ -78,6 +95,10 @@ fuzz_target!(|data: &[u8]| {
                 && let Some(backend) = channel.downcast_backend_mut::<Clipboard>()
             {
                 backend.use_lf(kind & 2 == 2);
+                if kind & 4 == 4 {
+                    backend.add(&Rich::Html("<b>two</b>".to_owned()));
+                    backend.add(&Rich::Png(picture()));
+                }
                 backend.set("two\r\nlines \u{1f600}");
                 if channel.is_ready() {
                     let formats = channel.downcast_backend::<Clipboard>().map(Clipboard::formats).unwrap_or_default();

@@ -80,6 +80,9 @@ const KEY_TIME_MAX: Duration = Duration::from_secs(2);
 const VIDEO_TROUBLES_MAX: u32 = 3;
 /// Messages that may wait for a viewer's socket before sound is left out.
 const SOUND_BEHIND_MESSAGES_MAX: usize = 4;
+/// How long a viewer that sent a part of its clipboard waits before the next is read: a part is up to 8 MiB, and a worker may be stuck for a
+/// while.
+const PICTURE_PERIOD: Duration = Duration::from_millis(500);
 /// Messages between a connection and its viewer's socket.
 const VIEWER_QUEUE_MAX: usize = 16;
 /// Commands waiting for a connection; its viewer's reading stops while they do.

@@ -222,6 +222,7 @@ impl Picture {
             ScreenEvent::CursorHidden => self.tell(&ServerRecord::cursor_hidden()),
             ScreenEvent::CursorDefault => self.tell(&ServerRecord::CursorDefault),
             ScreenEvent::CursorMove { x, y } => self.tell(&ServerRecord::CursorMove { x, y }),
+            ScreenEvent::Rich(rich) => self.tell(&ServerRecord::Rich(rich)),
             ScreenEvent::Clipboard(text) => self.tell(&ServerRecord::Clipboard(text)),
             ScreenEvent::Bell => self.tell(&ServerRecord::Bell),
             ScreenEvent::Leds(bits) => self.tell(&ServerRecord::Leds(bits)),

@@ -3,10 +3,10 @@
 
 use crate::person::Browser;
 use bytes::Bytes;
-use oriel_model::SessionPolicy;
+use oriel_model::{CLIPBOARD_KIB_MAX, SessionPolicy};
 use oriel_screen::wire::{Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_SOUND, RULE_VIEW_ONLY};
 use oriel_screen::wire::{RULE_DOWNLOAD, RULE_SHARE, RULE_UPLOAD, ServerRecord, ViewerRecord};
-use oriel_screen::{ByeCode, InputEvent};
+use oriel_screen::{ByeCode, InputEvent, Rich, ScreenEvent};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -274,13 +274,44 @@ fn is_answer(bytes: &[u8]) -> bool {
 fn may_paste(policy: &SessionPolicy, input: &InputEvent) -> bool {
     match input {
         InputEvent::Clipboard(text) => policy.clipboard.to_machine && fits(policy, text),
+        InputEvent::Rich(rich) => policy.clipboard.to_machine && fits_rich(policy, rich),
         _ => true,
     }
 }
 
-/// Whether a piece of the machine's clipboard may reach the person.
-pub(crate) fn may_copy(policy: &SessionPolicy, text: &str) -> bool {
+/// Whether a text of the machine's clipboard may reach the person.
+fn may_copy(policy: &SessionPolicy, text: &str) -> bool {
     policy.clipboard.to_person && fits(policy, text)
+}
+
+/// What of an event of the machine's clipboard may reach the person. `goes_on`: parts of the same copy did, which only its text ends:
+/// one that may not is left out of it.
+pub(crate) fn copied(policy: &SessionPolicy, event: ScreenEvent, goes_on: &mut bool) -> Option<ScreenEvent> {
+    match event {
+        ScreenEvent::Rich(rich) => {
+            let may = policy.clipboard.to_person && fits_rich(policy, &rich);
+            *goes_on |= may;
+            may.then_some(ScreenEvent::Rich(rich))
+        }
+        ScreenEvent::Clipboard(text) => {
+            let goes_on = std::mem::take(goes_on);
+            // An empty one alone would take away what the person has: that is what is left of a copy whose parts were all held back.
+            if !text.is_empty() && may_copy(policy, &text) {
+                Some(ScreenEvent::Clipboard(text))
+            } else {
+                goes_on.then(|| ScreenEvent::Clipboard(String::new()))
+            }
+        }
+        event => Some(event),
+    }
+}
+
+/// A limit below the largest holds for pictures as for text. The largest is that of text, and then a picture may have what one may have
+/// on the wire.
+fn fits_rich(policy: &SessionPolicy, rich: &Rich) -> bool {
+    let limited = policy.clipboard.kib_max < CLIPBOARD_KIB_MAX;
+    let bytes_max = if limited { (policy.clipboard.kib_max as usize) << 10 } else { rich.bytes_max() };
+    rich.len() <= bytes_max
 }
 
 fn fits(policy: &SessionPolicy, text: &str) -> bool {
@@ -376,6 +407,43 @@ mod tests {
         rules.lay_down(policy("default"));
         let answer = ViewerRecord::TerminalInput(Bytes::from_static(b"\x1b[?1;2c"));
         assert!(rules.admit(&answer) && !rules.admit_guest(&answer));
+    }
+
+    fn picture(bytes: usize) -> Rich {
+        Rich::Png(vec![0; bytes].into())
+    }
+
+    #[test]
+    fn parts_of_a_copy_have_the_same_rules() {
+        let mega = 1 << 20;
+        let input = |rich| InputEvent::Rich(rich);
+        let html = |bytes: usize| Rich::Html("x".repeat(bytes));
+        for (rules, rich, may) in [
+            ("default", html(mega), true),
+            ("default", picture(8 * mega), true),
+            ("clipboard_kib=64", html(64 << 10), true),
+            ("clipboard_kib=64", html((64 << 10) + 1), false),
+            ("clipboard_kib=64", picture((64 << 10) + 1), false),
+            ("clipboard_kib=1023", picture(mega), false),
+            ("clipboard=to_person", picture(1), false),
+            ("clipboard=off", html(1), false),
+        ] {
+            let policy = policy(rules);
+            assert_eq!(may_paste(&policy, &input(rich.clone())), may, "{rules}");
+            let mut goes_on = false;
+            let to_person = may || (rules == "clipboard=to_person");
+            let passed = copied(&policy, ScreenEvent::Rich(rich), &mut goes_on).is_some();
+            assert_eq!((passed, goes_on), (to_person, to_person), "{rules}");
+            // A text that is too large leaves the copy without one, and does not leave it open.
+            let long = copied(&policy, ScreenEvent::Clipboard("x".repeat(mega + 1)), &mut goes_on);
+            assert_eq!(long, to_person.then(|| ScreenEvent::Clipboard(String::new())), "{rules}");
+            assert!(!goes_on && copied(&policy, ScreenEvent::Bell, &mut goes_on).is_some());
+            assert_eq!(
+                copied(&policy, ScreenEvent::Clipboard(String::new()), &mut goes_on),
+                None,
+                "nothing of it is left"
+            );
+        }
     }
 
     #[tokio::test]

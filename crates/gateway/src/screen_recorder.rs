@@ -9,7 +9,7 @@ use crate::registry::Counters;
 use crate::tape::{NOTES_BYTES_MAX, Tape, Wake};
 use crate::video::Video;
 use bytes::Bytes;
-use oriel_screen::recording::typed::Typist;
+use oriel_screen::recording::typed::{Clips, Typist};
 use oriel_screen::wire::{ServerRecord, ViewerHello};
 use oriel_screen::{Framebuffer, InputEvent, ScreenEvent};
 use std::time::Duration;
@@ -59,6 +59,9 @@ pub(crate) struct ScreenRecorder {
     pointer_at: Instant,
     asked_at: Option<Instant>,
     typist: Typist,
+    /// What goes through the clipboard, each way.
+    copies: Clips,
+    pastes: Clips,
     /// Records of what was typed and copied, on their way to the tape.
     notes: Vec<u8>,
 }
@@ -84,6 +87,8 @@ impl ScreenRecorder {
             pointer_at: at,
             asked_at: None,
             typist: Typist::default(),
+            copies: Clips::default(),
+            pastes: Clips::default(),
             notes: Vec::new(),
         };
         recorder.begin_anew(now);
@@ -107,8 +112,11 @@ impl ScreenRecorder {
 
     pub fn apply(&mut self, event: &ScreenEvent, now: &Now<'_>) {
         match event {
-            ScreenEvent::Clipboard(text) if self.tape.input.clipboard => self.note(&ServerRecord::Copied(text.clone())),
-            ScreenEvent::Audio { .. } | ScreenEvent::Clipboard(_) | ScreenEvent::Leds(_) => {}
+            ScreenEvent::Clipboard(text) if self.tape.input.clipboard => {
+                self.copies.end(text).map(ServerRecord::Copied).iter().for_each(|record| self.note(record));
+            }
+            ScreenEvent::Rich(rich) if self.tape.input.clipboard => self.copies.add(rich),
+            ScreenEvent::Audio { .. } | ScreenEvent::Rich(_) | ScreenEvent::Clipboard(_) | ScreenEvent::Leds(_) => {}
             ScreenEvent::Resize { .. } => self.begin_anew(now),
             event => {
                 // A mark alone changes nothing.
@@ -123,7 +131,10 @@ impl ScreenRecorder {
     pub fn input(&mut self, input: &InputEvent) {
         match input {
             InputEvent::Pointer { x, y, .. } => self.pointer(*x, *y),
-            InputEvent::Clipboard(text) if self.tape.input.clipboard => self.note(&ServerRecord::Pasted(text.clone())),
+            InputEvent::Clipboard(text) if self.tape.input.clipboard => {
+                self.pastes.end(text).map(ServerRecord::Pasted).iter().for_each(|record| self.note(record));
+            }
+            InputEvent::Rich(rich) if self.tape.input.clipboard => self.pastes.add(rich),
             input if self.tape.input.keys => {
                 if let Some(text) = self.typist.typed(input) {
                     self.note(&ServerRecord::Typed(text));
@@ -286,7 +297,7 @@ mod tests {
     use crate::tape::tests::{HURRY, Kept, Sink, container};
     use oriel_model::{ConnectionId, RecordedInput};
     use oriel_screen::recording::{RecordingKind, chunk_entries};
-    use oriel_screen::{Rect, Surface, TileCodec, VideoCodec};
+    use oriel_screen::{Rect, Rich, Surface, TileCodec, VideoCodec};
     use std::sync::Arc;
     use tokio::sync::Semaphore;
 
@@ -368,7 +379,10 @@ mod tests {
             recorder.input(&InputEvent::Key { down: true, code: 30, keysym: 0x61 });
             settle(&mut recorder, &surface).await;
             recorder.input(&InputEvent::Key { down: true, code: 28, keysym: 0xff0d });
+            recorder.input(&InputEvent::Rich(Rich::Html("<b>secret</b>".into())));
             recorder.input(&InputEvent::Clipboard("from here".into()));
+            let html = ScreenEvent::Rich(Rich::Html("<i>secret</i> ".into()));
+            happen(&mut recorder, &surface, &Video::default(), &html);
             happen(&mut recorder, &surface, &Video::default(), &ScreenEvent::Clipboard("from there".into()));
             recorder.finish().await;
             let (bytes, container) = container(&kept);
@@ -392,7 +406,10 @@ mod tests {
         let input = |keys, clipboard| RecordedInput { keys, clipboard };
         assert!(type_into(input(false, false)).await.is_empty());
         assert_eq!(type_into(input(true, false)).await, ["t a", "t ⟨Enter⟩"]);
-        assert_eq!(type_into(input(false, true)).await, ["p from here", "c from there"]);
+        assert_eq!(
+            type_into(input(false, true)).await,
+            ["p ⟨HTML, 13 bytes⟩from here", "c ⟨HTML, 14 bytes⟩from there"]
+        );
         assert_eq!(type_into(input(true, true)).await.len(), 4);
         // A storage that takes nothing is not waited for without end.
         let (mut recorder, _kept, _permits) = recorder(&surface, 0);

@@ -766,6 +766,8 @@ struct Screen {
     /// Frame ends of the source so far, and those that it was told of.
     marks: u64,
     told: u64,
+    /// Parts of a copy were passed on, and its text was not.
+    copy_goes_on: bool,
     /// When a key frame that was asked for must have come.
     key_by: Option<Instant>,
     /// Before then none is asked for guests.
@@ -780,8 +782,8 @@ impl Screen {
 
     fn distribute(&mut self, events: &mut Vec<ScreenEvent>, lobby: &mut Lobby, pixels: &dyn Framebuffer) {
         for event in events.drain(..) {
+            let Some(event) = rules::copied(&lobby.policy, event, &mut self.copy_goes_on) else { continue };
             match &event {
-                ScreenEvent::Clipboard(text) if !rules::may_copy(&lobby.policy, text) => continue,
                 // Asked for none where it may not be heard; a machine may send some all the same.
                 ScreenEvent::Audio { .. } if !lobby.policy.sound => continue,
                 ScreenEvent::Cursor { hot_x, hot_y, width, height, rgba } => {
@@ -805,7 +807,7 @@ impl Screen {
             }
             for seated in &mut lobby.crowd.seated {
                 // The clipboard is for those who have the keyboard.
-                if seated.control || !matches!(event, ScreenEvent::Clipboard(_)) {
+                if seated.control || !matches!(event, ScreenEvent::Clipboard(_) | ScreenEvent::Rich(_)) {
                     seated.ear.apply(event.clone(), pixels, &self.video);
                 }
             }

@@ -6,14 +6,14 @@ use crate::registry::{Entry, Gateway, ViewerRequest};
 use crate::roster::Taken;
 use crate::rules::Verdict;
 use crate::seat::Seat;
-use crate::{VIEWER_QUEUE_MAX, VIEWER_SILENCE_MAX};
+use crate::{PICTURE_PERIOD, VIEWER_QUEUE_MAX, VIEWER_SILENCE_MAX};
 use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use oriel_screen::ByeCode;
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use oriel_screen::{ByeCode, InputEvent};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long a viewer may take to say hello.
 const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
@@ -202,6 +202,7 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
             return Over::Nothing;
         }
     }
+    let mut picture_at = Instant::now();
     // Silence, or the end of the stream, ends the viewer.
     loop {
         let message = match timeout(VIEWER_SILENCE_MAX, incoming.next()).await {
@@ -221,6 +222,10 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
         };
         for record in records {
             browser.note(&record);
+            if matches!(record, ViewerRecord::Input(InputEvent::Rich(_))) {
+                sleep_until(picture_at).await;
+                picture_at = Instant::now() + PICTURE_PERIOD;
+            }
             if let ViewerRecord::Ping { token } = record {
                 // Answered here, so that the round trip shown is the network's and not the decoder's.
                 let mut pong = Vec::with_capacity(9);

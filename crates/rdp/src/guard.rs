@@ -2,7 +2,10 @@
 //! messages and bitmaps announce sizes that only their end would prove wrong. Also handles the few messages that
 //! IronRDP takes for an error or says nothing about (the bell, the keyboard's lights).
 
-use crate::{CHANNEL_MESSAGE_BYTES_MAX, DYNAMIC_MESSAGE_BYTES_MAX, GRAPHICS_MESSAGE_BYTES_MAX, UPDATE_BYTES_MAX};
+use crate::{
+    CHANNEL_MESSAGE_BYTES_MAX, CLIPBOARD_ANSWER_BYTES_MAX, DYNAMIC_MESSAGE_BYTES_MAX, GRAPHICS_MESSAGE_BYTES_MAX,
+    UPDATE_BYTES_MAX,
+};
 use ironrdp_core::encode_vec;
 use ironrdp_pdu::mcs::{SendDataIndication, decode_send_data_indication};
 use ironrdp_pdu::x224::X224;
@@ -53,6 +56,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Guard {
     /// Bytes of a fragmented update so far.
     update: usize,
+    /// The clipboard message that is coming is a large answer.
+    large_answer: bool,
     /// The clipboard message that is being skipped answers a request of ours.
     skipped_answer: bool,
     /// How the request to the drive begins that is being skipped.
@@ -65,6 +70,14 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
+}
+
+impl Channels {
+    /// Whether an X.224 frame is of the clipboard's channel.
+    pub(crate) fn is_clipboard(&self, frame: &[u8]) -> bool {
+        self.clipboard.is_some()
+            && decode_send_data_indication(frame).is_ok_and(|data| Some(data.channel_id) == self.clipboard)
+    }
 }
 
 impl Guard {
@@ -147,11 +160,19 @@ impl Guard {
             if Some(data.channel_id) != channels.clipboard {
                 return Err(format!("a channel message announces {length} bytes"));
             }
+            let answers = u16_at(body, 0) == Some(CB_FORMAT_DATA_RESPONSE);
             if first {
-                self.skipped_answer = u16_at(body, 0) == Some(CB_FORMAT_DATA_RESPONSE);
+                // Pictures: of what else there is nothing is so large.
+                self.large_answer = answers && length as usize <= CLIPBOARD_ANSWER_BYTES_MAX;
+            }
+            if self.large_answer {
+                return Ok(Verdict::Channel);
+            }
+            if first {
+                self.skipped_answer = answers;
                 tracing::info!(
                     bytes = length,
-                    limit = CHANNEL_MESSAGE_BYTES_MAX,
+                    limit = CLIPBOARD_ANSWER_BYTES_MAX,
                     "Clipboard of the machine is too large, left out"
                 );
             }
@@ -331,7 +352,14 @@ mod tests {
     fn huge_channel_messages_are_refused_and_huge_clipboards_skipped() {
         let mut guard = Guard::new();
         assert!(guard.x224(&indication(1005, &chunk(u32::MAX, 1, &[0x20])), CHANNELS).is_err());
-        let long = 3 * CHANNEL_MESSAGE_BYTES_MAX as u32;
+        let picture = 3 * CHANNEL_MESSAGE_BYTES_MAX as u32;
+        for body in [&[5, 0, 1, 0][..], &[0; 8]] {
+            let flags = u32::from(body.len() == 4);
+            assert_eq!(guard.x224(&indication(1004, &chunk(picture, flags, body)), CHANNELS), Ok(Verdict::Channel));
+        }
+        // Only answers are so large.
+        assert_eq!(guard.x224(&indication(1004, &chunk(picture, 1, &[2, 0, 0, 0])), CHANNELS), Ok(Verdict::Drop));
+        let long = CLIPBOARD_ANSWER_BYTES_MAX as u32 + 1;
         assert_eq!(guard.x224(&indication(1004, &chunk(long, 1, &[5, 0, 1, 0])), CHANNELS), Ok(Verdict::Drop));
         assert_eq!(guard.x224(&indication(1004, &chunk(long, 0, &[0; 8])), CHANNELS), Ok(Verdict::Drop));
         let Ok(Verdict::Instead(frame)) = guard.x224(&indication(1004, &chunk(long, 2, &[0; 8])), CHANNELS) else {

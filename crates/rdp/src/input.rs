@@ -70,7 +70,7 @@ impl Input {
                 self.finger = None;
                 (self.wheel_x, self.wheel_y) = (0, 0);
             }
-            InputEvent::Clipboard(_) | InputEvent::Resize { .. } => {}
+            InputEvent::Rich(_) | InputEvent::Clipboard(_) | InputEvent::Resize { .. } => {}
         }
     }
 

@@ -31,6 +31,7 @@ mod frame;
 mod graphics;
 mod guard;
 mod handshake;
+mod held;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 mod hostile;
@@ -63,6 +64,10 @@ pub const HANDSHAKE_SKIPPED_MAX: usize = 64;
 pub const UPDATE_BYTES_MAX: usize = 8 << 20;
 /// Largest message of a static channel in bytes: the clipboard's text as UTF-16 and its header.
 pub const CHANNEL_MESSAGE_BYTES_MAX: usize = 2 * oriel_screen::CLIPBOARD_BYTES_MAX + 4096;
+/// Largest answer about the clipboard in bytes: a bitmap of 32 bits and its header.
+pub const CLIPBOARD_ANSWER_BYTES_MAX: usize = 4 * oriel_screen::CLIPBOARD_PIXELS_MAX as usize + 4096;
+/// Bytes of the clipboard that wait to be sent to the machine, beyond which it is refused what it asks for: beside one picture, a few texts.
+pub const CLIPBOARD_WAITING_BYTES_MAX: usize = 8 << 20;
 /// Largest message of a dynamic channel in bytes; the display control's capabilities have 12.
 pub const DYNAMIC_MESSAGE_BYTES_MAX: u32 = 64 * 1024;
 /// Largest message of the graphics pipeline in bytes, as it travels: key frames and first pictures of large screens.

@@ -1,7 +1,6 @@
 //! The connected session: bytes in, picture and events out.
 
-use crate::FRAMES_PENDING_MAX;
-use crate::clipboard::{Clipboard, Task};
+use crate::clipboard::{Clipboard, Copied, Task};
 use crate::confirm;
 use crate::continuation::Continuation;
 use crate::cursor::cursor_event;
@@ -10,11 +9,13 @@ use crate::frame::Frames;
 use crate::graphics::{Graphics, Output};
 use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
 use crate::handshake::chain;
+use crate::held::Held;
 use crate::input::{Input, slow_path};
 use crate::picture::Picture;
 use crate::sound::Sound;
+use crate::{CLIPBOARD_WAITING_BYTES_MAX, FRAMES_PENDING_MAX};
 use ironrdp_cliprdr::CliprdrClient;
-use ironrdp_cliprdr::pdu::ClipboardFormatId;
+use ironrdp_cliprdr::pdu::OwnedFormatDataResponse;
 use ironrdp_connector::connection_activation::{
     ConnectionActivationFactory, ConnectionActivationSequence, ConnectionActivationState,
 };
@@ -34,7 +35,7 @@ use ironrdp_pdu::rdp::session_info::{
 };
 use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput, GracefulDisconnectReason};
 use ironrdp_svc::{ChannelFlags, SvcProcessorMessages};
-use oriel_screen::{Framebuffer, InputEvent, Rect, ScreenEvent, Source, SourceError, VideoCodec};
+use oriel_screen::{Framebuffer, InputEvent, Rect, Rich, ScreenEvent, Source, SourceError, VideoCodec};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -68,6 +69,8 @@ pub struct RdpSource {
     waiting: VecDeque<Waiting>,
     /// Bytes of channels since the last of them.
     received: usize,
+    /// What of the clipboard waits to be sent.
+    held: Held,
     continuation: Continuation,
     /// The machine may send us on to another one.
     follows: bool,
@@ -135,6 +138,7 @@ impl RdpSource {
             marks: 0,
             waiting: VecDeque::new(),
             received: 0,
+            held: Held::default(),
             continuation,
             follows,
         };
@@ -191,6 +195,7 @@ impl RdpSource {
             self.resize(width, height, scale, out)?;
         }
         self.drive_reads(out)?;
+        self.held.release(DRIVE_OUT_BYTES_MAX, out);
         let new = events.get(before..).unwrap_or_default();
         let unmarked = new.iter().rev().take_while(|event| **event != ScreenEvent::FrameEnd);
         let painted =
@@ -257,8 +262,13 @@ impl RdpSource {
         let outputs =
             self.stage.process(&mut self.picture.0, action, frame, None).map_err(|error| protocol(chain(&error)))?;
         self.damage(events);
+        let about_clipboard = action == Action::X224 && self.channels.is_clipboard(frame);
         for output in outputs {
-            self.output(output, out, events)?;
+            match output {
+                // Behind what of that channel waits: a message must not come between the pieces of another.
+                ActiveStageOutput::ResponseFrame(frame) if about_clipboard => self.held.push(&frame),
+                output => self.output(output, out, events)?,
+            }
         }
         if self.stage.take_bitmap_recovery_request() {
             self.request_redraw(out)?;
@@ -269,7 +279,7 @@ impl RdpSource {
             self.sound.take(events);
         }
         self.drive_changes(out)?;
-        self.clipboard_tasks(out, events)
+        self.clipboard_tasks(events)
     }
 
     /// Tells the machine that the person changed the session's folder, where it waits to hear of that.
@@ -524,7 +534,7 @@ impl RdpSource {
     }
 
     /// Does what the clipboard channel asked for.
-    fn clipboard_tasks(&mut self, out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
+    fn clipboard_tasks(&mut self, events: &mut Vec<ScreenEvent>) -> Result<(), SourceError> {
         loop {
             let Some(channel) = self.stage.get_svc_processor_mut::<CliprdrClient>() else { return Ok(()) };
             let Some(backend) = channel.downcast_backend_mut::<Clipboard>() else { return Ok(()) };
@@ -532,23 +542,35 @@ impl RdpSource {
             let formats = backend.formats();
             let messages = match task {
                 Task::Announce => channel.initiate_copy(&formats),
-                Task::Fetch if !channel.is_ready() => continue,
-                Task::Fetch => channel.initiate_paste(ClipboardFormatId::CF_UNICODETEXT),
-                Task::Answer(format) => {
-                    let answer = channel.downcast_backend::<Clipboard>().map(|backend| backend.answer(format));
-                    match answer.filter(|_| channel.is_ready()) {
-                        Some(answer) => channel.submit_format_data(answer),
-                        None => continue,
+                Task::Fetch(ask) if !channel.is_ready() => {
+                    if let Some(backend) = channel.downcast_backend_mut::<Clipboard>() {
+                        backend.settle(ask.copy);
                     }
+                    continue;
                 }
-                Task::Arrived(text) => {
-                    events.push(ScreenEvent::Clipboard(text));
+                Task::Fetch(ask) => {
+                    let asks = channel.downcast_backend_mut::<Clipboard>().is_some_and(|backend| backend.asks(ask));
+                    if !asks {
+                        continue;
+                    }
+                    channel.initiate_paste(ask.format)
+                }
+                Task::Answer(_) if !channel.is_ready() => continue,
+                Task::Answer(format) => {
+                    let has_room = self.held.len() <= CLIPBOARD_WAITING_BYTES_MAX;
+                    let backend = channel.downcast_backend::<Clipboard>().filter(|_| has_room);
+                    let answer = backend.map(|backend| backend.answer(format));
+                    channel.submit_format_data(answer.unwrap_or_else(OwnedFormatDataResponse::new_error))
+                }
+                Task::Arrived(Copied { html, png, text }) => {
+                    events.extend(html.map(Rich::Html).into_iter().chain(png.map(Rich::Png)).map(ScreenEvent::Rich));
+                    events.push(ScreenEvent::Clipboard(text.unwrap_or_default()));
                     continue;
                 }
             };
             let messages = messages.map_err(|error| protocol(chain(&error)))?;
             let frame = self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
-            out.extend_from_slice(&frame);
+            self.held.push(&frame);
         }
     }
 
@@ -595,6 +617,12 @@ impl RdpSource {
     fn input_event(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
         self.greet(out)?;
         match input {
+            InputEvent::Rich(rich) => {
+                if let Some(clipboard) = self.clipboard() {
+                    clipboard.add(rich);
+                }
+                Ok(())
+            }
             InputEvent::Clipboard(text) => {
                 let Some(channel) = self.stage.get_svc_processor_mut::<CliprdrClient>() else { return Ok(()) };
                 let Some(backend) = channel.downcast_backend_mut::<Clipboard>() else { return Ok(()) };
@@ -608,7 +636,8 @@ impl RdpSource {
                     let messages = channel.initiate_copy(&formats).map_err(|error| protocol(chain(&error)))?;
                     let frame =
                         self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
-                    out.extend_from_slice(&frame);
+                    self.held.push(&frame);
+                    self.held.release(DRIVE_OUT_BYTES_MAX, out);
                 }
                 Ok(())
             }
@@ -662,7 +691,9 @@ impl Source for RdpSource {
     fn go_on(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
         self.contained(|source| {
             source.drive_changes(out)?;
-            source.drive_reads(out)
+            source.drive_reads(out)?;
+            source.held.release(DRIVE_OUT_BYTES_MAX, out);
+            Ok(())
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a remote screen does ([`ScreenEvent`]) and what a person does to it ([`InputEvent`]).
 
-use crate::Rect;
+use crate::{Rect, Rich};
 use bytes::Bytes;
 
 /// How the bytes of a forwarded tile are compressed. The numbers are the wire's.
@@ -85,6 +85,9 @@ pub enum ScreenEvent {
         x: u16,
         y: u16,
     },
+    /// Part of a copy whose text follows.
+    Rich(Rich),
+    /// The text of a copy, which ends it; empty where it has none beside its other parts.
     Clipboard(String),
     Bell,
     /// Bit 0 scroll, 1 num, 2 caps lock.
@@ -138,6 +141,9 @@ pub enum InputEvent {
         height: u16,
         scale: u16,
     },
+    /// Part of a copy whose text follows.
+    Rich(Rich),
+    /// The text of a copy, which ends it; empty where it has none beside its other parts.
     Clipboard(String),
     /// Text from an input method: characters without keys.
     Text(String),

@@ -9,6 +9,7 @@
 //!  remote bytes ◀── Source ◀── InputEvent ◀───────────────────────────────────── wire records ◀── WebSocket
 //! ```
 
+mod clip;
 mod damage;
 pub mod encode;
 mod event;
@@ -22,6 +23,7 @@ mod surface;
 mod text;
 pub mod wire;
 
+pub use clip::{Pixels, Rich, png_size};
 pub use damage::Damage;
 pub use event::{
     AudioCodec, ByeCode, InputEvent, RecordingSign, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec,
@@ -39,6 +41,10 @@ pub const SURFACE_SIDE_MAX: u16 = 8192;
 pub const SURFACE_PIXELS_MAX: u32 = 7680 * 2400;
 /// Largest clipboard text either way, in bytes.
 pub const CLIPBOARD_BYTES_MAX: usize = 1 << 20;
+/// Largest picture on a clipboard, as PNG, in bytes.
+pub const CLIPBOARD_PICTURE_BYTES_MAX: usize = 8 << 20;
+/// And in pixels: a 4K screen and somewhat more.
+pub const CLIPBOARD_PIXELS_MAX: u32 = 4096 * 2560;
 /// Largest text from an input method or paste-as-typing, in bytes.
 pub const TEXT_BYTES_MAX: usize = 4096;
 /// Largest pointer picture side in pixels.

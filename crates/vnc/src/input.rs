@@ -59,7 +59,7 @@ impl Input {
             InputEvent::Touch { id, phase, x, y } => self.touch(*id, *phase, inside(*x, *y), out),
             InputEvent::Text(text) => self.text(text, out),
             InputEvent::ReleaseAll => self.release_all(out),
-            InputEvent::Resize { .. } | InputEvent::Clipboard(_) => {}
+            InputEvent::Resize { .. } | InputEvent::Rich(_) | InputEvent::Clipboard(_) => {}
         }
     }
 

@@ -555,6 +555,8 @@ impl Source for VncSource {
 
     fn input(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
         match input {
+            // A copy without text: nothing that these servers take.
+            InputEvent::Clipboard(text) if text.is_empty() => {}
             InputEvent::Clipboard(text) => self.clipboard.set(text, out),
             InputEvent::Resize { width, height, .. } => {
                 // A viewer that comes says its size, and frames of a video that it has not seen make no picture.

@@ -192,10 +192,12 @@ const keyboard = new Keyboard(
 
 const clipboard = new Clipboard(
   {
-    clipboard: (bytes) => mayType() && session.send({ type: "clipboard", format: 0, bytes }),
+    clipboard: (format, bytes) => mayType() && session.send({ type: "clipboard", format, bytes }),
     type: (text) => (terminal ? terminal.paste(text) : session.send({ type: "text", text })),
   },
   (text) => banner.notice(text),
+  // Other machines take text alone.
+  kind === "rdp",
 );
 
 /** QEMU's sound is what was asked for, xrdp's and that of Windows a CD's. */
@@ -314,8 +316,13 @@ function startScreen(): void {
   });
   area.addEventListener("paste", (event) => {
     event.preventDefault();
-    clipboard.offer(event.clipboardData?.getData("text/plain") ?? "");
-    keyboard.pasted();
+    const reading = event.clipboardData ? clipboard.pasted(event.clipboardData) : null;
+    if (!reading) {
+      keyboard.pasted();
+      return;
+    }
+    keyboard.pasting();
+    void reading.finally(() => keyboard.pasted());
   });
   area.addEventListener("blur", () => keyboard.releaseAll());
   window.addEventListener("blur", () => keyboard.releaseAll());
@@ -430,7 +437,7 @@ function onRecord(record: ServerRecord): void {
       break;
     }
     case "clipboard":
-      if (record.format === 0) void clipboard.received(record.bytes);
+      void clipboard.received(record.format, record.bytes);
       break;
     case "audio":
       sound.play(record);

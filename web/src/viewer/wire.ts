@@ -11,6 +11,11 @@ export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 /** Largest payload to the server, bytes. */
 export const INPUT_BYTES_MAX = 1024 * 1024 + 16;
 export const CLIPBOARD_BYTES_MAX = 1024 * 1024;
+/** Of a picture on a clipboard, as PNG: bytes and pixels. */
+export const CLIPBOARD_PICTURE_BYTES_MAX = 8 * 1024 * 1024;
+export const CLIPBOARD_PIXELS_MAX = 4096 * 2560;
+/** Formats of the clipboard. Those with parts of a copy come before its text, which ends it and may be empty. */
+export const Format = { text: 0, html: 1, png: 2 } as const;
 export const TEXT_BYTES_MAX = 4096;
 const HEADER_BYTES = 5;
 

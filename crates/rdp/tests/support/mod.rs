@@ -11,6 +11,7 @@
 )]
 
 pub mod client;
+pub mod selection;
 pub mod shadow;
 pub mod witness;
 pub mod xrdp;

@@ -1,7 +1,10 @@
 //! What was typed, in words: characters as they are, other keys as `⟨Enter⟩`.
 
-use crate::InputEvent;
+use crate::{InputEvent, Rich, png_size};
 use std::fmt::Write as _;
+
+/// A copy has a handful of parts; whoever sends thousands of them before a text is believed no more.
+const PARTS_BYTES_MAX: usize = 256;
 
 /// Turns keys into words. It knows which modifiers are held.
 #[derive(Debug, Default)]
@@ -9,6 +12,36 @@ pub struct Typist {
     control: bool,
     alt: bool,
     logo: bool,
+}
+
+/// What goes through a clipboard one way, in words: its text as it is, and of its other parts their kind and size, never their content.
+#[derive(Debug, Default)]
+pub struct Clips {
+    /// Parts of a copy whose text has not come.
+    parts: String,
+}
+
+impl Clips {
+    pub fn add(&mut self, part: &Rich) {
+        if self.parts.len() > PARTS_BYTES_MAX {
+            return;
+        }
+        let bytes = part.len();
+        let size =
+            |png| png_size(png).map(|(width, height)| format!(" of {width} × {height} pixels")).unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = match part {
+            Rich::Html(_) => write!(self.parts, "⟨HTML, {bytes} bytes⟩"),
+            Rich::Png(png) => write!(self.parts, "⟨picture{}, {bytes} bytes⟩", size(png)),
+        };
+    }
+
+    /// The whole copy, which its text ends; nothing where it is empty.
+    pub fn end(&mut self, text: &str) -> Option<String> {
+        let mut whole = std::mem::take(&mut self.parts);
+        whole.push_str(text);
+        (!whole.is_empty()).then_some(whole)
+    }
 }
 
 /// X11 keysyms of keys that have names (X.Org, `keysymdef.h`).
@@ -154,6 +187,26 @@ mod tests {
         for keysym in (0..=u32::MAX).step_by(65_537) {
             typist.typed(&key(true, keysym));
         }
+    }
+
+    #[test]
+    fn of_a_copy_the_text_is_kept_and_what_else_there_was() {
+        let mut clips = Clips::default();
+        assert_eq!(clips.end("text").as_deref(), Some("text"));
+        assert_eq!(clips.end(""), None);
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x07\x80\0\0\x04\x38".to_vec();
+        png.extend([0; 76]);
+        clips.add(&Rich::Html("<b>secret</b>".into()));
+        clips.add(&Rich::Png(png.into()));
+        assert_eq!(
+            clips.end("secret").as_deref(),
+            Some("⟨HTML, 13 bytes⟩⟨picture of 1920 × 1080 pixels, 100 bytes⟩secret")
+        );
+        assert_eq!(clips.end("next").as_deref(), Some("next"));
+        for _ in 0..10_000 {
+            clips.add(&Rich::Html("x".into()));
+        }
+        assert!(clips.end("").is_some_and(|kept| kept.len() < 2 * PARTS_BYTES_MAX));
     }
 
     #[test]

@@ -18,8 +18,14 @@ pub use viewer::{ABILITY_H264, VideoTrouble, ViewerHello, ViewerRecord};
 pub const PROTOCOL_VERSION: u8 = 1;
 /// Largest payload of a record to a viewer, in bytes.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
-/// Largest payload of a record from a viewer, in bytes: a full clipboard and its header.
+/// Largest payload of a record from a viewer, in bytes: a full text and its header.
 pub const INPUT_BYTES_MAX: usize = crate::CLIPBOARD_BYTES_MAX + 16;
+/// And of one with a part of its clipboard: a picture and its header.
+pub const CLIPBOARD_INPUT_BYTES_MAX: usize = crate::CLIPBOARD_PICTURE_BYTES_MAX + 16;
+/// Formats of the clipboard.
+const FORMAT_TEXT: u8 = 0;
+const FORMAT_HTML: u8 = 1;
+const FORMAT_PNG: u8 = 2;
 /// Most records in one message from a viewer.
 pub const RECORDS_MAX: usize = 4096;
 /// Records that are only in recordings, and there only for some: what was typed, pasted and copied. And what is in their place for others.

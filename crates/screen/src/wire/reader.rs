@@ -1,12 +1,13 @@
 //! Cutting messages into records and records into fields.
 
-use super::{RECORDS_MAX, WireError};
+use super::{FORMAT_HTML, FORMAT_PNG, RECORDS_MAX, WireError};
+use crate::{CLIPBOARD_BYTES_MAX, Rich, png_size};
 use bytes::Bytes;
 
 /// Calls `decode` for every record in a message; `None` from it means an unknown type, which is skipped.
 pub(super) fn records<T>(
     message: &Bytes,
-    payload_max: usize,
+    payload_max: impl Fn(u8) -> usize,
     mut decode: impl FnMut(u8, Bytes) -> Result<Option<T>, WireError>,
 ) -> Result<Vec<T>, WireError> {
     let mut found = Vec::new();
@@ -16,8 +17,9 @@ pub(super) fn records<T>(
         let header: [u8; 5] = message.get(at..at + 5).and_then(|h| h.try_into().ok()).ok_or(WireError::Truncated)?;
         let [kind, a, b, c, d] = header;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > payload_max {
-            return Err(WireError::TooLong { kind, length, max: payload_max });
+        let max = payload_max(kind);
+        if length > max {
+            return Err(WireError::TooLong { kind, length, max });
         }
         at += 5;
         if length > message.len() - at {
@@ -98,8 +100,36 @@ impl Fields {
         String::from_utf8(self.rest.to_vec()).map_err(|_| WireError::Value { kind, what: "text that is not UTF-8" })
     }
 
+    /// All that is left, as a part of a copy; `None` for a format that is not known.
+    pub(super) fn rich(self, format: u8) -> Result<Option<Rich>, WireError> {
+        let kind = self.kind;
+        Ok(match format {
+            FORMAT_HTML => Some(Rich::Html(self.text(CLIPBOARD_BYTES_MAX)?)),
+            FORMAT_PNG => {
+                let png = self.rest();
+                png_size(&png).ok_or(WireError::Value { kind, what: "a picture that is no PNG, or too large" })?;
+                Some(Rich::Png(png))
+            }
+            _ => None,
+        })
+    }
+
     pub(super) const fn bad(&self, what: &'static str) -> WireError {
         WireError::Value { kind: self.kind, what }
+    }
+}
+
+/// Appends a part of a copy, with its format.
+pub(super) fn put_rich(out: &mut Vec<u8>, rich: &Rich) {
+    match rich {
+        Rich::Html(html) => {
+            out.push(FORMAT_HTML);
+            out.extend_from_slice(html.as_bytes());
+        }
+        Rich::Png(png) => {
+            out.push(FORMAT_PNG);
+            out.extend_from_slice(png);
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Server → viewer.
 
-use super::reader::{Fields, record, records};
-use super::{PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
+use super::reader::{Fields, put_rich, record, records};
+use super::{FORMAT_TEXT, PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
 use crate::{
     AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, PERSON_NAME_BYTES_MAX, Person, PersonKind, QuestionKind, RecordingSign,
-    Rect, SEATS_MAX, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec,
+    Rect, Rich, SEATS_MAX, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec,
 };
 use bytes::Bytes;
 
@@ -99,6 +99,9 @@ pub enum ServerRecord {
         time_ms: u32,
         bytes: Bytes,
     },
+    /// Part of a copy whose text follows.
+    Rich(Rich),
+    /// The text of a copy, which ends it; empty where it has none beside its other parts.
     Clipboard(String),
     Bell,
     Leds(u8),
@@ -214,8 +217,9 @@ impl ServerRecord {
                 o.extend_from_slice(&time_ms.to_le_bytes());
                 o.extend_from_slice(bytes);
             }),
+            Self::Rich(rich) => record(out, 0x20, |o| put_rich(o, rich)),
             Self::Clipboard(text) => record(out, 0x20, |o| {
-                o.push(0);
+                o.push(FORMAT_TEXT);
                 o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX));
             }),
             Self::Bell => record(out, 0x21, |_| ()),
@@ -276,7 +280,7 @@ impl ServerRecord {
 
     /// All records of a message; unknown types are left out.
     pub fn decode_all(message: &Bytes) -> Result<Vec<Self>, WireError> {
-        records(message, RECORD_BYTES_MAX, Self::decode)
+        records(message, |_| RECORD_BYTES_MAX, Self::decode)
     }
 
     fn decode(kind: u8, payload: Bytes) -> Result<Option<Self>, WireError> {
@@ -337,8 +341,8 @@ impl ServerRecord {
                 Self::Audio { codec, channels, rate, time_ms, bytes: f.rest() }
             }
             0x20 => match f.u8()? {
-                0 => Self::Clipboard(f.text(CLIPBOARD_BYTES_MAX)?),
-                _ => return Ok(None),
+                FORMAT_TEXT => Self::Clipboard(f.text(CLIPBOARD_BYTES_MAX)?),
+                format => return Ok(f.rich(format)?.map(Self::Rich)),
             },
             0x21 => Self::Bell,
             0x22 => Self::Leds(f.u8()?),

@@ -1,9 +1,13 @@
 use super::*;
 use crate::{
-    ByeCode, InputEvent, Person, PersonKind, QuestionKind, Rect, StatusCode, TileCodec, TouchPhase, VideoCodec,
+    ByeCode, InputEvent, Person, PersonKind, QuestionKind, Rect, Rich, StatusCode, TileCodec, TouchPhase, VideoCodec,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
+
+fn png() -> Bytes {
+    crate::Pixels { width: 1, height: 1, rgba: vec![1, 2, 3, 255] }.to_png().unwrap()
+}
 
 fn server_samples() -> Vec<ServerRecord> {
     vec![
@@ -29,6 +33,8 @@ fn server_samples() -> Vec<ServerRecord> {
             key: false,
             bytes: Bytes::from_static(&[0, 0, 0, 1, 0x61]),
         },
+        ServerRecord::Rich(Rich::Html("<b>€</b>".into())),
+        ServerRecord::Rich(Rich::Png(png())),
         ServerRecord::Clipboard("€".into()),
         ServerRecord::Bell,
         ServerRecord::Leds(5),
@@ -85,6 +91,8 @@ fn viewer_samples() -> Vec<ViewerRecord> {
         ViewerRecord::Input(InputEvent::Wheel { x: 1, y: 2, dx: -120, dy: 120 }),
         ViewerRecord::Input(InputEvent::Touch { id: 1, phase: TouchPhase::Move, x: 3, y: 4 }),
         ViewerRecord::Input(InputEvent::Resize { width: 10, height: 20, scale: 150 }),
+        ViewerRecord::Input(InputEvent::Rich(Rich::Html("<i>ö</i>".into()))),
+        ViewerRecord::Input(InputEvent::Rich(Rich::Png(png()))),
         ViewerRecord::Input(InputEvent::Clipboard("ö".into())),
         ViewerRecord::Input(InputEvent::ReleaseAll),
         ViewerRecord::Input(InputEvent::Text("日本".into())),
@@ -122,6 +130,17 @@ fn unknown_types_are_skipped_and_short_ones_refused() {
     assert_eq!(ViewerRecord::decode_all(&short), Err(WireError::Short { kind: 0x88 }));
     let long = Bytes::from_static(&[0x90, 255, 255, 255, 255]);
     assert!(matches!(ViewerRecord::decode_all(&long), Err(WireError::TooLong { kind: 0x90, .. })));
+    // A picture may be longer than a text, and must be one.
+    let picture = |length: u32, png: &[u8]| {
+        let mut message = vec![0x87];
+        message.extend(length.to_le_bytes());
+        message.push(2);
+        message.extend(png);
+        ViewerRecord::decode_all(&message.into())
+    };
+    assert_eq!(picture(8 << 20, &png()), Err(WireError::Truncated));
+    assert!(matches!(picture((8 << 20) + 17, &png()), Err(WireError::TooLong { kind: 0x87, .. })));
+    assert!(matches!(picture(5, b"none"), Err(WireError::Value { kind: 0x87, .. })));
     let many = Bytes::from([0x8a, 0, 0, 0, 0].repeat(RECORDS_MAX + 1));
     assert_eq!(ViewerRecord::decode_all(&many), Err(WireError::TooMany));
 }

@@ -1,7 +1,7 @@
 //! Viewer → server.
 
-use super::reader::{Fields, record, records};
-use super::{INPUT_BYTES_MAX, WireError};
+use super::reader::{Fields, put_rich, record, records};
+use super::{CLIPBOARD_INPUT_BYTES_MAX, FORMAT_TEXT, INPUT_BYTES_MAX, WireError};
 use crate::{CLIPBOARD_BYTES_MAX, InputEvent, TEXT_BYTES_MAX, TouchPhase};
 use bytes::Bytes;
 
@@ -95,10 +95,15 @@ pub enum ViewerRecord {
     AskControl,
 }
 
+/// Only a clipboard's parts may be larger than a text.
+const fn payload_max(kind: u8) -> usize {
+    if kind == 0x87 { CLIPBOARD_INPUT_BYTES_MAX } else { INPUT_BYTES_MAX }
+}
+
 impl ViewerRecord {
     /// All records of a message; unknown types are left out.
     pub fn decode_all(message: &Bytes) -> Result<Vec<Self>, WireError> {
-        records(message, INPUT_BYTES_MAX, Self::decode)
+        records(message, payload_max, Self::decode)
     }
 
     fn decode(kind: u8, payload: Bytes) -> Result<Option<Self>, WireError> {
@@ -126,8 +131,8 @@ impl ViewerRecord {
             }
             0x86 => Self::Input(InputEvent::Resize { width: f.u16()?, height: f.u16()?, scale: f.u16()? }),
             0x87 => match f.u8()? {
-                0 => Self::Input(InputEvent::Clipboard(f.text(CLIPBOARD_BYTES_MAX)?)),
-                _ => return Ok(None),
+                FORMAT_TEXT => Self::Input(InputEvent::Clipboard(f.text(CLIPBOARD_BYTES_MAX)?)),
+                format => return Ok(f.rich(format)?.map(|rich| Self::Input(InputEvent::Rich(rich)))),
             },
             0x88 => Self::Ack { sequence: f.u32()? },
             0x89 => Self::Ping { token: f.u32()? },
@@ -184,8 +189,9 @@ impl ViewerRecord {
                 InputEvent::Resize { width, height, scale } => {
                     record(out, 0x86, |o| u16s(o, &[*width, *height, *scale]));
                 }
+                InputEvent::Rich(rich) => record(out, 0x87, |o| put_rich(o, rich)),
                 InputEvent::Clipboard(text) => record(out, 0x87, |o| {
-                    o.push(0);
+                    o.push(FORMAT_TEXT);
                     o.extend_from_slice(text.as_bytes());
                 }),
                 InputEvent::ReleaseAll => record(out, 0x8a, |_| ()),

@@ -18,10 +18,10 @@ use bytes::Bytes;
 use futures::{SinkExt, Stream, StreamExt, future};
 use oriel_gateway::{Guest, Person, ViewerRequest};
 use oriel_model::{Permission, TokenScope};
-use oriel_screen::wire::INPUT_BYTES_MAX;
+use oriel_screen::wire::{CLIPBOARD_INPUT_BYTES_MAX, INPUT_BYTES_MAX};
 
-/// Largest message from a viewer: a record of the largest input with its head, and as much again for what shares its message.
-const MESSAGE_BYTES_MAX: usize = 2 * INPUT_BYTES_MAX;
+/// Largest message from a viewer: a record of the largest input with its head, and as much as a text for what shares its message.
+const MESSAGE_BYTES_MAX: usize = CLIPBOARD_INPUT_BYTES_MAX + INPUT_BYTES_MAX;
 
 /// The payloads of a viewer's binary messages, until it closes, breaks off or sends text.
 fn messages(incoming: impl Stream<Item = Result<Message, axum::Error>>) -> impl Stream<Item = Bytes> {

@@ -48,6 +48,8 @@ type Sent = { code: number; keysym: number };
 const ALTGR_SHADOW_MS = 40;
 /** How long a paste shortcut waits for its paste event. */
 const PASTE_WAIT_MS = 40;
+/** How long one whose clipboard is being read may take: pictures have megabytes. */
+const PASTE_HELD_MS_MAX = 3000;
 /** Keys held at once; more are not a keyboard. */
 const HELD_MAX = 64;
 
@@ -74,7 +76,8 @@ export class Keyboard {
   readonly #sticky = new Map<string, Sent>();
   #shadow: { event: KeyLike; timer: ReturnType<typeof setTimeout> } | null = null;
   #option: KeyLike | null = null;
-  #paste: { event: KeyLike; timer: ReturnType<typeof setTimeout> } | null = null;
+  /** `held`: its clipboard is being read; `up`: its key went up meanwhile. */
+  #paste: { event: KeyLike; timer: ReturnType<typeof setTimeout>; held: boolean; up: boolean } | null = null;
   #accent = "";
   /** What the caps say, to know a dead key's accent. */
   caps: ReadonlyMap<string, string> | null = null;
@@ -127,7 +130,7 @@ export class Keyboard {
     if (isPaste(event, this.platform) && !event.repeat) {
       this.#flushPaste();
       const timer = setTimeout(() => this.#flushPaste(), PASTE_WAIT_MS);
-      this.#paste = { event, timer };
+      this.#paste = { event, timer, held: false, up: false };
       return false;
     }
     this.#flushPaste();
@@ -143,7 +146,13 @@ export class Keyboard {
   up(event: KeyLike): boolean {
     const id = identity(event);
     if (this.#shadow && event.code === "ControlLeft") this.#flushShadow();
-    if (this.#paste && identity(this.#paste.event) === id) this.#flushPaste();
+    if (this.#paste && identity(this.#paste.event) === id) {
+      if (this.#paste.held) {
+        this.#paste.up = true;
+        return true;
+      }
+      this.#flushPaste();
+    }
     if (this.platform === "mac" && event.key === "CapsLock") {
       this.#tap({ code: scancode(event.code), keysym: keysym("CapsLock", event.code, event.location) });
       return true;
@@ -167,6 +176,14 @@ export class Keyboard {
   }
 
   #optionUsed = false;
+
+  /** The paste event came, and what it brings is still being read: `pasted` follows. */
+  pasting(): void {
+    if (!this.#paste) return;
+    clearTimeout(this.#paste.timer);
+    this.#paste.held = true;
+    this.#paste.timer = setTimeout(() => this.#flushPaste(), PASTE_HELD_MS_MAX);
+  }
 
   /** The clipboard went ahead of the paste shortcut (or there was nothing to send): now the key itself. */
   pasted(): void {
@@ -293,10 +310,11 @@ export class Keyboard {
 
   #flushPaste(): void {
     if (!this.#paste) return;
-    const { event, timer } = this.#paste;
+    const { event, timer, up } = this.#paste;
     clearTimeout(timer);
     this.#paste = null;
     this.#press(event);
+    if (up) this.#lift(identity(event));
   }
 
   /** On macOS, Option chooses characters: the character goes alone, without a scan code that means another one. */

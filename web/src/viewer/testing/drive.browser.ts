@@ -3,21 +3,17 @@
  * Debian's xrdp as its desktop. What is dropped on the tab is read inside the machine, and what the machine writes is downloaded.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch } from "./browser.mjs";
-import { freePort, PATIENCE_MS, start, stopAll, until } from "./servers";
-import { missing, type Xrdp, xrdp } from "./xrdp";
+import { PATIENCE_MS, stopAll, until } from "./servers";
+import { needs, open, type Plan, ready, serve } from "./session";
+import { type Xrdp, xrdp } from "./xrdp";
 
-const PROGRAM = fileURLToPath(new URL("../../../../target/release/examples/recorded", import.meta.url));
 const PICTURES = process.env.ORIEL_PICTURES;
-const ready = existsSync(PROGRAM) && missing.length === 0 && userInfo().uid === 0;
-
-type Plan = { url: string; person: string; password: string; desktop: string };
 
 let home = "";
 let machine: Xrdp;
@@ -25,43 +21,6 @@ let browser: Browser;
 let plan: Plan;
 
 const sum = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
-
-async function serve(policy: string): Promise<Plan> {
-  const data = mkdtempSync(join(home, "data-"));
-  const program = start(PROGRAM, [
-    ...["--data", data, "--recording", "off", "--vnc", String(await freePort())],
-    ...[
-      "--ssh",
-      String(await freePort()),
-      "--ssh-key",
-      "/dev/null",
-      "--ssh-user",
-      "nobody",
-      "--command",
-      "true",
-    ],
-    ...["--rdp", String(machine.port), "--rdp-pin", machine.pin],
-    ...["--rdp-user", machine.user, "--rdp-password", machine.password, "--policy", policy],
-  ]);
-  let said = "";
-  program.stdout?.on("data", (piece) => {
-    said += piece;
-  });
-  return JSON.parse(await until("the program", () => (said.includes("\n") ? said : ""))) as Plan;
-}
-
-async function open(at: Plan): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const page = await context.newPage();
-  await page.goto(at.url);
-  await page.getByLabel("Name").fill(at.person);
-  await page.getByLabel("Password").fill(at.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("heading", { name: "My desktops" }).waitFor();
-  await page.goto(`${at.url}/viewer/?desktop=${at.desktop}&kind=rdp`);
-  await page.waitForFunction(() => window.oriel?.phase === "live", undefined, { timeout: PATIENCE_MS });
-  return page;
-}
 
 async function openFiles(page: Page): Promise<void> {
   await page.keyboard.press("Control+Alt+Shift");
@@ -89,7 +48,7 @@ async function drop(page: Page, name: string, bytes: Buffer): Promise<void> {
     await page.dispatchEvent("main", event, { dataTransfer: transfer });
 }
 
-if (!ready) console.warn(`drive.browser.ts is skipped: it needs root, ${[PROGRAM, ...missing].join(", ")}`);
+if (!ready) console.warn(`drive.browser.ts is skipped: it needs ${needs}`);
 
 describe.skipIf(!ready)("the drive of a real RDP session", () => {
   beforeAll(async () => {
@@ -98,7 +57,7 @@ describe.skipIf(!ready)("the drive of a real RDP session", () => {
     // The machine's account must get to its configuration.
     chmodSync(home, 0o755);
     machine = await xrdp(join(home, "xrdp"));
-    plan = await serve("default");
+    plan = await serve(home, machine, "default");
     browser = await launch();
   }, 2 * PATIENCE_MS);
 
@@ -110,7 +69,7 @@ describe.skipIf(!ready)("the drive of a real RDP session", () => {
   });
 
   it("what is dropped is read inside, and what is written there comes down", async () => {
-    const page = await open(plan);
+    const page = await open(browser, plan);
     await openFiles(page);
     const bytes = randomBytes(4 << 20);
     await drop(page, "Größe & 日本 1.bin", bytes);
@@ -152,8 +111,8 @@ describe.skipIf(!ready)("the drive of a real RDP session", () => {
   }, 240_000);
 
   it("a pool says which way files go", async () => {
-    const strict = await serve("files=upload");
-    const page = await open(strict);
+    const strict = await serve(home, machine, "files=upload");
+    const page = await open(browser, strict);
     await openFiles(page);
     await drop(page, "given.txt", Buffer.from("given"));
     await page.getByText("uploaded").first().waitFor({ timeout: PATIENCE_MS });

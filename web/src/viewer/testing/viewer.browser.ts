@@ -65,6 +65,7 @@ async function open(kind = "rdp", options: BrowserContextOptions = {}, desktop =
   return page;
 }
 
+const clipboardText = (page: Page) => page.evaluate(() => navigator.clipboard.readText());
 const live = (page: Page) => page.waitForFunction(() => window.oriel?.phase === "live");
 const pixel = (page: Page, x: number, y: number) =>
   page.evaluate(([px, py]) => window.oriel?.pixel(px, py), [x, y] as const);
@@ -73,6 +74,18 @@ const shown = (page: Page, sequence: number) =>
 
 /** Generous: what does not happen at all fails as surely after this. */
 const PATIENCE_MS = 20_000;
+
+/** What an earlier test left on the clipboard has gone to the machine or never will: how much it was sent. */
+async function clipboardRests(page: Page): Promise<number> {
+  await page.evaluate(() => navigator.clipboard.writeText("before"));
+  await until(async () => {
+    await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+    // Longer than reading takes: one that is late would take the place of what comes next.
+    await page.waitForTimeout(300);
+    return mock.of("clipboard").some((one) => one.body.toString().endsWith("before"));
+  });
+  return mock.of("clipboard").length;
+}
 
 async function until<T>(
   what: () => Promise<T | undefined | false | null> | T | undefined | false | null,
@@ -322,6 +335,97 @@ describe("input", () => {
       .filter((one) => one.type === "clipboard" || one.hex.startsWith("012f00"))
       .map((one) => one.type);
     expect(order).toEqual(["clipboard", "key"]);
+  });
+
+  it("shares HTML and pictures both ways, where the machine takes them", async () => {
+    const page = await open("rdp", { permissions: ["clipboard-read", "clipboard-write"] });
+    await live(page);
+    const sent = await clipboardRests(page);
+    const types = () =>
+      page.evaluate(async () => (await navigator.clipboard.read()).flatMap((item) => [...item.types]));
+    const html = "<b>fett</b>";
+    mock.send(record(0x20, [1], Buffer.from(html)), record(0x20, [0], Buffer.from("fett")));
+    await until(async () => (await clipboardText(page)) === "fett");
+    expect(await types()).toEqual(["text/plain", "text/html"]);
+    const png = await page.evaluate(async () => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [3, 2];
+      canvas.getContext("2d")?.fillRect(0, 0, 2, 2);
+      const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+      return blob ? [...new Uint8Array(await blob.arrayBuffer())] : [];
+    });
+    mock.send(record(0x20, [2], Buffer.from(png)), record(0x20, [0]));
+    await until(async () => (await types().catch((): string[] => [])).includes("image/png") || undefined);
+    await page.mouse.move(500, 2);
+    await page.getByRole("button", { name: "Clipboard", exact: true }).click();
+    await page.getByText("A picture of 3 × 2 pixels.").waitFor();
+    await page.keyboard.press("Escape");
+    // It came from there: nothing goes back.
+    await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+    await page.waitForTimeout(500);
+    expect(mock.of("clipboard").slice(sent)).toEqual([]);
+    await page.evaluate(() =>
+      navigator.clipboard.write([
+        new ClipboardItem({
+          "text/plain": new Blob(["kursiv"], { type: "text/plain" }),
+          "text/html": new Blob(["<i>kursiv</i>"], { type: "text/html" }),
+        }),
+      ]),
+    );
+    await page.locator("main").click();
+    await page.keyboard.press("Control+v");
+    const [first, second] = await until(() => {
+      const pasted = mock.of("clipboard").slice(sent);
+      return pasted.length > 1 ? pasted : undefined;
+    });
+    expect([first?.body[0], second?.body.toString()]).toEqual([1, "\u0000kursiv"]);
+    expect(first?.body.subarray(1).toString()).toContain("<i>kursiv</i>");
+  });
+
+  it("cleans the HTML of a machine before it is on this computer's clipboard", async () => {
+    const page = await open("rdp", { permissions: ["clipboard-read", "clipboard-write"] });
+    await live(page);
+    await clipboardRests(page);
+    const asked: string[] = [];
+    page.on("request", (request) => void asked.push(request.url()));
+    const hostile = [
+      "<html><head><script>window.hurt = 1</script><style>@import url(https://evil.test/a.css);</style>",
+      '<base href="https://evil.test/"><meta http-equiv=refresh content="0;url=https://evil.test/"></head>',
+      '<body onload="window.hurt = 2"><!--StartFragment--><b onclick="hurt()" style="color: red">fett</b>',
+      "<img src=x onerror='window.hurt = 3'><img src='https://evil.test/who'><a href=\"java&#10;script:window.hurt = 4\">eins</a>",
+      '<a href="/api/v1/evil">hier</a><i style="background: u\\72l(https://evil.test/who)">vier</i>',
+      '<img alt="punkt" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">',
+      '<a href="https://example.org/">zwei</a><svg><script>window.hurt = 5</script></svg>',
+      '<iframe srcdoc="<script>parent.hurt = 6</script>"></iframe><object data="https://evil.test/"></object>',
+      '<form action="https://evil.test/"><input name="password" autofocus onfocus="window.hurt = 7"></form>',
+      "<table><tr><td>drei</td></tr></table>",
+      "<math><mtext><table><mglyph><style><!--</style><img title='--><img src=1 onerror=window.hurt=8>'>",
+      "</table></mtext></math><noscript><p title='</noscript><img src=1 onerror=window.hurt=9>'></noscript>",
+      "<!--EndFragment--></body></html>",
+    ].join("");
+    mock.send(record(0x20, [1], Buffer.from(hostile)), record(0x20, [0], Buffer.from("cleaned")));
+    await until(async () => (await clipboardText(page)) === "cleaned");
+    // As other programs get it: a page that reads without asking for that gets it cleaned once more.
+    const raw = await page.evaluate(async () => {
+      const reading = navigator.clipboard.read as (how: object) => Promise<ClipboardItems>;
+      const [item] = await reading.call(navigator.clipboard, { unsanitized: ["text/html"] });
+      return (await item?.getType("text/html"))?.text() ?? "";
+    });
+    expect(raw).toContain("fett</b>");
+    expect(raw).toContain("<td>drei</td>");
+    expect(raw).toContain('src="data:image/gif;base64,');
+    expect(raw).toMatch(/color:\s*red/);
+    expect(raw).toContain('href="https://example.org/"');
+    expect(raw).not.toMatch(
+      /\bon\w+=|script|evil|<(style|svg|math|iframe|object|form|input|base|meta http)|hurt/i,
+    );
+    // Nothing of it was shown, run or loaded here.
+    await page.mouse.move(500, 2);
+    await page.getByRole("button", { name: "Clipboard", exact: true }).click();
+    expect(
+      await page.evaluate(() => "hurt" in window || document.querySelector("b, iframe, img[src=x], td")),
+    ).toBe(null);
+    expect(asked.filter((url) => !url.includes("/assets/"))).toEqual([]);
   });
 
   it("turns fingers into clicks, right clicks and scrolling", async () => {
