@@ -9,22 +9,33 @@
 #[allow(dead_code, reason = "the session's half of it is not here")]
 #[path = "../../crates/rdp/src/clipboard/mod.rs"]
 mod clipboard;
+#[allow(dead_code, unused_imports, reason = "the session's half of it is not here")]
+#[path = "../../crates/rdp/src/drive/mod.rs"]
+mod drive;
 
-use clipboard::{Clipboard, Copied, Task};
+use clipboard::{Clipboard, ClipboardFiles, Copied, Task};
+use drive::{DRIVE_BYTES_MAX, Drive};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_svc::SvcProcessor as _;
 use libfuzzer_sys::fuzz_target;
 use oriel_screen::{CLIPBOARD_BYTES_MAX, Pixels, Rich, png_size};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 static HOOK: Once = Once::new();
-/// More than a session keeps; each message causes a few at most.
-const TASKS_MAX: usize = 64;
+/// More than a session keeps, and as many files as a copy has; each message causes a few at most.
+const TASKS_MAX: usize = 64 + 256;
 
 fn picture() -> bytes::Bytes {
     let pixels = Pixels { width: 2, height: 1, rgba: vec![1, 2, 3, 4, 5, 6, 7, 8] };
     pixels.to_png().unwrap_or_default()
+}
+
+/// The person puts a file into the folder.
+fn upload(drive: &Drive) {
+    let mut folder = drive.lock();
+    let begun = folder.begin_upload("a", "t", 0, true).and_then(|()| folder.upload("a", "t", 0, b"bytes"));
+    let _ = begun.and_then(|()| folder.complete_upload("a", "t", 5, true));
 }
 
 fn ours_end_the_run() {
@@ -66,6 +77,11 @@ fn settle(channel: &mut CliprdrClient) -> bool {
                     None => continue,
                 }
             }
+            Task::Read(request) => {
+                // One that cannot be asked for is a file left out.
+                let _ = channel.request_file_contents(request);
+                continue;
+            }
             Task::Arrived(Copied { html, png, text }) => {
                 assert!(html.is_none_or(|html| !html.is_empty() && html.len() <= CLIPBOARD_BYTES_MAX));
                 assert!(png.is_none_or(|png| png_size(&png).is_some()));
@@ -82,9 +98,25 @@ fn settle(channel: &mut CliprdrClient) -> bool {
     true
 }
 
+/// What the machine may have of the person's files, and reads of them.
+fn files(channel: &mut CliprdrClient) {
+    let ready = channel.is_ready();
+    let Some(backend) = channel.downcast_backend_mut::<Clipboard>().filter(|_| ready) else { return };
+    let offered = backend.offer();
+    let answers: Vec<_> = std::iter::from_fn(|| backend.next_read()).collect();
+    if let Some(offered) = offered {
+        let _ = channel.initiate_file_copy(offered);
+    }
+    for answer in answers {
+        let _ = channel.submit_file_contents(answer);
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     ours_end_the_run();
-    let mut channel = CliprdrClient::new(Box::new(Clipboard::default()));
+    let drive = Drive::new(Arc::new(|| 1_700_000_000));
+    let ways = ClipboardFiles { to_machine: true, to_person: true };
+    let mut channel = CliprdrClient::new(Box::new(Clipboard::with_files(drive.clone(), ways)));
     let mut rest = data;
     while let [kind, low, high, after @ ..] = rest {
         let length = usize::from(u16::from_le_bytes([*low, *high])).min(after.len());
@@ -95,6 +127,9 @@ fuzz_target!(|data: &[u8]| {
                 && let Some(backend) = channel.downcast_backend_mut::<Clipboard>()
             {
                 backend.use_lf(kind & 2 == 2);
+                if kind & 8 == 8 {
+                    upload(&drive);
+                }
                 if kind & 4 == 4 {
                     backend.add(&Rich::Html("<b>two</b>".to_owned()));
                     backend.add(&Rich::Png(picture()));
@@ -105,7 +140,10 @@ fuzz_target!(|data: &[u8]| {
                     let _ = channel.initiate_copy(&formats);
                 }
             }
-            channel.process(body).is_ok() && settle(&mut channel)
+            let goes_on = channel.process(body).is_ok() && settle(&mut channel);
+            files(&mut channel);
+            assert!(drive.lock().room() <= DRIVE_BYTES_MAX);
+            goes_on
         }));
         if !outcome.unwrap_or(false) {
             return;

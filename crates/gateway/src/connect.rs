@@ -12,7 +12,7 @@ use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_physical::{PhysicalOptions, Way};
 use oriel_pin::Keeper;
 use oriel_rdp::drive::Drive;
-use oriel_rdp::{Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
+use oriel_rdp::{ClipboardFiles, Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
 use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, telnet};
@@ -220,7 +220,14 @@ pub(crate) async fn screen(
                         drive: target.devices.drive && (policy.files.upload || policy.files.download),
                     },
                     // What the machine writes there the person may have.
-                    drive: Some(OfferedDrive { drive, writable: policy.files.download }),
+                    drive: Some(OfferedDrive {
+                        drive,
+                        writable: policy.files.download,
+                        clipboard: ClipboardFiles {
+                            to_machine: policy.clipboard.to_machine && policy.files.upload && !policy.view_only,
+                            to_person: policy.clipboard.to_person && policy.files.download,
+                        },
+                    }),
                     session: target.session,
                     continuation,
                 };

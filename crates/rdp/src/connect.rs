@@ -184,7 +184,10 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
     }
     let mut connector = connector.with_static_channel(dynamic);
     if options.devices.clipboard {
-        connector = connector.with_static_channel(CliprdrClient::new(Box::new(Clipboard::default())));
+        let offered = options.drive.as_ref().filter(|_| options.devices.drive);
+        let clipboard = offered
+            .map_or_else(Clipboard::default, |drive| Clipboard::with_files(drive.drive.clone(), drive.clipboard));
+        connector = connector.with_static_channel(CliprdrClient::new(Box::new(clipboard)));
     }
     if let Some(offered) = &options.drive {
         if options.devices.drive {

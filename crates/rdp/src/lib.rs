@@ -46,6 +46,7 @@ mod source;
 mod tls;
 mod zone;
 
+pub use clipboard::ClipboardFiles;
 pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
 pub use continuation::Continuation;
 pub use error::ConnectError;

@@ -1,5 +1,6 @@
 //! What a connection needs to know before it dials.
 
+use crate::clipboard::ClipboardFiles;
 use crate::continuation::Continuation;
 use crate::drive::Drive;
 use crate::session::SessionOptions;
@@ -58,6 +59,8 @@ pub struct OfferedDrive {
     pub drive: Drive,
     /// The machine may change what is there.
     pub writable: bool,
+    /// Where both sides have the clipboard.
+    pub clipboard: ClipboardFiles,
 }
 
 /// How to open an RDP session.

@@ -195,7 +195,7 @@ impl RdpSource {
             self.resize(width, height, scale, out)?;
         }
         self.drive_reads(out)?;
-        self.held.release(DRIVE_OUT_BYTES_MAX, out);
+        self.clipboard_files(out)?;
         let new = events.get(before..).unwrap_or_default();
         let unmarked = new.iter().rev().take_while(|event| **event != ScreenEvent::FrameEnd);
         let painted =
@@ -562,11 +562,41 @@ impl RdpSource {
                     let answer = backend.map(|backend| backend.answer(format));
                     channel.submit_format_data(answer.unwrap_or_else(OwnedFormatDataResponse::new_error))
                 }
+                Task::Read(request) => match channel.request_file_contents(request) {
+                    Ok(messages) => Ok(messages),
+                    // The backend has heard of it.
+                    Err(error) => {
+                        tracing::debug!(error = chain(&error), "A file that the machine copied cannot be asked for");
+                        continue;
+                    }
+                },
                 Task::Arrived(Copied { html, png, text }) => {
                     events.extend(html.map(Rich::Html).into_iter().chain(png.map(Rich::Png)).map(ScreenEvent::Rich));
                     events.push(ScreenEvent::Clipboard(text.unwrap_or_default()));
                     continue;
                 }
+            };
+            let messages = messages.map_err(|error| protocol(chain(&error)))?;
+            let frame = self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
+            self.held.push(&frame);
+        }
+    }
+
+    /// Offers the machine what the person has put into the session's folder, and answers what it reads of that, until enough waits to be sent.
+    fn clipboard_files(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        loop {
+            self.held.release(DRIVE_OUT_BYTES_MAX, out);
+            let Some(channel) = self.stage.get_svc_processor_mut::<CliprdrClient>() else { return Ok(()) };
+            if !channel.is_ready() {
+                return Ok(());
+            }
+            let Some(backend) = channel.downcast_backend_mut::<Clipboard>() else { return Ok(()) };
+            let messages = if let Some(files) = backend.offer() {
+                channel.initiate_file_copy(files)
+            } else {
+                let has_room = self.held.len() == 0 && out.len() < DRIVE_OUT_BYTES_MAX;
+                let Some(answer) = has_room.then(|| backend.next_read()).flatten() else { return Ok(()) };
+                channel.submit_file_contents(answer)
             };
             let messages = messages.map_err(|error| protocol(chain(&error)))?;
             let frame = self.stage.process_svc_processor_messages(messages).map_err(|error| protocol(chain(&error)))?;
@@ -692,8 +722,7 @@ impl Source for RdpSource {
         self.contained(|source| {
             source.drive_changes(out)?;
             source.drive_reads(out)?;
-            source.held.release(DRIVE_OUT_BYTES_MAX, out);
-            Ok(())
+            source.clipboard_files(out)
         })
     }
 

@@ -1,13 +1,16 @@
-//! Pictures through the clipboard of a real xrdp desktop, both ways. It has no HTML and no PNG: those are tested as messages.
+//! Pictures and files through the clipboard of a real xrdp desktop, both ways. It has no HTML and no PNG: those are tested as messages.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod support;
 
+use oriel_rdp::drive::{Drive, MachineSide};
+use oriel_rdp::{ClipboardFiles, OfferedDrive};
 use oriel_screen::{InputEvent, Pixels, Rich, ScreenEvent};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use support::Running;
 use support::client::Client;
@@ -158,4 +161,114 @@ async fn a_question_that_xrdp_leaves_without_an_answer_costs_nothing_but_its_cop
     fs::write(&file, "Text").unwrap();
     copy(&mut client, &server, "UTF8_STRING", &file);
     assert_eq!(comes(&mut client, &server).await, [ScreenEvent::Clipboard("Text".into())]);
+}
+
+/// Runs what it is given, as the desktop's user.
+const RUNS: &str = r"cd $HOME
+while sleep 0.1; do
+  if [ -f do.sh ]; then
+    sh do.sh > out.tmp 2>&1
+    rm do.sh; mv out.tmp out
+  fi
+done";
+
+async fn run(client: &mut Client, server: &Xrdp, script: &str) -> String {
+    let home = &server.account.home;
+    let _ = fs::remove_file(home.join("out"));
+    fs::write(home.join("do.tmp"), script).unwrap();
+    fs::rename(home.join("do.tmp"), home.join("do.sh")).unwrap();
+    let done = client.pump_until(Duration::from_secs(40), |_| home.join("out").exists()).await;
+    assert!(done && client.ended.is_none(), "{script}: {:?}\n{}", client.ended, server.logs());
+    fs::read_to_string(home.join("out")).unwrap()
+}
+
+fn put(drive: &Drive, path: &str, bytes: &[u8]) {
+    let mut folder = drive.lock();
+    folder.begin_upload(path, "t", 0, true).unwrap();
+    folder.upload(path, "t", 0, bytes).unwrap();
+    folder.complete_upload(path, "t", bytes.len() as u64, true).unwrap();
+}
+
+fn got(drive: &Drive, path: &str) -> Option<Vec<u8>> {
+    let folder = drive.lock();
+    let found = folder.stat(path).ok()?;
+    folder.bytes(&found, 0, usize::MAX).ok()
+}
+
+async fn connect_with_files(server: &Xrdp, drive: &Drive, clipboard: ClipboardFiles) -> Client {
+    drive.lock().machine = MachineSide::Unknown;
+    let mut options = server.options(1024, 768, "us");
+    options.drive = Some(OfferedDrive { drive: drive.clone(), writable: true, clipboard });
+    let mut client = Client::connect(server.port, options).await.unwrap();
+    let connected =
+        client.pump_until(Duration::from_secs(30), |_| drive.lock().machine == MachineSide::Connected).await;
+    assert!(connected, "{:?}\n{}", client.ended, server.logs());
+    client.pump(Duration::from_secs(2)).await;
+    client
+}
+
+/// What the machine's programs paste: the addresses of files.
+const PASTE: &str = "timeout 10 xclip -selection clipboard -t text/uri-list -o";
+
+#[tokio::test]
+async fn files_go_over_the_clipboard_of_an_xrdp_desktop() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let server = Xrdp::start(RUNS);
+    let drive = Drive::new(Arc::new(|| 1_700_000_000));
+    let both = ClipboardFiles { to_machine: true, to_person: true };
+    let mut client = connect_with_files(&server, &drive, both).await;
+
+    // What the person puts into the session's folder is pasted there.
+    let large: Vec<u8> =
+        (0..3_000_000u32).flat_map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()).take(3_000_001).collect();
+    put(&drive, "large.bin", &large);
+    put(&drive, "zwei Größe.txt", "zwei".as_bytes());
+    client.go_on().await;
+    client.pump(Duration::from_millis(1500)).await;
+    let said = run(&mut client, &server, PASTE).await;
+    eprintln!("pasted: {said}");
+    let said =
+        run(&mut client, &server, "cd thinclient_drives/.clipboard && ls -1 && cp large.bin $HOME/large && cat zwei*")
+            .await;
+    assert_eq!(said, "large.bin\nzwei Größe.txt\nzwei", "{}", server.logs());
+    assert!(fs::read(server.account.home.join("large")).unwrap() == large, "it came otherwise");
+
+    // What its programs copy is in the person's folder.
+    let script = "head -c 700001 /dev/urandom > 'aus der Maschine.bin'; echo klein > klein.txt; : > leer
+printf 'file://%s/aus%%20der%%20Maschine.bin\\r\\nfile://%s/klein.txt\\r\\nfile://%s/leer\\r\\n' $HOME $HOME $HOME > list
+xclip -selection clipboard -t text/uri-list -i list > /dev/null 2>&1";
+    run(&mut client, &server, script).await;
+    let came = client.pump_until(Duration::from_secs(20), |_| got(&drive, "Copied/leer").is_some()).await;
+    assert!(came && client.ended.is_none(), "{:?} {:?}\n{}", client.ended, drive.lock().list("Copied"), server.logs());
+    let there = fs::read(server.account.home.join("aus der Maschine.bin")).unwrap();
+    assert!(got(&drive, "Copied/aus der Maschine.bin") == Some(there), "it came otherwise");
+    assert_eq!(got(&drive, "Copied/klein.txt").unwrap(), b"klein\n");
+
+    // And text again, which takes their place.
+    run(&mut client, &server, "printf Text | xclip -selection clipboard -i > /dev/null 2>&1").await;
+    let came = client
+        .pump_until(Duration::from_secs(10), |client| {
+            client.events.iter().any(|event| *event == ScreenEvent::Clipboard("Text".into()))
+        })
+        .await;
+    assert!(came && client.ended.is_none(), "{:?}", client.ended);
+}
+
+#[tokio::test]
+async fn files_do_not_go_over_the_clipboard_where_a_rule_forbids_it() {
+    let server = Xrdp::start(RUNS);
+    let drive = Drive::new(Arc::new(|| 1_700_000_000));
+    let mut client = connect_with_files(&server, &drive, ClipboardFiles::default()).await;
+    put(&drive, "mine", b"mine");
+    client.go_on().await;
+    client.pump(Duration::from_millis(1500)).await;
+    let script = format!(
+        "{PASTE}; ls -1A thinclient_drives/.clipboard; echo klein > klein.txt
+printf 'file://%s/klein.txt\\r\\n' $HOME | xclip -selection clipboard -t text/uri-list -i > /dev/null 2>&1"
+    );
+    let said = run(&mut client, &server, &script).await;
+    assert!(!said.contains("mine"), "{said}");
+    client.pump(Duration::from_secs(3)).await;
+    assert!(drive.lock().stat("Copied").is_err() && client.ended.is_none(), "{:?}", client.ended);
 }

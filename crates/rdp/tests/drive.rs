@@ -4,8 +4,8 @@
 
 mod support;
 
-use oriel_rdp::OfferedDrive;
 use oriel_rdp::drive::{Drive, DriveError, MachineSide};
+use oriel_rdp::{ClipboardFiles, OfferedDrive};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs;
@@ -72,7 +72,7 @@ async fn run(client: &mut Client, server: &Xrdp, script: &str) -> String {
 async fn connect(server: &Xrdp, drive: &Drive, writable: bool) -> Client {
     drive.lock().machine = MachineSide::Unknown;
     let mut options = server.options(1024, 768, "us");
-    options.drive = Some(OfferedDrive { drive: drive.clone(), writable });
+    options.drive = Some(OfferedDrive { drive: drive.clone(), writable, clipboard: ClipboardFiles::default() });
     let mut client = Client::connect(server.port, options).await.unwrap();
     let connected =
         client.pump_until(Duration::from_secs(30), |_| drive.lock().machine == MachineSide::Connected).await;

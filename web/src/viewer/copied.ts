@@ -49,6 +49,15 @@ export function ofPaste(data: DataTransfer): { text: string; html: string; png: 
   return { text, html: data.getData("text/html"), png: text ? null : (pictures[0]?.getAsFile() ?? null) };
 }
 
+/** Files that a paste event brings: those of a file manager, and not the picture that programs copy. */
+export function filesOf(data: DataTransfer): File[] {
+  const files = [...data.items].filter(
+    (item) => item.kind === "file" && !item.webkitGetAsEntry?.()?.isDirectory,
+  );
+  const found = files.map((item) => item.getAsFile()).filter((file) => file !== null);
+  return found.filter((file) => file.name !== "image.png" || file.type !== "image/png");
+}
+
 /** This computer's clipboard, where the page may read it; throws where it may not. */
 export async function read(rich: boolean): Promise<Copied> {
   if (!rich || !navigator.clipboard.read) return { ...NOTHING, text: await navigator.clipboard.readText() };

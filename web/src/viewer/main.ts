@@ -2,6 +2,7 @@
 import "./style.css";
 import type { ConnectionKind, Way } from "./api";
 import { Clipboard } from "./clipboard";
+import { filesOf } from "./copied";
 import { type FilePlace, FilesClient } from "./files/client";
 import { DropZone } from "./files/drop";
 import { FilesPanel } from "./files/panel";
@@ -316,6 +317,12 @@ function startScreen(): void {
   });
   area.addEventListener("paste", (event) => {
     event.preventDefault();
+    const files = event.clipboardData && mayUpload && takeFiles ? filesOf(event.clipboardData) : [];
+    if (files.length > 0) {
+      keyboard.unpaste();
+      takeFiles?.(files);
+      return;
+    }
     const reading = event.clipboardData ? clipboard.pasted(event.clipboardData) : null;
     if (!reading) {
       keyboard.pasted();
@@ -563,6 +570,8 @@ let findButton: HTMLButtonElement | null = null;
 const tools: Partial<Record<"keys" | "clipboard" | "sound" | "files", HTMLButtonElement>> = {};
 /** Until the rules are known. */
 let mayUpload = true;
+/** Where files go that are pasted. */
+let takeFiles: ((files: File[]) => void) | null = null;
 /** Known once the terminal is loaded. */
 let setTheme: (name: string) => void = () => undefined;
 
@@ -671,15 +680,17 @@ function filesTools(place: FilePlace): void {
   });
   const button = toolbar.panel("files", "Files", files.element, () => void files.show());
   tools.files = button;
+  const take = (taken: File[]) => {
+    toolbar.reveal(button);
+    void files.take(taken);
+  };
+  if (kind === "rdp") takeFiles = take;
   const zone = new DropZone({
     invitation: () => {
       if (!session.live || waiting.asks || !mayUpload || !files.open) return "";
       return files.place ? `Drop to upload to ${files.place}` : "Drop to upload to this machine";
     },
-    dropped: (dropped) => {
-      toolbar.reveal(button);
-      void files.take(dropped);
-    },
+    dropped: take,
     folders: () => banner.notice("Folders cannot be uploaded: pack them into one file first."),
   });
   document.body.append(zone.element);

@@ -4,17 +4,24 @@
 //! What is copied here is announced, and handed out when the machine's programs paste it. What is copied there is asked for at once: a browser
 //! cannot ask for it later. Of its pictures only where there is no text: programs that copy text add a picture of it, which is large.
 //!
+//! Files are in [`files`].
+//!
 //! IronRDP calls the backend while it decodes; what is to be done about it waits in a queue until the source has the
 //! channel in its hands again.
 
 mod dib;
+mod files;
 mod html;
 
+pub use files::ClipboardFiles;
+
+use crate::drive::Drive;
 use bytes::Bytes;
+use files::Files;
 use ironrdp_cliprdr::backend::CliprdrBackend;
 use ironrdp_cliprdr::pdu::{
     ClipboardFormat, ClipboardFormatId, ClipboardFormatName, ClipboardGeneralCapabilityFlags, FileContentsRequest,
-    FileContentsResponse, FormatDataRequest, FormatDataResponse, LockDataId, OwnedFormatDataResponse,
+    FileContentsResponse, FileDescriptor, FormatDataRequest, FormatDataResponse, LockDataId, OwnedFormatDataResponse,
 };
 use ironrdp_core::impl_as_any;
 use oriel_screen::{CLIPBOARD_BYTES_MAX, Pixels, Rich, png_size, with_lf};
@@ -31,6 +38,7 @@ const PNG: ClipboardFormatId = ClipboardFormatId(0xc102);
 /// xrdp 0.9 puts a file header before a bitmap, and hands out no more bytes than came: the last rows' end is missing.
 const XRDP_CUTS_BYTES: usize = 14;
 const HTML_NAME: &str = "HTML Format";
+const FILES_NAME: &str = "FileGroupDescriptorW";
 /// As Office and browsers name it on Windows, and GNOME's server of remote desktops.
 const PNG_NAMES: [&str; 2] = ["PNG", "image/png"];
 
@@ -41,6 +49,7 @@ enum Kind {
     Html,
     Png,
     Dib,
+    Files,
 }
 
 impl Kind {
@@ -50,7 +59,8 @@ impl Kind {
             Self::Html => data.starts_with(html::BEGIN),
             Self::Png => data.starts_with(b"\x89PNG"),
             Self::Dib => dib::begins(data),
-            Self::Text => ![Self::Html, Self::Png, Self::Dib].iter().any(|kind| kind.takes(data)),
+            Self::Files => files::begins(data),
+            Self::Text => ![Self::Html, Self::Png, Self::Dib, Self::Files].iter().any(|kind| kind.takes(data)),
         }
     }
 }
@@ -81,6 +91,8 @@ pub(crate) enum Task {
     Fetch(Ask),
     /// The machine asks for our clipboard in this format.
     Answer(ClipboardFormatId),
+    /// Ask the machine for bytes of a file that it copied.
+    Read(FileContentsRequest),
     /// All that the machine gave of a copy is here.
     Arrived(Copied),
 }
@@ -100,9 +112,29 @@ pub(crate) struct Clipboard {
     theirs: Copied,
     waiting: usize,
     asked: VecDeque<Ask>,
+    /// `None` where the session has no folder.
+    files: Option<Files>,
 }
 
 impl Clipboard {
+    /// With files of the session's folder.
+    pub(crate) fn with_files(drive: Drive, ways: ClipboardFiles) -> Self {
+        let any = ways.to_machine || ways.to_person;
+        Self { files: any.then(|| Files::new(drive, ways)), ..Self::default() }
+    }
+
+    /// What the machine is to be offered, where the person has put files into the folder. They take the place of what was copied here.
+    pub(crate) fn offer(&mut self) -> Option<Vec<FileDescriptor>> {
+        let offered = self.files.as_mut()?.offer()?;
+        (self.ours, self.next) = (Copied::default(), Copied::default());
+        Some(offered)
+    }
+
+    /// The answer to the machine's oldest question for bytes of a file, of at most 1 MiB.
+    pub(crate) fn next_read(&mut self) -> Option<FileContentsResponse<'static>> {
+        self.files.as_mut()?.next_read()
+    }
+
     /// The protocol's line end is CRLF (MS-RDPECLIP 2.2.5.2), but xrdp 0.9 hands it on to X programs as it is.
     pub(crate) fn use_lf(&mut self, lf: bool) {
         self.lf = lf;
@@ -117,7 +149,8 @@ impl Clipboard {
     }
 
     pub(crate) fn take(&mut self) -> Option<Task> {
-        self.tasks.pop_front()
+        let next = self.tasks.pop_front();
+        next.or_else(|| self.files.as_mut()?.ask().map(Task::Read))
     }
 
     /// A part of what was copied here; its text follows.
@@ -142,6 +175,9 @@ impl Clipboard {
             copied.text = Some(if self.lf { text } else { text.replace('\n', "\r\n") });
         }
         self.ours = copied;
+        if let Some(files) = &mut self.files {
+            files.withdraw();
+        }
         true
     }
 
@@ -218,20 +254,33 @@ impl Clipboard {
     /// What an answer is to: the oldest question, or the first one that it can be to.
     fn answered(&mut self, data: &[u8]) -> Option<Ask> {
         let at = self.asked.iter().position(|ask| ask.kind.takes(data)).unwrap_or(0);
+        self.answered_at(at)
+    }
+
+    fn answered_at(&mut self, at: usize) -> Option<Ask> {
         let lost: Vec<Ask> = self.asked.drain(..at.min(self.asked.len())).collect();
         lost.into_iter().for_each(|ask| self.settle(ask.copy));
         self.asked.pop_front()
     }
 }
 
+impl Clipboard {
+    fn listed(&mut self, list: &[FileDescriptor]) {
+        if let Some(files) = &mut self.files {
+            files.listed(list);
+        }
+    }
+}
+
 /// What of a machine's copy is asked for.
-fn wanted(formats: &[ClipboardFormat]) -> Vec<(Kind, ClipboardFormatId)> {
+fn wanted(formats: &[ClipboardFormat], files: bool) -> Vec<(Kind, ClipboardFormatId)> {
     let has = |id: ClipboardFormatId| formats.iter().any(|format| format.id() == id).then_some(id);
     let named = |names: &[&str]| {
         let is = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
         formats.iter().find(|format| format.name().is_some_and(|name| is(name.value()))).map(ClipboardFormat::id)
     };
     let mut wanted = Vec::new();
+    wanted.extend(named(&[FILES_NAME]).filter(|_| files).map(|id| (Kind::Files, id)));
     wanted.extend(named(&[HTML_NAME]).map(|id| (Kind::Html, id)));
     match has(ClipboardFormatId::CF_UNICODETEXT) {
         Some(id) => wanted.push((Kind::Text, id)),
@@ -251,17 +300,26 @@ impl CliprdrBackend for Clipboard {
         ""
     }
     fn client_capabilities(&self) -> ClipboardGeneralCapabilityFlags {
-        ClipboardGeneralCapabilityFlags::empty()
+        let files = ClipboardGeneralCapabilityFlags::STREAM_FILECLIP_ENABLED
+            | ClipboardGeneralCapabilityFlags::FILECLIP_NO_FILE_PATHS;
+        if self.files.is_some() { files } else { ClipboardGeneralCapabilityFlags::empty() }
     }
     fn on_ready(&mut self) {}
     fn on_request_format_list(&mut self) {
         self.push(Task::Announce);
     }
-    fn on_process_negotiated_capabilities(&mut self, _capabilities: ClipboardGeneralCapabilityFlags) {}
+    fn on_process_negotiated_capabilities(&mut self, capabilities: ClipboardGeneralCapabilityFlags) {
+        if let Some(files) = &mut self.files {
+            files.agree(capabilities.contains(ClipboardGeneralCapabilityFlags::STREAM_FILECLIP_ENABLED));
+        }
+    }
     fn on_remote_copy(&mut self, available_formats: &[ClipboardFormat]) {
         self.copy += 1;
         self.theirs = Copied::default();
-        let wanted = wanted(available_formats);
+        if let Some(files) = &mut self.files {
+            files.stop();
+        }
+        let wanted = wanted(available_formats, self.files.as_ref().is_some_and(Files::takes));
         self.waiting = wanted.len();
         for (kind, format) in wanted {
             let ask = Ask { kind, format, copy: self.copy };
@@ -294,6 +352,7 @@ impl CliprdrBackend for Clipboard {
             ask.copy = self.copy;
         }
         let taken = match ask.kind {
+            Kind::Files => response.to_file_list().ok().map(|list| self.listed(&list.files)),
             Kind::Text => from_utf16(data).map(|text| self.theirs.text = Some(text)),
             Kind::Html => html::read(data).map(|html| self.theirs.html = Some(html)),
             Kind::Png => png_size(data).map(|_| self.theirs.png = Some(Bytes::copy_from_slice(data))),
@@ -304,12 +363,26 @@ impl CliprdrBackend for Clipboard {
         }
         self.settle(ask.copy);
     }
-    fn on_file_contents_request(&mut self, _request: FileContentsRequest) {}
-    fn on_file_contents_response(&mut self, _response: FileContentsResponse<'_>) {}
+    fn on_remote_file_list(&mut self, files: &[FileDescriptor], _clip_data_id: Option<u32>) {
+        let Some(at) = self.asked.iter().position(|ask| ask.kind == Kind::Files) else { return };
+        let Some(ask) = self.answered_at(at).filter(|ask| ask.copy == self.copy) else { return };
+        self.listed(files);
+        self.settle(ask.copy);
+    }
+    fn on_file_contents_request(&mut self, request: FileContentsRequest) {
+        if let Some(files) = &mut self.files {
+            files.read(request);
+        }
+    }
+    fn on_file_contents_response(&mut self, response: FileContentsResponse<'_>) {
+        if let Some(files) = &mut self.files {
+            files.answered(&response);
+        }
+    }
     fn on_lock(&mut self, _data_id: LockDataId) {}
     fn on_unlock(&mut self, _data_id: LockDataId) {}
     fn now_ms(&self) -> u64 {
-        // Only file transfers look at the clock, and we have none.
+        // Only what waits for an answer too long, and we leave that to the next copy.
         0
     }
 }

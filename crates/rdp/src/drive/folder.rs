@@ -3,7 +3,10 @@
 
 use super::content::Content;
 use super::names::{is_name, same};
-use super::{DRIVE_BYTES_MAX, DRIVE_DEPTH_MAX, DRIVE_ENTRIES_MAX, DRIVE_UPLOAD_IDLE_SECONDS, DRIVE_UPLOADS_MAX};
+use super::{
+    DRIVE_ARRIVED_MAX, DRIVE_BYTES_MAX, DRIVE_DEPTH_MAX, DRIVE_ENTRIES_MAX, DRIVE_UPLOAD_IDLE_SECONDS,
+    DRIVE_UPLOADS_MAX,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,6 +106,8 @@ pub struct Folder {
     bytes: u64,
     version: u64,
     uploads: Vec<Upload>,
+    /// Files that the person has put here, until the clipboard takes them.
+    arrived: Vec<NodeId>,
     pub machine: MachineSide,
     clock: Clock,
     /// Called with every change, while the folder is held: must not take it itself.
@@ -145,6 +150,7 @@ impl Folder {
             bytes: 0,
             version: 0,
             uploads: Vec::new(),
+            arrived: Vec::new(),
             machine: MachineSide::default(),
             clock,
             wake: None,
@@ -514,6 +520,20 @@ impl Folder {
 
     /// Puts an upload of so many bytes in its place.
     pub fn complete_upload(&mut self, path: &str, tag: &str, size: u64, replace: bool) -> Result<(), DriveError> {
+        let id = self.put_upload(path, tag, size, replace)?;
+        if self.arrived.len() < DRIVE_ARRIVED_MAX {
+            self.arrived.push(id);
+        }
+        Ok(())
+    }
+
+    /// What the person has put here since this was asked.
+    pub(crate) fn take_arrived(&mut self) -> Vec<DriveEntry> {
+        std::mem::take(&mut self.arrived).into_iter().filter_map(|id| self.entry(id).ok()).collect()
+    }
+
+    /// Puts an upload in its place that is nobody's news.
+    pub(crate) fn put_upload(&mut self, path: &str, tag: &str, size: u64, replace: bool) -> Result<NodeId, DriveError> {
         let (folder, there) = self.may_take(path, replace)?;
         let at = self.upload_at(path, tag).ok_or(DriveError::Gap(0))?;
         let arrived = self.uploaded(path, tag);
@@ -531,7 +551,7 @@ impl Folder {
             node.replaced += 1;
         }
         self.touched(id);
-        Ok(())
+        Ok(id)
     }
 
     pub fn abandon_upload(&mut self, path: &str, tag: &str) {

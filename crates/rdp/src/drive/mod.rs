@@ -38,6 +38,8 @@ pub const DRIVE_NAME_BYTES_MAX: usize = 255;
 pub const DRIVE_UPLOADS_MAX: usize = 32;
 /// An upload that got no bytes for so long gives way where its room is needed: whoever goes on with it begins anew.
 pub const DRIVE_UPLOAD_IDLE_SECONDS: u64 = 60;
+/// Files that the person has put here and that the clipboard has not taken; of more, the first.
+pub const DRIVE_ARRIVED_MAX: usize = 256;
 /// Files and folders that the machine has open.
 pub const DRIVE_HANDLES_MAX: usize = 512;
 /// Longest path in a request of the machine, in bytes of UTF-16.

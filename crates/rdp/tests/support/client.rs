@@ -33,6 +33,14 @@ impl Client {
         self.stream.flush().await.unwrap();
     }
 
+    /// The session's folder has changed.
+    pub async fn go_on(&mut self) {
+        let mut out = Vec::new();
+        self.source.go_on(&mut out).unwrap();
+        self.stream.write_all(&out).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
     pub async fn redraw(&mut self) {
         let mut out = Vec::new();
         self.source.redraw(&mut out).unwrap();

@@ -178,6 +178,19 @@ describe("keys", () => {
     expect(said()).toBe("+2f:76");
   });
 
+  it("does not paste what the machine has not got yet", () => {
+    const { keyboard, down, up, said, wait } = bench();
+    down("ControlLeft", "Control", { ctrlKey: true });
+    expect(said()).toBe("+1d:ffe3");
+    down("KeyV", "v", { ctrlKey: true });
+    keyboard.unpaste();
+    wait(60);
+    up("KeyV", "v", { ctrlKey: true });
+    expect(said()).toBe("");
+    up("ControlLeft", "Control");
+    expect(said()).toBe("-1d:ffe3");
+  });
+
   it("opens the tools with Ctrl+Alt+Shift and leaves nothing pressed", () => {
     const { down, said } = bench();
     down("ControlLeft", "Control", { ctrlKey: true });

@@ -185,6 +185,12 @@ export class Keyboard {
     this.#paste.timer = setTimeout(() => this.#flushPaste(), PASTE_HELD_MS_MAX);
   }
 
+  /** The paste event brought what the machine does not have yet: its key would paste something else there. */
+  unpaste(): void {
+    if (this.#paste) clearTimeout(this.#paste.timer);
+    this.#paste = null;
+  }
+
   /** The clipboard went ahead of the paste shortcut (or there was nothing to send): now the key itself. */
   pasted(): void {
     this.#flushPaste();

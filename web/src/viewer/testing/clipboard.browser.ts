@@ -2,7 +2,8 @@
  * The clipboard of an RDP session, the whole way and all of it real: Oriel's own pages and API (`examples/recorded`) in Chromium with its
  * clipboard, and programs of a desktop of Debian's xrdp with theirs.
  */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -147,6 +148,52 @@ describe.skipIf(!runs)("the clipboard of a real RDP session", () => {
     );
     await copyThere(Buffer.from("zurück €"), "UTF8_STRING");
     await until("the machine's text", async () => (await here(page).catch(() => null))?.text === "zurück €");
+    await page.context().close();
+  }, 240_000);
+
+  it("files go both ways", async () => {
+    const page = await open(browser, plan, ["clipboard-read", "clipboard-write"]);
+    await until("a desktop", async () => (await machine.run("echo up")) === "up\n");
+    await page.bringToFront();
+    await page.locator("main").click();
+
+    // As a file manager copies it here.
+    const mine = randomBytes(1 << 20);
+    await page.evaluate((base64) => {
+      const carried = new DataTransfer();
+      const raw = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      carried.items.add(new File([raw], "mine ü.bin"));
+      const at = document.activeElement ?? document.body;
+      at.dispatchEvent(
+        new ClipboardEvent("paste", { clipboardData: carried, bubbles: true, cancelable: true }),
+      );
+    }, mine.toString("base64"));
+    await page.getByText("uploaded").first().waitFor({ timeout: PATIENCE_MS });
+    const list = await until(
+      "its address there",
+      async () => (await pasteThere("text/uri-list")).toString("utf8").trim() || null,
+    );
+    expect(list).toMatch(/^file:\/\/.*\/\.clipboard\/mine/);
+    expect(await machine.run("cat $HOME/thinclient_drives/.clipboard/mine* | sha256sum")).toBe(
+      `${createHash("sha256").update(mine).digest("hex")}  -\n`,
+    );
+
+    // And there.
+    const sum = await machine.run(
+      "head -c 500000 /dev/urandom > $HOME/theirs.bin; sha256sum < $HOME/theirs.bin; printf 'file://%s/theirs.bin\\r\\n' $HOME > $HOME/list",
+    );
+    await machine.run("xclip -selection clipboard -t text/uri-list -i $HOME/list > /dev/null 2>&1");
+    const folder = page.getByRole("button", { name: "Copied", exact: true });
+    await until("the folder of what was copied", async () => {
+      await page.getByRole("button", { name: "Reload" }).click();
+      return (await folder.count()) > 0;
+    });
+    await folder.click();
+    const entry = page.getByRole("button", { name: "theirs.bin", exact: true });
+    await entry.waitFor();
+    const [download] = await Promise.all([page.waitForEvent("download"), entry.click()]);
+    const bytes = readFileSync(await download.path());
+    expect(`${createHash("sha256").update(bytes).digest("hex")}  -\n`).toBe(sum);
     await page.context().close();
   }, 240_000);
 
