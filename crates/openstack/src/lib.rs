@@ -1,0 +1,43 @@
+//! The room that speaks OpenStack: a client of some twenty calls (Keystone, Nova, Glance, Neutron, Placement), and the doctor
+//! of a cloud.
+//!
+//! [`Clouds`] reads `clouds.yaml`; a [`Client`] is one region of one cloud, signed in. It renews its token before it ends and once
+//! when it is refused, waits where the cloud asks for patience, speaks the newest microversion that both sides know, and reads
+//! answers totally: of a cloud's words nothing is believed to be short, or there. [`doctor::doctor`] says what is wrong with a cloud.
+//!
+//! <https://docs.openstack.org/api-quick-start/> leads to the description of each API.
+
+mod access;
+mod answer;
+mod catalog;
+mod client;
+mod clouds;
+mod console;
+pub mod doctor;
+mod error;
+mod flavor;
+mod http;
+mod image;
+mod microversion;
+mod network;
+mod placement;
+mod quota;
+mod server;
+mod token;
+mod why;
+
+pub use access::{ACCESS_RULES, AccessRule, lacking_rules, needed_rules};
+pub use catalog::{Catalog, Endpoint, Service};
+pub use client::Client;
+pub use clouds::{Cloud, Clouds, CloudsError, CredentialName, Domain, Interface, Project, SignIn, UserName};
+pub use console::{Console, ConsoleAddress, ConsoleKind, OpenConsole};
+pub use error::OpenStackError;
+pub use flavor::{Flavor, GpuAsk};
+pub use http::Options;
+pub use image::Image;
+pub use microversion::{COMPUTE_KNOWN_MAX, COMPUTE_MIN, Features, Microversion, Versions};
+pub use network::{Network, Port};
+pub use placement::{Candidates, Inventory, Provider};
+pub use quota::{Quotas, Use};
+pub use server::{Attach, Fault, NewServer, Reboot, Server, ServerFilter, ServerStatus};
+pub use token::Token;

@@ -1,0 +1,420 @@
+//! Servers: what Nova calls a machine.
+//! <https://docs.openstack.org/api-ref/compute/#servers-servers>
+
+use crate::client::{Ask, Client, PAGE, PAGES_MAX};
+use crate::{Microversion, OpenStackError, Service};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What a server is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerStatus {
+    Active,
+    Build,
+    Error,
+    Paused,
+    Reboot,
+    Rebuild,
+    Rescue,
+    Shelved,
+    Shutoff,
+    Suspended,
+    VerifyResize,
+    /// Also one that only a list of changes still shows.
+    Deleted,
+    /// One of the others, in Nova's word.
+    Other(String),
+}
+
+impl From<&str> for ServerStatus {
+    fn from(word: &str) -> Self {
+        match word {
+            "ACTIVE" => Self::Active,
+            "BUILD" => Self::Build,
+            "ERROR" => Self::Error,
+            "PAUSED" => Self::Paused,
+            "REBOOT" | "HARD_REBOOT" => Self::Reboot,
+            "REBUILD" => Self::Rebuild,
+            "RESCUE" => Self::Rescue,
+            "SHELVED" | "SHELVED_OFFLOADED" => Self::Shelved,
+            "SHUTOFF" => Self::Shutoff,
+            "SUSPENDED" => Self::Suspended,
+            "VERIFY_RESIZE" => Self::VerifyResize,
+            "DELETED" | "SOFT_DELETED" => Self::Deleted,
+            other => Self::Other(other.chars().take(64).collect()),
+        }
+    }
+}
+
+impl ServerStatus {
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Active => "running",
+            Self::Build => "being built",
+            Self::Error => "in error",
+            Self::Paused => "paused",
+            Self::Reboot => "rebooting",
+            Self::Rebuild => "being rebuilt",
+            Self::Rescue => "in rescue",
+            Self::Shelved => "shelved",
+            Self::Shutoff => "off",
+            Self::Suspended => "suspended",
+            Self::VerifyResize => "resized and not confirmed",
+            Self::Deleted => "deleted",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub id: String,
+    pub name: String,
+    pub status: ServerStatus,
+    /// What Nova is doing with it right now.
+    pub task: Option<String>,
+    pub created: Option<Timestamp>,
+    pub updated: Option<Timestamp>,
+    pub launched: Option<Timestamp>,
+    /// Only admins are told.
+    pub host: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub tags: Vec<String>,
+    /// Addresses by network's name.
+    pub addresses: BTreeMap<String, Vec<String>>,
+    pub flavor: String,
+    /// None where it has a volume for a disk.
+    pub image: Option<String>,
+    pub fault: Option<Fault>,
+    pub locked: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Fault {
+    #[serde(default)]
+    pub code: u16,
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Which servers are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFilter {
+    /// Only what changed since; what was deleted since is listed, too.
+    pub changed_since: Option<Timestamp>,
+    /// All of these tags.
+    pub tags: Vec<String>,
+    pub name: Option<String>,
+}
+
+/// What a new server is attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attach {
+    Nothing,
+    /// What the project has.
+    Auto,
+    Network(String),
+    Port(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct NewServer {
+    pub name: String,
+    pub image: String,
+    pub flavor: String,
+    pub attach: Vec<Attach>,
+    pub metadata: BTreeMap<String, String>,
+    pub tags: Vec<String>,
+    /// Given to the guest, in Base64.
+    pub user_data: Option<String>,
+    pub config_drive: bool,
+    pub security_groups: Vec<String>,
+    /// A server group's id.
+    pub group: Option<String>,
+    pub zone: Option<String>,
+}
+
+impl NewServer {
+    pub fn new(name: &str, image: &str, flavor: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            image: image.to_owned(),
+            flavor: flavor.to_owned(),
+            attach: Vec::new(),
+            metadata: BTreeMap::new(),
+            tags: Vec::new(),
+            user_data: None,
+            config_drive: false,
+            security_groups: Vec::new(),
+            group: None,
+            zone: None,
+        }
+    }
+
+    fn body(&self) -> Value {
+        let networks = match self.attach.as_slice() {
+            [] | [Attach::Nothing] => json!("none"),
+            [Attach::Auto] => json!("auto"),
+            several => several
+                .iter()
+                .filter_map(|one| match one {
+                    Attach::Network(id) => Some(json!({"uuid": id})),
+                    Attach::Port(id) => Some(json!({"port": id})),
+                    Attach::Nothing | Attach::Auto => None,
+                })
+                .collect(),
+        };
+        let mut server = json!({
+            "name": self.name, "imageRef": self.image, "flavorRef": self.flavor, "networks": networks,
+            "metadata": self.metadata, "tags": self.tags, "config_drive": self.config_drive,
+        });
+        let groups: Vec<Value> = self.security_groups.iter().map(|name| json!({"name": name})).collect();
+        if let Some(server) = server.as_object_mut() {
+            if let Some(data) = &self.user_data {
+                server.insert("user_data".into(), data.as_str().into());
+            }
+            if !groups.is_empty() {
+                server.insert("security_groups".into(), groups.into());
+            }
+            if let Some(zone) = &self.zone {
+                server.insert("availability_zone".into(), zone.as_str().into());
+            }
+        }
+        let mut body = json!({"server": server});
+        if let (Some(group), Some(body)) = (&self.group, body.as_object_mut()) {
+            body.insert("os:scheduler_hints".into(), json!({"group": group}));
+        }
+        body
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reboot {
+    /// Asks the guest.
+    Soft,
+    /// Pulls the plug.
+    Hard,
+}
+
+#[derive(Deserialize)]
+struct One {
+    server: WireServer,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    server: MadeServer,
+}
+
+#[derive(Deserialize)]
+struct MadeServer {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Many {
+    servers: Vec<WireServer>,
+    #[serde(default)]
+    servers_links: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct WireServer {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    status: String,
+    #[serde(rename = "OS-EXT-STS:task_state")]
+    task: Option<String>,
+    created: Option<String>,
+    updated: Option<String>,
+    #[serde(rename = "OS-SRV-USG:launched_at")]
+    launched: Option<String>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:host")]
+    host: Option<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    addresses: BTreeMap<String, Vec<WireAddress>>,
+    flavor: Option<WireFlavor>,
+    image: Option<Value>,
+    fault: Option<Fault>,
+    #[serde(default)]
+    locked: bool,
+}
+
+#[derive(Deserialize)]
+struct WireAddress {
+    #[serde(default)]
+    addr: String,
+}
+
+/// Since 2.47 the flavor as it was, with its name.
+#[derive(Deserialize)]
+struct WireFlavor {
+    #[serde(default)]
+    original_name: String,
+}
+
+/// Nova writes some times without their zone; they are UTC.
+fn time(text: Option<String>) -> Option<Timestamp> {
+    let text = text?;
+    text.parse().ok().or_else(|| format!("{text}Z").parse().ok())
+}
+
+impl From<WireServer> for Server {
+    fn from(wire: WireServer) -> Self {
+        Self {
+            status: wire.status.as_str().into(),
+            task: wire.task,
+            created: time(wire.created),
+            updated: time(wire.updated),
+            launched: time(wire.launched),
+            host: wire.host.filter(|host| !host.is_empty()),
+            metadata: wire.metadata,
+            tags: wire.tags,
+            addresses: wire
+                .addresses
+                .into_iter()
+                .map(|(network, addresses)| (network, addresses.into_iter().map(|one| one.addr).collect()))
+                .collect(),
+            flavor: wire.flavor.map(|flavor| flavor.original_name).unwrap_or_default(),
+            // An empty text where a volume is the disk.
+            image: wire.image.and_then(|image| Some(image.get("id")?.as_str()?.to_owned())),
+            fault: wire.fault,
+            locked: wire.locked,
+            id: wire.id,
+            name: wire.name,
+        }
+    }
+}
+
+impl Client {
+    /// All servers of the project that the filter lets through, in one call a page.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails.
+    pub async fn servers(&self, filter: &ServerFilter) -> Result<Vec<Server>, OpenStackError> {
+        let action = "list servers";
+        let mut servers: Vec<Server> = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let mut query = vec![("limit", PAGE.to_string())];
+            if let Some(since) = filter.changed_since {
+                query.push(("changes-since", since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+            }
+            if !filter.tags.is_empty() {
+                query.push(("tags", filter.tags.join(",")));
+            }
+            if let Some(name) = &filter.name {
+                query.push(("name", name.clone()));
+            }
+            if let Some(last) = servers.last() {
+                query.push(("marker", last.id.clone()));
+            }
+            let ask = Ask { query: &query, ..Ask::get(Service::Compute, action, &["servers", "detail"]) };
+            let page: Many = self.ask(ask).await?;
+            let last = page.servers.is_empty() || page.servers_links.is_empty();
+            servers.extend(page.servers.into_iter().map(Server::from));
+            if last {
+                return Ok(servers);
+            }
+        }
+        Err(too_many(action, servers.len()))
+    }
+
+    /// # Errors
+    /// The cloud refuses or fails; [`OpenStackError::is_gone`] when there is no such server.
+    pub async fn server(&self, id: &str) -> Result<Server, OpenStackError> {
+        let one: One = self.ask(Ask::get(Service::Compute, "show a server", &["servers", id])).await?;
+        Ok(one.server.into())
+    }
+
+    /// Asks for a server, and answers with its id as soon as Nova has written it down. Where the answer is lost, the server may be
+    /// there all the same: look for its tags before asking again.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails.
+    pub async fn create_server(&self, new: &NewServer) -> Result<String, OpenStackError> {
+        let ask = Ask::post(Service::Compute, "make a server", &["servers"], new.body());
+        let made: Made = self.ask(ask).await?;
+        Ok(made.server.id)
+    }
+
+    /// Deletes it; done when it is not there. Nova does it later: look until [`Self::server`] says gone.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails.
+    pub async fn delete_server(&self, id: &str) -> Result<(), OpenStackError> {
+        match self.ask_for(Ask::delete(Service::Compute, "delete a server", &["servers", id])).await {
+            Err(error) if !error.is_gone() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// The cloud refuses or fails; [`OpenStackError::is_conflict`] when it runs already.
+    pub async fn start_server(&self, id: &str) -> Result<(), OpenStackError> {
+        self.act("start a server", id, json!({"os-start": null})).await.map(|_| ())
+    }
+
+    /// # Errors
+    /// The cloud refuses or fails; [`OpenStackError::is_conflict`] when it is off already.
+    pub async fn stop_server(&self, id: &str) -> Result<(), OpenStackError> {
+        self.act("stop a server", id, json!({"os-stop": null})).await.map(|_| ())
+    }
+
+    /// # Errors
+    /// The cloud refuses or fails.
+    pub async fn reboot_server(&self, id: &str, how: Reboot) -> Result<(), OpenStackError> {
+        let kind = if how == Reboot::Soft { "SOFT" } else { "HARD" };
+        self.act("reboot a server", id, json!({"reboot": {"type": kind}})).await.map(|_| ())
+    }
+
+    /// Gives it a fresh disk, made of an image; id, ports and addresses stay.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails; its disk is a volume and the cloud is too old for that.
+    pub async fn rebuild_server(&self, server: &Server, image: &str) -> Result<(), OpenStackError> {
+        if server.image.is_none() && !self.features().await?.volume_rebuild {
+            return Err(OpenStackError::TooOld {
+                service: Service::Compute,
+                what: "a fresh disk for a server on a volume",
+                need: Microversion(2, 93),
+                has: self.compute_versions().await?.spoken,
+            });
+        }
+        self.act("rebuild a server", &server.id, json!({"rebuild": {"imageRef": image}})).await.map(|_| ())
+    }
+
+    /// The last lines of its serial console.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails.
+    pub async fn console_output(&self, id: &str, lines: u32) -> Result<String, OpenStackError> {
+        #[derive(Deserialize)]
+        struct Output {
+            #[serde(default)]
+            output: String,
+        }
+        let action = "show a server's serial console";
+        let answer = self.act(action, id, json!({"os-getConsoleOutput": {"length": lines}})).await?;
+        Ok(crate::answer::read::<Output>(Service::Compute, action, &answer)?.output)
+    }
+
+    async fn act(&self, action: &str, id: &str, body: Value) -> Result<crate::http::Answer, OpenStackError> {
+        self.ask_for(Ask::post(Service::Compute, action, &["servers", id, "action"], body)).await
+    }
+}
+
+pub(crate) fn too_many(action: &str, count: usize) -> OpenStackError {
+    OpenStackError::NotUnderstood {
+        service: Service::Compute,
+        action: action.to_owned(),
+        what: format!("a list that does not end after {count} entries"),
+    }
+}
