@@ -3,8 +3,8 @@
 use crate::{
     client::Client,
     commands::{
-        audit, backup, config, desktop, device, directory, doctor, gpu, group, image, import, machine, operation, pool,
-        recording, serve, session, token, user,
+        audit, backup, cloud, config, desktop, device, directory, doctor, gpu, group, image, import, machine,
+        operation, pool, recording, serve, session, token, user,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -59,6 +59,9 @@ pub enum Command {
     /// GPUs: what each can do, and why it cannot; needs no server
     #[command(subcommand)]
     Gpu(gpu::Command),
+    /// OpenStack clouds: what works there and what does not; needs no server
+    #[command(subcommand)]
+    Cloud(cloud::Command),
     /// Golden disks
     #[command(subcommand)]
     Image(image::Command),
@@ -158,6 +161,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(global).await,
             Command::Doctor(doctor) => doctor.run(global).await,
             Command::Gpu(command) => command.run(global),
+            Command::Cloud(command) => command.run().await,
             Command::Image(command) => command.run(&global.client()?).await,
             Command::Recipe(command) => command.run(&global.client()?).await,
             Command::Pool(command) => command.run(&global.client()?).await,

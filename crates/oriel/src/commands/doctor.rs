@@ -116,7 +116,8 @@ fn gpus() -> Option<Finding> {
 /// Widest line of the report, in characters, where words allow it.
 const LINE_MAX: usize = 110;
 
-fn report(findings: &[Finding], paint: Paint) -> String {
+/// All findings, and how many are bad.
+pub fn report(findings: &[Finding], paint: Paint) -> String {
     format!("{}\n{}\n", entries(findings, paint), summary(findings))
 }
 

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod cloud;
 pub mod config;
 pub mod desktop;
 pub mod device;

@@ -88,6 +88,7 @@ fn help() {
         "serve",
         "doctor",
         "gpu",
+        "cloud",
         "image",
         "recipe",
         "pool",
@@ -109,6 +110,44 @@ fn help() {
     ] {
         insta::assert_snapshot!(format!("help-{noun}"), said(data.path(), &[noun, "--help"]));
     }
+}
+
+/// A real cloud is looked at by `./test openstack`.
+#[test]
+fn a_cloud_that_cannot_be_used_says_why() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("clouds.yaml");
+    let file = file.to_str().unwrap();
+    insta::assert_snapshot!(said(data.path(), &["cloud", "doctor", "--clouds-yaml", file]), @r"
+    error: cannot use the cloud's file
+      because cannot read DATA/clouds.yaml
+      because No such file or directory (os error 2)
+    [exit 2]
+    ");
+    let account = "auth_url: 'http://127.0.0.1:1', username: ada, password: hunter2, project_name: desktops";
+    let text =
+        format!("clouds:\n  oak: {{auth: {{{account}}}}}\n  elm: {{auth_type: v3websso, auth: {{{account}}}}}\n");
+    std::fs::write(file, text).unwrap();
+    insta::assert_snapshot!(said(data.path(), &["cloud", "doctor", "--clouds-yaml", file]), @r"
+    error: cannot use the cloud's file
+      because the file has several clouds; say which: elm, oak
+    [exit 2]
+    ");
+    insta::assert_snapshot!(said(data.path(), &["cloud", "doctor", "--clouds-yaml", file, "--cloud", "elm"]), @r"
+    error: cannot use the cloud's file
+      because cloud elm signs in by v3websso, which Oriel does not speak; make an application credential (`openstack application credential create`), or use a password
+    [exit 2]
+    ");
+    // Nobody answers there: that is a finding, and an error.
+    let found = run(data.path(), &["cloud", "doctor", "--clouds-yaml", file, "--cloud", "oak", "--json"]);
+    assert_eq!(found.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["findings"][1]["id"], "sign-in");
+    assert_eq!(found["findings"][1]["severity"], "error");
+    assert!(!found.to_string().contains("hunter2"));
+    let rules: serde_json::Value =
+        serde_json::from_slice(&run(data.path(), &["cloud", "access-rules"]).stdout).unwrap();
+    assert!(rules.as_array().unwrap().iter().all(|rule| rule["path"].as_str().unwrap().starts_with('/')));
 }
 
 #[test]
