@@ -238,7 +238,7 @@ function count(file: string, what: string): number {
   return existsSync(file) ? readFileSync(file, "utf8").split(what).length - 1 : 0;
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.on("error", reject);

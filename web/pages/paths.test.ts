@@ -279,6 +279,99 @@ test("directories: added, tested, edited, switched off, deleted", async () => {
   await context.close();
 });
 
+test("providers: added, tested, edited, switched off, deleted; who comes from one has no password here", async () => {
+  const { page, context, url } = await visit("admin", "/users");
+  await page.getByRole("row", { name: /mira/ }).getByText("from Studio ID").waitFor();
+  await button(page, "Providers").click();
+  expect(page.url()).toBe(`${url}/users?tab=providers`);
+  await page
+    .getByRole("row", { name: /Studio ID/ })
+    .getByText("https://id.studio.example")
+    .waitFor();
+  await button(page, "New provider").click();
+  const form = dialogue(page, "New provider");
+  await form.getByLabel("Name", { exact: true }).fill("Night ID");
+  await form.getByLabel("Issuer").fill("https://id.night.example");
+  await form.getByLabel("Client id").fill("nobody");
+  await form.getByLabel("Client secret").fill("secret");
+  await form.getByRole("button", { name: "Add to roles" }).click();
+  await form.getByLabel("Roles 1: here").selectOption("helpdesk");
+  await form.getByLabel("Roles 1: in the provider").fill("helpers");
+  await form.getByRole("button", { name: "More" }).click();
+  await form.getByLabel("Claim with the groups").fill("realm_access.roles");
+  await accessible(page, "adding a provider");
+  await picture(page, "provider-new");
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await form.getByRole("button", { name: "Add provider" }).click();
+  expect((await sent).postDataJSON()).toMatchObject({
+    name: "Night ID",
+    secret: "secret",
+    settings: {
+      issuer: "https://id.night.example",
+      scopes: ["profile"],
+      groups_claim: "realm_access.roles",
+      roles: [{ value: "helpers", role: "helpdesk" }],
+    },
+  });
+  // What was added is tested at once, beside what must be entered there.
+  const test = dialogue(page, "Test Night ID");
+  expect(await test.getByLabel("Callback address").inputValue()).toBe(
+    `${url}/api/v1/sign-in/oidc/8/callback`,
+  );
+  await test.getByRole("button", { name: "Test" }).click();
+  await test.getByText("It does not know us").waitFor();
+  await accessible(page, "testing a provider");
+  await picture(page, "provider-test");
+  await test.getByRole("button", { name: "Cancel" }).click();
+
+  const row = page.getByRole("row", { name: /Night ID/ });
+  const act = async (what: string) => {
+    await button(page, "Actions for Night ID").click();
+    await page.getByRole("menuitem", { name: what }).click();
+  };
+  await act("Edit…");
+  const edit = dialogue(page, "Edit Night ID");
+  await edit.getByText("Kept; type another to replace it").waitFor();
+  await edit.getByLabel("Client id").fill("oriel");
+  await edit.getByLabel("Client secret").fill("secret");
+  await edit.getByRole("button", { name: "Save" }).click();
+  await edit.waitFor({ state: "detached" });
+  await act("Test…");
+  await test.getByRole("button", { name: "Test" }).click();
+  await test.getByText("It answers, and knows us").waitFor();
+  await test.getByRole("button", { name: "Cancel" }).click();
+  await act("Switch off");
+  await row.getByText("Switched off").waitFor();
+  await act("Delete…");
+  await dialogue(page, /Delete the provider Night ID/)
+    .getByRole("button", { name: "Delete provider" })
+    .click();
+  await row.waitFor({ state: "detached" });
+  await context.close();
+
+  const door = await visit(null, "/pools?all=true");
+  await button(door.page, "Continue with Studio ID").click();
+  await door.page.getByText("You were not signed in there").waitFor();
+  await accessible(door.page, "a sign-in that was refused");
+  await picture(door.page, "sign-in-refused");
+  expect(door.page.url()).toBe(`${url}/pools?all=true`);
+  await signIn(door.page, "mira");
+  await heading(door.page, /./).waitFor();
+  await door.page.goto(`${url}/account`);
+  await door.page.getByText("You sign in by Studio ID, where your password is changed.").waitFor();
+  await door.page.getByText("Only Studio ID guards this account.").waitFor();
+  await door.context.close();
+
+  const locked = await visit("locked-elsewhere");
+  await heading(locked.page, "Locked").waitFor();
+  expect(await locked.page.getByLabel("Password").count()).toBe(0);
+  await accessible(locked.page, "locked, by a provider");
+  const asked = locked.page.waitForRequest((request) => request.url().includes("/sign-in/oidc/"));
+  await button(locked.page, "Continue with Studio ID").click();
+  expect((await asked).postDataJSON()).toMatchObject({ again: true });
+  await locked.context.close();
+});
+
 test("external machines: a pool of them, adding one, who it is, opening it", async () => {
   const { page, context } = await visit("admin", "/pools");
   await button(page, "New pool of machines").click();

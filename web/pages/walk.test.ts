@@ -12,6 +12,7 @@ const PAGES = [
   ["/users", "Users and groups", "jonas"],
   ["/users?tab=groups", "Users and groups", "contractors"],
   ["/users?tab=directories", "Users and groups", "lab"],
+  ["/users?tab=providers", "Users and groups", "Studio ID"],
   ["/sessions", "Sessions", "Mbit/s"],
   ["/recordings", "Recordings", "Cut off"],
   ["/operations", "Operations", "Installing packages"],
@@ -39,6 +40,7 @@ for (const look of LOOKS) {
   test(`every page of an admin, ${name}`, async () => {
     const { page, context, url, complaints } = await visit(null, "/", look);
     await heading(page, "Sign in").waitFor();
+    await page.getByRole("button", { name: "Continue with Studio ID" }).waitFor();
     await accessible(page, "sign in");
     await fits(page, "sign in");
     await picture(page, `sign-in-${name}`);
@@ -128,6 +130,7 @@ test("the lists of a house where nothing was made say how to begin", async () =>
     ["/operations", "Nothing has been run yet"],
     ["/users?tab=groups", "No groups yet"],
     ["/users?tab=directories", "No directories yet"],
+    ["/users?tab=providers", "No providers yet"],
     ["/account", "No tokens"],
   ] as const) {
     await page.goto(url + path);

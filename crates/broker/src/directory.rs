@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Sign-ins that ask a directory at the same moment: one that does not answer must not gather them without end.
 pub(crate) const QUESTIONS_MAX: usize = 32;
 /// In place of a password's hash: no password fits it.
-const NO_HASH: &str = "kept by a directory";
+pub(crate) const NO_HASH: &str = "kept elsewhere";
 
 pub struct NewDirectory {
     pub name: String,
@@ -218,8 +218,15 @@ impl Broker {
         if failed.is_some() { Err(cannot()) } else { Ok(None) }
     }
 
-    /// Whose password a directory keeps has none here.
+    /// Whose password is kept elsewhere has none here.
     pub(crate) async fn only_local_password(&self, user: UserId) -> Result<(), BrokerError> {
+        if self.inner.store.provider_person(user).await?.is_some() {
+            return Err(BrokerError::conflict(
+                "provider_password",
+                "this person signs in at a provider, and has no password here",
+                "change it there",
+            ));
+        }
         if self.inner.store.directory_person(user).await?.is_none() {
             return Ok(());
         }
@@ -277,34 +284,50 @@ impl Broker {
         Ok(user)
     }
 
-    /// Name, role and groups as the directory says. Each failure that leaves the person themselves alone is told to the log only.
-    async fn follow(&self, directory: &Directory, found: &Found, mut user: User) -> Result<User, BrokerError> {
-        let store = &self.inner.store;
-        if user.name != found.name && crate::user::check_user_name(&found.name).is_ok() {
-            let renamed = User { name: found.name.clone(), ..user.clone() };
-            match store.update_user(&renamed).await {
-                Ok(()) => user = renamed,
-                Err(StoreError::Taken { .. }) => {
-                    tracing::warn!(user = %user.name, name = %found.name, "The directory's new name is taken here: the old one stays");
-                }
-                Err(error) => return Err(error.into()),
-            }
+    /// Name, role and groups as the directory says.
+    async fn follow(&self, directory: &Directory, found: &Found, user: User) -> Result<User, BrokerError> {
+        let user = self.rename(user, &found.name).await?;
+        self.inner.store.put_directory_person(&person_of(directory, found, user.id)).await?;
+        self.make_true(user, role(&directory.settings, found), mapped(&directory.settings, found)).await
+    }
+
+    /// As where they come from calls them now, if that can be.
+    pub(crate) async fn rename(&self, user: User, name: &str) -> Result<User, BrokerError> {
+        if user.name == name || crate::user::check_user_name(name).is_err() {
+            return Ok(user);
         }
-        store.put_directory_person(&person_of(directory, found, user.id)).await?;
-        if let Some(role) = role(&directory.settings, found)
+        let renamed = User { name: name.to_owned(), ..user.clone() };
+        match self.inner.store.update_user(&renamed).await {
+            Ok(()) => Ok(renamed),
+            Err(StoreError::Taken { .. }) => {
+                tracing::warn!(user = %user.name, %name, "A new name of somebody is taken here: the old one stays");
+                Ok(user)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Role and groups as where they come from says. Each failure that leaves the person themselves alone is told to the log only.
+    pub(crate) async fn make_true(
+        &self,
+        mut user: User,
+        role: Option<Role>,
+        mapped: BTreeMap<GroupId, bool>,
+    ) -> Result<User, BrokerError> {
+        if let Some(role) = role
             && role != user.role
         {
             let change = crate::UserChange { role: Some(role), ..crate::UserChange::default() };
             match self.change_user(user.id, change).await {
                 Ok((changed, _)) => user = changed,
                 Err(BrokerError::Store(StoreError::LastAdmin)) => {
-                    tracing::warn!(user = %user.name, "The directory takes the last admin's role away: it stays");
+                    tracing::warn!(user = %user.name, "The last admin's role would be taken away by where they come from: it stays");
                 }
                 Err(error) => return Err(error),
             }
         }
         let is_in: BTreeSet<GroupId> = self.groups_of(user.id).await?.into_iter().map(|group| group.id).collect();
-        for (group, belongs) in mapped(&directory.settings, found) {
+        for (group, belongs) in mapped {
             let done = match (belongs, is_in.contains(&group)) {
                 (true, false) => self.add_member(group, user.id).await,
                 (false, true) => self.remove_member(group, user.id).await,

@@ -5,6 +5,7 @@ use oriel_compute::external::ExternalError;
 use oriel_directory::DirectoryError;
 use oriel_film::FilmError;
 use oriel_image::ImageError;
+use oriel_oidc::OidcError;
 use oriel_recording::RecordingError;
 use oriel_store::StoreError;
 
@@ -38,6 +39,9 @@ pub enum BrokerError {
     /// A directory of people could not be asked.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// A provider of identities could not be asked, or did not say who somebody is.
+    #[error(transparent)]
+    Provider(#[from] OidcError),
     #[error(transparent)]
     Image(#[from] ImageError),
     #[error(transparent)]

@@ -23,6 +23,8 @@ mod numbers;
 mod operation;
 mod over;
 mod pool;
+mod provider;
+mod provider_sign_in;
 pub mod reconcile;
 mod recording;
 mod role;
@@ -48,9 +50,12 @@ pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
 pub use oriel_directory::DirectoryError;
+pub use oriel_oidc::{Looked as ProviderLooked, OidcError};
 pub use oriel_physical as physical;
 pub use over::{Open, OpenAs};
 pub use pool::{NewPool, PoolChange};
+pub use provider::{NewProvider, ProviderChange};
+pub use provider_sign_in::{Arrival, Beginning, Returned, SIGN_IN_SECONDS};
 pub use reconcile::{ByHand, ReconcilerStatus, upkeep::PoolCount};
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
 pub use second_factor::{DEVICE_SECONDS, NewTotp, SecondFactor};
@@ -105,6 +110,7 @@ struct Inner {
     accelerator: Accelerator,
     throttle: Mutex<Throttle>,
     asking_directories: tokio::sync::Semaphore,
+    providers: provider::Known,
     sessions: OnceLock<Arc<dyn Sessions>>,
     reconcilers: reconcile::Board,
     thumbnails: thumbnail::Cache,
@@ -137,6 +143,7 @@ impl Broker {
                 accelerator,
                 throttle: Mutex::default(),
                 asking_directories: tokio::sync::Semaphore::new(directory::QUESTIONS_MAX),
+                providers: provider::Known::default(),
                 sessions: OnceLock::new(),
                 reconcilers: reconcile::Board::default(),
                 thumbnails: thumbnail::Cache::default(),

@@ -17,6 +17,8 @@ use std::{collections::BTreeSet, net::IpAddr, sync::PoisonError};
 
 /// How long a browser is remembered.
 pub const DEVICE_SECONDS: i64 = 30 * 24 * 3600;
+/// Whose password is kept by a provider changes what guards the account so long after signing in.
+const FRESH_SECONDS: i64 = 10 * 60;
 /// How long a secret waits for its first code.
 const ENROL_SECONDS: i64 = 15 * 60;
 
@@ -107,10 +109,7 @@ impl Broker {
     ) -> Result<NewTotp, BrokerError> {
         self.may_set_up(session, user).await?;
         if session.step == SignInStep::Done {
-            let password = password.ok_or_else(|| {
-                BrokerError::invalid("password_missing", "this needs your password", "send it as `password`")
-            })?;
-            self.prove(&user.name, password, address).await?;
+            self.prove_again(session, user, password, address).await?;
         }
         let secret = identity::new_totp_secret();
         let until = now().plus_seconds(ENROL_SECONDS);
@@ -175,8 +174,9 @@ impl Broker {
     /// A person's own: takes their second factor away, with the password. Not while a group asks for one.
     pub async fn remove_second_factor(
         &self,
+        session: &WebSession,
         user: &User,
-        password: SecretString,
+        password: Option<SecretString>,
         address: IpAddr,
     ) -> Result<(), BrokerError> {
         if self.second_factor_rule(user.id).await? >= SecondFactorRule::Required {
@@ -186,7 +186,7 @@ impl Broker {
                 "set up another app in its place, or ask an administrator",
             ));
         }
-        self.prove(&user.name, password, address).await?;
+        self.prove_again(session, user, password, address).await?;
         self.inner.store.delete_second_factor(user.id).await?;
         Ok(())
     }
@@ -194,11 +194,12 @@ impl Broker {
     /// New recovery codes in place of those that were there, with the password.
     pub async fn new_recovery_codes(
         &self,
+        session: &WebSession,
         user: &User,
-        password: SecretString,
+        password: Option<SecretString>,
         address: IpAddr,
     ) -> Result<Vec<SecretString>, BrokerError> {
-        self.prove(&user.name, password, address).await?;
+        self.prove_again(session, user, password, address).await?;
         if self.inner.store.totp(user.id).await?.is_none() {
             return Err(no_factor());
         }
@@ -250,6 +251,31 @@ impl Broker {
             code: "second_factor_needed",
             text: "you have a second factor already, and this browser has not shown it yet".into(),
         })
+    }
+
+    /// Whoever changes what guards an account shows again who they are: with the password, or, where a provider keeps it, by having come
+    /// from there just now.
+    async fn prove_again(
+        &self,
+        session: &WebSession,
+        user: &User,
+        password: Option<SecretString>,
+        address: IpAddr,
+    ) -> Result<(), BrokerError> {
+        if self.inner.store.provider_person(user.id).await?.is_none() {
+            let password = password.ok_or_else(|| {
+                BrokerError::invalid("password_missing", "this needs your password", "send it as `password`")
+            })?;
+            return self.prove(&user.name, password, address).await.map(drop);
+        }
+        if session.created.plus_seconds(FRESH_SECONDS) > now() {
+            return Ok(());
+        }
+        Err(BrokerError::conflict(
+            "sign_in_again",
+            format!("you signed in more than {} minutes ago", FRESH_SECONDS / 60),
+            "sign out, and in again: for a few minutes after that this can be changed",
+        ))
     }
 
     async fn finish(&self, session: &WebSession) -> Result<(), BrokerError> {

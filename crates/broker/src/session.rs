@@ -77,11 +77,18 @@ impl Broker {
             return Err(BrokerError::TooMany { retry_seconds: wait.as_secs().max(1) });
         }
         let found = self.inner.store.user_by_name(name).await?;
-        let known = match &found {
-            Some((user, _)) => self.inner.store.directory_person(user.id).await?,
-            None => None,
+        let (known, elsewhere) = match &found {
+            Some((user, _)) => {
+                tokio::try_join!(self.inner.store.directory_person(user.id), self.inner.store.provider_person(user.id))?
+            }
+            None => (None, None),
         };
         let proven = match found {
+            // No password is theirs here, and none that a directory knows.
+            Some(_) if elsewhere.is_some() => {
+                verify(None, password).await?;
+                None
+            }
             Some((user, hash)) if known.is_none() => verify(Some(hash), password).await?.then_some(user),
             _ => {
                 // As long as for people of our own: who is one cannot be told by the clock.
@@ -107,7 +114,7 @@ impl Broker {
         }
     }
 
-    async fn start_session(&self, user: User, step: SignInStep) -> Result<SignedIn, BrokerError> {
+    pub(crate) async fn start_session(&self, user: User, step: SignInStep) -> Result<SignedIn, BrokerError> {
         let (token, token_sha256) = identity::random_token();
         let (_, csrf) = identity::random_token();
         let session = WebSession {

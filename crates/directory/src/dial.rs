@@ -8,11 +8,7 @@ use crate::{
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
 use oriel_model::DirectorySettings;
 use oriel_pin::{HostPin, tls};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
     net::{TcpStream, UnixStream},
@@ -74,33 +70,8 @@ async fn wire(settings: &DirectorySettings) -> Result<Box<dyn Wire>, DirectoryEr
         let (stream, _) = tls::begin(tcp, HostPin::Sha256(pin.0)).await.map_err(|error| refused(error.to_string()))?;
         return Ok(Box::new(stream));
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| refused(error.to_string()))?
-        .with_root_certificates(roots(settings.ca.as_deref()).map_err(refused)?)
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| refused(error.to_string()))?;
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+    let stream = tls::begin_signed(tcp, host, settings.ca.as_deref()).await;
     Ok(Box::new(stream.map_err(|error| refused(error.to_string()))?))
-}
-
-fn roots(ca: Option<&str>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|error| format!("the CA cannot be read: {error}"))?;
-                roots.add(certificate).map_err(|error| format!("the CA cannot be used: {error}"))?;
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    if roots.is_empty() {
-        return Err("there is no certificate to trust".to_owned());
-    }
-    Ok(roots)
 }
 
 async fn start_tls(tcp: &mut TcpStream, url: &str) -> Result<(), DirectoryError> {
@@ -200,11 +171,5 @@ mod tests {
         for cut in 0..10 {
             assert_eq!(result_code(answer(0).get(..cut).unwrap()), None);
         }
-    }
-
-    #[test]
-    fn a_ca_is_one() {
-        assert!(roots(Some("")).unwrap_err().contains("no certificate"));
-        assert!(roots(Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).is_err());
     }
 }

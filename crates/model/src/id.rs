@@ -48,4 +48,5 @@ ids! {
     /// A browser that is remembered.
     DeviceId,
     DirectoryId,
+    ProviderId,
 }

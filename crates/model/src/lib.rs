@@ -17,6 +17,7 @@ mod operation;
 mod permission;
 mod policy;
 mod pool;
+mod provider;
 mod recording;
 mod second_factor;
 mod session;
@@ -43,7 +44,7 @@ pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
 pub use id::{
     ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId, OperationId, PoolId,
-    RecordingId, TokenId, UserId,
+    ProviderId, RecordingId, TokenId, UserId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use name::{Name, NameError};
@@ -53,6 +54,9 @@ pub use policy::{
     CLIPBOARD_KIB_MAX, ClipboardPolicy, FilesPolicy, POLICY_MINUTES_MAX, SessionPolicy, ShadowingPolicy, SharingPolicy,
 };
 pub use pool::{Network, Pool, PoolKind};
+pub use provider::{
+    ClaimedGroup, ClaimedRole, PROVIDERS_MAX, Provider, ProviderPerson, ProviderSettings, SUBJECT_CHARS_MAX,
+};
 pub use recording::{
     Export, ExportFormat, RecordedInput, Recording, RecordingCursor, RecordingFilter, RecordingPolicy, RecordingRules,
     RecordingState,

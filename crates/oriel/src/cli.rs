@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     commands::{
         audit, backup, cloud, config, desktop, device, directory, doctor, gpu, group, image, import, machine,
-        operation, pool, recording, serve, session, token, user,
+        operation, pool, provider, recording, serve, session, token, user,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -92,6 +92,9 @@ pub enum Command {
     /// LDAP directories and Active Directory, whose people may sign in
     #[command(subcommand)]
     Directory(directory::Command),
+    /// Providers of identities (OpenID Connect), by which people may sign in
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// Tokens of programs that sign in
     #[command(subcommand)]
     Token(token::Command),
@@ -172,6 +175,7 @@ impl Cli {
             Command::User(command) => command.run(&global.client()?).await,
             Command::Group(command) => command.run(&global.client()?).await,
             Command::Directory(command) => command.run(&global.client()?).await,
+            Command::Provider(command) => command.run(&global.client()?).await,
             Command::Token(command) => command.run(&global.client()?).await,
             Command::Operation(command) => command.run(&global.client()?).await,
             Command::Session(command) => command.run(&global.client()?).await,

@@ -5,6 +5,7 @@
 //!  stream ─▶ tls::begin(pin) ─▶ TLS to the pinned machine, and its fingerprint
 //!                                └─ HostPin::FirstUse ─▶ Keeper::met, before anything is told to the machine
 //! ```
+//! Servers that people are taken from (directories, providers of identities) may be known by who signs instead: [`tls::begin_signed`].
 
 mod fingerprint;
 pub mod tls;

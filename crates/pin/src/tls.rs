@@ -1,11 +1,12 @@
-//! TLS to a pinned machine: that its certificate is the known one, and that it has the private key to it.
+//! TLS to a pinned machine: that its certificate is the known one, and that it has the private key to it. And, for servers that people
+//! are taken from, TLS as usual: a certificate for its name by somebody who is trusted to sign it.
 
 use crate::{Fingerprint, HostPin};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, IpAddr, Ipv4Addr, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -138,6 +139,44 @@ where
     }
 }
 
+/// Begins TLS with the server of that name (or address), whose certificate is signed by `ca` (PEM) or, without it, by somebody whom this
+/// machine trusts. The caller bounds the time.
+///
+/// # Errors
+/// Its certificate does not say so, there is nobody to trust, or TLS fails.
+pub async fn begin_signed<S>(stream: S, host: &str, ca: Option<&str>) -> Result<TlsStream<S>, TlsError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let failed = |error: &dyn std::fmt::Display| TlsError::Failed(error.to_string());
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(&error))?
+        .with_root_certificates(roots(ca).map_err(TlsError::Failed)?)
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(&error))?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| failed(&error))
+}
+
+fn roots(ca: Option<&str>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                let certificate = certificate.map_err(|error| format!("the CA cannot be read: {error}"))?;
+                roots.add(certificate).map_err(|error| format!("the CA cannot be used: {error}"))?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err("there is no certificate to trust".to_owned());
+    }
+    Ok(roots)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
@@ -162,6 +201,12 @@ mod tests {
         tokio::spawn(async move { TlsAcceptor::from(Arc::new(config)).accept(far).await });
         let pin = if pin == HostPin::Sha256([0; 32]) { HostPin::Sha256(its.0) } else { pin };
         (its, begin(near, pin).await.map(|(_, seen)| seen))
+    }
+
+    #[test]
+    fn a_ca_is_one() {
+        assert!(roots(Some("")).unwrap_err().contains("no certificate"));
+        assert!(roots(Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).is_err());
     }
 
     #[tokio::test]

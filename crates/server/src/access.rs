@@ -119,6 +119,9 @@ use Permission as P;
 /// The table. Paths are below [`BASE`].
 const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Post, "/login", Public),
+    (Get, "/sign-in/oidc", Public),
+    (Post, "/sign-in/oidc/{id}", Public),
+    (Get, "/sign-in/oidc/{id}/callback", Public),
     (Post, "/logout", Arriving),
     (Get, "/me", Arriving),
     (Post, "/me/second-factor", Arriving),
@@ -150,6 +153,13 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Delete, "/directories/{id}", May(P::PeopleWrite)),
     // It is asked for that, with what is kept for it.
     (Post, "/directories/{id}/test", May(P::PeopleWrite)),
+    (Get, "/providers", May(P::PeopleRead)),
+    (Post, "/providers", May(P::PeopleWrite)),
+    (Get, "/providers/{id}", May(P::PeopleRead)),
+    (Patch, "/providers/{id}", May(P::PeopleWrite)),
+    (Delete, "/providers/{id}", May(P::PeopleWrite)),
+    // It is asked for that, with what is kept for it.
+    (Post, "/providers/{id}/test", May(P::PeopleWrite)),
     (Get, "/tokens", SignedIn),
     (Post, "/tokens", SignedIn),
     (Delete, "/tokens/{id}", SignedIn),

@@ -31,6 +31,8 @@ const READ_DEEDS: [&str; 7] = [
     "show_device",
     "device_picture",
 ];
+/// Sign-ins that end with browsers coming back from elsewhere, which they do by reading.
+const SIGN_INS_BY_READING: [&str; 1] = ["finish_sign_in"];
 /// What comes in many pieces that are one deed: said once, and again after a while.
 const IN_PIECES: [&str; 6] =
     ["recording_index", "recording_content", "download_file", "upload_file", "show_device", "device_picture"];
@@ -94,8 +96,11 @@ impl Asked {
             Some(Peer::Local) | None => String::new(),
         };
         Self {
-            is_sign_in: access::of_request(&parts.method, &path) == Some(Access::Public) && !parts.method.is_safe(),
-            is_reading: parts.method.is_safe() && !READ_DEEDS.contains(&action.as_str()),
+            is_sign_in: access::of_request(&parts.method, &path) == Some(Access::Public)
+                && (!parts.method.is_safe() || SIGN_INS_BY_READING.contains(&action.as_str())),
+            is_reading: parts.method.is_safe()
+                && !READ_DEEDS.contains(&action.as_str())
+                && !SIGN_INS_BY_READING.contains(&action.as_str()),
             target: target(parts.uri.path(), &path) + &file(&parts.uri, &path),
             action,
             address,
@@ -193,12 +198,16 @@ pub(crate) struct Answered {
 impl Answered {
     pub fn of(response: &Response) -> Self {
         Self {
-            outcome: response.status().as_u16(),
+            outcome: response.extensions().get::<Outcome>().map_or(response.status().as_u16(), |outcome| outcome.0),
             tried: response.extensions().get::<TriedName>().map(|tried| tried.0.clone()),
             code: response.extensions().get::<RefusalCode>().map(|code| code.0.to_owned()).unwrap_or_default(),
         }
     }
 }
+
+/// How it ended, where the answer itself leads a browser back to our pages however it did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome(pub u16);
 
 /// A refusal's code, beside the answer that says it.
 #[derive(Clone, Copy, Debug)]
@@ -285,7 +294,7 @@ mod tests {
         assert_eq!(of("PATCH", "/pools/{id}").as_deref(), Some("change_pool"));
         assert_eq!(of("POST", "/login").as_deref(), Some("login"));
         assert!(ACTIONS.values().all(|action| !action.is_empty()));
-        for action in READ_DEEDS.iter().chain(&IN_PIECES) {
+        for action in READ_DEEDS.iter().chain(&IN_PIECES).chain(&SIGN_INS_BY_READING) {
             assert!(ACTIONS.values().any(|one| one == action), "{action}");
         }
     }

@@ -54,6 +54,11 @@ impl From<BrokerError> for Problem {
                 let (detail, next_step) = split(&text, "look at the directory's own log");
                 Self::new(StatusCode::BAD_GATEWAY, "directory_failed", detail, next_step)
             }
+            BrokerError::Provider(error) => {
+                log(&error);
+                let (detail, next_step) = split(&text, "look at the provider's own log");
+                Self::new(StatusCode::BAD_GATEWAY, "provider_failed", detail, next_step)
+            }
             BrokerError::Image(error) => {
                 log(&error);
                 let (detail, next_step) =
@@ -95,6 +100,7 @@ impl From<StoreError> for Problem {
                     "pool" => "pool_in_use",
                     "user" => "user_has_desktops",
                     "directory" => "directory_in_use",
+                    "provider" => "provider_in_use",
                     _ => "in_use",
                 },
                 "delete what uses it first",

@@ -205,13 +205,18 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+    bounded_cookie(headers, wanted, TOKEN_BYTES_MAX)
+}
+
+/// As [`cookie`], of another length.
+pub(crate) fn bounded_cookie<'a>(headers: &'a HeaderMap, wanted: &str, bytes_max: usize) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == wanted && !value.is_empty() && value.len() <= TOKEN_BYTES_MAX)
+        .find(|(name, value)| *name == wanted && !value.is_empty() && value.len() <= bytes_max)
         .map(|(_, value)| value)
 }
 

@@ -38,6 +38,8 @@ use std::{sync::Arc, time::Duration};
 pub const COOKIE: &str = "__Host-oriel";
 /// The cookie of a browser that is remembered.
 pub const DEVICE_COOKIE: &str = "__Host-oriel-device";
+/// The cookie of a browser that signs in elsewhere.
+pub const SIGN_IN_COOKIE: &str = "__Host-oriel-sign-in";
 /// The header that shows that a change comes from our own page.
 pub const CSRF_HEADER: &str = "x-oriel-csrf";
 /// Largest request body, in bytes.

@@ -41,10 +41,12 @@ pub const TABLES: &[&str] = &[
     "recovery_code",
     "directory",
     "directory_person",
+    "provider",
+    "provider_person",
 ];
 
 /// What a backup leaves out.
-pub const PASSING: &[&str] = &["web_session", "ticket", "lease", "remembered_device", "presence"];
+pub const PASSING: &[&str] = &["web_session", "ticket", "lease", "remembered_device", "presence", "provider_sign_in"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

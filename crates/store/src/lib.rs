@@ -27,6 +27,7 @@ mod lease;
 mod migration;
 mod operation;
 mod pool;
+mod provider;
 mod recording;
 mod role;
 pub mod seam;

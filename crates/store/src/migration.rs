@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
     Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
@@ -32,6 +32,7 @@ const STEPS: [Step; 15] = [
     Step { name: "m0025_second_factor", sql: include_str!("m0025_second_factor.sql") },
     Step { name: "m0026_directory", sql: include_str!("m0026_directory.sql") },
     Step { name: "m0030_seat", sql: include_str!("m0030_seat.sql") },
+    Step { name: "m0031_provider", sql: include_str!("m0031_provider.sql") },
 ];
 
 impl MigrationName for Step {

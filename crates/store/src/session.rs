@@ -159,7 +159,7 @@ impl Store {
         Ok(done.rows_affected == 1)
     }
 
-    /// Who holds this cookie, unless it has expired at `now` or its user is disabled, here or in their directory.
+    /// Who holds this cookie, unless it has expired at `now` or its user is disabled, here or where they come from.
     pub async fn web_session(&self, token_sha256: &str, now: Micros) -> Result<Option<(WebSession, User)>, StoreError> {
         let row =
             web::Entity::find_by_id(token_sha256).filter(web::Column::Expires.gt(now.0)).one(&self.reader).await?;
@@ -197,7 +197,7 @@ impl Store {
             .map_err(|error| StoreError::dangling(error, "user", token.user))
     }
 
-    /// Who holds this token, unless it has expired at `now` or its user is disabled, here or in their directory.
+    /// Who holds this token, unless it has expired at `now` or its user is disabled, here or where they come from.
     pub async fn api_token_by_hash(
         &self,
         token_sha256: &str,
@@ -237,6 +237,7 @@ impl Store {
         let api = api::Entity::delete_many().filter(api::Column::Expires.lte(now.0));
         let tickets = ticket::row::Entity::delete_many().filter(ticket::row::Column::Expires.lte(now.0));
         self.delete_expired_devices(now).await?;
+        self.delete_expired_sign_ins(now).await?;
         Ok(Expired {
             web_sessions: web.exec(&self.writer).await?.rows_affected,
             api_tokens: api.exec(&self.writer).await?.rows_affected,
@@ -245,7 +246,8 @@ impl Store {
     }
 
     async fn enabled(&self, user: UserId) -> Result<Option<User>, StoreError> {
-        let (user, out) = tokio::try_join!(self.user(user), self.is_out_of_directory(user))?;
-        Ok(user.filter(|user| !user.disabled && !out))
+        let (user, out, refused) =
+            tokio::try_join!(self.user(user), self.is_out_of_directory(user), self.is_refused_by_provider(user))?;
+        Ok(user.filter(|user| !user.disabled && !out && !refused))
     }
 }

@@ -1474,6 +1474,78 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/providers": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All providers, in the order of their buttons.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["list_providers"];
+    put?: never;
+    /**
+     * Let people of a provider in. It is not asked before somebody signs in, or tests it.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    post: operations["create_provider"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/providers/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One provider, by id or by name.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["show_provider"];
+    put?: never;
+    post?: never;
+    /**
+     * Forget a provider that nobody here comes from.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["delete_provider"];
+    options?: never;
+    head?: never;
+    /**
+     * Change how a provider is asked, or take its button away.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    patch: operations["change_provider"];
+    trace?: never;
+  };
+  "/api/v1/providers/{id}/test": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Ask a provider what it is, and whether it knows us. Changes nothing.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    post: operations["test_provider"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/recipes": {
     parameters: {
       query?: never;
@@ -1768,6 +1840,67 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/sign-in/oidc": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * By which providers people sign in here.
+     * @description Anybody may call it.
+     */
+    get: operations["sign_in_providers"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sign-in/oidc/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Begin to sign in by a provider: the answer is where the browser goes. From there it comes back with the cookie that is set here.
+     * @description Anybody may call it.
+     */
+    post: operations["begin_sign_in"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sign-in/oidc/{id}/callback": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Where providers send browsers back to, once for each sign-in. Leads to one of our pages: signed in, or with the code of the refusal
+     *     as `refused`.
+     * @description Anybody may call it.
+     */
+    get: operations["finish_sign_in"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/tokens": {
     parameters: {
       query?: never;
@@ -1958,6 +2091,17 @@ export interface components {
      * @enum {string}
      */
     Backspace: "delete" | "control_h";
+    /** @description Whoever has that value in the claim of groups is a member of this group. */
+    ClaimedGroup: {
+      /** @description The group here: id or name when sent, id when answered. */
+      group: string;
+      value: string;
+    };
+    ClaimedRole: {
+      /** @description Any but `pool_admin`. */
+      role: components["schemas"]["Role"];
+      value: string;
+    };
     /** @description Which way the clipboard goes, and how much of it. */
     ClipboardPolicy: {
       /**
@@ -3220,6 +3364,8 @@ export interface components {
       permissions: string[];
       /** @description The pools of a pool admin: what is of pools is theirs in these only. */
       pools: string[];
+      /** @description The provider by which they sign in, and which keeps their password; `null` for everybody else. */
+      provider: string | null;
       role: components["schemas"]["Role"];
       /** @description Until it is `done`, everything but going on at the door answers 403 `second_factor_needed`. */
       step: components["schemas"]["SignInStep"];
@@ -3306,8 +3452,11 @@ export interface components {
     };
     /** @description The password again, before something that guards the account is changed. */
     PasswordAgain: {
-      /** Format: password */
-      password: string;
+      /**
+       * Format: password
+       * @description Left out by whose password a provider keeps: they have come from there within ten minutes.
+       */
+      password?: string | null;
     };
     /** @description A new password, confirmed by the current one. */
     PasswordChange: {
@@ -3517,6 +3666,94 @@ export interface components {
       title: string;
       /** @description Always `about:blank`: the code says which problem it is. */
       type: string;
+    };
+    Provider: {
+      /** @description Where browsers come back to, below the address of our pages: what is entered at the provider. */
+      callback_path: string;
+      /** @description RFC 3339. */
+      created_at: string;
+      /** @description One that is not has no button: nobody signs in by it. */
+      enabled: boolean;
+      /** @description Whether the client's secret is kept. */
+      has_secret: boolean;
+      id: string;
+      name: string;
+      /**
+       * Format: int64
+       * @description People here who come from it.
+       */
+      people: number;
+      settings: components["schemas"]["ProviderSettings"];
+    };
+    /** @description What a provider says of itself. Nothing was changed. */
+    ProviderAnswer: {
+      algorithms: string[];
+      authorization_endpoint: string;
+      /** @description Why it does not take us for who we say we are; `null` when it does. */
+      client_refused: string | null;
+      /**
+       * Format: int64
+       * @description Keys that can verify its tokens.
+       */
+      keys: number;
+      /** @description Whether it says that it knows PKCE, which is used in any case. */
+      knows_pkce: boolean;
+      token_endpoint: string;
+      userinfo_endpoint: string | null;
+    };
+    /** @description What to change; what is left out stays. */
+    ProviderChange: {
+      enabled?: boolean | null;
+      name?: string | null;
+      /**
+       * Format: password
+       * @description Needed again when issuer, certificate or client change; an empty one takes it away.
+       */
+      secret?: string | null;
+      settings?: components["schemas"]["ProviderSettings"] | null;
+    };
+    /** @description In the order of their buttons. */
+    ProviderList: {
+      providers: components["schemas"]["Provider"][];
+    };
+    ProviderNew: {
+      /** @description 1 to 60 characters without slashes, compared without case; what the button says. */
+      name: string;
+      /**
+       * Format: password
+       * @description The client's; left out by a client that is known by its name alone.
+       */
+      secret?: string | null;
+      settings: components["schemas"]["ProviderSettings"];
+    };
+    /** @description How a provider is asked. */
+    ProviderSettings: {
+      /** @description The provider asks people who they are at each sign-in, also those whom it knows still. */
+      ask_again: boolean;
+      /** @description Who signs its certificate, as PEM; left out, whom the server trusts. */
+      ca?: string | null;
+      /** @description Who we are there. */
+      client_id: string;
+      /** @description A token with one of these as `acr` shows that its person gave a second factor there. */
+      factor_acr: string[];
+      /** @description The same, with one of these in `amr`. */
+      factor_amr: string[];
+      /** @description Which groups of the provider are which groups here. */
+      groups: components["schemas"]["ClaimedGroup"][];
+      /** @description The claim with their groups; left out, `groups`. Dots go into objects: `realm_access.roles`. */
+      groups_claim?: string | null;
+      /** @description As the provider calls itself, to the last sign: `https://HOST[:PORT][/PATH]`. */
+      issuer: string;
+      /** @description The claim with the person's name here; left out, `preferred_username`. */
+      name_claim?: string | null;
+      /** @description Only who is in a group that is mapped may sign in. */
+      only_mapped: boolean;
+      /** @description SHA-256 of its certificate in 64 lowercase hexadecimal digits, in place of a CA. */
+      pin?: string | null;
+      /** @description The first that fits says the role, `user` where none does. Empty: roles are given here. */
+      roles: components["schemas"]["ClaimedRole"][];
+      /** @description What is asked for beside `openid`, such as `profile` and `groups`. */
+      scopes: string[];
     };
     /**
      * @description Which security levels of RDP are offered: network level authentication, TLS without it, or what Hyper-V's consoles want.
@@ -3741,6 +3978,25 @@ export interface components {
      * @enum {string}
      */
     SharingPolicy: "off" | "view" | "control";
+    SignInBegin: {
+      /** @description `true`: the provider asks who it is, also whom it knows still. A locked browser is always asked. */
+      again?: boolean | null;
+      /** @description The path of our own pages to come back to; left out, or of another site, the first page. */
+      next?: string | null;
+    };
+    /** @description Where the browser goes. */
+    SignInBegun: {
+      url: string;
+    };
+    /** @description What a button at the door needs. */
+    SignInProvider: {
+      id: string;
+      name: string;
+    };
+    /** @description In the order of their buttons. */
+    SignInProviderList: {
+      providers: components["schemas"]["SignInProvider"][];
+    };
     /**
      * @description How far a browser has come at the door.
      * @enum {string}
@@ -3804,7 +4060,8 @@ export interface components {
     TotpBegin: {
       /**
        * Format: password
-       * @description Needed by whoever is signed in; left out at the door.
+       * @description Needed by whoever is signed in; left out at the door, and by whose password a provider keeps: they have come from there within
+       *     ten minutes.
        */
       password?: string | null;
     };
@@ -3840,6 +4097,8 @@ export interface components {
       name: string;
       /** @description The pools that a pool admin administers, by name. */
       pools: components["schemas"]["Named"][];
+      /** @description The provider by which they sign in; `null` for everybody else. */
+      provider: string | null;
       role: components["schemas"]["Role"];
       /** @description An authenticator app is set up. */
       second_factor: boolean;
@@ -6698,6 +6957,188 @@ export interface operations {
       };
     };
   };
+  list_providers: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ProviderList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_provider: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ProviderNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Provider"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_provider: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Provider"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_provider: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  change_provider: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ProviderChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Provider"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  test_provider: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ProviderAnswer"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   list_recipes: {
     parameters: {
       query?: never;
@@ -7248,6 +7689,102 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["GuestTicket"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  sign_in_providers: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SignInProviderList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  begin_sign_in: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SignInBegin"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SignInBegun"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  finish_sign_in: {
+    parameters: {
+      query?: {
+        state?: string;
+        code?: string;
+        error?: string;
+        error_description?: string;
+        iss?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      303: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

@@ -86,6 +86,18 @@ export const directoriesQuery = queryOptions({
   refetchInterval: RARE_MS,
 });
 
+export const providersQuery = queryOptions({
+  queryKey: ["providers"],
+  queryFn: async () => (await answer(client.GET("/api/v1/providers"))).providers,
+  refetchInterval: RARE_MS,
+});
+
+/** For whoever stands at the door. */
+export const signInProvidersQuery = queryOptions({
+  queryKey: ["me", "providers"],
+  queryFn: async () => (await answer(client.GET("/api/v1/sign-in/oidc"))).providers,
+});
+
 export interface AuditWanted {
   actor: string;
   action: string;

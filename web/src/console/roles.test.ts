@@ -9,6 +9,7 @@ const me = (more: Partial<Schemas["Me"]>): Schemas["Me"] => ({
   permissions: [],
   pools: [],
   directory: null,
+  provider: null,
   must_change_password: false,
   locked: false,
   step: "done",

@@ -42,8 +42,10 @@ const operations = createRoute({
 const users = createRoute({
   getParentRoute: () => root,
   path: "/users",
-  validateSearch: (search: Record<string, unknown>): { tab?: "groups" | "directories" } =>
-    search.tab === "groups" || search.tab === "directories" ? { tab: search.tab } : {},
+  validateSearch: (search: Record<string, unknown>): { tab?: "groups" | "directories" | "providers" } =>
+    search.tab === "groups" || search.tab === "directories" || search.tab === "providers"
+      ? { tab: search.tab }
+      : {},
   component: lazyRouteComponent(() => import("./pages/Users"), "Users"),
 });
 
@@ -79,6 +81,7 @@ export const router = createRouter({
       permissions: [],
       pools: [],
       directory: null,
+      provider: null,
       must_change_password: false,
       locked: false,
       step: "done",

@@ -144,6 +144,7 @@ const user = (name, role, more = {}) => ({
   step: "done",
   locked: false,
   directory: null,
+  provider: null,
   groups: [],
   pools: [],
   created_at: before(60_000),
@@ -202,6 +203,7 @@ export function house(who) {
         user("newcomer", "user", { must_change_password: true }),
         user("empty", "user"),
         user("locked", "user", { locked: true }),
+        user("locked-elsewhere", "user", { locked: true, provider: "Studio ID" }),
         user("two-factor", "user", { second_factor: true, step: "factor" }),
         user("must-enrol", "user", { step: "enrol" }),
         user("auditor", "auditor"),
@@ -217,6 +219,7 @@ export function house(who) {
   const tokens = [];
   const groups = [];
   const directories = [];
+  const providers = [];
   if (!empty) {
     const by = { id: admin.id, name: admin.name };
     const image = (name, version, source, more = {}) => ({
@@ -348,6 +351,27 @@ export function house(who) {
     users[2].directory = "lab";
     Object.assign(pools[2].size, { min: 2, running_spares: 2, stopped_spares: 1, return_minutes: 10 });
     Object.assign(pools[2].count, { ready: 1, on_their_way: 1, stopped: 1 });
+    providers.push({
+      id: id(),
+      name: "Studio ID",
+      enabled: true,
+      settings: {
+        issuer: "https://id.studio.example/realms/studio",
+        client_id: "oriel",
+        scopes: ["profile", "groups"],
+        only_mapped: false,
+        groups: [{ value: "painters", group: groups[0].id }],
+        roles: [],
+        ask_again: false,
+        factor_acr: [],
+        factor_amr: ["otp"],
+      },
+      has_secret: true,
+      people: 1,
+      callback_path: "/api/v1/sign-in/oidc/7/callback",
+      created_at: before(2000),
+    });
+    mira.provider = "Studio ID";
     const workshop = {
       ...pool("workshop", images[1], { desktops: 4, desktops_max: 100, users: [named(admin), named(mira)] }),
       kind: "external",
@@ -495,6 +519,7 @@ export function house(who) {
     tokens,
     groups,
     directories,
+    providers,
     audit: audit(admin, mira),
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),

@@ -8,6 +8,7 @@
 //   newcomer     must change the password first         too-many     has tried too often
 //   two-factor   must show a second factor (123456)     must-enrol   must set one up (123456)
 //   locked       has touched no desktop for too long              auditor, helpdesk   have these roles
+//   locked-elsewhere   the same, and has no password here
 //   broken       an admin whose lists all fail          slow         an admin whose lists never come
 // Names that are refused: "taken" (user), "refused" (pool, image, token, desktop).
 import { createHash, randomUUID } from "node:crypto";
@@ -93,6 +94,12 @@ export function startMock({ port = 0, dist }) {
     const session = key ? sessions.get(key) : undefined;
 
     if (path === "/health") return send(response, 200, { status: "ok", version: "mock" });
+    if (path === "/sign-in/oidc") return send(response, 200, { providers: [{ id: "7", name: "Studio ID" }] });
+    // Everybody is refused there, and comes back at once.
+    if (path === "/sign-in/oidc/7" || path === "/sign-in/oidc/Studio%20ID") {
+      const sign = body.next.includes("?") ? "&" : "?";
+      return send(response, 200, { url: `${body.next}${sign}refused=provider_denied` });
+    }
     if (path === "/login") {
       if (body.name === "too-many")
         throw new Refusal(
@@ -280,6 +287,7 @@ export function startMock({ port = 0, dist }) {
         must_change_password: true,
         second_factor: false,
         directory: null,
+        provider: null,
         groups: [],
         created_at: new Date().toISOString(),
       };
@@ -398,6 +406,31 @@ export function startMock({ port = 0, dist }) {
       }
       const { password, ...of } = body;
       return ok(Object.assign(directory, of, password ? { has_password: true } : {}));
+    }
+    if (is("GET", "providers")) return ok({ providers: it.providers });
+    if (is("POST", "providers")) {
+      const { secret, ...of } = body;
+      const made = {
+        id: id(),
+        enabled: true,
+        has_secret: Boolean(secret),
+        people: 0,
+        callback_path: "/api/v1/sign-in/oidc/8/callback",
+        created_at: new Date().toISOString(),
+        ...of,
+      };
+      it.providers.push(made);
+      return send(response, 201, made);
+    }
+    if (noun === "providers") {
+      const provider = find(it.providers, "provider");
+      if (verb === "test") return ok(askProvider(provider));
+      if (request.method === "DELETE") {
+        it.providers = it.providers.filter((one) => one !== provider);
+        return send(response, 204);
+      }
+      const { secret, ...of } = body;
+      return ok(Object.assign(provider, of, secret ? { has_secret: true } : {}));
     }
     if (is("GET", "images")) return ok({ images: it.images });
     if (is("GET", "recipes")) return ok({ recipes: it.recipes });
@@ -692,8 +725,31 @@ function askDirectory(it, { name, password }) {
   };
 }
 
+/** One that is down, and one that does not know us; the rest does. */
+function askProvider({ name, settings }) {
+  if (name === "down")
+    throw new Refusal(
+      502,
+      "provider_failed",
+      `${settings.issuer} did not answer in 8 seconds`,
+      "look at the provider's load, and at the network",
+    );
+  return {
+    authorization_endpoint: `${settings.issuer}/auth`,
+    token_endpoint: `${settings.issuer}/token`,
+    userinfo_endpoint: `${settings.issuer}/me`,
+    keys: 2,
+    algorithms: ["ES256", "RS256"],
+    knows_pkce: true,
+    client_refused:
+      settings.client_id === "nobody"
+        ? "the provider does not know us by that name and secret (invalid_client)"
+        : null,
+  };
+}
+
 function me(session) {
-  const { id, name, role, directory, must_change_password, locked, step } = session.house.me;
+  const { id, name, role, directory, provider, must_change_password, locked, step } = session.house.me;
   const pools = role === "pool_admin" ? session.house.me.pools.map((pool) => pool.id) : [];
   const permissions = PERMISSIONS[role];
   return {
@@ -703,6 +759,7 @@ function me(session) {
     permissions,
     pools,
     directory,
+    provider,
     must_change_password,
     locked,
     step,

@@ -15,7 +15,10 @@ use oriel_server::api::{
     user::Role,
 };
 use serde_json::{Value, json};
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 /// Longest file of certificates, in bytes.
 const CA_BYTES_MAX: u64 = 64 << 10;
@@ -146,14 +149,28 @@ fn mapped<T>(said: Vec<String>, one: impl Fn(&str, &str) -> Result<T, Failure>) 
     }
 }
 
-fn role(text: &str) -> Result<Role, Failure> {
+pub(super) fn role(text: &str) -> Result<Role, Failure> {
     serde_json::from_value(json!(text.replace('-', "_")))
         .map_err(|_| Failure::usage(format!("there is no role {text:?}")).next("use admin, user, helpdesk or auditor"))
 }
 
 /// What was said replaces what was; an empty word takes it away.
-fn text(said: Option<String>, before: Option<String>) -> Option<String> {
+pub(super) fn text(said: Option<String>, before: Option<String>) -> Option<String> {
     said.or(before).filter(|text| !text.is_empty())
+}
+
+/// What is in a file of certificates; an empty name takes it away.
+pub(super) fn certificates(path: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    // A folder's name cannot be empty: so the CA is taken away.
+    if path.as_os_str().is_empty() {
+        return Ok(Some(String::new()));
+    }
+    let cannot = |error: &std::io::Error| Failure::because(format!("cannot read {}", path.display()), error);
+    let file = std::fs::File::open(path).map_err(|error| cannot(&error))?;
+    let mut pem = String::new();
+    file.take(CA_BYTES_MAX).read_to_string(&mut pem).map_err(|error| cannot(&error))?;
+    Ok(Some(pem))
 }
 
 impl Way {
@@ -196,19 +213,7 @@ impl Way {
                 roles: Vec::new(),
             },
         };
-        let ca = match &self.ca {
-            None => None,
-            // A folder's name cannot be empty: so the CA is taken away.
-            Some(path) if path.as_os_str().is_empty() => Some(String::new()),
-            Some(path) => {
-                let cannot =
-                    |error: &std::io::Error| Failure::because(format!("cannot read {}", path.display()), error);
-                let file = std::fs::File::open(path).map_err(|error| cannot(&error))?;
-                let mut pem = String::new();
-                file.take(CA_BYTES_MAX).read_to_string(&mut pem).map_err(|error| cannot(&error))?;
-                Some(pem)
-            }
-        };
+        let ca = certificates(self.ca.as_deref())?;
         Ok(DirectorySettings {
             kind: self.kind.map_or(before.kind, |kind| match kind {
                 Kind::Ldap => DirectoryKind::Ldap,

@@ -15,6 +15,7 @@ pub mod import;
 pub mod machine;
 pub mod operation;
 pub mod pool;
+pub mod provider;
 pub mod recording;
 pub mod serve;
 pub mod session;

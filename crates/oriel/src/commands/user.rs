@@ -116,7 +116,7 @@ impl Command {
                     let groups = user.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
                     let of = user.pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
                     let role = if of.is_empty() { word(&user.role) } else { format!("{} of {of}", word(&user.role)) };
-                    let from = output::or_dash(user.directory.as_deref());
+                    let from = output::or_dash(user.directory.as_deref().or(user.provider.as_deref()));
                     let made = age(&user.created_at);
                     let factor = output::or_dash(user.second_factor.then_some("app"));
                     rows.row([user.name, role, state.to_owned(), factor, from, output::or_dash(Some(&groups)), made]);

@@ -31,8 +31,8 @@ fn guest_writes(id: &str) {
     };
     let blocks = monitor("info block");
     // The device's own way to the disk: nobody else may write there.
-    let disk = blocks.lines().skip_while(|line| !line.contains("/disk-"));
-    let device = disk.filter_map(|line| line.trim().strip_prefix("Attached to:")).next();
+    let mut disk = blocks.lines().skip_while(|line| !line.contains("/disk-"));
+    let device = disk.find_map(|line| line.trim().strip_prefix("Attached to:"));
     let device = device.unwrap_or_else(|| panic!("no disk in {blocks}")).trim();
     for deed in [format!("write -P {MARK:#x} 1M 64k"), "flush".to_owned()] {
         let said = monitor(&format!("qemu-io -d {device} \"{deed}\""));

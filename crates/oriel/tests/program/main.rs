@@ -99,6 +99,7 @@ fn help() {
         "user",
         "group",
         "directory",
+        "provider",
         "token",
         "operation",
         "session",

@@ -31,6 +31,10 @@ pub struct Me {
     #[serde(default)]
     #[schema(required)]
     pub directory: Option<String>,
+    /// The provider by which they sign in, and which keeps their password; `null` for everybody else.
+    #[serde(default)]
+    #[schema(required)]
+    pub provider: Option<String>,
     /// Until the password is changed, everything else answers 403 `password_change_required`.
     pub must_change_password: bool,
     /// Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`.

@@ -45,10 +45,12 @@ pub mod operation;
 pub mod policy;
 pub mod pool;
 pub mod problem;
+pub mod provider;
 pub mod reconciler;
 pub mod recording;
 pub mod second_factor;
 pub mod session;
+pub mod sign_in;
 pub mod token;
 pub mod user;
 

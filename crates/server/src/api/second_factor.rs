@@ -42,7 +42,8 @@ pub struct FactorCode {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TotpBegin {
-    /// Needed by whoever is signed in; left out at the door.
+    /// Needed by whoever is signed in; left out at the door, and by whose password a provider keeps: they have come from there within
+    /// ten minutes.
     #[serde(default)]
     #[schema(format = Password)]
     pub password: Option<String>,
@@ -77,8 +78,10 @@ pub struct RecoveryCodes {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordAgain {
+    /// Left out by whose password a provider keeps: they have come from there within ten minutes.
+    #[serde(default)]
     #[schema(format = Password)]
-    pub password: String,
+    pub password: Option<String>,
 }
 
 /// A browser that is not asked for the second factor until it expires.

@@ -36,6 +36,10 @@ pub struct User {
     #[serde(default)]
     #[schema(required)]
     pub directory: Option<String>,
+    /// The provider by which they sign in; `null` for everybody else.
+    #[serde(default)]
+    #[schema(required)]
+    pub provider: Option<String>,
     /// The groups that they are in, by name.
     #[serde(default)]
     #[schema(required)]
@@ -55,6 +59,7 @@ impl User {
         pools: &[model::Pool],
         second_factor: bool,
         directory: Option<&str>,
+        provider: Option<&str>,
     ) -> Self {
         Self {
             id: user.id.to_string(),
@@ -64,6 +69,7 @@ impl User {
             must_change_password: user.must_change_password,
             second_factor,
             directory: directory.map(str::to_owned),
+            provider: provider.map(str::to_owned),
             groups: groups.iter().map(|group| Named::new(group.id, &group.name)).collect(),
             pools: pools.iter().map(|pool| Named::new(pool.id, &pool.name)).collect(),
             created_at: user.created.rfc3339(),

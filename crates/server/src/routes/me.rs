@@ -15,8 +15,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use oriel_identity::sha256_hex;
-use oriel_model::{Grants, Permission, SecondFactorRule, SignInStep, TokenScope, User, WebSession};
-use secrecy::ExposeSecret;
+use oriel_model::{Grants, Permission, SecondFactorRule, SignInStep, TokenScope, User, UserId, WebSession};
+use secrecy::{ExposeSecret, SecretString};
 use std::net::IpAddr;
 
 /// How long browsers keep the cookie, in seconds. The server ends sessions earlier when they are idle.
@@ -24,6 +24,25 @@ const COOKIE_SECONDS: u32 = 7 * 24 * 3600;
 
 fn set_cookie(value: &str, seconds: u32) -> String {
     format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}
+
+/// Of a session that has begun.
+pub(crate) fn session_cookie(token: &SecretString) -> String {
+    set_cookie(token.expose_secret(), COOKIE_SECONDS)
+}
+
+/// Who else keeps somebody's password.
+#[derive(Default)]
+pub(crate) struct From {
+    directory: Option<String>,
+    provider: Option<String>,
+}
+
+impl From {
+    pub async fn of(app: &App, user: UserId) -> Answer<Self> {
+        let (directory, provider) = tokio::try_join!(app.broker.directory_of(user), app.broker.provider_of(user))?;
+        Ok(Self { directory, provider })
+    }
 }
 
 pub(crate) fn address(peer: Peer) -> IpAddr {
@@ -38,7 +57,7 @@ pub(crate) fn about(
     grants: &Grants,
     session: Option<&WebSession>,
     rule: SecondFactorRule,
-    directory: Option<String>,
+    from: From,
 ) -> Me {
     let permissions = Permission::ALL.iter().filter(|one| grants.may_somewhere(**one)).map(ToString::to_string);
     Me {
@@ -47,7 +66,8 @@ pub(crate) fn about(
         role: user.role.into(),
         permissions: permissions.collect(),
         pools: grants.pools.iter().map(ToString::to_string).collect(),
-        directory,
+        directory: from.directory,
+        provider: from.provider,
         must_change_password: user.must_change_password,
         locked: session.is_some_and(|session| session.locked),
         step: session.map_or(SignInStep::Done, |session| session.step).into(),
@@ -75,9 +95,9 @@ async fn sign_in(app: &App, login: Login, device: Option<&str>, peer: Peer) -> A
     let signed_in = app.broker.sign_in(&login.name, login.password.into(), device, address(peer)).await?;
     let grants = app.broker.grants(&signed_in.user, TokenScope::All).await?;
     let rule = app.broker.second_factor_rule(signed_in.user.id).await?;
-    let directory = app.broker.directory_of(signed_in.user.id).await?;
-    let me = about(&signed_in.user, &grants, Some(&signed_in.session), rule, directory);
-    let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
+    let from = From::of(app, signed_in.user.id).await?;
+    let me = about(&signed_in.user, &grants, Some(&signed_in.session), rule, from);
+    let cookie = session_cookie(&signed_in.token);
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
 
@@ -102,8 +122,8 @@ pub async fn me(State(app): State<App>, caller: Caller) -> Answer<Json<Me>> {
         Some(session) if session.step != SignInStep::Done => app.broker.second_factor_rule(caller.user.id).await?,
         _ => SecondFactorRule::default(),
     };
-    let directory = app.broker.directory_of(caller.user.id).await?;
-    Ok(Json(about(&caller.user, &caller.grants, session, rule, directory)))
+    let from = From::of(&app, caller.user.id).await?;
+    Ok(Json(about(&caller.user, &caller.grants, session, rule, from)))
 }
 
 /// Open this browser's session again after it was locked, with the person's password.
@@ -137,6 +157,6 @@ pub async fn password(
     }
     // The change ended all sessions of the person; this browser, which was inside, gets a fresh one.
     let signed_in = app.broker.renew_session(person.clone()).await?;
-    let cookie = set_cookie(signed_in.token.expose_secret(), COOKIE_SECONDS);
+    let cookie = session_cookie(&signed_in.token);
     Ok(([(header::SET_COOKIE, cookie)], answer).into_response())
 }

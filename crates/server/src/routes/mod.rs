@@ -17,10 +17,12 @@ pub mod invite;
 pub mod me;
 pub mod operation;
 pub mod pool;
+pub mod provider;
 pub mod recording;
 pub mod second_factor;
 pub mod service;
 pub mod session;
+pub mod sign_in;
 pub mod token;
 pub mod upload;
 pub mod user;
@@ -52,6 +54,12 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(directory::list, directory::create))
         .routes(routes!(directory::show, directory::change, directory::delete))
         .routes(routes!(directory::test))
+        .routes(routes!(provider::list, provider::create))
+        .routes(routes!(provider::show, provider::change, provider::delete))
+        .routes(routes!(provider::test))
+        .routes(routes!(sign_in::providers))
+        .routes(routes!(sign_in::begin))
+        .routes(routes!(sign_in::finish))
         .routes(routes!(token::list, token::create))
         .routes(routes!(token::delete))
         .routes(routes!(image::list))

@@ -9,7 +9,7 @@ use crate::{
     },
     caller::{Caller, Via},
     extract::Body,
-    routes::me::{about, address},
+    routes::me::{From, about, address},
 };
 use axum::{
     Extension, Json,
@@ -51,8 +51,8 @@ pub async fn prove(
     let remember = (shown.remember == Some(true)).then_some(label.as_str());
     let device = app.broker.prove_second_factor(session, &caller.user, &shown.code, remember, address(peer)).await?;
     let whole = WebSession { step: SignInStep::Done, ..session.clone() };
-    let directory = app.broker.directory_of(caller.user.id).await?;
-    let me = Json(about(&caller.user, &caller.grants, Some(&whole), SecondFactorRule::Optional, directory));
+    let from = From::of(&app, caller.user.id).await?;
+    let me = Json(about(&caller.user, &caller.grants, Some(&whole), SecondFactorRule::Optional, from));
     Ok(match device {
         Some(device) => {
             let cookie = format!(
@@ -112,8 +112,8 @@ pub async fn remove(
     Extension(peer): Extension<Peer>,
     Body(again): Body<PasswordAgain>,
 ) -> Answer<StatusCode> {
-    browser(&caller)?;
-    app.broker.remove_second_factor(&caller.user, again.password.into(), address(peer)).await?;
+    let session = browser(&caller)?;
+    app.broker.remove_second_factor(session, &caller.user, again.password.map(Into::into), address(peer)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -125,8 +125,9 @@ pub async fn recovery_codes(
     Extension(peer): Extension<Peer>,
     Body(again): Body<PasswordAgain>,
 ) -> Answer<Json<RecoveryCodes>> {
-    browser(&caller)?;
-    let codes = app.broker.new_recovery_codes(&caller.user, again.password.into(), address(peer)).await?;
+    let session = browser(&caller)?;
+    let password = again.password.map(Into::into);
+    let codes = app.broker.new_recovery_codes(session, &caller.user, password, address(peer)).await?;
     Ok(shown(&codes))
 }
 

@@ -17,14 +17,16 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 
 async fn made(app: &App, user: &model::User, password: Option<&SecretString>) -> Answer<UserMade> {
-    let (groups, pools, factors, directory) = tokio::try_join!(
+    let (groups, pools, factors, directory, provider) = tokio::try_join!(
         app.broker.groups_of(user.id),
         app.broker.administered(user.id),
         app.broker.users_with_second_factor(),
-        app.broker.directory_of(user.id)
+        app.broker.directory_of(user.id),
+        app.broker.provider_of(user.id)
     )?;
     let one_time_password = password.map(|password| password.expose_secret().to_owned());
-    let user = User::new(user, &groups, &pools, factors.contains(&user.id), directory.as_deref());
+    let has_factor = factors.contains(&user.id);
+    let user = User::new(user, &groups, &pools, has_factor, directory.as_deref(), provider.as_deref());
     Ok(UserMade { user, one_time_password })
 }
 
@@ -41,12 +43,13 @@ async fn administered(app: &App, keys: Option<Vec<String>>) -> Answer<Option<BTr
 /// Everybody who may sign in.
 #[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users", responses((status = 200, body = UserList)))]
 pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<UserList>> {
-    let (users, groups, mut pools, factors, directories) = tokio::try_join!(
+    let (users, groups, mut pools, factors, directories, providers) = tokio::try_join!(
         app.broker.users(),
         app.broker.groups_by_user(),
         app.broker.administered_by_user(),
         app.broker.users_with_second_factor(),
-        app.broker.directories_by_user()
+        app.broker.directories_by_user(),
+        app.broker.providers_by_user()
     )?;
     // Those that its reader may know of.
     for administered in pools.values_mut() {
@@ -54,10 +57,15 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<UserLis
     }
     let in_groups = |user: &model::User| groups.get(&user.id).map(Vec::as_slice).unwrap_or_default();
     let of_pools = |user: &model::User| pools.get(&user.id).map(Vec::as_slice).unwrap_or_default();
-    let directory = |user: &model::User| directories.get(&user.id).map(String::as_str);
+    let from = |user: &model::User| {
+        (directories.get(&user.id).map(String::as_str), providers.get(&user.id).map(String::as_str))
+    };
     let users = users
         .iter()
-        .map(|user| User::new(user, in_groups(user), of_pools(user), factors.contains(&user.id), directory(user)))
+        .map(|user| {
+            let (directory, provider) = from(user);
+            User::new(user, in_groups(user), of_pools(user), factors.contains(&user.id), directory, provider)
+        })
         .collect();
     Ok(Json(UserList { users }))
 }

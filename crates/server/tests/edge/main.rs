@@ -10,11 +10,14 @@
 mod audit;
 mod authorization;
 mod directories;
+#[path = "../../../oidc/tests/fake/mod.rs"]
+mod fake_provider;
 mod files;
 mod groups;
 mod house;
 mod machines;
 mod metrics;
+mod providers;
 mod recordings;
 mod requests;
 mod roles;

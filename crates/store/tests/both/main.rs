@@ -17,6 +17,7 @@ mod opening;
 mod operations;
 mod pools;
 mod postgres;
+mod providers;
 mod recordings;
 mod samples;
 mod seats;

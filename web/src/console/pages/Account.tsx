@@ -43,7 +43,11 @@ export function Account() {
             <Card>
               <CardTitle component="h2">Password</CardTitle>
               <CardBody>
-                {me.directory ? (
+                {me.provider ? (
+                  <p>
+                    You sign in by <strong>{me.provider}</strong>, where your password is changed.
+                  </p>
+                ) : me.directory ? (
                   <p>
                     Your password is kept by the directory <strong>{me.directory}</strong>, and is changed
                     there.

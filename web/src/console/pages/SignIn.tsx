@@ -1,21 +1,25 @@
-/** Name and password. What comes after depends on `me`: the first password must be changed. */
-import { Button, Form } from "@patternfly/react-core";
-import { useQueryClient } from "@tanstack/react-query";
+/** Name and password, or a provider. What comes after depends on `me`: the first password must be changed. */
+import { Alert, Button, Divider, Form } from "@patternfly/react-core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { answer, client, setCsrf } from "../../api/client";
 import { useAct } from "../act";
+import { goTo, here, refusal } from "../elsewhere";
 import { Field } from "../parts/Field";
 import { ProblemAlert } from "../parts/ProblemState";
-import { meQuery } from "../queries";
+import { meQuery, signInProvidersQuery } from "../queries";
 import { Door } from "../shell/Door";
 
 export function SignIn() {
   const queries = useQueryClient();
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  // Said once: a reload asks anew.
+  const [refused] = useState(() => refusal(location.search));
   useEffect(() => {
     document.title = "Sign in · Oriel";
-  }, []);
+    if (refused) history.replaceState(history.state, "", here(location));
+  }, [refused]);
   const signIn = useAct({
     do: () => answer(client.POST("/api/v1/login", { body: { name: name.trim(), password } })),
     touches: [],
@@ -27,6 +31,11 @@ export function SignIn() {
 
   return (
     <Door title="Sign in" about="Your desktops, in this browser.">
+      {refused && (
+        <Alert variant="danger" isInline title={refused[0]} role="alert">
+          <p>{refused[1]}</p>
+        </Alert>
+      )}
       <Form
         onSubmit={(event) => {
           event.preventDefault();
@@ -53,6 +62,32 @@ export function SignIn() {
           Sign in
         </Button>
       </Form>
+      <Elsewhere />
     </Door>
+  );
+}
+
+/** A button for each provider; nothing where there is none. */
+function Elsewhere() {
+  const providers = useQuery(signInProvidersQuery);
+  const go = useAct({ do: (provider: string) => goTo(provider, here(location)), touches: [] });
+  if (!providers.data?.length) return null;
+  return (
+    <div className="door-elsewhere">
+      <Divider />
+      {providers.data.map(({ id, name }) => (
+        <Button
+          key={id}
+          variant="secondary"
+          isBlock
+          isLoading={go.isPending && go.variables === id}
+          isDisabled={go.isPending}
+          onClick={() => go.mutate(id)}
+        >
+          Continue with {name}
+        </Button>
+      ))}
+      <ProblemAlert error={go.error} />
+    </div>
   );
 }

@@ -21,6 +21,7 @@ import { ChangeRole } from "./users/ChangeRole";
 import { Directories } from "./users/Directories";
 import { Groups } from "./users/Groups";
 import { NewUser } from "./users/NewUser";
+import { Providers } from "./users/Providers";
 
 type User = Schemas["User"];
 type Made = Schemas["UserMade"];
@@ -38,7 +39,7 @@ function Inside() {
   const navigate = useNavigate({ from: "/users" });
   const tabs = (
     <PageSection>
-      <ToggleGroup aria-label="Users, groups or directories">
+      <ToggleGroup aria-label="Users, groups, directories or providers">
         <ToggleGroupItem text="Users" isSelected={!tab} onChange={() => void navigate({ search: {} })} />
         <ToggleGroupItem
           text="Groups"
@@ -50,11 +51,17 @@ function Inside() {
           isSelected={tab === "directories"}
           onChange={() => void navigate({ search: { tab: "directories" } })}
         />
+        <ToggleGroupItem
+          text="Providers"
+          isSelected={tab === "providers"}
+          onChange={() => void navigate({ search: { tab: "providers" } })}
+        />
       </ToggleGroup>
     </PageSection>
   );
   if (tab === "groups") return <Groups tabs={tabs} />;
-  return tab === "directories" ? <Directories tabs={tabs} /> : <People tabs={tabs} />;
+  if (tab === "directories") return <Directories tabs={tabs} />;
+  return tab === "providers" ? <Providers tabs={tabs} /> : <People tabs={tabs} />;
 }
 
 function People({ tabs }: { tabs: ReactNode }) {
@@ -109,7 +116,9 @@ function People({ tabs }: { tabs: ReactNode }) {
                   <Tr key={user.id}>
                     <Td dataLabel="Name">
                       <strong>{user.name}</strong> {self && <span className="about">you</span>}
-                      {user.directory && <div className="about">from {user.directory}</div>}
+                      {(user.directory ?? user.provider) && (
+                        <div className="about">from {user.directory ?? user.provider}</div>
+                      )}
                     </Td>
                     <Td dataLabel="Role">
                       <Label isCompact color={ROLES[user.role].tone}>
@@ -158,8 +167,8 @@ function People({ tabs }: { tabs: ReactNode }) {
                             text: "Reset password…",
                             reason:
                               locked ||
-                              (user.directory
-                                ? `Their password is kept by ${user.directory}`
+                              ((user.directory ?? user.provider)
+                                ? `Their password is kept by ${user.directory ?? user.provider}`
                                 : self
                                   ? "Change your own under My account"
                                   : ""),

@@ -21,6 +21,7 @@ type Open = "app" | "codes" | "off";
 const CODES_FEW = 3;
 
 export function SecondFactorCard() {
+  const me = useMe();
   const mine = useQuery(secondFactorQuery);
   const [open, setOpen] = useState<Open | null>(null);
   const [codes, setCodes] = useState<string[] | null>(null);
@@ -41,7 +42,7 @@ export function SecondFactorCard() {
               {of.totp_since ? (
                 <Has of={of} since={of.totp_since} />
               ) : (
-                <p>Only your password guards this account.</p>
+                <p>Only {me.provider ?? "your password"} guards this account.</p>
               )}
               {of.rule !== "optional" && (
                 <p className="about">
@@ -90,7 +91,7 @@ export function SecondFactorCard() {
       {open === "off" && (
         <Again
           title="Turn the second factor off?"
-          about="From then on your password alone opens this account."
+          about={`From then on ${me.provider ?? "your password"} alone opens this account.`}
           verb="Turn off"
           do={(password) => answer(client.POST("/api/v1/me/second-factor/remove", { body: { password } }))}
           onDone={close}
@@ -206,7 +207,7 @@ interface AgainProps<Out> {
   title: string;
   about: string;
   verb: string;
-  do: (password: string) => Promise<Out>;
+  do: (password: string | undefined) => Promise<Out>;
   onDone: (out: Out) => void;
   onClose: () => void;
 }
@@ -216,7 +217,7 @@ function Again<Out>(p: AgainProps<Out>) {
   const me = useMe();
   const [password, setPassword] = useState("");
   const act = useAct<void, Out>({
-    do: () => p.do(password),
+    do: () => p.do(me.provider ? undefined : password),
     touches: ["second-factor", "users"],
     after: (out) => p.onDone(out),
   });
@@ -225,22 +226,28 @@ function Again<Out>(p: AgainProps<Out>) {
       title={p.title}
       about={p.about}
       verb={p.verb}
-      reason={password === "" ? "Type your password" : ""}
+      reason={password === "" && !me.provider ? "Type your password" : ""}
       busy={act.isPending}
       error={act.error}
       onSend={() => act.mutate()}
       onClose={p.onClose}
     >
-      <input type="text" name="username" autoComplete="username" value={me.name} readOnly hidden />
-      <Field
-        label="Your password"
-        type="password"
-        value={password}
-        onChange={setPassword}
-        autoComplete="current-password"
-        autoFocus
-        required
-      />
+      {me.provider ? (
+        <p>This works for ten minutes after you have signed in by {me.provider}.</p>
+      ) : (
+        <>
+          <input type="text" name="username" autoComplete="username" value={me.name} readOnly hidden />
+          <Field
+            label="Your password"
+            type="password"
+            value={password}
+            onChange={setPassword}
+            autoComplete="current-password"
+            autoFocus
+            required
+          />
+        </>
+      )}
     </FormModal>
   );
 }

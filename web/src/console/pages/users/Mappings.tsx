@@ -1,4 +1,4 @@
-/** Pairs of something here and a group of a directory. */
+/** Pairs of something here and a group of where people come from. */
 import { Button, FormGroup, FormSelect, FormSelectOption, TextInput } from "@patternfly/react-core";
 import MinusCircleIcon from "@patternfly/react-icons/dist/esm/icons/minus-circle-icon";
 import type { Mapped } from "./directory-form";
@@ -9,10 +9,14 @@ interface Props {
   /** Ours, to choose from. */
   options: ReadonlyArray<readonly [value: string, text: string]>;
   value: Mapped[];
+  /** Where people come from. */
+  where?: string;
+  placeholder?: string;
   onChange: (value: Mapped[]) => void;
 }
 
 export function Mappings(p: Props) {
+  const { where = "directory", placeholder = "cn=artists,ou=groups,dc=lab" } = p;
   const change = (at: number, more: Partial<Mapped>) =>
     p.onChange(p.value.map((one, n) => (n === at ? { ...one, ...more } : one)));
   return (
@@ -32,8 +36,8 @@ export function Mappings(p: Props) {
             ))}
           </FormSelect>
           <TextInput
-            aria-label={`${p.label} ${at + 1}: in the directory`}
-            placeholder="cn=artists,ou=groups,dc=lab"
+            aria-label={`${p.label} ${at + 1}: in the ${where}`}
+            placeholder={placeholder}
             value={one.dn}
             onChange={(_, dn) => change(at, { dn })}
             spellCheck={false}
