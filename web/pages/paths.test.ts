@@ -290,7 +290,7 @@ test("providers: added, tested, edited, switched off, deleted; who comes from on
     .waitFor();
   await button(page, "New provider").click();
   const form = dialogue(page, "New provider");
-  await form.getByLabel("Name", { exact: true }).fill("Night ID");
+  await form.getByLabel(/^Name/).fill("Night ID");
   await form.getByLabel("Issuer").fill("https://id.night.example");
   await form.getByLabel("Client id").fill("nobody");
   await form.getByLabel("Client secret").fill("secret");

@@ -136,7 +136,7 @@ fn what_a_token_says_must_fit() {
 fn nobody_else_signs() {
     let (signer, stranger) = (Signer::new(), Signer::new());
     let jwk = signer.jwk("k1");
-    let keys = keys_of(&[jwk.clone()]);
+    let keys = keys_of(std::slice::from_ref(&jwk));
     let header = json!({"alg": "ES256", "kid": "k1"});
 
     // Unsigned, in every way to write it.

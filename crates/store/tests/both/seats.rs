@@ -11,6 +11,18 @@ fn at(seconds: i64) -> Micros {
     NOW.plus_seconds(seconds)
 }
 
+/// What is awaited takes it for that moment, on whatever thread it goes on.
+async fn at_that_time<T>(moment: Micros, asked: impl Future<Output = T>) -> T {
+    let mut asked = std::pin::pin!(asked);
+    std::future::poll_fn(|context| {
+        oriel_store::clock::set(Some(moment));
+        let polled = asked.as_mut().poll(context);
+        oriel_store::clock::set(None);
+        polled
+    })
+    .await
+}
+
 on_both! {
     async fn one_of_many_gets_the_last_one(store: Store) {
         let pool = stored_pool(&store).await;
@@ -68,8 +80,7 @@ on_both! {
         // They were seen since.
         assert!(!back(-1, 300).await);
         // They are in it.
-        oriel_store::clock::set(Some(NOW));
-        let entered = store.enter(one.id, "here", 60, |found| found.owner == Some(ada)).await.unwrap();
+        let entered = at_that_time(NOW, store.enter(one.id, "here", 60, |found| found.owner == Some(ada))).await.unwrap();
         assert_eq!(entered.unwrap().id, one.id);
         assert!(!back(30, 59).await);
         assert_eq!(store.presence_in(pool.id).await.unwrap().get(&one.id), Some(&at(60)));
