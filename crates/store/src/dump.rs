@@ -66,10 +66,11 @@ struct Column {
 pub struct Dump {
     txn: DatabaseTransaction,
     schema: Vec<String>,
+    tables: Vec<&'static str>,
 }
 
 impl Store {
-    /// Holds on to this moment.
+    /// Holds on to this moment. Errors: `NewerSchema`.
     pub async fn dump(&self) -> Result<Dump, StoreError> {
         // SQLite looks at one moment from the first read on, whatever is said.
         let isolation_level = match self.reader.get_database_backend() {
@@ -79,7 +80,10 @@ impl Store {
         let options = TransactionOptions { access_mode: None, isolation_level, sqlite_transaction_mode: None };
         let txn = self.reader.begin_with_options(options).await?;
         let schema = migration::applied(&txn).await?;
-        Ok(Dump { txn, schema })
+        migration::check_known(&schema)?;
+        let there = table_names(&txn).await?;
+        let tables = TABLES.iter().copied().filter(|table| there.iter().any(|one| one == table)).collect();
+        Ok(Dump { txn, schema, tables })
     }
 
     /// Fills a database without any tables with what was dumped, all or nothing, and brings its schema up to date.
@@ -91,7 +95,7 @@ impl Store {
         I: IntoIterator<Item = (String, L)>,
         L: Iterator<Item = std::io::Result<String>>,
     {
-        let store = Self::connect(url).await?;
+        let store = Self::open_unchanged(url).await?;
         let txn = store.writer.begin_with_options(crate::WRITE).await?;
         if !table_names(&txn).await?.is_empty() {
             return Err(StoreError::NotEmpty);
@@ -117,6 +121,11 @@ impl Dump {
     /// The schema's steps, oldest first.
     pub fn schema(&self) -> &[String] {
         &self.schema
+    }
+
+    /// Those of [`TABLES`] that this schema has, each after what it refers to.
+    pub fn tables(&self) -> &[&'static str] {
+        &self.tables
     }
 
     /// A table's rows, one line each without its end.

@@ -92,13 +92,14 @@ impl Store {
     ///
     /// Errors: `BadUrl`, `File`, `Unreachable`, and `NewerSchema` for a database that a newer program has changed.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let store = Self::connect(url).await?;
+        let store = Self::open_unchanged(url).await?;
         migration::migrate(&store.writer).await?;
         Ok(store)
     }
 
-    /// As it is, and whatever there is in it.
-    async fn connect(url: &str) -> Result<Self, StoreError> {
+    /// Opens the database as it is, for who only reads: an older server may be running on it. Errors: as [`Self::open`], but for
+    /// `NewerSchema`.
+    pub async fn open_unchanged(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let pool = connect(ConnectOptions::new(url), POSTGRES_CONNECTIONS_MAX).await?;
             return Ok(Self { reader: pool.clone(), writer: pool });

@@ -5,7 +5,6 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionTrait,
 };
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait};
-use std::collections::BTreeSet;
 
 /// Taken in PostgreSQL while the schema is brought up to date, so that replicas started together do it once.
 const ADVISORY_LOCK: i64 = 0x6f72_6965_6c21; // "oriel!"
@@ -63,19 +62,17 @@ pub(crate) async fn migrate(writer: &DatabaseConnection) -> Result<(), StoreErro
         let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
         txn.execute_raw(Statement::from_string(DbBackend::Postgres, lock)).await?;
     }
-    let known: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_owned()).collect();
-    let newer: Vec<String> = Migrator::get_migration_models(&txn)
-        .await?
-        .into_iter()
-        .map(|applied| applied.version)
-        .filter(|applied| !known.contains(applied))
-        .collect();
-    if !newer.is_empty() {
-        return Err(StoreError::NewerSchema { steps: newer.join(", ") });
-    }
+    check_known(&applied(&txn).await?)?;
     Migrator::up(&txn, None).await?;
     txn.commit().await?;
     Ok(())
+}
+
+/// Errors: `NewerSchema`, for steps that this program does not know.
+pub(crate) fn check_known(applied: &[String]) -> Result<(), StoreError> {
+    let newer: Vec<&str> =
+        applied.iter().map(String::as_str).filter(|name| STEPS.iter().all(|step| step.name != *name)).collect();
+    if newer.is_empty() { Ok(()) } else { Err(StoreError::NewerSchema { steps: newer.join(", ") }) }
 }
 
 /// The steps that the database has, oldest first.

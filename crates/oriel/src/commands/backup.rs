@@ -10,7 +10,7 @@ use crate::{
 };
 use clap::Args;
 use futures::StreamExt as _;
-use oriel_store::{DUMP_LINE_BYTES_MAX, Store, StoreError, TABLES};
+use oriel_store::{DUMP_LINE_BYTES_MAX, Store, StoreError};
 use std::{
     fs,
     io::Write as _,
@@ -45,7 +45,7 @@ pub struct Restore {
 }
 
 impl Backup {
-    /// Reads the database as it is at one moment; a server may go on running.
+    /// Reads the database as it is at one moment; a server may go on running, and an older one too: nothing is changed.
     pub async fn run(self, global: &Global) -> Done {
         let config = global.config(None)?;
         let data = config.data();
@@ -55,12 +55,12 @@ impl Backup {
                 .next("name the folder of a server that has run with --data DIR")
                 .code(USAGE));
         }
-        let store = Store::open(database).await.map_err(|error| cannot("open the database", &error))?;
+        let store = Store::open_unchanged(database).await.map_err(|error| cannot("open the database", &error))?;
         let failed = |error: StoreError| cannot("read the database", &error);
         let writing = |error: std::io::Error| cannot("write the backup", &error);
         let dump = store.dump().await.map_err(failed)?;
         let mut archive = Archive::new(&self.file, dump.schema().to_vec())?;
-        for table in TABLES {
+        for table in dump.tables() {
             let name = format!("{DATABASE}/{table}.jsonl");
             let mut out = std::io::BufWriter::new(private(&archive.path(&name)).map_err(writing)?);
             let mut rows = 0;

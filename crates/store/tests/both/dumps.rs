@@ -87,6 +87,32 @@ on_both! {
         assert_eq!(Store::open(&file).await.unwrap().desktops().await.unwrap(), []);
     }
 
+    async fn leave_an_older_schema_as_it_is(store: Store, url: String) {
+        let desktop = stored_desktop(&store).await;
+        let (schema, _) = dumped(&store).await;
+        store.close().await.unwrap();
+        let raw_url = if url.starts_with("postgres") { url.clone() } else { format!("sqlite:{url}") };
+        let raw = Database::connect(raw_url).await.unwrap();
+        for undone in [
+            "DROP TABLE provider_sign_in",
+            "DROP TABLE provider_person",
+            "DROP TABLE provider",
+            "DELETE FROM seaql_migrations WHERE version = 'm0031_provider'",
+        ] {
+            raw.execute_unprepared(undone).await.unwrap();
+        }
+        raw.close().await.unwrap();
+        for _ in 0..2 {
+            let older = Store::open_unchanged(&url).await.unwrap();
+            let dump = older.dump().await.unwrap();
+            assert_eq!(dump.schema(), schema.strip_suffix(&["m0031_provider".to_owned()]).unwrap());
+            assert!(!dump.tables().contains(&"provider") && dump.tables().contains(&"directory"));
+            drop(dump);
+            older.close().await.unwrap();
+        }
+        assert_eq!(Store::open(&url).await.unwrap().desktops().await.unwrap(), [desktop]);
+    }
+
     async fn hold_every_table(store: Store, url: String) {
         let raw = Database::connect(if url.starts_with("postgres") { url } else { format!("sqlite:{url}") }).await.unwrap();
         let all = match raw.get_database_backend() {
