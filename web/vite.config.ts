@@ -10,6 +10,7 @@ const server = process.env.ORIEL_DEV_SERVER ?? "http://127.0.0.1:8480";
 const entries = {
   console: here("index.html"),
   viewer: here("viewer/index.html"),
+  monitor: here("viewer/monitor.html"),
   player: here("player/index.html"),
 };
 /** `ORIEL_WEB_ONLY=console,player` builds these entries alone, for their own tests. */

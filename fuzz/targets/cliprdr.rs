@@ -12,8 +12,11 @@ mod clipboard;
 #[allow(dead_code, unused_imports, reason = "the session's half of it is not here")]
 #[path = "../../crates/rdp/src/drive/mod.rs"]
 mod drive;
+#[allow(dead_code, reason = "not all of it is needed here")]
+#[path = "../../crates/rdp/src/static_channel.rs"]
+mod static_channel;
 
-use clipboard::{Clipboard, ClipboardFiles, Copied, Task};
+use clipboard::{Clipboard, ClipboardFiles, Copied, Task, fail_lost, make_room};
 use drive::{DRIVE_BYTES_MAX, Drive};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_svc::SvcProcessor as _;
@@ -25,6 +28,8 @@ use std::sync::{Arc, Once};
 static HOOK: Once = Once::new();
 /// More than a session keeps, and as many files as a copy has; each message causes a few at most.
 const TASKS_MAX: usize = 64 + 256;
+/// Of a message, in the first piece that a machine sends.
+const BEGIN_BYTES: usize = 1600;
 
 fn picture() -> bytes::Bytes {
     let pixels = Pixels { width: 2, height: 1, rgba: vec![1, 2, 3, 4, 5, 6, 7, 8] };
@@ -65,7 +70,10 @@ fn settle(channel: &mut CliprdrClient) -> bool {
                 continue;
             }
             Task::Fetch(ask) => {
-                if !backend.asks(ask) {
+                if make_room(channel).is_err() {
+                    return false;
+                }
+                if !channel.downcast_backend_mut::<Clipboard>().is_some_and(|backend| backend.asks(ask)) {
                     continue;
                 }
                 channel.initiate_paste(ask.format)
@@ -140,7 +148,8 @@ fuzz_target!(|data: &[u8]| {
                     let _ = channel.initiate_copy(&formats);
                 }
             }
-            let goes_on = channel.process(body).is_ok() && settle(&mut channel);
+            let begun = fail_lost(&mut channel, body.get(..BEGIN_BYTES).unwrap_or(body)).is_ok();
+            let goes_on = begun && channel.process(body).is_ok() && settle(&mut channel);
             files(&mut channel);
             assert!(drive.lock().room() <= DRIVE_BYTES_MAX);
             goes_on

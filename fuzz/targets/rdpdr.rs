@@ -9,6 +9,9 @@
 #[allow(dead_code, unused_imports, reason = "the session's half of it is not here")]
 #[path = "../../crates/rdp/src/drive/mod.rs"]
 mod drive;
+#[allow(dead_code, reason = "not all of it is needed here")]
+#[path = "../../crates/rdp/src/static_channel.rs"]
+mod static_channel;
 
 use drive::{DRIVE_BYTES_MAX, DRIVE_DEPTH_MAX, DRIVE_ENTRIES_MAX, Drive, DriveEntry, Rdpdr, is_name};
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
 /** The desktop in a tab over RDP: keys, size, clipboard, picture, coming back. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { heard, overhear } from "../src/viewer/testing/ear";
 import {
@@ -116,6 +117,25 @@ it("is heard: a tone of the desktop comes out of the page", async () => {
   expect((await sounds()).played).toBe(played);
   expect(await shell.run("cat /tmp/paplay.log; rm /tmp/tone.wav")).toBe("");
   await screen.page.getByRole("button", { name: "Sound" }).press("Enter");
+  await screen.page.mouse.click(500, 400);
+});
+
+it("prints into the page", async () => {
+  await shell.run("printf 'P5 8 8 255 ' > /tmp/page.pgm; head -c 64 /dev/zero >> /tmp/page.pgm");
+  const start = Date.now();
+  // As programs print: through the print system, on the printer that it has.
+  expect(await shell.run("lpstat -d")).toBe("system default destination: Oriel");
+  await shell.run("lp -t 'Über: alles/1' /tmp/page.pgm >/tmp/lp.log 2>&1; cat /tmp/lp.log");
+  const card = screen.page.locator(".prints section");
+  await card.getByText("Über_ alles_1.pdf").waitFor({ timeout: 120_000 });
+  measured("a page of the desktop, printed into the page", Date.now() - start);
+  const [saved] = await Promise.all([
+    screen.page.waitForEvent("download"),
+    card.getByRole("link", { name: "Save" }).click(),
+  ]);
+  const bytes = readFileSync(await saved.path());
+  expect(bytes.subarray(0, 5).toString()).toBe("%PDF-");
+  expect(bytes.includes("/Page")).toBe(true);
   await screen.page.mouse.click(500, 400);
 });
 

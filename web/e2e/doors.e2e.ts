@@ -128,7 +128,7 @@ it("opens a desktop from its card within two seconds", async () => {
 it("sends people who were signed out back to their desktop", async () => {
   const other = await Visit.start();
   const page = await other.page(`/viewer/?desktop=${desktop.id}&kind=ssh`);
-  await page.getByRole("link", { name: "Sign in" }).click();
+  await page.getByRole("link", { name: "Sign in", exact: true }).click();
   await fillSignIn(page, plan.admin);
   await page.waitForURL(`**/viewer/?desktop=${desktop.id}&kind=ssh`);
   await other.watch(page);

@@ -27,7 +27,7 @@ const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
 /** An image that nobody has built on this machine yet takes some minutes. */
 const IMAGE_MS_MAX = 1_200_000;
-const DESKTOP_MS_MAX = 300_000;
+const DESKTOP_MS_MAX = 1_200_000;
 const EVERY_MS = 250;
 
 export type DesktopFacts = {

@@ -13,6 +13,8 @@ const PAGES = [
   ["/sessions", "Sessions"],
   ["/operations", "Operations"],
   ["/audit", "Audit"],
+  ["/dashboard", "Dashboard"],
+  ["/webhooks", "Webhooks"],
   ["/host", "Host"],
   ["/gpus", "GPUs"],
   ["/account", "My account"],
@@ -30,7 +32,7 @@ describe.each([{ dark: false }, { dark: true }])("%o", (look) => {
   it("the console's pages", async () => {
     visit = await Visit.start(look);
     const page = await visit.page();
-    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await page.getByRole("heading", { name: "Sign in", exact: true }).waitFor();
     await accessible(page, "signing in");
     await fillSignIn(page, plan.admin);
     await page.getByRole("heading", { name: "My desktops" }).waitFor();

@@ -71,7 +71,7 @@ export function browsing() {
 export async function signIn(page: Page, who: string, password = "password") {
   await page.getByLabel("Name").fill(who);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
 export const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { level: 1, name });

@@ -372,6 +372,69 @@ test("providers: added, tested, edited, switched off, deleted; who comes from on
   await locked.context.close();
 });
 
+test("devices: a wall that is searched, buttons that are believed by the light, images from here and from elsewhere", async () => {
+  const { page, context } = await visit("admin", "/devices");
+  await heading(page, "Devices").waitFor();
+  await card(page, "rack-1").getByText("1920 × 1080").waitFor();
+  await card(page, "rack-3").getByText("connection refused").waitFor();
+  await page.getByLabel("Find").fill("off");
+  await card(page, "rack-1").waitFor({ state: "detached" });
+  await accessible(page, "a wall of devices");
+  await picture(page, "devices-off");
+  await card(page, "rack-2").getByRole("link", { name: "rack-2" }).press("Enter");
+
+  await heading(page, "rack-2").waitFor();
+  await page.getByText("The device has no picture: no video signal").waitFor();
+  await button(page, "Power on").click();
+  await page.getByText("waiting for the power light to go on").waitFor();
+  await page.getByText("Power on: done, the power light is on.").waitFor();
+  await page.getByText("The device has no picture").waitFor({ state: "detached" });
+  await button(page, "Cut power").click();
+  const sure = dialogue(page, /Cut power: rack-2/);
+  await sure.getByText("what is not saved is lost").waitFor();
+  await sure.getByRole("button", { name: "Cancel" }).click();
+
+  const file = {
+    name: "tools.iso",
+    mimeType: "application/octet-stream",
+    buffer: Buffer.alloc(3_000_000),
+  };
+  await page.locator('input[type="file"]').setInputFiles(file);
+  await page.getByText("tools.iso: 2.9 MiB of 2.9 MiB, done").waitFor();
+  await page.getByLabel("Fetch an image").fill("https://mirror.example/net.iso");
+  await button(page, "Fetch").click();
+  await page.getByText("net.iso is there.").waitFor();
+  await page.getByRole("combobox", { name: "In its drive" }).selectOption("tools.iso");
+  await page.getByRole("combobox", { name: "As" }).selectOption("stick");
+  await button(page, "Insert").click();
+  await page.getByText("which the machine sees as a stick").waitFor();
+  await button(page, "Fan: press").click();
+  await dialogue(page, /Fan: press: rack-2/)
+    .getByRole("button", { name: "Cancel" })
+    .click();
+  await button(page, "Read its own log").click();
+  await page.getByText("--- Ready").waitFor();
+  await accessible(page, "a device");
+  await picture(page, "device");
+  await context.close();
+});
+
+test("a machine with a BMC: an image by its address, its next start, and the machine inside", async () => {
+  const { page, context } = await visit("admin", "/devices/node-7");
+  await heading(page, "node-7").waitFor();
+  await page.getByText("System.Embedded.1").waitFor();
+  await page.getByRole("link", { name: "Open node-7-rdp" }).waitFor();
+  await page.getByLabel("Image's address").fill("https://mirror.example/debian.iso");
+  await button(page, "Insert").click();
+  await page.getByText("CD (CD, DVD): https://mirror.example/debian.iso").waitFor();
+  await page.getByRole("combobox", { name: "At its next start, from" }).selectOption("pxe");
+  await button(page, "Set for one start").click();
+  await page.getByText("It starts from Pxe once").waitFor();
+  await accessible(page, "a machine with a BMC");
+  await picture(page, "device-bmc");
+  await context.close();
+});
+
 test("external machines: a pool of them, adding one, who it is, opening it", async () => {
   const { page, context } = await visit("admin", "/pools");
   await button(page, "New pool of machines").click();
@@ -388,7 +451,7 @@ test("external machines: a pool of them, adding one, who it is, opening it", asy
   const add = dialogue(page, "Add a machine to lab-machines");
   await add.getByPlaceholder("front-desk").fill("scope");
   await add.getByLabel("Address").fill("10.1.2.3");
-  await add.getByLabel("Windows domain").fill("LAB");
+  await add.getByLabel("Windows domain", { exact: true }).fill("LAB");
   await accessible(page, "adding a machine");
   await picture(page, "machine-add-rdp");
   await add.getByRole("button", { name: "Add machine" }).click();
@@ -460,6 +523,100 @@ test("external machines: a pool of them, adding one, who it is, opening it", asy
   const terminal = card(owner.page, "old-switch").getByRole("link", { name: /^Shell old-switch/ });
   expect(await terminal.getAttribute("href")).toContain("kind=ssh");
   await owner.context.close();
+});
+
+test("clouds: added, examined, given an image, stood on, removed when nothing stands there", async () => {
+  const { page, context, url } = await visit("admin", "/clouds");
+  await page.getByRole("row", { name: /oak/ }).getByText("Answers").waitFor();
+  await page
+    .getByRole("row", { name: /elm/ })
+    .getByText(/Cannot reach Keystone/)
+    .waitFor();
+  await button(page, "Add a cloud").click();
+  const form = dialogue(page, "Add a cloud");
+  await form.getByLabel(/^Name/).fill("ash");
+  await form.getByLabel("How to sign in").selectOption("fields");
+  await form.getByLabel("Address of Keystone").fill("https://ash.example:5000");
+  await form.getByLabel("Application credential's id").fill("i");
+  await form.getByLabel("Application credential's secret").fill("s3cret");
+  await accessible(page, "adding a cloud");
+  await picture(page, "cloud-new");
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await form.getByRole("button", { name: "Add cloud" }).click();
+  const body = (await sent).postDataJSON();
+  expect(body.name).toBe("ash");
+  expect(JSON.parse(body.clouds_yaml).clouds.cloud.auth.auth_url).toBe("https://ash.example:5000");
+  // What was added is examined at once.
+  const found = dialogue(page, "What the doctor finds on ash");
+  await found
+    .getByRole("list", { name: "Worth fixing" })
+    .getByText(/not restricted/)
+    .waitFor();
+  await accessible(page, "examining a cloud");
+  await picture(page, "cloud-findings");
+  await found.getByRole("button", { name: "Close", exact: true }).last().click();
+
+  const row = page.getByRole("row", { name: /ash/ });
+  const act = async (what: string) => {
+    await button(page, "Actions for ash").click();
+    await page.getByRole("menuitem", { name: what }).click();
+  };
+  await act("Images…");
+  const images = dialogue(page, "Images on ash");
+  await images.getByText("It has none of our images yet.").waitFor();
+  await images.getByRole("button", { name: "Upload" }).click();
+  await images.getByRole("list", { name: "On the way to ash" }).getByRole("progressbar").waitFor();
+  await images.getByLabel("Its id there").fill("glance-1");
+  await images.getByRole("button", { name: "Say that it is there" }).click();
+  await images.getByText("glance-1").waitFor();
+  await accessible(page, "images of a cloud");
+  await images.getByRole("button", { name: "Done" }).click();
+
+  await act("Reach…");
+  const reach = dialogue(page, "Reach desktops on ash");
+  await reach.getByLabel("Only from these networks").fill("192.0.2.7");
+  await reach.getByLabel("Way there").selectOption("new");
+  await reach.getByLabel("Jump host", { exact: false }).first().fill("gate.example");
+  await reach.getByLabel("Account there").fill("oriel");
+  await reach.getByLabel("Private key").fill("-----BEGIN OPENSSH PRIVATE KEY-----\n");
+  await accessible(page, "how desktops of a cloud are reached");
+  await picture(page, "cloud-reach");
+  await reach.getByRole("button", { name: "Save" }).click();
+  await row.getByText("desktops through oriel@gate.example").waitFor();
+
+  await page.goto(`${url}/pools`);
+  await button(page, "New pool").click();
+  const pool = dialogue(page, "New pool");
+  await pool.getByLabel("Name", { exact: false }).first().fill("sky");
+  await pool.getByLabel("Stands on").selectOption({ label: "Cloud ash" });
+  expect(await pool.getByLabel("CPUs").count()).toBe(0);
+  await pool
+    .getByRole("row", { name: /v1.quarter/ })
+    .getByText("for 3")
+    .waitFor();
+  await pool.getByLabel("v1.quarter").check();
+  await pool.getByLabel("Network on the cloud").selectOption("desktops");
+  await accessible(page, "a pool on a cloud");
+  await picture(page, "pool-cloud");
+  const made = page.waitForRequest((request) => request.method() === "POST");
+  await pool.getByRole("button", { name: "Make pool" }).click();
+  const asked = (await made).postDataJSON();
+  expect(asked).toMatchObject({ name: "sky", cloud: { flavor: "v1.quarter", network: "desktops" } });
+  expect(asked).not.toHaveProperty("vcpus");
+  await page.getByRole("row", { name: /sky/ }).getByText("flavor v1.quarter").waitFor();
+
+  await page.goto(`${url}/clouds`);
+  await row.getByText("sky").waitFor();
+  await button(page, "Actions for ash").click();
+  await page.getByText("1 pool stands on it").waitFor();
+  await page.keyboard.press("Escape");
+  await button(page, "Actions for elm").click();
+  await page.getByRole("menuitem", { name: "Remove…" }).click();
+  await dialogue(page, /Remove the cloud elm/)
+    .getByRole("button", { name: "Remove cloud" })
+    .click();
+  await page.getByRole("row", { name: /elm/ }).waitFor({ state: "detached" });
+  await context.close();
 });
 
 test("users: the one-time password is shown once, refusals stay in the form", async () => {

@@ -143,7 +143,7 @@ test("a name that is somebody's here stays theirs", async () => {
   await page.getByText("An account of your name is here already, and is not yours").waitFor();
   await page.getByLabel("Name").fill("bob");
   await page.getByLabel("Password").fill("ein anderes Passwort");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await heading(page, "My desktops").waitFor();
   await context.close();
   expect(await house.oriel("audit", "list", "--json")).toContain("name_taken_here");

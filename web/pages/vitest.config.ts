@@ -10,7 +10,8 @@ export default defineConfig({
     include: ["pages/**/*.test.ts"],
     globalSetup: ["pages/setup.ts"],
     fileParallelism: false,
-    testTimeout: 60_000,
+    // A walk looks at some twenty pages, each by axe too.
+    testTimeout: 180_000,
     hookTimeout: 60_000,
   },
 });

@@ -1,16 +1,26 @@
-/** Every page, dark and light, wide and narrow: it says its title, fits, has no complaint and nothing serious for axe-core. */
+/**
+ * Every page, dark and light, wide and narrow: it says its title, fits, has no complaint and nothing serious for axe-core. And the paths of
+ * those who keep the service running.
+ */
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { accessible, browsing, fits, heading, type Look, picture, signIn } from "./browser";
+import { accessible, browsing, dialogue, fits, heading, type Look, picture, signIn } from "./browser";
 
 const visit = browsing();
+const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
 const PAGES = [
   ["/", "My desktops", "studio-1"],
   ["/?all=true", "Everyone's desktops", "studio-4"],
   ["/pools", "Pools", "render"],
   ["/pools/workshop", "workshop", "front-desk"],
+  ["/devices", "Devices", "rack-2"],
+  ["/devices/rack-1", "rack-1", "debian-13.iso"],
+  ["/devices/node-7", "node-7", "System.Embedded.1"],
   ["/images", "Images", "windows-lab"],
   ["/users", "Users and groups", "jonas"],
   ["/users?tab=groups", "Users and groups", "contractors"],
+  ["/users?tab=quotas", "Users and groups", "each member of a group"],
+  ["/users?tab=disks", "Users and groups", "Orphaned"],
   ["/users?tab=directories", "Users and groups", "lab"],
   ["/users?tab=providers", "Users and groups", "Studio ID"],
   ["/sessions", "Sessions", "Mbit/s"],
@@ -18,6 +28,9 @@ const PAGES = [
   ["/operations", "Operations", "Installing packages"],
   ["/audit", "Audit", "Change pool"],
   ["/gpus", "GPUs", "M60-2Q"],
+  ["/clouds", "Clouds", "oak"],
+  ["/dashboard", "Dashboard", "Too few spares"],
+  ["/webhooks", "Webhooks", "It answered with status 503"],
   ["/host", "Host", "The data folder has 1.1 GiB left"],
   ["/account", "My account", "laptop"],
   ["/nowhere", "No such page", "There is nothing at this address"],
@@ -49,7 +62,7 @@ for (const look of LOOKS) {
     for (const [path, title, shows] of PAGES) {
       await page.goto(url + path);
       await heading(page, title).waitFor();
-      await page.getByText(shows).first().waitFor();
+      await page.getByText(shows).filter({ visible: true }).first().waitFor();
       expect(await page.title()).toBe(`${title} · Oriel`);
       await page.waitForTimeout(300);
       await picture(page, `${path.replace(/\W+/g, "") || "desktops"}-${name}`);
@@ -85,10 +98,11 @@ for (const look of LOOKS) {
 
 test("roles see the pages that are theirs, and buttons say what is not", async () => {
   for (const [who, pages, not] of [
-    ["helpdesk", ["Pools", "Users and groups", "Sessions"], "Host"],
+    ["helpdesk", ["Pools", "Devices", "Users and groups", "Sessions"], "Host"],
     [
       "auditor",
       [
+        "Dashboard",
         "Pools",
         "Images",
         "Users and groups",
@@ -96,7 +110,9 @@ test("roles see the pages that are theirs, and buttons say what is not", async (
         "Recordings",
         "Operations",
         "Audit",
+        "Webhooks",
         "GPUs",
+        "Clouds",
         "Host",
       ],
       "",
@@ -124,11 +140,16 @@ test("the lists of a house where nothing was made say how to begin", async () =>
   for (const [path, shows] of [
     ["/images", "No images yet"],
     ["/pools", "No pools yet"],
+    ["/devices", "No devices yet"],
     ["/gpus", "No GPU"],
+    ["/dashboard", "There is no pool yet"],
+    ["/webhooks", "Nobody is told"],
     ["/sessions", "Nobody is connected"],
     ["/recordings", "Nothing was recorded yet"],
     ["/operations", "Nothing has been run yet"],
     ["/users?tab=groups", "No groups yet"],
+    ["/users?tab=quotas", "Nothing is limited yet"],
+    ["/users?tab=disks", "No personal disks yet"],
     ["/users?tab=directories", "No directories yet"],
     ["/users?tab=providers", "No providers yet"],
     ["/account", "No tokens"],
@@ -137,5 +158,79 @@ test("the lists of a house where nothing was made say how to begin", async () =>
     await page.getByText(shows).waitFor();
     await accessible(page, `${path}, empty`);
   }
+  await context.close();
+});
+
+test("a helpdesk looks at one session, says something and ends it", async () => {
+  const { page, context, complaints } = await visit("helpdesk", "/sessions");
+  await page.getByRole("gridcell").getByRole("link", { name: "helpdesk", exact: true }).click();
+  await heading(page, "helpdesk: studio-1").waitFor();
+  const parts = page.getByRole("list", { name: "Parts of the log-on" });
+  await parts.getByText("First picture").waitFor();
+  expect(await page.getByRole("list", { name: "Parts of the start" }).innerText()).toContain("28 s");
+  await page.getByText(/^Now \d+ ms, mostly \d+ ms \(near\)/).waitFor();
+  await page.getByText("192.0.2.17").waitFor();
+  await accessible(page, "a session");
+  await picture(page, "session");
+
+  await button(page, "Message").click();
+  const form = dialogue(page, "Say something to helpdesk");
+  await form.getByLabel("Message").fill("Save your work");
+  await form.getByRole("button", { name: "Say it" }).click();
+  await page.getByText("It stands in helpdesk’s viewer now").waitFor();
+  await button(page, "Disconnect").click();
+  await dialogue(page, /End the connection of helpdesk/)
+    .getByRole("button", { name: "End connection" })
+    .click();
+  await page.getByText("This connection has ended").waitFor();
+  // What has ended is not found any more: the browser says so.
+  expect(complaints.filter((one) => !one.includes("404"))).toEqual([]);
+  await context.close();
+});
+
+test("the dashboard leads to what failed, and webhooks are made, tested and removed", async () => {
+  const { page, context } = await visit("admin", "/dashboard");
+  await page.getByRole("figure", { name: /^Desktops in use and on\. In use: now \d/ }).waitFor();
+  await button(page, "Last week").click();
+  await page.getByRole("list", { name: "Failures" }).getByRole("link", { name: "render-1" }).click();
+  await heading(page, "Everyone's desktops").waitFor();
+
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Webhooks" }).click();
+  await button(page, "New webhook").click();
+  const form = dialogue(page, "New webhook");
+  await form.getByLabel("Address").fill("http://log.example.net/");
+  await form.getByText("Begin it with https://").waitFor();
+  await form.getByLabel("Address").fill("https://log.example.net/");
+  await form.getByLabel("Told of").fill("delete_*, change_pool");
+  await form.getByRole("button", { name: "Add webhook" }).click();
+  const secret = dialogue(page, "The webhook is there");
+  expect(await secret.getByRole("textbox", { name: "Secret of the webhook" }).inputValue()).toMatch(/^whsec/);
+  await secret.getByRole("button", { name: "Done" }).click();
+  await button(page, "Test the webhook to https://log.example.net/").click();
+  await page.getByText("https://log.example.net/ took a message").waitFor();
+  await button(page, "Remove the webhook to https://log.example.net/").click();
+  await button(page, "Remove webhook").click();
+  await page
+    .getByRole("gridcell", { name: "https://log.example.net/" })
+    .first()
+    .waitFor({ state: "detached" });
+  await context.close();
+});
+
+test("bookings of a pool are a list, and a week", async () => {
+  const { page, context } = await visit("admin", "/pools");
+  await button(page, "Actions for lab").click();
+  await page.getByRole("menuitem", { name: "Bookings…" }).click();
+  const form = dialogue(page, "Bookings of lab");
+  await form.getByRole("gridcell", { name: "mira", exact: true }).waitFor();
+  await form.getByRole("button", { name: "Week", exact: true }).click();
+  // The booking is tomorrow's, which may be of the next week.
+  const week = form.getByRole("region", { name: "Bookings of the week" });
+  await week.waitFor();
+  if ((await week.getByText("mira").count()) === 0)
+    await form.getByRole("button", { name: "The week after" }).click();
+  await week.getByText("mira").first().waitFor();
+  await accessible(page, "a week of bookings");
+  await picture(page, "bookings-week");
   await context.close();
 });

@@ -314,6 +314,10 @@ async fn furnish(store: &Store, host: &FakeCompute, folder: &Path, options: &Hou
             recording: RecordingPolicy::Off,
             policy: SessionPolicy::default(),
             size: PoolSize { running_spares: u32::try_from(most)?.min(1000), ..PoolSize::default() },
+            hours: oriel_model::PoolHours::default(),
+            leaving: oriel_model::Leaving::default(),
+            cloud: None,
+            personal_disk: None,
             created: now(),
         };
         store.create_pool(&pool).await?;
@@ -387,6 +391,8 @@ fn spec(pool: &Pool, desktop: &Desktop) -> Result<MachineSpec> {
         keyboard: pool.keyboard.parse()?,
         gpus: Vec::new(),
         hardware: Hardware::default(),
+        cloud: None,
+        home: None,
     })
 }
 

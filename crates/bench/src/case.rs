@@ -1,9 +1,10 @@
 //! What is measured.
 
 use crate::process::Gateway;
+use crate::target::Target;
 use crate::viewer::Viewer;
 use crate::{rdp_case, ssh_case, vnc_case};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -48,14 +49,14 @@ pub(crate) enum Case {
 #[derive(Serialize)]
 pub(crate) struct Measured {
     pub case: &'static str,
-    /// Of one core, of the gateway's processes alone.
-    pub cpu_percent: f64,
+    /// Of one core, of the gateway's processes alone; none where they are not on this machine.
+    pub cpu_percent: Option<f64>,
     pub fps: f64,
     pub mbit_s: f64,
     pub added_ms_p50: Option<f64>,
     pub added_ms_p95: Option<f64>,
-    /// Of the gateway's processes at the end, what they share counted once.
-    pub rss_mib: f64,
+    /// Of the gateway's processes at the end, what they share counted once; none where they are not on this machine.
+    pub rss_mib: Option<f64>,
     /// The machine's load over the last minute: the servers and this program are in it, and so are others.
     pub load: f64,
     pub notes: String,
@@ -101,24 +102,43 @@ impl Case {
         }
     }
 
-    pub async fn run(self, seconds: u64) -> Result<Measured> {
+    /// Those that make sense with a target: its protocol's, and of guacd those without what only Oriel has.
+    pub fn all(target: &Target) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|case| case.is_of(target)).collect()
+    }
+
+    fn is_of(self, target: &Target) -> bool {
+        match target {
+            Target::Own => true,
+            Target::Vnc(_) => matches!(self, Self::VncKey | Self::VncScroll | Self::VncRecord | Self::Idle),
+            Target::Rdp(_) => matches!(self, Self::RdpKey | Self::RdpScroll),
+            Target::Ssh(_) => matches!(self, Self::SshKey | Self::SshScroll | Self::SshFlood),
+            Target::Guacd(_) => !matches!(self, Self::VncRecord | Self::SshFlood | Self::Crowd),
+        }
+    }
+
+    pub async fn run(self, seconds: u64, target: &Target) -> Result<Measured> {
+        if !self.is_of(target) {
+            let those: Vec<_> = Self::all(target).into_iter().map(Self::name).collect();
+            bail!("{} cannot be measured with this target; it has {}", self.name(), those.join(", "));
+        }
         let mut measured = match self {
-            Self::VncKey => vnc_case::key(seconds).await,
-            Self::VncScroll => vnc_case::scroll(seconds, None).await,
+            Self::VncKey => vnc_case::key(seconds, target).await,
+            Self::VncScroll => vnc_case::scroll(seconds, target, None).await,
             Self::VncRecord => {
                 let folder = tempfile::tempdir()?;
-                vnc_case::scroll(seconds, Some(folder.path())).await
+                vnc_case::scroll(seconds, target, Some(folder.path())).await
             }
-            Self::VncMotion720 => vnc_case::motion(seconds, 1280, 720, false).await,
-            Self::VncMotion1080 => vnc_case::motion(seconds, 1920, 1080, false).await,
-            Self::VncJpeg => vnc_case::motion(seconds, 1920, 1080, true).await,
-            Self::RdpKey => rdp_case::key(seconds).await,
-            Self::RdpScroll => rdp_case::scroll(seconds).await,
-            Self::RdpMotion => rdp_case::motion(seconds).await,
-            Self::SshKey => ssh_case::key(seconds).await,
-            Self::SshScroll => ssh_case::scroll(seconds).await,
-            Self::SshFlood => ssh_case::flood(seconds).await,
-            Self::Idle => vnc_case::idle(seconds).await,
+            Self::VncMotion720 => vnc_case::motion(seconds, target, (1280, 720), false).await,
+            Self::VncMotion1080 => vnc_case::motion(seconds, target, (1920, 1080), false).await,
+            Self::VncJpeg => vnc_case::motion(seconds, target, (1920, 1080), true).await,
+            Self::RdpKey => rdp_case::key(seconds, target).await,
+            Self::RdpScroll => rdp_case::scroll(seconds, target).await,
+            Self::RdpMotion => rdp_case::motion(seconds, target).await,
+            Self::SshKey => ssh_case::key(seconds, target).await,
+            Self::SshScroll => ssh_case::scroll(seconds, target).await,
+            Self::SshFlood => ssh_case::flood(seconds, target).await,
+            Self::Idle => vnc_case::idle(seconds, target).await,
             Self::Crowd => vnc_case::crowd(seconds).await,
         }?;
         measured.case = self.name();
@@ -129,7 +149,7 @@ impl Case {
 
 /// A stretch of time and what the gateway's processes used in it.
 pub(crate) struct Stretch {
-    cpu: f64,
+    cpu: Option<f64>,
     frames: u32,
     bytes: usize,
     began: Instant,
@@ -142,7 +162,7 @@ impl Stretch {
     }
 
     pub fn of(gateway: &Gateway, viewer: &Viewer) -> Result<Self> {
-        Self::begin(gateway, viewer.frames, viewer.bytes)
+        Self::begin(gateway, viewer.frames, viewer.bytes())
     }
 
     pub fn is_within(&self, seconds: u64) -> bool {
@@ -154,7 +174,7 @@ impl Stretch {
         let elapsed = self.began.elapsed().as_secs_f64();
         Ok(Measured {
             case: "",
-            cpu_percent: (gateway.cpu_seconds()? - self.cpu) / elapsed * 100.0,
+            cpu_percent: gateway.cpu_seconds()?.zip(self.cpu).map(|(now, then)| (now - then) / elapsed * 100.0),
             fps: f64::from(frames - self.frames) / elapsed,
             mbit_s: (bytes - self.bytes) as f64 * 8e-6 / elapsed,
             added_ms_p50: None,
@@ -166,7 +186,7 @@ impl Stretch {
     }
 
     pub fn end_of(&self, gateway: &Gateway, viewer: &Viewer, notes: String) -> Result<Measured> {
-        self.end(gateway, viewer.frames, viewer.bytes, notes)
+        self.end(gateway, viewer.frames, viewer.bytes(), notes)
     }
 }
 
@@ -192,7 +212,8 @@ impl Keys {
         let (t50, t95) = (percentile(&mut self.through, 50)?, percentile(&mut self.through, 95)?);
         let (s50, s95) = (percentile(&mut self.straight, 50)?, percentile(&mut self.straight, 95)?);
         let count = self.through.len();
-        let notes = format!("directly {s50:.2} / {s95:.2} ms, through Oriel {t50:.2} / {t95:.2} ms, {count} keys each");
+        let notes =
+            format!("directly {s50:.2} / {s95:.2} ms, through the gateway {t50:.2} / {t95:.2} ms, {count} keys each");
         Ok(Measured { added_ms_p50: Some(t50 - s50), added_ms_p95: Some(t95 - s95), notes, ..measured })
     }
 }

@@ -1,11 +1,11 @@
 //! The same server asked directly, with the same client code but no gateway between.
 
+use crate::serve::{rdp_account, vnc_options};
 use anyhow::{Context, Result};
 use oriel_gateway::HostPin;
 use oriel_rdp::{Devices, Pipeline, RdpOptions, Security};
 use oriel_screen::{InputEvent, ScreenEvent, Source};
-use oriel_vnc::{Session, VncOptions};
-use secrecy::SecretString;
+use oriel_vnc::Session;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -36,29 +36,33 @@ impl Direct {
         Self { stream, source, buffer: vec![0; 64 << 10], marks: 0 }
     }
 
-    pub async fn vnc(server: SocketAddr) -> Result<Self> {
-        let options = VncOptions { nearby: true, ..VncOptions::default() };
+    /// `own`: the server was started here.
+    pub async fn vnc(server: SocketAddr, own: bool) -> Result<Self> {
+        let options = vnc_options(own)?;
         let Session { stream, source, .. } = oriel_vnc::connect(reach(server).await?, &options).await?;
         Ok(Self::new(Box::new(stream), Box::new(source)))
     }
 
-    pub async fn rdp(server: SocketAddr, pin: [u8; 32]) -> Result<Self> {
+    pub async fn rdp(server: SocketAddr, pin: [u8; 32], own: bool) -> Result<Self> {
+        let (user, password) = rdp_account(own)?;
         let options = RdpOptions {
-            user: "bench".to_owned(),
-            password: SecretString::default(),
+            user,
+            password,
             domain: None,
             width: 1280,
             height: 800,
             scale: 100,
+            monitors: None,
             keyboard: "us".to_owned(),
             certificate: HostPin::Sha256(pin),
             keeper: None,
             security: Security::Any,
             client_name: "bench".to_owned(),
             pipeline: Pipeline::Video,
-            devices: Devices { sound: false, clipboard: false, drive: false },
+            devices: Devices { sound: false, clipboard: false, drive: false, microphone: false },
             drive: None,
             session: oriel_rdp::SessionOptions::default(),
+            gateway: None,
             continuation: oriel_rdp::Continuation::default(),
         };
         let (stream, source) = oriel_rdp::connect(reach(server).await?, options).await?;

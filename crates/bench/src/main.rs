@@ -8,6 +8,7 @@
 mod broker;
 mod case;
 mod direct;
+mod guacd;
 mod motion;
 mod placement;
 mod process;
@@ -17,6 +18,7 @@ mod serve;
 mod shadow;
 mod ssh_case;
 mod sshd;
+mod target;
 mod terminal_viewer;
 mod viewer;
 mod vnc_case;
@@ -25,6 +27,7 @@ mod xserver;
 use anyhow::Result;
 use case::{Case, Measured};
 use clap::{Parser, Subcommand};
+use target::Target;
 
 #[derive(Parser)]
 #[command(name = "oriel-bench", about = "Measures Oriel beside the same server asked directly")]
@@ -35,13 +38,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Measures the gateway; all cases when none is named
+    /// Measures the gateway; all cases when none is named. With a target, a server of somebody else's in the place of ours (the cases of its
+    /// protocol), or guacd in the place of Oriel's gateway
     Gateway {
         #[arg(long, value_enum)]
         case: Option<Case>,
         /// How long each case measures
         #[arg(long, default_value_t = 10)]
         seconds: u64,
+        /// KIND=HOST:PORT: vnc, rdp or ssh, a server that Oriel's gateway is put before; who signs in is in ORIEL_BENCH_USER,
+        /// ORIEL_BENCH_PASSWORD and ORIEL_BENCH_KEY (a private key's file). guacd: Guacamole's daemon, measured with the same servers
+        #[arg(long, value_name = "KIND=ADDR", default_value = "own", hide_default_value = true, value_parser = parse_target)]
+        target: Target,
         /// The results as JSON on standard output
         #[arg(long)]
         json: bool,
@@ -68,6 +76,10 @@ enum What {
     Motion(motion::Options),
 }
 
+fn parse_target(text: &str) -> Result<Target, String> {
+    if text == "own" { Ok(Target::Own) } else { text.parse() }
+}
+
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
     oriel_gateway::memory::give_back();
@@ -79,11 +91,11 @@ async fn main() -> Result<()> {
         What::Broker(options) => broker::run(&options).await,
         What::BrokerHouse(options) => broker::house(options).await,
         What::Placement(options) => placement::run(&options),
-        What::Gateway { case, seconds, json } => {
+        What::Gateway { case, seconds, target, json } => {
             let mut results = Vec::new();
-            for case in case.map_or_else(|| Case::ALL.to_vec(), |case| vec![case]) {
+            for case in case.map_or_else(|| Case::all(&target), |case| vec![case]) {
                 eprintln!("measuring {} for {seconds} s", case.name());
-                results.push(case.run(seconds).await?);
+                results.push(case.run(seconds, &target).await?);
             }
             report(&results, json)
         }
@@ -99,14 +111,14 @@ fn report(results: &[Measured], json: bool) -> Result<()> {
     println!("case               cpu %    fps  Mbit/s  added p50 ms  added p95 ms  rss MiB  load  notes");
     for m in results {
         println!(
-            "{:<18} {:>5.1} {:>6.1} {:>7.2} {:>13} {:>13} {:>8.1} {:>5.2}  {}",
+            "{:<18} {:>5} {:>6.1} {:>7.2} {:>13} {:>13} {:>8} {:>5.2}  {}",
             m.case,
-            m.cpu_percent,
+            number(m.cpu_percent, 1),
             m.fps,
             m.mbit_s,
-            number(m.added_ms_p50),
-            number(m.added_ms_p95),
-            m.rss_mib,
+            number(m.added_ms_p50, 2),
+            number(m.added_ms_p95, 2),
+            number(m.rss_mib, 1),
             m.load,
             m.notes
         );
@@ -114,6 +126,6 @@ fn report(results: &[Measured], json: bool) -> Result<()> {
     Ok(())
 }
 
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.2}"))
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
 }

@@ -1,6 +1,7 @@
 //! The gateway behind a WebSocket, as `oriel serve` has it, with a few servers as its desktops.
 
 use crate::record::Shelf;
+use crate::target::Account;
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use axum::Router;
@@ -14,6 +15,7 @@ use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions}
 use oriel_gateway::{DialError, Dialler, Gateway, HostPin, Protocol, RdpTarget, Target, ViewerRequest};
 use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
+use oriel_vnc::VncOptions;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -25,25 +27,28 @@ use uuid::Uuid;
 /// One server. It travels to the gateway's process as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Server {
+    /// `own`: it was started here; into others goes who is named in the environment.
     Vnc {
         address: SocketAddr,
+        own: bool,
     },
     Rdp {
         address: SocketAddr,
         pin: [u8; 32],
+        own: bool,
     },
-    /// `folder` has a private key `user` that lets in, and the server's `host.pub`.
+    /// `folder` has a private key `user` that lets in, and the server's `host.pub`; without it, it is somebody else's.
     Ssh {
         address: SocketAddr,
-        folder: PathBuf,
+        folder: Option<PathBuf>,
         command: String,
     },
 }
 
 impl Server {
-    const fn address(&self) -> SocketAddr {
+    pub const fn address(&self) -> SocketAddr {
         match self {
-            Self::Vnc { address } | Self::Rdp { address, .. } | Self::Ssh { address, .. } => *address,
+            Self::Vnc { address, .. } | Self::Rdp { address, .. } | Self::Ssh { address, .. } => *address,
         }
     }
 
@@ -57,20 +62,39 @@ impl Server {
 
     fn protocol(&self) -> Result<Protocol> {
         Ok(match self {
-            Self::Vnc { .. } => Protocol::console(),
-            Self::Rdp { pin, .. } => {
-                Protocol::Rdp(Box::new(RdpTarget::new("bench", SecretString::default(), HostPin::Sha256(*pin))))
+            Self::Vnc { own, .. } => Protocol::Vnc(Box::new(vnc_options(*own)?)),
+            Self::Rdp { pin, own, .. } => {
+                let (user, password) = rdp_account(*own)?;
+                Protocol::Rdp(Box::new(RdpTarget::new(user, password, HostPin::Sha256(*pin))))
             }
             Self::Ssh { folder, command, .. } => {
                 let shell = ShellOptions { command: Some(command.clone()), ..ShellOptions::default() };
-                Protocol::ssh(ssh_options(folder)?, shell)
+                Protocol::ssh(ssh_options(folder.as_deref())?, shell)
             }
         })
     }
 }
 
-/// How one signs in with what a [`Server::Ssh`]'s folder has.
-pub(crate) fn ssh_options(folder: &Folder) -> Result<SshOptions> {
+/// How one signs in to a VNC server.
+pub(crate) fn vnc_options(own: bool) -> Result<VncOptions> {
+    let account = if own { Account::default() } else { Account::of_environment()? };
+    Ok(VncOptions { nearby: true, user: account.user, password: account.password, ..VncOptions::default() })
+}
+
+/// Name and password of an RDP server.
+pub(crate) fn rdp_account(own: bool) -> Result<(String, SecretString)> {
+    let account = if own { Account::default() } else { Account::of_environment()? };
+    Ok((account.user.unwrap_or_else(|| "bench".to_owned()), account.password.unwrap_or_default()))
+}
+
+/// How one signs in with what a [`Server::Ssh`]'s folder has, or with what is in the environment.
+pub(crate) fn ssh_options(folder: Option<&Folder>) -> Result<SshOptions> {
+    let Some(folder) = folder else {
+        let Account { user, password, key } = Account::of_a_shell()?;
+        let key = key.and_then(|private| Credentials::key("", private).key);
+        let credentials = Credentials { user: user.unwrap_or_default(), key, password };
+        return Ok(SshOptions::new(credentials, HostKeyPin::FirstUse));
+    };
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| format!("no {name}"));
     let credentials = Credentials::key(crate::sshd::user()?, read("user")?.into());
     Ok(SshOptions::new(credentials, HostKeyPin::Known(read("host.pub")?)))

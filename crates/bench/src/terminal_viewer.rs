@@ -1,14 +1,13 @@
 //! Two who sit at a shell: a viewer without a browser that acknowledges at once, and the same shell asked directly.
 
-use crate::serve::ssh_options;
-use crate::sshd::Sshd;
+use crate::process::{Gateway, Way};
+use crate::serve::{Server, ssh_options};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use oriel_gateway::terminal::ssh::SHELL_WINDOW_BYTES;
 use oriel_gateway::terminal::{Connection, Shell, ShellOptions, TerminalEvent};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -56,7 +55,8 @@ pub(crate) struct TerminalViewer {
 
 impl TerminalViewer {
     /// `person`: everybody has a connection of their own.
-    pub async fn open(gateway: SocketAddr, person: u32) -> Result<Self> {
+    pub async fn open(gateway: &Gateway, person: u32) -> Result<Self> {
+        let Way::Oriel(gateway) = gateway.way() else { bail!("guacd shows shells as pictures") };
         let stream = TcpStream::connect(gateway).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async(format!("ws://{gateway}/0/{person}"), stream).await?;
@@ -103,11 +103,13 @@ impl Typist for TerminalViewer {
 pub(crate) struct DirectShell(Shell);
 
 impl DirectShell {
-    pub async fn open(server: &Sshd, command: &str) -> Result<Self> {
-        let stream = TcpStream::connect(server.address()).await?;
+    pub async fn open(server: &Server) -> Result<Self> {
+        let Server::Ssh { address, folder, command } = server else { bail!("it is no shell") };
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let connection = Connection::open(stream, &ssh_options(server.folder())?, SHELL_WINDOW_BYTES).await?;
-        let shell = ShellOptions { command: Some(command.to_owned()), ..ShellOptions::default() };
+        let options = ssh_options(folder.as_deref())?;
+        let connection = Connection::open(stream, &options, SHELL_WINDOW_BYTES).await?;
+        let shell = ShellOptions { command: Some(command.clone()), ..ShellOptions::default() };
         Ok(Self(connection.shell(&shell).await?))
     }
 }

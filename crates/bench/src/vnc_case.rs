@@ -5,6 +5,7 @@ use crate::direct::Direct;
 use crate::motion::Motion;
 use crate::process::Gateway;
 use crate::serve::Server;
+use crate::target::Target;
 use crate::viewer::Viewer;
 use crate::xserver::XServer;
 use anyhow::Result;
@@ -25,16 +26,36 @@ pub(crate) const SCROLL: &str =
 
 impl XServer {
     const fn server(&self) -> Server {
-        Server::Vnc { address: self.address() }
+        Server::Vnc { address: self.address(), own: true }
     }
 }
 
-pub(crate) async fn key(seconds: u64) -> Result<Measured> {
-    let server = XServer::start(1280, 800, "exec cat").await?;
-    let gateway = Gateway::start(&server.server()).await?;
-    let mut viewer = Viewer::open(gateway.address(), 0, 0).await?;
+/// What is kept for as long as it is measured, and the server: ours with a program in it, or that of the target.
+async fn start(target: &Target, width: u16, height: u16, program: &str) -> Result<(Option<XServer>, Server)> {
+    Ok(match target.server("").await? {
+        Some(server) => (None, server),
+        None => {
+            let screen = XServer::start(width, height, program).await?;
+            let server = screen.server();
+            (Some(screen), server)
+        }
+    })
+}
+
+/// What a screen of ours shows, or that nobody here knows.
+fn shown(target: &Target, what: &str) -> String {
+    match target {
+        Target::Own | Target::Guacd(_) => what.to_owned(),
+        _ => "what the server shows".to_owned(),
+    }
+}
+
+pub(crate) async fn key(seconds: u64, target: &Target) -> Result<Measured> {
+    let (screen, server) = start(target, 1280, 800, "exec cat").await?;
+    let gateway = Gateway::before(&server, target).await?;
+    let mut viewer = Viewer::open(&gateway, 0, 0).await?;
     viewer.settle(Duration::from_secs(1)).await?;
-    let mut direct = Direct::vnc(server.address()).await?;
+    let mut direct = Direct::vnc(server.address(), screen.is_some()).await?;
     keys(seconds, &gateway, &mut viewer, &mut direct, Duration::from_millis(15)).await
 }
 
@@ -67,16 +88,19 @@ pub(crate) async fn keys(
 }
 
 /// `record`: the folder that the connection is recorded into.
-pub(crate) async fn scroll(seconds: u64, record: Option<&Path>) -> Result<Measured> {
-    let server = XServer::start(1920, 1080, SCROLL).await?;
-    let gateway = Gateway::start_with(&[server.server()], record).await?;
-    let mut viewer = Viewer::open(gateway.address(), 0, 0).await?;
+pub(crate) async fn scroll(seconds: u64, target: &Target, record: Option<&Path>) -> Result<Measured> {
+    let (_screen, server) = start(target, 1920, 1080, SCROLL).await?;
+    let gateway = match record {
+        Some(folder) => Gateway::start_with(&[server], Some(folder)).await?,
+        None => Gateway::before(&server, target).await?,
+    };
+    let mut viewer = Viewer::open(&gateway, 0, 0).await?;
     // It never settles: the first pictures are let pass by time.
     viewer.watch(Duration::from_secs(2)).await?;
     let stretch = Stretch::of(&gateway, &viewer)?;
     let began = Instant::now();
     viewer.watch(Duration::from_secs(seconds)).await?;
-    let mut notes = "1920x1080, 20 lines/s".to_owned();
+    let mut notes = shown(target, "1920x1080, 20 lines/s");
     if let Some(folder) = record {
         let rate = crate::record::bytes(folder)? as f64 / began.elapsed().as_secs_f64() * 3600.0 / f64::from(1 << 20);
         write!(notes, ", recorded: about {rate:.0} MiB an hour")?;
@@ -84,14 +108,14 @@ pub(crate) async fn scroll(seconds: u64, record: Option<&Path>) -> Result<Measur
     stretch.end_of(&gateway, &viewer, notes)
 }
 
-pub(crate) async fn motion(seconds: u64, width: u16, height: u16, jpeg: bool) -> Result<Measured> {
+pub(crate) async fn motion(seconds: u64, target: &Target, (width, height): (u16, u16), jpeg: bool) -> Result<Measured> {
     let server = Motion::start(width, height, 30, jpeg).await?;
-    let gateway = Gateway::start(&Server::Vnc { address: server.address }).await?;
-    let mut viewer = Viewer::open(gateway.address(), 0, 0).await?;
+    let gateway = Gateway::before(&Server::Vnc { address: server.address, own: true }, target).await?;
+    let mut viewer = Viewer::open(&gateway, 0, 0).await?;
     viewer.watch(Duration::from_secs(2)).await?;
     let stretch = Stretch::of(&gateway, &viewer)?;
     viewer.watch(Duration::from_secs(seconds)).await?;
-    let as_what = if jpeg { "JPEG from the server, forwarded" } else { "raw pixels from the server" };
+    let as_what = if jpeg { "JPEG from the server" } else { "raw pixels from the server" };
     stretch.end_of(
         &gateway,
         &viewer,
@@ -99,22 +123,24 @@ pub(crate) async fn motion(seconds: u64, width: u16, height: u16, jpeg: bool) ->
     )
 }
 
-pub(crate) async fn idle(seconds: u64) -> Result<Measured> {
-    let server = XServer::start(1920, 1080, "exec sleep 1000000").await?;
-    let gateway = Gateway::start(&server.server()).await?;
+pub(crate) async fn idle(seconds: u64, target: &Target) -> Result<Measured> {
+    let (_screen, server) = start(target, 1920, 1080, "exec sleep 1000000").await?;
+    let gateway = Gateway::before(&server, target).await?;
     let empty = gateway.pss_mib()?;
     let mut viewers = Vec::new();
     for person in 0..IDLE_SESSIONS {
-        let mut viewer = Viewer::open(gateway.address(), 0, person).await?;
+        let mut viewer = Viewer::open(&gateway, 0, person).await?;
         viewer.settle(Duration::from_millis(700)).await?;
         viewers.push(viewer);
     }
     let stretch = Stretch::begin(&gateway, 0, 0)?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let measured = stretch.end(&gateway, 0, 0, String::new())?;
-    let each = (measured.rss_mib - empty) / f64::from(IDLE_SESSIONS);
-    let notes =
-        format!("{IDLE_SESSIONS} VNC sessions of 1920x1080: {each:.1} MiB each over {empty:.1} MiB without any");
+    let mut notes = format!("{IDLE_SESSIONS} VNC sessions, {}", shown(target, "1920x1080"));
+    if let Some((full, empty)) = measured.rss_mib.zip(empty) {
+        let each = (full - empty) / f64::from(IDLE_SESSIONS);
+        write!(notes, ": {each:.1} MiB each over {empty:.1} MiB without any")?;
+    }
     Ok(Measured { notes, ..measured })
 }
 
@@ -129,22 +155,22 @@ pub(crate) async fn crowd(seconds: u64) -> Result<Measured> {
     let gateway = Gateway::start_with(&servers, None).await?;
     let mut still_viewers = Vec::new();
     for person in 0..CROWD_STILL {
-        let mut viewer = Viewer::open(gateway.address(), 0, person).await?;
+        let mut viewer = Viewer::open(&gateway, 0, person).await?;
         viewer.settle(Duration::from_millis(300)).await?;
         still_viewers.push(viewer);
     }
-    let mut typist = Viewer::open(gateway.address(), 2, 0).await?;
+    let mut typist = Viewer::open(&gateway, 2, 0).await?;
     typist.settle(Duration::from_secs(1)).await?;
-    let mut direct = Direct::vnc(typing.address()).await?;
+    let mut direct = Direct::vnc(typing.address(), true).await?;
     direct.settle(Duration::from_millis(500)).await?;
     let mut working = JoinSet::new();
     for person in 0..CROWD_SCROLLING {
-        let mut viewer = Viewer::open(gateway.address(), 1, person).await?;
+        let mut viewer = Viewer::open(&gateway, 1, person).await?;
         working.spawn(async move {
             viewer.watch(Duration::from_secs(3)).await?;
-            let (frames, bytes) = (viewer.frames, viewer.bytes);
+            let (frames, bytes) = (viewer.frames, viewer.bytes());
             viewer.watch(Duration::from_secs(seconds)).await?;
-            anyhow::Ok((viewer.frames - frames, viewer.bytes - bytes))
+            anyhow::Ok((viewer.frames - frames, viewer.bytes() - bytes))
         });
     }
     // Their first pictures are let pass, as in the other cases.

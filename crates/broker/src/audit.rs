@@ -24,7 +24,9 @@ pub struct AuditVerdict {
 impl Broker {
     /// Adds a row.
     pub async fn audit(&self, what: AuditDeed) -> Result<AuditEntry, BrokerError> {
-        Ok(self.inner.store.append_audit(now(), what.bounded(), |text| sha256_hex(text.as_bytes())).await?)
+        let entry = self.inner.store.append_audit(now(), what.bounded(), |text| sha256_hex(text.as_bytes())).await?;
+        self.wake_audit_readers();
+        Ok(entry)
     }
 
     /// The newest first, at most `limit` and [`AUDIT_PAGE_MAX`].

@@ -61,6 +61,7 @@ impl Broker {
             ));
         }
         self.check_owner(&new.pool, new.owner.as_ref()).await?;
+        let next = self.tried_version(&new.pool).await?;
         // The lowest that is free, most likely: others may be as quick.
         let mut number = match &new.name {
             Some(_) => 0,
@@ -89,7 +90,7 @@ impl Broker {
                 generation: 0,
                 host: None,
                 port_base: None,
-                facts: DesktopFacts { seat, ..DesktopFacts::default() },
+                facts: DesktopFacts { seat, next, ..DesktopFacts::default() },
                 external: None,
                 created: now(),
                 changed: now(),
@@ -126,7 +127,18 @@ impl Broker {
     }
 
     /// What the person wants of a desktop from now on. An external machine can only be deleted.
+    ///
+    /// Errors: `Missing`; conflict `external_machine`; `OverQuota` when more would run than its owner may have.
     pub async fn set_intent(&self, id: DesktopId, intent: DesktopIntent) -> Result<Desktop, BrokerError> {
+        self.intend(id, intent, false).await
+    }
+
+    /// Cuts a desktop's power, as a button does that is held: its system is not asked, and what is not saved is lost.
+    pub async fn cut_power(&self, id: DesktopId) -> Result<Desktop, BrokerError> {
+        self.intend(id, DesktopIntent::Stopped, true).await
+    }
+
+    async fn intend(&self, id: DesktopId, intent: DesktopIntent, cut: bool) -> Result<Desktop, BrokerError> {
         let found = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
         if found.external.is_some() {
             if intent == DesktopIntent::Deleted {
@@ -141,7 +153,7 @@ impl Broker {
         let desktop = self
             .inner
             .store
-            .modify_desktop(id, |desktop| {
+            .modify_desktop_within_quota(id, |desktop| {
                 // Deleting is for good: nothing that was asked at the same time brings a desktop back. Nor is a wipe
                 // that was promised lost to a start, with which it ends anyway.
                 let promised = match desktop.intent {
@@ -163,6 +175,11 @@ impl Broker {
                     if desktop.state == DesktopState::Stopped && intent == DesktopIntent::Running {
                         desktop.step = Some(StartStep::Booting);
                     }
+                    desktop.facts.cut = cut
+                        && matches!(
+                            desktop.state,
+                            DesktopState::Starting | DesktopState::Ready | DesktopState::InUse | DesktopState::Stopping
+                        );
                 }
             })
             .await?;

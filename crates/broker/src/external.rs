@@ -7,8 +7,8 @@ use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_machine::Keyboard;
 use oriel_model::{
-    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, External, GuestPort, Hardware, MachineProtocol,
-    Name, Network, Pool, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User,
+    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, External, GuestPort, Hardware, Leaving,
+    MachineProtocol, Name, Network, Pool, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct NewExternalPool {
     pub keyboard: String,
     pub recording: RecordingPolicy,
     pub policy: SessionPolicy,
+    pub hours: PoolHours,
+    pub leaving: Leaving,
 }
 
 /// What signs in on a machine.
@@ -39,6 +41,8 @@ pub struct MachineSecrets {
     pub passphrase: Option<SecretString>,
     /// The secret of a second factor, in base 32.
     pub totp: Option<SecretString>,
+    /// Of the account on the RD Gateway, where that is not the machine's.
+    pub gateway_password: Option<SecretString>,
 }
 
 /// What an admin enters. `external`'s `has_…` are set from `secrets`.
@@ -64,6 +68,7 @@ pub struct MachineChange {
     pub private_key: Option<Option<SecretString>>,
     pub passphrase: Option<Option<SecretString>>,
     pub totp: Option<Option<SecretString>>,
+    pub gateway_password: Option<Option<SecretString>>,
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -73,6 +78,7 @@ struct Kept {
     private_key: Option<String>,
     passphrase: Option<String>,
     totp: Option<String>,
+    gateway_password: Option<String>,
 }
 
 impl MachineSecrets {
@@ -81,6 +87,7 @@ impl MachineSecrets {
             ("password", &self.password, PASSWORD_BYTES_MAX),
             ("private_key", &self.private_key, PRIVATE_KEY_BYTES_MAX),
             ("passphrase", &self.passphrase, PASSWORD_BYTES_MAX),
+            ("gateway_password", &self.gateway_password, PASSWORD_BYTES_MAX),
         ] {
             let length = secret.as_ref().map_or(1, |secret| secret.expose_secret().len());
             if !(1..=most).contains(&length) {
@@ -103,6 +110,7 @@ impl MachineSecrets {
             private_key: text(&self.private_key),
             passphrase: text(&self.passphrase),
             totp: text(&self.totp),
+            gateway_password: text(&self.gateway_password),
         };
         serde_json::to_string(&kept).map(SecretString::from)
     }
@@ -114,6 +122,7 @@ impl MachineSecrets {
             private_key: kept.private_key.map(Into::into),
             passphrase: kept.passphrase.map(Into::into),
             totp: kept.totp.map(Into::into),
+            gateway_password: kept.gateway_password.map(Into::into),
         })
     }
 }
@@ -125,6 +134,8 @@ impl Broker {
             name: new.name,
             kind: PoolKind::External,
             size: PoolSize::default(),
+            hours: new.hours,
+            leaving: new.leaving,
             image: None,
             vcpus: 0,
             memory_mib: 0,
@@ -136,6 +147,8 @@ impl Broker {
             hardware: Hardware::default(),
             recording: new.recording,
             policy: new.policy,
+            cloud: None,
+            personal_disk: None,
             created: now(),
         };
         self.check_pool(&pool).await?;
@@ -173,6 +186,7 @@ impl Broker {
         external.has_password = new.secrets.password.is_some();
         external.has_private_key = new.secrets.private_key.is_some();
         external.has_totp = new.secrets.totp.is_some();
+        external.has_gateway_password = new.secrets.gateway_password.is_some();
         self.check_machine(&external, &new.secrets)?;
         let desktop = Desktop {
             id: DesktopId::new(),
@@ -218,14 +232,24 @@ impl Broker {
             && change.parameters.as_ref().is_some_and(|parameters| {
                 let way = |of: &oriel_model::MachineParameters| {
                     let (blob, token) = (of.preconnection_blob.clone(), of.load_balance_info.clone());
-                    (of.jump.clone(), of.repeater.clone(), of.preconnection_id, blob, token)
+                    let gateway = of.gateway().map(|(host, port)| (host.to_owned(), port));
+                    (of.jump.clone(), of.repeater.clone(), of.preconnection_id, blob, token, gateway)
                 };
                 way(parameters) != way(&external.parameters)
             });
         let kept = secrets.password.is_some() && change.password.is_none()
             || secrets.private_key.is_some() && change.private_key.is_none()
             || secrets.totp.is_some() && change.totp.is_none();
-        if (moved || rerouted || typed_elsewhere) && kept {
+        // Another gateway is told the password that is kept for it: its own account's, or the machine's.
+        let regated = change.parameters.as_ref().is_some_and(|to| to.gateway() != external.parameters.gateway());
+        // So is one that was told a password of its own, or none, and is to get the machine's.
+        let of_machine = external.parameters.gateway_user.is_none();
+        let told_elsewhere = change.parameters.as_ref().is_some_and(|to| match (to.gateway(), &to.gateway_user) {
+            (None, _) => false,
+            (Some(_), Some(_)) => regated && secrets.gateway_password.is_some() && change.gateway_password.is_none(),
+            (Some(_), None) => (regated || !of_machine) && secrets.password.is_some() && change.password.is_none(),
+        });
+        if (moved || rerouted || typed_elsewhere) && kept || told_elsewhere {
             return Err(BrokerError::conflict(
                 "credentials_of_another_address",
                 format!(
@@ -238,11 +262,17 @@ impl Broker {
         let resealed = change.password.is_some()
             || change.private_key.is_some()
             || change.passphrase.is_some()
-            || change.totp.is_some();
+            || change.totp.is_some()
+            || change.gateway_password.is_some();
+        let gateway_before = external.parameters.gateway_identity.clone();
         external.host = change.host.unwrap_or(external.host);
         external.port = change.port.unwrap_or(external.port);
         external.user = change.user.unwrap_or(external.user);
         external.parameters = change.parameters.unwrap_or(external.parameters);
+        if regated && external.parameters.gateway_identity == gateway_before {
+            // That of another one.
+            external.parameters.gateway_identity = None;
+        }
         external.identity = match change.identity {
             Some(identity) => identity,
             None if moved => None,
@@ -255,9 +285,15 @@ impl Broker {
         }
         secrets.passphrase = change.passphrase.unwrap_or(secrets.passphrase);
         secrets.totp = change.totp.unwrap_or(secrets.totp);
+        secrets.gateway_password = match change.gateway_password {
+            Some(given) => given,
+            // It goes with its account.
+            None => secrets.gateway_password.filter(|_| external.parameters.gateway_user.is_some()),
+        };
         external.has_password = secrets.password.is_some();
         external.has_private_key = secrets.private_key.is_some();
         external.has_totp = secrets.totp.is_some();
+        external.has_gateway_password = secrets.gateway_password.is_some();
         self.check_machine(&external, &secrets)?;
         self.way_to(&Desktop { external: Some(external.clone()), ..before.clone() }).await?;
         let sealed = self.seal_machine(id, &secrets)?;
@@ -281,6 +317,9 @@ impl Broker {
                 }
             }
         }
+        // Whoever looks at it looks with what holds now.
+        self.inner.looks.forget(id);
+        self.inner.logins.forget(id);
         self.wake_machines();
         Ok(after)
     }
@@ -299,6 +338,9 @@ impl Broker {
             sessions.end_desktop(machine.id, &format!("{} was removed", machine.name)).await;
         }
         self.inner.store.delete_desktop(machine.id).await?;
+        self.inner.looks.forget(machine.id);
+        self.inner.logins.forget(machine.id);
+        self.inner.transfers.stop(machine.id);
         Ok(Desktop { intent: DesktopIntent::Deleted, state: DesktopState::Deleting, ..machine.clone() })
     }
 
@@ -344,6 +386,10 @@ impl Broker {
     /// for itself. The first word stays: whoever came at the same time with another identity is refused.
     pub async fn pin_identity(&self, id: DesktopId, hop: usize, identity: &str) -> Result<(), BrokerError> {
         let machine = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("machine", id))?;
+        let is_gateway = hop == 1 && machine.external.as_ref().is_some_and(|it| it.parameters.gateway().is_some());
+        if is_gateway {
+            return self.pin_gateway(&machine, identity).await;
+        }
         let machine = match hop.checked_sub(1) {
             None => machine,
             Some(hop) => {
@@ -390,11 +436,51 @@ impl Broker {
         }
     }
 
+    /// As [`Self::pin_identity`], of the RD Gateway on the way to a machine.
+    async fn pin_gateway(&self, machine: &Desktop, identity: &str) -> Result<(), BrokerError> {
+        let mut refused = None;
+        let after = self
+            .inner
+            .store
+            .modify_desktop(machine.id, |row| {
+                if let Some(external) = &mut row.external
+                    && external.parameters.gateway_identity.is_none()
+                {
+                    let mut pinned = external.clone();
+                    pinned.parameters.gateway_identity = Some(identity.to_owned());
+                    match pinned.check() {
+                        Ok(()) => *external = pinned,
+                        Err(error) => refused = Some(error),
+                    }
+                }
+            })
+            .await?;
+        if let Some(error) = refused {
+            return Err(BrokerError::internal("keeping an RD Gateway's identity", error));
+        }
+        match after.external.and_then(|external| external.parameters.gateway_identity) {
+            Some(kept) if kept == identity => {
+                tracing::info!(machine = %after.name, identity, "An RD Gateway was met for the first time, and is pinned");
+                Ok(())
+            }
+            kept => Err(BrokerError::conflict(
+                "identity_changed",
+                format!(
+                    "the RD Gateway of {} showed two identities at the same time: {identity}, and {}, which is kept",
+                    after.name,
+                    kept.unwrap_or_default()
+                ),
+                "somebody may be in between: compare with the certificate on the gateway",
+            )),
+        }
+    }
+
     /// A connection to a machine, or to the first on the way to it, as the configuration lets it be dialled.
     pub(crate) async fn dial_machine(&self, machine: &Desktop) -> Result<tokio::net::TcpStream, BrokerError> {
         let external = machine.external.as_ref().ok_or_else(|| BrokerError::missing("machine", machine.id))?;
         let seconds = external.parameters.timeout_seconds.unwrap_or(oriel_compute::external::DIAL_SECONDS);
-        Ok(self.outside().dial(&external.host, external.port, seconds).await?)
+        let (host, port) = external.dialled();
+        Ok(self.outside().dial(host, port, seconds).await?)
     }
 
     pub(crate) async fn machine_secrets(&self, machine: &Desktop) -> Result<MachineSecrets, BrokerError> {
@@ -431,11 +517,12 @@ impl Broker {
         if let Some(Err(error)) = external.parameters.keyboard.as_deref().map(Keyboard::chosen) {
             return Err(bad(error.to_string()));
         }
-        // A name is checked by what it means when it is dialled; what a jump host dials is its own network's affair.
+        // A name is checked by what it means when it is dialled; what a jump host or a gateway dials is its own network's affair.
+        let (host, port) = external.dialled();
         if external.parameters.jump.is_none()
-            && let Ok(ip) = external.host.parse()
+            && let Ok(ip) = host.parse()
         {
-            self.outside().check(&external.host, std::net::SocketAddr::new(ip, external.port))?;
+            self.outside().check(host, std::net::SocketAddr::new(ip, port))?;
         }
         if let Some(wake) = external.parameters.wake() {
             self.outside().check(&wake.to.ip().to_string(), wake.to)?;
@@ -445,7 +532,8 @@ impl Broker {
 
     /// A machine has one door: its protocol's.
     pub(crate) fn check_door(machine: &Desktop, external: &External, port: GuestPort) -> Result<(), BrokerError> {
-        if external.protocol.door() != port {
+        let Some(door) = external.protocol.door() else { return Err(no_screen(machine, external)) };
+        if door != port {
             return Err(BrokerError::conflict(
                 "no_such_door",
                 format!("{} speaks {} and nothing else", machine.name, external.protocol.word()),
@@ -454,6 +542,21 @@ impl Broker {
         }
         Ok(())
     }
+}
+
+/// A BMC shows nothing over Redfish: what its machine shows is seen by what runs inside it.
+pub(crate) fn no_screen(machine: &Desktop, external: &External) -> BrokerError {
+    let (text, next) = match &external.parameters.inside {
+        Some(inside) => ("it shows no screen", format!("open {inside}, the machine inside")),
+        None => (
+            "it shows no screen, and nothing inside it was entered",
+            format!(
+                "enter what its system speaks (rdp, vnc or ssh) as a machine, and name it: oriel machine set {} --inside MACHINE",
+                machine.name
+            ),
+        ),
+    };
+    BrokerError::conflict("no_screen", format!("{} is a BMC: {text}", machine.name), next)
 }
 
 fn jump_of(machine: &Desktop) -> Option<String> {

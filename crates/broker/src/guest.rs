@@ -1,10 +1,14 @@
 //! How the gateway gets into a desktop's guest.
 
+use crate::external::no_screen;
 use crate::{Broker, BrokerError};
 use oriel_compute::Stream;
 use oriel_machine::GuestIdentity;
 use oriel_model::{Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol};
 use secrecy::{ExposeSecret, SecretString};
+
+/// What an RD Gateway listens on unless it is said.
+const HTTPS_PORT: u16 = 443;
 
 /// An open stream to a guest and what to say on it.
 pub struct GuestAccess {
@@ -21,8 +25,10 @@ pub enum GuestCredentials {
         certificate_sha256: Option<String>,
         keyboard: String,
         parameters: MachineParameters,
-        /// The session may have a drive. Images of our own have nothing that shows one yet.
+        /// The session may have a drive.
         drive: bool,
+        /// The stream leads to this RD Gateway.
+        gateway: Option<GuestGateway>,
     },
     /// The machine's own display, by its host.
     Console,
@@ -72,6 +78,20 @@ pub struct GuestAccount {
     pub totp: Option<SecretString>,
 }
 
+/// An RD Gateway on the way.
+pub struct GuestGateway {
+    /// What it is called in requests: its address, with the port where that is not HTTPS's own.
+    pub name: String,
+    pub user: Option<String>,
+    pub password: Option<SecretString>,
+    pub domain: Option<String>,
+    /// SHA-256 of its certificate.
+    pub identity: Option<String>,
+    /// Where it leads, in its words.
+    pub to_host: String,
+    pub to_port: u16,
+}
+
 /// A machine on the way.
 pub struct GuestJump {
     pub account: GuestAccount,
@@ -93,7 +113,7 @@ impl Broker {
             GuestPort::Console => GuestCredentials::Console,
             GuestPort::Rdp | GuestPort::Ssh => self.credentials(&desktop, port).await?,
         };
-        let stream = self.inner.compute.dial(&desktop, port).await?;
+        let stream = self.host_of(&desktop).await?.dial(&desktop, port).await?;
         Ok(GuestAccess { name: desktop.name.to_string(), stream, credentials })
     }
 
@@ -113,6 +133,7 @@ impl Broker {
                 account,
                 certificate_sha256: identity,
                 keyboard: self.keyboard_of(machine, &parameters).await?,
+                gateway: self.gateway_to(machine, external, redirected).await?,
                 parameters,
                 drive: true,
             },
@@ -125,6 +146,7 @@ impl Broker {
                 host: authority(external),
                 keyboard: self.keyboard_of(machine, &parameters).await?,
             },
+            MachineProtocol::Redfish => return Err(no_screen(machine, external)),
             MachineProtocol::Ssh => {
                 let mut jumps = Vec::with_capacity(way.len());
                 let places = way.iter().skip(1).chain([machine]).filter_map(|next| next.external.as_ref());
@@ -147,8 +169,13 @@ impl Broker {
                 oriel_model::check_host(host).map_err(|error| {
                     BrokerError::conflict("bad_redirection", error, format!("oriel machine show {}", machine.name))
                 })?;
-                let seconds = external.parameters.timeout_seconds.unwrap_or(oriel_compute::external::DIAL_SECONDS);
-                self.outside().dial(host, external.port, seconds).await.map_err(BrokerError::from)
+                if external.parameters.gateway().is_some() {
+                    // It leads there, too.
+                    self.dial_machine(first).await
+                } else {
+                    let seconds = external.parameters.timeout_seconds.unwrap_or(oriel_compute::external::DIAL_SECONDS);
+                    self.outside().dial(host, external.port, seconds).await.map_err(BrokerError::from)
+                }
             }
             None => self.dial_machine(first).await,
         };
@@ -185,6 +212,31 @@ impl Broker {
         };
         tracing::info!(machine = %desktop.name, host, "A machine redirects a connection");
         self.machine_access(&desktop, external, port, Some(host)).await
+    }
+
+    /// The gateway on the way to a machine, or to where that redirects a connection.
+    async fn gateway_to(
+        &self,
+        machine: &Desktop,
+        external: &External,
+        redirected: Option<&str>,
+    ) -> Result<Option<GuestGateway>, BrokerError> {
+        let parameters = &external.parameters;
+        let Some((host, port)) = parameters.gateway() else { return Ok(None) };
+        let secrets = self.machine_secrets(machine).await?;
+        let (user, password, domain) = match &parameters.gateway_user {
+            Some(user) => (Some(user.clone()), secrets.gateway_password, parameters.gateway_domain.clone()),
+            None => (external.user.clone(), secrets.password, parameters.domain.clone()),
+        };
+        Ok(Some(GuestGateway {
+            name: named(host, port, HTTPS_PORT),
+            user,
+            password,
+            domain,
+            identity: parameters.gateway_identity.clone(),
+            to_host: redirected.unwrap_or(&external.host).to_owned(),
+            to_port: external.port,
+        }))
     }
 
     async fn keyboard_of(&self, machine: &Desktop, parameters: &MachineParameters) -> Result<String, BrokerError> {
@@ -237,7 +289,8 @@ impl Broker {
                 certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
                 keyboard: pool.keyboard,
                 parameters,
-                drive: false,
+                drive: true,
+                gateway: None,
             }
         })
     }
@@ -277,9 +330,14 @@ fn sealing_context(id: DesktopId) -> String {
 
 /// A machine as requests of HTTP name it.
 pub(crate) fn authority(external: &External) -> String {
-    let host = match external.host.parse::<std::net::Ipv6Addr>() {
+    named(&external.host, external.port, external.protocol.port())
+}
+
+/// `usual`: the port that is not said.
+fn named(host: &str, port: u16, usual: u16) -> String {
+    let host = match host.parse::<std::net::Ipv6Addr>() {
         Ok(ip) => format!("[{ip}]"),
-        Err(_) => external.host.clone(),
+        Err(_) => host.to_owned(),
     };
-    if external.port == MachineProtocol::Pikvm.port() { host } else { format!("{host}:{}", external.port) }
+    if port == usual { host } else { format!("{host}:{port}") }
 }

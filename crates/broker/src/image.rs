@@ -2,6 +2,7 @@
 
 use crate::{Broker, BrokerError};
 use oriel_model::{Image, ImageId, Name};
+use oriel_store::StoreError;
 
 impl Broker {
     pub async fn images(&self) -> Result<Vec<Image>, BrokerError> {
@@ -26,16 +27,13 @@ impl Broker {
     pub async fn delete_image(&self, id: ImageId) -> Result<(), BrokerError> {
         let image = self.inner.store.image(id).await?.ok_or_else(|| BrokerError::missing("image", id))?;
         // The row first: a file without a row is swept, a row without a file would be a broken promise.
-        self.inner.store.delete_image(id).await?;
+        match self.inner.store.delete_image(id).await {
+            Err(StoreError::InUse { .. }) => return Err(self.image_in_use(&image).await?),
+            deleted => deleted?,
+        }
         if !self.inner.store.images().await?.iter().any(|other| other.sha256 == image.sha256) {
             self.inner.images.remove(&image.sha256)?;
         }
         Ok(())
-    }
-
-    /// Desktops and pools that depend on each image.
-    pub async fn image_dependents(&self, id: ImageId) -> Result<usize, BrokerError> {
-        let desktops = self.inner.store.desktops().await?;
-        Ok(desktops.iter().filter(|desktop| desktop.facts.image == Some(id)).count())
     }
 }

@@ -66,8 +66,14 @@ impl Broker {
         Ok(leads)
     }
 
-    /// The host, to change something there: only for the leader.
+    /// This program's own host, to change something there: only for the leader.
     pub(crate) fn host(&self) -> Result<&dyn Compute, BrokerError> {
+        self.check_lead()?;
+        Ok(&*self.inner.compute)
+    }
+
+    /// Whether something may be changed on any host: asked right before.
+    pub(crate) fn check_lead(&self) -> Result<(), BrokerError> {
         if !everybody_leads() && self.lead_left() < MARGIN_SECONDS * 1_000_000 {
             return Err(BrokerError::conflict(
                 "not_leading",
@@ -75,7 +81,7 @@ impl Broker {
                 "nothing needs to be done: it goes on where this one stopped",
             ));
         }
-        Ok(&*self.inner.compute)
+        Ok(())
     }
 
     /// Lets another program lead at once, when this one ends.

@@ -5,10 +5,13 @@
 //! is woken by a timer or a signal. Kill the program at any point and start it again: it converges.
 
 mod audit;
+mod booking;
 mod clock;
+mod cloud;
 mod desktop;
 mod device;
 mod directory;
+mod drive;
 mod error;
 mod export;
 mod external;
@@ -16,59 +19,82 @@ pub mod fault;
 mod gpu;
 mod group;
 mod guest;
+mod host;
 mod image;
 mod lead;
 mod moving;
 mod numbers;
 mod operation;
 mod over;
+mod passkey;
+mod personal_disk;
 mod pool;
 mod provider;
 mod provider_sign_in;
+mod proxy_sign_in;
+mod quota;
 pub mod reconcile;
 mod recording;
 mod role;
+mod rollout;
 mod seat;
 mod second_factor;
 mod session;
 mod sharing;
+mod syslog;
 mod thumbnail;
 mod ticket;
 mod user;
 mod wake;
+mod webhook;
 
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
+pub use booking::{BookedHour, NewBooking};
+pub use cloud::{CloudJump, CloudReach, CloudReachChange, CloudSignIn, NewCloud, ShownJump};
 pub use desktop::NewDesktop;
-pub use device::{DevicePower, DriveWish};
+pub use device::{
+    DeviceKnown, DeviceLook, DevicePicture, DevicePower, DeviceTransfer, DriveWish, ImageUpload, TransferKind,
+    UploadPiece,
+};
 pub use directory::{DirectoryChange, DirectoryTest, NewDirectory};
+pub use drive::{DRIVE_BYTES_MAX, DRIVE_IMAGES_MAX, DesktopDrive, DriveImage, DriveUpload};
 pub use error::BrokerError;
 pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
 pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
 pub use group::{GroupChange, NewGroup, WholeGroup};
-pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestJump};
+pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump};
+pub use host::CloudMaker;
+pub use numbers::PoolNumbers;
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
 pub use oriel_directory::DirectoryError;
 pub use oriel_oidc::{Looked as ProviderLooked, OidcError};
 pub use oriel_physical as physical;
 pub use over::{Open, OpenAs};
+pub use passkey::{NewPasskey, PASSKEY_SECONDS, PasskeyArrival, PasskeyAsk, PasskeyCreation, PasskeyShown};
+pub use personal_disk::ShownDisk;
 pub use pool::{NewPool, PoolChange};
 pub use provider::{NewProvider, ProviderChange};
 pub use provider_sign_in::{Arrival, Beginning, Returned, SIGN_IN_SECONDS};
-pub use reconcile::{ByHand, ReconcilerStatus, upkeep::PoolCount};
+pub use proxy_sign_in::ProxyPerson;
+pub use quota::{Attendance, PoolUse, QuotaStanding, QuotaUse};
+pub use reconcile::{ByHand, ReconcilerStatus, rollout::RolloutCount, upkeep::PoolCount};
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
+pub use rollout::{ImageUses, RolloutView};
 pub use second_factor::{DEVICE_SECONDS, NewTotp, SecondFactor};
 pub use session::{NewToken, SignedIn};
+pub use syslog::NewSyslog;
 pub use thumbnail::Thumbnail;
 pub use ticket::{NewTicket, TICKET_SECONDS};
 pub use user::{NewUser, UserChange};
+pub use webhook::NewWebhook;
 
 use async_trait::async_trait;
 use oriel_compute::Compute;
 use oriel_identity::{Throttle, Vault};
 use oriel_image::ImageStore;
-use oriel_model::{Accelerator, DesktopId, UserId};
+use oriel_model::{Accelerator, DesktopId, Micros, UserId};
 use oriel_store::Store;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -79,6 +105,10 @@ pub trait Sessions: Send + Sync {
     /// All desktops that somebody is connected to, or has the files of open, opened ahead of them too. A desktop that is not said here is
     /// one that somebody has left.
     fn connected(&self) -> Vec<DesktopId>;
+    /// When somebody last touched a connection to a desktop.
+    fn touched(&self) -> Vec<(DesktopId, Micros)> {
+        Vec::new()
+    }
     /// A JPEG of what a live connection shows, at most so many pixels wide.
     async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>>;
     /// Opens the person's session ahead of them, in the background.
@@ -104,7 +134,9 @@ pub struct Broker {
 struct Inner {
     store: Store,
     vault: Vault,
+    /// The host that this program runs on.
     compute: Arc<dyn Compute>,
+    clouds: host::Clouds,
     images: ImageStore,
     outside: OnceLock<Arc<Outside>>,
     accelerator: Accelerator,
@@ -114,6 +146,9 @@ struct Inner {
     sessions: OnceLock<Arc<dyn Sessions>>,
     reconcilers: reconcile::Board,
     thumbnails: thumbnail::Cache,
+    looks: device::Looks,
+    logins: device::Logins,
+    transfers: device::Transfers,
     gpu_rules: OnceLock<GpuRules>,
     /// One choice at a time: two that look together would both take the last licence.
     choosing_gpus: tokio::sync::Mutex<()>,
@@ -122,6 +157,7 @@ struct Inner {
     /// Desktops worked on at once, where somebody said how many.
     parallel: OnceLock<usize>,
     films: OnceLock<Films>,
+    attending: quota::Attending,
 }
 
 impl Broker {
@@ -138,6 +174,7 @@ impl Broker {
                 store,
                 vault,
                 compute,
+                clouds: host::Clouds::default(),
                 images,
                 outside: OnceLock::new(),
                 accelerator,
@@ -147,12 +184,16 @@ impl Broker {
                 sessions: OnceLock::new(),
                 reconcilers: reconcile::Board::default(),
                 thumbnails: thumbnail::Cache::default(),
+                looks: device::Looks::default(),
+                logins: device::Logins::default(),
+                transfers: device::Transfers::default(),
                 gpu_rules: OnceLock::new(),
                 choosing_gpus: tokio::sync::Mutex::default(),
                 recorder: recording::Recorder::default(),
                 lead: lead::Lead::default(),
                 parallel: OnceLock::new(),
                 films: OnceLock::new(),
+                attending: quota::Attending::default(),
             }),
         }
     }

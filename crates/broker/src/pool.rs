@@ -5,8 +5,8 @@ use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
-    DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Name, Network, Pool, PoolId, PoolKind, PoolSize,
-    RecordingPolicy, SessionPolicy, User, UserId,
+    CloudPlace, DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Leaving, Micros, Name, Network, OffPeak,
+    Pool, PoolDisk, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User, UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
@@ -18,6 +18,8 @@ pub struct NewPool {
     /// Of Oriel's own kinds; external machines have [`crate::NewExternalPool`].
     pub kind: PoolKind,
     pub size: PoolSize,
+    pub hours: PoolHours,
+    pub leaving: Leaving,
     pub image: ImageId,
     pub vcpus: u32,
     pub memory_mib: u64,
@@ -29,6 +31,10 @@ pub struct NewPool {
     pub hardware: Hardware,
     pub recording: RecordingPolicy,
     pub policy: SessionPolicy,
+    /// Where it stands on a cloud: sizes, network, GPU and hardware are the usual ones then. It stays there.
+    pub cloud: Option<CloudPlace>,
+    /// A disk of each person's own for their home.
+    pub personal_disk: Option<PoolDisk>,
 }
 
 /// What an admin changes, for desktops that are made from then on; `None` leaves it.
@@ -50,6 +56,12 @@ pub struct PoolChange {
     pub policy: Option<SessionPolicy>,
     /// As a whole.
     pub size: Option<PoolSize>,
+    /// As a whole.
+    pub hours: Option<PoolHours>,
+    /// As a whole; holds for viewers that come from then on, and for desktops at once.
+    pub leaving: Option<Leaving>,
+    /// `Some(None)`: desktops that are made from then on take none. Disks stay.
+    pub personal_disk: Option<Option<PoolDisk>>,
 }
 
 impl PoolChange {
@@ -62,6 +74,7 @@ impl PoolChange {
             || self.gpu.is_some()
             || self.hardware.is_some()
             || self.size.is_some()
+            || self.personal_disk.is_some()
     }
 }
 
@@ -92,6 +105,8 @@ impl Broker {
             name: new.name,
             kind: new.kind,
             size: new.size,
+            hours: new.hours,
+            leaving: new.leaving,
             image: Some(new.image),
             vcpus: new.vcpus,
             memory_mib: new.memory_mib,
@@ -103,6 +118,8 @@ impl Broker {
             hardware: new.hardware,
             recording: new.recording,
             policy: new.policy,
+            cloud: new.cloud,
+            personal_disk: new.personal_disk,
             created: now(),
         };
         self.check_pool(&pool).await?;
@@ -117,9 +134,23 @@ impl Broker {
             return Err(BrokerError::invalid(
                 "external_pool",
                 format!("{} holds external machines: they have no image, size or GPU of Oriel's making", pool.name),
-                "change only desktops_max, keyboard, recording and policy",
+                "change only desktops_max, keyboard, recording, policy, hours and leaving",
             ));
         }
+        if pool.cloud.is_some()
+            && (change.vcpus.is_some()
+                || change.memory_mib.is_some()
+                || change.disk_gib.is_some()
+                || change.gpu.is_some()
+                || change.hardware.is_some())
+        {
+            return Err(BrokerError::invalid(
+                "cloud_pool",
+                format!("{} stands on a cloud: its flavor says what its desktops are made of", pool.name),
+                "change its image, desktops_max, size, keyboard, recording or policy; for another flavor make another pool",
+            ));
+        }
+        let is_moved = change.image.is_some() && change.image != pool.image;
         pool.image = change.image.or(pool.image);
         pool.vcpus = change.vcpus.unwrap_or(pool.vcpus);
         pool.memory_mib = change.memory_mib.unwrap_or(pool.memory_mib);
@@ -131,8 +162,16 @@ impl Broker {
         pool.recording = change.recording.unwrap_or(pool.recording);
         pool.policy = change.policy.unwrap_or(pool.policy);
         pool.size = change.size.unwrap_or(pool.size);
+        pool.hours = change.hours.unwrap_or(pool.hours);
+        pool.leaving = change.leaving.unwrap_or(pool.leaving);
+        pool.personal_disk = change.personal_disk.unwrap_or(pool.personal_disk);
         self.check_pool(&pool).await?;
-        self.inner.store.update_pool(&pool).await?;
+        if is_moved {
+            self.check_no_rollout(&pool).await?;
+            self.inner.store.update_pool(&pool).await?;
+        } else {
+            self.inner.store.update_pool_but_image(&pool).await?;
+        }
         self.wake_pool(pool.id);
         Ok(pool)
     }
@@ -145,6 +184,12 @@ impl Broker {
     pub async fn session_policy(&self, user: UserId, desktop: DesktopId) -> Result<SessionPolicy, BrokerError> {
         let pool = self.pool_of(desktop).await?;
         Ok(self.policy_of_groups(user).await?.over(&pool.policy))
+    }
+
+    /// What becomes of a connection to a desktop that nobody touches, by which hours, and since when nobody has, as far as is known.
+    pub async fn leaving(&self, desktop: DesktopId) -> Result<(Leaving, PoolHours, Option<Micros>), BrokerError> {
+        let (pool, touched) = (self.pool_of(desktop).await?, self.inner.store.touched(desktop).await?);
+        Ok((pool.leaving, pool.hours, touched))
     }
 
     pub(crate) async fn pool_of(&self, desktop: DesktopId) -> Result<Pool, BrokerError> {
@@ -179,11 +224,13 @@ impl Broker {
     }
 
     /// An image for other processors than the host's would start nothing; of an imported one nobody knows what it is for.
-    pub(crate) fn check_arch(&self, image: &Image) -> Result<Arch, BrokerError> {
-        let host = self.inner.compute.arch();
+    /// A cloud says itself what its images are for.
+    pub(crate) fn check_arch(&self, image: &Image, on_cloud: bool) -> Result<Arch, BrokerError> {
+        let host = if on_cloud { Arch::X86_64 } else { self.inner.compute.arch() };
         let ImageSource::Built { recipe, .. } = &image.source else { return Ok(host) };
         let made_for = oriel_image::recipe(recipe).ok().and_then(|recipe| Arch::named(&recipe.architecture));
         match made_for {
+            Some(arch) if on_cloud => Ok(arch),
             Some(arch) if arch != host => Err(BrokerError::invalid(
                 "other_architecture",
                 format!(
@@ -210,13 +257,42 @@ impl Broker {
         if let Err(error) = pool.policy.check() {
             return bad(error, "leave the pool's `policy` out, or mend that part of it");
         }
+        if let Err(error) = pool.leaving.check(&pool.hours) {
+            return bad(error, "leave the pool's `leaving` out, or mend that part of it");
+        }
         if pool.kind == PoolKind::External {
+            if pool.hours.off_peak != OffPeak::default() {
+                return bad(
+                    format!("{} holds external machines, of which nothing is kept ready", pool.name),
+                    "leave `off_peak` of its `hours` out",
+                );
+            }
+            if let Err(error) = pool.hours.check(&pool.size, pool.desktops_max) {
+                return bad(error, "leave the pool's `hours` out, or mend that part of them");
+            }
             return Ok(());
+        }
+        if let Err(error) = pool.hours.check(&pool.size, pool.desktops_max) {
+            return bad(error, "leave the pool's `hours` out, or mend that part of them");
         }
         if let Err(error) = pool.size.check(pool.desktops_max) {
             return bad(error, "leave the pool's `size` out, or mend that part of it");
         }
+        self.check_pool_disk(pool).await?;
         let image = self.pool_image(pool).await?;
+        if let Some(place) = &pool.cloud {
+            if let Err(error) = place.check() {
+                return bad(error, "use what `openstack flavor list` and `openstack network list` show");
+            }
+            if pool.gpu.is_some() {
+                return bad(
+                    "on a cloud the flavor says what a desktop gets of a GPU".to_owned(),
+                    "leave the pool's `gpu` out, and choose a flavor that asks for one",
+                );
+            }
+            self.cloud(place.cloud).await?;
+            return Ok(());
+        }
         let image_gib = image.virtual_bytes.div_ceil(1 << 30);
         if !(1..=VCPUS_MAX).contains(&pool.vcpus) {
             return bad(format!("a desktop cannot have {} virtual CPUs", pool.vcpus), "choose 1 to 256");
@@ -239,7 +315,7 @@ impl Broker {
         if let Err(error) = pool.hardware.check(pool.memory_mib, pool.gpu.as_ref()) {
             return bad(error, "leave the pool's `hardware` out, or mend that part of it");
         }
-        self.check_arch(&image)?;
+        self.check_arch(&image, false)?;
         let named = match &pool.network {
             Network::User => None,
             Network::Nat { network } => Some(network),

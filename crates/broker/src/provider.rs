@@ -101,6 +101,13 @@ impl Broker {
         let provider =
             Provider { id: ProviderId::new(), name: new.name, enabled: true, settings: new.settings, created: now() };
         self.check_provider(&provider).await?;
+        if provider.settings.is_proxy() {
+            return Err(BrokerError::invalid(
+                "bad_provider",
+                "the proxy in front is no provider that somebody adds",
+                "name its addresses in the configuration (proxy.trust): it is here from the next start on",
+            ));
+        }
         if self.providers().await?.len() >= PROVIDERS_MAX {
             return Err(BrokerError::conflict(
                 "too_many_providers",
@@ -121,6 +128,13 @@ impl Broker {
         provider.enabled = change.enabled.unwrap_or(provider.enabled);
         provider.settings = change.settings.unwrap_or(provider.settings);
         self.check_provider(&provider).await?;
+        if before.is_proxy() != provider.settings.is_proxy() {
+            return Err(BrokerError::invalid(
+                "bad_provider",
+                "the proxy in front and a provider that is asked are not the same",
+                "leave the issuer as it is, and add the other one as a provider of its own",
+            ));
+        }
         // People are told apart by what their provider calls them: another one gives the same names to others.
         if before.issuer != provider.settings.issuer && self.people_of_provider(id).await? > 0 {
             return Err(BrokerError::conflict(
@@ -154,6 +168,13 @@ impl Broker {
     /// What the provider says of itself, and whether it knows us; changes nothing. `origin` is that of our own pages.
     pub async fn test_provider(&self, id: ProviderId, origin: &str) -> Result<Looked, BrokerError> {
         let provider = self.provider(id).await?;
+        if provider.settings.is_proxy() {
+            return Err(BrokerError::conflict(
+                "provider_is_proxy",
+                "the proxy in front is never asked: it says who somebody is with their requests",
+                "open Oriel at the proxy's address, and see whom it signs you in as",
+            ));
+        }
         let secret = self.client_secret(&provider).await?;
         let redirect = redirect_uri(origin, id);
         Ok(self.inner.providers.way(&provider).look(secret.as_ref(), &redirect).await?)

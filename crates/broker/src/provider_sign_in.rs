@@ -53,7 +53,8 @@ struct Waiting {
 /// Where the browser goes, and what it holds meanwhile.
 pub struct Beginning {
     pub url: String,
-    pub cookie: SecretString,
+    /// None where it is known already who they are.
+    pub cookie: Option<SecretString>,
 }
 
 /// What came back with the browser.
@@ -89,6 +90,10 @@ impl Broker {
         if !provider.enabled {
             return Err(BrokerError::missing("provider", key));
         }
+        if provider.settings.is_proxy() {
+            let next: String = url::form_urlencoded::byte_serialize(own_path(next).as_bytes()).collect();
+            return Ok(Beginning { url: format!("/api/v1/sign-in/proxy?next={next}"), cookie: None });
+        }
         let locked = match session {
             Some(session) => self.session(session).await?.is_some_and(|(session, _)| session.locked),
             None => false,
@@ -121,7 +126,7 @@ impl Broker {
         let text = serde_json::to_string(&waiting).map_err(|error| BrokerError::internal("a sign-in", error))?;
         let cookie =
             self.inner.vault.seal(&text, CONTEXT).map_err(|error| BrokerError::internal("sealing a sign-in", error))?;
-        Ok(Beginning { url: begun.url, cookie: cookie.into() })
+        Ok(Beginning { url: begun.url, cookie: Some(cookie.into()) })
     }
 
     /// `cookie` is what [`Self::begin_provider_sign_in`] gave this browser, `device_sha256` that of a remembered one.
@@ -225,7 +230,7 @@ impl Broker {
     }
 
     /// A second factor that was given there counts, where the provider is trusted with it, but for whom a group asks for ours every time.
-    async fn step_by_provider(
+    pub(crate) async fn step_by_provider(
         &self,
         user: &User,
         found: &Found,
@@ -238,7 +243,7 @@ impl Broker {
     }
 
     /// Makes true here what the provider says of somebody; who that is here.
-    async fn settle_by_provider(&self, provider: &Provider, found: &Found) -> Result<User, BrokerError> {
+    pub(crate) async fn settle_by_provider(&self, provider: &Provider, found: &Found) -> Result<User, BrokerError> {
         let store = &self.inner.store;
         let settings = &provider.settings;
         let person = store.provider_person_by_subject(provider.id, &found.subject).await?;
@@ -348,7 +353,7 @@ fn is_fresh(found: &Found, began: Micros) -> bool {
 }
 
 /// A path of our own pages: whatever else is asked for leads to the first one.
-fn own_path(next: &str) -> String {
+pub(crate) fn own_path(next: &str) -> String {
     let good = next.len() <= NEXT_BYTES_MAX
         && next.starts_with('/')
         // Browsers take `//host` and `/\host` for another site.

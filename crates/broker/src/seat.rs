@@ -2,7 +2,7 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError, NewDesktop, reconcile::upkeep};
-use oriel_model::{Desktop, DesktopId, DesktopIntent, Grants, Permission, Pool, PoolKind, Seat, User};
+use oriel_model::{BookingRefusal, Desktop, DesktopId, DesktopIntent, Grants, Permission, Pool, PoolKind, Seat, User};
 use oriel_store::StoreError;
 
 /// Looks at what is free after others were quicker, before giving up.
@@ -29,7 +29,8 @@ impl Broker {
     /// The person's desktop of a pool: the one that they have, else one that is free, else a new one. Of any number of people who ask
     /// for the last one at once, in any number of programs, one gets it.
     ///
-    /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`.
+    /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`, `personal_disk_in_use`;
+    /// `OverQuota`; `Booking` when the last ones are booked by others.
     pub async fn take_desktop(&self, user: &User, pool: &Pool) -> Result<Desktop, BrokerError> {
         let store = &self.inner.store;
         if !self.may_have_of(pool.id, user).await? {
@@ -46,6 +47,7 @@ impl Broker {
             if let Some(desktop) = self.own_of(user, pool).await? {
                 return Ok(desktop);
             }
+            self.check_disk_free(user, pool).await?;
             let free = upkeep::in_order(pool, store.free_in_pool(pool.id).await?, &user.name, now());
             for candidate in free.iter().take(TRIES_MAX) {
                 match store.give_seat(candidate.id, user.id, pool.kind.is_shared(), now()).await {
@@ -69,11 +71,8 @@ impl Broker {
                 // It may be full of desktops one of which became free just now; otherwise it is full.
                 Err(BrokerError::Store(StoreError::PoolFull { .. })) if !free.is_empty() => {}
                 Err(BrokerError::Store(StoreError::PoolFull { pool, max })) => {
-                    return Err(BrokerError::conflict(
-                        "pool_full",
-                        format!("all {max} desktops of {pool} are in use"),
-                        "try again when somebody has left, or ask an administrator for more",
-                    ));
+                    let full = BookingRefusal::pool_full(&pool, max);
+                    return Err(BrokerError::conflict(full.code, full.text, full.next_step));
                 }
                 made => return made,
             }
@@ -96,7 +95,7 @@ impl Broker {
         let moment = now();
         let mut kept = false;
         let desktop = store
-            .modify_desktop(found.id, |row| {
+            .modify_desktop_within_quota(found.id, |row| {
                 kept = row.owner == Some(user.id) && row.intent != DesktopIntent::Deleted;
                 if let (true, Some(seat)) = (kept, row.facts.seat.as_mut()) {
                     // From now on it waits for them anew.

@@ -1,9 +1,10 @@
-//! What people show beside their passwords: codes of an authenticator app, recovery codes, browsers that are remembered.
+//! What people show beside their passwords: codes of an authenticator app, passkeys ([`crate::passkey`]), recovery codes, browsers that
+//! are remembered.
 //!
 //! ```text
 //! password right ──▶ has none, none asked ───────────────▶ Done
 //!                ├─▶ has none, a group asks ──▶ Enrol ──set up──▶ Done
-//!                ├─▶ has one ─────────────────▶ Factor ──code──▶ Done
+//!                ├─▶ has one ──────▶ Factor ──code or passkey──▶ Done
 //!                └─▶ has one, remembered browser ────────▶ Done     (not where a group asks every time)
 //! ```
 //! A session that is not `Done` lasts ten minutes and does nothing else. Programs' tokens are not asked.
@@ -11,9 +12,9 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_identity as identity;
-use oriel_model::{Device, DeviceId, Micros, SecondFactorRule, SignInStep, Totp, User, UserId, WebSession};
+use oriel_model::{Device, DeviceId, Micros, Passkey, SecondFactorRule, SignInStep, Totp, User, UserId, WebSession};
 use secrecy::{ExposeSecret, SecretString};
-use std::{collections::BTreeSet, net::IpAddr, sync::PoisonError};
+use std::{collections::BTreeMap, net::IpAddr, sync::PoisonError};
 
 /// How long a browser is remembered.
 pub const DEVICE_SECONDS: i64 = 30 * 24 * 3600;
@@ -27,6 +28,8 @@ pub struct SecondFactor {
     pub rule: SecondFactorRule,
     /// Since when an app is set up.
     pub totp: Option<Micros>,
+    /// Oldest first.
+    pub passkeys: Vec<Passkey>,
     pub recovery_codes: u64,
     pub devices: Vec<Device>,
 }
@@ -42,7 +45,7 @@ impl Broker {
     /// How far somebody comes whose password was right. `device_sha256` is of the cookie of a remembered browser.
     pub(crate) async fn step_of(&self, user: &User, device_sha256: Option<&str>) -> Result<SignInStep, BrokerError> {
         let rule = self.second_factor_rule(user.id).await?;
-        if self.inner.store.totp(user.id).await?.is_none() {
+        if !self.has_second_factor(user.id).await? {
             return Ok(if rule >= SecondFactorRule::Required { SignInStep::Enrol } else { SignInStep::Done });
         }
         let remembered = match device_sha256 {
@@ -69,18 +72,30 @@ impl Broker {
         remember: Option<&str>,
         address: IpAddr,
     ) -> Result<Option<SecretString>, BrokerError> {
-        match session.step {
-            SignInStep::Factor => {}
-            SignInStep::Done => {
-                return Err(BrokerError::conflict(
-                    "no_factor_needed",
-                    "this browser is signed in already",
-                    "go on; nothing more is needed",
-                ));
-            }
-            SignInStep::Enrol => return Err(no_factor()),
-        }
+        Self::waits_for_factor(session)?;
         self.check_code(user, code, address).await?;
+        self.finish_and_remember(session, user, remember).await
+    }
+
+    pub(crate) fn waits_for_factor(session: &WebSession) -> Result<(), BrokerError> {
+        match session.step {
+            SignInStep::Factor => Ok(()),
+            SignInStep::Done => Err(BrokerError::conflict(
+                "no_factor_needed",
+                "this browser is signed in already",
+                "go on; nothing more is needed",
+            )),
+            SignInStep::Enrol => Err(no_factor()),
+        }
+    }
+
+    /// The second factor was right: the session is whole. The value of the cookie where the browser is to be remembered.
+    pub(crate) async fn finish_and_remember(
+        &self,
+        session: &WebSession,
+        user: &User,
+        remember: Option<&str>,
+    ) -> Result<Option<SecretString>, BrokerError> {
         self.finish(session).await?;
         let Some(label) = remember else { return Ok(None) };
         if self.second_factor_rule(user.id).await? == SecondFactorRule::EveryTime {
@@ -171,23 +186,38 @@ impl Broker {
         Ok(codes)
     }
 
-    /// A person's own: takes their second factor away, with the password. Not while a group asks for one.
+    /// A person's own: takes their second factor away, with the password: app, passkeys, codes. Not while a group asks for one. With
+    /// `keep_passkeys` the app alone goes, which is no matter of groups where there are passkeys.
     pub async fn remove_second_factor(
         &self,
         session: &WebSession,
         user: &User,
         password: Option<SecretString>,
+        keep_passkeys: bool,
         address: IpAddr,
     ) -> Result<(), BrokerError> {
-        if self.second_factor_rule(user.id).await? >= SecondFactorRule::Required {
+        let stays = keep_passkeys && !self.inner.store.passkeys_of(user.id).await?.is_empty();
+        if !stays {
+            self.may_do_without(user.id).await?;
+        }
+        self.prove_again(session, user, password, address).await?;
+        if keep_passkeys {
+            self.inner.store.delete_totp(user.id).await?;
+        } else {
+            self.inner.store.delete_second_factor(user.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may be without a second factor.
+    pub(crate) async fn may_do_without(&self, user: UserId) -> Result<(), BrokerError> {
+        if self.second_factor_rule(user).await? >= SecondFactorRule::Required {
             return Err(BrokerError::conflict(
                 "second_factor_required",
                 "a group of yours asks for a second factor",
-                "set up another app in its place, or ask an administrator",
+                "set up another one in its place first, or ask an administrator",
             ));
         }
-        self.prove_again(session, user, password, address).await?;
-        self.inner.store.delete_second_factor(user.id).await?;
         Ok(())
     }
 
@@ -200,7 +230,7 @@ impl Broker {
         address: IpAddr,
     ) -> Result<Vec<SecretString>, BrokerError> {
         self.prove_again(session, user, password, address).await?;
-        if self.inner.store.totp(user.id).await?.is_none() {
+        if !self.has_second_factor(user.id).await? {
             return Err(no_factor());
         }
         let (codes, hashes) = new_codes();
@@ -213,14 +243,25 @@ impl Broker {
         Ok(SecondFactor {
             rule: self.second_factor_rule(user).await?,
             totp: store.totp(user).await?.map(|totp| totp.created),
+            passkeys: store.passkeys_of(user).await?,
             recovery_codes: store.count_recovery_codes(user).await?,
             devices: store.devices_of(user, now()).await?,
         })
     }
 
-    /// Everybody who has one, for lists.
-    pub async fn users_with_second_factor(&self) -> Result<BTreeSet<UserId>, BrokerError> {
-        Ok(self.inner.store.users_with_totp().await?)
+    /// Everybody who has an app or passkeys, and how many passkeys, for lists.
+    pub async fn users_with_second_factor(&self) -> Result<BTreeMap<UserId, u64>, BrokerError> {
+        let (apps, mut all) =
+            tokio::try_join!(self.inner.store.users_with_totp(), self.inner.store.passkeys_by_user())?;
+        for user in apps {
+            all.entry(user).or_default();
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn has_second_factor(&self, user: UserId) -> Result<bool, BrokerError> {
+        let store = &self.inner.store;
+        Ok(store.totp(user).await?.is_some() || !store.passkeys_of(user).await?.is_empty())
     }
 
     /// An administrator's, for who lost phone and codes: takes it away and signs the person out everywhere.
@@ -236,13 +277,13 @@ impl Broker {
         Ok(self.inner.store.delete_device(device, user.id).await?)
     }
 
-    /// Where somebody may set up an app: inside, or at the door when they have none. Whoever only knows the password of somebody who
+    /// Where somebody may set up an app or a passkey: inside, or at the door when they have none. Whoever only knows the password of somebody who
     /// has one may not put their own in its place.
-    async fn may_set_up(&self, session: &WebSession, user: &User) -> Result<(), BrokerError> {
+    pub(crate) async fn may_set_up(&self, session: &WebSession, user: &User) -> Result<(), BrokerError> {
         let allowed = match session.step {
             SignInStep::Done => true,
             SignInStep::Factor => false,
-            SignInStep::Enrol => self.inner.store.totp(user.id).await?.is_none(),
+            SignInStep::Enrol => !self.has_second_factor(user.id).await?,
         };
         if allowed {
             return Ok(());
@@ -255,7 +296,7 @@ impl Broker {
 
     /// Whoever changes what guards an account shows again who they are: with the password, or, where a provider keeps it, by having come
     /// from there just now.
-    async fn prove_again(
+    pub(crate) async fn prove_again(
         &self,
         session: &WebSession,
         user: &User,
@@ -278,7 +319,7 @@ impl Broker {
         ))
     }
 
-    async fn finish(&self, session: &WebSession) -> Result<(), BrokerError> {
+    pub(crate) async fn finish(&self, session: &WebSession) -> Result<(), BrokerError> {
         let expires = now().plus_seconds(crate::session::SESSION_IDLE_SECONDS);
         if self.inner.store.finish_web_session(&session.token_sha256, expires).await? {
             return Ok(());
@@ -316,7 +357,7 @@ impl Broker {
         }
     }
 
-    fn patience(&self, user: &User, short: bool, address: IpAddr) -> Result<(), BrokerError> {
+    pub(crate) fn patience(&self, user: &User, short: bool, address: IpAddr) -> Result<(), BrokerError> {
         let at = std::time::Instant::now();
         let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = throttle
@@ -325,13 +366,13 @@ impl Broker {
         waited.map_err(|wait| BrokerError::TooMany { retry_seconds: wait.as_secs().max(1) })
     }
 
-    fn guessed_right(&self, user: &User, address: IpAddr) {
+    pub(crate) fn guessed_right(&self, user: &User, address: IpAddr) {
         let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         throttle.success(&guesses_of(user), address);
         throttle.code_success(&user.id.to_string());
     }
 
-    fn guessed_wrong(&self, user: &User, address: IpAddr) {
+    pub(crate) fn guessed_wrong(&self, user: &User, address: IpAddr) {
         let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         throttle.failure(&guesses_of(user), address, std::time::Instant::now());
     }
@@ -365,7 +406,7 @@ fn seconds() -> u64 {
     u64::try_from(now().0 / 1_000_000).unwrap_or_default()
 }
 
-fn new_codes() -> (Vec<SecretString>, Vec<String>) {
+pub(crate) fn new_codes() -> (Vec<SecretString>, Vec<String>) {
     let codes = identity::new_recovery_codes();
     let hashes = codes.iter().filter_map(|code| identity::recovery_code_sha256(code.expose_secret())).collect();
     (codes, hashes)

@@ -96,6 +96,7 @@ impl Broker {
             Some(jpeg) => Some(jpeg),
             // Only while somebody watches: Oriel does not sign in just to look.
             None if desktop.external.is_some() => None,
+            None if desktop.host.as_ref().is_some_and(|host| host.starts_with(oriel_model::Cloud::HOST_PREFIX)) => None,
             None => {
                 let shot = self.inner.compute.screenshot(desktop.id).await?;
                 tokio::task::spawn_blocking(move || shrink(&shot))

@@ -1,7 +1,7 @@
 //! Being let in once.
 
 use crate::clock::now;
-use crate::{Broker, BrokerError};
+use crate::{Broker, BrokerError, seat::PRESENCE_SECONDS};
 use oriel_identity as identity;
 use oriel_model::{ConnectionId, Desktop, DesktopIntent, DesktopState, GuestPort, Seat, Ticket, User};
 use oriel_store::TicketRefusal;
@@ -19,6 +19,8 @@ pub struct NewTicket {
 impl Broker {
     /// A ticket for one connection to a desktop that the person may use; a desktop that is off is started and the caller told
     /// to come back. `session_sha256` names the session that asks: only it can use the ticket.
+    ///
+    /// Errors: conflict `desktop_not_ready`; `OverQuota` for one session, or one desktop that runs, more than they may have.
     pub async fn connect(
         &self,
         user: &User,
@@ -67,7 +69,7 @@ impl Broker {
             resume,
             expires: now().plus_seconds(TICKET_SECONDS),
         };
-        self.inner.store.put_ticket(&ticket).await?;
+        self.inner.store.put_ticket(&ticket, self.program()).await?;
         Ok(NewTicket { ticket, secret })
     }
 
@@ -87,8 +89,10 @@ impl Broker {
         Ok(())
     }
 
-    /// Uses a ticket up.
+    /// Uses a ticket up. From here on its person counts as being there; [`Self::attendance`] says for how long.
     pub async fn redeem(&self, ticket_sha256: &str, session_sha256: &str) -> Result<Ticket, TicketRefusal> {
-        self.inner.store.take_ticket(ticket_sha256, session_sha256, now()).await
+        let ticket = self.inner.store.take_ticket(ticket_sha256, session_sha256, now()).await?;
+        self.inner.store.attend(ticket.user, ticket.desktop, self.program(), PRESENCE_SECONDS).await?;
+        Ok(ticket)
     }
 }

@@ -1,7 +1,7 @@
 //! What is wrong with a host, and how to mend it. Every finding says what was seen, why it matters, and the exact fix.
 
 use crate::{command::run, host::machine_facts, probe};
-use oriel_model::{Finding, FindingEvidence, Severity};
+use oriel_model::{Finding, Severity, finding};
 use std::path::{Path, PathBuf};
 
 /// Below this much free disk no desktop should be made, in bytes.
@@ -27,29 +27,6 @@ pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
     findings.extend(apparmor(&options.data));
     findings.extend([disk_space(&options.data), memory(&options.data)]);
     findings
-}
-
-pub(crate) fn finding(
-    id: &str,
-    severity: Severity,
-    subject: &str,
-    evidence: &[(&str, String)],
-    reason: String,
-    fix: &str,
-    source: &str,
-) -> Finding {
-    Finding {
-        id: id.to_owned(),
-        severity,
-        subject: subject.to_owned(),
-        evidence: evidence
-            .iter()
-            .map(|(path, content)| FindingEvidence { path: (*path).to_owned(), content: content.clone() })
-            .collect(),
-        reason,
-        fix: if severity == Severity::Ok { String::new() } else { fix.to_owned() },
-        source: source.to_owned(),
-    }
 }
 
 async fn program(id: &str, name: &str, severity: Severity, what_for: &str, fix: &str, source: &str) -> Finding {

@@ -25,6 +25,22 @@ pub enum ComputeError {
     NoMachine,
     #[error("the desktop's machine is not running; start it first")]
     NotRunning,
+    #[error("machines on {host} have no drive that images could be put into")]
+    NoDrives { host: String },
+    #[error(
+        "the desktop's machine has no drive: one that was described by an older Oriel gets it with its next start, and Windows on arm64 has none; shut it down and start it again"
+    )]
+    NoDriveYet,
+    #[error("machines on {host} take no personal disks; only a host of Oriel's own does")]
+    NoPersonalDisks { host: String },
+    #[error("the desktop's machine runs: its personal disk is taken out when it is off")]
+    StillRunning,
+    #[error(
+        "the personal disk {path} is missing; put it back from a copy, or delete the disk: its person gets a new one"
+    )]
+    DiskGone { path: PathBuf },
+    #[error("the personal disk has no snapshot {name:?}; `oriel disk show` lists those that there are")]
+    NoSnapshot { name: String },
     #[error("cannot reach the guest at {address}: {reason}; it may still be starting")]
     NotAnswering { address: String, reason: String },
     #[error("the guest's address is not known yet; it may still be starting, or has no DHCP lease and no guest agent")]
@@ -55,6 +71,27 @@ pub enum ComputeError {
     Seed(String),
     #[error("cannot read the machine's picture: {0}")]
     Picture(String),
+    #[error("cloud {cloud}: {source}")]
+    Cloud { cloud: String, source: oriel_openstack::OpenStackError },
+    /// A cloud that is well has no place for one more; the sentence says of what.
+    #[error("cloud {cloud}: {reason}")]
+    NoPlace { cloud: String, reason: String },
+    #[error("cloud {cloud} has not {action} after {seconds} s; it is looked at again")]
+    CloudSlow { cloud: String, action: &'static str, seconds: u64 },
+    #[error("cloud {cloud} has no {kind} {name:?}; {advice}")]
+    NotInCloud { cloud: String, kind: &'static str, name: String, advice: &'static str },
+    #[error(
+        "the machine is described for a host of our own and not for cloud {cloud}: it has no flavor and no image there"
+    )]
+    NotForClouds { cloud: String },
+    #[error("what the guest sets itself up from is {bytes} bytes long, and a cloud takes {max}")]
+    SeedTooLong { bytes: usize, max: usize },
+    #[error(
+        "the machine has no network card on cloud {cloud}: only its console can be opened; name a network in the pool, and make the desktop anew"
+    )]
+    NoCard { cloud: String },
+    #[error("{host} has no ports of its own that lead to its machines")]
+    NoPortsThere { host: String },
     #[error("{0}")]
     Injected(String),
     #[error("a task of the host's room ended early: {0}")]
@@ -62,6 +99,15 @@ pub enum ComputeError {
 }
 
 impl ComputeError {
+    /// It may go well a moment later, with nothing changed here: a cloud does not answer, or takes its time.
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Cloud { source, .. } => source.is_passing(),
+            Self::CloudSlow { .. } => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }

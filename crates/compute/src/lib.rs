@@ -1,7 +1,8 @@
 //! The room that talks to machines which run desktops. It is the only one that speaks libvirt.
 //!
 //! [`Compute`] is a set of steps, each safe to repeat: whoever moves desktops along looks at [`Compute::list`], takes the
-//! next step, and may be killed between any two. [`libvirt`] does them for real, [`fake`] in memory for tests.
+//! next step, and may be killed between any two. [`libvirt`] does them on a host of our own, [`openstack`] on a cloud, [`fake`] in
+//! memory for tests.
 //! [`probe`] finds out whether KVM really works here, [`doctor`] says what is wrong with a host and how to mend it.
 
 mod command;
@@ -11,8 +12,10 @@ pub mod external;
 pub mod fake;
 mod gpus;
 mod host;
+mod jump;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+pub mod openstack;
 mod picture;
 pub mod probe;
 mod wake;
@@ -21,6 +24,7 @@ pub use doctor::{DoctorOptions, doctor};
 pub use error::ComputeError;
 pub use gpus::SettledGpus;
 pub use host::machine_facts;
+pub use jump::{Jump, JumpDialler, JumpHost};
 pub use picture::Screenshot;
 
 use async_trait::async_trait;
@@ -29,8 +33,15 @@ use oriel_gpu::{
     mode::{Plan, Wish},
 };
 use oriel_machine::{Arch, GuestIdentity, MachineSpec};
-use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use oriel_model::{
+    CloudOffer, Desktop, DesktopId, DiskFacts, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, Name,
+    PersonalDiskId,
+};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use oriel_stream::{BoxStream, Stream};
@@ -52,6 +63,17 @@ pub struct Observed {
     pub seed: bool,
 }
 
+/// A golden disk in a file of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageFile<'a> {
+    /// A qcow2.
+    pub path: &'a Path,
+    /// Of its content: by this it is known again.
+    pub sha256: &'a str,
+    /// For people who look with other tools.
+    pub name: &'a str,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     Running,
@@ -60,11 +82,28 @@ pub enum Power {
     Crashed,
 }
 
+/// What came of making a machine anew where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// Nothing was done: remove the old one and make the new one.
+    No,
+    /// It is being done; ask again.
+    Underway,
+    /// It is of the new generation now.
+    Done,
+}
+
 /// A host of desktops. Every step may be repeated without harm, and does nothing when there is nothing to do.
 #[async_trait]
 pub trait Compute: Send + Sync {
     /// The host's name, as stored in `Desktop::host`.
     fn name(&self) -> &str;
+
+    /// It is a cloud: its machines are made of [`MachineSpec::cloud`], have no ports of a host and no GPU of ours, and are removed
+    /// without being switched off before.
+    fn is_cloud(&self) -> bool {
+        false
+    }
 
     /// What its machines are: the host's own kind, which alone runs under KVM.
     fn arch(&self) -> Arch {
@@ -86,8 +125,15 @@ pub trait Compute: Send + Sync {
     /// Makes the machine's disk, a linked clone of `base`.
     async fn clone_disk(&self, spec: &MachineSpec, base: &Path) -> Result<(), ComputeError>;
 
-    /// Makes the volume from which the guest sets itself up.
+    /// Makes the volume from which the guest sets itself up. A cloud hands that to a machine only while it makes it: there this
+    /// makes the machine, and what the steps before and after make is part of it.
     async fn write_seed(&self, spec: &MachineSpec, identity: &GuestIdentity) -> Result<(), ComputeError>;
+
+    /// Makes the machine of an older generation that stands there one of this generation, with a fresh disk, where that is better than
+    /// removing and making it: its place and address stay. What was on the old disk is seen by nobody.
+    async fn renew(&self, _spec: &MachineSpec, _identity: &GuestIdentity) -> Result<Renewed, ComputeError> {
+        Ok(Renewed::No)
+    }
 
     /// Tells the hypervisor about the machine; takes the place of another generation of the same desktop.
     async fn define(&self, spec: &MachineSpec) -> Result<(), ComputeError>;
@@ -103,11 +149,93 @@ pub trait Compute: Send + Sync {
     /// Removes machine, disk, seed, network helper and sockets of all generations but `keep_generation`.
     async fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError>;
 
+    /// Removes what a lost answer left twice, as far as the last [`Self::list`] saw it. Answers how many.
+    async fn prune(&self) -> Result<usize, ComputeError> {
+        Ok(0)
+    }
+
     /// Opens a stream to a door of the guest. An open stream does not yet mean that the guest answers: [`Self::answers`].
     async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError>;
 
     /// What the machine's own display shows.
     async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError>;
+
+    /// The folder of this machine whose images may be put into the desktop's drive, which its own QEMU may enter; [`Self::remove`]
+    /// empties it. `None`: its machines have no drive. Whoever fills it makes it, passable to everybody and readable to nobody.
+    fn media_folder(&self, _desktop: DesktopId) -> Option<PathBuf> {
+        None
+    }
+
+    /// What lies in the machine's drive.
+    async fn media(&self, _desktop: DesktopId) -> Result<Option<PathBuf>, ComputeError> {
+        Ok(None)
+    }
+
+    /// Puts a CD image into the machine's drive, which only reads it, or takes out what is there, as one presses the drive's button
+    /// with a pin: what the guest has open breaks. It stays in over restarts, and is gone with the generation.
+    async fn insert_media(&self, _desktop: DesktopId, _medium: Option<&Path>) -> Result<(), ComputeError> {
+        Err(ComputeError::NoDrives { host: self.name().to_owned() })
+    }
+
+    /// Makes a person's disk: blank, and sparse. One that is there stays as it is. A machine gets it by [`MachineSpec::home`].
+    async fn make_personal_disk(&self, _disk: PersonalDiskId, _size_gib: u64) -> Result<(), ComputeError> {
+        Err(ComputeError::NoPersonalDisks { host: self.name().to_owned() })
+    }
+
+    /// Takes the personal disk out of the desktop's machine, which must be off: started by whatever means, it is without it. Where
+    /// there is none, it does nothing.
+    ///
+    /// Errors: `StillRunning`.
+    async fn detach_personal_disk(&self, _desktop: DesktopId) -> Result<(), ComputeError> {
+        Ok(())
+    }
+
+    async fn personal_disk_facts(&self, _disk: PersonalDiskId) -> Result<DiskFacts, ComputeError> {
+        Err(ComputeError::NoPersonalDisks { host: self.name().to_owned() })
+    }
+
+    /// Grows a disk that is in no machine; the guest's file system follows when it is mounted next.
+    async fn grow_personal_disk(&self, _disk: PersonalDiskId, _size_gib: u64) -> Result<(), ComputeError> {
+        Err(ComputeError::NoPersonalDisks { host: self.name().to_owned() })
+    }
+
+    /// Keeps what a disk, which is in no machine, holds now. One of that name that is there stays.
+    async fn snapshot_personal_disk(&self, _disk: PersonalDiskId, _snapshot: &Name) -> Result<(), ComputeError> {
+        Err(ComputeError::NoPersonalDisks { host: self.name().to_owned() })
+    }
+
+    /// Makes a disk, which is in no machine, what it was at a snapshot. Errors: `NoSnapshot`.
+    async fn restore_personal_disk(&self, _disk: PersonalDiskId, _snapshot: &Name) -> Result<(), ComputeError> {
+        Err(ComputeError::NoPersonalDisks { host: self.name().to_owned() })
+    }
+
+    async fn drop_personal_disk_snapshot(&self, _disk: PersonalDiskId, _snapshot: &Name) -> Result<(), ComputeError> {
+        Err(ComputeError::NoPersonalDisks { host: self.name().to_owned() })
+    }
+
+    /// Copies a disk, which is in no machine, into a file of its own ([`Self::personal_disk_export`]), in place of an older copy.
+    /// `progress` hears from 0 to 1. Dropped half-way, it leaves nothing that counts. Answers the file's bytes.
+    async fn export_personal_disk(
+        &self,
+        _disk: PersonalDiskId,
+        _progress: &(dyn Fn(f64) + Send + Sync),
+    ) -> Result<u64, ComputeError> {
+        Err(ComputeError::NoPersonalDisks { host: self.name().to_owned() })
+    }
+
+    /// Where the copy lies, if one was made.
+    fn personal_disk_export(&self, _disk: PersonalDiskId) -> Option<PathBuf> {
+        None
+    }
+
+    async fn delete_personal_disk_export(&self, _disk: PersonalDiskId) -> Result<(), ComputeError> {
+        Ok(())
+    }
+
+    /// Deletes a disk, which is in no machine, its snapshots and its copy.
+    async fn delete_personal_disk(&self, _disk: PersonalDiskId) -> Result<(), ComputeError> {
+        Ok(())
+    }
 
     /// A base of [`MachineSpec::PORTS`] loopback ports that are neither in `taken` (other desktops' bases) nor in use.
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError>;
@@ -169,6 +297,25 @@ pub trait Compute: Send + Sync {
         _progress: &(dyn for<'a> Fn(usize, usize, &'a str) + Send + Sync),
     ) -> Result<(), ComputeError> {
         Err(ComputeError::NoGpus { host: self.name().to_owned(), gpu: plan.gpu.clone() })
+    }
+
+    /// Brings an image's file to a cloud, once, and answers with the cloud's id of it. `progress` hears how many bytes have gone.
+    async fn put_image(
+        &self,
+        image: &ImageFile<'_>,
+        _progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<String, ComputeError> {
+        Err(ComputeError::NoImage { path: image.path.to_owned() })
+    }
+
+    /// What pools may choose of a cloud; nothing on a host of our own.
+    async fn offer(&self) -> Result<CloudOffer, ComputeError> {
+        Ok(CloudOffer::default())
+    }
+
+    /// Whether a machine that was told to run is there to be looked at: a cloud takes its time to build one.
+    async fn has_come_up(&self, _desktop: &Desktop) -> bool {
+        true
     }
 
     /// Whether a door of the guest answers in its protocol within [`ANSWER_SECONDS_MAX`].

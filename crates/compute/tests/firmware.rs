@@ -65,6 +65,8 @@ async fn starts(name: &str, arch: Arch, hardware: Hardware, needs: &[(&str, &str
         keyboard: Keyboard::default(),
         gpus: Vec::new(),
         hardware,
+        cloud: None,
+        home: None,
     };
     let since = Instant::now();
     compute.clone_disk(&spec, &base).await.unwrap();

@@ -22,7 +22,7 @@ use std::{
 };
 use tokio::io::AsyncReadExt as _;
 
-const START_SECONDS_MAX: u64 = 300;
+const START_SECONDS_MAX: u64 = 900;
 
 /// `ssh` with the identity's key, believing only the host key that we gave the guest.
 struct Shell {
@@ -124,6 +124,8 @@ async fn spec(compute: &LibvirtCompute, name: &str, network: Network, port_base:
         keyboard: "de".parse().unwrap(),
         gpus: Vec::new(),
         hardware: Hardware::default(),
+        cloud: None,
+        home: None,
     }
 }
 

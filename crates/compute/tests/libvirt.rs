@@ -7,8 +7,10 @@ use oriel_compute::{
     Compute, ComputeError, Observed, Power,
     libvirt::{LibvirtCompute, LibvirtConfig},
 };
-use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, Keyboard, MachineSpec};
-use oriel_model::{AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Network, PoolId, Severity};
+use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, HomeDisk, Keyboard, MachineSpec};
+use oriel_model::{
+    AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Name, Network, PersonalDiskId, PoolId, Severity,
+};
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, process::Command};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -68,6 +70,8 @@ impl Lab {
             keyboard: Keyboard::default(),
             gpus: Vec::new(),
             hardware: Hardware::default(),
+            cloud: None,
+            home: None,
         }
     }
 
@@ -176,6 +180,75 @@ async fn a_machine_lives_and_leaves_nothing() {
     assert_eq!(processes_of(lab.folder.path()), [] as [String; 0]);
     let left = |folder: &str| std::fs::read_dir(lab.folder.path().join(folder)).map_or(0, Iterator::count);
     assert_eq!((left("data/desktops"), left("run")), (0, 0));
+}
+
+/// What the machine's drive is in QEMU's own words.
+fn blocks_of(spec: &MachineSpec) -> String {
+    let uri = std::env::var("ORIEL_TEST_LIBVIRT_URI").unwrap_or_else(|_| String::from("qemu:///system"));
+    let output = Command::new("virsh")
+        .args(["-q", "-c", &uri, "qemu-monitor-command", "--hmp", &spec.desktop.to_string(), "info block"])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cd_is_put_in_and_taken_out_while_the_machine_runs() {
+    let Some(lab) = lab().await else { return };
+    let compute = &lab.compute;
+    let (spec, base) = (lab.spec("drive", None), lab.base());
+    let identity = GuestIdentity::generate(&spec.name, None).unwrap();
+    let folder = compute.media_folder(spec.desktop).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
+    for folder in [folder.parent().unwrap(), &folder] {
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
+    }
+    let (one, two) = (folder.join("one <1>.iso"), folder.join("two.iso"));
+    for file in [&one, &two] {
+        std::fs::write(file, vec![0; 1 << 20]).unwrap();
+        std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let inside = async || compute.media(spec.desktop).await.unwrap();
+
+    // Nothing can be in what is not there, and being empty is fine.
+    assert!(matches!(compute.insert_media(spec.desktop, Some(&one)).await, Err(ComputeError::NoMachine)));
+    compute.insert_media(spec.desktop, None).await.unwrap();
+    compute.clone_disk(&spec, &base).await.unwrap();
+    compute.write_seed(&spec, &identity).await.unwrap();
+    compute.define(&spec).await.unwrap();
+    assert_eq!(inside().await, None);
+    // While it is off; being described again does not take it out.
+    for _ in 0..2 {
+        compute.insert_media(spec.desktop, Some(&one)).await.unwrap();
+        compute.define(&spec).await.unwrap();
+    }
+    assert_eq!(inside().await, Some(one.clone()));
+    compute.start(&spec).await.unwrap();
+    let told = blocks_of(&spec);
+    assert!(told.contains("one <1>.iso"), "{told}");
+    // While it runs.
+    for _ in 0..2 {
+        compute.insert_media(spec.desktop, Some(&two)).await.unwrap();
+    }
+    let told = blocks_of(&spec);
+    assert!(told.contains("two.iso") && !told.contains("one <1>.iso"), "{told}");
+    for _ in 0..2 {
+        compute.insert_media(spec.desktop, None).await.unwrap();
+    }
+    let told = blocks_of(&spec);
+    assert!(!told.contains("two.iso"), "{told}");
+    assert_eq!(inside().await, None);
+
+    // The next generation begins with an empty drive, and has none of the images.
+    compute.insert_media(spec.desktop, Some(&two)).await.unwrap();
+    let next = MachineSpec { generation: 2, ..spec.clone() };
+    compute.remove(next.desktop, Some(2)).await.unwrap();
+    compute.clone_disk(&next, &base).await.unwrap();
+    compute.write_seed(&next, &identity).await.unwrap();
+    compute.define(&next).await.unwrap();
+    assert!(inside().await.is_none() && !folder.exists());
+    compute.remove(spec.desktop, None).await.unwrap();
+    assert_eq!(lab.seen(spec.desktop).await, []);
 }
 
 /// A bridge of the host's for as long as the test runs.
@@ -302,4 +375,60 @@ async fn knows_its_host() {
         serde_json::to_string_pretty(&facts).unwrap(),
         serde_json::to_string_pretty(&findings).unwrap()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_personal_disk_is_in_one_machine_and_outlives_it() {
+    let Some(lab) = lab().await else { return };
+    let (compute, base, disk) = (&lab.compute, lab.base(), PersonalDiskId::new());
+    let monday: Name = "monday".parse().unwrap();
+    assert!(matches!(compute.personal_disk_facts(disk).await, Err(ComputeError::DiskGone { .. })));
+    for _ in 0..2 {
+        compute.make_personal_disk(disk, 1).await.unwrap();
+    }
+    let machine = |name| {
+        let home = Some(HomeDisk { disk: Some(disk) });
+        MachineSpec { home, ..lab.spec(name, None) }
+    };
+    let (one, two) = (machine("one"), machine("two"));
+    for spec in [&one, &two] {
+        compute.clone_disk(spec, &base).await.unwrap();
+        compute.define(spec).await.unwrap();
+    }
+    compute.start(&one).await.unwrap();
+    // Whatever the database says: QEMU does not share it.
+    let refused = compute.start(&two).await;
+    assert!(matches!(refused, Err(ComputeError::Libvirt { .. })), "{refused:?}");
+    assert!(matches!(compute.detach_personal_disk(one.desktop).await, Err(ComputeError::StillRunning)));
+    assert!(compute.snapshot_personal_disk(disk, &monday).await.is_err(), "a machine has it");
+    compute.power_off(one.desktop).await.unwrap();
+    for _ in 0..2 {
+        compute.detach_personal_disk(one.desktop).await.unwrap();
+    }
+    compute.start(&two).await.unwrap();
+    // The first is without it now, whoever starts it.
+    compute.start(&one).await.unwrap();
+    for spec in [&one, &two] {
+        compute.power_off(spec.desktop).await.unwrap();
+        compute.remove(spec.desktop, None).await.unwrap();
+    }
+    compute.grow_personal_disk(disk, 2).await.unwrap();
+    for _ in 0..2 {
+        compute.snapshot_personal_disk(disk, &monday).await.unwrap();
+    }
+    compute.restore_personal_disk(disk, &monday).await.unwrap();
+    let facts = compute.personal_disk_facts(disk).await.unwrap();
+    assert_eq!(facts.snapshots.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["monday"]);
+    let bytes = compute.export_personal_disk(disk, &|part| assert!((0.0..=1.0).contains(&part))).await.unwrap();
+    let export = compute.personal_disk_export(disk).unwrap();
+    assert_eq!(export.metadata().unwrap().len(), bytes);
+    for _ in 0..2 {
+        compute.drop_personal_disk_snapshot(disk, &monday).await.unwrap();
+    }
+    let gone = compute.restore_personal_disk(disk, &monday).await;
+    assert!(matches!(gone, Err(ComputeError::NoSnapshot { .. })), "{gone:?}");
+    for _ in 0..2 {
+        compute.delete_personal_disk(disk).await.unwrap();
+    }
+    assert!(!export.exists());
 }

@@ -23,6 +23,7 @@ mod video;
 pub use ffmpeg::missing as ffmpeg_missing;
 pub use make::{FilmProgram, make};
 pub use order::{FilmFormat, Made, Order};
+pub use tile::decode as decode_tile;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use zune_jpeg::JpegDecoder;
 const SCANS_MAX: usize = 64;
 
 /// RGBA, `rect.w * rect.h * 4` bytes.
-pub(crate) fn decode(rect: Rect, codec: TileCodec, bytes: &Bytes) -> Option<Vec<u8>> {
+pub fn decode(rect: Rect, codec: TileCodec, bytes: &Bytes) -> Option<Vec<u8>> {
     let rgba = match codec {
         TileCodec::Raw => rgba(bytes),
         TileCodec::Png => png(rect, bytes)?,

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 /// Streams at a time: the one that was begun first gives way.
-const STREAMS_MAX: usize = 4;
+const STREAMS_MAX: usize = oriel_screen::MONITORS_MAX;
 /// A picture that takes longer does not come.
 const PICTURE_TIME_MAX: Duration = Duration::from_secs(10);
 

@@ -13,7 +13,7 @@ use oriel_physical::{PhysicalOptions, Way};
 use oriel_pin::Keeper;
 use oriel_rdp::drive::Drive;
 use oriel_rdp::{ClipboardFiles, Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
-use oriel_screen::{ByeCode, Source};
+use oriel_screen::{ByeCode, Monitors, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
 use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, telnet};
 use oriel_vnc::VncOptions;
@@ -182,11 +182,11 @@ impl Way for Again {
     }
 }
 
-/// For a window of this width, height and scale.
+/// For a window of this width, height and scale, or for several.
 pub(crate) async fn screen(
     target: Target,
     door: &Door,
-    (width, height, scale): (u16, u16, u16),
+    ((width, height, scale), monitors): ((u16, u16, u16), Option<Monitors>),
     layout: String,
     h264: bool,
     (drive, continuation): (Drive, Continuation),
@@ -195,7 +195,9 @@ pub(crate) async fn screen(
     let connecting = async {
         match protocol {
             Protocol::Rdp(target) => {
-                let (width, height) = desktop_size(width, height);
+                // Monitors have their sizes already, and the desktop is the box around them.
+                let (width, height) = if monitors.is_some() { (width, height) } else { desktop_size(width, height) };
+                drive.lock().offer_prints(policy.printing);
                 let options = RdpOptions {
                     user: target.user,
                     password: target.password,
@@ -203,6 +205,7 @@ pub(crate) async fn screen(
                     width,
                     height,
                     scale,
+                    monitors,
                     keyboard: if layout.is_empty() { target.keyboard } else { layout },
                     certificate: target.certificate,
                     keeper: Some(door.keeper()),
@@ -217,7 +220,9 @@ pub(crate) async fn screen(
                         sound: target.devices.sound && policy.sound,
                         clipboard: target.devices.clipboard
                             && (policy.clipboard.to_machine || policy.clipboard.to_person),
-                        drive: target.devices.drive && (policy.files.upload || policy.files.download),
+                        drive: target.devices.drive
+                            && (policy.files.upload || policy.files.download || policy.printing),
+                        microphone: target.devices.microphone && crate::rules::may_be_heard(&policy),
                     },
                     // What the machine writes there the person may have.
                     drive: Some(OfferedDrive {
@@ -229,6 +234,7 @@ pub(crate) async fn screen(
                         },
                     }),
                     session: target.session,
+                    gateway: target.gateway,
                     continuation,
                 };
                 rdp(stream, options, door).await
@@ -250,13 +256,18 @@ pub(crate) async fn screen(
 }
 
 /// A machine may send the connection on, a few times.
-async fn rdp(mut stream: Box<dyn Stream>, options: RdpOptions, door: &Door) -> Result<ScreenSession, Bye> {
+async fn rdp(mut stream: Box<dyn Stream>, mut options: RdpOptions, door: &Door) -> Result<ScreenSession, Bye> {
     loop {
         match oriel_rdp::connect(stream, options.clone()).await {
             Err(oriel_rdp::ConnectError::SentOn) => {
                 options.continuation.take_redirected();
                 let (dialler, rules) = (&*door.dialler, Rules::default());
-                stream = dial_on(dialler, door.desktop, door.port, &rules, &options.continuation).await?.stream;
+                let target = dial_on(dialler, door.desktop, door.port, &rules, &options.continuation).await?;
+                stream = target.stream;
+                if let Protocol::Rdp(rdp) = target.protocol {
+                    // A gateway leads to the other machine now.
+                    options.gateway = rdp.gateway;
+                }
             }
             Err(error) => return Err(rdp_bye(error)),
             Ok((stream, source)) => {
@@ -319,10 +330,10 @@ pub(crate) fn vnc_bye(error: oriel_vnc::ConnectError) -> Bye {
 pub(crate) fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
     use oriel_rdp::ConnectError as E;
     let code = match &error {
-        E::Unreachable(_) | E::TimedOut { .. } => ByeCode::Unreachable,
-        E::CertificateChanged { .. } | E::IdentityNotKept(_) => ByeCode::IdentityChanged,
-        E::CredentialsRefused(_) => ByeCode::CredentialsRefused,
-        E::SecurityRefused(_) | E::Redirected | E::SentOn | E::Protocol { .. } => ByeCode::Protocol,
+        E::Unreachable(_) | E::TimedOut { .. } | E::Gateway(_) => ByeCode::Unreachable,
+        E::CertificateChanged { .. } | E::GatewayChanged { .. } | E::IdentityNotKept(_) => ByeCode::IdentityChanged,
+        E::CredentialsRefused(_) | E::GatewayRefused(_) => ByeCode::CredentialsRefused,
+        E::SecurityRefused(_) | E::NoRemoteApps | E::Redirected | E::SentOn | E::Protocol { .. } => ByeCode::Protocol,
     };
     Bye::new(code, error.to_string())
 }

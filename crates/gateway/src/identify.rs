@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 impl Gateway {
     /// What the machine shows, asked before anything is told to it: a [`Fingerprint`](crate::Fingerprint) as text, an OpenSSH public
-    /// key, or nothing where machines show nothing. No account and no password is sent, but to jump hosts.
+    /// key, or nothing where machines show nothing. No account and no password is sent, but to jump hosts and RD Gateways.
     ///
     /// # Errors
     /// The machine does not answer in its protocol.
@@ -48,10 +48,12 @@ pub(crate) async fn ask(door: &Door) -> Result<Option<String>, Bye> {
     let asking = async {
         let Target { stream, protocol, .. } = dial(&*door.dialler, door.desktop, door.port).await?;
         match protocol {
-            Protocol::Rdp(rdp) => oriel_rdp::identity(stream, rdp.security, rdp.session)
-                .await
-                .map(|seen| Some(seen.to_string()))
-                .map_err(rdp_bye),
+            Protocol::Rdp(rdp) => {
+                oriel_rdp::identity(stream, rdp.security, rdp.session, rdp.gateway, Some(door.keeper()))
+                    .await
+                    .map(|seen| Some(seen.to_string()))
+                    .map_err(rdp_bye)
+            }
             Protocol::Vnc(options) => {
                 let seen = oriel_vnc::identity(stream, &options).await;
                 seen.map(|seen| seen.map(|seen| seen.to_string())).map_err(vnc_bye)

@@ -14,10 +14,15 @@ mod connect;
 mod crowd;
 mod files;
 mod identify;
+mod idle;
 mod interview;
+mod lobby;
+mod log_on;
 pub mod memory;
+mod microphone;
 mod person;
 mod picture;
+mod program;
 mod recording;
 mod registry;
 mod roster;
@@ -36,6 +41,9 @@ mod viewer;
 pub mod worker;
 
 pub use files::{Download, Files, TRANSFERS_MAX, Upload};
+pub use idle::IdleEnd;
+pub use log_on::{LogOnTimes, ROUND_TRIPS_MAX, RoundTrip, Seen};
+pub use oriel_rdp::drive::PRINT_FOLDER;
 pub use oriel_terminal as terminal;
 pub use person::Person;
 pub use recording::{Recorded, RecordingSink, Recordings};
@@ -45,8 +53,8 @@ pub use seat::{Guest, GuestKind};
 pub use sharing::{GUEST_TICKET_SECONDS, GuestTicketRefusal};
 pub use target::{
     Devices, DialError, Dialler, Fingerprint, HostPin, Looks, PhysicalOptions, Preconnection, Program, Protocol,
-    RdpSecurity, RdpSession, RdpTarget, ShellTarget, Stream, Target, TimeZone, VncOptions, VncSecurity,
-    VncSecurityPolicy,
+    RdpGateway, RdpSecurity, RdpSession, RdpTarget, RemoteApp, ShellTarget, Stream, Target, TimeZone, VncOptions,
+    VncSecurity, VncSecurityPolicy,
 };
 
 use std::time::Duration;
@@ -70,7 +78,7 @@ const VIEWER_PENDING_BYTES_MAX: usize = 48 << 20;
 const VIDEO_REPLAY_BYTES_MAX: usize = 3 << 20;
 const VIDEO_REPLAY_UNITS_MAX: usize = 900;
 /// Video streams of one connection at once, as many as the viewer has decoders for.
-const VIDEO_STREAMS_MAX: usize = 4;
+const VIDEO_STREAMS_MAX: usize = oriel_screen::MONITORS_MAX;
 /// Video that waits for a viewer which is behind: beyond it the viewer goes on with a key frame.
 const VIDEO_HELD_BYTES_MAX: usize = 2 << 20;
 const VIDEO_HELD_UNITS_MAX: usize = 90;

@@ -1,9 +1,8 @@
 //! Who sits at a viewer: the browser that they are signed in from, when somebody last touched it, and whether they may stay.
 
-use crate::rules::touches;
 use async_trait::async_trait;
-use oriel_screen::wire::ViewerRecord;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,6 +18,10 @@ const FORGET_AFTER: Duration = Duration::from_hours(8 * 24);
 pub trait Person: Send + Sync {
     /// What their viewers have in common: the session that they are signed in with. Empty: nothing.
     fn session(&self) -> &str;
+    /// Whence they come, where that is known.
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
     /// Whether they may still have what they asked for. Errors: why not, in a sentence.
     async fn still_may(&self) -> Result<(), String>;
     /// Nobody touched their browser for as long as a connection's rules allow: afterwards they must show who they are before they go on.
@@ -61,13 +64,6 @@ impl Browser {
 
     pub fn touch(&self) {
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    /// Notes that somebody is there, where a record shows it.
-    pub fn note(&self, record: &ViewerRecord) {
-        if touches(record) {
-            self.touch();
-        }
     }
 
     pub fn lock(&self) {

@@ -226,7 +226,7 @@ impl Picture {
             ScreenEvent::Clipboard(text) => self.tell(&ServerRecord::Clipboard(text)),
             ScreenEvent::Bell => self.tell(&ServerRecord::Bell),
             ScreenEvent::Leds(bits) => self.tell(&ServerRecord::Leds(bits)),
-            ScreenEvent::Title(_) => {}
+            ScreenEvent::Title(_) | ScreenEvent::Microphone(_) | ScreenEvent::Touch(_) => {}
             ScreenEvent::FrameEnd => {
                 self.marked = true;
                 self.marks += 1;

@@ -2,6 +2,7 @@
 
 use crate::command::{Bye, Command, ViewerId};
 use crate::files::DrivePlace;
+use crate::log_on::{LogOn, Seen};
 use crate::person::{Anybody, Browser, Browsers, Person};
 use crate::recording::Recordings;
 use crate::roster::{Present, Roster, Taken};
@@ -85,6 +86,7 @@ pub(crate) struct Entry {
     pub rules: Arc<Rules>,
     pub roster: Arc<Roster>,
     pub drive: Arc<DrivePlace>,
+    pub log_on: Arc<LogOn>,
 }
 
 /// What a connection's task counts, read by others.
@@ -254,6 +256,16 @@ impl Gateway {
         self.live().values().map(|entry| (entry.user, entry.desktop, entry.rules.policy())).collect()
     }
 
+    /// When somebody last touched a connection to what: one for each connection that somebody did.
+    pub fn touched(&self) -> Vec<(DesktopId, Micros)> {
+        let now = now();
+        let ago = |entry: &Entry| {
+            let micros = i64::try_from(entry.rules.touched()?.elapsed().as_micros()).ok()?;
+            Some((entry.desktop, Micros(now.0.saturating_sub(micros))))
+        };
+        self.live().values().filter_map(ago).collect()
+    }
+
     /// Who sits at others' connections to what.
     pub fn guests(&self) -> Vec<(UserId, DesktopId)> {
         let live = self.live();
@@ -289,6 +301,17 @@ impl Gateway {
             entry.desktop == desktop && entry.user != user && !is_background
         };
         self.live().values().filter(others).map(|entry| entry.user).collect()
+    }
+
+    /// What is known of a connection's person; `None` when it is not live.
+    pub fn seen(&self, id: ConnectionId) -> Option<Seen> {
+        Some(self.live().get(&id)?.log_on.seen())
+    }
+
+    /// Says something to whoever uses a connection, in the viewers that show it as theirs. Answers in how many; `None` when it is not
+    /// live.
+    pub fn say(&self, id: ConnectionId, text: &str) -> Option<usize> {
+        Some(self.live().get(&id)?.log_on.say(text))
     }
 
     /// Ends one connection; false when there is none.
@@ -420,6 +443,7 @@ impl Gateway {
             counters: Arc::new(Counters { background: AtomicBool::new(background), ..Counters::default() }),
             rules: Arc::default(),
             drive: Arc::default(),
+            log_on: Arc::default(),
         };
         live.insert(id, entry.clone());
         self.inner.changed.notify_one();

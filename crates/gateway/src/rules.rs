@@ -1,12 +1,15 @@
 //! A connection's rules, kept in the server's process: what of a viewer's input goes on, when a connection nobody touches is
 //! locked, and when one ends. What a machine gives (clipboard, sound) is held back where its bytes are read.
 
+use crate::idle::{IdleClock, IdleEnd, Use};
 use crate::person::Browser;
+use crate::registry;
 use bytes::Bytes;
 use oriel_model::{CLIPBOARD_KIB_MAX, SessionPolicy};
 use oriel_screen::wire::{Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_SOUND, RULE_VIEW_ONLY};
-use oriel_screen::wire::{RULE_DOWNLOAD, RULE_SHARE, RULE_UPLOAD, ServerRecord, ViewerRecord};
+use oriel_screen::wire::{RULE_DOWNLOAD, RULE_MICROPHONE, RULE_SHARE, RULE_UPLOAD, ServerRecord, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent, Rich, ScreenEvent};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -21,6 +24,7 @@ const END_WARNINGS: [Duration; 3] = [Duration::from_mins(15), Duration::from_min
 pub(crate) struct Rules {
     /// `None` until the machine was dialled.
     policy: watch::Sender<Option<SessionPolicy>>,
+    used: Mutex<Use>,
 }
 
 /// What becomes of a viewer whose time is over.
@@ -30,6 +34,8 @@ pub(crate) enum Verdict {
     Locked { minutes: u32 },
     /// The connection has lasted as long as it may.
     Over { minutes: u32 },
+    /// Nobody touched it, and that is enough to end it.
+    Idle { after: Duration },
 }
 
 impl Rules {
@@ -43,15 +49,29 @@ impl Rules {
         self.policy.borrow().clone()
     }
 
+    /// Somebody opened the connection, or gave it input.
+    pub fn touch(&self) {
+        self.used().touch(Instant::now());
+    }
+
+    /// When somebody last did.
+    pub fn touched(&self) -> Option<Instant> {
+        self.used().touched()
+    }
+
+    fn used(&self) -> MutexGuard<'_, Use> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a viewer's record may go on.
     pub fn admit(&self, record: &ViewerRecord) -> bool {
         let policy = self.policy.borrow();
         match record {
-            ViewerRecord::Input(InputEvent::Resize { .. } | InputEvent::ReleaseAll) => true,
+            ViewerRecord::Input(InputEvent::Resize { .. } | InputEvent::Monitors(_) | InputEvent::ReleaseAll) => true,
             // Before the machine was dialled nothing can be meant for it; what is typed into a terminal waits in the connection,
             // which knows the rules when it goes on.
             ViewerRecord::Input(input) => {
-                policy.as_ref().is_some_and(|policy| !policy.view_only && may_paste(policy, input))
+                policy.as_ref().is_some_and(|policy| !policy.view_only && may_reach(policy, input))
             }
             ViewerRecord::TerminalInput(_) => !policy.as_ref().is_some_and(|policy| policy.view_only),
             _ => true,
@@ -63,10 +83,12 @@ impl Rules {
         let policy = self.policy.borrow();
         match record {
             ViewerRecord::Input(InputEvent::ReleaseAll) => true,
-            // Their window's size is theirs.
-            ViewerRecord::Input(InputEvent::Resize { .. }) => false,
+            // Their window's size is theirs, and a machine hears one person.
+            ViewerRecord::Input(
+                InputEvent::Resize { .. } | InputEvent::Monitors(_) | InputEvent::Microphone { .. },
+            ) => false,
             ViewerRecord::Input(input) => {
-                policy.as_ref().is_some_and(|policy| !policy.view_only && may_paste(policy, input))
+                policy.as_ref().is_some_and(|policy| !policy.view_only && may_reach(policy, input))
             }
             // The owner's terminal answers what programs ask; a guest's would answer once more, into the owner's shell.
             ViewerRecord::TerminalInput(bytes) => {
@@ -93,11 +115,13 @@ impl Rules {
         laid_down.wait_for(Option::is_some).await.ok()?.clone()
     }
 
-    /// Tells a viewer the rules, warns it, and says when its time is over. `started`: when the connection began.
+    /// Tells a viewer the rules, warns it, and says when its time is over. `started`: when the connection began; `idle`: when it ends
+    /// because nobody touches it.
     pub async fn watch(
         &self,
         browser: &Browser,
         started: Instant,
+        idle: impl Future<Output = Option<IdleEnd>> + Send,
         person: &str,
         out: mpsc::WeakSender<Bytes>,
     ) -> Verdict {
@@ -108,8 +132,21 @@ impl Rules {
             say(&out, &ServerRecord::Watermark(person.to_owned()));
         }
         let mut clock = Clock::new(&policy, started);
+        let idle = idle.await;
+        if let Some(end) = &idle {
+            self.used().recall(end, Instant::now(), registry::now());
+        }
+        let mut idle = idle.map(IdleClock::new);
         loop {
-            match clock.next(Instant::now(), browser.touched()) {
+            let now = Instant::now();
+            let due = match (clock.next(now, browser.touched()), &mut idle) {
+                (Due::Wait(until), Some(idle)) => match idle.next(&mut self.used(), started, now, registry::now()) {
+                    Due::Wait(other) => Due::Wait(until.into_iter().chain(other).min()),
+                    due => due,
+                },
+                (due, _) => due,
+            };
+            match due {
                 Due::Say(notice, left) => say(&out, &notice_of(notice, left)),
                 Due::Wait(Some(until)) => sleep_until(until).await,
                 Due::Wait(None) => return std::future::pending().await,
@@ -141,7 +178,7 @@ struct Clock {
     told: usize,
 }
 
-enum Due {
+pub(crate) enum Due {
     Say(Notice, Duration),
     /// `None`: for ever.
     Wait(Option<Instant>),
@@ -206,7 +243,7 @@ impl Clock {
     }
 }
 
-fn of_minutes(minutes: u32) -> Duration {
+pub(crate) fn of_minutes(minutes: u32) -> Duration {
     Duration::from_secs(u64::from(minutes) * 60)
 }
 
@@ -216,6 +253,13 @@ impl Verdict {
             Self::Locked { minutes } => (
                 ByeCode::Locked,
                 format!("locked after {} without a key or a pointer; enter your password to go on", in_words(*minutes)),
+            ),
+            Self::Idle { after } => (
+                ByeCode::TimeOver,
+                format!(
+                    "disconnected after {} without a key or a pointer; connect again to go on where you were",
+                    in_words(u32::try_from(after.as_secs().div_ceil(60)).unwrap_or(u32::MAX))
+                ),
             ),
             Self::Over { minutes } => (
                 ByeCode::TimeOver,
@@ -236,7 +280,13 @@ fn in_words(minutes: u32) -> String {
 /// Whether a record shows that somebody is there.
 pub(crate) fn touches(record: &ViewerRecord) -> bool {
     match record {
-        ViewerRecord::Input(InputEvent::Resize { .. } | InputEvent::ReleaseAll) => false,
+        // A room is heard whether somebody is in it or not.
+        ViewerRecord::Input(
+            InputEvent::Resize { .. }
+            | InputEvent::Monitors(_)
+            | InputEvent::ReleaseAll
+            | InputEvent::Microphone { .. },
+        ) => false,
         ViewerRecord::Input(_) => true,
         ViewerRecord::TerminalInput(bytes) => !is_answer(bytes),
         _ => false,
@@ -271,8 +321,15 @@ fn is_answer(bytes: &[u8]) -> bool {
     rest.is_empty() && !bytes.is_empty()
 }
 
-fn may_paste(policy: &SessionPolicy, input: &InputEvent) -> bool {
+/// Whether a machine may hear the person's microphone.
+pub(crate) const fn may_be_heard(policy: &SessionPolicy) -> bool {
+    policy.microphone && !policy.view_only
+}
+
+/// Whether input of somebody who has keys and pointer may reach the machine.
+fn may_reach(policy: &SessionPolicy, input: &InputEvent) -> bool {
     match input {
+        InputEvent::Microphone { .. } => may_be_heard(policy),
         InputEvent::Clipboard(text) => policy.clipboard.to_machine && fits(policy, text),
         InputEvent::Rich(rich) => policy.clipboard.to_machine && fits_rich(policy, rich),
         _ => true,
@@ -325,6 +382,7 @@ fn rules_of(policy: &SessionPolicy, guest: bool) -> ServerRecord {
         (policy.clipboard.to_machine && !policy.view_only, RULE_CLIPBOARD_TO_MACHINE),
         (policy.clipboard.to_person, RULE_CLIPBOARD_TO_PERSON),
         (policy.sound, RULE_SOUND),
+        (may_be_heard(policy) && !guest, RULE_MICROPHONE),
         (policy.files.upload && !policy.view_only && !guest, RULE_UPLOAD),
         (policy.files.download && !guest, RULE_DOWNLOAD),
         (policy.sharing != oriel_model::SharingPolicy::Off && !guest, RULE_SHARE),
@@ -350,6 +408,7 @@ fn say(out: &mpsc::WeakSender<Bytes>, record: &ServerRecord) {
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
+    use oriel_screen::{MicrophoneFormat, Monitor, Monitors, Rect};
 
     fn policy(text: &str) -> SessionPolicy {
         text.parse().unwrap()
@@ -370,17 +429,39 @@ mod tests {
         assert!(rules.admit(&resize) && !rules.admit(&key()), "nothing was dialled");
         rules.lay_down(policy("clipboard_kib=1"));
         assert!(rules.admit(&key()) && rules.admit(&paste(1024)) && !rules.admit(&paste(1025)));
-        // A guest's size is nobody's.
+        // A guest's size is nobody's, nor are its monitors.
+        let monitor = Monitor { rect: Rect::new(0, 0, 800, 600), scale: 100, primary: true };
+        let monitors = ViewerRecord::Input(InputEvent::Monitors(Monitors::arrange(&[monitor]).unwrap()));
+        assert!(!rules.admit_guest(&monitors) && rules.admit(&monitors) && !touches(&monitors));
         assert!(!rules.admit_guest(&resize) && rules.admit_guest(&key()) && !rules.admit_guest(&paste(1025)));
         rules.lay_down(policy("clipboard=to_person"));
         assert!(rules.admit(&key()) && !rules.admit(&paste(1)));
         rules.lay_down(policy("view_only"));
-        assert!(!rules.admit(&key()) && !rules.admit(&paste(1)) && rules.admit(&resize));
+        assert!(!rules.admit(&key()) && !rules.admit(&paste(1)) && rules.admit(&resize) && rules.admit(&monitors));
         assert!(!rules.admit(&ViewerRecord::TerminalInput(Bytes::from_static(b"x"))));
         assert!(
             !rules.admit_guest(&key()) && !rules.admit_guest(&ViewerRecord::TerminalInput(Bytes::from_static(b"x")))
         );
         assert!(rules.admit(&ViewerRecord::Ack { sequence: 1 }));
+    }
+
+    #[tokio::test]
+    async fn a_microphone_is_heard_where_a_rule_says_so_and_of_the_owner_alone() {
+        let said = ViewerRecord::Input(InputEvent::Microphone {
+            format: MicrophoneFormat { channels: 1, rate: 48_000 },
+            samples: Bytes::from_static(&[0; 960]),
+        });
+        let rules = Rules::default();
+        assert!(!rules.admit(&said), "nothing was dialled");
+        for (policy_text, heard) in [("default", false), ("microphone=on", true), ("microphone=on,view_only", false)] {
+            rules.lay_down(policy(policy_text));
+            assert_eq!((rules.admit(&said), rules.admit_guest(&said)), (heard, false), "{policy_text}");
+            for (guest, told) in [(false, heard), (true, false)] {
+                let ServerRecord::Rules { bits, .. } = rules_of(&policy(policy_text), guest) else { unreachable!() };
+                assert_eq!(bits & RULE_MICROPHONE != 0, told, "{policy_text}");
+            }
+        }
+        assert!(!touches(&said), "a room is heard whether somebody is in it or not");
     }
 
     #[test]
@@ -429,7 +510,7 @@ mod tests {
             ("clipboard=off", html(1), false),
         ] {
             let policy = policy(rules);
-            assert_eq!(may_paste(&policy, &input(rich.clone())), may, "{rules}");
+            assert_eq!(may_reach(&policy, &input(rich.clone())), may, "{rules}");
             let mut goes_on = false;
             let to_person = may || (rules == "clipboard=to_person");
             let passed = copied(&policy, ScreenEvent::Rich(rich), &mut goes_on).is_some();
@@ -516,7 +597,7 @@ mod tests {
             heard
         };
         let heard = tokio::select! {
-            _ = rules.watch(&browser, Instant::now(), "anna", out.downgrade()) => unreachable!("nothing ends here"),
+            _ = rules.watch(&browser, Instant::now(), async { None }, "anna", out.downgrade()) => unreachable!("nothing ends here"),
             heard = laying => heard,
         };
         assert!(

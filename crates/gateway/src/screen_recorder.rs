@@ -131,6 +131,12 @@ impl ScreenRecorder {
     pub fn input(&mut self, input: &InputEvent) {
         match input {
             InputEvent::Pointer { x, y, .. } => self.pointer(*x, *y),
+            // Films show one pointer: that of the first finger.
+            InputEvent::Contacts(said) => {
+                if let Some(first) = said.contacts.first() {
+                    self.pointer(first.x, first.y);
+                }
+            }
             InputEvent::Clipboard(text) if self.tape.input.clipboard => {
                 self.pastes.end(text).map(ServerRecord::Pasted).iter().for_each(|record| self.note(record));
             }

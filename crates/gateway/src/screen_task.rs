@@ -9,25 +9,25 @@
 //! Video is decoded by the viewer alone. Where a viewer cannot go on with it, and the machine gives no frame that stands
 //! alone, the machine is signed in to anew: the session there goes on, and the viewer keeps its seat.
 
-use crate::command::{Bye, Command, ViewerId};
+use crate::command::{Bye, Command};
 use crate::connect::{Door, ScreenSession, Task, WAKING, asleep};
-use crate::crowd::{Crowd, Ear};
+use crate::lobby::{Asked, Lobby};
 use crate::picture::Picture;
+use crate::program::Program;
 use crate::recording::{self, CONSENT_TIME_MAX};
 use crate::screen_recorder::{Now, ScreenRecorder};
-use crate::seat::Seat;
 use crate::tape::Tape;
 use crate::target::Stream;
 use crate::video::Video;
-use crate::{KEY_TIME_MAX, RESUME_SECONDS, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX, WAKE_PERIOD, rules};
-use oriel_model::{RecordedInput, RecordingPolicy, RecordingRules, SessionPolicy};
-use oriel_rdp::Continuation;
+use crate::{KEY_TIME_MAX, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX, WAKE_PERIOD, rules};
+use oriel_model::{RecordedInput, RecordingPolicy, RecordingRules};
 use oriel_screen::encode::thumbnail;
 use oriel_screen::recording::RecordingKind;
-use oriel_screen::wire::{ServerRecord, VideoTrouble, ViewerRecord};
-use oriel_screen::{ByeCode, Framebuffer, InputEvent, ScreenEvent, Source, SourceError, StatusCode};
+use oriel_screen::wire::ServerRecord;
+use oriel_screen::{
+    ByeCode, Framebuffer, InputEvent, MicrophoneFormat, ScreenEvent, Source, SourceError, StatusCode, TouchAbility,
+};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -66,299 +66,6 @@ pub(crate) async fn run(mut task: Task) {
     }
     if let Some(tape) = lobby.tape.take() {
         tape.finish(&[]).await;
-    }
-}
-
-/// The owner's seat: at most one sits in it; empty for too long ends the connection. And those of guests.
-struct Lobby {
-    viewer: Option<Picture>,
-    crowd: Crowd<Picture>,
-    gone_at: Instant,
-    /// The window's width, height and scale, as last said.
-    size: (u16, u16, u16),
-    title: String,
-    policy: SessionPolicy,
-    /// The viewer decodes H.264.
-    h264: bool,
-    /// How often its decoder lost its place.
-    troubles: u32,
-    /// What every viewer is told about recording.
-    sign: Option<ServerRecord>,
-    /// What the person said when they were asked.
-    consent: Option<bool>,
-    /// For the first picture.
-    tape: Option<Tape>,
-    /// Goes on when the machine is signed in to anew.
-    recorder: Option<ScreenRecorder>,
-    /// What the machine left for that.
-    continuation: Continuation,
-    /// How often a broken connection was taken up again.
-    resumed: u32,
-}
-
-fn resume_deadline() -> Instant {
-    Instant::now() + Duration::from_secs(RESUME_SECONDS)
-}
-
-/// What a command means beyond the seat.
-enum Asked {
-    Nothing,
-    Attached,
-    Detached,
-    Input(InputEvent),
-    Acknowledged,
-    Thumbnail(u16, tokio::sync::oneshot::Sender<Option<Vec<u8>>>),
-}
-
-impl Lobby {
-    fn new() -> Self {
-        Self {
-            viewer: None,
-            crowd: Crowd::new(),
-            gone_at: resume_deadline(),
-            size: (0, 0, 100),
-            title: String::new(),
-            policy: SessionPolicy::default(),
-            h264: false,
-            troubles: 0,
-            sign: None,
-            consent: None,
-            tape: None,
-            recorder: None,
-            continuation: Continuation::default(),
-            resumed: 0,
-        }
-    }
-
-    fn take(&mut self, task: &Task, command: Command) -> Result<Asked, Bye> {
-        match command {
-            Command::Attach { viewer, hello, h264, seat: Seat::Guest(guest), number, out } => {
-                let mut picture = Picture::new(viewer, hello, out);
-                picture.without_video = !h264;
-                self.greet(task, &mut picture);
-                self.crowd.arrive(viewer, number, guest, picture);
-                Ok(Asked::Nothing)
-            }
-            Command::Attach { viewer, hello, h264, seat: Seat::Owner { name }, out, .. } => {
-                let taken = Bye::new(ByeCode::TakenOver, "this desktop was opened in another window");
-                if let Some(old) = self.viewer.take() {
-                    old.farewell(&taken);
-                }
-                self.size = (hello.width, hello.height, hello.scale);
-                (self.h264, self.troubles) = (h264, 0);
-                let mut picture = Picture::new(viewer, hello, out);
-                self.greet(task, &mut picture);
-                self.viewer = Some(picture);
-                self.crowd.owner_came(name);
-                Ok(Asked::Attached)
-            }
-            Command::Detach { viewer } if self.is_seated(viewer) => {
-                self.viewer = None;
-                self.gone_at = resume_deadline();
-                self.crowd.owner_left();
-                Ok(Asked::Detached)
-            }
-            Command::Record { viewer, record } if self.is_seated(viewer) => Ok(match record {
-                ViewerRecord::Input(input) => {
-                    if let InputEvent::Resize { width, height, scale } = input {
-                        self.size = (width, height, scale);
-                    }
-                    self.note_pointer(0, &input);
-                    Asked::Input(input)
-                }
-                ViewerRecord::Listen { on } => {
-                    if let Some(picture) = &mut self.viewer {
-                        picture.listen(on);
-                    }
-                    Asked::Nothing
-                }
-                ViewerRecord::Ack { sequence } => {
-                    if let Some(picture) = &mut self.viewer {
-                        picture.acknowledge(sequence);
-                    }
-                    Asked::Acknowledged
-                }
-                ViewerRecord::VideoTrouble(trouble) => {
-                    self.troubles += 1;
-                    tracing::info!(connection = %task.id, ?trouble, times = self.troubles, "Viewer cannot go on with the video");
-                    if trouble == VideoTrouble::Undecodable || self.troubles >= VIDEO_TROUBLES_MAX {
-                        self.h264 = false;
-                    } else if let Some(picture) = &mut self.viewer {
-                        picture.lose_video();
-                    }
-                    Asked::Nothing
-                }
-                ViewerRecord::Consent { yes } => {
-                    self.consent = Some(yes);
-                    Asked::Nothing
-                }
-                ViewerRecord::Answer { seat, yes } => {
-                    self.crowd.answer(seat, yes);
-                    Asked::Nothing
-                }
-                ViewerRecord::Control { seat, on } => {
-                    self.crowd.control(seat, on, None);
-                    Asked::Nothing
-                }
-                _ => Asked::Nothing,
-            }),
-            Command::Record { viewer, record } => Ok(self.guest_said(task, viewer, record)),
-            // A viewer that lost its seat may still have records on the way.
-            Command::Detach { viewer } => {
-                self.crowd.leave(viewer, None);
-                Ok(Asked::Nothing)
-            }
-            Command::End { code, text } => Err(Bye { code, text }),
-            Command::Thumbnail { width_max, reply } => Ok(Asked::Thumbnail(width_max, reply)),
-        }
-    }
-
-    /// What every viewer is told first.
-    fn greet(&self, task: &Task, picture: &mut Picture) {
-        picture.tell(&ServerRecord::Hello {
-            terminal: false,
-            connection: task.id.0.into_bytes(),
-            received: 0,
-            title: self.title.clone(),
-        });
-        if let Some(sign) = &self.sign {
-            picture.tell(sign);
-        }
-    }
-
-    /// A guest's records: what is about their own picture, and with control what is for the machine. Their window's size is theirs.
-    fn guest_said(&mut self, task: &Task, viewer: ViewerId, record: ViewerRecord) -> Asked {
-        let Some(seated) = self.crowd.find(viewer) else { return Asked::Nothing };
-        match record {
-            ViewerRecord::Input(input) => {
-                let (number, control) = (seated.number, seated.control);
-                self.note_pointer(number, &input);
-                if control && !matches!(input, InputEvent::Resize { .. }) {
-                    return Asked::Input(input);
-                }
-            }
-            ViewerRecord::Listen { on } => seated.ear.listen(on),
-            ViewerRecord::Ack { sequence } => {
-                seated.ear.acknowledge(sequence);
-                return Asked::Acknowledged;
-            }
-            ViewerRecord::VideoTrouble(trouble) => {
-                // A guest may say it as often as they like: it is no news for the log, and shown anew they are once.
-                tracing::debug!(connection = %task.id, ?trouble, "A guest cannot go on with the video");
-                seated.troubles = seated.troubles.saturating_add(1);
-                if seated.ear.without_video {
-                    return Asked::Nothing;
-                }
-                if trouble == VideoTrouble::Undecodable || seated.troubles >= VIDEO_TROUBLES_MAX {
-                    seated.ear.without_video = true;
-                    // Shown anew, and told what is missing.
-                    seated.fresh = true;
-                } else {
-                    seated.ear.lose_video();
-                }
-            }
-            ViewerRecord::Control { seat, on } => self.crowd.control(seat, on, Some(viewer)),
-            ViewerRecord::AskControl => self.crowd.wish(viewer, self.viewer.as_mut()),
-            _ => {}
-        }
-        Asked::Nothing
-    }
-
-    fn note_pointer(&mut self, seat: u8, input: &InputEvent) {
-        if let InputEvent::Pointer { x, y, .. } | InputEvent::Wheel { x, y, .. } | InputEvent::Touch { x, y, .. } =
-            input
-        {
-            self.crowd.points(seat, *x, *y);
-        }
-    }
-
-    /// Tells everybody what they do not know, and lets go of guests to whom nothing can be said any more.
-    fn attend(&mut self, task: &Task) {
-        self.crowd.attend(self.viewer.as_mut());
-        if let Some(picture) = &mut self.viewer {
-            // One that is stuck is let go of where the connection is carried.
-            picture.flush_control(&task.counters).ok();
-        }
-        let stuck = |picture: &mut Picture| picture.flush_control(&task.counters).err();
-        let gone: Vec<(ViewerId, Bye)> =
-            self.crowd.seated.iter_mut().filter_map(|seated| Some((seated.viewer, stuck(&mut seated.ear)?))).collect();
-        for (viewer, bye) in gone {
-            self.crowd.leave(viewer, Some(&bye));
-        }
-        self.crowd.flush_asking(|picture| drop(picture.flush_control(&task.counters)));
-        let watching = self.crowd.watching() + usize::from(self.viewer.is_some());
-        task.counters.viewers.store(watching as u32, Ordering::Relaxed);
-    }
-
-    /// When [`Self::attend`] or [`Screen::attend`] has something to do for guests.
-    fn guests_wake_at(&self) -> Option<Instant> {
-        let repairs = self.crowd.seated.iter().filter_map(|seated| seated.ear.repair_at());
-        repairs.chain(self.crowd.wake_at()).min()
-    }
-
-    /// What may follow a session: where the machine sent the connection on, that; and a connection that broke is taken up again
-    /// where the machine gave a cookie for it.
-    fn go_on(&mut self, over: Over, begun: Instant) -> Over {
-        match over {
-            Over::Bye(bye) if matches!(bye.code, ByeCode::RemoteEnded) && self.continuation.take_redirected() => {
-                Over::Again("the machine redirected the connection")
-            }
-            Over::Lost(bye)
-                if self.continuation.has_cookie() && self.resumed < RESUMED_MAX && begun.elapsed() >= RESUME_AFTER =>
-            {
-                self.resumed += 1;
-                tracing::info!(reason = %bye.text, "Taking the machine's session up again");
-                Over::Again("the connection to the machine broke")
-            }
-            over => over,
-        }
-    }
-
-    fn is_seated(&self, viewer: u64) -> bool {
-        self.viewer.as_ref().is_some_and(|picture| picture.id == viewer)
-    }
-
-    fn flush(&mut self, task: &Task) {
-        if let Some(picture) = &mut self.viewer {
-            picture.flush_control(&task.counters).ok();
-        }
-        self.attend(task);
-    }
-
-    fn show_sign(&mut self, task: &Task, sign: ServerRecord) {
-        if let Some(picture) = &mut self.viewer {
-            picture.tell(&sign);
-            picture.flush_control(&task.counters).ok();
-        }
-        // A question is the owner's to answer; guests see that it was asked.
-        self.crowd.tell_all(&sign);
-        self.attend(task);
-        self.sign = Some(sign);
-    }
-
-    fn status(&mut self, task: &Task, code: StatusCode, text: &str) {
-        if let Some(picture) = &mut self.viewer {
-            picture.tell(&ServerRecord::Status { code, text: text.to_owned() });
-            picture.flush_control(&task.counters).ok();
-        }
-        let status = ServerRecord::Status { code, text: text.to_owned() };
-        self.crowd.seated.iter_mut().for_each(|seated| seated.ear.tell(&status));
-        self.attend(task);
-    }
-}
-
-impl Ear for Picture {
-    fn tell(&mut self, record: &ServerRecord) -> bool {
-        Self::tell(self, record);
-        true
-    }
-
-    fn tell_lightly(&mut self, record: &ServerRecord) {
-        Self::tell_lightly(self, record);
-    }
-
-    fn part(self, bye: &Bye) {
-        self.farewell(bye);
     }
 }
 
@@ -454,6 +161,28 @@ enum Over {
     Again(&'static str),
 }
 
+impl Over {
+    /// What may follow a session: where the machine sent the connection on, that; and a connection that broke is taken up again
+    /// where the machine gave a cookie for it.
+    fn go_on(self, lobby: &mut Lobby, begun: Instant) -> Self {
+        match self {
+            Self::Bye(bye) if matches!(bye.code, ByeCode::RemoteEnded) && lobby.continuation.take_redirected() => {
+                Self::Again("the machine redirected the connection")
+            }
+            Self::Lost(bye)
+                if lobby.continuation.has_cookie()
+                    && lobby.resumed < RESUMED_MAX
+                    && begun.elapsed() >= RESUME_AFTER =>
+            {
+                lobby.resumed += 1;
+                tracing::info!(reason = %bye.text, "Taking the machine's session up again");
+                Self::Again("the connection to the machine broke")
+            }
+            over => over,
+        }
+    }
+}
+
 impl From<Bye> for Over {
     fn from(bye: Bye) -> Self {
         Self::Bye(bye)
@@ -499,7 +228,7 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, b
     let door = Door { dialler: std::sync::Arc::clone(&task.dialler), desktop: task.desktop, port: task.port };
     // The same one for as long as the connection lasts, however often the machine is signed in to.
     let offers = (task.drive.drive.clone(), lobby.continuation.clone());
-    let connecting = crate::connect::screen(target, &door, lobby.size, layout, h264, offers);
+    let connecting = crate::connect::screen(target, &door, (lobby.size, lobby.monitors.clone()), layout, h264, offers);
     Ok((meanwhile(task, lobby, connecting).await?, h264))
 }
 
@@ -536,7 +265,7 @@ async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: 
     }
     let begun = Instant::now();
     let over = carry(task, lobby, stream, &mut *source, &mut screen, required).await;
-    let over = lobby.go_on(over, begun);
+    let over = over.go_on(lobby, begun);
     if let Some(recorder) = &mut lobby.recorder
         && source.settle().is_ok()
     {
@@ -565,11 +294,18 @@ async fn carry(
     let wake = Arc::clone(&drive_changed);
     task.drive.drive.lock().on_change(Box::new(move || wake.notify_one()));
 
+    let mut printed = true;
     // What came with the handshake is the source's already: let it speak before the first read.
     let mut outcome = source.receive(&[], &mut upstream, &mut events);
     if let Some(picture) = &mut lobby.viewer {
         picture.tell(&ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() });
         picture.restart(source.framebuffer(), None, &screen.video, 0);
+        // As with the microphone: it says anew what it takes.
+        picture.tell(&ServerRecord::Touch(TouchAbility::default()));
+        if rules::may_be_heard(&lobby.policy) {
+            // What the machine wanted before it was signed in to anew is over.
+            picture.tell(&ServerRecord::Microphone(None));
+        }
     }
     lobby.crowd.seated.iter_mut().for_each(|seated| seated.fresh = true);
     loop {
@@ -588,7 +324,15 @@ async fn carry(
         if let Err(error) = outcome {
             return over(error).into();
         }
+        if let Some(title) = screen.program.follow(source) {
+            lobby.tell(&title);
+        }
         lobby.attend(task);
+        // Kept until somebody looks.
+        if printed && let Some(picture) = &mut lobby.viewer {
+            printed = false;
+            task.drive.prints().iter().for_each(|print| picture.tell(print));
+        }
         if let Some(picture) = &mut lobby.viewer
             && let Err(bye) = picture.flush_control(&task.counters)
         {
@@ -615,6 +359,7 @@ async fn carry(
         let record_at = lobby.recorder.as_ref().filter(|_| !records).and_then(ScreenRecorder::resume_at);
         let record_repair_at = lobby.recorder.as_ref().and_then(ScreenRecorder::repair_at);
         let tape_wake = lobby.recorder.as_ref().map(ScreenRecorder::wake);
+        let closed_at = screen.program.closed_at();
         outcome = Ok(());
         // Whatever completes ends the row, but for commands and what can follow each of them.
         let row = std::mem::take(&mut commands_in_a_row);
@@ -632,9 +377,17 @@ async fn carry(
                         if let Some(picture) = &mut lobby.viewer {
                             picture.tell(&ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() });
                             picture.restart(source.framebuffer(), screen.cursor.as_ref(), &screen.video, screen.marks);
+                            // A page that was loaded anew knows nothing of it, and another may know what held before.
+                            picture.tell(&ServerRecord::Touch(screen.touch));
+                            // Also that none wants to hear any more: the page may not have been told.
+                            if rules::may_be_heard(&lobby.policy) {
+                                picture.tell(&ServerRecord::Microphone(screen.microphone));
+                            }
+                            if let Some(title) = screen.program.title() {
+                                picture.tell(&title);
+                            }
                         }
-                        let (width, height, scale) = lobby.size;
-                        outcome = source.input(&InputEvent::Resize { width, height, scale }, &mut upstream);
+                        outcome = source.input(&lobby.window(), &mut upstream);
                     }
                     Ok(Asked::Detached) => outcome = source.input(&InputEvent::ReleaseAll, &mut upstream),
                     Ok(Asked::Input(input)) => {
@@ -710,7 +463,10 @@ async fn carry(
             () = tokio::task::yield_now(), if guests_have_work && !has_work => {
                 outcome = screen.show_guests(source, lobby, task);
             }
-            () = drive_changed.notified() => outcome = source.go_on(&mut upstream),
+            () = drive_changed.notified() => {
+                printed = true;
+                outcome = source.go_on(&mut upstream);
+            }
             // Nothing had a step to take: commands go on.
             () = tokio::task::yield_now(), if steps_turn => {}
             () = sleep_until(guests_wake_at.unwrap_or_else(Instant::now)), if guests_wake_at.is_some() => {}
@@ -719,6 +475,9 @@ async fn carry(
                 lobby.troubles += 1;
                 lobby.h264 &= lobby.troubles < VIDEO_TROUBLES_MAX;
                 return Over::Again("the machine gave no key frame");
+            }
+            () = sleep_until(closed_at.unwrap_or_else(Instant::now)), if closed_at.is_some() => {
+                return over(Program::ending(source)).into();
             }
             () = sleep_until(repair_at.unwrap_or_else(Instant::now)), if repair_at.is_some() => {
                 if let Some(picture) = &mut lobby.viewer {
@@ -766,12 +525,17 @@ struct Screen {
     /// Frame ends of the source so far, and those that it was told of.
     marks: u64,
     told: u64,
+    /// How a program on the machine wants to hear the person.
+    microphone: Option<MicrophoneFormat>,
+    /// What the machine takes of fingers and pens themselves.
+    touch: TouchAbility,
     /// Parts of a copy were passed on, and its text was not.
     copy_goes_on: bool,
     /// When a key frame that was asked for must have come.
     key_by: Option<Instant>,
     /// Before then none is asked for guests.
     guests_key_at: Option<Instant>,
+    program: Program,
 }
 
 impl Screen {
@@ -786,6 +550,28 @@ impl Screen {
             match &event {
                 // Asked for none where it may not be heard; a machine may send some all the same.
                 ScreenEvent::Audio { .. } if !lobby.policy.sound => continue,
+                // The owner is asked alone, and it is nothing that a recording shows.
+                ScreenEvent::Microphone(wanted) => {
+                    self.microphone = wanted.filter(|_| rules::may_be_heard(&lobby.policy));
+                    if let Some(picture) = &mut lobby.viewer {
+                        picture.tell(&ServerRecord::Microphone(self.microphone));
+                    }
+                    continue;
+                }
+                ScreenEvent::Touch(ability) => {
+                    self.touch = *ability;
+                    let told = ServerRecord::Touch(self.touch);
+                    if let Some(picture) = &mut lobby.viewer {
+                        picture.tell(&told);
+                    }
+                    lobby
+                        .crowd
+                        .seated
+                        .iter_mut()
+                        .filter(|seated| !seated.fresh)
+                        .for_each(|seated| seated.ear.tell(&told));
+                    continue;
+                }
                 ScreenEvent::Cursor { hot_x, hot_y, width, height, rgba } => {
                     self.cursor = Some(ServerRecord::Cursor {
                         hot_x: *hot_x,
@@ -832,7 +618,11 @@ impl Screen {
             if std::mem::take(&mut seated.fresh) {
                 let connected = ServerRecord::Status { code: StatusCode::Connected, text: "connected".into() };
                 seated.ear.tell(&connected);
+                if let Some(title) = self.program.title() {
+                    seated.ear.tell(&title);
+                }
                 seated.ear.restart(source.framebuffer(), self.cursor.as_ref(), &self.video, self.marks);
+                seated.ear.tell(&ServerRecord::Touch(self.touch));
             }
             if seated.ear.repair_at().is_some_and(|at| at <= now) {
                 seated.ear.repair(source.framebuffer());
@@ -916,7 +706,7 @@ impl Screen {
 fn over(error: SourceError) -> Bye {
     let code = match &error {
         SourceError::Protocol { .. } => ByeCode::Protocol,
-        SourceError::Ended(_) => ByeCode::RemoteEnded,
+        SourceError::Ended(_) | SourceError::Refused(_) => ByeCode::RemoteEnded,
     };
     Bye::new(code, error.to_string())
 }
@@ -928,26 +718,11 @@ fn lost() -> Bye {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Counters;
-    use crate::seat::{Guest, GuestKind};
-    use crate::target::{DialError, Dialler, Target};
-    use crate::{COMMANDS_MAX, VIEWER_QUEUE_MAX};
-    use bytes::Bytes;
-    use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
+    use crate::lobby::tests::{attach, helper, task};
+    use crate::seat::Seat;
     use oriel_screen::Surface;
-    use oriel_screen::wire::ViewerHello;
-    use std::sync::Arc;
-    use tokio::sync::mpsc;
+    use oriel_screen::wire::ViewerRecord;
     use tokio::time::timeout;
-
-    struct Nowhere;
-
-    #[async_trait::async_trait]
-    impl Dialler for Nowhere {
-        async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
-            Err(DialError { code: ByeCode::Unreachable, text: "nowhere".into() })
-        }
-    }
 
     /// A machine whose screen stands still.
     struct Still(Surface);
@@ -963,48 +738,6 @@ mod tests {
 
         fn framebuffer(&self) -> &dyn Framebuffer {
             &self.0
-        }
-    }
-
-    fn task() -> (Task, mpsc::Sender<Command>) {
-        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let task = Task {
-            id: ConnectionId::new(),
-            user: UserId::new(),
-            desktop: DesktopId::new(),
-            port: GuestPort::Console,
-            recordings: None,
-            commands: inbox,
-            dialler: Arc::new(Nowhere),
-            counters: Arc::new(Counters::default()),
-            rules: Arc::default(),
-            drive: Arc::default(),
-        };
-        (task, commands)
-    }
-
-    fn attach(viewer: ViewerId, seat: Seat, number: u8) -> (Command, mpsc::Receiver<Bytes>) {
-        let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
-        (Command::Attach { viewer, hello: ViewerHello::default(), h264: true, seat, number, out }, messages)
-    }
-
-    fn helper() -> Seat {
-        let (connection, kind) = (ConnectionId::new(), GuestKind::Helper { ask: false });
-        Seat::Guest(Guest { connection, name: "ben".into(), kind, control: false, may_control: true })
-    }
-
-    #[tokio::test]
-    async fn a_guest_that_decodes_no_video_is_shown_the_screen_anew_once() {
-        let (task, _commands) = task();
-        let mut lobby = Lobby::new();
-        let (ben, _messages) = attach(2, helper(), 1);
-        lobby.take(&task, ben).unwrap();
-        let fresh = |lobby: &mut Lobby| std::mem::take(&mut lobby.crowd.find(2).unwrap().fresh);
-        assert!(fresh(&mut lobby));
-        for first in [true, false, false] {
-            let record = ViewerRecord::VideoTrouble(VideoTrouble::Undecodable);
-            lobby.take(&task, Command::Record { viewer: 2, record }).unwrap();
-            assert_eq!(fresh(&mut lobby), first);
         }
     }
 

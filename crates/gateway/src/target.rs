@@ -1,11 +1,13 @@
 //! Where a connection leads, and how one gets in.
 
+use crate::idle::IdleEnd;
 use async_trait::async_trait;
 use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
 pub use oriel_physical::PhysicalOptions;
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{
-    Devices, Looks, Preconnection, Program, Security as RdpSecurity, SessionOptions as RdpSession, TimeZone,
+    Devices, GatewayOptions as RdpGateway, Looks, Preconnection, Program, RemoteApp, Security as RdpSecurity,
+    SessionOptions as RdpSession, TimeZone,
 };
 use oriel_screen::ByeCode;
 pub use oriel_stream::Stream;
@@ -23,6 +25,11 @@ pub trait Dialler: Send + Sync {
     /// As [`Self::dial`], for one person: what they may do on the connection ([`Target::policy`]) may depend on who they are.
     async fn dial_for(&self, _: UserId, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
         self.dial(desktop, port).await
+    }
+
+    /// When a connection to the desktop that nobody touches is ended; `None`: never. Asked for each viewer of its owner.
+    async fn idle_end(&self, _: DesktopId) -> Option<IdleEnd> {
+        None
     }
 
     /// A machine that was dialled with nothing pinned showed who it is, and has proven it: the place to pin it from now on. Asked
@@ -135,6 +142,9 @@ pub struct RdpTarget {
     pub devices: Devices,
     #[serde(default)]
     pub session: RdpSession,
+    /// Where the stream leads to an RD Gateway: how it goes on from there.
+    #[serde(default)]
+    pub gateway: Option<RdpGateway>,
 }
 
 impl RdpTarget {
@@ -150,6 +160,7 @@ impl RdpTarget {
             graphics: true,
             devices: Devices::default(),
             session: RdpSession::default(),
+            gateway: None,
         }
     }
 }

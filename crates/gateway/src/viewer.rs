@@ -1,17 +1,20 @@
 //! A viewer's WebSocket: records in, messages out. Knows nothing of what it shows.
 
 use crate::command::{Bye, Command};
+use crate::log_on::Look;
 use crate::person::{Browser, Person};
-use crate::registry::{Entry, Gateway, ViewerRequest};
+use crate::registry::{self, Entry, Gateway, ViewerRequest};
 use crate::roster::Taken;
-use crate::rules::Verdict;
+use crate::rules::{Verdict, touches};
 use crate::seat::Seat;
 use crate::{PICTURE_PERIOD, VIEWER_QUEUE_MAX, VIEWER_SILENCE_MAX};
 use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -57,14 +60,25 @@ pub(crate) async fn serve<R, W>(
         Ok(found) => found,
         Err(bye) => return say_bye(&mut outgoing, bye.code, bye.text).await,
     };
+    if request.resume.is_none() {
+        entry.rules.touch();
+    }
+    let (dialler, desktop) = (gateway.dialler(), request.desktop);
+    let idle = async move { dialler.idle_end(desktop).await };
     let h264 = ViewerRecord::announces_h264(&early);
     let number = taken.as_ref().map_or(0, |taken| taken.number);
     let seat = match request.guest {
         None => Seat::Owner { name: request.person.clone() },
         Some(guest) => Seat::Guest(guest),
     };
+    let is_own = number == 0 && !background;
+    if is_own {
+        entry.log_on.opened(person.address(), registry::now());
+    }
+    let said = is_own.then(|| entry.log_on.messages());
+    let look = (number == 0).then(|| Look::new(Arc::clone(&entry.log_on), is_own));
     let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
-    let mut writer = tokio::spawn(write(messages, outgoing));
+    let mut writer = tokio::spawn(write(messages, outgoing, look));
     if entry.commands.send(Command::Attach { viewer, hello, h264, seat, number, out: out.clone() }).await.is_err() {
         // The connection ended between finding it and joining it.
         let mut bye = Vec::new();
@@ -85,8 +99,9 @@ pub(crate) async fn serve<R, W>(
             }
             bye = sent_away(taken.as_mut()) => Over::Viewer(bye),
             _ = &mut writer => Over::Nothing,
+            () = pass_on(said, pongs.clone()) => Over::Nothing,
             () = entry.rules.tell_guest(&request.person, pongs.clone()), if number != 0 => Over::Nothing,
-            verdict = entry.rules.watch(&browser, entry.began, &request.person, pongs.clone()), if number == 0 && !background => {
+            verdict = entry.rules.watch(&browser, entry.began, idle, &request.person, pongs.clone()), if is_own => {
                 let (code, text) = verdict.bye();
                 match verdict {
                     // The connection goes on without a viewer for as long as after a network cut.
@@ -95,21 +110,19 @@ pub(crate) async fn serve<R, W>(
                         browser.lock();
                         Over::Viewer(Bye { code, text })
                     }
-                    Verdict::Over { .. } => Over::Connection(Bye { code, text }),
+                    Verdict::Over { .. } | Verdict::Idle { .. } => Over::Connection(Bye { code, text }),
                 }
             }
         };
         match over {
             Over::Nothing => {}
-            Over::Silent => silent = number == 0 && !background,
-            Over::Viewer(Bye { code, text }) => {
-                if let Some(out) = pongs.upgrade() {
-                    let mut bye = Vec::new();
-                    ServerRecord::Bye { code, text }.encode(&mut bye);
-                    timeout(BYE_TIME_MAX, out.send(bye.into())).await.ok();
-                }
+            Over::Silent => silent = is_own,
+            Over::Viewer(bye) => queue_bye(&pongs, &bye).await,
+            Over::Connection(bye) => {
+                // Here, because it is let go of before a session's own process could tell it.
+                queue_bye(&pongs, &bye).await;
+                drop(entry.commands.send(Command::End { code: bye.code, text: bye.text }).await);
             }
-            Over::Connection(Bye { code, text }) => drop(entry.commands.send(Command::End { code, text }).await),
         }
         entry.commands.send(Command::Detach { viewer }).await.ok();
         // From here on somebody else may have the seat.
@@ -142,11 +155,37 @@ async fn sent_away(taken: Option<&mut Taken>) -> Bye {
     std::future::pending().await
 }
 
+/// Passes on what is said to whoever uses the connection; it never ends by itself.
+async fn pass_on(said: Option<broadcast::Receiver<Bytes>>, out: mpsc::WeakSender<Bytes>) {
+    let Some(mut said) = said else { return std::future::pending().await };
+    loop {
+        match said.recv().await {
+            Ok(message) => {
+                // A viewer that is so far behind would read it too late.
+                if let Some(out) = out.upgrade() {
+                    out.try_send(message).ok();
+                }
+            }
+            // What came later is still to come.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return std::future::pending().await,
+        }
+    }
+}
+
 /// Says why a person may no longer have what they asked for; never, where they may.
 async fn no_longer(person: &dyn Person) -> String {
     match person.still_may().await {
         Ok(()) => std::future::pending().await,
         Err(text) => text,
+    }
+}
+
+async fn queue_bye(out: &mpsc::WeakSender<Bytes>, bye: &Bye) {
+    if let Some(out) = out.upgrade() {
+        let mut said = Vec::new();
+        ServerRecord::Bye { code: bye.code, text: bye.text.clone() }.encode(&mut said);
+        timeout(BYE_TIME_MAX, out.send(said.into())).await.ok();
     }
 }
 
@@ -221,7 +260,10 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
             }
         };
         for record in records {
-            browser.note(&record);
+            if touches(&record) {
+                browser.touch();
+                entry.rules.touch();
+            }
             if matches!(record, ViewerRecord::Input(InputEvent::Rich(_))) {
                 sleep_until(picture_at).await;
                 picture_at = Instant::now() + PICTURE_PERIOD;
@@ -233,9 +275,18 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
                 if let Some(out) = pongs.upgrade() {
                     out.try_send(pong.into()).ok();
                 }
+            } else if let ViewerRecord::RoundTrip { micros } = record {
+                if !is_guest {
+                    entry.log_on.round_trip(micros, registry::now());
+                }
             } else if let ViewerRecord::Remove { seat } = record {
                 if !is_guest {
                     entry.roster.remove(seat);
+                }
+            } else if matches!(record, ViewerRecord::Input(InputEvent::Microphone { .. })) {
+                // Never waits for its turn: where commands wait, it would be late.
+                if admits(entry, is_guest, &record) {
+                    commands.try_send(Command::Record { viewer, record }).ok();
                 }
             } else if admits(entry, is_guest, &record)
                 && commands.send(Command::Record { viewer, record }).await.is_err()
@@ -246,8 +297,11 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
     }
 }
 
-async fn write<W: Sink<Bytes> + Unpin>(mut messages: mpsc::Receiver<Bytes>, mut outgoing: W) {
+async fn write<W: Sink<Bytes> + Unpin>(mut messages: mpsc::Receiver<Bytes>, mut outgoing: W, mut look: Option<Look>) {
     while let Some(message) = messages.recv().await {
+        if let Some(look) = look.as_mut() {
+            look.at(&message, registry::now());
+        }
         match timeout(SEND_TIME_MAX, outgoing.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return,

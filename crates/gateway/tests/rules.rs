@@ -14,9 +14,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use oriel_gateway::{DialError, Dialler, Person, Protocol, Target, ViewerRequest};
-use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
-use oriel_screen::wire::{PROTOCOL_VERSION, RULE_VIEW_ONLY, ServerRecord, ViewerHello, ViewerRecord};
+use oriel_gateway::{DialError, Dialler, Gateway, IdleEnd, Person, Protocol, Target, ViewerRequest};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, SessionPolicy, UserId};
+use oriel_screen::wire::{Notice, PROTOCOL_VERSION, RULE_VIEW_ONLY, ServerRecord, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent};
 use program::gateway;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -94,11 +94,13 @@ async fn skip(stream: &mut DuplexStream, count: usize) -> std::io::Result<()> {
     stream.read_exact(&mut vec![0; count]).await.map(drop)
 }
 
+#[derive(Default)]
 struct Machines {
     told: Arc<Mutex<Told>>,
     policy: SessionPolicy,
     /// Who may only watch, whatever the rest may.
     watches: Option<UserId>,
+    idle: Option<IdleEnd>,
 }
 
 #[async_trait]
@@ -115,12 +117,17 @@ impl Dialler for Machines {
         target.policy.view_only |= self.watches == Some(user);
         Ok(target)
     }
+
+    async fn idle_end(&self, _: DesktopId) -> Option<IdleEnd> {
+        self.idle.clone()
+    }
 }
 
 struct Viewer {
     send: UnboundedSender<Bytes>,
     receive: UnboundedReceiver<Bytes>,
     told: Arc<Mutex<Told>>,
+    gateway: Gateway,
     /// Everything that it was told.
     heard: Vec<ServerRecord>,
 }
@@ -132,15 +139,20 @@ impl Viewer {
     }
 
     async fn open_as(user: UserId, rules: &str, watches: Option<UserId>) -> Self {
-        let told = Arc::<Mutex<Told>>::default();
-        let gateway = gateway(Arc::new(Machines { told: Arc::clone(&told), policy: rules.parse().unwrap(), watches }));
+        Self::open_at(user, Machines { policy: rules.parse().unwrap(), watches, ..Machines::default() }).await
+    }
+
+    async fn open_at(user: UserId, machines: Machines) -> Self {
+        let told = Arc::clone(&machines.told);
+        let gateway = gateway(Arc::new(machines));
         let (send, incoming) = unbounded();
         let (outgoing, receive) = unbounded();
         let (desktop, port) = (DesktopId::new(), GuestPort::Console);
         let request =
             ViewerRequest { user, desktop, port, person: "anna".into(), resume: None, guest: None, one_seat: false };
-        tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
-        let mut viewer = Self { send, receive, told, heard: Vec::new() };
+        let its = gateway.clone();
+        tokio::spawn(async move { its.attach(request, incoming, outgoing).await });
+        let mut viewer = Self { send, receive, told, gateway, heard: Vec::new() };
         let hello =
             ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
         viewer.say(&ViewerRecord::Hello(hello));
@@ -200,6 +212,24 @@ async fn without_rules_everything_goes_both_ways() {
 }
 
 #[tokio::test]
+async fn a_log_on_is_timed_and_a_message_reaches_its_person() {
+    let mut viewer = Viewer::open("default").await;
+    let id = viewer.gateway.connections()[0].connection.id;
+    let times = viewer.gateway.seen(id).unwrap().times;
+    let parts = [times.opened, times.reached, times.signed_in, times.first_picture];
+    assert!(parts.iter().all(Option::is_some) && parts.is_sorted(), "{times:?}");
+
+    viewer.say(&ViewerRecord::RoundTrip { micros: 12_000 });
+    assert_eq!(viewer.gateway.say(id, "root: save your work"), Some(1));
+    viewer.until(|heard| heard.contains(&ServerRecord::Message("root: save your work".into()))).await;
+    // As many as wait for no answer, and more: what was said before was heard.
+    viewer.pictures(6).await;
+    let trips = viewer.gateway.seen(id).unwrap().round_trips;
+    assert_eq!(trips.iter().map(|trip| trip.micros).collect::<Vec<_>>(), [12_000]);
+    assert_eq!(viewer.gateway.say(ConnectionId::new(), "nobody"), None);
+}
+
+#[tokio::test]
 async fn who_may_only_watch_touches_nothing() {
     let mut viewer = Viewer::open("view_only,watermark").await;
     let told = viewer.try_everything().await;
@@ -234,6 +264,30 @@ async fn rules_are_those_of_the_person_whose_connection_it_is() {
     assert!(told.keys >= 2 && told.pasted == ["pasted"], "{told:?}");
 }
 
+#[tokio::test]
+async fn what_nobody_touches_is_ended_after_a_warning_and_a_key_puts_it_off() {
+    let time = Some(Duration::from_secs(6));
+    let idle = Some(IdleEnd { at_peak: time, off_peak: time, warning: Duration::from_secs(3), ..IdleEnd::default() });
+    let mut viewer = Viewer::open_at(UserId::new(), Machines { idle, ..Machines::default() }).await;
+    let notices = |heard: &[ServerRecord]| -> Vec<bool> {
+        let of = |record: &ServerRecord| match record {
+            ServerRecord::Notice { notice: Notice::Idle, seconds } => Some(*seconds > 0),
+            _ => None,
+        };
+        heard.iter().filter_map(of).collect()
+    };
+    viewer.until(|heard| notices(heard) == [true]).await;
+    viewer.say(&ViewerRecord::Input(InputEvent::Pointer { x: 3, y: 3, buttons: 0 }));
+    viewer.until(|heard| notices(heard) == [true, false]).await;
+    // A size that its page says is nobody's hand.
+    viewer.say(&ViewerRecord::Input(InputEvent::Resize { width: 700, height: 500, scale: 100 }));
+    viewer.until(|heard| heard.iter().any(|record| matches!(record, ServerRecord::Bye { .. }))).await;
+    assert_eq!(notices(&viewer.heard), [true, false, true]);
+    let Some(ServerRecord::Bye { code, text }) = viewer.heard.last() else { panic!("{:?}", viewer.heard.last()) };
+    assert_eq!(*code, ByeCode::TimeOver);
+    assert!(text.starts_with("disconnected after one minute without a key"), "{text}");
+}
+
 /// Somebody from whom it is taken away while they come in.
 struct Dismissed(AtomicUsize);
 
@@ -252,7 +306,7 @@ impl Person for Dismissed {
 
 #[tokio::test]
 async fn whoever_may_no_longer_is_let_go_of_at_once() {
-    let gateway = gateway(Arc::new(Machines { told: Arc::default(), policy: SessionPolicy::default(), watches: None }));
+    let gateway = gateway(Arc::new(Machines::default()));
     let (send, incoming) = unbounded();
     let (outgoing, receive) = unbounded::<Bytes>();
     let (user, desktop, port) = (UserId::new(), DesktopId::new(), GuestPort::Console);

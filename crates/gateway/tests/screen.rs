@@ -224,6 +224,8 @@ async fn a_viewer_that_comes_back_continues_the_same_connection() {
     asked.resume = Some(connection);
     let mut viewer = Viewer::open(&gateway, &asked);
     assert_eq!(viewer.connection().await, connection);
+    let touch = viewer.until(|r| matches!(r, ServerRecord::Touch(_) | ServerRecord::Fill { .. })).await;
+    assert!(matches!(touch, ServerRecord::Touch(_)), "what the machine takes is told anew: {touch:?}");
     assert_eq!(viewer.painted().await, 90, "the surface survived the viewer");
     assert_eq!(machines.dialled.load(Ordering::Relaxed), 1);
     // Somebody else who learnt the connection's id gets a connection of their own.

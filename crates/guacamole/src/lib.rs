@@ -15,7 +15,8 @@ mod site;
 mod table;
 mod user_mapping;
 
-pub use plan::{Left, Plan, PlannedMachine, PlannedPool, plan};
+pub use oriel_model::import::Left;
+pub use plan::{Plan, PlannedMachine, PlannedPool, plan};
 pub use rows::{ConnectionRow, GroupRow, MemberRow, ParameterRow, PermissionRow, Rows, SharingRow, UserRow};
 pub use site::{Connection, Person, Site};
 pub use table::{Parameter, Status, TABLE, markdown};

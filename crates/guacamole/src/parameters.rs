@@ -14,6 +14,7 @@ pub(crate) struct Fields {
     pub password: Option<SecretString>,
     pub private_key: Option<SecretString>,
     pub passphrase: Option<SecretString>,
+    pub gateway_password: Option<SecretString>,
     /// Host and port that a VNC repeater is asked for.
     repeater: (Option<String>, Option<String>),
     /// Its machine is to be woken.
@@ -85,10 +86,12 @@ pub(crate) fn fields(
             has_password: false,
             has_private_key: false,
             has_totp: false,
+            has_gateway_password: false,
         },
         password: None,
         private_key: None,
         passphrase: None,
+        gateway_password: None,
         repeater: (None, None),
         wakes: false,
     };
@@ -139,6 +142,7 @@ impl Fields {
                     | "disable-audio"
                     | "console"
                     | "initial-program"
+                    | "remote-app"
                     | "wol-send-packet"
             )
             || rules::NAMES.contains(&name);
@@ -147,7 +151,6 @@ impl Fields {
         }
         match entry.status {
             Status::Later => return Err(format!("comes later, as {}", entry.ours).into()),
-            Status::Holds => return Err(Reason::Held(entry.why)),
             Status::Gone => return Err(entry.why.into()),
             Status::Works => {}
         }
@@ -159,6 +162,11 @@ impl Fields {
             };
         }
         if value.contains("${") {
+            if name == "remote-app" {
+                return Err(Reason::Held(
+                    "it uses a token, and people would see the whole desktop instead of one program",
+                ));
+            }
             return Err("it uses a token, which Oriel does not fill in".into());
         }
         let external = &mut self.external;
@@ -205,16 +213,27 @@ impl Fields {
             "disable-audio" => parameters.sound = Some(false),
             "console" => parameters.admin_session = Some(true),
             "initial-program" => parameters.initial_program = Some(value),
+            "remote-app" => parameters.remote_app = Some(value),
+            "remote-app-dir" => parameters.remote_app_folder = Some(value),
+            "remote-app-args" => parameters.remote_app_arguments = Some(value),
             "load-balance-info" => parameters.load_balance_info = Some(value),
             "preconnection-id" => {
                 parameters.preconnection_id = Some(value.trim().parse().map_err(|_| "it is no number of a source")?);
             }
             "preconnection-blob" => parameters.preconnection_blob = Some(value),
+            "gateway-hostname" => parameters.gateway_host = Some(value.trim().to_owned()),
+            "gateway-port" => {
+                parameters.gateway_port = Some(value.trim().parse().map_err(|_| "it is no port; 443 is used")?);
+            }
+            "gateway-username" => parameters.gateway_user = Some(value),
+            "gateway-password" => self.gateway_password = Some(value.into()),
+            "gateway-domain" => parameters.gateway_domain = Some(value),
             "disable-gfx" => parameters.graphics_pipeline = Some(false),
             "command" | "exec-command" => parameters.command = Some(value),
             "locale" => parameters.locale = Some(value),
             "timezone" => parameters.time_zone = Some(value),
             "enable-agent" => parameters.agent_forwarding = Some(true),
+            "sftp-root-directory" => parameters.sftp_root = Some(value),
             "terminal-type" => parameters.terminal_type = Some(value),
             "backspace" => parameters.backspace = Some(backspace(&value)?),
             "username-regex" => parameters.user_prompt = Some(value),
@@ -252,6 +271,28 @@ impl Fields {
             (None, None) => {}
         }
         let parameters = &mut self.external.parameters;
+        if parameters.remote_app.is_some() {
+            if parameters.initial_program.take().is_some() {
+                parameters.program_folder = None;
+                left.push(Left::new(format!("{what}, initial-program"), "its remote-app is run instead"));
+            }
+        } else {
+            for (name, given) in [
+                ("remote-app-dir", parameters.remote_app_folder.take().is_some()),
+                ("remote-app-args", parameters.remote_app_arguments.take().is_some()),
+            ] {
+                if given {
+                    left.push(Left::new(format!("{what}, {name}"), "there is no remote-app that it could be for"));
+                }
+            }
+        }
+        if self.wakes && parameters.gateway_host.is_some() {
+            self.wakes = false;
+            left.push(Left::new(
+                format!("{what}, wol-send-packet"),
+                "a machine behind an RD Gateway cannot be woken from here",
+            ));
+        }
         if self.wakes && parameters.wake_mac.is_some() {
             // Guacamole's own: everybody on the network of its server.
             parameters.wake_broadcast.get_or_insert_with(|| "255.255.255.255".to_owned());
@@ -272,6 +313,35 @@ impl Fields {
             }
         }
         self.external.has_private_key = self.private_key.is_some();
+        let parameters = &mut self.external.parameters;
+        if parameters.gateway_host.is_none() {
+            for (name, given) in [
+                ("gateway-port", parameters.gateway_port.take().is_some()),
+                ("gateway-username", parameters.gateway_user.take().is_some()),
+                ("gateway-domain", parameters.gateway_domain.take().is_some()),
+                ("gateway-password", self.gateway_password.take().is_some()),
+            ] {
+                if given {
+                    left.push(Left::new(
+                        format!("{what}, {name}"),
+                        "there is no gateway-hostname that it could be for",
+                    ));
+                }
+            }
+        } else if parameters.gateway_user.is_none() {
+            for (name, given) in [
+                ("gateway-domain", parameters.gateway_domain.take().is_some()),
+                ("gateway-password", self.gateway_password.take().is_some()),
+            ] {
+                if given {
+                    left.push(Left::new(
+                        format!("{what}, {name}"),
+                        "there is no gateway-username that it could be for; the machine's account is used",
+                    ));
+                }
+            }
+        }
+        self.external.has_gateway_password = self.gateway_password.is_some();
     }
 }
 

@@ -3,27 +3,12 @@
 use crate::parameters::{Fields, fields};
 use crate::rules;
 use crate::site::{Connection, Site};
+use oriel_model::import::{Left, Names, word};
 use oriel_model::{External, MachineProtocol, Name, SessionPolicy};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-
-/// Longest name that a word is cut to: a number or a mark may follow.
-const WORD_CHARS_MAX: usize = 28;
-
-/// Something that is not taken over, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    pub what: String,
-    pub reason: String,
-}
-
-impl Left {
-    pub fn new(what: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { what: what.into(), reason: reason.into() }
-    }
-}
 
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -51,6 +36,7 @@ pub struct PlannedMachine {
     pub password: Option<SecretString>,
     pub private_key: Option<SecretString>,
     pub passphrase: Option<SecretString>,
+    pub gateway_password: Option<SecretString>,
 }
 
 /// What connections of one pool have in common: group, people, and rules as text.
@@ -129,52 +115,10 @@ fn machine(connection: Connection, names: &mut Names, left: &mut Vec<Left>) -> O
             return None;
         }
     };
-    let Fields { external, password, private_key, passphrase, .. } =
+    let Fields { external, password, private_key, passphrase, gateway_password, .. } =
         fields(protocol, &what, connection.parameters, left)?;
     let name = names.take(&word(&connection.name));
-    Some(PlannedMachine { name, from: connection.name, external, password, private_key, passphrase })
-}
-
-/// A name that was not given out yet.
-#[derive(Default)]
-struct Names(BTreeSet<Name>);
-
-impl Names {
-    fn take(&mut self, word: &str) -> Name {
-        let mut number = 1_u64;
-        loop {
-            let text = if number == 1 { word.to_owned() } else { format!("{word}-{number}") };
-            // A word and a number are always a name.
-            if let Ok(name) = text.parse::<Name>()
-                && self.0.insert(name.clone())
-            {
-                return name;
-            }
-            number += 1;
-        }
-    }
-}
-
-/// What a name is made of: small letters, digits and single hyphens, a letter first.
-fn word(text: &str) -> String {
-    let mut word = String::new();
-    for c in text.chars() {
-        let c = c.to_ascii_lowercase();
-        if c.is_ascii_alphanumeric() {
-            word.push(c);
-        } else if !word.is_empty() && !word.ends_with('-') {
-            word.push('-');
-        }
-        if word.len() >= WORD_CHARS_MAX {
-            break;
-        }
-    }
-    let word = word.trim_end_matches('-');
-    if word.starts_with(|c: char| c.is_ascii_lowercase()) {
-        word.to_owned()
-    } else {
-        format!("m-{word}").trim_end_matches('-').to_owned()
-    }
+    Some(PlannedMachine { name, from: connection.name, external, password, private_key, passphrase, gateway_password })
 }
 
 /// Six digits that stand for these people and rules: when they change, so does the pool's name, and nobody gets into another's pool.

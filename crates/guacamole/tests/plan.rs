@@ -26,8 +26,8 @@ fn a_file_becomes_pools_of_machines_for_the_same_people() {
         pools,
         [
             (vec!["ada"], vec!["ada"]),
-            (vec!["bob"], vec!["build-server"]),
             (vec!["bob"], vec!["windows-2nd-floor"]),
+            (vec!["bob"], vec!["build-server"]),
             (vec!["bob", "eve"], vec!["shared-screen"]),
         ]
     );
@@ -35,17 +35,18 @@ fn a_file_becomes_pools_of_machines_for_the_same_people() {
         assert!(pool.name.as_str().starts_with("guacamole-"), "{}", pool.name);
     }
     let rules: Vec<String> = made.pools.iter().map(|pool| pool.policy.to_string()).collect();
-    assert_eq!(rules, ["files=off", "default", "files=off", "files=off"], "files only where they were turned on");
+    let off = "files=off,printing=off";
+    assert_eq!(rules, [off, off, "printing=off", off], "files and prints only where they were turned on");
     let screen = &made.pools[0].machines[0];
     assert_eq!((screen.external.host.as_str(), screen.external.port), ("10.20.0.11", 5901));
     assert_eq!(screen.password.as_ref().unwrap().expose_secret(), "a & b €");
-    let shell = &made.pools[1].machines[0];
+    let shell = &made.pools[2].machines[0];
     assert_eq!(shell.external.protocol, MachineProtocol::Ssh);
     assert_eq!(shell.external.user.as_deref(), Some("bob"));
     assert_eq!(shell.external.parameters.command.as_deref(), Some("tmux attach"));
     assert!(shell.external.identity.as_ref().unwrap().starts_with("ssh-ed25519 AAAA"));
     assert!(shell.private_key.as_ref().unwrap().expose_secret().contains("PRIVATE KEY-----\nb3Bl"));
-    let windows = &made.pools[2].machines[0];
+    let windows = &made.pools[1].machines[0];
     assert_eq!(windows.external.parameters.keyboard.as_deref(), Some("de"));
     assert_eq!(windows.external.user, None);
     let left: Vec<String> = made.left.iter().map(|left| format!("{}: {}", left.what, left.reason)).collect();
@@ -256,6 +257,26 @@ fn parameters_of_each_protocol_have_their_places() {
         (Some("mail.exe"), Some("tsv://farm"))
     );
     assert_eq!((rdp.time_zone.as_deref(), left.as_str()), (Some("Europe/Berlin"), "[]"));
+    let app = [("remote-app", "||mail"), ("remote-app-dir", "C:\\Mail"), ("remote-app-args", "/new")];
+    let (rdp, left) = machine("rdp", &app);
+    assert_eq!((rdp.remote_app.as_deref(), rdp.remote_app_folder.as_deref()), (Some("||mail"), Some("C:\\Mail")));
+    assert_eq!((rdp.remote_app_arguments.as_deref(), left.as_str()), (Some("/new"), "[]"));
+    let (rdp, left) = machine("rdp", &[&app[..1], &[("initial-program", "mail.exe")]].concat());
+    assert_eq!((rdp.remote_app.as_deref(), rdp.initial_program.as_deref()), (Some("||mail"), None));
+    assert!(left.contains("its remote-app is run instead"), "{left}");
+    let (rdp, left) = machine("rdp", &app[1..]);
+    assert_eq!((rdp.remote_app_folder, rdp.remote_app_arguments), (None, None));
+    assert!(left.contains("no remote-app that it could be for"), "{left}");
+    let edge = [("gateway-hostname", "edge.example"), ("gateway-port", "8443"), ("gateway-username", "olga")];
+    let secret = [("gateway-password", "offen"), ("gateway-domain", "EDGE")];
+    let (rdp, left) = machine("rdp", &[&edge[..], &secret].concat());
+    assert_eq!((rdp.gateway(), rdp.gateway_user.as_deref()), (Some(("edge.example", 8443)), Some("olga")));
+    assert_eq!((rdp.gateway_domain.as_deref(), left.as_str()), (Some("EDGE"), "[]"));
+    let (rdp, left) = machine("rdp", &[&edge[..1], &secret].concat());
+    assert_eq!((rdp.gateway(), rdp.gateway_domain.as_deref()), (Some(("edge.example", 443)), None));
+    assert!(left.contains("the machine's account is used"), "{left}");
+    let (rdp, left) = machine("rdp", &secret);
+    assert!(rdp.gateway().is_none() && left.contains("no gateway-hostname"), "{left}");
     let wol = [("wol-mac-addr", "52:54:00:12:34:56"), ("wol-wait-time", "90"), ("wol-udp-port", "7")];
     let (vnc, left) = machine("vnc", &[&wol[..], &[("wol-send-packet", "true")]].concat());
     let wake = vnc.wake().unwrap();
@@ -280,26 +301,38 @@ fn parameters_of_each_protocol_have_their_places() {
 #[test]
 fn rules_of_connections_become_rules_of_pools() {
     for (protocol, given, rules) in [
-        ("vnc", &[("read-only", "true")][..], "files=off,view_only"),
+        ("vnc", &[("read-only", "true")][..], "files=off,printing=off,view_only"),
         (
             "rdp",
             &[("disable-copy", "true"), ("enable-drive", "true"), ("disable-upload", "true")],
-            "clipboard=to_machine,files=download",
+            "clipboard=to_machine,files=download,printing=off",
         ),
-        ("rdp", &[("enable-drive", "true")], "default"),
-        ("rdp", &[("enable-drive", "true"), ("disable-download", "true"), ("disable-upload", "true")], "files=off"),
+        ("rdp", &[("enable-drive", "true")], "printing=off"),
+        ("rdp", &[("enable-drive", "true"), ("enable-printing", "true")], "default"),
+        (
+            "rdp",
+            &[("enable-drive", "true"), ("disable-download", "true"), ("disable-upload", "true")],
+            "files=off,printing=off",
+        ),
+        ("rdp", &[("enable-drive", "true"), ("enable-audio-input", "true")], "printing=off,microphone=on"),
+        ("vnc", &[("enable-audio-input", "true")], "files=off,printing=off"),
         // SFTP beside a session is not its drive.
-        ("rdp", &[("enable-sftp", "true"), ("sftp-disable-download", "true")], "files=off"),
-        ("rdp", &[("enable-drive", "true"), ("disable-download", "true"), ("enable-sftp", "true")], "files=upload"),
-        ("vnc", &[("enable-sftp", "true")], "files=off"),
+        ("rdp", &[("enable-sftp", "true"), ("sftp-disable-download", "true")], "files=off,printing=off"),
+        (
+            "rdp",
+            &[("enable-drive", "true"), ("disable-download", "true"), ("enable-sftp", "true")],
+            "files=upload,printing=off",
+        ),
+        ("vnc", &[("enable-sftp", "true")], "files=off,printing=off"),
         (
             "ssh",
             &[("disable-paste", "true"), ("enable-sftp", "true"), ("sftp-disable-download", "true")],
-            "clipboard=to_person,files=upload",
+            "clipboard=to_person,files=upload,printing=off",
         ),
-        ("ssh", &[("read-only", "false"), ("enable-sftp", "true")], "default"),
-        ("ssh", &[("enable-sftp", "true"), ("sftp-root-directory", "/srv/out")], "files=off"),
-        ("telnet", &[], "files=off"),
+        ("ssh", &[("read-only", "false"), ("enable-sftp", "true")], "printing=off"),
+        ("ssh", &[("enable-sftp", "true"), ("sftp-root-directory", "/srv/out")], "printing=off"),
+        ("ssh", &[("enable-sftp", "true"), ("sftp-root-directory", "/srv/${GUAC_USERNAME}")], "files=off,printing=off"),
+        ("telnet", &[], "files=off,printing=off"),
     ] {
         let made = one(protocol, given);
         assert_eq!(made.pools[0].policy.to_string(), rules, "{protocol} {given:?}");
@@ -328,7 +361,7 @@ fn nobody_gets_more_than_before() {
         ("vnc", "read-only", "${LDAP_RO}"),
         ("rdp", "disable-copy", "perhaps"),
         ("rdp", "disable-download", "${X}"),
-        ("rdp", "remote-app", "||mail"),
+        ("rdp", "remote-app", "${APP}"),
     ] {
         let made = one(protocol, &[(name, value)]);
         assert!(made.pools.is_empty(), "{name}");

@@ -8,8 +8,10 @@
 //! - [`Vault`]: guests' credentials in a copied database are unreadable without the key file, and cannot be moved from one
 //!   row to another.
 //! - [`check_totp`]: a password that somebody else knows does not let them in; a code that was seen lets nobody in again.
+//! - [`passkey`]: what a browser signed for another page, another question or another person lets nobody in.
 //! - [`Throttle`]: guessing slows down to nothing, while nobody can lock somebody else out from everywhere.
 
+pub mod passkey;
 mod password;
 mod seal_key;
 mod strength;
@@ -22,7 +24,7 @@ pub use password::{PASSWORD_BYTES_MAX, PasswordError, hash_password, verify_pass
 pub use seal_key::{KEY_FILE, SEAL_KEY, SEAL_KEY_OLD};
 pub use strength::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Weakness, check_strength};
 pub use throttle::Throttle;
-pub use token::{equal, one_time_password, random_token, sha256_hex};
+pub use token::{equal, hmac_sha256_hex, one_time_password, random_token, sha256_hex};
 pub use totp::{
     RECOVERY_CODES, TOTP_DIGITS, TOTP_STEP_SECONDS, check_totp, new_recovery_codes, new_totp_secret,
     recovery_code_sha256, totp_code, totp_uri,

@@ -1,6 +1,6 @@
 //! Random texts and how they are compared and stored.
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::{Rng, seq::IndexedRandom};
 use secrecy::{SecretString, zeroize::Zeroize};
@@ -41,8 +41,16 @@ fn pick(rng: &mut impl Rng) -> char {
 
 /// SHA-256 as 64 lowercase hexadecimal digits.
 pub fn sha256_hex(data: impl AsRef<[u8]>) -> String {
-    let digest = digest::digest(&digest::SHA256, data.as_ref());
-    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+    hex(digest::digest(&digest::SHA256, data.as_ref()).as_ref())
+}
+
+/// HMAC-SHA256 (RFC 2104) in lowercase hex: who knows the key said this.
+pub fn hmac_sha256_hex(key: &[u8], data: &[u8]) -> String {
+    hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
         // Writing to a String does not fail.
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -96,6 +104,13 @@ mod tests {
     fn sha256_is_sha256() {
         assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    /// RFC 4231, test case 2.
+    #[test]
+    fn hmac_is_hmac() {
+        let signed = hmac_sha256_hex(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(signed, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod seed;
 mod spec;
 mod xml;
 
-pub use domain::{METADATA_NAMESPACE, Marker, domain_xml, mac_address, marker_of};
+pub use domain::{CdDrive, HOME_SERIAL, HomeDrive, METADATA_NAMESPACE, Marker, domain_xml, mac_address, marker_of};
 pub use hardware::{
     Card, MdevDisplay, Node, Surroundings, WINDOW_MIB_DEFAULT, WINDOW_MIB_MAX, mdev_display, window_mib,
 };
@@ -24,6 +24,6 @@ pub use identity::{GuestIdentity, IdentityError};
 pub use keyboard::{Keyboard, KeyboardError};
 pub use oriel_model::{Console, Firmware, Hardware, Igd, Numa};
 pub use quirks::{Part, QUIRKS, Quirk, quirks};
-pub use seed::{RDP_CERTIFICATE_PATH, RDP_KEY_PATH, SeedFile, USER_PATH, seed};
-pub use spec::{Arch, Boot, MachineSpec, Places, domain_name};
+pub use seed::{RDP_CERTIFICATE_PATH, RDP_KEY_PATH, SeedFile, USER_DATA, USER_PATH, seed};
+pub use spec::{Arch, Boot, CloudParts, HomeDisk, MachineSpec, Places, domain_name};
 pub use xml::XmlError;

@@ -19,8 +19,12 @@ pub const RDP_CERTIFICATE_PATH: &str = "/etc/xrdp/cert.pem";
 pub const RDP_KEY_PATH: &str = "/etc/xrdp/key.pem";
 /// Holds the name of the account, for services of the image that need to know it.
 pub const USER_PATH: &str = "/etc/oriel/user";
+/// The file of the seed that a cloud hands to its machines, too.
+pub const USER_DATA: &str = "user-data";
 /// What a password's hash is salted with, in bytes; SHA-crypt takes at most 16 characters.
 const SALT_BYTES: usize = 12;
+/// What the guest does with a personal disk; the account's name and its key are its arguments.
+const MOUNT_HOME: &str = include_str!("mount-home.sh");
 
 /// One file of the seed; its content holds secrets.
 #[derive(Clone)]
@@ -43,7 +47,7 @@ pub fn seed(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Vec<SeedFile
     });
     Ok(vec![
         SeedFile { name: "meta-data", content: meta_data.to_string().into() },
-        SeedFile { name: "user-data", content: format!("#cloud-config\n{}\n", user_data(spec, identity)?).into() },
+        SeedFile { name: USER_DATA, content: format!("#cloud-config\n{}\n", user_data(spec, identity)?).into() },
         SeedFile { name: "network-config", content: network_config.to_string().into() },
     ])
 }
@@ -54,7 +58,7 @@ fn user_data(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Value, Iden
         spec.keyboard.layout, spec.keyboard.variant
     );
     let file = |path: &str, owner: &str, permissions: &str, content: &str| json!({ "path": path, "owner": owner, "permissions": permissions, "content": content });
-    Ok(json!({
+    let mut data = json!({
         "hostname": spec.name.as_str(),
         "manage_etc_hosts": "localhost",
         "users": [{
@@ -81,7 +85,14 @@ fn user_data(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Value, Iden
             // Last: an imported image without xrdp has no such group, and nothing after a failed file is written.
             file(RDP_KEY_PATH, "root:xrdp", "0640", identity.rdp_key.expose_secret()),
         ],
-    }))
+    });
+    if let (Some(_), Value::Object(data)) = (&spec.home, &mut data) {
+        let mount = json!([["sh", "-c", MOUNT_HOME, "mount-home", identity.user, identity.client_public]]);
+        // At every start, before the account is looked for; then, the first time, when it is there.
+        data.insert("bootcmd".to_owned(), mount.clone());
+        data.insert("runcmd".to_owned(), mount);
+    }
+    Ok(data)
 }
 
 fn password_hash(identity: &GuestIdentity) -> Result<String, IdentityError> {

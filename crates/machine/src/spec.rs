@@ -1,7 +1,7 @@
 //! What a machine is to be, independent of where its files lie.
 
 use crate::{Hardware, Surroundings};
-use oriel_model::{AcceleratorKind, DesktopId, GpuHold, ImageOs, Name, Network};
+use oriel_model::{AcceleratorKind, CloudRoot, DesktopId, GpuHold, ImageOs, Name, Network, PersonalDiskId, PoolId};
 use std::path::PathBuf;
 
 /// One generation of one desktop, as its host is to run it.
@@ -29,6 +29,39 @@ pub struct MachineSpec {
     /// What it holds of the host's GPUs, in the order in which the guest sees them.
     pub gpus: Vec<GpuHold>,
     pub hardware: Hardware,
+    /// What a cloud makes it of; none on a host of our own.
+    pub cloud: Option<CloudParts>,
+    /// Its guest takes a personal disk for its person's home.
+    pub home: Option<HomeDisk>,
+}
+
+/// The home of a machine's person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HomeDisk {
+    /// The disk that it is to start with; none while it is nobody's.
+    pub disk: Option<PersonalDiskId>,
+}
+
+/// What a cloud makes a machine of, in the cloud's own words: it has its own images, sizes and networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudParts {
+    /// The id of an image that the cloud has.
+    pub image: String,
+    /// A flavor's id or name: processors, memory, disk and GPU.
+    pub flavor: String,
+    /// A network's id or name; `auto` for what the project has, `none` for no network card.
+    pub network: String,
+    /// Whose desktops stand apart from one another, where there is room.
+    pub pool: PoolId,
+    /// The external network, by its id or name, from which it has an address of its own; none: it is reached at its card's.
+    pub floating: Option<String>,
+    pub root: CloudRoot,
+}
+
+impl CloudParts {
+    /// Whatever network the project has.
+    pub const ANY_NETWORK: &str = "auto";
+    pub const NO_NETWORK: &str = "none";
 }
 
 impl MachineSpec {
@@ -85,6 +118,10 @@ pub struct Places {
     pub disk: PathBuf,
     /// A read-only ISO labelled `CIDATA`.
     pub seed: Option<PathBuf>,
+    /// The disk of [`MachineSpec::home`].
+    pub personal_disk: Option<PathBuf>,
+    /// What lies in its CD drive.
+    pub medium: Option<PathBuf>,
     /// Where the user-mode network's helper listens, for [`Network::User`].
     pub network_socket: Option<PathBuf>,
     /// What the serial console says goes here too.

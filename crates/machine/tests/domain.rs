@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use oriel_machine::{Arch, Boot, Hardware, Keyboard, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
+use oriel_machine::{
+    Arch, Boot, CdDrive, Hardware, HomeDrive, Keyboard, MachineSpec, Marker, Places, Surroundings, domain_xml,
+    marker_of,
+};
 use oriel_model::{AcceleratorKind, DesktopId, ImageOs, Network};
 
 const LIBVIRT_9: u32 = 9_000_000;
@@ -25,6 +28,8 @@ fn spec() -> MachineSpec {
         keyboard: Keyboard::default(),
         gpus: Vec::new(),
         hardware: Hardware::default(),
+        cloud: None,
+        home: None,
     }
 }
 
@@ -33,6 +38,8 @@ fn places() -> Places {
         home: "/var/lib/oriel".into(),
         disk: "/var/lib/oriel/desktops/a/disk-3.qcow2".into(),
         seed: Some("/var/lib/oriel/desktops/a/seed-3.iso".into()),
+        personal_disk: None,
+        medium: None,
         network_socket: Some("/run/oriel/a/net".into()),
         serial_log: Some("/var/lib/oriel/desktops/a/serial.log".into()),
         host: Surroundings::default(),
@@ -90,6 +97,32 @@ fn systems_without_virtio_find_their_seed_in_a_cd_drive() {
 }
 
 #[test]
+fn what_lies_in_the_drive_is_found_again() {
+    let empty = domain_xml(&spec(), &places(), LIBVIRT_9).unwrap();
+    let drive = CdDrive::find(&empty).unwrap();
+    assert_eq!(drive, CdDrive { device: "sda".to_owned(), bus: "sata".to_owned(), medium: None });
+    // Where the seed is a CD too, it is not taken for it.
+    let windows = MachineSpec { os: ImageOs::Windows, ..spec() };
+    let medium = std::path::PathBuf::from("/var/lib/oriel/media/a/a <b> & c.iso");
+    let full = domain_xml(&windows, &Places { medium: Some(medium.clone()), ..places() }, LIBVIRT_9).unwrap();
+    let drive = CdDrive::find(&full).unwrap();
+    assert_eq!(drive, CdDrive { device: "sdc".to_owned(), bus: "sata".to_owned(), medium: Some(medium) });
+    // As it is handed to libvirt, and as libvirt writes it.
+    assert_eq!(CdDrive::find(&drive.xml().unwrap()), Some(drive.clone()));
+    let live = "<domain><devices><disk device='cdrom'><source file='/seed.iso'/><target dev='sdb' bus='sata'/></disk>\
+        <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/a.iso' index='3'/><backingStore><source file='/b'/></backingStore>\
+        <target dev='sdc' bus='sata' tray='open'/><readonly/><alias name='ua-media'/><address type='drive'/></disk></devices></domain>";
+    assert_eq!(CdDrive::find(live).unwrap().medium.as_deref(), Some(std::path::Path::new("/a.iso")));
+    for none in
+        ["", "<", "<domain/>", "<disk><alias name='ua-media'/></disk>", "<disk><target dev='sda' bus='sata'/></disk>"]
+    {
+        assert_eq!(CdDrive::find(none), None, "{none}");
+    }
+    let arm = MachineSpec { os: ImageOs::Windows, arch: Arch::Aarch64, ..spec() };
+    assert_eq!(CdDrive::find(&domain_xml(&arm, &places(), LIBVIRT_9).unwrap()), None);
+}
+
+#[test]
 fn hostile_text_stays_text() {
     let spec = MachineSpec { title: String::from("</title><devices/>\n\u{0}&\""), ..spec() };
     let places = Places { network_socket: Some("/run/a,server=on/net".into()), ..places() };
@@ -117,4 +150,19 @@ fn recognises_its_own_and_nothing_else() {
     ] {
         assert_eq!(marker_of(other), None, "{other}");
     }
+}
+
+#[test]
+fn a_personal_disk_is_beside_the_others_and_found_again() {
+    let without = domain_xml(&spec(), &places(), LIBVIRT_9).unwrap();
+    assert_eq!(HomeDrive::find(&without), None);
+    let file: std::path::PathBuf = "/var/lib/oriel/personal-disks/a & b.qcow2".into();
+    let with = domain_xml(&spec(), &Places { personal_disk: Some(file.clone()), ..places() }, LIBVIRT_9).unwrap();
+    let drive = HomeDrive::find(&with).unwrap();
+    assert_eq!(drive, HomeDrive { file });
+    assert_eq!(with.matches("<serial>oriel-home</serial>").count(), 1, "{with}");
+    assert!(!with.contains("<boot dev=\"hd\"/>") || with.find("vda") < with.find("vdh"), "{with}");
+    assert_eq!(HomeDrive::find(&drive.xml().unwrap()), Some(drive));
+    // Nothing else of the machine changes with it.
+    assert!(with.lines().count() > without.lines().count() && with.contains("disk-3.qcow2"), "{with}");
 }

@@ -45,6 +45,21 @@ impl Desktop {
     pub fn has_one_seat(&self) -> bool {
         self.external.as_ref().is_some_and(|external| external.protocol == MachineProtocol::Pikvm)
     }
+
+    /// Whether its machine started without its person's disk, or with somebody else's: it must start again before anybody gets in.
+    pub fn lacks_disk(&self) -> bool {
+        self.facts.disk_of != self.owner.filter(|_| self.facts.personal_disk.is_some())
+    }
+
+    /// Has its machine switched off at once and started again, with its person's disk: nobody was in it.
+    pub fn start_with_disk(&mut self) {
+        self.state = DesktopState::Stopping;
+        self.step = None;
+        self.facts.cut = true;
+        if self.intent == DesktopIntent::Running {
+            self.intent = DesktopIntent::Restart;
+        }
+    }
 }
 
 /// What its owner wants.
@@ -130,6 +145,8 @@ pub struct DesktopFacts {
     /// The image that its disk is a clone of, set before it is cloned: an image cannot be deleted under a desktop.
     /// (The pool's image may have changed since.)
     pub image: Option<crate::ImageId>,
+    /// The version that it is made of when it is made next, where that is tried on a few desktops before new ones are of it.
+    pub next: Option<crate::ImageId>,
     /// `kvm` or `tcg`, with the reason when it is not KVM.
     pub accelerator: Option<String>,
     pub accelerator_reason: Option<String>,
@@ -139,6 +156,10 @@ pub struct DesktopFacts {
     pub rdp_certificate_sha256: Option<String>,
     /// The account inside the guest.
     pub guest_user: Option<String>,
+    /// When it was given its place, where its last start began with that.
+    pub placed: Option<Micros>,
+    /// When all that its machine needs was there, and it was to be switched on.
+    pub prepared: Option<Micros>,
     /// When the machine last started, and how long it took until RDP answered.
     pub started: Option<Micros>,
     pub start_seconds: Option<f64>,
@@ -148,6 +169,12 @@ pub struct DesktopFacts {
     pub seat: Option<Seat>,
     /// How often it was switched on since it was last asked to start.
     pub boots: u32,
+    /// It is to be off at once: its system is not asked.
+    pub cut: bool,
+    /// The name of the personal disk that this generation takes for its person's home.
+    pub personal_disk: Option<Name>,
+    /// Whose disk that is in the machine since it last started.
+    pub disk_of: Option<UserId>,
 }
 
 /// That a desktop was given to somebody who asked for one.

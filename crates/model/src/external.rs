@@ -22,6 +22,8 @@ pub const MACHINE_WAKE_SECONDS_MAX: u16 = 600;
 /// What is used when nobody says otherwise. The port is the one of the service that throws away what it gets (RFC 863).
 const WAKE_PORT: u16 = 9;
 const WAKE_SECONDS: u16 = 120;
+/// HTTPS, which RD Gateways speak.
+const GATEWAY_PORT: u16 = 443;
 /// Longest time that dialling may be given, in seconds: the gateway gives up after 45.
 pub const MACHINE_TIMEOUT_SECONDS_MAX: u16 = 40;
 
@@ -38,10 +40,13 @@ pub enum MachineProtocol {
     Kubernetes,
     /// A KVM over IP with kvmd's API, in front of a machine that need not even be on.
     Pikvm,
+    /// A BMC that speaks Redfish: its machine's power and drives, and no screen.
+    Redfish,
 }
 
 impl MachineProtocol {
-    pub const ALL: [Self; 6] = [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes, Self::Pikvm];
+    pub const ALL: [Self; 7] =
+        [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes, Self::Pikvm, Self::Redfish];
 
     pub const fn word(self) -> &'static str {
         match self {
@@ -51,6 +56,7 @@ impl MachineProtocol {
             Self::Telnet => "telnet",
             Self::Kubernetes => "kubernetes",
             Self::Pikvm => "pikvm",
+            Self::Redfish => "redfish",
         }
     }
 
@@ -62,17 +68,23 @@ impl MachineProtocol {
             Self::Ssh => 22,
             Self::Telnet => 23,
             Self::Kubernetes => 6443,
-            Self::Pikvm => 443,
+            Self::Pikvm | Self::Redfish => 443,
         }
     }
 
-    /// Which door of a desktop it is: a screen of its own, the machine's screen, or a terminal.
-    pub const fn door(self) -> GuestPort {
+    /// Which door of a desktop it is: a screen of its own, the machine's screen, or a terminal. A BMC has none.
+    pub const fn door(self) -> Option<GuestPort> {
         match self {
-            Self::Rdp => GuestPort::Rdp,
-            Self::Vnc | Self::Pikvm => GuestPort::Console,
-            Self::Ssh | Self::Telnet | Self::Kubernetes => GuestPort::Ssh,
+            Self::Rdp => Some(GuestPort::Rdp),
+            Self::Vnc | Self::Pikvm => Some(GuestPort::Console),
+            Self::Ssh | Self::Telnet | Self::Kubernetes => Some(GuestPort::Ssh),
+            Self::Redfish => None,
         }
+    }
+
+    /// Whether it is a device: beside or instead of a screen it has the machine's power and drives.
+    pub const fn is_device(self) -> bool {
+        matches!(self, Self::Pikvm | Self::Redfish)
     }
 
     /// Whether the machine can show who it is before anything is told to it: a certificate or a host key. VNC servers do when they
@@ -94,7 +106,7 @@ pub struct External {
     pub user: Option<String>,
     #[serde(default)]
     pub parameters: MachineParameters,
-    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP, VNC, Kubernetes and PiKVM, an OpenSSH public key for SSH. Pinned at the
+    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP, VNC, Kubernetes, PiKVM and Redfish, an OpenSSH public key for SSH. Pinned at the
     /// first connection when nobody entered one.
     #[serde(default)]
     pub identity: Option<String>,
@@ -107,6 +119,9 @@ pub struct External {
     /// Whether the secret of a second factor is kept for it, sealed.
     #[serde(default)]
     pub has_totp: bool,
+    /// Whether the password of its RD Gateway's own account is kept for it, sealed.
+    #[serde(default)]
+    pub has_gateway_password: bool,
 }
 
 /// Which security levels of RDP are offered. RDP's own encryption never is.
@@ -170,12 +185,20 @@ pub struct MachineParameters {
     pub menu_animations: Option<bool>,
     /// RDP: whether the machine's sound is heard; it is when unset, where the pool's rules allow it.
     pub sound: Option<bool>,
+    /// RDP: whether the machine may hear the person's microphone; it may when unset, where the pool's rules allow it.
+    pub microphone: Option<bool>,
     /// RDP: the session of the machine's own screen, as `mstsc /admin` opens.
     pub admin_session: Option<bool>,
     /// RDP: a program with its arguments that is run instead of the whole desktop, where the machine allows it.
     pub initial_program: Option<String>,
     /// RDP: the folder that the initial program starts in; the account's home when unset.
     pub program_folder: Option<String>,
+    /// RDP: a single program instead of the whole desktop (RemoteApp): its path on the machine, or `||` and the name that it is published under. The machine shows its windows alone.
+    pub remote_app: Option<String>,
+    /// RDP: the folder that the RemoteApp starts in; the machine's choice when unset.
+    pub remote_app_folder: Option<String>,
+    /// RDP: the arguments of the RemoteApp.
+    pub remote_app_arguments: Option<String>,
     /// RDP: sent in the first message for what spreads connections over several machines, like `tsv://MS Terminal Services Plugin.1.Farm`; printable ASCII, at most 238 bytes.
     pub load_balance_info: Option<String>,
     /// RDP: whether the machine may redirect the connection to another one, which must show the certificate that the machine announces or its own; it may when load_balance_info is set.
@@ -184,6 +207,16 @@ pub struct MachineParameters {
     pub preconnection_id: Option<u32>,
     /// RDP: its name; on Hyper-V a virtual machine's GUID.
     pub preconnection_blob: Option<String>,
+    /// RDP: the RD Gateway on the way, by address or name; the machine's address is what that one calls it.
+    pub gateway_host: Option<String>,
+    /// RDP: its port; 443 when unset.
+    pub gateway_port: Option<u16>,
+    /// RDP: the account on it, which has a password of its own; the machine's account when unset.
+    pub gateway_user: Option<String>,
+    /// RDP: the Windows domain of that account.
+    pub gateway_domain: Option<String>,
+    /// RDP: who the gateway must be: SHA-256 of its certificate. Pinned at the first connection when nobody entered one.
+    pub gateway_identity: Option<String>,
     /// VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
     pub repeater: Option<String>,
     /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when unset.
@@ -194,6 +227,9 @@ pub struct MachineParameters {
     pub certificate: Option<String>,
     /// SSH: whether the machine may sign in to others with the private key while somebody is connected.
     pub agent_forwarding: Option<bool>,
+    /// SSH: the folder that people's files are seen below, from `/` on or in the account's home; that home when unset. It keeps people where they are
+    /// meant to be, not those who may open a shell.
+    pub sftp_root: Option<String>,
     /// SSH: `LANG`, where the server takes it.
     pub locale: Option<String>,
     /// RDP, SSH: the clock of the session, by its name of the IANA database; over SSH `TZ`, where the server takes it.
@@ -215,6 +251,10 @@ pub struct MachineParameters {
     pub pod: Option<String>,
     /// Kubernetes: the pod's default container when unset.
     pub container: Option<String>,
+    /// Redfish: which of the BMC's systems, by id or name, where it has several.
+    pub system: Option<String>,
+    /// PiKVM, Redfish: the machine inside, by its name in Oriel, where it also speaks something that people can open.
+    pub inside: Option<String>,
 }
 
 /// A parameter that is set: its name, the protocols that it belongs to (none: all), and its text when it has one.
@@ -226,8 +266,13 @@ impl MachineParameters {
         self.follow_redirection.unwrap_or(self.load_balance_info.is_some())
     }
 
+    /// The RD Gateway on the way, where there is one, and its port.
+    pub fn gateway(&self) -> Option<(&str, u16)> {
+        Some((self.gateway_host.as_deref()?, self.gateway_port.unwrap_or(GATEWAY_PORT)))
+    }
+
     fn set(&self) -> impl Iterator<Item = Set<'_>> {
-        use MachineProtocol::{Kubernetes, Pikvm, Rdp, Ssh, Telnet, Vnc};
+        use MachineProtocol::{Kubernetes, Pikvm, Rdp, Redfish, Ssh, Telnet, Vnc};
         const TERMINALS: &[MachineProtocol] = &[Ssh, Telnet];
         const KEYED: &[MachineProtocol] = &[Ssh, Kubernetes];
         const MACHINES: &[MachineProtocol] = &[Rdp, Vnc, Ssh, Telnet];
@@ -239,13 +284,21 @@ impl MachineParameters {
             ("client_name", &[Rdp], &self.client_name),
             ("initial_program", &[Rdp], &self.initial_program),
             ("program_folder", &[Rdp], &self.program_folder),
+            ("remote_app", &[Rdp], &self.remote_app),
+            ("remote_app_folder", &[Rdp], &self.remote_app_folder),
+            ("remote_app_arguments", &[Rdp], &self.remote_app_arguments),
             ("load_balance_info", &[Rdp], &self.load_balance_info),
             ("preconnection_blob", &[Rdp], &self.preconnection_blob),
+            ("gateway_host", &[Rdp], &self.gateway_host),
+            ("gateway_user", &[Rdp], &self.gateway_user),
+            ("gateway_domain", &[Rdp], &self.gateway_domain),
+            ("gateway_identity", &[Rdp], &self.gateway_identity),
             ("repeater", &[Vnc], &self.repeater),
             ("jump", &[Ssh], &self.jump),
             ("certificate", KEYED, &self.certificate),
             ("locale", &[Ssh], &self.locale),
             ("time_zone", &[Rdp, Ssh], &self.time_zone),
+            ("sftp_root", &[Ssh], &self.sftp_root),
             ("command", KEYED, &self.command),
             ("terminal_type", TERMINALS, &self.terminal_type),
             ("user_prompt", &[Telnet], &self.user_prompt),
@@ -255,6 +308,8 @@ impl MachineParameters {
             ("namespace", &[Kubernetes], &self.namespace),
             ("pod", &[Kubernetes], &self.pod),
             ("container", &[Kubernetes], &self.container),
+            ("system", &[Redfish], &self.system),
+            ("inside", &[Pikvm, Redfish], &self.inside),
         ];
         let others = [
             ("security", &[Rdp] as &[_], self.security.is_some()),
@@ -266,9 +321,11 @@ impl MachineParameters {
             ("desktop_composition", &[Rdp], self.desktop_composition.is_some()),
             ("menu_animations", &[Rdp], self.menu_animations.is_some()),
             ("sound", &[Rdp], self.sound.is_some()),
+            ("microphone", &[Rdp], self.microphone.is_some()),
             ("admin_session", &[Rdp], self.admin_session.is_some()),
             ("follow_redirection", &[Rdp], self.follow_redirection.is_some()),
             ("preconnection_id", &[Rdp], self.preconnection_id.is_some()),
+            ("gateway_port", &[Rdp], self.gateway_port.is_some()),
             ("jpeg_quality", &[Vnc], self.jpeg_quality.is_some()),
             ("agent_forwarding", &[Ssh], self.agent_forwarding.is_some()),
             ("backspace", &[Ssh, Telnet, Kubernetes], self.backspace.is_some()),
@@ -303,6 +360,9 @@ impl MachineParameters {
         if self.jump.is_some() {
             return Err("a machine behind a jump host cannot be woken from here: leave wake_mac out".to_owned());
         }
+        if self.gateway_host.is_some() {
+            return Err("a machine behind an RD Gateway cannot be woken from here: leave wake_mac out".to_owned());
+        }
         match self.wake_broadcast.as_deref().map(str::parse::<IpAddr>) {
             Some(Ok(_)) => Ok(()),
             _ => {
@@ -311,8 +371,32 @@ impl MachineParameters {
         }
     }
 
+    fn check_gateway(&self) -> Result<(), String> {
+        let Some(host) = &self.gateway_host else {
+            let alone = [
+                ("gateway_port", self.gateway_port.is_some()),
+                ("gateway_user", self.gateway_user.is_some()),
+                ("gateway_domain", self.gateway_domain.is_some()),
+                ("gateway_identity", self.gateway_identity.is_some()),
+            ];
+            return match alone.into_iter().find(|(_, set)| *set) {
+                Some((name, _)) => Err(format!("{name} is about an RD Gateway, and there is none: enter gateway_host")),
+                None => Ok(()),
+            };
+        };
+        check_host(host).map_err(|error| format!("gateway_host: {error}"))?;
+        if let Some(identity) = &self.gateway_identity {
+            check_identity(MachineProtocol::Rdp, identity).map_err(|error| format!("gateway_identity: {error}"))?;
+        }
+        if self.gateway_domain.is_some() && self.gateway_user.is_none() {
+            return Err("gateway_domain is about gateway_user, and there is none: enter it, or leave both out to use the machine's account".to_owned());
+        }
+        Ok(())
+    }
+
     /// What of RDP's hangs together.
     fn check_rdp(&self) -> Result<(), String> {
+        self.check_gateway()?;
         if let Some(token) = &self.load_balance_info
             && (token.len() > MACHINE_TOKEN_BYTES_MAX || !token.bytes().all(|byte| (0x20..=0x7e).contains(&byte)))
         {
@@ -323,6 +407,18 @@ impl MachineParameters {
         if self.program_folder.is_some() && self.initial_program.is_none() {
             return Err(
                 "program_folder is about an initial program, and there is none: enter initial_program".to_owned()
+            );
+        }
+        if self.remote_app.is_none() && (self.remote_app_folder.is_some() || self.remote_app_arguments.is_some()) {
+            return Err(
+                "remote_app_folder and remote_app_arguments are about a RemoteApp, and there is none: enter remote_app"
+                    .to_owned(),
+            );
+        }
+        if self.remote_app.is_some() && self.initial_program.is_some() {
+            return Err(
+                "a session is either a RemoteApp or a desktop with an initial program: leave remote_app or initial_program out"
+                    .to_owned(),
             );
         }
         if self.security == Some(RdpSecurity::Vmconnect) && self.preconnection_blob.is_none() {
@@ -345,12 +441,18 @@ impl MachineParameters {
         };
         fits("timeout_seconds", self.timeout_seconds, 1, MACHINE_TIMEOUT_SECONDS_MAX)?;
         fits("wake_port", self.wake_port, 1, u16::MAX)?;
+        fits("gateway_port", self.gateway_port, 1, u16::MAX)?;
         fits("wake_seconds", self.wake_seconds, 1, MACHINE_WAKE_SECONDS_MAX)?;
         fits("jpeg_quality", self.jpeg_quality.map(u16::from), 0, 9)
     }
 }
 
 impl External {
+    /// Where a connection to it begins, when no jump host is on the way: at its RD Gateway, or itself.
+    pub fn dialled(&self) -> (&str, u16) {
+        self.parameters.gateway().unwrap_or((self.host.as_str(), self.port))
+    }
+
     /// Whether it can be kept. The error says what is wrong, and what fits.
     pub fn check(&self) -> Result<(), String> {
         check_host(&self.host)?;
@@ -370,7 +472,7 @@ impl External {
                 ));
             }
             let most = match name {
-                "command" => MACHINE_COMMAND_BYTES_MAX,
+                "command" | "remote_app_arguments" => MACHINE_COMMAND_BYTES_MAX,
                 "certificate" => MACHINE_CERTIFICATE_BYTES_MAX,
                 _ => MACHINE_TEXT_BYTES_MAX,
             };
@@ -402,6 +504,9 @@ impl External {
         }
         if self.has_totp && self.protocol != MachineProtocol::Pikvm {
             return Err(format!("a TOTP secret is for pikvm, and the machine speaks {}", self.protocol.word()));
+        }
+        if self.has_gateway_password && self.parameters.gateway_user.is_none() {
+            return Err("a gateway's password is for gateway_user, and there is none: enter it, or leave the password out to use the machine's account".to_owned());
         }
         if !self.has_private_key {
             for (name, set) in [
@@ -505,7 +610,11 @@ pub fn check_host(host: &str) -> Result<(), String> {
 /// Shapes only: whether the machine has the private key to it is found out at every connection.
 fn check_identity(protocol: MachineProtocol, identity: &str) -> Result<(), String> {
     match protocol {
-        MachineProtocol::Rdp | MachineProtocol::Vnc | MachineProtocol::Kubernetes | MachineProtocol::Pikvm => {
+        MachineProtocol::Rdp
+        | MachineProtocol::Vnc
+        | MachineProtocol::Kubernetes
+        | MachineProtocol::Pikvm
+        | MachineProtocol::Redfish => {
             let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
             if identity.len() == 64 && identity.bytes().all(hex) {
                 return Ok(());
@@ -545,6 +654,7 @@ mod tests {
             has_password: false,
             has_private_key: false,
             has_totp: false,
+            has_gateway_password: false,
         }
     }
 
@@ -612,6 +722,11 @@ mod tests {
         desk.parameters.program_folder = Some("C:\\Accounts".to_owned());
         refused(&desk, "enter initial_program");
         desk.parameters.initial_program = Some("ledger.exe /year 2026".to_owned());
+        desk.parameters.remote_app_arguments = Some("/year 2026".to_owned());
+        refused(&desk, "enter remote_app");
+        desk.parameters.remote_app = Some("||ledger".to_owned());
+        refused(&desk, "leave remote_app or initial_program out");
+        (desk.parameters.remote_app, desk.parameters.remote_app_arguments) = (None, None);
         desk.parameters.security = Some(RdpSecurity::Vmconnect);
         refused(&desk, "preconnection_blob");
         desk.parameters.preconnection_blob = Some("b85d3d4c-7f1a-4f62-8e9d-1a5b1f3f5c11".to_owned());
@@ -624,6 +739,23 @@ mod tests {
         refused(&desk, "at most 238 bytes");
         desk.parameters.load_balance_info = Some("tsv://MS Terminal Services Plugin.1.Farm".to_owned());
         assert_eq!(desk.check(), Ok(()));
+        desk.parameters.gateway_port = Some(8443);
+        refused(&desk, "enter gateway_host");
+        desk.parameters.gateway_host = Some("https://edge".to_owned());
+        refused(&desk, "gateway_host: ");
+        desk.parameters.gateway_host = Some("edge.example".to_owned());
+        assert_eq!(desk.check(), Ok(()));
+        assert_eq!(desk.dialled(), ("edge.example", 8443));
+        desk.parameters.gateway_domain = Some("EDGE".to_owned());
+        refused(&desk, "about gateway_user");
+        desk.parameters.gateway_user = Some("olga".to_owned());
+        desk.parameters.gateway_identity = Some("AA".to_owned());
+        refused(&desk, "gateway_identity: ");
+        desk.parameters.gateway_identity = Some("0a".repeat(32));
+        desk.has_gateway_password = true;
+        assert_eq!(desk.check(), Ok(()));
+        (desk.parameters.gateway_user, desk.parameters.gateway_domain) = (None, None);
+        refused(&desk, "is for gateway_user");
         // Over SSH the server knows its own zones.
         let mut shell = machine(MachineProtocol::Ssh, "gate.example");
         shell.parameters.time_zone = Some("Middle/Earth".to_owned());
@@ -687,6 +819,22 @@ mod tests {
         assert_eq!(machine.check(), Ok(()));
         machine.parameters.certificate = Some("ssh-ed25519-cert-v01@openssh.com AAAA".into());
         assert!(machine.check().unwrap_err().contains("no PEM"));
+    }
+
+    #[test]
+    fn a_bmc_is_a_device_without_a_door() {
+        let mut bmc = machine(MachineProtocol::Redfish, "bmc.example");
+        assert_eq!((bmc.protocol.door(), bmc.protocol.is_device(), bmc.port), (None, true, 443));
+        bmc.parameters.system = Some("System.Embedded.1".to_owned());
+        bmc.parameters.inside = Some("desk".to_owned());
+        assert_eq!(bmc.check(), Ok(()));
+        bmc.protocol = MachineProtocol::Pikvm;
+        assert!(bmc.check().unwrap_err().contains("system is a parameter of redfish"));
+        bmc.parameters.system = None;
+        assert_eq!(bmc.check(), Ok(()));
+        bmc.has_totp = true;
+        bmc.protocol = MachineProtocol::Redfish;
+        assert!(bmc.check().unwrap_err().contains("TOTP"));
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub struct GroupPolicy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub printing: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub microphone: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub view_only: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sharing: Option<SharingPolicy>,
@@ -75,6 +79,8 @@ impl GroupPolicy {
             upload: strictest(all.upload, one.upload, |a, b| a && b),
             download: strictest(all.download, one.download, |a, b| a && b),
             sound: strictest(all.sound, one.sound, |a, b| a && b),
+            printing: strictest(all.printing, one.printing, |a, b| a && b),
+            microphone: strictest(all.microphone, one.microphone, |a, b| a && b),
             view_only: strictest(all.view_only, one.view_only, |a, b| a || b),
             sharing: strictest(all.sharing, one.sharing, SharingPolicy::min),
             // What nobody may do to the person is the strictest.
@@ -104,6 +110,8 @@ impl GroupPolicy {
                 download: self.download.unwrap_or(pool.files.download),
             },
             sound: self.sound.unwrap_or(pool.sound),
+            printing: self.printing.unwrap_or(pool.printing),
+            microphone: self.microphone.unwrap_or(pool.microphone),
             view_only: self.view_only.unwrap_or(pool.view_only),
             sharing: self.sharing.unwrap_or(pool.sharing),
             shadowing: self.shadowing.unwrap_or(pool.shadowing),
@@ -144,6 +152,8 @@ impl fmt::Display for GroupPolicy {
             number("clipboard_kib", self.clipboard_kib_max),
             pair("files", "upload", "download", WAYS_OF_FILES, self.upload, self.download),
             switch("sound", self.sound),
+            switch("printing", self.printing),
+            switch("microphone", self.microphone),
             switch("view_only", self.view_only),
             self.sharing.map(|sharing| format!("sharing={}", sharing.word())),
             self.shadowing.map(|shadowing| format!("shadowing={}", shadowing.word())),
@@ -207,6 +217,8 @@ impl FromStr for GroupPolicy {
                 "upload" => named.upload = switch()?,
                 "download" => named.download = switch()?,
                 "sound" => named.sound = switch()?,
+                "printing" => named.printing = switch()?,
+                "microphone" => named.microphone = switch()?,
                 "view_only" => named.view_only = switch()?,
                 "sharing" => named.sharing = Some(value.parse()?),
                 "shadowing" => named.shadowing = Some(value.parse()?),
@@ -226,8 +238,8 @@ impl FromStr for GroupPolicy {
 fn unknown(word: &str) -> String {
     format!(
         "{:?} is no rule of a group; write some of clipboard=both|to_machine|to_person|off, paste=on|off, copy=on|off, \
-         clipboard_kib=NUMBER, files=both|upload|download|off, upload=on|off, download=on|off, sound=on|off, view_only=on|off, \
-         sharing=off|view|control, shadowing=off|ask|tell, watermark=on|off, recording_keys=on|off, recording_clipboard=on|off, \
+         clipboard_kib=NUMBER, files=both|upload|download|off, upload=on|off, download=on|off, sound=on|off, printing=on|off, \
+         microphone=on|off,          view_only=on|off, sharing=off|view|control, shadowing=off|ask|tell, watermark=on|off, recording_keys=on|off, recording_clipboard=on|off, \
          idle_lock=MINUTES, session=MINUTES (0 for never), or none",
         word.chars().take(40).collect::<String>()
     )
@@ -262,17 +274,17 @@ mod tests {
                 "clipboard=both,clipboard_kib=512,sharing=control,shadowing=tell,idle_lock=0,session=60,watermark=off",
             ),
             named("copy=off,clipboard_kib=64,sharing=view,shadowing=ask,idle_lock=30,session=240,watermark=on"),
-            named("upload=off,sound=on,recording_keys=on,recording_clipboard=on"),
+            named("upload=off,sound=on,microphone=on,recording_keys=on,recording_clipboard=on"),
             named("recording_keys=off"),
         ];
-        let wanted = "clipboard=to_machine,clipboard_kib=64,upload=off,sound=on,sharing=view,shadowing=ask,watermark=on,\
-                      recording_keys=off,recording_clipboard=on,idle_lock=30,session=60";
+        let wanted = "clipboard=to_machine,clipboard_kib=64,upload=off,sound=on,microphone=on,sharing=view,shadowing=ask,\
+                      watermark=on,recording_keys=off,recording_clipboard=on,idle_lock=30,session=60";
         assert_eq!(GroupPolicy::together(&groups).to_string(), wanted);
         assert_eq!(GroupPolicy::together(groups.iter().rev()).to_string(), wanted);
         assert!(GroupPolicy::together([]).is_empty());
         // One more group never loosens what another has tightened.
-        let strict = named("view_only=on,sound=off");
-        let all = GroupPolicy::together([&strict, &named("view_only=off,sound=on")]);
+        let strict = named("view_only=on,sound=off,microphone=off");
+        let all = GroupPolicy::together([&strict, &named("view_only=off,sound=on,microphone=on")]);
         assert_eq!(all, strict);
     }
 

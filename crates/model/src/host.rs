@@ -61,6 +61,30 @@ pub struct Finding {
     pub source: String,
 }
 
+/// A finding whose evidence is pairs of what was read and what it said. One that is `Ok` has no fix, whatever is said of it.
+pub fn finding(
+    id: &str,
+    severity: Severity,
+    subject: &str,
+    evidence: &[(&str, String)],
+    reason: String,
+    fix: &str,
+    source: &str,
+) -> Finding {
+    Finding {
+        id: id.to_owned(),
+        severity,
+        subject: subject.to_owned(),
+        evidence: evidence
+            .iter()
+            .map(|(path, content)| FindingEvidence { path: (*path).to_owned(), content: content.clone() })
+            .collect(),
+        reason,
+        fix: if severity == Severity::Ok { String::new() } else { fix.to_owned() },
+        source: source.to_owned(),
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingEvidence {
     pub path: String,

@@ -49,4 +49,10 @@ ids! {
     DeviceId,
     DirectoryId,
     ProviderId,
+    PasskeyId,
+    CloudId,
+    WebhookId,
+    SyslogId,
+    BookingId,
+    PersonalDiskId,
 }

@@ -1,7 +1,9 @@
 //! The nouns of the house: ids, names, states. No I/O, no clock; every other room speaks in these.
 
 mod audit;
+mod booking;
 pub mod carried;
+mod cloud;
 mod desktop;
 mod directory;
 mod external;
@@ -9,22 +11,40 @@ mod gpu;
 mod group;
 mod group_policy;
 mod hardware;
+mod history;
 mod host;
+mod hours;
 mod id;
 mod image;
+pub mod import;
+mod leaving;
 mod name;
 mod operation;
+mod passkey;
 mod permission;
+mod personal_disk;
 mod policy;
 mod pool;
 mod provider;
+mod quota;
 mod recording;
+mod rollout;
 mod second_factor;
 mod session;
 mod size;
+mod syslog;
 mod user;
+mod webhook;
 
 pub use audit::{AuditDeed, AuditEntry, AuditQuery};
+pub use booking::{
+    BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingRefusal,
+    BookingRules, Span,
+};
+pub use cloud::{
+    CLOUDS_MAX, Cloud, CloudAddress, CloudFlavor, CloudImage, CloudLook, CloudNetwork, CloudOffer, CloudPlace,
+    CloudRoot,
+};
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, Seat, StartStep};
 pub use directory::{
     DIRECTORIES_MAX, Directory, DirectoryKind, DirectoryPerson, DirectorySettings, GroupMapping, RoleMapping, fold_dn,
@@ -41,15 +61,22 @@ pub use gpu::{
 pub use group::Group;
 pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
-pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity};
+pub use history::{HISTORY_COARSE_MINUTES, HISTORY_FINE_MINUTES, HISTORY_MINUTES_MAX, HistoryPoint};
+pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity, finding};
+pub use hours::{HOLIDAYS_MAX, OffPeak, PEAKS_MAX, Peak, PoolHours, START_AHEAD_MINUTES_MAX, holiday};
 pub use id::{
-    ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId, OperationId, PoolId,
-    ProviderId, RecordingId, TokenId, UserId,
+    BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,
+    OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId, WebhookId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
+pub use leaving::{Leaving, LeavingTimes, SHUT_DOWN_MINUTES_MAX, WARN_SECONDS_MAX};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};
+pub use passkey::Passkey;
 pub use permission::{Grants, Permission, TokenScope};
+pub use personal_disk::{
+    DISK_SNAPSHOTS_MAX, DiskFacts, DiskHolder, DiskSnapshot, DiskWork, PERSONAL_DISK_GIB_MAX, PersonalDisk, PoolDisk,
+};
 pub use policy::{
     CLIPBOARD_KIB_MAX, ClipboardPolicy, FilesPolicy, POLICY_MINUTES_MAX, SessionPolicy, ShadowingPolicy, SharingPolicy,
 };
@@ -57,14 +84,23 @@ pub use pool::{Network, Pool, PoolKind};
 pub use provider::{
     ClaimedGroup, ClaimedRole, PROVIDERS_MAX, Provider, ProviderPerson, ProviderSettings, SUBJECT_CHARS_MAX,
 };
+pub use quota::{Cap, OverQuota, QUOTA_MAX, Quota, QuotaKind, QuotaLimits, QuotaOf, QuotaScope};
 pub use recording::{
     Export, ExportFormat, RecordedInput, Recording, RecordingCursor, RecordingFilter, RecordingPolicy, RecordingRules,
     RecordingState,
 };
+pub use rollout::{
+    ROLLOUT_FAILURES_MAX, ROLLOUT_REASON_CHARS_MAX, Replace, Rollout, RolloutFailure, RolloutPlan, RolloutState, Share,
+    WATCH_MINUTES_MAX, watch_minutes,
+};
 pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use size::{PoolSize, RETURN_MINUTES_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};
+pub use syslog::{
+    SYSLOG_CA_BYTES_MAX, SYSLOG_ENTERPRISE, SYSLOGS_MAX, Syslog, SyslogFacility, SyslogSender, SyslogTarget,
+};
 pub use user::{Role, User};
+pub use webhook::{WEBHOOK_EVENTS_MAX, WEBHOOK_URL_BYTES_MAX, WEBHOOKS_MAX, Webhook};
 
 /// Microseconds since 1970-01-01 UTC, the only time that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, Default)]

@@ -54,12 +54,24 @@ pub enum OperationKind {
         sha256: Option<String>,
         os: crate::ImageOs,
     },
+    /// A version goes to a cloud. `title`: what image and cloud were called.
+    ImageUpload {
+        cloud: crate::CloudId,
+        image: crate::ImageId,
+        title: String,
+    },
     /// `desktop`: the name that the recording has.
     RecordingExport {
         recording: crate::RecordingId,
         desktop: String,
         format: crate::ExportFormat,
         skip_idle: bool,
+    },
+    /// Something is done with a person's disk. `title`: what it was called.
+    PersonalDisk {
+        disk: crate::PersonalDiskId,
+        title: String,
+        work: crate::DiskWork,
     },
 }
 

@@ -59,6 +59,10 @@ permissions! {
     /// Cards, and what can be done with them.
     GpusRead = "gpus_read",
     GpusWrite = "gpus_write",
+    /// Clouds on which desktops stand, and how Oriel signs in there.
+    CloudsWrite = "clouds_write",
+    /// Addresses that are told of what is done.
+    WebhooksWrite = "webhooks_write",
     /// The host, its findings and the reconcilers.
     HostRead = "host_read",
     /// Who did what.

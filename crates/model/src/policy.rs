@@ -16,7 +16,11 @@ pub struct SessionPolicy {
     pub files: FilesPolicy,
     /// Whether the machine is heard.
     pub sound: bool,
-    /// Keys, pointer and clipboard do not reach the machine.
+    /// Whether what is printed on the machine reaches the person.
+    pub printing: bool,
+    /// Whether the machine may hear the person's microphone.
+    pub microphone: bool,
+    /// Keys, pointer, clipboard and microphone do not reach the machine.
     pub view_only: bool,
     /// What the person may let others do.
     pub sharing: SharingPolicy,
@@ -40,6 +44,8 @@ impl Default for SessionPolicy {
             clipboard: ClipboardPolicy::default(),
             files: FilesPolicy::default(),
             sound: true,
+            printing: true,
+            microphone: false,
             view_only: false,
             sharing: SharingPolicy::Off,
             shadowing: ShadowingPolicy::Ask,
@@ -70,6 +76,8 @@ impl SessionPolicy {
             || takes(before.files.upload, self.files.upload)
             || takes(before.files.download, self.files.download)
             || takes(before.sound, self.sound)
+            || takes(before.printing, self.printing)
+            || takes(before.microphone, self.microphone)
             || takes(!before.view_only, !self.view_only)
             || self.sharing < before.sharing
             || takes(!before.watermark, !self.watermark)
@@ -118,6 +126,12 @@ impl fmt::Display for SessionPolicy {
         }
         if !self.sound {
             parts.push("sound=off".to_owned());
+        }
+        if !self.printing {
+            parts.push("printing=off".to_owned());
+        }
+        if self.microphone {
+            parts.push("microphone=on".to_owned());
         }
         if self.view_only {
             parts.push("view_only".to_owned());
@@ -172,6 +186,10 @@ impl FromStr for SessionPolicy {
                 }
                 Some(("sound", "on")) => policy.sound = true,
                 Some(("sound", "off")) => policy.sound = false,
+                Some(("printing", "on")) => policy.printing = true,
+                Some(("printing", "off")) => policy.printing = false,
+                Some(("microphone", "on")) => policy.microphone = true,
+                Some(("microphone", "off")) => policy.microphone = false,
                 Some(("sharing", value)) => policy.sharing = value.parse()?,
                 Some(("shadowing", value)) => policy.shadowing = value.parse()?,
                 Some(("idle_lock", value)) => policy.idle_lock_minutes = Some(number(value)?),
@@ -209,8 +227,8 @@ pub(crate) fn ways(words: Ways, value: &str, part: &str) -> Result<(bool, bool),
 fn unknown(word: &str) -> String {
     format!(
         "{:?} is no rule for connections; write some of clipboard=both|to_machine|to_person|off, clipboard_kib=NUMBER, \
-         files=both|upload|download|off, sound=on|off, view_only, sharing=off|view|control, shadowing=off|ask|tell, watermark, \
-         recording_keys, recording_clipboard, idle_lock=MINUTES, session=MINUTES, or default for what is usual",
+         files=both|upload|download|off, sound=on|off, printing=on|off, microphone=on|off, view_only, sharing=off|view|control, \
+         shadowing=off|ask|tell, watermark, recording_keys, recording_clipboard, idle_lock=MINUTES, session=MINUTES, or default for what is usual",
         word.chars().take(40).collect::<String>()
     )
 }
@@ -305,7 +323,7 @@ mod tests {
     #[test]
     fn less_of_anything_is_stricter() {
         let policy = |text: &str| text.parse::<SessionPolicy>().unwrap();
-        let loose = policy("sharing=control,idle_lock=30,session=60");
+        let loose = policy("sharing=control,microphone=on,idle_lock=30,session=60");
         for less in [
             "clipboard=to_machine",
             "clipboard=to_person",
@@ -313,17 +331,19 @@ mod tests {
             "files=upload",
             "files=download",
             "sound=off",
+            "printing=off",
+            "microphone=off",
             "view_only",
             "sharing=view",
             "watermark",
             "idle_lock=10",
             "session=59",
         ] {
-            let strict = policy(&format!("sharing=control,idle_lock=30,session=60,{less}"));
+            let strict = policy(&format!("sharing=control,microphone=on,idle_lock=30,session=60,{less}"));
             assert!(strict.is_stricter_than(&loose) && !loose.is_stricter_than(&strict), "{less}");
         }
         assert!(loose.is_stricter_than(&policy("sharing=control")), "a time rather than never");
-        assert!(!policy("sharing=control,shadowing=off").is_stricter_than(&loose), "asked for each time");
+        assert!(!policy("sharing=control,microphone=on,shadowing=off").is_stricter_than(&loose), "asked for each time");
         assert!(!loose.is_stricter_than(&loose));
     }
 
@@ -331,6 +351,7 @@ mod tests {
     fn what_is_left_out_is_usual_and_words_are_read_back() {
         let policy: SessionPolicy =
             serde_json::from_str(r#"{"view_only":true,"clipboard":{"to_person":false}}"#).unwrap();
+        assert!(!policy.microphone, "nobody is heard unless a rule says so");
         assert!(policy.view_only && policy.sound && policy.clipboard.to_machine && !policy.clipboard.to_person);
         assert_eq!(policy.clipboard.kib_max, CLIPBOARD_KIB_MAX);
         assert_eq!("control".parse(), Ok(SharingPolicy::Control));
@@ -341,7 +362,7 @@ mod tests {
     fn rules_are_read_as_they_are_written() {
         for text in [
             "default",
-            "clipboard=to_machine,clipboard_kib=64,files=download,sound=off",
+            "clipboard=to_machine,clipboard_kib=64,files=download,sound=off,microphone=on",
             "clipboard=off,files=off,view_only,sharing=control,shadowing=tell,watermark,idle_lock=10,session=480",
             "recording_keys,recording_clipboard",
         ] {

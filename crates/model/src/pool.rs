@@ -1,6 +1,9 @@
 //! A set of like desktops.
 
-use crate::{GpuRequest, Hardware, ImageId, Micros, Name, PoolId, PoolSize, RecordingPolicy, SessionPolicy};
+use crate::{
+    CloudPlace, GpuRequest, Hardware, ImageId, Leaving, Micros, Name, OffPeak, PoolDisk, PoolHours, PoolId, PoolSize,
+    RecordingPolicy, SessionPolicy,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +32,35 @@ pub struct Pool {
     pub policy: SessionPolicy,
     /// What it keeps ready, and for how long it waits for people.
     pub size: PoolSize,
+    /// When it is busy, and what of its size differs when it is not.
+    pub hours: PoolHours,
+    /// What becomes of connections that nobody touches, and of desktops without connections.
+    pub leaving: Leaving,
+    /// Where its desktops stand when that is a cloud: sizes, network, GPU and hardware mean nothing then.
+    pub cloud: Option<CloudPlace>,
+    /// A disk of the person's own, which is their home in its desktops: in generations that are made from then on.
+    pub personal_disk: Option<PoolDisk>,
     pub created: Micros,
+}
+
+impl Pool {
+    /// What it keeps ready at `now`: as at peak also shortly before.
+    pub fn size_at(&self, now: Micros) -> PoolSize {
+        if self.hours.is_peak_soon(now) { self.size.clone() } else { self.hours.off_peak.over(&self.size) }
+    }
+
+    /// For how long a desktop waits for its person at `now`.
+    pub fn return_minutes_at(&self, now: Micros) -> u32 {
+        match self.hours.off_peak.return_minutes {
+            Some(minutes) if !self.hours.is_peak(now) => minutes,
+            _ => self.size.return_minutes,
+        }
+    }
+
+    /// Whether all its desktops are as administrators made them: nothing is kept ready, at no hour.
+    pub fn keeps_nothing(&self) -> bool {
+        self.size.is_default() && self.hours.off_peak == OffPeak::default()
+    }
 }
 
 /// Whose machines a pool holds, and for whom.

@@ -98,7 +98,19 @@ impl Provider {
     }
 }
 
+/// The issuer of the provider that is no provider, but the proxy in front.
+const PROXY: &str = "proxy";
+
 impl ProviderSettings {
+    /// Those of the proxy in front, which says itself who people are and is never asked.
+    pub fn of_proxy() -> Self {
+        Self { issuer: PROXY.to_owned(), client_id: "oriel".to_owned(), ..Self::default() }
+    }
+
+    pub fn is_proxy(&self) -> bool {
+        self.issuer == PROXY
+    }
+
     pub fn name_claim(&self) -> &str {
         self.name_claim.as_deref().unwrap_or("preferred_username")
     }
@@ -110,7 +122,11 @@ impl ProviderSettings {
     fn check(&self) -> Result<(), String> {
         let rest = self.issuer.strip_prefix("https://").or_else(|| self.issuer.strip_prefix("http://"));
         let host = rest.unwrap_or_default().split('/').next().unwrap_or_default();
-        if host.is_empty() || self.issuer.contains(['?', '#', '@', '\\']) {
+        if self.is_proxy() {
+            if self.ca.is_some() || self.pin.is_some() || self.ask_again || !self.factor_acr.is_empty() {
+                return Err("a proxy in front is not asked: leave ca, pin, ask_again and factor_acr out".to_owned());
+            }
+        } else if host.is_empty() || self.issuer.contains(['?', '#', '@', '\\']) {
             return Err("an issuer is https://HOST[:PORT][/PATH], as the provider calls itself".to_owned());
         }
         if self.issuer.starts_with("http://") {
@@ -197,6 +213,8 @@ mod tests {
             change(&mut settings);
             check(settings)
         };
+        assert_eq!(check(ProviderSettings::of_proxy()), "");
+        assert!(check(ProviderSettings { ask_again: true, ..ProviderSettings::of_proxy() }).contains("not asked"));
         for loopback in ["http://127.0.0.1:9000", "http://localhost/x", "http://[::1]:9000/"] {
             assert_eq!(with(&|s| s.issuer = loopback.into()), "", "{loopback}");
         }

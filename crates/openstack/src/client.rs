@@ -283,7 +283,7 @@ pub(crate) fn refused(service: Service, action: &str, answer: &Answer) -> OpenSt
 }
 
 /// The address of something below another.
-fn below(base: &Url, path: &[&str], query: &[(&str, String)]) -> Result<Url, OpenStackError> {
+pub(crate) fn below(base: &Url, path: &[&str], query: &[(&str, String)]) -> Result<Url, OpenStackError> {
     let mut url = base.clone();
     for part in path {
         // `..` would be another path.

@@ -2,7 +2,7 @@
 //! <https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html>
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use url::Url;
@@ -62,8 +62,10 @@ pub struct Cloud {
     /// None: whichever the cloud has, as long as it has one.
     pub regions: Vec<String>,
     pub interface: Interface,
-    /// Certificates (PEM) to trust beside the system's.
+    /// Certificates (PEM) to trust beside the system's: a file.
     pub cacert: Option<PathBuf>,
+    /// The same as text; in place of the file.
+    pub ca: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,13 +125,13 @@ impl Interface {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct RawFile {
     #[serde(default)]
     clouds: BTreeMap<String, RawCloud>,
 }
 
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct RawCloud {
     auth_type: Option<String>,
     #[serde(default)]
@@ -140,17 +142,19 @@ struct RawCloud {
     interface: Option<String>,
     endpoint_type: Option<String>,
     verify: Option<bool>,
+    // A path of whoever wrote the file.
+    #[serde(skip_serializing)]
     cacert: Option<PathBuf>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum RawRegion {
     Name(String),
     More { name: String },
 }
 
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct RawAuth {
     auth_url: Option<String>,
     username: Option<String>,
@@ -203,6 +207,18 @@ impl Clouds {
             return Err(CloudsError::Empty);
         }
         Ok(Self { all: file.clouds })
+    }
+
+    /// The part of the file that is about one cloud, to be kept and read again. Certificates that it names are not in it.
+    ///
+    /// # Errors
+    /// As [`Self::pick`].
+    pub fn part(&self, name: &str) -> Result<SecretString, CloudsError> {
+        self.pick(Some(name))?;
+        let all =
+            self.all.iter().filter(|(its, _)| *its == name).map(|(its, raw)| (its.clone(), raw.clone())).collect();
+        // JSON is YAML.
+        serde_json::to_string(&RawFile { clouds: all }).map(SecretString::from).map_err(|_| CloudsError::Empty)
     }
 
     pub fn names(&self) -> Vec<&str> {
@@ -268,7 +284,7 @@ impl RawCloud {
             Some(other) => return Err(CloudsError::AuthType { cloud, auth_type: other.chars().take(64).collect() }),
         }
         .map_err(lacks)?;
-        Ok(Cloud { name: cloud, auth_url, sign_in, regions, interface, cacert: self.cacert })
+        Ok(Cloud { name: cloud, auth_url, sign_in, regions, interface, cacert: self.cacert, ca: None })
     }
 }
 
@@ -390,6 +406,25 @@ clouds:
         // Written as a number, meant as text.
         assert_eq!(secret.expose_secret(), "0123");
         assert!(!format!("{oak:?}").contains("0123\""), "{oak:?}");
+    }
+
+    #[test]
+    fn one_cloud_is_kept_without_the_others() {
+        let all = Clouds::read(TWO).unwrap();
+        for name in ["oak", "elm"] {
+            let part = all.part(name).unwrap();
+            let again = Clouds::read(part.expose_secret()).unwrap();
+            assert_eq!(again.names(), [name]);
+            let (kept, was) = (again.pick(None).unwrap(), all.pick(Some(name)).unwrap());
+            assert_eq!((kept.auth_url, kept.regions, kept.interface), (was.auth_url, was.regions, was.interface));
+            assert_eq!(kept.cacert, None);
+            let secret = |cloud: &SignIn| match cloud {
+                SignIn::ApplicationCredential { secret, .. } => secret.expose_secret().to_owned(),
+                SignIn::Password { password, .. } => password.expose_secret().to_owned(),
+            };
+            assert_eq!(secret(&kept.sign_in), secret(&was.sign_in));
+        }
+        assert!(all.part("web").is_err(), "Oriel cannot sign in there");
     }
 
     #[test]

@@ -154,6 +154,15 @@ impl Client {
             .await
             .map_err(|_| failed(format!("no answer within {CONNECT_SECONDS_MAX} s")))?
             .map_err(|error| failed(error.to_string()))?;
+        Ok(OpenConsole { stream, console: self.still_open(console).await? })
+    }
+
+    /// For whoever connected in another way ([`Self::open_console`] does both): looks whether the screen that is connected to is
+    /// still that server's. Read nothing before.
+    ///
+    /// # Errors
+    /// Something has happened to the server since the way was made: ask for a new one.
+    pub async fn still_open(&self, console: Console) -> Result<Console, OpenStackError> {
         let now = match self.server(&console.server).await {
             Ok(now) => now,
             Err(error) if error.is_gone() => {
@@ -166,7 +175,7 @@ impl Client {
             let what = format!("the server is {} and changed meanwhile", now.status.word());
             return Err(OpenStackError::StaleConsole { server: console.server, what });
         }
-        Ok(OpenConsole { stream, console })
+        Ok(console)
     }
 
     /// A token as Nova hands it to browsers. Good for minutes, whatever becomes of the server: never kept.

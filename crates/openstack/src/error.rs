@@ -86,6 +86,26 @@ impl OpenStackError {
         matches!(self.status(), Some(409))
     }
 
+    /// It may go well a moment later, with nothing changed: the cloud did not answer, failed, or asked for patience.
+    pub const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Slow { .. }
+                | Self::Busy { .. }
+                | Self::Failing { .. }
+                | Self::Refused { status: 409 | 429 | 500..=599, .. }
+        )
+    }
+
+    /// Nova says "Quota exceeded" with 403, and "Too many" of its older versions with 413; Neutron says it with 409.
+    pub fn is_over_quota(&self) -> bool {
+        match self {
+            Self::Refused { status: 403 | 409 | 413, words, .. } => words.to_lowercase().contains("quota"),
+            _ => false,
+        }
+    }
+
     /// The credentials do not reach that far.
     pub const fn is_forbidden(&self) -> bool {
         matches!(self.status(), Some(403))

@@ -48,6 +48,9 @@ pub(crate) struct Http {
     calls: AtomicU64,
 }
 
+/// A file may take so long; its size over a slow line.
+const UPLOAD_TIME_MAX: Duration = Duration::from_hours(12);
+
 /// One request. `action` says in errors what it was for: "list servers".
 pub(crate) struct Call<'a> {
     pub service: Service,
@@ -84,15 +87,20 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .user_agent(concat!("oriel/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &cloud.cacert {
+        if let Some(pem) = &cloud.ca {
+            let failed = |reason: String| OpenStackError::Certificate { path: "that was given".to_owned(), reason };
+            if pem.len() as u64 > CERTIFICATE_BYTES_MAX {
+                return Err(failed(format!("it has {} bytes", pem.len())));
+            }
+            builder = builder.tls_certs_merge(certificates(pem.as_bytes()).map_err(failed)?);
+        } else if let Some(path) = &cloud.cacert {
             let failed = |reason: String| OpenStackError::Certificate { path: path.display().to_string(), reason };
             let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
             if size > CERTIFICATE_BYTES_MAX {
                 return Err(failed(format!("it has {size} bytes")));
             }
             let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(chain(&error)))?;
-            builder = builder.tls_certs_merge(certificates);
+            builder = builder.tls_certs_merge(certificates(&pem).map_err(failed)?);
         }
         let client = builder.build().map_err(|error| OpenStackError::Setup(chain(&error)))?;
         Ok(Self { client, options, calls: AtomicU64::new(0) })
@@ -140,6 +148,17 @@ impl Http {
         }
     }
 
+    /// Sends a file, once: half of one is of no use, and takes as long again. `call` has no body.
+    pub(crate) async fn upload(
+        &self,
+        call: &Call<'_>,
+        file: tokio::fs::File,
+        bytes: u64,
+    ) -> Result<Answer, OpenStackError> {
+        let body = Some((reqwest::Body::from(file), bytes));
+        self.send(call, body).await.map_err(|(error, _)| error)
+    }
+
     /// Between half of what is due and all of it.
     fn pause(&self, attempt: u32) -> Duration {
         let due = self.options.pause.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(self.options.pause_max);
@@ -148,6 +167,14 @@ impl Http {
 
     /// An error comes with whether the request may have reached the service.
     async fn once(&self, call: &Call<'_>) -> Result<Answer, (OpenStackError, bool)> {
+        self.send(call, None).await
+    }
+
+    async fn send(
+        &self,
+        call: &Call<'_>,
+        file: Option<(reqwest::Body, u64)>,
+    ) -> Result<Answer, (OpenStackError, bool)> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let mut request =
             self.client.request(call.method.clone(), call.url.clone()).header("Accept", "application/json");
@@ -162,6 +189,14 @@ impl Http {
         }
         if let Some(body) = call.body {
             request = request.json(body);
+        }
+        if let Some((body, bytes)) = file {
+            // Not in chunks: services behind uWSGI take none.
+            request = request
+                .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
+                .header(reqwest::header::CONTENT_LENGTH, bytes)
+                .timeout(UPLOAD_TIME_MAX)
+                .body(body);
         }
         let failed = |error: reqwest::Error| {
             let sent = !error.is_connect();
@@ -245,6 +280,12 @@ fn chain(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     if words.is_empty() { "the connection failed".to_owned() } else { words.join(": ") }
+}
+
+/// The certificates of a PEM bundle, of which there must be one. The error is a reason.
+fn certificates(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, String> {
+    let found = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| chain(&error))?;
+    if found.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(found) }
 }
 
 #[cfg(test)]

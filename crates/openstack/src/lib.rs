@@ -1,4 +1,4 @@
-//! The room that speaks OpenStack: a client of some twenty calls (Keystone, Nova, Glance, Neutron, Placement), and the doctor
+//! The room that speaks OpenStack: a client of some forty calls (Keystone, Nova, Glance, Neutron, Placement, Cinder), and the doctor
 //! of a cloud.
 //!
 //! [`Clouds`] reads `clouds.yaml`; a [`Client`] is one region of one cloud, signed in. It renews its token before it ends and once
@@ -16,14 +16,18 @@ mod console;
 pub mod doctor;
 mod error;
 mod flavor;
+mod floating;
 mod http;
 mod image;
 mod microversion;
 mod network;
 mod placement;
 mod quota;
+mod security;
 mod server;
+mod server_group;
 mod token;
+mod volume;
 mod why;
 
 pub use access::{ACCESS_RULES, AccessRule, lacking_rules, needed_rules};
@@ -33,11 +37,17 @@ pub use clouds::{Cloud, Clouds, CloudsError, CredentialName, Domain, Interface, 
 pub use console::{Console, ConsoleAddress, ConsoleKind, OpenConsole};
 pub use error::OpenStackError;
 pub use flavor::{Flavor, GpuAsk};
+pub use floating::FloatingAddress;
 pub use http::Options;
 pub use image::Image;
 pub use microversion::{COMPUTE_KNOWN_MAX, COMPUTE_MIN, Features, Microversion, Versions};
 pub use network::{Network, Port};
 pub use placement::{Candidates, Inventory, Provider};
 pub use quota::{Quotas, Use};
-pub use server::{Attach, Fault, NewServer, Reboot, Server, ServerFilter, ServerStatus};
+pub use security::{Opening, SecurityGroup, SecurityRule};
+pub use server::{
+    Attach, Fault, NewServer, NewVolume, Reboot, Rebuild, Server, ServerFilter, ServerStatus, USER_DATA_BYTES_MAX,
+};
+pub use server_group::ServerGroup;
 pub use token::Token;
+pub use volume::{Volume, VolumeQuotas};

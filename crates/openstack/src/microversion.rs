@@ -88,6 +88,10 @@ pub(crate) fn negotiate(
 pub struct Features {
     /// Flavors come with their extra specs (2.61); before, each is asked for.
     pub specs_with_flavors: bool,
+    /// A server group has one policy, by its word (2.64); before, a list of one.
+    pub one_policy: bool,
+    /// The volume that is made with a server may be of a type that is said (2.67).
+    pub volume_types: bool,
     /// A server is made on a named host, by an admin (2.74).
     pub named_host: bool,
     /// Extra specs are checked when they are written (2.86).
@@ -103,6 +107,8 @@ impl Features {
         let since = |minor| version >= Microversion(2, minor);
         Self {
             specs_with_flavors: since(61),
+            one_policy: since(64),
+            volume_types: since(67),
             named_host: since(74),
             checked_specs: since(86),
             hostname: since(90),

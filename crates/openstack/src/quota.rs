@@ -14,6 +14,11 @@ pub struct Use {
 }
 
 impl Use {
+    /// As services say it: -1 means no limit.
+    pub(crate) fn of(used: i64, max: i64) -> Self {
+        Self { used: used.try_into().unwrap_or(0), max: max.try_into().ok() }
+    }
+
     pub fn free(self) -> Option<u64> {
         self.max.map(|max| max.saturating_sub(self.used))
     }
@@ -24,6 +29,10 @@ pub struct Quotas {
     pub servers: Use,
     pub cpus: Use,
     pub memory_mib: Use,
+    /// Absent where Nova does not say.
+    pub server_groups: Option<Use>,
+    /// Most servers of one server group; none: as many as there are, or Nova does not say.
+    pub server_group_members: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +57,9 @@ struct Absolute {
     max_total_ram_size: i64,
     #[serde(rename = "totalRAMUsed")]
     total_ram_used: i64,
+    max_server_groups: Option<i64>,
+    total_server_groups_used: Option<i64>,
+    max_server_group_members: Option<i64>,
 }
 
 impl Client {
@@ -55,12 +67,13 @@ impl Client {
     /// The cloud refuses or fails.
     pub async fn quotas(&self) -> Result<Quotas, OpenStackError> {
         let all: Wire = self.ask(Ask::get(Service::Compute, "show the quotas", &["limits"])).await?;
-        let of = |used: i64, max: i64| Use { used: used.try_into().unwrap_or(0), max: max.try_into().ok() };
         let it = all.limits.absolute;
         Ok(Quotas {
-            servers: of(it.total_instances_used, it.max_total_instances),
-            cpus: of(it.total_cores_used, it.max_total_cores),
-            memory_mib: of(it.total_ram_used, it.max_total_ram_size),
+            servers: Use::of(it.total_instances_used, it.max_total_instances),
+            cpus: Use::of(it.total_cores_used, it.max_total_cores),
+            memory_mib: Use::of(it.total_ram_used, it.max_total_ram_size),
+            server_groups: it.total_server_groups_used.zip(it.max_server_groups).map(|(used, max)| Use::of(used, max)),
+            server_group_members: it.max_server_group_members.and_then(|max| max.try_into().ok()),
         })
     }
 }

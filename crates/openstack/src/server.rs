@@ -4,9 +4,14 @@
 use crate::client::{Ask, Client, PAGE, PAGES_MAX};
 use crate::{Microversion, OpenStackError, Service};
 use jiff::Timestamp;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// Longest `user_data`, in bytes of its Base64 (`compute/schemas/servers.py` of Nova).
+pub const USER_DATA_BYTES_MAX: usize = 65_535;
 
 /// What a server is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +87,7 @@ pub struct Server {
     pub host: Option<String>,
     pub metadata: BTreeMap<String, String>,
     pub tags: Vec<String>,
-    /// Addresses by network's name.
+    /// Addresses by network's name; those that lead there from outside (floating ones) first.
     pub addresses: BTreeMap<String, Vec<String>>,
     pub flavor: String,
     /// None where it has a volume for a disk.
@@ -119,16 +124,26 @@ pub enum Attach {
     Port(String),
 }
 
+/// A volume that Nova makes of the image with the server, and deletes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewVolume {
+    /// Cinder's name of a type (2.67); the project's usual one when left out.
+    pub kind: Option<String>,
+    pub gib: u64,
+}
+
 #[derive(Clone, Debug)]
 pub struct NewServer {
     pub name: String,
     pub image: String,
     pub flavor: String,
+    /// In place of a disk on its host.
+    pub volume: Option<NewVolume>,
     pub attach: Vec<Attach>,
     pub metadata: BTreeMap<String, String>,
     pub tags: Vec<String>,
-    /// Given to the guest, in Base64.
-    pub user_data: Option<String>,
+    /// Given to the guest, in Base64; at most [`USER_DATA_BYTES_MAX`].
+    pub user_data: Option<SecretString>,
     pub config_drive: bool,
     pub security_groups: Vec<String>,
     /// A server group's id.
@@ -142,6 +157,7 @@ impl NewServer {
             name: name.to_owned(),
             image: image.to_owned(),
             flavor: flavor.to_owned(),
+            volume: None,
             attach: Vec::new(),
             metadata: BTreeMap::new(),
             tags: Vec::new(),
@@ -167,13 +183,26 @@ impl NewServer {
                 .collect(),
         };
         let mut server = json!({
-            "name": self.name, "imageRef": self.image, "flavorRef": self.flavor, "networks": networks,
+            "name": self.name, "flavorRef": self.flavor, "networks": networks,
             "metadata": self.metadata, "tags": self.tags, "config_drive": self.config_drive,
         });
         let groups: Vec<Value> = self.security_groups.iter().map(|name| json!({"name": name})).collect();
         if let Some(server) = server.as_object_mut() {
+            match &self.volume {
+                None => server.insert("imageRef".into(), self.image.as_str().into()),
+                Some(volume) => {
+                    let mut disk = json!({
+                        "boot_index": 0, "source_type": "image", "uuid": self.image, "destination_type": "volume",
+                        "volume_size": volume.gib, "delete_on_termination": true,
+                    });
+                    if let (Some(kind), Some(disk)) = (&volume.kind, disk.as_object_mut()) {
+                        disk.insert("volume_type".into(), kind.as_str().into());
+                    }
+                    server.insert("block_device_mapping_v2".into(), vec![disk].into())
+                }
+            };
             if let Some(data) = &self.user_data {
-                server.insert("user_data".into(), data.as_str().into());
+                server.insert("user_data".into(), data.expose_secret().into());
             }
             if !groups.is_empty() {
                 server.insert("security_groups".into(), groups.into());
@@ -188,6 +217,16 @@ impl NewServer {
         }
         body
     }
+}
+
+/// What a server becomes that gets a fresh disk. Id, host, ports, addresses and flavor stay.
+#[derive(Clone, Debug)]
+pub struct Rebuild {
+    pub image: String,
+    /// In place of what it had, in the same step as the rest.
+    pub metadata: BTreeMap<String, String>,
+    /// As of a new server.
+    pub user_data: SecretString,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,6 +291,8 @@ struct WireServer {
 struct WireAddress {
     #[serde(default)]
     addr: String,
+    #[serde(rename = "OS-EXT-IPS:type", default)]
+    kind: String,
 }
 
 /// Since 2.47 the flavor as it was, with its name.
@@ -281,7 +322,10 @@ impl From<WireServer> for Server {
             addresses: wire
                 .addresses
                 .into_iter()
-                .map(|(network, addresses)| (network, addresses.into_iter().map(|one| one.addr).collect()))
+                .map(|(network, mut addresses)| {
+                    addresses.sort_by_key(|one| one.kind != "floating");
+                    (network, addresses.into_iter().map(|one| one.addr).collect())
+                })
                 .collect(),
             flavor: wire.flavor.map(|flavor| flavor.original_name).unwrap_or_default(),
             // An empty text where a volume is the disk.
@@ -338,8 +382,17 @@ impl Client {
     /// there all the same: look for its tags before asking again.
     ///
     /// # Errors
-    /// The cloud refuses or fails.
+    /// The cloud refuses or fails, or is too old for a type of volume.
     pub async fn create_server(&self, new: &NewServer) -> Result<String, OpenStackError> {
+        let has_kind = new.volume.as_ref().is_some_and(|volume| volume.kind.is_some());
+        if has_kind && !self.features().await?.volume_types {
+            return Err(OpenStackError::TooOld {
+                service: Service::Compute,
+                what: "a type for a server's volume",
+                need: Microversion(2, 67),
+                has: self.compute_versions().await?.spoken,
+            });
+        }
         let ask = Ask::post(Service::Compute, "make a server", &["servers"], new.body());
         let made: Made = self.ask(ask).await?;
         Ok(made.server.id)
@@ -368,6 +421,20 @@ impl Client {
         self.act("stop a server", id, json!({"os-stop": null})).await.map(|_| ())
     }
 
+    /// Lets it go on that was paused, suspended or shelved; nothing for one that is anything else.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails; [`OpenStackError::is_conflict`] when it goes on already.
+    pub async fn resume_server(&self, server: &Server) -> Result<(), OpenStackError> {
+        let word = match server.status {
+            ServerStatus::Paused => "unpause",
+            ServerStatus::Suspended => "resume",
+            ServerStatus::Shelved => "unshelve",
+            _ => return Ok(()),
+        };
+        self.act("let a server go on", &server.id, json!({word: null})).await.map(|_| ())
+    }
+
     /// # Errors
     /// The cloud refuses or fails.
     pub async fn reboot_server(&self, id: &str, how: Reboot) -> Result<(), OpenStackError> {
@@ -389,6 +456,38 @@ impl Client {
             });
         }
         self.act("rebuild a server", &server.id, json!({"rebuild": {"imageRef": image}})).await.map(|_| ())
+    }
+
+    /// Gives a server a fresh disk, with other metadata and user data (2.57; 2.93 for one on a volume). Nova writes all of it down
+    /// in one step, and does it later: while it does, the server has a task, and when it has failed the server is in error.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails; [`OpenStackError::is_conflict`] while the server does something else.
+    pub async fn rebuild_server_as(&self, id: &str, new: &Rebuild) -> Result<(), OpenStackError> {
+        let body = json!({"rebuild": {
+            "imageRef": new.image, "metadata": new.metadata, "user_data": new.user_data.expose_secret(),
+        }});
+        self.act("rebuild a server", id, body).await.map(|_| ())
+    }
+
+    /// Says all its tags anew, in one step (2.26).
+    ///
+    /// # Errors
+    /// The cloud refuses or fails.
+    pub async fn set_server_tags(&self, id: &str, tags: &[String]) -> Result<(), OpenStackError> {
+        let path = ["servers", id, "tags"];
+        let ask =
+            Ask { method: Method::PUT, ..Ask::post(Service::Compute, "mark a server", &path, json!({"tags": tags})) };
+        self.ask_for(ask).await.map(|_| ())
+    }
+
+    /// Puts a server away: it is switched off, and its host is free for others as soon as its disk is kept as an image. Starting it
+    /// takes longer.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails; [`OpenStackError::is_conflict`] while the server does something else.
+    pub async fn shelve_server(&self, id: &str) -> Result<(), OpenStackError> {
+        self.act("shelve a server", id, json!({"shelve": null})).await.map(|_| ())
     }
 
     /// The last lines of its serial console.

@@ -3,7 +3,9 @@
 use crate::{Client, Fault, Flavor, OpenStackError, Server};
 
 /// What Nova says when its scheduler found nothing, whatever the reason.
-const NO_HOST: [&str; 2] = ["No valid host was found", "Exceeded maximum number of retries"];
+const NO_HOST: &str = "No valid host was found";
+/// What Nova says when hosts were found, and none of them could make it.
+const NO_MORE_HOSTS: &str = "Exceeded maximum number of retries";
 
 impl Client {
     /// Why a server of this flavor could not be made: Nova's word, and what Placement counts. Only for an answer that failed.
@@ -12,9 +14,17 @@ impl Client {
     /// None but what the cloud says when it is asked for its counts and the credentials should have let it.
     pub async fn why_not_made(&self, server: &Server, flavor: &Flavor) -> OpenStackError {
         let said = server.fault.as_ref().map_or("", |fault: &Fault| fault.message.trim());
-        if !NO_HOST.iter().any(|words| said.contains(words)) {
+        let tried = said.contains(NO_MORE_HOSTS);
+        if !tried && !said.contains(NO_HOST) {
             let said = if said.is_empty() { "nothing more" } else { said };
             return OpenStackError::NoHost(format!("the cloud could not make {}: it said {said}", server.name));
+        }
+        // What it held is given back by now: room that there is was there before.
+        if tried && self.candidates(flavor).await.is_ok_and(|found| found.count > 0) {
+            return OpenStackError::NoHost(format!(
+                "no host of the cloud could make {}, though there is room for flavor {}: the log of nova-compute says why; often a network port cannot be bound there, or the image not be read",
+                server.name, flavor.name
+            ));
         }
         OpenStackError::NoHost(self.why_no_place(flavor).await)
     }

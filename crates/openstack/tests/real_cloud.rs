@@ -1,6 +1,6 @@
 //! The client against a real OpenStack: `./test openstack` brings it up and names its clouds.yaml in `ORIEL_TEST_CLOUDS`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use jiff::Timestamp;
 use oriel_model::Severity;
@@ -16,17 +16,15 @@ use tokio::io::AsyncReadExt;
 /// Everything takes as long as an emulated machine on a busy one.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// None: there is no cloud here, and the test says so.
-fn cloud(name: &str) -> Option<Cloud> {
+fn cloud(name: &str) -> Cloud {
     let Some(path) = std::env::var_os("ORIEL_TEST_CLOUDS") else {
-        eprintln!("skipped: no cloud is named in ORIEL_TEST_CLOUDS; ./test openstack brings one up");
-        return None;
+        panic!("no cloud is named in ORIEL_TEST_CLOUDS; ./test openstack brings one up")
     };
-    Some(Clouds::file(Path::new(&path)).unwrap().pick(Some(name)).unwrap())
+    Clouds::file(Path::new(&path)).unwrap().pick(Some(name)).unwrap()
 }
 
-fn client(name: &str) -> Option<Client> {
-    Some(Client::new(&cloud(name)?, None, Options::default()).unwrap())
+fn client(name: &str) -> Client {
+    Client::new(&cloud(name), None, Options::default()).unwrap()
 }
 
 /// How many slices of a GPU Placement counts from now on.
@@ -75,8 +73,9 @@ async fn new_server(client: &Client, name: &str, flavor_name: &str) -> NewServer
 
 /// With no more rights than the access rules that Oriel asks for.
 #[tokio::test]
+#[ignore = "it needs a real cloud: ./test openstack brings one up"]
 async fn a_server_lives_its_life_by_the_access_rules() {
-    let Some(client) = client("ruled") else { return };
+    let client = client("ruled");
     let began = Timestamp::now();
     let new = new_server(&client, "life", "oriel-lab-tiny").await;
     let id = client.create_server(&new).await.unwrap();
@@ -98,6 +97,13 @@ async fn a_server_lives_its_life_by_the_access_rules() {
     until(&client, &id, &ServerStatus::Active).await;
     client.rebuild_server(&server, &new.image).await.unwrap();
     until(&client, &id, &ServerStatus::Active).await;
+    // Put away and taken back: Nova asks Glance for us, with a token of its own beside ours.
+    client.stop_server(&id).await.unwrap();
+    until(&client, &id, &ServerStatus::Shutoff).await;
+    client.shelve_server(&id).await.unwrap();
+    let away = until(&client, &id, &ServerStatus::Shelved).await;
+    client.resume_server(&away).await.unwrap();
+    until(&client, &id, &ServerStatus::Active).await;
     let tagged = ServerFilter { tags: vec!["oriel-lab".into(), "life".into()], ..ServerFilter::default() };
     let found = client.servers(&tagged).await.unwrap();
     assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [id.as_str()]);
@@ -116,9 +122,37 @@ async fn a_server_lives_its_life_by_the_access_rules() {
     assert!(client.quotas().await.unwrap().servers.max.is_some());
 }
 
+/// No desktop has a bound port here, but Neutron does all else: it writes down where an address leads, and forgets it with the port.
 #[tokio::test]
+#[ignore = "it needs a real cloud: ./test openstack brings one up"]
+async fn a_floating_address_leads_to_a_port_and_is_given_back() {
+    let client = client("ruled");
+    let networks = client.networks().await.unwrap();
+    let id = |name: &str| networks.iter().find(|one| one.name == name).unwrap().id.clone();
+    let (inner, outside) = (id("desktops"), id("outside"));
+    let about = "oriel-of-lab oriel-desktop-floating";
+    let port = client.create_port(&inner, "oriel-lab").await.unwrap();
+    let made = client.create_floating_address(&outside, about).await.unwrap();
+    assert!(made.address.starts_with("203.0.113.") && made.port.is_none(), "{made:?}");
+    assert_eq!(client.floating_addresses(Some(about)).await.unwrap(), std::slice::from_ref(&made));
+    assert_eq!(client.floating_addresses(Some("another")).await.unwrap(), []);
+    for _ in 0..2 {
+        let led = client.lead_floating_address(&made.id, &port.id).await.unwrap();
+        assert_eq!((led.address, led.port.as_deref()), (made.address.clone(), Some(port.id.as_str())));
+    }
+    let error = client.create_floating_address(&inner, about).await.unwrap_err();
+    assert!(error.to_string().contains("is not a valid external network"), "{error}");
+    client.delete_port(&port.id).await.unwrap();
+    assert_eq!(client.floating_addresses(None).await.unwrap(), std::slice::from_ref(&made), "it leads nowhere again");
+    client.delete_floating_address(&made.id).await.unwrap();
+    client.delete_floating_address(&made.id).await.unwrap();
+    assert_eq!(client.floating_addresses(Some(about)).await.unwrap(), []);
+}
+
+#[tokio::test]
+#[ignore = "it needs a real cloud: ./test openstack brings one up"]
 async fn old_and_new_versions_say_the_same() {
-    let Some(cloud) = cloud("member") else { return };
+    let cloud = cloud("member");
     let mut all = Vec::new();
     for minor in [60, 79, 90, 93, 96] {
         let options = Options { compute_max: Microversion(2, minor), ..Options::default() };
@@ -137,8 +171,9 @@ async fn old_and_new_versions_say_the_same() {
 
 /// Facts of a real Nova: a token that was made before a stop resolves to a port that is another's by now.
 #[tokio::test]
+#[ignore = "it needs a real cloud: ./test openstack brings one up"]
 async fn a_screen_is_its_servers_or_nobodys() {
-    let Some(client) = client("admin") else { return };
+    let client = client("admin");
     let first = client.create_server(&new_server(&client, "first", "oriel-lab-tiny").await).await.unwrap();
     until(&client, &first, &ServerStatus::Active).await;
     let console = client.console(&first, ConsoleKind::Vnc).await.unwrap();
@@ -196,8 +231,9 @@ async fn a_screen_is_its_servers_or_nobodys() {
 }
 
 #[tokio::test]
+#[ignore = "it needs a real cloud: ./test openstack brings one up"]
 async fn members_are_shown_no_way_to_hosts() {
-    let Some(client) = client("member") else { return };
+    let client = client("member");
     let id = client.create_server(&new_server(&client, "member", "oriel-lab-tiny").await).await.unwrap();
     until(&client, &id, &ServerStatus::Active).await;
     let error = client.console(&id, ConsoleKind::Vnc).await.unwrap_err();
@@ -208,8 +244,9 @@ async fn members_are_shown_no_way_to_hosts() {
 }
 
 #[tokio::test]
+#[ignore = "it needs a real cloud: ./test openstack brings one up"]
 async fn slices_of_gpus_are_counted_and_the_last_one_is_said_to_be_gone() {
-    let Some(client) = client("admin") else { return };
+    let client = client("admin");
     gpus(0);
     let flavor = flavor(&client, "oriel-lab-gpu").await;
     let why = client.fits(&flavor).await.unwrap().unwrap_err();
@@ -244,8 +281,9 @@ async fn slices_of_gpus_are_counted_and_the_last_one_is_said_to_be_gone() {
 }
 
 #[tokio::test]
+#[ignore = "it needs a real cloud: ./test openstack brings one up"]
 async fn the_doctor_knows_each_account() {
-    let Some(admin) = cloud("admin") else { return };
+    let admin = cloud("admin");
     let options = Options::default();
     let findings = doctor::doctor(&admin, None, &options).await;
     let severity =
@@ -261,6 +299,8 @@ async fn the_doctor_knows_each_account() {
         "images",
         "networks",
         "console",
+        "server-groups",
+        "security-groups",
     ] {
         assert_eq!(severity(&findings, id), Some(Severity::Ok), "{id}: {findings:#?}");
     }
@@ -268,7 +308,7 @@ async fn the_doctor_knows_each_account() {
     assert_eq!(severity(&findings, "gpu-flavors"), Some(Severity::Warning), "no GPU is counted");
     assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "{findings:#?}");
     for (name, rights) in [("ruled", Severity::Ok), ("member", Severity::Note), ("password", Severity::Warning)] {
-        let findings = doctor::doctor(&cloud(name).unwrap(), None, &options).await;
+        let findings = doctor::doctor(&cloud(name), None, &options).await;
         assert_eq!(severity(&findings, "rights"), Some(rights), "{name}");
         assert_eq!(severity(&findings, "console"), Some(Severity::Note), "{name}");
         assert!(findings.iter().all(|finding| finding.severity != Severity::Error), "{name}: {findings:#?}");

@@ -3,8 +3,9 @@
 use crate::{
     client::Client,
     commands::{
-        audit, backup, cloud, config, desktop, device, directory, doctor, gpu, group, image, import, machine,
-        operation, pool, provider, recording, serve, session, token, user,
+        apply, audit, backup, booking, cloud, config, desktop, device, directory, disk, doctor, export, gpu, group,
+        image, import, machine, node, operation, pool, provider, quota, recording, serve, session, syslog, token, user,
+        webhook,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -77,9 +78,15 @@ pub enum Command {
     /// Machines that Oriel does not run, by their addresses
     #[command(subcommand)]
     Machine(machine::Command),
-    /// Devices in front of machines (PiKVM): power, drive, switches
+    /// Devices of machines (PiKVM, BMC): power, drive, switches, what to start from
     #[command(subcommand)]
     Device(device::Command),
+    /// This board as a KVM-over-IP device (PiKVM's API) in front of another machine; needs no server
+    Node(node::Node),
+    /// Make true what files declare: images, groups, pools with whom they let in, machines, people's roles
+    Apply(apply::Apply),
+    /// Write the present configuration as a file that `apply` takes
+    Export(export::Export),
     /// Bring in what another program keeps
     #[command(subcommand)]
     Import(import::Command),
@@ -89,6 +96,15 @@ pub enum Command {
     /// People together: who may use pools, and what they may do there
     #[command(subcommand)]
     Group(group::Command),
+    /// The most that people may hold at the same time
+    #[command(subcommand)]
+    Quota(quota::Command),
+    /// Desktops of pools that are kept for people for a span of time
+    #[command(subcommand)]
+    Booking(booking::Command),
+    /// Personal disks: people's homes, which follow them from desktop to desktop
+    #[command(subcommand)]
+    Disk(disk::Command),
     /// LDAP directories and Active Directory, whose people may sign in
     #[command(subcommand)]
     Directory(directory::Command),
@@ -110,6 +126,12 @@ pub enum Command {
     /// Who did what
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Addresses that are told of what is done
+    #[command(subcommand)]
+    Webhook(webhook::Command),
+    /// Receivers of syslog that are told of what is done
+    #[command(subcommand)]
+    Syslog(syslog::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -164,16 +186,22 @@ impl Cli {
             Command::Serve(serve) => serve.run(global).await,
             Command::Doctor(doctor) => doctor.run(global).await,
             Command::Gpu(command) => command.run(global),
-            Command::Cloud(command) => command.run().await,
+            Command::Cloud(command) => command.run(global).await,
             Command::Image(command) => command.run(&global.client()?).await,
             Command::Recipe(command) => command.run(&global.client()?).await,
             Command::Pool(command) => command.run(&global.client()?).await,
             Command::Desktop(command) => command.run(&global.client()?).await,
             Command::Machine(command) => command.run(&global.client()?).await,
-            Command::Device(command) => command.run(&global.client()?).await,
+            Command::Device(command) => command.run(global.client()?).await,
+            Command::Node(node) => node.run(global).await,
+            Command::Apply(apply) => apply.run(&global.client()?).await,
+            Command::Export(export) => export.run(&global.client()?).await,
             Command::Import(command) => command.run(&global.client()?).await,
             Command::User(command) => command.run(&global.client()?).await,
             Command::Group(command) => command.run(&global.client()?).await,
+            Command::Quota(command) => command.run(&global.client()?).await,
+            Command::Booking(command) => command.run(&global.client()?).await,
+            Command::Disk(command) => command.run(&global.client()?).await,
             Command::Directory(command) => command.run(&global.client()?).await,
             Command::Provider(command) => command.run(&global.client()?).await,
             Command::Token(command) => command.run(&global.client()?).await,
@@ -181,6 +209,8 @@ impl Cli {
             Command::Session(command) => command.run(&global.client()?).await,
             Command::Recording(command) => command.run(&global.client()?).await,
             Command::Audit(command) => command.run(&global.client()?).await,
+            Command::Webhook(command) => command.run(&global.client()?).await,
+            Command::Syslog(command) => command.run(&global.client()?).await,
             Command::Backup(backup) => backup.run(global).await,
             Command::Restore(restore) => restore.run(global).await,
             Command::Config(command) => command.run(global),

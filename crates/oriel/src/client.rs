@@ -15,11 +15,23 @@ use std::{
     time::Duration,
 };
 use tokio::net::UnixStream;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::{client::generate_key, derive_accept_key},
+        protocol::{Role, WebSocketConfig},
+    },
+};
 
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Longest message of a WebSocket, in bytes: what a viewer gets at once.
+const SOCKET_MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// How long an answer may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// A viewer's connection.
+pub type Socket = WebSocketStream<reqwest::Upgraded>;
 
 /// A server, and how to reach it.
 pub enum Client {
@@ -55,6 +67,8 @@ impl Client {
         }
         let mut builder =
             reqwest::Client::builder().timeout(ANSWER_TIME_MAX).redirect(reqwest::redirect::Policy::none());
+        // A WebSocket needs a connection of its own.
+        builder = builder.http1_only();
         if let Some(path) = certificate {
             let what = format!("cannot use the certificate {}", path.display());
             let pem = std::fs::read(path).map_err(|error| Failure::because(&what, &error))?;
@@ -99,6 +113,44 @@ impl Client {
         self.send(Method::POST, path, None).await.map(drop)
     }
 
+    /// Puts something in its place, and answers with what it is then.
+    pub async fn put_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        let body = serde_json::to_value(body).map_err(|error| Failure::because("cannot write the request", &error))?;
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    /// As [`Self::put_json`]; the answer, if any, is left alone.
+    pub async fn put_body(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
+        let body = serde_json::to_value(body).map_err(|error| Failure::because("cannot write the request", &error))?;
+        self.send(Method::PUT, path, Some(body)).await.map(drop)
+    }
+
+    /// Puts bytes somewhere, and answers with what came of them.
+    pub async fn put_bytes<T: DeserializeOwned>(&self, path: &str, bytes: Bytes) -> Result<T, Failure> {
+        let Self::Url { base, token, http } = self else {
+            return Err(Failure::usage("the local administrator sends no files").next("give --server URL and a token"));
+        };
+        let failed =
+            |error: reqwest::Error| Failure::because("cannot send to the server", &error.without_url()).code(NO_SERVER);
+        let answer = http
+            .put(format!("{}{}{path}", base.as_str().trim_end_matches('/'), oriel_server::access::BASE))
+            .bearer_auth(token.expose_secret())
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(bytes)
+            .send()
+            .await
+            .map_err(failed)?;
+        let status = answer.status();
+        let answer = answer.bytes().await.map_err(failed)?;
+        if !status.is_success() {
+            return Err(refused(status, &answer));
+        }
+        serde_json::from_slice(&answer).map_err(|error| {
+            Failure::because("the server's answer is not what this program expects", &error)
+                .next("use the same version of oriel on both ends: compare `oriel version`")
+        })
+    }
+
     pub async fn put(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::PUT, path, None).await.map(drop)
     }
@@ -108,10 +160,48 @@ impl Client {
         self.send(Method::DELETE, path, None).await.map(drop)
     }
 
+    /// Deletes by something that takes its time, and answers with that.
+    pub async fn delete_for<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call(Method::DELETE, path, None).await
+    }
+
     /// A part of something large.
     pub async fn get_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, Failure> {
         let range = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         self.send_with(Method::GET, path, None, Some(range)).await
+    }
+
+    /// Opens a WebSocket at a path that the server gave (RFC 6455 §4.1).
+    pub async fn websocket(&self, path: &str) -> Result<Socket, Failure> {
+        let Self::Url { base, token, http } = self else {
+            return Err(Failure::usage("the local administrator has no viewers").next("give --server URL and a token"));
+        };
+        let key = generate_key();
+        let failed = |error: reqwest::Error| {
+            Failure::because("cannot open the viewer's connection", &error.without_url()).code(NO_SERVER)
+        };
+        let answer = http
+            .get(format!("{}{path}", base.as_str().trim_end_matches('/')))
+            .bearer_auth(token.expose_secret())
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", &key)
+            .send()
+            .await
+            .map_err(failed)?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let status = answer.status();
+            return Err(refused(status, &answer.bytes().await.map_err(failed)?));
+        }
+        let accept = answer.headers().get("Sec-WebSocket-Accept").map(header::HeaderValue::as_bytes);
+        if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+            return Err(Failure::new("the server answered another one's WebSocket").next("look for a proxy in between"));
+        }
+        let upgraded = answer.upgrade().await.map_err(failed)?;
+        let most = Some(SOCKET_MESSAGE_BYTES_MAX);
+        let config = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
+        Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Failure> {

@@ -8,6 +8,8 @@ use crate::failure::Failure;
 use oriel_broker::{GpuRules, Outside};
 use oriel_model::GpuPlacement;
 use oriel_recording::BucketOptions;
+use oriel_server::{Proxy, own_addresses};
+use reqwest::header::HeaderName;
 use std::{
     collections::BTreeMap,
     env, fmt, fs,
@@ -30,6 +32,10 @@ const RECORDING_DAYS_MAX: u32 = 3650;
 const REGION: &str = "us-east-1";
 /// Longest secret that is read from a file, in bytes.
 const SECRET_BYTES_MAX: u64 = 4096;
+
+/// Keys that name headers.
+const PROXY_HEADERS: [&str; 5] =
+    ["proxy.email_header", "proxy.factor_header", "proxy.groups_header", "proxy.id_header", "proxy.user_header"];
 
 /// One thing that can be configured.
 pub struct Key {
@@ -61,6 +67,35 @@ pub const KEYS: &[Key] = &[
     Key { name: "log", about: "what to log: error, warn, info, debug, or filters like oriel_rdp=debug,info" },
     Key { name: "log_format", about: "text or json" },
     Key { name: "ports", about: "FIRST-LAST: ports of this machine's loopback through which desktops are reached" },
+    Key {
+        name: "proxy.email_header",
+        about: "header of the proxy in front with people's e-mail address, their name here without another; Remote-Email when unset",
+    },
+    Key {
+        name: "proxy.factor_header",
+        about: "header of the proxy in front with words (amr) that say how people showed who they are",
+    },
+    Key {
+        name: "proxy.groups_header",
+        about: "header of the proxy in front with people's groups; Remote-Groups when unset",
+    },
+    Key { name: "proxy.groups_separator", about: "one sign between those groups; a comma when unset" },
+    Key {
+        name: "proxy.id_header",
+        about: "header of the proxy in front with an id of people that stays when names change; their name when unset",
+    },
+    Key {
+        name: "proxy.secret_file",
+        about: "file with what the proxy in front sends as Oriel-Proxy-Secret; or the credential proxy.secret of systemd",
+    },
+    Key {
+        name: "proxy.trust",
+        about: "addresses of proxies in front that say who asks and sign people in: [\"10.0.0.5\"]; nobody's when unset",
+    },
+    Key {
+        name: "proxy.user_header",
+        about: "header of the proxy in front with people's names; Remote-User when unset",
+    },
     Key {
         name: "recording.access_key",
         about: "access key id for the bucket; or the credential recording.access_key of systemd",
@@ -217,6 +252,11 @@ impl Config {
             let fit = format!("{word} is no network: give some like [\"10.0.0.0/8\", \"192.168.7.20\"]");
             return wrong("external.allow", self.get("external.allow"), &fit);
         }
+        if let Err(word) = Proxy::parse_trust(self.get("proxy.trust")) {
+            let fit = format!("{word} is no network: give some like [\"10.0.0.5\", \"192.168.7.0/24\"]");
+            return wrong("proxy.trust", self.get("proxy.trust"), &fit);
+        }
+        self.check_proxy()?;
         if !["text", "json"].contains(&self.get("log_format")) {
             return wrong("log_format", self.get("log_format"), "use text or json");
         }
@@ -228,6 +268,54 @@ impl Config {
             );
         }
         Ok(())
+    }
+
+    fn check_proxy(&self) -> Result<(), Failure> {
+        for key in PROXY_HEADERS {
+            self.header(key, "remote-user")?;
+        }
+        if self.get("proxy.groups_separator").chars().count() > 1 {
+            return Err(Failure::usage("proxy.groups_separator has more than one sign").next("give one, such as \"|\""));
+        }
+        Ok(())
+    }
+
+    /// The proxy in front, if one is trusted. Errors: a secret that cannot be read, or that is missing.
+    pub fn proxy(&self) -> Result<Option<Proxy>, Failure> {
+        // Checked when it was read.
+        let trust = Proxy::parse_trust(self.get("proxy.trust")).unwrap_or_default();
+        if trust.is_empty() {
+            return Ok(None);
+        }
+        let secret = match self.path("proxy.secret_file") {
+            Some(file) => Some(secret_of(&file)?),
+            None => credential("proxy.secret")?,
+        };
+        let secret = secret.filter(|secret| !secret.is_empty());
+        if secret.is_none() && Proxy::trusts_this_machine(&trust, &own_addresses()) {
+            return Err(Failure::usage(
+                "proxy.trust names this machine's loopback or another address of its own, which every program and every desktop's network may come from",
+            )
+            .next("let the proxy send a secret as Oriel-Proxy-Secret, and name its file: proxy.secret_file"));
+        }
+        let optional = |key| if self.get(key).is_empty() { Ok(None) } else { self.header(key, "").map(Some) };
+        Ok(Some(Proxy {
+            trust,
+            secret: secret.map(Into::into),
+            user_header: self.header("proxy.user_header", "remote-user")?,
+            id_header: optional("proxy.id_header")?,
+            groups_header: self.header("proxy.groups_header", "remote-groups")?,
+            groups_separator: self.get("proxy.groups_separator").chars().next().unwrap_or(','),
+            email_header: self.header("proxy.email_header", "remote-email")?,
+            factor_header: optional("proxy.factor_header")?,
+        }))
+    }
+
+    fn header(&self, key: &str, usual: &'static str) -> Result<HeaderName, Failure> {
+        let name = Some(self.get(key)).filter(|name| !name.is_empty()).unwrap_or(usual);
+        name.parse().map_err(|_| {
+            Failure::usage(format!("{key} = {name:?} is no name of a header")).next("write one like Remote-User")
+        })
     }
 
     /// The value of a key of [`KEYS`]; empty when it has none.
@@ -317,6 +405,7 @@ impl Config {
     }
 
     /// Loopback ports for desktops.
+    #[cfg_attr(not(feature = "libvirt"), expect(dead_code, reason = "no desktops without libvirt"))]
     pub fn ports(&self) -> RangeInclusive<u16> {
         // Checked when it was read.
         range(self.get("ports")).unwrap_or(PORTS)
@@ -436,7 +525,9 @@ fn text(key: &Key, value: &toml::Value, path: &Path) -> Result<String, Failure> 
             let pairs: Vec<String> = counts.iter().map(|(edition, count)| format!("{edition}={count}")).collect();
             Ok(pairs.join(", "))
         }
-        toml::Value::Array(words) if key.name == "external.allow" && words.iter().all(toml::Value::is_str) => {
+        toml::Value::Array(words)
+            if ["external.allow", "proxy.trust"].contains(&key.name) && words.iter().all(toml::Value::is_str) =>
+        {
             Ok(words.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(", "))
         }
         _ => Err(Failure::usage(format!("{} sets `{}` to something that is no text", path.display(), key.name))
@@ -573,6 +664,29 @@ mod tests {
         let env = |name: &str| (name == "ORIEL_EXTERNAL_ALLOW").then(|| "10.0.0.0/8".to_owned());
         fs::remove_file(folder.path().join("oriel.toml")).unwrap();
         assert_eq!(Config::merge(&flags, env).unwrap().get("external.allow"), "10.0.0.0/8");
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_shows_a_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().to_owned()), ..Flags::default() };
+        let read = |text: &str| {
+            fs::write(folder.path().join("oriel.toml"), text).unwrap();
+            Config::merge(&flags, nothing)
+        };
+        assert!(read("").unwrap().proxy().unwrap().is_none());
+        let away = read("[proxy]\ntrust = [\"203.0.113.5\"]\nid_header = \"X-Uid\"").unwrap().proxy().unwrap().unwrap();
+        assert!(away.secret.is_none() && away.factor_header.is_none());
+        assert_eq!((away.user_header.as_str(), away.id_header.unwrap().as_str()), ("remote-user", "x-uid"));
+        let here = read("proxy.trust = [\"127.0.0.1\"]").unwrap().proxy().unwrap_err();
+        assert!(here.next_step.unwrap().contains("proxy.secret_file"));
+        let file = folder.path().join("secret");
+        fs::write(&file, "hush\n").unwrap();
+        let text = format!("[proxy]\ntrust = \"127.0.0.1\"\nsecret_file = {:?}", file.display().to_string());
+        assert!(read(&text).unwrap().proxy().unwrap().unwrap().secret.is_some());
+        assert!(read("[proxy]\ntrust = [\"proxy.lab\"]").unwrap_err().next_step.unwrap().contains("proxy.lab"));
+        assert!(read("[proxy]\nuser_header = \"a b\"").unwrap_err().what.contains("no name of a header"));
+        assert!(read("[proxy]\ngroups_separator = \"||\"").unwrap_err().what.contains("more than one sign"));
     }
 
     #[test]

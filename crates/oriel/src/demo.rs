@@ -128,6 +128,8 @@ async fn pool(broker: &Broker, image: &Image) -> Result<Pool, BrokerError> {
     let new = NewPool {
         kind: oriel_model::PoolKind::Dedicated,
         size: oriel_model::PoolSize::default(),
+        hours: oriel_model::PoolHours::default(),
+        leaving: oriel_model::Leaving::default(),
         name: POOL.parse().map_err(|error: oriel_model::NameError| BrokerError::Internal(error.to_string()))?,
         image: image.id,
         vcpus: 2,
@@ -140,6 +142,8 @@ async fn pool(broker: &Broker, image: &Image) -> Result<Pool, BrokerError> {
         hardware: Hardware::default(),
         recording: oriel_model::RecordingPolicy::Off,
         policy: SessionPolicy { sharing: SharingPolicy::Control, ..SessionPolicy::default() },
+        cloud: None,
+        personal_disk: None,
     };
     broker.create_pool(new).await
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | done |
 //! | 1 | the server refused or something failed; for `doctor`: there are errors |
-//! | 2 | the command line or the configuration is wrong |
+//! | 2 | the command line or the configuration is wrong; for `apply --dry-run`: there is something to change |
 //! | 3 | no server answers |
 //! | 130 | interrupted |
 

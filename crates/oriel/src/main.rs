@@ -8,7 +8,9 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
+mod jump;
 mod lock;
+mod memory;
 mod output;
 mod wires;
 
@@ -33,7 +35,8 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::FilmWorker) {
         return oriel_worker::film::run();
     }
-    let serving = matches!(cli.command, Command::Serve(_));
+    // A node's pictures go through TLS to many at a time.
+    let serving = matches!(cli.command, Command::Serve(_) | Command::Node(_));
     let runtime = match runtime(serving) {
         Ok(runtime) => runtime,
         Err(error) => {

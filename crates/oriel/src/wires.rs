@@ -3,17 +3,17 @@
 
 use async_trait::async_trait;
 use oriel_broker::{
-    Broker, BrokerError, GuestAccess, GuestAccount, GuestCredentials, LiveRecording, NewRecording, Open, OpenAs,
-    Sessions,
+    Broker, BrokerError, GuestAccess, GuestAccount, GuestCredentials, GuestGateway, LiveRecording, NewRecording, Open,
+    OpenAs, Sessions,
 };
 use oriel_gateway::terminal::telnet::LoginPatterns;
 use oriel_gateway::terminal::{
     Backspace, Credentials, HostKeyPin, Jump, Key, KubernetesOptions, ShellOptions, SshOptions, TelnetOptions,
 };
 use oriel_gateway::{
-    Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, Looks, PhysicalOptions, Preconnection, Program,
-    Protocol, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, ShellTarget, Target, TimeZone,
-    VncOptions,
+    Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, IdleEnd, Looks, PhysicalOptions, Preconnection,
+    Program, Protocol, RdpGateway, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, RemoteApp,
+    ShellTarget, Target, TimeZone, VncOptions,
 };
 use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingRules, UserId};
 use oriel_physical::keymap_of_layout;
@@ -51,6 +51,16 @@ impl Dialler for Doors {
 
     async fn wake(&self, desktop: DesktopId, port: GuestPort) -> Result<Option<u16>, DialError> {
         self.0.wake_machine(desktop, port).await.map_err(|error| dial_error(&error))
+    }
+
+    async fn idle_end(&self, desktop: DesktopId) -> Option<IdleEnd> {
+        match self.0.leaving(desktop).await {
+            Ok((leaving, hours, touched)) => Some(IdleEnd::new(&leaving, hours, touched)),
+            Err(error) => {
+                tracing::warn!(%error, %desktop, "When an idle connection ends is not known: this one does not");
+                None
+            }
+        }
     }
 
     async fn met(&self, desktop: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
@@ -129,13 +139,18 @@ fn dial_error(error: &BrokerError) -> DialError {
 fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
     Some(match credentials {
         GuestCredentials::Console => Protocol::console(),
-        GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters, drive } => {
+        GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters, drive, gateway } => {
             let certificate = pin(certificate_sha256.as_deref())?;
             let base =
                 RdpTarget::new(account.user.unwrap_or_default(), account.password.unwrap_or_default(), certificate);
             let session = session(&parameters);
+            let gateway = match gateway {
+                Some(gateway) => Some(way_through(gateway)?),
+                None => None,
+            };
             Protocol::Rdp(Box::new(RdpTarget {
                 session,
+                gateway,
                 domain: parameters.domain,
                 security: match parameters.security {
                     None => RdpSecurity::Any,
@@ -143,7 +158,12 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
                     Some(model::RdpSecurity::Tls) => RdpSecurity::Tls,
                     Some(model::RdpSecurity::Vmconnect) => RdpSecurity::VmConnect,
                 },
-                devices: Devices { sound: parameters.sound.unwrap_or(true), drive, ..base.devices },
+                devices: Devices {
+                    sound: parameters.sound.unwrap_or(true),
+                    microphone: parameters.microphone.unwrap_or(true),
+                    drive,
+                    ..base.devices
+                },
                 keyboard,
                 client_name: parameters.client_name.unwrap_or(base.client_name),
                 graphics: parameters.graphics_pipeline.unwrap_or(true),
@@ -191,7 +211,7 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
                 backspace: backspace(parameters.backspace),
                 ..ShellOptions::default()
             };
-            Protocol::ssh(ssh, shell)
+            Protocol::Shell(Box::new(ShellTarget::Ssh { ssh, shell, files_root: parameters.sftp_root }))
         }
         GuestCredentials::Telnet { account, parameters } => {
             let patterns = LoginPatterns::default();
@@ -226,6 +246,19 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
     })
 }
 
+/// `None`: the identity on record cannot be read.
+fn way_through(gateway: GuestGateway) -> Option<RdpGateway> {
+    Some(RdpGateway {
+        name: gateway.name,
+        host: gateway.to_host,
+        port: gateway.to_port,
+        user: gateway.user.unwrap_or_default(),
+        password: gateway.password.unwrap_or_default(),
+        domain: gateway.domain,
+        certificate: pin(gateway.identity.as_deref())?,
+    })
+}
+
 /// What an RDP session is asked to be.
 fn session(parameters: &model::MachineParameters) -> RdpSession {
     let looks = Looks::default();
@@ -242,6 +275,11 @@ fn session(parameters: &model::MachineParameters) -> RdpSession {
             .initial_program
             .clone()
             .map(|command| Program { command, folder: parameters.program_folder.clone().unwrap_or_default() }),
+        remote_app: parameters.remote_app.clone().map(|program| RemoteApp {
+            program,
+            folder: parameters.remote_app_folder.clone().unwrap_or_default(),
+            arguments: parameters.remote_app_arguments.clone().unwrap_or_default(),
+        }),
         admin: parameters.admin_session.unwrap_or(false),
         // Known when it was entered; should it be gone, the machine's own clock is right.
         time_zone: parameters.time_zone.as_deref().and_then(|name| TimeZone::named(name, jiff::Timestamp::now())),
@@ -290,6 +328,10 @@ impl Sessions for Live {
     fn connected(&self) -> Vec<DesktopId> {
         let files = self.0.file_users().into_iter().map(|(_, desktop)| desktop);
         self.0.connections().into_iter().map(|info| info.connection.desktop).chain(files).collect()
+    }
+
+    fn touched(&self) -> Vec<(DesktopId, model::Micros)> {
+        self.0.touched()
     }
 
     async fn thumbnail(&self, desktop: DesktopId, width_max: u16) -> Option<Vec<u8>> {
@@ -349,6 +391,7 @@ mod tests {
             wallpaper: Some(false),
             menu_animations: Some(true),
             sound: Some(false),
+            microphone: Some(false),
             admin_session: Some(true),
             initial_program: Some("ledger.exe".into()),
             program_folder: Some("C:\\Accounts".into()),
@@ -359,11 +402,29 @@ mod tests {
         };
         let certificate_sha256 = Some("0a".repeat(32));
         let (of, keyboard) = (account(), "de".into());
-        let given = GuestCredentials::Rdp { account: of, certificate_sha256, keyboard, parameters, drive: true };
+        let gateway = Some(GuestGateway {
+            name: "edge.example:8443".into(),
+            user: Some("olga".into()),
+            password: Some("offen".into()),
+            domain: Some("EDGE".into()),
+            identity: None,
+            to_host: "desk.inside".into(),
+            to_port: 3390,
+        });
+        let given =
+            GuestCredentials::Rdp { account: of, certificate_sha256, keyboard, parameters, drive: true, gateway };
         let Some(Protocol::Rdp(rdp)) = protocol(given) else { panic!("no RDP") };
         assert_eq!((rdp.user.as_str(), rdp.domain.as_deref(), rdp.keyboard.as_str()), ("anna", Some("CORP"), "de"));
         assert_eq!((rdp.certificate, rdp.security), (HostPin::Sha256([10; 32]), RdpSecurity::Nla));
         assert_eq!((rdp.client_name.as_str(), rdp.graphics, rdp.devices.sound), ("desk", false, false));
+        assert!(!rdp.devices.microphone);
+        let through = rdp.gateway.expect("a gateway");
+        assert_eq!(
+            (through.name.as_str(), through.host.as_str(), through.port),
+            ("edge.example:8443", "desk.inside", 3390)
+        );
+        assert_eq!((through.user.as_str(), through.domain.as_deref()), ("olga", Some("EDGE")));
+        assert_eq!(through.certificate, HostPin::FirstUse);
         let session = rdp.session;
         let looks = session.looks;
         assert_eq!((looks.wallpaper, looks.theming, looks.menu_animations), (false, true, true));
@@ -375,6 +436,14 @@ mod tests {
         assert_eq!(session.preconnection, Some(Preconnection { id: 0, blob: Some("guid".into()) }));
         // Who spreads connections sends them on.
         assert_eq!((session.load_balance.as_deref(), session.follow), (Some("tsv://farm"), true));
+
+        let parameters = MachineParameters {
+            remote_app: Some("||ledger".into()),
+            remote_app_arguments: Some("/year 2026".into()),
+            ..MachineParameters::default()
+        };
+        let asked = super::session(&parameters).remote_app.map(|app| (app.program, app.folder, app.arguments));
+        assert_eq!(asked, Some(("||ledger".into(), String::new(), "/year 2026".into())));
 
         let parameters = MachineParameters {
             repeater: Some("10.0.0.7:5901".into()),
@@ -402,11 +471,18 @@ mod tests {
         assert_eq!((shell.container.as_deref(), shell.command.as_deref()), (Some("app"), Some("sh")));
         assert!(shell.token.is_some() && shell.pin == HostPin::FirstUse);
 
+        let parameters = MachineParameters { sftp_root: Some("/srv/out".into()), ..MachineParameters::default() };
+        let given = GuestCredentials::Ssh { account: account(), host_key: None, jumps: Vec::new(), parameters };
+        let Some(Protocol::Shell(shell)) = protocol(given) else { panic!("no shell") };
+        let ShellTarget::Ssh { files_root, .. } = *shell else { panic!("no SSH") };
+        assert_eq!(files_root.as_deref(), Some("/srv/out"));
+
         // What desktops of Oriel's own have.
         let parameters = MachineParameters::default();
         let given = GuestCredentials::Ssh { account: account(), host_key: None, jumps: Vec::new(), parameters };
         let Some(Protocol::Shell(shell)) = protocol(given) else { panic!("no shell") };
-        let ShellTarget::Ssh { ssh, shell, .. } = *shell else { panic!("no SSH") };
+        let ShellTarget::Ssh { ssh, shell, files_root } = *shell else { panic!("no SSH") };
+        assert_eq!(files_root, None, "the account's home");
         assert!(matches!(ssh.host_key, HostKeyPin::FirstUse) && !ssh.forward_agent);
         assert_eq!((shell.term.as_str(), shell.backspace), ("xterm-256color", Backspace::Delete));
     }

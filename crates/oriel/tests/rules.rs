@@ -106,7 +106,7 @@ fn pure_rooms_read_no_clock_and_no_network() {
         "UnixStream",
         "tokio::net",
     ];
-    for name in ["model", "gpu", "guacamole", "placement", "machine", "screen"] {
+    for name in ["model", "gpu", "guacamole", "kvm-vdi", "placement", "machine", "screen"] {
         assert!(!dependencies(name).iter().any(|one| one == "tokio" || one == "reqwest"), "{name} waits for something");
         for (path, code) in sources(name) {
             for word in IMPURE {

@@ -10,13 +10,14 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, COOKIE, DATE, HOST, HeaderMap, LOCATION, SET_COOKIE};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use oriel_pin::{Fingerprint, HostPin, tls};
+use oriel_pin::{Fingerprint, HostPin, Keeper, tls};
 use oriel_stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -76,19 +77,29 @@ fn words(text: &str) -> String {
     text.chars().filter(|one| !one.is_control()).take(200).collect()
 }
 
+/// Begins TLS to the pinned device, or to one that is met for the first time and kept.
+pub(crate) async fn meet(
+    stream: BoxStream,
+    pin: HostPin,
+    keeper: Option<&dyn Keeper>,
+) -> Result<(TlsStream<BoxStream>, Fingerprint), DeviceError> {
+    let (stream, seen) = tls::begin(stream, pin).await.map_err(|error| match error {
+        tls::TlsError::Changed { expected, seen } => DeviceError::IdentityChanged { expected, seen },
+        tls::TlsError::Failed(what) => DeviceError::Tls { what },
+    })?;
+    if let (HostPin::FirstUse, Some(keeper)) = (pin, keeper) {
+        keeper.met(0, &seen.to_string()).await.map_err(DeviceError::IdentityNotKept)?;
+    }
+    Ok((stream, seen))
+}
+
 impl Client {
     /// Begins TLS and says who the device is where nobody knows yet, before it is told who we are. The caller bounds the time.
     ///
     /// # Errors
     /// It is not the pinned device, or TLS fails.
     pub async fn open(stream: BoxStream, options: &PhysicalOptions) -> Result<Self, DeviceError> {
-        let (stream, seen) = tls::begin(stream, options.pin).await.map_err(|error| match error {
-            tls::TlsError::Changed { expected, seen } => DeviceError::IdentityChanged { expected, seen },
-            tls::TlsError::Failed(what) => DeviceError::Tls { what },
-        })?;
-        if let (HostPin::FirstUse, Some(keeper)) = (options.pin, &options.keeper) {
-            keeper.met(0, &seen.to_string()).await.map_err(DeviceError::IdentityNotKept)?;
-        }
+        let (stream, seen) = meet(stream, options.pin, options.keeper.as_deref()).await?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(lost)?;
         tokio::spawn(async move {
             if let Err(error) = connection.with_upgrades().await {

@@ -65,6 +65,15 @@ impl Click {
     }
 }
 
+/// What a device can be told to do to its machine's power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Button {
+    /// Pressed only when the power light says that something is to do.
+    To(PowerAction),
+    /// Pressed whatever the lights say.
+    Press(Click),
+}
+
 fn with(path: &str, pairs: &[(&str, &str)]) -> String {
     format!("{path}?{}", Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
@@ -93,13 +102,21 @@ impl Client {
     pub async fn state(&mut self, parts: &[&str]) -> Result<State, DeviceError> {
         let mut state = State::default();
         for part in parts {
-            match self.ask(Method::GET, &format!("/api/{part}")).await {
-                Ok(value) => state.set(part, value).map_err(|error| DeviceError::Protocol(error.to_string()))?,
-                Err(DeviceError::NotThere { .. } | DeviceError::Refused { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            self.refresh(&mut state, part).await?;
         }
         Ok(state)
+    }
+
+    /// Asks for one part, and puts it into what is known. One that the firmware lacks stays as it was.
+    ///
+    /// # Errors
+    /// The device does not answer.
+    pub async fn refresh(&mut self, state: &mut State, part: &str) -> Result<(), DeviceError> {
+        match self.ask(Method::GET, &format!("/api/{part}")).await {
+            Ok(value) => state.set(part, value).map_err(|error| DeviceError::Protocol(error.to_string())),
+            Err(DeviceError::NotThere { .. } | DeviceError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Does it, and waits until the power light shows it. A light that does not change says so: the buttons may not be wired.

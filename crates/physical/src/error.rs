@@ -45,6 +45,12 @@ pub enum DeviceError {
     OnlyVideo,
     #[error("{0}")]
     Unverified(String),
+    /// It cannot do what was asked; the words say what, and what to do instead.
+    #[error("{0}")]
+    Lacks(String),
+    /// A BMC of several machines.
+    #[error("the BMC has several systems, and none of them is named: {0}")]
+    SystemUnclear(String),
 }
 
 impl DeviceError {
@@ -60,6 +66,8 @@ impl DeviceError {
             | Self::NotThere { .. }
             | Self::OnlyVideo
             | Self::Unverified(_)
+            | Self::Lacks(_)
+            | Self::SystemUnclear(_)
             | Self::Protocol(_) => ByeCode::Protocol,
         }
     }

@@ -1,5 +1,5 @@
-//! What a person does, as binary messages of `/api/ws` (big endian), in both directions: the client writes them, the fake device
-//! reads them.
+//! What a person does, as binary messages of `/api/ws` (big endian), in both directions: the client writes them, devices
+//! (ours and the one for tests) read them.
 //!
 //! ```text
 //! 00                        ping, answered by ff

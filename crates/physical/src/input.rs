@@ -50,7 +50,12 @@ impl Input {
             InputEvent::Text(text) => ToDevice::Print(text.clone()).encode(out),
             InputEvent::ReleaseAll => self.release_all(out),
             // The machine's screen has its own size, and there is no clipboard behind a keyboard.
-            InputEvent::Resize { .. } | InputEvent::Clipboard(_) | InputEvent::Rich(_) => {}
+            InputEvent::Resize { .. }
+            | InputEvent::Contacts(_)
+            | InputEvent::Monitors(_)
+            | InputEvent::Clipboard(_)
+            | InputEvent::Rich(_)
+            | InputEvent::Microphone { .. } => {}
         }
     }
 

@@ -8,7 +8,7 @@ use zune_jpeg::JpegDecoder;
 const SCANS_MAX: usize = 16;
 
 /// Width and height, from the first frame header; `None` when it is no JPEG, or larger than a surface.
-pub(crate) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
+pub fn size(bytes: &[u8]) -> Option<(u16, u16)> {
     let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
     loop {
         match rest {
@@ -34,8 +34,11 @@ pub(crate) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
     }
 }
 
-/// Paints it over the whole surface, which has its size. The error is the decoder's.
-pub(crate) fn paint(surface: &mut Surface, rect: Rect, bytes: &[u8]) -> Result<(), String> {
+/// Paints it over the whole surface, which has its size.
+///
+/// # Errors
+/// It is broken, or larger; in the decoder's words.
+pub fn paint(surface: &mut Surface, rect: Rect, bytes: &[u8]) -> Result<(), String> {
     let options = DecoderOptions::default()
         .set_max_width(usize::from(rect.w))
         .set_max_height(usize::from(rect.h))

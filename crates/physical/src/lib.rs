@@ -1,4 +1,5 @@
-//! Machines behind a PiKVM: a client of kvmd's HTTP and WebSocket API and of the forks that speak it.
+//! Machines behind a device: a client of kvmd's HTTP and WebSocket API (PiKVM, and the forks that speak it), and one of the BMCs that
+//! speak Redfish ([`redfish`]).
 //!
 //! ```text
 //!            ┌─ /api/ws        events ──▶ State, keys ◀── Input ─┐
@@ -17,28 +18,34 @@ mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod frame;
+pub mod gadget;
 pub mod hid;
 mod input;
-mod jpeg;
+pub mod jpeg;
 pub mod key;
 mod keymap;
 mod multipart;
 mod options;
+pub mod redfish;
 mod source;
 mod state;
 mod totp;
+mod watcher;
 
 pub use carrier::{Session, connect, identity};
 pub use client::{Body, Client, Cookie, Socket};
-pub use command::{Click, PowerAction};
+pub use command::{Button, Click, PowerAction};
 pub use error::DeviceError;
 pub use frame::{FRAME_BYTES_MAX, FromDevice, ToDevice};
 pub use keymap::of_layout as keymap_of_layout;
 pub use multipart::Multipart;
 pub use options::{Clock, PhysicalOptions, Way};
 pub use source::PhysicalSource;
-pub use state::{Channel, Image, Overview, Power, STATE_BYTES_MAX, State, StateError, Storage, Video, ViewItem};
+pub use state::{
+    Channel, DeviceKind, Image, Overview, Power, STATE_BYTES_MAX, State, StateError, Storage, Video, ViewItem,
+};
 pub use totp::{TotpError, check as check_totp};
+pub use watcher::Watcher;
 
 /// Longest message of `/api/ws` that is accepted, in bytes: the list of a few thousand images fits.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;

@@ -4,6 +4,7 @@
 //! forked from it send whole parts under longer names (`atx_state`, `gpio_model_state`, `info_fan_state`).
 
 use crate::EVENT_BYTES_MAX;
+use crate::redfish::Board;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -266,6 +267,7 @@ impl State {
     /// All that people are shown of it.
     pub fn overview(&self) -> Overview {
         Overview {
+            kind: DeviceKind::Pikvm,
             name: self.text("/info/meta/server/host"),
             version: self.text("/info/system/kvmd/version"),
             platform: self.text("/info/system/platform/base").or_else(|| self.text("/info/hw/platform/base")),
@@ -277,8 +279,20 @@ impl State {
             video: self.video(),
             storage: self.storage(),
             gpio: self.gpio(),
+            board: None,
         }
     }
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// A KVM over IP in front of the machine.
+    #[default]
+    Pikvm,
+    /// A BMC in it.
+    Redfish,
 }
 
 /// The machine's power, by its lights.
@@ -359,8 +373,9 @@ pub enum ViewItem {
 }
 
 /// All that people are shown of a device. What it did not say is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Overview {
+    pub kind: DeviceKind,
     pub name: Option<String>,
     pub version: Option<String>,
     pub platform: Option<String>,
@@ -373,6 +388,8 @@ pub struct Overview {
     pub video: Option<Video>,
     pub storage: Option<Storage>,
     pub gpio: Vec<Vec<ViewItem>>,
+    /// What a BMC knows of its machine.
+    pub board: Option<Board>,
 }
 
 #[cfg(test)]

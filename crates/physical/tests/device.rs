@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod bmc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream;

@@ -4,15 +4,19 @@ use crate::clipboard::Clipboard;
 use crate::continuation::Continuation;
 use crate::drive::{MachineSide, Rdpdr};
 use crate::error::ConnectError;
+use crate::gateway::GatewayOptions;
 use crate::graphics::Graphics;
 use crate::handshake::{credssp, direct, say, step};
 use crate::layout::windows_layout;
+use crate::microphone::Microphone;
 use crate::options::{Devices, Pipeline, RdpOptions, Security};
+use crate::rail::Rail;
 use crate::session::SessionOptions;
 use crate::sound::Player;
 use crate::source::RdpSource;
+use crate::touch::Touch;
 use crate::zone::TimeZone;
-use crate::{sound, tls};
+use crate::{gateway, microphone, sound, tls, touch};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_connector::{
     BitmapConfig, ClientConnector, ClientConnectorState, Config, ConnectionOutcome, Credentials, DesktopSize,
@@ -24,12 +28,13 @@ use ironrdp_pdu::nego::SecurityProtocol;
 use ironrdp_pdu::rdp::capability_sets::{MajorPlatformType, RailSupportLevel, client_codecs_capabilities};
 use ironrdp_pdu::rdp::client_info::TimezoneInfo;
 use ironrdp_rdpsnd::client::Rdpsnd;
-use oriel_pin::{Fingerprint, HostPin};
+use oriel_pin::{Fingerprint, HostPin, Keeper};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -43,7 +48,7 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Where the handshake is, for the text of a time-out.
-const STAGES: [&str; 4] = ["negotiation", "TLS", "CredSSP", "session set-up"];
+const STAGES: [&str; 5] = ["negotiation", "TLS", "CredSSP", "session set-up", "RD Gateway"];
 
 /// Opens a session. The returned stream carries the session's bytes from its first one: the handshake reads none of
 /// them, so there is nothing left over to hand on.
@@ -53,7 +58,7 @@ where
 {
     let at = AtomicUsize::new(0);
     let stage = || STAGES.get(at.load(Ordering::Relaxed)).copied().unwrap_or_default();
-    let mut work = pin!(establish(stream, &options, &at));
+    let mut work = pin!(establish(Box::new(stream), &options, &at));
     // A panic in a decoder is this connection's error, not its task's end.
     let contained = poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
@@ -68,11 +73,18 @@ where
 }
 
 /// The certificate that the machine shows, asked for before anything is told to it: no account and no password is sent. The stream is
-/// used up. The caller bounds the time. `security` and `session` are what leads to the machine.
+/// used up. The caller bounds the time. `security` and `session` are what leads to the machine; a gateway on the way is signed in to, and
+/// told to `keeper` where it is met for the first time.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn identity<S>(stream: S, security: Security, session: SessionOptions) -> Result<Fingerprint, ConnectError>
+pub async fn identity<S>(
+    stream: S,
+    security: Security,
+    session: SessionOptions,
+    gateway: Option<GatewayOptions>,
+    keeper: Option<Arc<dyn Keeper>>,
+) -> Result<Fingerprint, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -83,16 +95,18 @@ where
         width: 1024,
         height: 768,
         scale: 100,
+        monitors: None,
         keyboard: "us".to_owned(),
         // No certificate has the SHA-256 of zeros: the handshake ends where one would be accepted.
         certificate: HostPin::Sha256([0; 32]),
-        keeper: None,
+        keeper,
         security,
         client_name: "oriel".to_owned(),
         pipeline: Pipeline::Off,
-        devices: Devices { sound: false, clipboard: false, drive: false },
+        devices: Devices { sound: false, clipboard: false, drive: false, microphone: false },
         drive: None,
         session,
+        gateway,
         continuation: Continuation::default(),
     };
     match connect(stream, options).await {
@@ -102,15 +116,18 @@ where
     }
 }
 
-async fn establish<S>(
-    mut stream: S,
+/// Boxed, so that there is one of it, whatever carries the connection.
+async fn establish(
+    mut stream: Box<dyn Stream>,
     options: &RdpOptions,
     at: &AtomicUsize,
-) -> Result<(Box<dyn Stream>, RdpSource), ConnectError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let [negotiation, tls_stage, credssp_stage, setup] = STAGES;
+) -> Result<(Box<dyn Stream>, RdpSource), ConnectError> {
+    let [negotiation, tls_stage, credssp_stage, setup, _] = STAGES;
+    if let Some(gateway) = &options.gateway {
+        at.store(4, Ordering::Relaxed);
+        stream = Box::new(gateway::open(stream, gateway, &options.client_name, options.keeper.as_deref()).await?);
+        at.store(0, Ordering::Relaxed);
+    }
     let connector = ClientConnector::new(config(options), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let (player, sound) = sound::pair();
     let mut connector = channels(connector, options, player);
@@ -172,8 +189,8 @@ where
     }
 }
 
-/// The channels that Oriel asks for: the clipboard, the session's drive, sound, and dynamic channels with the display control and the
-/// graphics pipeline.
+/// The channels that Oriel asks for: the clipboard, the session's drive, a single program where the session is one, sound, and dynamic
+/// channels with the display control, the graphics pipeline, fingers and pens, and the person's microphone.
 pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player: Player) -> ClientConnector {
     let pipeline = options.pipeline;
     let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
@@ -182,6 +199,12 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
         let video = pipeline == Pipeline::Video;
         dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
     }
+    if options.devices.microphone {
+        // Servers open the channel when a program begins to record, and close it when it ends.
+        dynamic = dynamic.with_dynamic_channel_factory(microphone::CHANNEL_NAME, Microphone::default);
+    }
+    // Servers open the channel where they can inject touch, and again when a session is taken over.
+    dynamic = dynamic.with_dynamic_channel_factory(touch::CHANNEL_NAME, Touch::default);
     let mut connector = connector.with_static_channel(dynamic);
     if options.devices.clipboard {
         let offered = options.drive.as_ref().filter(|_| options.devices.drive);
@@ -197,6 +220,11 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
             // The sign-in before may have had it.
             offered.drive.lock().machine = MachineSide::Unknown;
         }
+    }
+    if let Some(app) = &options.session.remote_app {
+        let (screen, resumes) = ((options.width, options.height), options.continuation.has_cookie());
+        let rail = Rail::new(&app.program, &app.folder, &app.arguments, screen, resumes);
+        connector = connector.with_static_channel(rail);
     }
     if options.devices.sound { connector.with_static_channel(Rdpsnd::new(Box::new(player))) } else { connector }
 }
@@ -247,14 +275,18 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         client_dir: "oriel".to_owned(),
         alternate_shell: session.program.as_ref().map(|program| program.command.clone()).unwrap_or_default(),
         work_dir: session.program.as_ref().map(|program| program.folder.clone()).unwrap_or_default(),
-        remote_application_mode: false,
-        rail_support_level: RailSupportLevel::empty(),
+        remote_application_mode: session.remote_app.is_some(),
+        rail_support_level: if session.remote_app.is_some() {
+            RailSupportLevel::SUPPORTED | RailSupportLevel::HANDSHAKE_EX_SUPPORTED
+        } else {
+            RailSupportLevel::empty()
+        },
         platform: MajorPlatformType::UNIX,
         hardware_id: None,
         request_data: None,
         autologon: true,
         enable_audio_playback: options.devices.sound,
-        enable_audio_capture: false,
+        enable_audio_capture: options.devices.microphone,
         performance_flags: session.looks.flags(),
         license_cache: None,
         timezone_info: session.time_zone.as_ref().map_or_else(TimezoneInfo::default, TimeZone::info),
@@ -267,6 +299,9 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         multitransport_flags: None,
         support_dyn_vc_gfx_protocol: options.pipeline != Pipeline::Off,
     };
+    if let Some(monitors) = &options.monitors {
+        crate::monitors::announce(monitors, &mut config);
+    }
     options.continuation.apply(&mut config);
     config
 }

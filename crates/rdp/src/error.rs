@@ -25,6 +25,11 @@ pub enum ConnectError {
     /// No security level that both sides have.
     #[error("the machine and Oriel have no security level in common: {0}")]
     SecurityRefused(String),
+    /// It runs whole desktops alone.
+    #[error(
+        "the machine runs no single programs (RemoteApp): it needs Windows Server with the Remote Desktop Session Host, or Windows Enterprise; leave remote_app out to get the whole desktop"
+    )]
+    NoRemoteApps,
     /// The server asked for another machine or session.
     #[error(
         "the machine redirected the connection to another one, which Oriel does not follow: connect to that machine instead, or have an administrator allow it (follow_redirection)"
@@ -33,6 +38,17 @@ pub enum ConnectError {
     /// It did, and may: the next connection goes there.
     #[error("the machine redirected the connection to another one")]
     SentOn,
+    /// The RD Gateway on the way is not the pinned one.
+    #[error(
+        "the RD Gateway's certificate changed: its SHA-256 is {seen}, expected {expected}; if the gateway got a new one, an administrator can enter it (gateway_identity)"
+    )]
+    GatewayChanged { expected: Fingerprint, seen: Fingerprint },
+    /// It does not let the account through.
+    #[error("the RD Gateway refused the connection: {0}")]
+    GatewayRefused(String),
+    /// It does not lead to the machine.
+    #[error("the RD Gateway does not lead to the machine: {0}")]
+    Gateway(String),
     /// The server broke the protocol or crossed a limit.
     #[error("the machine broke the RDP protocol while connecting ({stage}): {what}")]
     Protocol { stage: &'static str, what: String },

@@ -73,10 +73,24 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 impl Channels {
+    /// What an X.224 frame has for the I/O channel, where it is of that.
+    pub(crate) fn io_data<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        let data = decode_send_data_indication(frame).ok().filter(|data| data.channel_id == self.io)?;
+        Some(data.user_data)
+    }
+
     /// Whether an X.224 frame is of the clipboard's channel.
     pub(crate) fn is_clipboard(&self, frame: &[u8]) -> bool {
         self.clipboard.is_some()
             && decode_send_data_indication(frame).is_ok_and(|data| Some(data.channel_id) == self.clipboard)
+    }
+
+    /// The beginning of a message of the clipboard's channel, where a frame has one.
+    pub(crate) fn clipboard_begin<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        let id = self.clipboard?;
+        let data = decode_send_data_indication(frame).ok().filter(|data| data.channel_id == id)?;
+        let first = u32_at(data.user_data, 4)? & CHANNEL_FLAG_FIRST != 0;
+        data.user_data.get(8..).filter(|_| first)
     }
 }
 

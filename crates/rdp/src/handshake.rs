@@ -57,6 +57,10 @@ impl Broken {
                 ConnectorErrorKind::Reason(reason) if stage == "negotiation" => ConnectError::SecurityRefused(format!(
                     "{reason}; on a Linux machine this happens when xrdp cannot read its TLS key (is user xrdp in group ssl-cert?)"
                 )),
+                // IronRDP (0.12), where the server's capabilities lack remote programs or the list of their windows.
+                ConnectorErrorKind::Reason(reason) if reason.contains("RemoteApp capabilities") => {
+                    ConnectError::NoRemoteApps
+                }
                 ConnectorErrorKind::AccessDenied => {
                     ConnectError::CredentialsRefused("the user may not log in to this machine".to_owned())
                 }

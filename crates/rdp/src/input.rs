@@ -70,7 +70,12 @@ impl Input {
                 self.finger = None;
                 (self.wheel_x, self.wheel_y) = (0, 0);
             }
-            InputEvent::Rich(_) | InputEvent::Clipboard(_) | InputEvent::Resize { .. } => {}
+            InputEvent::Rich(_)
+            | InputEvent::Contacts(_)
+            | InputEvent::Clipboard(_)
+            | InputEvent::Microphone { .. }
+            | InputEvent::Resize { .. }
+            | InputEvent::Monitors(_) => {}
         }
     }
 

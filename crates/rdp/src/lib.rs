@@ -17,6 +17,9 @@
 //! What the server may make us hold is bounded in `guard`, because the protocol lets it announce messages of any
 //! length; a panic in a decoder (hostile RemoteFX coordinates overflow) ends that one session and nothing else.
 //!
+//! A session may be one program instead of a desktop (`rail`): the picture is still the machine's whole screen, and what it tells of the program's
+//! windows gives the title, and says when the last is closed.
+//!
 //! The graphics pipeline (MS-RDPEGFX) is a dynamic channel of our own, `graphics`: what browsers cannot decode is painted
 //! into the picture, H.264 becomes `ScreenEvent::Video` untouched, and the server is told of a frame when the viewer shows it.
 
@@ -26,8 +29,10 @@ mod connect;
 mod continuation;
 mod cursor;
 pub mod drive;
+mod dynamic;
 mod error;
 mod frame;
+mod gateway;
 mod graphics;
 mod guard;
 mod handshake;
@@ -38,21 +43,29 @@ mod hostile;
 mod input;
 mod keyboard;
 mod layout;
+mod microphone;
+mod monitors;
 mod options;
 mod picture;
+mod rail;
 mod session;
 mod sound;
 mod source;
+mod static_channel;
 mod tls;
+mod touch;
 mod zone;
+
+use drive::DRIVE_OUT_BYTES_MAX;
 
 pub use clipboard::ClipboardFiles;
 pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
 pub use continuation::Continuation;
 pub use error::ConnectError;
+pub use gateway::GatewayOptions;
 pub use layout::windows_layout;
 pub use options::{Devices, OfferedDrive, Pipeline, RdpOptions, Security};
-pub use session::{Looks, Preconnection, Program, SessionOptions};
+pub use session::{Looks, Preconnection, Program, RemoteApp, SessionOptions};
 pub use source::RdpSource;
 pub use zone::TimeZone;
 
@@ -79,5 +92,8 @@ pub const REDIRECTIONS_MAX: usize = 5;
 pub const REDIRECTION_HOSTS_MAX: usize = 4;
 /// Longest of them, in bytes (RFC 1035 §2.3.4).
 pub const REDIRECTION_HOST_BYTES_MAX: usize = 253;
+/// Bytes that wait to be sent to the machine, beyond which the person's voice is left out: it would come too late. A fifth of a second of it
+/// beside what files and the clipboard may have on the way.
+pub const MICROPHONE_WAITING_BYTES_MAX: usize = oriel_screen::MICROPHONE_BYTES_MAX + DRIVE_OUT_BYTES_MAX;
 /// Frames that wait for the viewer to show them; of more, the oldest are not told to the server.
 pub const FRAMES_PENDING_MAX: usize = 256;

@@ -3,8 +3,10 @@
 use crate::clipboard::ClipboardFiles;
 use crate::continuation::Continuation;
 use crate::drive::Drive;
+use crate::gateway::GatewayOptions;
 use crate::session::SessionOptions;
 use oriel_pin::{HostPin, Keeper};
+use oriel_screen::Monitors;
 use secrecy::SecretString;
 use std::sync::Arc;
 
@@ -45,11 +47,13 @@ pub struct Devices {
     pub clipboard: bool,
     /// It sees the session's folder as a drive (MS-RDPEFS).
     pub drive: bool,
+    /// It may hear the person's microphone (MS-RDPEAI).
+    pub microphone: bool,
 }
 
 impl Default for Devices {
     fn default() -> Self {
-        Self { sound: true, clipboard: true, drive: true }
+        Self { sound: true, clipboard: true, drive: true, microphone: true }
     }
 }
 
@@ -75,6 +79,8 @@ pub struct RdpOptions {
     pub height: u16,
     /// Scale of the viewer's screen in per cent (100..=500; others are sent as 100).
     pub scale: u16,
+    /// Where the viewer has a window for each of several monitors: `width` and `height` are those of the box around them.
+    pub monitors: Option<Monitors>,
     /// Keyboard layout as an XKB name with optional variant: `us`, `de`, `us(intl)`.
     pub keyboard: String,
     /// The certificate that the machine must show.
@@ -89,6 +95,8 @@ pub struct RdpOptions {
     /// Where `devices` has one.
     pub drive: Option<OfferedDrive>,
     pub session: SessionOptions,
+    /// Where the stream leads to an RD Gateway, and not to the machine.
+    pub gateway: Option<GatewayOptions>,
     /// What earlier connections to the same session left.
     pub continuation: Continuation,
 }

@@ -12,6 +12,8 @@ pub struct SessionOptions {
     pub looks: Looks,
     /// Run instead of the whole desktop, where the machine allows it.
     pub program: Option<Program>,
+    /// A single program whose windows alone are shown (MS-RDPERP); `program` is not run then.
+    pub remote_app: Option<RemoteApp>,
     /// The session of the machine's own screen (`mstsc /admin`).
     pub admin: bool,
     /// The clock that the session shows.
@@ -70,6 +72,18 @@ pub struct Program {
     pub command: String,
     /// Where it starts; the account's home when empty.
     pub folder: String,
+}
+
+/// A program as Windows publishes it (MS-RDPERP 2.2.2.3.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoteApp {
+    /// A path on the machine, or `||` and the name that it is published under; at most 260 UTF-16 units.
+    pub program: String,
+    /// Where it starts; empty: where the machine likes. At most 260 UTF-16 units, `%VARIABLES%` are filled in there.
+    pub folder: String,
+    /// At most 8000 UTF-16 units, `%VARIABLES%` are filled in there.
+    pub arguments: String,
 }
 
 /// What is said before everything else (MS-RDPEPS 2.2.1).

@@ -1,19 +1,24 @@
 //! The connected session: bytes in, picture and events out.
 
-use crate::clipboard::{Clipboard, Copied, Task};
+use crate::clipboard::{Clipboard, Copied, Task, fail_lost, make_room};
 use crate::confirm;
 use crate::continuation::Continuation;
 use crate::cursor::cursor_event;
 use crate::drive::{DRIVE_OUT_BYTES_MAX, Rdpdr, messages};
+use crate::dynamic::pdus;
 use crate::frame::Frames;
 use crate::graphics::{Graphics, Output};
 use crate::guard::{Channels, Crossing, Guard, Verdict, crossing};
 use crate::handshake::chain;
 use crate::held::Held;
 use crate::input::{Input, slow_path};
+use crate::microphone::Microphone;
+use crate::monitors;
 use crate::picture::Picture;
+use crate::rail::{self, Orders, Rail};
 use crate::sound::Sound;
-use crate::{CLIPBOARD_WAITING_BYTES_MAX, FRAMES_PENDING_MAX};
+use crate::touch::Touch;
+use crate::{CLIPBOARD_WAITING_BYTES_MAX, FRAMES_PENDING_MAX, MICROPHONE_WAITING_BYTES_MAX};
 use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_cliprdr::pdu::OwnedFormatDataResponse;
 use ironrdp_connector::connection_activation::{
@@ -35,7 +40,10 @@ use ironrdp_pdu::rdp::session_info::{
 };
 use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput, GracefulDisconnectReason};
 use ironrdp_svc::{ChannelFlags, SvcProcessorMessages};
-use oriel_screen::{Framebuffer, InputEvent, Rect, Rich, ScreenEvent, Source, SourceError, VideoCodec};
+use oriel_screen::{
+    Contacts, Framebuffer, InputEvent, MicrophoneFormat, Monitors, PROGRAM_CLOSED, Rect, Rich, ScreenEvent, Source,
+    SourceError, TouchAbility, VideoCodec, Windows,
+};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -57,8 +65,8 @@ pub struct RdpSource {
     fast_path_input: bool,
     refresh_rect: bool,
     suppress_output: bool,
-    /// A size that the viewer wants and that could not be sent yet.
-    wanted: Option<(u16, u16, u16)>,
+    /// A window or monitors that the viewer has and that could not be told yet.
+    wanted: Option<InputEvent>,
     /// Sent with the first bytes: the keyboard's locks.
     greeted: bool,
     /// The session is over; nothing may touch it any more.
@@ -71,9 +79,17 @@ pub struct RdpSource {
     received: usize,
     /// What of the clipboard waits to be sent.
     held: Held,
+    /// How the machine wants to hear the person, as last told.
+    recording: Option<MicrophoneFormat>,
+    /// What it takes of fingers and pens, as last told.
+    touchable: TouchAbility,
     continuation: Continuation,
     /// The machine may send us on to another one.
     follows: bool,
+    /// Where the session is one program: what is told of its windows.
+    orders: Option<Orders>,
+    /// The machine has run that program.
+    runs: bool,
 }
 
 /// A frame of the graphics pipeline that the viewer has not shown.
@@ -107,6 +123,7 @@ impl RdpSource {
             drive: result.static_channels.get_channel_id_by_type::<Rdpdr>(),
             graphics: None,
         };
+        let orders = config.remote_application_mode.then(Orders::default);
         let activation = ConnectionActivationFactory::new(config, result.io_channel_id, result.user_channel_id);
         let stage = ActiveStageBuilder {
             static_channels: result.static_channels,
@@ -139,8 +156,12 @@ impl RdpSource {
             waiting: VecDeque::new(),
             received: 0,
             held: Held::default(),
+            recording: None,
+            touchable: TouchAbility::default(),
             continuation,
             follows,
+            orders,
+            runs: false,
         };
         tracing::debug!(flags = ?result.input_flags, width, height, "Session is active");
         // Windows announces the newer kind of fast-path input alone (MS-RDPBCGR 2.2.7.1.6), xrdp and FreeRDP both kinds.
@@ -191,11 +212,16 @@ impl RdpSource {
         while let Some(action) = self.frames.next(&mut bytes, &mut frame).map_err(protocol)? {
             self.frame(action, &frame, out, events)?;
         }
-        if let Some((width, height, scale)) = self.wanted.filter(|_| self.reactivating.is_none()) {
-            self.resize(width, height, scale, out)?;
+        if self.wanted.is_some()
+            && self.reactivating.is_none()
+            && self.can_resize()
+            && let Some(wanted) = self.wanted.take()
+        {
+            self.resize(&wanted, out)?;
         }
         self.drive_reads(out)?;
         self.clipboard_files(out)?;
+        self.remote_app(out)?;
         let new = events.get(before..).unwrap_or_default();
         let unmarked = new.iter().rev().take_while(|event| **event != ScreenEvent::FrameEnd);
         let painted =
@@ -225,6 +251,9 @@ impl RdpSource {
                 return Ok(());
             }
             self.guard.fast_path(frame, self.picture.width()).map_err(protocol)?;
+            if let Some(orders) = &mut self.orders {
+                orders.fast_path(frame);
+            }
             return self.session(action, frame, out, events);
         }
         self.channels.graphics = self.stage.get_dvc::<Graphics>().map(|channel| channel.channel_id());
@@ -259,6 +288,18 @@ impl RdpSource {
         out: &mut Vec<u8>,
         events: &mut Vec<ScreenEvent>,
     ) -> Result<(), SourceError> {
+        if action == Action::X224
+            && let Some(begin) = self.channels.clipboard_begin(frame)
+            && let Some(channel) = self.stage.get_svc_processor_mut::<CliprdrClient>()
+        {
+            fail_lost(channel, begin).map_err(|error| protocol(chain(&error)))?;
+        }
+        if action == Action::X224
+            && let Some(orders) = &mut self.orders
+            && let Some(data) = self.channels.io_data(frame)
+        {
+            orders.slow_path(data);
+        }
         let outputs =
             self.stage.process(&mut self.picture.0, action, frame, None).map_err(|error| protocol(chain(&error)))?;
         self.damage(events);
@@ -277,6 +318,8 @@ impl RdpSource {
             self.received = self.received.saturating_add(frame.len());
             self.graphics(events)?;
             self.sound.take(events);
+            self.microphone(events);
+            self.touchable(events);
         }
         self.drive_changes(out)?;
         self.clipboard_tasks(events)
@@ -302,6 +345,33 @@ impl RdpSource {
         let told = SvcProcessorMessages::<Rdpdr>::new(messages(answers));
         let frame = self.stage.process_svc_processor_messages(told).map_err(|error| protocol(chain(&error)))?;
         out.extend_from_slice(&frame);
+        Ok(())
+    }
+
+    /// What a single program's channel has to say of its own: why the machine does not run it, and what the machine must be told.
+    fn remote_app(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let Some(orders) = &mut self.orders else { return Ok(()) };
+        if self.reactivating.is_some() {
+            return Ok(());
+        }
+        let Some(channel) = self.stage.get_svc_processor_mut::<Rail>() else { return Ok(()) };
+        if let Some(why) = channel.take_refusal() {
+            return Err(SourceError::Refused(why));
+        }
+        self.runs |= channel.ran() || orders.windows().had_any();
+        let mut messages = channel.resized(self.picture.width(), self.picture.height());
+        if orders.take_hooked() {
+            messages.extend(channel.hooked());
+        }
+        self.remote_app_send(messages, out)
+    }
+
+    fn remote_app_send(&mut self, messages: Vec<Vec<u8>>, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if !messages.is_empty() {
+            let told = SvcProcessorMessages::<Rail>::new(rail::messages(messages));
+            let frame = self.stage.process_svc_processor_messages(told).map_err(|error| protocol(chain(&error)))?;
+            out.extend_from_slice(&frame);
+        }
         Ok(())
     }
 
@@ -369,6 +439,65 @@ impl RdpSource {
         Ok(())
     }
 
+    /// Tells whether a program on the machine records, where that is news. The channel goes when none does any more.
+    fn microphone(&mut self, events: &mut Vec<ScreenEvent>) {
+        let wanted = self.stage.get_dvc::<Microphone>().and_then(|channel| channel.processor().wanted());
+        if wanted != self.recording {
+            tracing::debug!(?wanted, "The machine's wish for a microphone changed");
+            self.recording = wanted;
+            events.push(ScreenEvent::Microphone(wanted));
+        }
+    }
+
+    /// What the person says, where the machine wants it and takes what it is sent in time.
+    fn hear(&mut self, format: MicrophoneFormat, samples: &[u8], out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if self.reactivating.is_some() || out.len() > MICROPHONE_WAITING_BYTES_MAX {
+            return Ok(());
+        }
+        let Some(mut channel) = self.stage.get_dvc_mut::<Microphone>() else { return Ok(()) };
+        let id = channel.channel_id();
+        let messages = pdus(channel.processor_mut().samples(format, samples));
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let messages = ironrdp_dvc::encode_dvc_messages(id, messages, ChannelFlags::empty())
+            .map_err(|error| protocol(chain(&error)))?;
+        out.extend(self.stage.encode_dvc_messages(messages).map_err(|error| protocol(chain(&error)))?);
+        Ok(())
+    }
+
+    /// Tells what the machine takes of fingers and pens, where that is news. The channel goes when nobody is signed in any more.
+    fn touchable(&mut self, events: &mut Vec<ScreenEvent>) {
+        let ability = self.stage.get_dvc::<Touch>().map(|channel| channel.processor().ability()).unwrap_or_default();
+        if ability != self.touchable {
+            tracing::debug!(?ability, "What the machine takes of fingers and pens changed");
+            self.touchable = ability;
+            events.push(ScreenEvent::Touch(ability));
+        }
+    }
+
+    /// What fingers or a pen did, or with none that they are all away.
+    fn touch(&mut self, contacts: Option<&Contacts>, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        if self.reactivating.is_some() {
+            return Ok(());
+        }
+        let size = (self.picture.width(), self.picture.height());
+        let Some(mut channel) = self.stage.get_dvc_mut::<Touch>() else { return Ok(()) };
+        let id = channel.channel_id();
+        let touch = channel.processor_mut();
+        let messages = pdus(match contacts {
+            Some(contacts) => touch.contacts(contacts, size),
+            None => touch.cancel(),
+        });
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let messages = ironrdp_dvc::encode_dvc_messages(id, messages, ChannelFlags::empty())
+            .map_err(|error| protocol(chain(&error)))?;
+        out.extend(self.stage.encode_dvc_messages(messages).map_err(|error| protocol(chain(&error)))?);
+        Ok(())
+    }
+
     /// Brings what the pipeline's surfaces show in a part of the screen into the picture.
     fn compose(&mut self, rect: Rect) -> Result<(), SourceError> {
         let rect = rect.clip(self.picture.width(), self.picture.height());
@@ -422,7 +551,14 @@ impl RdpSource {
                 tracing::debug!("Server deactivates the session");
                 self.reactivating = Some(Box::new(self.activation.create()));
             }
-            ActiveStageOutput::Terminate(reason) => return Err(SourceError::Ended(sentence(&reason))),
+            ActiveStageOutput::Terminate(reason) => {
+                let is_closed = self.orders.as_ref().is_some_and(|orders| orders.windows().is_closed());
+                return Err(if is_closed {
+                    SourceError::Refused(PROGRAM_CLOSED.to_owned())
+                } else {
+                    SourceError::Ended(sentence(&reason))
+                });
+            }
             ActiveStageOutput::LogonErrors(errors) => {
                 tracing::info!(kind = ?errors.error_type, data = ?errors.error_data, "Machine reports on the logon");
                 if errors.error_type == LogonErrorNotificationType::NoPermission {
@@ -436,7 +572,11 @@ impl RdpSource {
             }
             ActiveStageOutput::ServerRedirection(said) => return Err(self.sent_on(&said)),
             ActiveStageOutput::AutoReconnectCookie(cookie) => self.continuation.keep_cookie(cookie),
-            ActiveStageOutput::AutoReconnectFailed => self.continuation.drop_cookie(),
+            ActiveStageOutput::AutoReconnectFailed => {
+                self.continuation.drop_cookie();
+                let messages = self.stage.get_svc_processor_mut::<Rail>().map(Rail::begin).unwrap_or_default();
+                self.remote_app_send(messages, out)?;
+            }
             ActiveStageOutput::MultitransportRequest(request) => {
                 let refusal = MultitransportResponsePdu::abort(request.request_id);
                 let frame =
@@ -549,6 +689,7 @@ impl RdpSource {
                     continue;
                 }
                 Task::Fetch(ask) => {
+                    make_room(channel).map_err(|error| protocol(chain(&error)))?;
                     let asks = channel.downcast_backend_mut::<Clipboard>().is_some_and(|backend| backend.asks(ask));
                     if !asks {
                         continue;
@@ -631,17 +772,46 @@ impl RdpSource {
     }
 
     /// Asks for another size, or remembers it until the display control channel is there.
-    fn resize(&mut self, width: u16, height: u16, scale: u16, out: &mut Vec<u8>) -> Result<(), SourceError> {
-        let (w, h) = MonitorLayoutEntry::adjust_display_size(u32::from(width), u32::from(height));
-        let scale_factor = (100..=500).contains(&scale).then_some(u32::from(scale));
-        match self.stage.encode_resize(w, h, scale_factor, None) {
+    fn resize(&mut self, wanted: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        let sent = if self.reactivating.is_some() {
+            None
+        } else {
+            match wanted {
+                InputEvent::Resize { width, height, scale } => self.encode_window(*width, *height, *scale)?,
+                InputEvent::Monitors(monitors) => self.encode_monitors(monitors)?,
+                _ => return Ok(()),
+            }
+        };
+        match sent {
             Some(frame) => {
                 self.wanted = None;
-                out.extend_from_slice(&frame.map_err(|error| protocol(chain(&error)))?);
+                out.extend_from_slice(&frame);
             }
-            None => self.wanted = Some((width, height, scale)),
+            None => self.wanted = Some(wanted.clone()),
         }
         Ok(())
+    }
+
+    /// None before the channel is there.
+    fn encode_window(&mut self, width: u16, height: u16, scale: u16) -> Result<Option<Vec<u8>>, SourceError> {
+        let (w, h) = MonitorLayoutEntry::adjust_display_size(u32::from(width), u32::from(height));
+        let scale_factor = (100..=500).contains(&scale).then_some(u32::from(scale));
+        let frame = self.stage.encode_resize(w, h, scale_factor, None);
+        frame.transpose().map_err(|error| protocol(chain(&error)))
+    }
+
+    /// As [`Self::encode_window`]. A machine that does not take so much keeps what it has: the viewer sees that its screen is another.
+    fn encode_monitors(&mut self, monitors: &Monitors) -> Result<Option<Vec<u8>>, SourceError> {
+        let layout = monitors::layout(monitors).map_err(|error| protocol(chain(&error)))?;
+        let Some(frame) = self.stage.encode_monitor_layout(&layout) else { return Ok(None) };
+        Ok(Some(frame.unwrap_or_else(|error| {
+            tracing::info!(
+                monitors = monitors.as_slice().len(),
+                error = chain(&error),
+                "Machine takes no such monitors"
+            );
+            Vec::new()
+        })))
     }
 
     fn input_event(&mut self, input: &InputEvent, out: &mut Vec<u8>) -> Result<(), SourceError> {
@@ -671,16 +841,15 @@ impl RdpSource {
                 }
                 Ok(())
             }
-            InputEvent::Resize { width, height, scale } => {
-                if self.reactivating.is_some() {
-                    self.wanted = Some((*width, *height, *scale));
-                    return Ok(());
-                }
-                self.resize(*width, *height, *scale, out)
-            }
+            InputEvent::Microphone { format, samples } => self.hear(*format, samples, out),
+            InputEvent::Contacts(contacts) => self.touch(Some(contacts), out),
+            InputEvent::Resize { .. } | InputEvent::Monitors(_) => self.resize(input, out),
             _ => {
                 let mut events = Vec::new();
                 self.input.apply(input, self.picture.width(), self.picture.height(), &mut events);
+                if *input == InputEvent::ReleaseAll {
+                    self.touch(None, out)?;
+                }
                 // Input between deactivation and reactivation breaks the sequence (MS-RDPBCGR 1.3.1.3).
                 if self.reactivating.is_some() {
                     return Ok(());
@@ -728,6 +897,11 @@ impl Source for RdpSource {
 
     fn want_key(&mut self, out: &mut Vec<u8>) -> Result<(), SourceError> {
         self.redraw(out)
+    }
+
+    fn windows(&self) -> Option<Windows<'_>> {
+        let windows = self.orders.as_ref()?.windows();
+        Some(Windows { title: windows.title(), runs: self.runs, closed: windows.is_closed() })
     }
 
     fn framebuffer(&self) -> &dyn Framebuffer {

@@ -22,6 +22,7 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         width: 800,
         height: 600,
         scale: 100,
+        monitors: None,
         keyboard: String::new(),
         certificate: oriel_pin::HostPin::Sha256(pin),
         keeper: None,
@@ -31,6 +32,7 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         devices: oriel_rdp::Devices::default(),
         drive: None,
         session: oriel_rdp::SessionOptions::default(),
+        gateway: None,
         continuation: oriel_rdp::Continuation::default(),
     }
 }

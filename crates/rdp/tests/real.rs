@@ -1,9 +1,11 @@
 //! Against real RDP servers on this machine. Every server is started by its test and dies with it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use oriel_rdp::ConnectError;
-use oriel_screen::{InputEvent, ScreenEvent, Source as _};
+use oriel_screen::{InputEvent, MicrophoneFormat, Monitor, Monitors, Rect, ScreenEvent, Source as _};
 use std::fs;
 use std::time::Duration;
 use support::client::Client;
@@ -160,6 +162,39 @@ async fn an_xrdp_desktop_shows_types_and_copies() {
     expect_typed(&mut client, &server, "a\n").await;
 }
 
+fn side_by_side(left: (u16, u16), right: (u16, u16)) -> Monitors {
+    let monitor = |x, (w, h), primary| Monitor { rect: Rect::new(x, 0, w, h), scale: 100, primary };
+    Monitors::arrange(&[monitor(0, left, true), monitor(left.0, right, false)]).unwrap()
+}
+
+/// Where the desktop has its monitors.
+fn listed(server: &Xrdp) -> String {
+    let listed = server.command("xrandr").arg("--listmonitors").output().unwrap();
+    String::from_utf8_lossy(&listed.stdout).into_owned()
+}
+
+#[tokio::test]
+async fn two_monitors_are_one_desktop() {
+    logging();
+    let server = Xrdp::start(DESKTOP);
+    let monitors = Some(side_by_side((1024, 768), (800, 600)));
+    let options = oriel_rdp::RdpOptions { monitors, ..server.options(1824, 768, "us") };
+    let mut client = Client::connect(server.port, options).await.unwrap();
+    let shown = client.pump_until(Duration::from_secs(25), |client| white(client) > 100_000).await;
+    assert!(shown, "the terminal did not show up\n{}", server.logs());
+    let picture = client.source.framebuffer();
+    assert_eq!((picture.width(), picture.height()), (1824, 768), "{}", server.logs());
+    let monitors = listed(&server);
+    assert!(monitors.contains("+0+0") && monitors.contains("+1024+0"), "{monitors}\n{}", server.logs());
+    // xrdp 0.9 learns of others with a new connection alone.
+    if client.source.can_resize() {
+        client.input(InputEvent::Monitors(side_by_side((800, 600), (640, 480)))).await;
+        let sum = ScreenEvent::Resize { width: 1440, height: 600 };
+        let resized = client.pump_until(Duration::from_secs(8), |client| client.events.contains(&sum)).await;
+        assert!(resized, "{}\n{}", listed(&server), server.logs());
+    }
+}
+
 #[tokio::test]
 async fn another_certificate_is_refused_with_both_fingerprints() {
     let server = Xrdp::start("wait");
@@ -184,6 +219,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         width: 800,
         height: 600,
         scale: 100,
+        monitors: None,
         keyboard: String::new(),
         certificate: oriel_pin::HostPin::Sha256([0; 32]),
         keeper: None,
@@ -193,6 +229,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         devices: oriel_rdp::Devices::default(),
         drive: None,
         session: oriel_rdp::SessionOptions::default(),
+        gateway: None,
         continuation: oriel_rdp::Continuation::default(),
     };
     let Err(error) = Client::connect(port, options).await else { panic!("connected to nothing") };
@@ -287,5 +324,99 @@ async fn an_xrdp_desktop_is_heard_unless_the_rule_says_no() {
     // The machine knows of no ear, and gives its programs no place to play to.
     assert!(!socket.exists(), "{} is still there", socket.display());
     assert!(!client.events.iter().any(|event| matches!(event, ScreenEvent::Audio { .. })));
+    assert!(client.ended.is_none(), "{:?}", client.ended);
+}
+
+/// A program of the desktop that records, as the desktop's sound server asks xrdp-chansrv for it: a head (0, then the length with the head),
+/// what is wanted (1 begin, 2 end, 3 what there is), and the most bytes of it; what there is comes with its length. Gives the samples.
+fn record(socket: std::path::PathBuf, time: Duration) -> std::thread::JoinHandle<std::io::Result<Vec<u8>>> {
+    use std::io::{Read as _, Write as _};
+    std::thread::spawn(move || {
+        let mut socket = std::os::unix::net::UnixStream::connect(socket)?;
+        socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let ask = |what: u8, bytes: u16| {
+            let [low, high] = bytes.to_le_bytes();
+            [0, 0, 0, 0, 11, 0, 0, 0, what, low, high]
+        };
+        socket.write_all(&ask(1, 0))?;
+        let mut heard = Vec::new();
+        let until = std::time::Instant::now() + time;
+        while std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+            socket.write_all(&ask(3, 16_384))?;
+            let mut length = [0; 2];
+            socket.read_exact(&mut length)?;
+            let mut samples = vec![0; usize::from(u16::from_le_bytes(length))];
+            socket.read_exact(&mut samples)?;
+            heard.extend_from_slice(&samples);
+        }
+        socket.write_all(&ask(2, 0))?;
+        // The end is read before the socket goes.
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(heard)
+    })
+}
+
+/// What a program wants to hear, as last told.
+fn wanted(client: &Client) -> Option<MicrophoneFormat> {
+    let told = client.events.iter().rev().find_map(|event| match event {
+        ScreenEvent::Microphone(wanted) => Some(*wanted),
+        _ => None,
+    });
+    told.flatten()
+}
+
+#[tokio::test]
+async fn what_programs_of_an_xrdp_desktop_record_is_what_the_person_says() {
+    logging();
+    let server = Xrdp::start(DESKTOP);
+    let socket = server.folder.path().join(format!("run/sockdir/xrdp_chansrv_audio_in_socket_{}", server.display));
+    let mut client = Client::connect(server.port, server.options(800, 600, "us")).await.unwrap();
+    let up = client.pump_until(Duration::from_secs(25), |client| white(client) > 100_000 && socket.exists()).await;
+    assert!(up, "no desktop with {}\n{}", socket.display(), server.logs());
+    assert_eq!(wanted(&client), None, "nobody records yet");
+    let recording = record(socket.clone(), Duration::from_secs(4));
+    let asked = client.pump_until(Duration::from_secs(5), |client| wanted(client).is_some()).await;
+    assert!(asked, "no program asked for the microphone\n{}", server.logs());
+    let format = wanted(&client).unwrap();
+    assert_eq!((format.channels, format.rate), (2, SOUND_RATE));
+    // Two seconds of a tone, in pieces as a browser makes them.
+    let frames = SOUND_RATE / 50;
+    for piece in 0..100 {
+        let mut samples = Vec::new();
+        for frame in piece * frames..(piece + 1) * frames {
+            let angle = f64::from(frame) / f64::from(SOUND_RATE) * TONE_HZ * std::f64::consts::TAU;
+            let value = (angle.sin() * 12_000.0) as i16;
+            samples.extend_from_slice(&value.to_le_bytes());
+            samples.extend_from_slice(&(value / 2).to_le_bytes());
+        }
+        client.input(InputEvent::Microphone { format, samples: samples.into() }).await;
+        client.pump(Duration::from_millis(20)).await;
+    }
+    client.pump_until(Duration::from_secs(8), |_| recording.is_finished()).await;
+    let heard = recording.join().unwrap().unwrap();
+    let sides: Vec<(i16, i16)> = heard
+        .chunks_exact(4)
+        .map(|frame| (i16::from_le_bytes([frame[0], frame[1]]), i16::from_le_bytes([frame[2], frame[3]])))
+        .collect();
+    let seconds = sides.len() as f64 / f64::from(SOUND_RATE);
+    let rises = sides.windows(2).filter(|pair| pair[0].0 < 0 && pair[1].0 >= 0).count();
+    let hz = rises as f64 / seconds;
+    eprintln!("microphone: {seconds:.2} s of 2 were recorded, {hz:.1} Hz");
+    assert!((1.8..=2.01).contains(&seconds), "{seconds:.2} s of 2 were recorded\n{}", server.logs());
+    assert!((hz - TONE_HZ).abs() < 5.0, "{hz:.1} Hz were recorded");
+    assert!(sides.iter().all(|(left, right)| left / 2 == *right), "the sides are mixed up");
+    let over = client.pump_until(Duration::from_secs(5), |client| wanted(client).is_none()).await;
+    assert!(over, "the machine still listens after its program ended");
+    drop(client);
+
+    let mut options = server.options(800, 600, "us");
+    options.devices.microphone = false;
+    let mut client = Client::connect(server.port, options).await.unwrap();
+    client.settle(Duration::from_secs(2)).await;
+    let recording = record(socket, Duration::from_secs(2));
+    client.pump_until(Duration::from_secs(6), |_| recording.is_finished()).await;
+    assert!(recording.join().unwrap().unwrap_or_default().is_empty());
+    assert!(!client.events.iter().any(|event| matches!(event, ScreenEvent::Microphone(_))));
     assert!(client.ended.is_none(), "{:?}", client.ended);
 }

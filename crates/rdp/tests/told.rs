@@ -15,12 +15,14 @@ use ironrdp_pdu::rdp::server_redirection::{ServerRedirectionFlags, ServerRedirec
 use ironrdp_pdu::x224::X224;
 use oriel_pin::HostPin;
 use oriel_rdp::{
-    ConnectError, Continuation, Looks, Preconnection, Program, RdpOptions, Security, SessionOptions, TimeZone,
+    ConnectError, Continuation, GatewayOptions, Looks, Preconnection, Program, RdpOptions, Security, SessionOptions,
+    TimeZone,
 };
 use rustls::pki_types::PrivateKeyDer;
 use std::sync::Arc;
 use std::time::Duration;
 use support::client::Client;
+use support::gateway::{Gateway, Manner};
 use support::shadow::Shadow;
 use support::witness::{ServerAutoReconnect, Witness, Word};
 use support::xrdp::Xrdp;
@@ -54,6 +56,7 @@ async fn what_the_machine_is_told() {
     let session = SessionOptions {
         looks,
         program: Some(Program { command: "ledger.exe /year 2026".into(), folder: "C:\\Accounts".into() }),
+        remote_app: None,
         admin: true,
         time_zone: TimeZone::named("Europe/Berlin", jiff::Timestamp::now()),
         load_balance: Some("tsv://MS Terminal Services Plugin.1.Farm".into()),
@@ -297,6 +300,7 @@ async fn a_console_of_hyper_v() {
         width: 800,
         height: 600,
         scale: 100,
+        monitors: None,
         keyboard: "us".into(),
         certificate: HostPin::Sha256(pin),
         keeper: None,
@@ -306,6 +310,7 @@ async fn a_console_of_hyper_v() {
         devices: oriel_rdp::Devices::default(),
         drive: None,
         session,
+        gateway: None,
         continuation: Continuation::default(),
     };
     let outcome = Client::connect(port, options).await;
@@ -316,4 +321,100 @@ async fn a_console_of_hyper_v() {
     assert_eq!(&first[4..], [2, 0xf0, 0x80, 0x7f, 0x65]);
     let Err(error) = outcome else { panic!("no session was there") };
     assert!(error.to_string().contains("session set-up"), "{error}");
+}
+
+/// The same machine, by a gateway that calls it `desk.inside`.
+fn behind(gateway: &Gateway, options: &RdpOptions) -> RdpOptions {
+    let gateway = GatewayOptions {
+        name: "gateway.example".into(),
+        host: "desk.inside".into(),
+        port: 3390,
+        user: "olga".into(),
+        password: "offen".to_owned().into(),
+        domain: Some("EDGE".into()),
+        certificate: HostPin::Sha256(gateway.pin),
+    };
+    RdpOptions { gateway: Some(gateway), ..options.clone() }
+}
+
+#[tokio::test]
+async fn a_machine_behind_a_gateway() {
+    let server = Shadow::open();
+    let options =
+        RdpOptions { pipeline: oriel_rdp::Pipeline::Pixels, security: Security::Tls, ..server.options("geheim") };
+    // NTLM, and then whatever the gateway has.
+    for basic in [None, Some("EDGE\\olga:offen".to_owned())] {
+        let gateway = Gateway::start(server.port, Manner { basic: basic.clone(), ..Manner::default() }).await;
+        let options = behind(&gateway, &options);
+        let mut client = Client::connect(gateway.port, options.clone()).await.unwrap();
+        let painted = |client: &mut Client| client.events.contains(&oriel_screen::ScreenEvent::FrameEnd);
+        assert!(client.pump_until(Duration::from_secs(20), painted).await, "{:?}", client.ended);
+        let said = gateway.said();
+        let request = &said[0];
+        assert!(
+            request.starts_with("RDG_OUT_DATA /remoteDesktopGateway/ HTTP/1.1\r\nHost: gateway.example\r\n"),
+            "{request}"
+        );
+        assert!(request.contains("\r\nAuthorization: NTLM TlRMTVNTUAAB"), "{request}");
+        let last: Vec<&str> = said.iter().rev().take(2).map(String::as_str).collect();
+        assert_eq!(last, ["desk.inside:3390", "oriel-test"]);
+        if basic.is_none() {
+            assert!(said.iter().any(|said| said.starts_with("NTLMSSP") && said.contains("EDGEolga")), "{said:?}");
+        }
+        let mut wrong = options.clone();
+        if let Some(gateway) = &mut wrong.gateway {
+            gateway.certificate = HostPin::Sha256([7; 32]);
+        }
+        let before = gateway.said().len();
+        let Err(error) = Client::connect(gateway.port, wrong).await else { panic!("connected") };
+        assert!(matches!(error, ConnectError::GatewayChanged { .. }), "{error}");
+        assert_eq!(gateway.said().len(), before, "who is somebody else is told nothing");
+    }
+}
+
+#[tokio::test]
+async fn why_a_gateway_does_not_lead_to_the_machine() {
+    let options = |gateway: &Gateway| {
+        let options = RdpOptions {
+            user: "anna".into(),
+            password: "geheim".to_owned().into(),
+            domain: None,
+            width: 800,
+            height: 600,
+            scale: 100,
+            monitors: None,
+            keyboard: "us".into(),
+            certificate: HostPin::FirstUse,
+            keeper: None,
+            security: Security::Any,
+            client_name: "oriel".into(),
+            pipeline: oriel_rdp::Pipeline::Off,
+            devices: oriel_rdp::Devices::default(),
+            drive: None,
+            session: SessionOptions::default(),
+            gateway: None,
+            continuation: Continuation::default(),
+        };
+        behind(gateway, &options)
+    };
+    let refused = async |manner: Manner| {
+        // Nothing listens there: nobody gets so far.
+        let gateway = Gateway::start(9, manner).await;
+        match Client::connect(gateway.port, options(&gateway)).await {
+            Err(error) => error,
+            Ok(_) => panic!("connected"),
+        }
+    };
+    for (step, code) in [(2, 0x8009_030c), (5, 0x8007_59db), (7, 0x59da)] {
+        let error = refused(Manner { refuses: Some((step, code)), ..Manner::default() }).await;
+        assert!(matches!(error, ConnectError::GatewayRefused(_)), "{step} {error}");
+    }
+    let error = refused(Manner { refuses: Some((9, 0x8007_59dd)), ..Manner::default() }).await;
+    assert!(matches!(error, ConnectError::Gateway(_)) && error.to_string().contains("does not reach"), "{error}");
+    let error = refused(Manner { basic: Some("EDGE\\olga:other".into()), ..Manner::default() }).await;
+    assert!(matches!(error, ConnectError::GatewayRefused(_)), "{error}");
+    for (status, word) in [("200 OK", "WebSockets"), ("404 Not Found", "no RD Gateway"), ("500 Oh", "500")] {
+        let error = refused(Manner { status: Some(status), ..Manner::default() }).await;
+        assert!(matches!(error, ConnectError::Gateway(_)) && error.to_string().contains(word), "{error}");
+    }
 }

@@ -183,20 +183,41 @@ impl Encoder {
 /// A JPEG of the whole framebuffer, scaled down to at most `width_max` pixels wide, for thumbnails.
 /// `None` when there are no pixels.
 pub fn thumbnail(pixels: &dyn Framebuffer, width_max: u16) -> Option<Vec<u8>> {
+    jpeg(pixels, (width_max, u16::MAX), THUMBNAIL_QUALITY)
+}
+
+/// A JPEG of the whole framebuffer, scaled down by a whole number until it is at most so many pixels wide and high; `quality` is 1 to 100.
+/// `None` when there are no pixels.
+pub fn jpeg(pixels: &dyn Framebuffer, (width_max, height_max): (u16, u16), quality: u8) -> Option<Vec<u8>> {
     let (w, h) = (pixels.width(), pixels.height());
-    if w == 0 || h == 0 || width_max == 0 {
+    if w == 0 || h == 0 || width_max == 0 || height_max == 0 {
         return None;
     }
-    let step = w.div_ceil(width_max).max(1);
-    let (out_w, out_h) = ((w / step).max(1), (h / step).max(1));
+    let quality = quality.clamp(1, 100);
+    let step = w.div_ceil(width_max).max(h.div_ceil(height_max)).max(1);
+    let (mut encoder, mut out) = (Jpeg::default(), Vec::new());
+    let length = if step == 1 {
+        encoder.encode(pixels.rgba(), turbojpeg::PixelFormat::RGBX, (w, h), quality, &mut out)?
+    } else {
+        let (out_w, out_h) = ((w / step).max(1), (h / step).max(1));
+        let rgb = boxes(pixels, step, (out_w, out_h));
+        encoder.encode(&rgb, turbojpeg::PixelFormat::RGB, (out_w, out_h), quality, &mut out)?
+    };
+    out.truncate(length);
+    out.shrink_to_fit();
+    Some(out)
+}
+
+/// A box filter: each pixel is the mean of `step` x `step`.
+fn boxes(pixels: &dyn Framebuffer, step: u16, (out_w, out_h): (u16, u16)) -> Vec<u8> {
+    let (w, h) = (pixels.width(), pixels.height());
     let mut rgb = Vec::with_capacity(usize::from(out_w) * usize::from(out_h) * 3);
     for ty in 0..out_h {
         for tx in 0..out_w {
-            // A box filter: the mean of step x step pixels.
             let mut sum = [0u32; 3];
             let mut count = 0u32;
             for y in ty * step..(ty * step + step).min(h) {
-                for pixel in pixels.row(tx * step, y, step).chunks_exact(4) {
+                for pixel in pixels.row(tx * step, y, step.min(w - tx * step)).chunks_exact(4) {
                     for (total, channel) in sum.iter_mut().zip(pixel) {
                         *total += u32::from(*channel);
                     }
@@ -206,11 +227,7 @@ pub fn thumbnail(pixels: &dyn Framebuffer, width_max: u16) -> Option<Vec<u8>> {
             rgb.extend(sum.iter().map(|total| (total / count.max(1)) as u8));
         }
     }
-    let (mut encoder, mut out) = (Jpeg::default(), Vec::new());
-    let length = encoder.encode(&rgb, turbojpeg::PixelFormat::RGB, (out_w, out_h), THUMBNAIL_QUALITY, &mut out)?;
-    out.truncate(length);
-    out.shrink_to_fit();
-    Some(out)
+    rgb
 }
 
 /// A rectangle cut into tiles of at most `TILE_SIDE_MAX` a side.

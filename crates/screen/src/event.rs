@@ -1,6 +1,6 @@
 //! What a remote screen does ([`ScreenEvent`]) and what a person does to it ([`InputEvent`]).
 
-use crate::{Rect, Rich};
+use crate::{Contacts, Monitors, Rect, Rich, TouchAbility};
 use bytes::Bytes;
 
 /// How the bytes of a forwarded tile are compressed. The numbers are the wire's.
@@ -27,6 +27,37 @@ pub enum AudioCodec {
     /// Signed 16 bit little endian, interleaved.
     Pcm = 0,
     Opus = 1,
+}
+
+/// Most bytes of a microphone's sound in one record: a fifth of a second of the richest format.
+pub const MICROPHONE_BYTES_MAX: usize = 48_000 * 4 / 5;
+/// Samples a second that a microphone may have.
+pub const MICROPHONE_RATES: std::ops::RangeInclusive<u32> = 16_000..=48_000;
+
+/// How a machine wants to hear the person's microphone: signed 16 bit little endian, interleaved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MicrophoneFormat {
+    /// 1 or 2.
+    pub channels: u8,
+    /// Samples a second of each channel, within [`MICROPHONE_RATES`].
+    pub rate: u32,
+}
+
+impl MicrophoneFormat {
+    /// The format, where it is one that browsers can make.
+    pub fn new(channels: u8, rate: u32) -> Option<Self> {
+        (matches!(channels, 1 | 2) && MICROPHONE_RATES.contains(&rate)).then_some(Self { channels, rate })
+    }
+
+    /// Bytes of one sample of every channel.
+    pub const fn frame_bytes(self) -> usize {
+        2 * self.channels as usize
+    }
+
+    /// Bytes of a second.
+    pub const fn second_bytes(self) -> usize {
+        self.frame_bytes() * self.rate as usize
+    }
 }
 
 /// What a source says about its screen. Pixels that the source decoded are in its framebuffer already:
@@ -89,6 +120,10 @@ pub enum ScreenEvent {
     Rich(Rich),
     /// The text of a copy, which ends it; empty where it has none beside its other parts.
     Clipboard(String),
+    /// A program on the machine records, in this format, or none does any more.
+    Microphone(Option<MicrophoneFormat>),
+    /// The machine takes so much of fingers and pens themselves, from now on.
+    Touch(TouchAbility),
     Bell,
     /// Bit 0 scroll, 1 num, 2 caps lock.
     Leds(u8),
@@ -135,18 +170,27 @@ pub enum InputEvent {
         x: u16,
         y: u16,
     },
+    /// Fingers or a pen themselves, for a machine that has said that it takes them ([`ScreenEvent::Touch`]); others leave it out.
+    Contacts(Contacts),
     /// The viewer's window in device pixels, and its scale in per cent.
     Resize {
         width: u16,
         height: u16,
         scale: u16,
     },
+    /// The same of a viewer with a window for each of several monitors.
+    Monitors(Monitors),
     /// Part of a copy whose text follows.
     Rich(Rich),
     /// The text of a copy, which ends it; empty where it has none beside its other parts.
     Clipboard(String),
     /// Text from an input method: characters without keys.
     Text(String),
+    /// What the person's microphone hears, as the machine asked for it.
+    Microphone {
+        format: MicrophoneFormat,
+        samples: Bytes,
+    },
     /// Every key and button is up: the window lost focus, or the viewer is gone.
     ReleaseAll,
 }

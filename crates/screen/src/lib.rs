@@ -14,6 +14,7 @@ mod damage;
 pub mod encode;
 mod event;
 pub mod h264;
+mod monitors;
 mod people;
 pub mod recording;
 mod rect;
@@ -21,19 +22,25 @@ mod region;
 mod source;
 mod surface;
 mod text;
+mod touch;
 pub mod wire;
 
 pub use clip::{Pixels, Rich, png_size};
 pub use damage::Damage;
 pub use event::{
-    AudioCodec, ByeCode, InputEvent, RecordingSign, ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec,
+    AudioCodec, ByeCode, InputEvent, MICROPHONE_BYTES_MAX, MICROPHONE_RATES, MicrophoneFormat, RecordingSign,
+    ScreenEvent, StatusCode, TileCodec, TouchPhase, VideoCodec,
 };
+pub use monitors::{MONITOR_SCALES, MONITOR_SIDE_MAX, MONITOR_SIDE_MIN, MONITORS_MAX, Monitor, Monitors};
 pub use people::{PERSON_NAME_BYTES_MAX, Person, PersonKind, QuestionKind, SEATS_MAX};
 pub use rect::Rect;
 pub use region::{REGION_RECTS_MAX, Region};
-pub use source::{Source, SourceError};
+pub use source::{PROGRAM_CLOSED, PROGRAM_NOT_RUN, Source, SourceError, Windows};
 pub use surface::{Framebuffer, Surface, SurfaceError};
 pub use text::with_lf;
+pub use touch::{
+    CONTACTS_MAX, Contact, ContactState, Contacts, PEN_BARREL, PEN_ERASER, PEN_INVERTED, PRESSURE_MAX, TouchAbility,
+};
 
 /// Largest surface side in pixels; larger sizes from a remote side are refused.
 pub const SURFACE_SIDE_MAX: u16 = 8192;

@@ -44,9 +44,31 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// Where the session is one program instead of a whole desktop: its windows.
+    fn windows(&self) -> Option<Windows<'_>> {
+        None
+    }
+
     /// The pixels as they are now; behind by pictures until [`Self::settle`].
     fn framebuffer(&self) -> &dyn Framebuffer;
 }
+
+/// The windows of a session that is one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows<'a> {
+    /// Of the window in front, without control characters; empty where it has none.
+    pub title: &'a str,
+    /// The machine has run the program. Some machines take the wish and show their desktop all the same.
+    pub runs: bool,
+    /// There were some, and the last has been closed; another may still come.
+    pub closed: bool,
+}
+
+/// How a session ends whose program has no window any more: for the person.
+pub const PROGRAM_CLOSED: &str = "the program was closed: its last window is gone; connect again to start it anew";
+
+/// How a session ends whose program was never run: for the person.
+pub const PROGRAM_NOT_RUN: &str = "the machine has not run the program and does not say why: it may not know RemoteApp, or wait for somebody to sign in; have an administrator look at the account and at remote_app, or leave that out to get the whole desktop";
 
 /// Why a source gave up. Texts are for the person in front of the viewer: lowercase, no trailing period.
 #[derive(Debug, thiserror::Error)]
@@ -57,4 +79,7 @@ pub enum SourceError {
     /// The remote side ended the session; the text is its reason.
     #[error("the machine ended the session: {0}")]
     Ended(String),
+    /// What was asked for does not go, or no longer; the text says what, why and what to do.
+    #[error("{0}")]
+    Refused(String),
 }

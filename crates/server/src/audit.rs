@@ -22,7 +22,7 @@ use utoipa::openapi::path::HttpMethod;
 
 /// What is read on its own account: opened viewers, played recordings, downloaded files, machines that are asked who they are, and
 /// devices that are asked what their machines do and show.
-const READ_DEEDS: [&str; 7] = [
+const READ_DEEDS: [&str; 10] = [
     "open_viewer",
     "recording_index",
     "recording_content",
@@ -30,12 +30,25 @@ const READ_DEEDS: [&str; 7] = [
     "machine_identity",
     "show_device",
     "device_picture",
+    "watch_device",
+    "device_log",
+    "personal_disk_content",
 ];
 /// Sign-ins that end with browsers coming back from elsewhere, which they do by reading.
-const SIGN_INS_BY_READING: [&str; 1] = ["finish_sign_in"];
+const SIGN_INS_BY_READING: [&str; 2] = ["finish_sign_in", "sign_in_by_proxy"];
 /// What comes in many pieces that are one deed: said once, and again after a while.
-const IN_PIECES: [&str; 6] =
-    ["recording_index", "recording_content", "download_file", "upload_file", "show_device", "device_picture"];
+const IN_PIECES: [&str; 10] = [
+    "recording_index",
+    "recording_content",
+    "download_file",
+    "upload_file",
+    "show_device",
+    "device_picture",
+    "watch_device",
+    "upload_device_image",
+    "upload_desktop_drive_image",
+    "personal_disk_content",
+];
 const PIECES_TIME: Duration = Duration::from_mins(10);
 /// Deeds in pieces that are remembered.
 const PIECES_MAX: usize = 1024;
@@ -109,7 +122,7 @@ impl Asked {
 
     /// Tells the audit, unless this is nothing to tell.
     async fn tell(self, app: &App, caller: Option<&Caller>, answered: Answered) {
-        let Answered { outcome, tried, code } = answered;
+        let Answered { outcome, tried, code, about } = answered;
         // Pages ask again and again; what was refused of it is told once, since it shows who tried.
         if self.is_reading && outcome != 403 {
             return;
@@ -136,7 +149,7 @@ impl Asked {
             actor_name,
             via,
             action: self.action,
-            target: self.target,
+            target: self.target + &about,
             address: self.address,
             outcome,
             code,
@@ -184,7 +197,7 @@ impl Telling {
 
 impl Drop for Telling {
     fn drop(&mut self) {
-        self.begin(Answered { outcome: CUT_OFF, tried: None, code: "cut_off".to_owned() });
+        self.begin(Answered { outcome: CUT_OFF, tried: None, code: "cut_off".to_owned(), about: String::new() });
     }
 }
 
@@ -193,6 +206,8 @@ pub(crate) struct Answered {
     outcome: u16,
     tried: Option<String>,
     code: String,
+    /// Goes behind the target.
+    about: String,
 }
 
 impl Answered {
@@ -201,9 +216,14 @@ impl Answered {
             outcome: response.extensions().get::<Outcome>().map_or(response.status().as_u16(), |outcome| outcome.0),
             tried: response.extensions().get::<TriedName>().map(|tried| tried.0.clone()),
             code: response.extensions().get::<RefusalCode>().map(|code| code.0.to_owned()).unwrap_or_default(),
+            about: response.extensions().get::<AboutImage>().map(|image| format!(" {}", image.0)).unwrap_or_default(),
         }
     }
 }
+
+/// The image that was put into a drive, put beside the answer by whoever read the body.
+#[derive(Clone, Debug)]
+pub(crate) struct AboutImage(pub String);
 
 /// How it ended, where the answer itself leads a browser back to our pages however it did.
 #[derive(Clone, Copy, Debug)]
@@ -221,24 +241,37 @@ fn via(caller: &Caller) -> String {
     }
 }
 
-/// The path without what lets somebody in: tickets and invitations are secrets.
+/// The path without what lets somebody in: tickets and invitations are secrets, and so is what stands behind the `?` of a webhook's address.
 fn target(path: &str, matched: &str) -> String {
     let path = path.strip_prefix(access::BASE).unwrap_or(path);
     let matched = matched.strip_prefix(access::BASE).unwrap_or(matched);
     let parts = path.split('/').zip(matched.split('/').chain(std::iter::repeat("")));
-    parts
-        .map(|(part, name)| if matches!(name, "{ticket}" | "{token}") { "…" } else { part })
-        .collect::<Vec<_>>()
-        .join("/")
+    let is_of_webhook = matched.starts_with("/webhooks/");
+    let told = parts.map(|(part, name)| match name {
+        "{ticket}" | "{token}" => "…".to_owned(),
+        "{id}" if is_of_webhook => without_query(part),
+        _ => part.to_owned(),
+    });
+    told.collect::<Vec<_>>().join("/")
 }
 
-/// Which file it is about, of a machine's files.
+/// Of an address as it stands in a path.
+fn without_query(part: &str) -> String {
+    let at = part.to_ascii_lowercase().find("%3f");
+    at.and_then(|at| part.get(..at)).map_or_else(|| part.to_owned(), |place| format!("{place}?…"))
+}
+
+/// Which file it is about, of a machine's files, or which image of a drive. One that stands in the body is said by [`AboutImage`].
 fn file(uri: &Uri, matched: &str) -> String {
-    if !matched.contains("/files") {
+    let field = if matched.contains("/files") {
+        "path"
+    } else if ["/device/upload", "/device/images", "/drive/image"].iter().any(|end| matched.ends_with(end)) {
+        "name"
+    } else {
         return String::new();
-    }
+    };
     let query = Query::<HashMap<String, String>>::try_from_uri(uri);
-    query.ok().and_then(|Query(query)| query.get("path").map(|path| format!(" {path}"))).unwrap_or_default()
+    query.ok().and_then(|Query(query)| query.get(field).map(|name| format!(" {name}"))).unwrap_or_default()
 }
 
 fn may_tell_refusal(now: Instant) -> bool {
@@ -286,6 +319,21 @@ mod tests {
         assert_eq!(target("/api/v1/pools/studio", "/api/v1/pools/{id}"), "/pools/studio");
         assert_eq!(target("/api/v1/connect/geheim", "/api/v1/connect/{ticket}"), "/connect/…");
         assert_eq!(target("/api/v1/invites/geheim/connect", "/api/v1/invites/{token}/connect"), "/invites/…/connect");
+        let address = "/api/v1/webhooks/https:%2F%2Flog.example%2Fhook%3Fkey=geheim";
+        assert_eq!(target(address, "/api/v1/webhooks/{id}"), "/webhooks/https:%2F%2Flog.example%2Fhook?…");
+        assert_eq!(target("/api/v1/webhooks/1/test", "/api/v1/webhooks/{id}/test"), "/webhooks/1/test");
+    }
+
+    #[test]
+    fn targets_name_files_and_images() {
+        let of = |uri: &str, matched: &str| file(&uri.parse().unwrap(), matched);
+        assert_eq!(of("/api/v1/desktops/1/files?path=/a%20b", "/api/v1/desktops/{id}/files"), " /a b");
+        assert_eq!(
+            of("/api/v1/desktops/1/drive/image?name=a.iso&size=1", "/api/v1/desktops/{id}/drive/image"),
+            " a.iso"
+        );
+        assert_eq!(of("/api/v1/machines/1/device/images?name=a.iso", "/api/v1/machines/{id}/device/images"), " a.iso");
+        assert_eq!(of("/api/v1/desktops/1/drive?name=a.iso", "/api/v1/desktops/{id}/drive"), "");
     }
 
     #[test]

@@ -20,12 +20,34 @@ impl From<BrokerError> for Problem {
                 text,
                 "type the code that your app shows next, or a recovery code; an administrator can reset your second factor",
             ),
+            BrokerError::Credentials { code: code @ "bad_passkey", .. } => Self::new(
+                StatusCode::UNAUTHORIZED,
+                code,
+                text,
+                "sign in another way; if it was removed here, remove it where you keep it, too",
+            ),
+            BrokerError::Credentials { code: code @ "passkey_unverified", .. } => Self::new(
+                StatusCode::UNAUTHORIZED,
+                code,
+                text,
+                "set one of them up on the authenticator, or sign in with your password and show the passkey after it",
+            ),
             BrokerError::Credentials { code, .. } => {
                 Self::new(StatusCode::UNAUTHORIZED, code, text, "type it again; an administrator can reset a password")
             }
-            BrokerError::Forbidden { code, .. } => {
-                Self::new(StatusCode::FORBIDDEN, code, text, "ask an administrator to allow it")
-            }
+            BrokerError::Forbidden { code, .. } => Self::new(
+                StatusCode::FORBIDDEN,
+                code,
+                text,
+                match code {
+                    "passkey_copied" => {
+                        "sign in another way, remove this passkey under My account, and make a new one; tell an administrator"
+                    }
+                    "provider_first" => "use the provider's button",
+                    "password_first" => "sign in with your name and password",
+                    _ => "ask an administrator to allow it",
+                },
+            ),
             BrokerError::TooMany { retry_seconds } => Self {
                 retry_after: Some(retry_seconds),
                 ..Self::new(
@@ -101,11 +123,18 @@ impl From<StoreError> for Problem {
                     "user" => "user_has_desktops",
                     "directory" => "directory_in_use",
                     "provider" => "provider_in_use",
+                    "cloud" => "cloud_in_use",
                     _ => "in_use",
                 },
                 "delete what uses it first",
             ),
             StoreError::PoolFull { .. } => conflict("pool_full", "delete a desktop or raise desktops_max"),
+            StoreError::OverQuota(over) => {
+                Self::new(StatusCode::CONFLICT, "over_quota", over.what(false), over.next_step(false))
+            }
+            StoreError::Booking(refusal) => {
+                Self::new(StatusCode::CONFLICT, refusal.code, refusal.text, refusal.next_step)
+            }
             StoreError::GpuTaken { .. } => conflict("gpu_taken", "try again"),
             StoreError::GpuSwitching { .. } => conflict("gpu_switching", "wait until its operation is done"),
             StoreError::GpuHeld { .. } => conflict("gpu_held", "stop those desktops first"),
@@ -131,6 +160,10 @@ impl From<StoreError> for Problem {
 impl From<TicketRefusal> for Problem {
     fn from(refusal: TicketRefusal) -> Self {
         let code = match refusal {
+            // Whoever has a ticket is whom it is about.
+            TicketRefusal::Store(StoreError::OverQuota(over)) => {
+                return Self::new(StatusCode::CONFLICT, "over_quota", over.what(true), over.next_step(true));
+            }
             TicketRefusal::Store(error) => return error.into(),
             TicketRefusal::Unknown => "ticket_unknown",
             TicketRefusal::Used => "ticket_used",

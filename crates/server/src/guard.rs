@@ -6,6 +6,7 @@ use crate::{
     api::problem::Problem,
     audit::{Answered, Asked, Telling},
     caller::{Caller, TheDesktop, Via},
+    proxy::Proxied,
 };
 use axum::{
     extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State},
@@ -71,9 +72,12 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
         let (detail, next_step) = match session.step {
             SignInStep::Enrol => (
                 "a group of yours asks for a second factor, and you have none yet",
-                "set one up: POST /api/v1/me/second-factor/totp",
+                "set one up: POST /api/v1/me/second-factor/totp, or POST /api/v1/me/passkeys/new",
             ),
-            _ => ("your second factor is still missing", "send a code of your app: POST /api/v1/me/second-factor"),
+            _ => (
+                "your second factor is still missing",
+                "send a code of your app, or show a passkey: POST /api/v1/me/second-factor",
+            ),
         };
         return Err(Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail, next_step));
     }
@@ -193,6 +197,12 @@ async fn identify(app: &App, parts: &Parts, peer: Option<Peer>) -> Result<Caller
     let cookie = cookie(&parts.headers, COOKIE).ok_or_else(Problem::not_signed_in)?;
     let found = app.broker.session(&sha256_hex(cookie.as_bytes())).await?;
     let (session, user) = found.ok_or_else(Problem::not_signed_in)?;
+    // Whoever signed in anew at the proxy in front is not whom this browser still has a session of.
+    if let Some(Proxied(Some(Ok(person)))) = parts.extensions.get::<Proxied>()
+        && !app.broker.goes_with_proxy(&user, person).await?
+    {
+        return Err(Problem::not_signed_in());
+    }
     let grants = app.broker.grants(&user, TokenScope::All).await?;
     Ok(Caller { user, via: Via::Browser(session), grants })
 }
@@ -233,7 +243,7 @@ fn wrong_origin() -> Problem {
         StatusCode::FORBIDDEN,
         "wrong_origin",
         "the request comes from a page of another site",
-        "open Oriel at the address that it prints; a proxy in front must pass the Host header on and not end TLS",
+        "open Oriel at the address that it prints; a proxy in front must pass the Host header on, and where it ends TLS be trusted (proxy.trust) and send X-Forwarded-Proto",
     )
 }
 

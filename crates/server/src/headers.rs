@@ -13,13 +13,16 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
     font-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; object-src 'none'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// A page of ours may ask for the microphone, which viewers do after a click; the browser asks the person, and pages in frames cannot.
+const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(self), payment=(), usb=()";
+
 const SECURITY: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS),
 ];
 
 pub(crate) async fn secure(request: Request, next: Next) -> Response {

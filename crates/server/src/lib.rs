@@ -21,12 +21,15 @@ mod listen;
 mod metrics;
 mod names;
 mod openapi;
+mod piece;
+mod proxy;
 mod range;
 mod routes;
 pub mod tls;
 
 pub use listen::{Door, LocalDoor, Peer, SOCKETS_MAX, serve as serve_door};
 pub use openapi::document as openapi_document;
+pub use proxy::{PROXY_SECRET_HEADER, Proxy, own_addresses};
 
 use api::problem::Problem;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
@@ -40,6 +43,8 @@ pub const COOKIE: &str = "__Host-oriel";
 pub const DEVICE_COOKIE: &str = "__Host-oriel-device";
 /// The cookie of a browser that signs in elsewhere.
 pub const SIGN_IN_COOKIE: &str = "__Host-oriel-sign-in";
+/// The cookie of a browser that signs in with a passkey alone.
+pub const PASSKEY_COOKIE: &str = "__Host-oriel-passkey";
 /// The header that shows that a change comes from our own page.
 pub const CSRF_HEADER: &str = "x-oriel-csrf";
 /// Largest request body, in bytes.
@@ -62,10 +67,16 @@ pub struct Edge {
     doctor: Doctor,
     openapi: bytes::Bytes,
     metrics: metrics::Metrics,
+    proxy: Option<Proxy>,
 }
 
 /// Everything: the API below `/api/v1`, the pages for the rest.
 pub fn router(broker: Broker, gateway: Gateway, doctor: Doctor) -> Router {
+    router_behind(None, broker, gateway, doctor)
+}
+
+/// As [`router`], behind a proxy that is trusted.
+pub fn router_behind(proxy: Option<Proxy>, broker: Broker, gateway: Gateway, doctor: Doctor) -> Router {
     let (api, _) = openapi::describe();
     let edge: App = Arc::new(Edge {
         broker,
@@ -73,6 +84,7 @@ pub fn router(broker: Broker, gateway: Gateway, doctor: Doctor) -> Router {
         doctor,
         openapi: openapi::document().into(),
         metrics: metrics::Metrics::default(),
+        proxy,
     });
     api.route_layer(middleware::from_fn_with_state(Arc::clone(&edge), guard::guard))
         .method_not_allowed_fallback(assets::method_not_allowed)
@@ -81,6 +93,7 @@ pub fn router(broker: Broker, gateway: Gateway, doctor: Doctor) -> Router {
         .layer(middleware::from_fn(headers::time_limit))
         .layer(tower_http::compression::CompressionLayer::new())
         .layer(middleware::from_fn(headers::secure))
+        .layer(middleware::from_fn_with_state(Arc::clone(&edge), proxy::trust))
         .with_state(edge)
 }
 

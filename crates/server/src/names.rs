@@ -4,15 +4,17 @@ use crate::{
     Answer, Edge,
     api::{
         Named,
+        cloud::CloudPlace,
         desktop::{ConnectKind, Desktop, DesktopFacts, start_steps},
         external::Machine,
         image::ImageRef,
         operation::Operation,
-        pool::Pool,
+        pool::{Pool, PoolNow},
+        rollout::Rollout,
         session::{Session, SessionGuest},
     },
 };
-use oriel_broker::{BrokerError, PoolCount};
+use oriel_broker::{BrokerError, PoolCount, RolloutView};
 use oriel_gateway::ConnectionInfo;
 use oriel_model as model;
 use std::collections::{BTreeMap, HashMap};
@@ -82,6 +84,7 @@ impl Names {
             created_at: desktop.created.rfc3339(),
             changed_at: desktop.changed.rfc3339(),
             external: desktop.external.as_ref().map(|external| external.protocol.into()),
+            inside: desktop.external.as_ref().and_then(|external| external.parameters.inside.clone()),
             kinds: kinds(desktop),
         }
     }
@@ -102,6 +105,7 @@ impl Names {
             has_password: external.has_password,
             has_private_key: external.has_private_key,
             has_totp: external.has_totp,
+            has_gateway_password: external.has_gateway_password,
             identity: external.identity.clone(),
             parameters: external.parameters.clone().into(),
             state: desktop.state.into(),
@@ -136,15 +140,45 @@ impl Names {
         }
     }
 
-    pub async fn pool(&self, app: &Edge, pool: &model::Pool) -> Answer<Pool> {
-        let image = match pool.image.map(|id| self.images.get(&id)) {
-            Some(Some(image)) => Some(ImageRef::from(image)),
+    async fn image(&self, app: &Edge, id: model::ImageId) -> Answer<ImageRef> {
+        match self.images.get(&id) {
+            Some(image) => Ok(ImageRef::from(image)),
             // Made since the list was read.
-            Some(None) => Some(ImageRef::from(&app.broker.pool_image(pool).await?)),
+            None => Ok(ImageRef::from(&app.broker.find_image(&id.to_string()).await?)),
+        }
+    }
+
+    pub async fn rollout(&self, app: &Edge, view: RolloutView) -> Answer<Rollout> {
+        let (from, to) = (self.image(app, view.rollout.from).await?, self.image(app, view.rollout.to).await?);
+        Ok(Rollout::new(view, from, to))
+    }
+
+    pub async fn pool(&self, app: &Edge, pool: &model::Pool) -> Answer<Pool> {
+        let image = match pool.image {
+            Some(id) => Some(self.image(app, id).await?),
             None => None,
         };
         let desktops = app.broker.desktops_in_pool(pool).await?;
+        let rollout = match app.broker.rollout_among(pool, &desktops).await? {
+            Some(view) => Some(self.rollout(app, view).await?),
+            None => None,
+        };
+        let cloud = match &pool.cloud {
+            None => None,
+            Some(place) => {
+                let cloud = app.broker.find_cloud(&place.cloud.to_string()).await?;
+                Some(CloudPlace {
+                    cloud: Named::new(cloud.id, &cloud.name),
+                    flavor: place.flavor.clone(),
+                    network: place.network.clone(),
+                    address: place.address.to_string(),
+                    root: place.root.to_string(),
+                })
+            }
+        };
         Ok(Pool {
+            cloud,
+            personal_disk: pool.personal_disk.clone().map(Into::into),
             id: pool.id.to_string(),
             name: pool.name.to_string(),
             kind: pool.kind.into(),
@@ -155,6 +189,9 @@ impl Names {
             network: (&pool.network).into(),
             desktops_max: pool.desktops_max,
             size: pool.size.clone().into(),
+            hours: pool.hours.clone().into(),
+            leaving: pool.leaving.clone().into(),
+            now: pool_now(pool),
             keyboard: pool.keyboard.clone(),
             gpu: pool.gpu.clone().map(Into::into),
             hardware: pool.hardware.clone().into(),
@@ -162,6 +199,7 @@ impl Names {
             policy: pool.policy.clone().into(),
             desktops: desktops.len() as u64,
             count: PoolCount::of(&desktops).into(),
+            rollout,
             users: app.broker.pool_users(pool.id).await?.iter().map(|user| Named::new(user.id, &user.name)).collect(),
             groups: app
                 .broker
@@ -175,11 +213,20 @@ impl Names {
     }
 }
 
-/// A desktop of ours has three doors, an external machine its protocol's.
+fn pool_now(pool: &model::Pool) -> PoolNow {
+    let now = model::Micros(jiff::Timestamp::now().as_microsecond());
+    PoolNow {
+        is_peak: pool.hours.is_peak(now),
+        changes_at: pool.hours.next_change(now).map(model::Micros::rfc3339),
+        size: pool.size_at(now).into(),
+    }
+}
+
+/// A desktop of ours has three doors, an external machine its protocol's, and a BMC none.
 fn kinds(desktop: &model::Desktop) -> Vec<ConnectKind> {
     match desktop.external.as_ref().map(|external| external.protocol) {
         None => vec![ConnectKind::Rdp, ConnectKind::Vnc, ConnectKind::Ssh],
-        Some(protocol) => vec![protocol.door().into()],
+        Some(protocol) => protocol.door().map(Into::into).into_iter().collect(),
     }
 }
 

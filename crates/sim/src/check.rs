@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use oriel_compute::{Compute, Power};
-use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, PoolKind};
+use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, DiskHolder, PersonalDiskId, PoolKind, UserId};
 use oriel_store::seam::{Plant, planted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,7 @@ pub async fn always(world: &World<'_>) -> Result<(), String> {
     }
     running_machines_share_nothing(world)?;
     claims_share_nothing(world).await?;
+    nobody_holds_more_than_they_may(world).await?;
     everybody_is_in_their_own(world).await
 }
 
@@ -30,6 +31,10 @@ async fn everybody_is_in_their_own(world: &World<'_>) -> Result<(), String> {
     let now = crate::stage::with(|stage| stage.now());
     let owner = |id| desktops.iter().find(|one| one.id == id).map(|one| one.owner);
     world.gateways.keep_what_they_have(now, owner)?;
+    let goes = |id| {
+        desktops.iter().any(|one| one.id == id && one.intent == DesktopIntent::Recycle && one.facts.next.is_some())
+    };
+    world.gateways.are_left_alone(now, goes)?;
     let mut seats = BTreeSet::new();
     for desktop in desktops.iter().filter(|one| one.facts.seat.is_some()) {
         if !seats.insert((desktop.pool, desktop.owner)) {
@@ -39,11 +44,12 @@ async fn everybody_is_in_their_own(world: &World<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// No unit of a GPU and no port in two running machines, no desktop in two machines.
+/// No unit of a GPU, no port and no personal disk in two running machines, no desktop in two machines.
 fn running_machines_share_nothing(world: &World<'_>) -> Result<(), String> {
     let mut desktops = BTreeSet::new();
     let mut units: BTreeMap<String, DesktopId> = BTreeMap::new();
     let mut ports: BTreeMap<u16, DesktopId> = BTreeMap::new();
+    let mut disks: BTreeMap<PersonalDiskId, DesktopId> = BTreeMap::new();
     for found in world.host.observed().into_iter().filter(|found| found.power != Power::Off) {
         if !desktops.insert(found.desktop) {
             return Err(format!("{} runs twice", found.desktop));
@@ -60,6 +66,10 @@ fn running_machines_share_nothing(world: &World<'_>) -> Result<(), String> {
         }
         if let Some(other) = spec.port_base.and_then(|port| ports.insert(port, found.desktop)) {
             return Err(format!("{} and {other} run with the same ports", found.desktop));
+        }
+        let disk = spec.home.and_then(|home| home.disk);
+        if let Some(other) = disk.and_then(|disk| disks.insert(disk, found.desktop)) {
+            return Err(format!("{} and {other} run with the same personal disk", found.desktop));
         }
     }
     Ok(())
@@ -83,10 +93,34 @@ async fn claims_share_nothing(world: &World<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// Where there is a quota, it held after every step so far.
+async fn nobody_holds_more_than_they_may(world: &World<'_>) -> Result<(), String> {
+    let Some((most, most_running)) = world.quota else { return Ok(()) };
+    let rows = world.look().await?;
+    let mut held: BTreeMap<UserId, (u64, u64)> = BTreeMap::new();
+    for desktop in rows.desktops.iter().filter(|one| one.intent != DesktopIntent::Deleted) {
+        let Some(owner) = desktop.owner else { continue };
+        let (desktops, running) = held.entry(owner).or_default();
+        *desktops += 1;
+        *running += u64::from(desktop.intent != DesktopIntent::Stopped);
+    }
+    for (owner, (desktops, running)) in held {
+        if desktops > most || running > most_running {
+            return Err(format!(
+                "{owner} holds {desktops} desktops, {running} of them running, and may hold {most} and {most_running}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Everything is as it was asked for, and there is nothing else.
 pub async fn at_rest(world: &World<'_>) -> Result<(), String> {
     let desktops = world.desktops().await?;
     for desktop in &desktops {
+        if is_without_its_disk(desktop, &desktops) {
+            continue;
+        }
         let wanted = match desktop.intent {
             DesktopIntent::Running => [DesktopState::Ready, DesktopState::InUse],
             DesktopIntent::Stopped => [DesktopState::Stopped; 2],
@@ -99,15 +133,73 @@ pub async fn at_rest(world: &World<'_>) -> Result<(), String> {
             ));
         }
     }
+    rollouts_have_ended(world).await?;
     spares_are_there(world, &desktops)?;
     the_world_is_what_rows_say(world, &desktops)?;
+    disks_are_where_rows_say(world, &desktops).await?;
     slices_are_what_claims_say(world, &desktops).await
+}
+
+/// Its person has another desktop that runs with their disk: it is not started.
+fn is_without_its_disk(desktop: &Desktop, desktops: &[Desktop]) -> bool {
+    let has_it = |other: &Desktop| {
+        other.owner == desktop.owner
+            && other.facts.disk_of == desktop.owner
+            && matches!(other.state, DesktopState::Ready | DesktopState::InUse)
+    };
+    desktop.state == DesktopState::Failed
+        && desktop.owner.is_some()
+        && desktop.facts.personal_disk.is_some()
+        && desktops.iter().any(has_it)
+}
+
+/// Who runs has their disk, nobody else has any, and none was lost.
+async fn disks_are_where_rows_say(world: &World<'_>, desktops: &[Desktop]) -> Result<(), String> {
+    if world.pools.iter().all(|pool| pool.personal_disk.is_none()) {
+        return Ok(());
+    }
+    let runs = |one: &Desktop| matches!(one.state, DesktopState::Ready | DesktopState::InUse);
+    if let Some(desktop) = desktops.iter().find(|one| runs(one) && one.lacks_disk()) {
+        return Err(format!("{} runs without its person's disk", desktop.name));
+    }
+    let there = world.host.personal_disks();
+    for (disk, holder) in world.store().personal_disks().await.map_err(|error| error.to_string())? {
+        if disk.is_made && !there.contains_key(&disk.id) {
+            return Err(format!("the personal disk {} is lost", disk.title()));
+        }
+        let has_it = |id| desktops.iter().any(|one| one.id == id && one.owner == Some(disk.user) && runs(one));
+        match holder {
+            Some(DiskHolder::Desktop(id)) if !has_it(id) => {
+                return Err(format!("{id} holds the personal disk {} and does not run", disk.title()));
+            }
+            Some(DiskHolder::Operation(id)) => {
+                return Err(format!("the operation {id} holds the personal disk {}", disk.title()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Unless they wait for desktops that are somebody's.
+async fn rollouts_have_ended(world: &World<'_>) -> Result<(), String> {
+    for pool in &world.pools {
+        let view = world.broker(0).rollout(pool).await.map_err(|error| error.to_string())?;
+        if let Some(view) = view
+            && view.rollout.state.is_open()
+            && view.count.waiting == 0
+        {
+            return Err(format!("the roll-out of {} does not end: {}", pool.name, view.step));
+        }
+    }
+    Ok(())
 }
 
 /// Nobody keeps what they have left, and pools have the spares that they shall have.
 fn spares_are_there(world: &World<'_>, desktops: &[Desktop]) -> Result<(), String> {
     for pool in &world.pools {
         let own: Vec<&Desktop> = desktops.iter().filter(|one| one.pool == pool.id).collect();
+        let size = pool.size_at(crate::stage::with(|stage| stage.now()));
         let seated = own.iter().find(|one| one.facts.seat.is_some());
         if let (Some(desktop), PoolKind::Floating | PoolKind::Ephemeral) = (seated, pool.kind) {
             return Err(format!("{} was left long ago and is not taken back", desktop.name));
@@ -119,16 +211,16 @@ fn spares_are_there(world: &World<'_>, desktops: &[Desktop]) -> Result<(), Strin
         let (running, stopped) = (free(DesktopIntent::Running), free(DesktopIntent::Stopped));
         let used = own.len() - running - stopped;
         let room = (pool.desktops_max as usize).saturating_sub(used);
-        let wanted = (pool.size.running_spares as usize).min(room);
+        let wanted = (size.running_spares as usize).min(room);
         if running < wanted {
-            return Err(format!("{running} of {wanted} running spares are there: {:?}", pool.size));
+            return Err(format!("{running} of {wanted} running spares are there: {size:?}"));
         }
-        let wanted = ((pool.size.running_spares + pool.size.stopped_spares) as usize).min(room);
+        let wanted = ((size.running_spares + size.stopped_spares) as usize).min(room);
         if running + stopped < wanted {
-            return Err(format!("{} of {wanted} spares are there: {:?}", running + stopped, pool.size));
+            return Err(format!("{} of {wanted} spares are there: {size:?}", running + stopped));
         }
-        if own.len() < pool.size.min as usize {
-            return Err(format!("{} of at least {} desktops are there", own.len(), pool.size.min));
+        if own.len() < size.min as usize {
+            return Err(format!("{} of at least {} desktops are there", own.len(), size.min));
         }
     }
     Ok(())
@@ -143,7 +235,8 @@ fn the_world_is_what_rows_say(world: &World<'_>, desktops: &[Desktop]) -> Result
         if desktop.generation != found.generation {
             return Err(format!("{} is of generation {}, but there is {found:?}", desktop.name, desktop.generation));
         }
-        if (found.power == Power::Running) != (desktop.intent == DesktopIntent::Running) {
+        let waits = is_without_its_disk(desktop, desktops);
+        if !waits && (found.power == Power::Running) != (desktop.intent == DesktopIntent::Running) {
             return Err(format!(
                 "{} shall be {:?}, but its machine is {:?}",
                 desktop.name, desktop.intent, found.power
@@ -185,5 +278,6 @@ pub async fn empty(world: &World<'_>) -> Result<(), String> {
         return Err(format!("{} was deleted and is still {:?}", desktop.name, desktop.state));
     }
     the_world_is_what_rows_say(world, &desktops)?;
+    disks_are_where_rows_say(world, &desktops).await?;
     slices_are_what_claims_say(world, &desktops).await
 }

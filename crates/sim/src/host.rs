@@ -8,8 +8,13 @@ use oriel_gpu::{
     mode::{Plan, Wish},
 };
 use oriel_machine::{GuestIdentity, MachineSpec};
-use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts};
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, PersonalDiskId};
+use oriel_store::seam::{Plant, planted};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Both programs of a world have the same one behind it.
 pub struct Host {
@@ -93,7 +98,30 @@ impl Compute for Host {
         self.inner.screenshot(desktop).await
     }
 
+    fn media_folder(&self, desktop: DesktopId) -> Option<PathBuf> {
+        self.inner.media_folder(desktop)
+    }
+
+    async fn media(&self, desktop: DesktopId) -> Result<Option<PathBuf>, ComputeError> {
+        self.inner.media(desktop).await
+    }
+
+    async fn insert_media(&self, desktop: DesktopId, medium: Option<&Path>) -> Result<(), ComputeError> {
+        self.inner.insert_media(desktop, medium).await
+    }
+
+    async fn make_personal_disk(&self, disk: PersonalDiskId, size_gib: u64) -> Result<(), ComputeError> {
+        change!(self, "make_personal_disk", self.inner.make_personal_disk(disk, size_gib))
+    }
+
+    async fn detach_personal_disk(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        change!(self, "detach_personal_disk", self.inner.detach_personal_disk(desktop))
+    }
+
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {
+        // Planted: what the database refuses by itself shows only where nothing stands before it.
+        let none = BTreeSet::new();
+        let taken = if planted(Plant::NoPortFence) { &none } else { taken };
         call!("free_ports", self.inner.free_ports(taken))
     }
 

@@ -21,6 +21,7 @@ use oriel_model::{DesktopIntent, DesktopState};
 use oriel_store::{Store, seam};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use world::{Ground, World};
 
 /// Steps of a storm.
@@ -96,7 +97,8 @@ async fn perform(ground: &Ground) -> Result<(), String> {
     // Long enough for everybody to be gone for good, and for what failed to be replaced.
     world::wait(900);
     world.converge().await?;
-    // Those that faults made fail are tried again, as a person would.
+    // Those that faults made fail are tried again, as a person would: all of them at once.
+    world.lift_quota().await.map_err(|error| error.to_string())?;
     for desktop in world.desktops().await? {
         if desktop.state == DesktopState::Failed {
             world.ask(&desktop, DesktopIntent::Running).await.map_err(|error| error.to_string())?;
@@ -128,8 +130,15 @@ fn stay_on(thread: usize) {
     }
 }
 
-/// Runs `count` seeds from `first` on, on so many threads.
-pub fn play_all(first: u64, count: u64, threads: usize, plant: Option<Plant>) -> anyhow::Result<Summary> {
+/// Runs `count` seeds from `first` on, on so many threads; those that have not begun when the limit is over are left out, and the
+/// summary says how many ran.
+pub fn play_all(
+    first: u64,
+    count: u64,
+    threads: usize,
+    limit: Option<Duration>,
+    plant: Option<Plant>,
+) -> anyhow::Result<Summary> {
     let began = std::time::Instant::now();
     let next = AtomicU64::new(0);
     let enough = AtomicBool::new(false);
@@ -138,7 +147,7 @@ pub fn play_all(first: u64, count: u64, threads: usize, plant: Option<Plant>) ->
         let mut part = Summary::default();
         while !enough.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= count {
+            if seed >= count || limit.is_some_and(|limit| began.elapsed() >= limit) {
                 break;
             }
             part.seeds += 1;

@@ -16,6 +16,9 @@ struct Arguments {
     /// This seed alone, with all that happens in it
     #[arg(long, conflicts_with_all = ["seeds", "first"])]
     seed: Option<u64>,
+    /// Begins no more seeds after so many seconds, however many are left
+    #[arg(long, conflicts_with = "seed")]
+    seconds: Option<u64>,
     /// Threads; as many as there are processors when left out
     #[arg(long)]
     threads: Option<usize>,
@@ -32,22 +35,26 @@ struct Arguments {
 #[expect(clippy::enum_variant_names, reason = "each says what is missing")]
 enum Mistake {
     NoLead,
+    NoQuotaFence,
     NoPortFence,
     NoSeatFence,
     NoSeatKey,
     NoDrain,
     NoWipe,
+    NoDiskFence,
 }
 
 impl From<Mistake> for Plant {
     fn from(mistake: Mistake) -> Self {
         match mistake {
             Mistake::NoLead => Self::NoLead,
+            Mistake::NoQuotaFence => Self::NoQuotaFence,
             Mistake::NoPortFence => Self::NoPortFence,
             Mistake::NoSeatFence => Self::NoSeatFence,
             Mistake::NoSeatKey => Self::NoSeatKey,
             Mistake::NoDrain => Self::NoDrain,
             Mistake::NoWipe => Self::NoWipe,
+            Mistake::NoDiskFence => Self::NoDiskFence,
         }
     }
 }
@@ -58,13 +65,14 @@ fn main() -> Result<()> {
     let (first, count) = arguments.seed.map_or((arguments.first, arguments.seeds), |seed| (seed, 1));
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(processors).min(usize::try_from(count).unwrap_or(usize::MAX));
-    let summary = oriel_sim::play_all(first, count, threads, arguments.plant.map(Into::into))?;
+    let limit = arguments.seconds.map(std::time::Duration::from_secs);
+    let summary = oriel_sim::play_all(first, count, threads, limit, arguments.plant.map(Into::into))?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
         let tally = &summary.tally;
         println!(
-            "{} seeds in {:.1} s: {} steps, {} deeds, {} desktops given, {} entered, {} rounds, {} kills, {} faults, {} lost answers, {} long sleeps",
+            "{} seeds of {count} in {:.1} s: {} steps, {} deeds, {} desktops given, {} entered, {} rounds, {} kills, {} faults, {} lost answers, {} long sleeps",
             summary.seeds,
             summary.seconds,
             tally.steps,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use oriel_broker::{Broker, BrokerError, Sessions};
 use oriel_compute::{Power, fake::FakeCompute};
 use oriel_model::{
-    Desktop, DesktopId, DesktopState, GuestPort, Micros, Permission, Pool, Role, TokenScope, User, UserId,
+    Desktop, DesktopId, DesktopState, GuestPort, Micros, Permission, Pool, Role, RolloutPlan, TokenScope, User, UserId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -175,6 +175,17 @@ impl People {
         Ok(())
     }
 
+    /// No desktop goes to another version while somebody is in it, and is known to be. `goes` says whether one does.
+    pub fn are_left_alone(&self, now: Micros, goes: impl Fn(DesktopId) -> bool) -> Result<(), String> {
+        for session in self.state().sessions.iter_mut().filter(|session| !session.is_lost && goes(session.desktop)) {
+            if now < session.said_until {
+                return Err(format!("{} is in {}, which goes to another version", session.person, session.desktop));
+            }
+            session.is_lost = true;
+        }
+        Ok(())
+    }
+
     pub fn broken(&self) -> Option<String> {
         self.state().broken.clone()
     }
@@ -204,6 +215,24 @@ async fn try_to_come(
     stage::with(|stage| stage.tally.given += 1);
     people.give(&desktop, person.id);
     go_in(broker, people, host, program, person, &desktop).await
+}
+
+/// An administrator brings the pool to the other one of its image's two versions, ends that half way, or goes back.
+pub async fn roll(broker: Broker, pool: Pool, choice: u64, plan: RolloutPlan) -> End {
+    End::Deed(try_to_roll(&broker, &pool, choice, plan).await)
+}
+
+async fn try_to_roll(broker: &Broker, pool: &Pool, choice: u64, plan: RolloutPlan) -> Result<String, BrokerError> {
+    let pool = broker.find_pool(pool.name.as_str()).await?;
+    let view = match choice {
+        0..5 => {
+            let image = broker.pool_image(&pool).await?;
+            broker.start_rollout(&pool, Some(if image.version == 1 { 2 } else { 1 }), plan).await?
+        }
+        5 => broker.cancel_rollout(&pool).await?,
+        _ => broker.roll_back(&pool, plan).await?,
+    };
+    Ok(view.step)
 }
 
 /// An administrator goes into a desktop, whoever's it is.

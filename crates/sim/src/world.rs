@@ -15,8 +15,8 @@ use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
     Accelerator, AcceleratorKind, Desktop, DesktopIntent, DesktopState, GpuClaim, Hardware, Image, ImageId, ImageOs,
-    ImageSource, ImageState, Micros, Network, Pool, PoolKind, PoolSize, RecordingPolicy, Role, SessionPolicy, User,
-    UserId,
+    ImageSource, ImageState, Leaving, LeavingTimes, Micros, Network, OffPeak, Peak, Pool, PoolHours, PoolKind,
+    PoolSize, QuotaScope, RecordingPolicy, Role, RolloutPlan, SessionPolicy, Share, User, UserId,
 };
 use oriel_store::{Store, seam};
 use std::{cell::RefCell, rc::Rc, sync::Arc};
@@ -61,6 +61,8 @@ pub struct World<'a> {
     programs: Vec<Program>,
     actors: Vec<Actor>,
     has_gpus: bool,
+    /// Most desktops that one person may hold, and most that may run of them; in some worlds, as long as the storm lasts.
+    pub quota: Option<(u64, u64)>,
     rows: RefCell<Option<Rc<Rows>>>,
 }
 
@@ -84,11 +86,18 @@ pub fn wait(seconds: i64) {
     stage::with(|stage| stage.pass_time(seconds * SECOND));
 }
 
+/// A peak that begins, or ends, so many minutes after the world does.
+fn changing_hours(begins: bool, minutes: i64) -> Result<Peak, String> {
+    let minute = (stage::DAWN.0 / (60 * SECOND) + minutes) % (24 * 60);
+    let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
+    if begins { format!("daily {clock}-24:00 UTC").parse() } else { format!("daily 00:00-{clock} UTC").parse() }
+}
+
 impl<'a> World<'a> {
     /// A world as the seed has it.
     pub async fn new(ground: &'a Ground) -> anyhow::Result<World<'a>> {
         ground.store.clear().await?;
-        let image = ground.store.put_image(&image()).await?;
+        let (image, _) = (ground.store.put_image(&image()).await?, ground.store.put_image(&image()).await?);
         let has_gpus = stage::with(|stage| stage.chance.per_mille(300));
         let host = FakeCompute::new("here", FakeMode::Explicit);
         let host = Arc::new(if has_gpus { host.with_m60() } else { host });
@@ -102,6 +111,7 @@ impl<'a> World<'a> {
             programs: Vec::new(),
             actors: Vec::new(),
             has_gpus,
+            quota: None,
             rows: RefCell::default(),
         };
         for name in ["ada", "bob", "cem", "root"] {
@@ -129,7 +139,7 @@ impl<'a> World<'a> {
         } else {
             (None, 3 + stage::with(|stage| stage.chance.below(3)) as u32)
         };
-        let (kind, size) = stage::with(|stage| {
+        let (kind, size, hours, leaving) = stage::with(|stage| {
             let chance = &mut stage.chance;
             let kind = [PoolKind::Dedicated, PoolKind::Floating, PoolKind::Floating, PoolKind::Ephemeral];
             let kind = chance.one_of(&kind).copied().unwrap_or(PoolKind::Floating);
@@ -142,8 +152,23 @@ impl<'a> World<'a> {
                 return_minutes: chance.below(3) as u32,
                 ..PoolSize::default()
             };
-            (kind, if chance.per_mille(300) { PoolSize::default() } else { size })
+            let size = if chance.per_mille(300) { PoolSize::default() } else { size };
+            let off_peak = OffPeak { running_spares: Some(chance.below(3) as u32), ..OffPeak::default() };
+            let (begins, minutes) = (chance.per_mille(500), 1 + chance.below(12) as i64);
+            let hours = match chance.per_mille(400).then(|| changing_hours(begins, minutes)) {
+                Some(Ok(peak)) => {
+                    PoolHours { peaks: vec![peak], off_peak, start_ahead_minutes: 0, ..PoolHours::default() }
+                }
+                _ => PoolHours::default(),
+            };
+            let times =
+                LeavingTimes { shut_down_minutes: chance.per_mille(300).then_some(2), ..LeavingTimes::default() };
+            (kind, size, hours, Leaving { times, ..Leaving::default() })
         });
+        // In some worlds people have their home with them. No chance is asked: the others play as they did.
+        let has_disks = !has_gpus && size.settle_seconds % 4 == 1;
+        let personal_disk =
+            if has_disks { Some("size=1".parse::<oriel_model::PoolDisk>().map_err(anyhow::Error::msg)?) } else { None };
         let new = NewPool {
             name: "lab".parse()?,
             image: image.id,
@@ -157,14 +182,21 @@ impl<'a> World<'a> {
             policy: SessionPolicy::default(),
             kind,
             size,
+            hours,
+            leaving,
             desktops_max: most,
             keyboard: "us".into(),
+            cloud: None,
+            personal_disk,
         };
         let pool = world.broker(0).create_pool(new).await?;
         for person in &world.people {
             world.broker(0).entitle(pool.id, person.id).await?;
         }
         world.pools.push(pool);
+        if stage::with(|stage| stage.chance.per_mille(150)) {
+            world.limit().await?;
+        }
         if stage::with(|stage| stage.chance.per_mille(700)) {
             world.morning().await.map_err(anyhow::Error::msg)?;
         }
@@ -173,6 +205,23 @@ impl<'a> World<'a> {
             stage.storm = true;
         });
         Ok(world)
+    }
+
+    /// From the beginning on people hold no more than this.
+    async fn limit(&mut self) -> anyhow::Result<()> {
+        let desktops = 1 + stage::with(|stage| stage.chance.below(2));
+        self.quota = Some((desktops, 1));
+        let limits = format!("desktops={desktops},running=1").parse().map_err(anyhow::Error::msg)?;
+        self.broker(0).set_quota(QuotaScope::Everyone, limits).await?;
+        Ok(())
+    }
+
+    /// Nothing is limited from now on.
+    pub async fn lift_quota(&mut self) -> Result<(), BrokerError> {
+        if self.quota.take().is_some() {
+            self.broker(0).clear_quota(QuotaScope::Everyone).await?;
+        }
+        Ok(())
     }
 
     /// Most worlds are not new when the storm comes: spares are there, and some people are in their desktops.
@@ -231,7 +280,8 @@ impl<'a> World<'a> {
     /// Pools keep nothing ready from now on.
     pub async fn keep_nothing_ready(&self) -> Result<(), BrokerError> {
         for pool in &self.pools {
-            let change = PoolChange { size: Some(PoolSize::default()), ..PoolChange::default() };
+            let (size, hours) = (Some(PoolSize::default()), Some(PoolHours::default()));
+            let change = PoolChange { size, hours, ..PoolChange::default() };
             self.broker(0).change_pool(pool.id, change).await?;
         }
         Ok(())
@@ -387,7 +437,24 @@ impl<'a> World<'a> {
                 let what = format!("{} looks into {}", admin.name, desktop.name);
                 Actor::new(place, what, people::visit(broker, people, host, place, admin, desktop))
             }
-            (53..62, _) | (_, None) => {
+            (60..62, _) => {
+                let Some(pool) = self.pools.first().cloned() else { return };
+                let is_limited = self.quota.is_some();
+                let (choice, plan) = stage::with(|stage| {
+                    let chance = &mut stage.chance;
+                    let plan = RolloutPlan {
+                        canary: Share::Count(chance.below(3) as u32),
+                        watch_minutes: chance.below(3) as u32,
+                        stop_after: Share::Count(chance.below(4) as u32),
+                        // That starts what its person had stopped, whatever they may run.
+                        wipe_dedicated: chance.per_mille(300) && !is_limited,
+                        ..RolloutPlan::default()
+                    };
+                    (chance.below(8), plan)
+                });
+                Actor::new(place, "a roll-out".to_owned(), people::roll(broker, pool, choice, plan))
+            }
+            (53..60, _) | (_, None) => {
                 let Some(pool) = self.pools.first().cloned() else { return };
                 Actor::new(place, format!("{} wants a desktop", person.name), async move {
                     let made = broker.create_desktop(NewDesktop { pool, owner: Some(person), name: None }).await;

@@ -5,9 +5,9 @@
 //! with what it read before.
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, booking,
     change::changed,
-    codec, now, pool,
+    codec, now, pool, quota,
     seam::{self, Plant},
 };
 use oriel_model::{Desktop, DesktopId, DesktopState, Micros, Name, PoolId, UserId};
@@ -147,7 +147,8 @@ pub(crate) fn of_pool(pool: PoolId) -> Select<row::Entity> {
 }
 
 impl Store {
-    /// Errors: `Taken` name, `Missing` pool, owner or image, `PoolFull` when the pool holds `desktops_max` already.
+    /// Errors: `Taken` name, `Missing` pool, owner or image, `PoolFull` when the pool holds `desktops_max` already, `OverQuota` when
+    /// it is more than its owner may have, `Booking` when the last ones are booked by others.
     pub async fn create_desktop(&self, desktop: &Desktop) -> Result<(), StoreError> {
         self.create_desktop_with(desktop, None).await
     }
@@ -155,10 +156,19 @@ impl Store {
     /// As [`Self::create_desktop`], with its sealed secret in the same transaction: there is never one without the other.
     pub async fn create_desktop_with(&self, desktop: &Desktop, sealed: Option<&str>) -> Result<(), StoreError> {
         let txn = self.begin().await?;
+        // A desktop is seldom made for who has gone: that is what is missing of it.
+        let person = match desktop.owner {
+            Some(owner) => Some((owner, held_owner(&txn, owner, desktop).await?)),
+            None => None,
+        };
         // Holding the pool makes those who come together count one after the other.
         let pool = pool::locked(&txn, desktop.pool).await?;
         if of_pool(pool.id).count(&txn).await? >= u64::from(pool.desktops_max) {
             return Err(StoreError::PoolFull { pool: pool.name.to_string(), max: pool.desktops_max });
+        }
+        if let Some((owner, name)) = &person {
+            booking::check_held(&txn, &pool, *owner, now()).await?;
+            quota::check(&txn, (*owner, name), None, desktop).await?;
         }
         row::Entity::insert(to_row(desktop)?.into_active_model())
             .exec_without_returning(&txn)
@@ -263,6 +273,18 @@ impl Store {
         self.list(of_pool(pool)).await
     }
 
+    /// Those that failed or did not answer, the latest first, at most so many.
+    pub async fn desktops_in_trouble(&self, limit: u64) -> Result<Vec<Desktop>, StoreError> {
+        let trouble = [codec::word(DesktopState::Failed)?, codec::word(DesktopState::Unreachable)?];
+        let rows = row::Entity::find()
+            .filter(row::Column::State.is_in(trouble))
+            .order_by_desc(row::Column::Changed)
+            .limit(limit)
+            .all(&self.reader)
+            .await?;
+        rows.into_iter().map(Desktop::try_from).collect()
+    }
+
     pub(crate) async fn list(&self, wanted: Select<row::Entity>) -> Result<Vec<Desktop>, StoreError> {
         let rows = wanted.order_by_asc(row::Column::Name).all(&self.reader).await?;
         rows.into_iter().map(Desktop::try_from).collect()
@@ -281,6 +303,38 @@ impl Store {
         let txn = self.begin().await?;
         let mut before = locked(&txn, id).await?;
         let Some(after) = changed(&mut before, now(), change) else { return Ok(before) };
+        write(&txn, &after).await.map_err(|error| refused(error, &after))?;
+        txn.commit().await?;
+        Ok(after)
+    }
+
+    /// As [`Self::modify_desktop`], for what may be more than its owner may have afterwards. Errors: also `OverQuota`.
+    pub async fn modify_desktop_within_quota(
+        &self,
+        id: DesktopId,
+        change: impl FnOnce(&mut Desktop) + Send,
+    ) -> Result<Desktop, StoreError> {
+        let (txn, mut before, person) = loop {
+            let txn = self.begin().await?;
+            // People are held before desktops: whose it is is seen first, and once more when both are held.
+            let seen = row::Entity::find_by_id(id.to_string()).one(&txn).await?;
+            let seen = seen.ok_or_else(|| StoreError::missing("desktop", id))?;
+            let owner: Option<UserId> = seen.owner_id.map(|id| codec::parse("desktop", &id)).transpose()?;
+            let person = match owner {
+                Some(owner) => Some((owner, quota::hold(&txn, owner).await?)),
+                None => None,
+            };
+            let before = locked(&txn, id).await?;
+            if before.owner == owner {
+                break (txn, before, person);
+            }
+            // It was given or taken back between the two looks (PostgreSQL only), which does not happen again and again.
+            txn.rollback().await?;
+        };
+        let Some(after) = changed(&mut before, now(), change) else { return Ok(before) };
+        if let Some((owner, name)) = &person {
+            quota::check(&txn, (*owner, name), Some(&before), &after).await?;
+        }
         write(&txn, &after).await.map_err(|error| refused(error, &after))?;
         txn.commit().await?;
         Ok(after)
@@ -395,6 +449,14 @@ pub(crate) async fn names_of_claims(
     let rows =
         row::Entity::find().filter(row::Column::Id.is_in(holders)).order_by_asc(row::Column::Name).all(txn).await?;
     Ok(rows.into_iter().map(|row| row.name).collect())
+}
+
+/// The owner's name, held until the transaction ends.
+async fn held_owner(txn: &DatabaseTransaction, owner: UserId, desktop: &Desktop) -> Result<String, StoreError> {
+    quota::hold(txn, owner).await.map_err(|error| match error {
+        StoreError::Missing { .. } => StoreError::missing("owner or image of desktop", &desktop.name),
+        other => other,
+    })
 }
 
 /// The desktop, held until the transaction ends.

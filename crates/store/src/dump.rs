@@ -20,8 +20,12 @@ pub const TABLES: &[&str] = &[
     "api_token",
     "image_line",
     "image",
+    "cloud",
+    "cloud_image",
     "pool",
+    "pool_cloud",
     "pool_user",
+    "rollout",
     "desktop",
     "desktop_secret",
     "operation",
@@ -43,10 +47,23 @@ pub const TABLES: &[&str] = &[
     "directory_person",
     "provider",
     "provider_person",
+    "passkey",
+    "quota",
+    "webhook",
+    "booking",
+    "syslog",
+    "personal_disk",
+    "personal_disk_hold",
 ];
 
 /// What a backup leaves out.
-pub const PASSING: &[&str] = &["web_session", "ticket", "lease", "remembered_device", "presence", "provider_sign_in"];
+pub const PASSING: &[&str] =
+    &["web_session", "ticket", "lease", "remembered_device", "presence", "provider_sign_in", "attendance", "history"];
+
+/// Disks of people are not in a backup: what was being done with them was done, or given up, long ago, and done once more it would throw
+/// them back to a snapshot, or delete them.
+const NO_DISK_WORK: &str = "UPDATE operation SET state = 'cancelled', step = 'not gone on with: the database was restored' \
+    WHERE state IN ('queued', 'running') AND kind LIKE '%\"kind\":\"personal_disk\"%'";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -110,6 +127,9 @@ impl Store {
             let known = TABLES.iter().find(|known| **known == table);
             let Some(table) = known else { return Err(bad(&table, 0, "this program knows no such table")) };
             fill(&txn, table, lines).await?;
+        }
+        if there.iter().any(|one| one == "operation") {
+            txn.execute_unprepared(NO_DISK_WORK).await?;
         }
         txn.commit().await?;
         migration::migrate(&store.writer).await?;

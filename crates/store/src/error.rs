@@ -12,6 +12,12 @@ pub enum StoreError {
     InUse { what: &'static str, by: &'static str },
     #[error("pool {pool:?} holds {max} desktops, the most it may: delete one or raise the pool's desktops_max")]
     PoolFull { pool: String, max: u32 },
+    /// Somebody would hold more than they may.
+    #[error("{0}")]
+    OverQuota(Box<oriel_model::OverQuota>),
+    /// Rules, or the bookings of others, stand in the way.
+    #[error("{0}")]
+    Booking(Box<oriel_model::BookingRefusal>),
     #[error("there is no {what} {key}: it may have been deleted")]
     Missing { what: &'static str, key: String },
     /// Somebody else changed the card, or holds the slot, since it was looked at.

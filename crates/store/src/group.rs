@@ -3,7 +3,7 @@
 use crate::{Store, StoreError, codec, user};
 use oriel_model::{Group, GroupId, Micros, PoolId, SecondFactorRule, User, UserId};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set,
     sea_query::{OnConflict, Query, SelectStatement},
 };
 
@@ -244,7 +244,13 @@ impl Store {
     }
 }
 
-fn of_user(user: UserId) -> SelectStatement {
+/// Its name, while it is there.
+pub(crate) async fn name_of(on: &impl ConnectionTrait, group: GroupId) -> Result<Option<String>, StoreError> {
+    Ok(row::Entity::find_by_id(group.to_string()).one(on).await?.map(|row| row.name))
+}
+
+/// The groups that somebody is in, for a query.
+pub(crate) fn of_user(user: UserId) -> SelectStatement {
     Query::select()
         .column(member::Column::GroupId)
         .from(member::Entity)

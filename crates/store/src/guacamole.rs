@@ -1,52 +1,23 @@
 //! Another program's database: Apache Guacamole's on PostgreSQL, MySQL or MariaDB (its schema since 1.0), read once and never written.
 
-use crate::{StoreError, connect};
+use crate::foreign::{Foreign, ForeignError, Program};
 use oriel_guacamole::{
     CONNECTIONS_MAX, ConnectionRow, GroupRow, MemberRow, PARAMETERS_MAX, PEOPLE_MAX, ParameterRow, PermissionRow, Rows,
     SharingRow, UserRow,
 };
-use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
-    TransactionOptions, TransactionTrait,
+
+const GUACAMOLE: Program = Program {
+    whose: "Guacamole's",
+    since: "1.0",
+    postgres: true,
+    address: "postgres://user:password@host/name or mysql://user:password@host/name",
 };
 
-#[derive(Debug, thiserror::Error)]
-pub enum GuacamoleError {
-    #[error(
-        "{scheme:?} is not a database that can be read: Guacamole's on PostgreSQL, MySQL or MariaDB can, as postgres://user:password@host/name or mysql://user:password@host/name"
-    )]
-    BadUrl { scheme: String },
-    #[error("cannot reach Guacamole's database: check that it runs and that the address and login are right")]
-    Unreachable { source: StoreError },
-    #[error(
-        "the database does not answer as Guacamole's since 1.0 does: check that it is the right one, and that the login may read it"
-    )]
-    NotGuacamole { source: DbErr },
-    #[error("Guacamole's database holds more than {most} rows of one kind, more than Oriel brings in at once")]
-    TooMany { most: usize },
-}
-
-impl From<DbErr> for GuacamoleError {
-    fn from(source: DbErr) -> Self {
-        Self::NotGuacamole { source }
-    }
-}
-
 /// All rows that mean something to Oriel, as they are at one moment.
-pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
-    let dialect = Dialect::of(url)?;
-    let database =
-        connect(ConnectOptions::new(url), 1).await.map_err(|source| GuacamoleError::Unreachable { source })?;
-    let look = TransactionOptions {
-        isolation_level: Some(sea_orm::IsolationLevel::RepeatableRead),
-        access_mode: Some(AccessMode::ReadOnly),
-        ..TransactionOptions::default()
-    };
-    let txn = database.begin_with_options(look).await?;
+pub async fn read_guacamole(url: &str) -> Result<Rows, ForeignError> {
+    let foreign = Foreign::open(url, GUACAMOLE).await?;
     let rows = Rows {
-        groups: all(
-            &txn,
-            dialect,
+        groups: foreign.all(
             "SELECT CAST(connection_group_id AS {int}) AS id, CAST(parent_id AS {int}) AS parent, CAST(connection_group_name AS {text}) AS name, \
              CAST(type AS {text}) = 'BALANCING' AS balancing, \
              (max_connections IS NOT NULL OR max_connections_per_user IS NOT NULL \
@@ -65,9 +36,7 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
             },
         )
         .await?,
-        connections: all(
-            &txn,
-            dialect,
+        connections: foreign.all(
             "SELECT CAST(connection_id AS {int}) AS id, CAST(parent_id AS {int}) AS parent, CAST(connection_name AS {text}) AS name, \
              CAST(protocol AS {text}) AS protocol, \
              (max_connections IS NOT NULL OR max_connections_per_user IS NOT NULL OR connection_weight IS NOT NULL \
@@ -86,9 +55,7 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
             },
         )
         .await?,
-        parameters: all(
-            &txn,
-            dialect,
+        parameters: foreign.all(
             "SELECT CAST(connection_id AS {int}) AS connection, CAST(parameter_name AS {text}) AS name, CAST(parameter_value AS {text}) AS value \
              FROM guacamole_connection_parameter ORDER BY 1, 2",
             CONNECTIONS_MAX * PARAMETERS_MAX / 8,
@@ -101,9 +68,7 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
             },
         )
         .await?,
-        users: all(
-            &txn,
-            dialect,
+        users: foreign.all(
             "SELECT CAST(u.entity_id AS {int}) AS entity, CAST(e.name AS {text}) AS name, u.disabled AS disabled, \
              EXISTS (SELECT 1 FROM guacamole_system_permission p \
                      WHERE p.entity_id = u.entity_id AND CAST(p.permission AS {text}) = 'ADMINISTER') AS admin, \
@@ -123,9 +88,7 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
             },
         )
         .await?,
-        members: all(
-            &txn,
-            dialect,
+        members: foreign.all(
             "SELECT CAST(g.entity_id AS {int}) AS team, CAST(m.member_entity_id AS {int}) AS member \
              FROM guacamole_user_group_member m JOIN guacamole_user_group g ON g.user_group_id = m.user_group_id \
              WHERE NOT g.disabled ORDER BY 1, 2",
@@ -133,18 +96,14 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
             |row| Ok(MemberRow { group: row.try_get("", "team")?, member: row.try_get("", "member")? }),
         )
         .await?,
-        permissions: all(
-            &txn,
-            dialect,
+        permissions: foreign.all(
             "SELECT CAST(entity_id AS {int}) AS entity, CAST(connection_id AS {int}) AS connection \
              FROM guacamole_connection_permission WHERE CAST(permission AS {text}) = 'READ' ORDER BY 1, 2",
             PEOPLE_MAX * 16,
             |row| Ok(PermissionRow { entity: row.try_get("", "entity")?, connection: row.try_get("", "connection")? }),
         )
         .await?,
-        sharing: all(
-            &txn,
-            dialect,
+        sharing: foreign.all(
             "SELECT CAST(sharing_profile_name AS {text}) AS name, CAST(primary_connection_id AS {int}) AS connection \
              FROM guacamole_sharing_profile ORDER BY 2, 1",
             CONNECTIONS_MAX,
@@ -152,47 +111,6 @@ pub async fn read_guacamole(url: &str) -> Result<Rows, GuacamoleError> {
         )
         .await?,
     };
-    txn.rollback().await?;
-    database.close().await?;
+    foreign.close().await?;
     Ok(rows)
-}
-
-/// What differs between the databases. Names of people and things are compared and sent as text, whatever kind of column they are in.
-#[derive(Clone, Copy)]
-struct Dialect {
-    backend: DbBackend,
-    int: &'static str,
-    text: &'static str,
-}
-
-impl Dialect {
-    const POSTGRES: Self = Self { backend: DbBackend::Postgres, int: "bigint", text: "text" };
-    const MYSQL: Self = Self { backend: DbBackend::MySql, int: "SIGNED", text: "CHAR" };
-
-    fn of(url: &str) -> Result<Self, GuacamoleError> {
-        match url.split("://").next().unwrap_or_default() {
-            "postgres" | "postgresql" => Ok(Self::POSTGRES),
-            "mysql" => Ok(Self::MYSQL),
-            scheme => Err(GuacamoleError::BadUrl { scheme: scheme.to_owned() }),
-        }
-    }
-
-    fn of_query(self, sql: &str) -> String {
-        sql.replace("{int}", self.int).replace("{text}", self.text)
-    }
-}
-
-async fn all<T>(
-    txn: &DatabaseTransaction,
-    dialect: Dialect,
-    sql: &str,
-    most: usize,
-    read: impl Fn(&QueryResult) -> Result<T, DbErr>,
-) -> Result<Vec<T>, GuacamoleError> {
-    let limited = format!("{} LIMIT {}", dialect.of_query(sql), most + 1);
-    let rows = txn.query_all_raw(Statement::from_string(dialect.backend, limited)).await?;
-    if rows.len() > most {
-        return Err(GuacamoleError::TooMany { most });
-    }
-    rows.iter().map(|row| read(row).map_err(GuacamoleError::from)).collect()
 }

@@ -136,12 +136,12 @@ impl Store {
         if done.rows_affected == 0 { Err(StoreError::missing("image", id)) } else { Ok(()) }
     }
 
-    /// Errors: `Missing`; `InUse` while a pool names it or a desktop's disk is a clone of it.
+    /// Errors: `Missing`; `InUse` while a pool names it, a pool's last roll-out leads to it or away from it, or a desktop's disk is a clone of it.
     pub async fn delete_image(&self, id: ImageId) -> Result<(), StoreError> {
         let done = row::Entity::delete_by_id(id.to_string())
             .exec(&self.writer)
             .await
-            .map_err(|error| StoreError::in_use(error, "image", "pools or desktops"))?;
+            .map_err(|error| StoreError::in_use(error, "image", "pools, their roll-outs or desktops"))?;
         if done.rows_affected == 0 { Err(StoreError::missing("image", id)) } else { Ok(()) }
     }
 }

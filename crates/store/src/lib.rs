@@ -11,38 +11,52 @@
 //! "database is locked".
 
 mod audit;
+mod booking;
 mod change;
 pub mod clock;
+mod cloud;
 mod codec;
 mod desktop;
 mod directory;
 mod dump;
 mod error;
 mod export;
+mod foreign;
 mod gpu;
 mod group;
 mod guacamole;
+mod history;
 mod image;
+mod kvm_vdi;
 mod lease;
 mod migration;
 mod operation;
+mod passkey;
+mod personal_disk;
 mod pool;
 mod provider;
+mod quota;
 mod recording;
 mod role;
+mod rollout;
 pub mod seam;
 mod seat;
 mod second_factor;
 mod session;
 mod setting;
+mod syslog;
 mod ticket;
 mod user;
+mod webhook;
 
 pub use desktop::DesktopCount;
 pub use dump::{DUMP_LINE_BYTES_MAX, Dump, PASSING, TABLES};
 pub use error::StoreError;
+pub use foreign::ForeignError;
 pub use gpu::GpuCard;
-pub use guacamole::{GuacamoleError, read_guacamole};
+pub use guacamole::read_guacamole;
+pub use kvm_vdi::read_kvm_vdi;
+pub use passkey::PasskeyAdded;
 pub use second_factor::{DEVICES_PER_USER_MAX, RECOVERY_CODES_MAX};
 pub use session::{Expired, WEB_SESSIONS_PER_USER_MAX};
 pub use ticket::{TICKETS_PER_SESSION_MAX, TicketRefusal};
@@ -142,7 +156,8 @@ impl Store {
             let table: String = table.try_get("", "name")?;
             sweep += &["DELETE FROM ", &table, ";"].concat();
         }
-        sweep.push_str("PRAGMA foreign_keys = ON;");
+        // What the schema itself puts in: the audit begins anew.
+        sweep.push_str("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, ''); PRAGMA foreign_keys = ON;");
         self.writer.execute_unprepared(&sweep).await?;
         Ok(())
     }

@@ -9,13 +9,14 @@ use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaMana
 /// Taken in PostgreSQL while the schema is brought up to date, so that replicas started together do it once.
 const ADVISORY_LOCK: i64 = 0x6f72_6965_6c21; // "oriel!"
 
+#[derive(Clone, Copy)]
 struct Step {
     name: &'static str,
     sql: &'static str,
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 16] = [
+const STEPS: &[Step] = &[
     Step { name: "m0001_ground", sql: include_str!("m0001_ground.sql") },
     Step { name: "m0002_gpu", sql: include_str!("m0002_gpu.sql") },
     Step { name: "m0003_hardware", sql: include_str!("m0003_hardware.sql") },
@@ -32,6 +33,16 @@ const STEPS: [Step; 16] = [
     Step { name: "m0026_directory", sql: include_str!("m0026_directory.sql") },
     Step { name: "m0030_seat", sql: include_str!("m0030_seat.sql") },
     Step { name: "m0031_provider", sql: include_str!("m0031_provider.sql") },
+    Step { name: "m0032_cloud", sql: include_str!("m0032_cloud.sql") },
+    Step { name: "m0033_leaving", sql: include_str!("m0033_leaving.sql") },
+    Step { name: "m0034_passkey", sql: include_str!("m0034_passkey.sql") },
+    Step { name: "m0035_quota", sql: include_str!("m0035_quota.sql") },
+    Step { name: "m0037_rollout", sql: include_str!("m0037_rollout.sql") },
+    Step { name: "m0038_webhook", sql: include_str!("m0038_webhook.sql") },
+    Step { name: "m0039_booking", sql: include_str!("m0039_booking.sql") },
+    Step { name: "m0041_personal_disk", sql: include_str!("m0041_personal_disk.sql") },
+    Step { name: "m0042_syslog", sql: include_str!("m0042_syslog.sql") },
+    Step { name: "m0044_history", sql: include_str!("m0044_history.sql") },
 ];
 
 impl MigrationName for Step {
@@ -51,7 +62,7 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        STEPS.into_iter().map(|step| Box::new(step) as Box<dyn MigrationTrait>).collect()
+        STEPS.iter().map(|step| Box::new(*step) as Box<dyn MigrationTrait>).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Long jobs and where they stand.
 
-use crate::{Store, StoreError, change::changed, codec, now};
-use oriel_model::{Micros, Operation, OperationId, OperationState};
+use crate::{Store, StoreError, change::changed, codec, now, personal_disk};
+use oriel_model::{DiskHolder, Micros, Operation, OperationId, OperationState};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
@@ -115,6 +115,25 @@ impl Store {
         to_row(&after)?.into_active_model().reset_all().update(&txn).await?;
         txn.commit().await?;
         Ok(after)
+    }
+
+    /// As [`Store::modify_operation`], for one that has ended and that gives back the disk of somebody that it holds, both or neither: one
+    /// that did not say that it had ended is done once more, which must not be after others had the disk. Errors: `Missing`.
+    pub async fn end_disk_work(
+        &self,
+        id: OperationId,
+        change: impl FnOnce(&mut Operation) + Send,
+    ) -> Result<(), StoreError> {
+        let txn = self.begin().await?;
+        let row = row::Entity::find_by_id(id.to_string()).lock_exclusive().one(&txn).await?;
+        let mut before = Operation::try_from(row.ok_or_else(|| StoreError::missing("operation", id))?)?;
+        if let Some(mut after) = changed(&mut before, now(), change) {
+            after.log = last_lines(&after.log);
+            to_row(&after)?.into_active_model().reset_all().update(&txn).await?;
+        }
+        personal_disk::give_back(&txn, DiskHolder::Operation(id)).await?;
+        txn.commit().await?;
+        Ok(())
     }
 
     /// At start-up: what was running when the program ended is put back into the queue. Returns how many.

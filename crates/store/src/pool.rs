@@ -36,6 +36,14 @@ pub(crate) mod row {
         pub policy: Option<String>,
         /// JSON.
         pub size: Option<String>,
+        /// JSON.
+        pub hours: Option<String>,
+        /// JSON.
+        pub leaving: Option<String>,
+        /// JSON.
+        pub cloud: Option<String>,
+        /// JSON.
+        pub personal_disk: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -53,6 +61,22 @@ mod entitlement {
         pub pool_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub user_id: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod stands {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pool_cloud")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub pool_id: String,
+        pub cloud_id: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -78,6 +102,10 @@ impl TryFrom<row::Model> for Pool {
             hardware: row.hardware.map(|hardware| codec::from_json("pool", &hardware)).transpose()?.unwrap_or_default(),
             recording: codec::from_word("pool", row.recording)?,
             size: row.size.map(|size| codec::from_json("pool", &size)).transpose()?.unwrap_or_default(),
+            hours: row.hours.map(|hours| codec::from_json("pool", &hours)).transpose()?.unwrap_or_default(),
+            leaving: row.leaving.map(|leaving| codec::from_json("pool", &leaving)).transpose()?.unwrap_or_default(),
+            cloud: row.cloud.map(|cloud| codec::from_json("pool", &cloud)).transpose()?,
+            personal_disk: row.personal_disk.map(|disk| codec::from_json("pool", &disk)).transpose()?,
             policy: row.policy.map(|policy| codec::from_json("pool", &policy)).transpose()?.unwrap_or_default(),
             created: Micros(row.created),
         })
@@ -101,7 +129,11 @@ fn to_row(pool: &Pool) -> Result<row::Model, StoreError> {
         recording: codec::word(pool.recording)?,
         kind: codec::word(pool.kind)?,
         size: (!pool.size.is_default()).then(|| codec::json(&pool.size)).transpose()?,
+        hours: (!pool.hours.is_default()).then(|| codec::json(&pool.hours)).transpose()?,
+        leaving: (!pool.leaving.is_default()).then(|| codec::json(&pool.leaving)).transpose()?,
         policy: (!pool.policy.is_default()).then(|| codec::json(&pool.policy)).transpose()?,
+        cloud: pool.cloud.as_ref().map(codec::json).transpose()?,
+        personal_disk: pool.personal_disk.as_ref().map(codec::json).transpose()?,
     })
 }
 
@@ -116,13 +148,24 @@ fn refused(error: DbErr, pool: &Pool) -> StoreError {
 }
 
 impl Store {
-    /// Errors: `Taken`, `Missing` image.
+    /// Errors: `Taken`, `Missing` image or cloud.
     pub async fn create_pool(&self, pool: &Pool) -> Result<(), StoreError> {
-        row::Entity::insert(to_row(pool)?.into_active_model())
-            .exec_without_returning(&self.writer)
-            .await
-            .map(drop)
-            .map_err(|error| refused(error, pool))
+        let insert = row::Entity::insert(to_row(pool)?.into_active_model());
+        let Some(place) = &pool.cloud else {
+            let done = insert.exec_without_returning(&self.writer).await;
+            return done.map(drop).map_err(|error| refused(error, pool));
+        };
+        let txn = self.begin().await?;
+        insert.exec_without_returning(&txn).await.map_err(|error| refused(error, pool))?;
+        stands::Entity::insert(stands::ActiveModel {
+            pool_id: Set(pool.id.to_string()),
+            cloud_id: Set(place.cloud.to_string()),
+        })
+        .exec_without_returning(&txn)
+        .await
+        .map_err(|error| StoreError::dangling(error, "cloud", place.cloud))?;
+        txn.commit().await?;
+        Ok(())
     }
 
     pub async fn pool(&self, id: PoolId) -> Result<Option<Pool>, StoreError> {
@@ -158,10 +201,23 @@ impl Store {
         rows.into_iter().map(Pool::try_from).collect()
     }
 
-    /// Writes everything but `created`. Errors: `Missing` pool or image, `Taken`.
+    /// Writes everything but `created`; where it stands stays. Errors: `Missing` pool or image, `Taken`.
     pub async fn update_pool(&self, pool: &Pool) -> Result<(), StoreError> {
+        self.write_pool(pool, true).await
+    }
+
+    /// As [`Self::update_pool`], and leaves the image as it is: a roll-out may have changed it since the pool was read.
+    pub async fn update_pool_but_image(&self, pool: &Pool) -> Result<(), StoreError> {
+        self.write_pool(pool, false).await
+    }
+
+    async fn write_pool(&self, pool: &Pool, with_image: bool) -> Result<(), StoreError> {
         let mut row = to_row(pool)?.into_active_model().reset_all();
+        if !with_image {
+            row.image_id = sea_orm::NotSet;
+        }
         row.created = sea_orm::NotSet;
+        row.cloud = sea_orm::NotSet;
         row.id = sea_orm::Unchanged(pool.id.to_string());
         match row.update(&self.writer).await {
             Ok(_) => Ok(()),

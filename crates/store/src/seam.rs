@@ -35,6 +35,10 @@ pub enum Plant {
     NoWipe,
     /// Nobody asks who may act on the world: every program does.
     NoLead,
+    /// Nobody looks at what somebody holds before they get more.
+    NoQuotaFence,
+    /// Whoever wants a person's disk gets it, whoever has it.
+    NoDiskFence,
 }
 
 thread_local! {

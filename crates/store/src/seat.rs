@@ -5,12 +5,12 @@
 //! nobody gets into what was taken back. That one person has one seat of a pool is a unique index.
 
 use crate::{
-    Store, StoreError, codec,
+    Store, StoreError, booking, codec,
     desktop::{self, ROWS_MAX, locked, refused, row, write},
-    now,
+    now, quota,
     seam::{self, Plant, planted},
 };
-use oriel_model::{Desktop, DesktopId, DesktopIntent, Micros, PoolId, Seat, UserId};
+use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, Micros, PoolId, Seat, UserId};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait as _, QueryFilter, QuerySelect, Set,
     sea_query::{Expr, OnConflict, Query},
@@ -28,6 +28,7 @@ mod presence {
         #[sea_orm(primary_key, auto_increment = false)]
         pub program: String,
         pub until: i64,
+        pub touched: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -55,7 +56,8 @@ impl Store {
     /// Gives a desktop that is nobody's to somebody, and lets it run. `None` when it is no longer free: somebody was quicker, it is
     /// being wiped or deleted, or somebody is connected to it; with `untouched`, also when somebody was.
     ///
-    /// Errors: `Missing`; `Taken` when the person has a seat of that pool.
+    /// Errors: `Missing`; `Taken` when the person has a seat of that pool; `OverQuota` when it is more than they may have; `Booking` when
+    /// the last ones are booked by others.
     pub async fn give_seat(
         &self,
         id: DesktopId,
@@ -64,6 +66,11 @@ impl Store {
         now: Micros,
     ) -> Result<Option<Desktop>, StoreError> {
         let txn = self.begin().await?;
+        let person = quota::hold(&txn, user).await?;
+        // Pools are held before desktops. A desktop does not move to another.
+        let there = row::Entity::find_by_id(id.to_string()).one(&txn).await?;
+        let there = there.ok_or_else(|| StoreError::missing("desktop", id))?;
+        booking::check(&txn, codec::parse("desktop", &there.pool_id)?, user, now).await?;
         let mut desktop = locked(&txn, id).await?;
         let free = desktop.owner.is_none()
             && desktop.facts.seat.is_none()
@@ -75,7 +82,11 @@ impl Store {
         desktop.owner = Some(user);
         desktop.intent = DesktopIntent::Running;
         desktop.facts.seat = Some(Seat { since: now, seen: now });
+        if matches!(desktop.state, DesktopState::Ready | DesktopState::InUse) && desktop.lacks_disk() {
+            desktop.start_with_disk();
+        }
         desktop.changed = now.max(desktop.changed);
+        quota::check(&txn, (user, &person), None, &desktop).await?;
         write(&txn, &desktop).await.map_err(|error| refused(error, &desktop))?;
         txn.commit().await?;
         Ok(Some(desktop))
@@ -105,6 +116,27 @@ impl Store {
         desktop.changed = now.max(desktop.changed);
         write(&txn, &desktop).await.map_err(|error| refused(error, &desktop))?;
         presence::Entity::delete_many().filter(presence::Column::DesktopId.eq(id.to_string())).exec(&txn).await?;
+        txn.commit().await?;
+        Ok(true)
+    }
+
+    /// Has somebody's desktop shut down when `unused` says so of it and of until when somebody is, or was, there. It stays theirs, with its
+    /// seat. Answers whether it will be. Errors: `Missing`.
+    pub async fn shut_down_unused(
+        &self,
+        id: DesktopId,
+        now: Micros,
+        unused: impl FnOnce(&Desktop, Option<Micros>) -> bool + Send,
+    ) -> Result<bool, StoreError> {
+        let txn = self.begin().await?;
+        let mut desktop = locked(&txn, id).await?;
+        let last = entered_until(&txn, id).await?;
+        if desktop.owner.is_none() || desktop.intent != DesktopIntent::Running || !unused(&desktop, last) {
+            return Ok(false);
+        }
+        desktop.intent = DesktopIntent::Stopped;
+        desktop.changed = now.max(desktop.changed);
+        write(&txn, &desktop).await.map_err(|error| refused(error, &desktop))?;
         txn.commit().await?;
         Ok(true)
     }
@@ -145,36 +177,36 @@ impl Store {
             return Ok(None);
         }
         // From now, not from when the database was asked: that may have taken long.
-        put(&txn, program, [id], now().plus_seconds(seconds)).await?;
+        put(&txn, program, [(id, None)], now().plus_seconds(seconds)).await?;
         txn.commit().await?;
         Ok(Some(desktop))
     }
 
-    /// Says who is connected through this program: to `here` until then, to `gone` no longer, unless somebody has begun to come back
-    /// since `gone` was said to be there until `said`.
+    /// Says who is connected through this program: to `here` until then, with when somebody last touched it; to `gone` no longer,
+    /// unless somebody has begun to come back since `gone` was said to be there until `said`.
     pub async fn set_presence(
         &self,
         program: &str,
-        here: &BTreeSet<DesktopId>,
+        here: &BTreeMap<DesktopId, Option<Micros>>,
         until: Micros,
         gone: &BTreeSet<DesktopId>,
         said: Micros,
         now: Micros,
     ) -> Result<(), StoreError> {
         seam::pass().await;
-        let known: Vec<DesktopId> = here.iter().copied().collect();
+        let known: Vec<(DesktopId, Option<Micros>)> = here.iter().map(|(id, touched)| (*id, *touched)).collect();
         for some in known.chunks(ROWS_MAX) {
             let there: BTreeSet<String> = row::Entity::find()
                 .select_only()
                 .column(row::Column::Id)
-                .filter(row::Column::Id.is_in(some.iter().map(ToString::to_string)))
+                .filter(row::Column::Id.is_in(some.iter().map(|(id, _)| id.to_string())))
                 .into_tuple::<String>()
                 .all(&self.reader)
                 .await?
                 .into_iter()
                 .collect();
             // One that was deleted meanwhile has no row to point to.
-            let some = some.iter().copied().filter(|id| there.contains(&id.to_string()));
+            let some = some.iter().copied().filter(|(id, _)| there.contains(&id.to_string()));
             put(&self.writer, program, some, until).await?;
         }
         let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
@@ -206,6 +238,12 @@ impl Store {
         Ok(latest)
     }
 
+    /// When somebody last touched a connection to the desktop, through any program and as far as it was said.
+    pub async fn touched(&self, id: DesktopId) -> Result<Option<Micros>, StoreError> {
+        let rows = presence::Entity::find().filter(presence::Column::DesktopId.eq(id.to_string()));
+        Ok(rows.all(&self.reader).await?.into_iter().filter_map(|row| row.touched).max().map(Micros))
+    }
+
     /// The desktops that somebody is connected to now through other programs than this one.
     pub async fn present(&self, without: &str, now: Micros) -> Result<BTreeSet<DesktopId>, StoreError> {
         let rows = presence::Entity::find()
@@ -216,6 +254,16 @@ impl Store {
         rows.iter().map(|row| codec::parse("presence", &row.desktop_id)).collect()
     }
 
+    /// Forgets who was connected to the desktop until then: what was to follow from it is done.
+    pub async fn end_presence(&self, id: DesktopId, until: Micros) -> Result<(), StoreError> {
+        presence::Entity::delete_many()
+            .filter(presence::Column::DesktopId.eq(id.to_string()))
+            .filter(presence::Column::Until.lte(until.0))
+            .exec(&self.writer)
+            .await?;
+        Ok(())
+    }
+
     /// Forgets who was connected to what so long ago that nothing depends on it.
     pub async fn delete_old_presence(&self, before: Micros) -> Result<(), StoreError> {
         presence::Entity::delete_many().filter(presence::Column::Until.lt(before.0)).exec(&self.writer).await?;
@@ -224,7 +272,7 @@ impl Store {
 }
 
 /// Until when somebody is, or was last known to be, in the desktop.
-async fn entered_until(on: &impl ConnectionTrait, id: DesktopId) -> Result<Option<Micros>, StoreError> {
+pub(crate) async fn entered_until(on: &impl ConnectionTrait, id: DesktopId) -> Result<Option<Micros>, StoreError> {
     let rows = presence::Entity::find().filter(presence::Column::DesktopId.eq(id.to_string())).all(on).await?;
     Ok(rows.into_iter().map(|row| Micros(row.until)).max())
 }
@@ -232,15 +280,16 @@ async fn entered_until(on: &impl ConnectionTrait, id: DesktopId) -> Result<Optio
 async fn put(
     on: &impl ConnectionTrait,
     program: &str,
-    desktops: impl IntoIterator<Item = DesktopId>,
+    desktops: impl IntoIterator<Item = (DesktopId, Option<Micros>)>,
     until: Micros,
 ) -> Result<(), StoreError> {
     let rows: Vec<presence::ActiveModel> = desktops
         .into_iter()
-        .map(|id| presence::ActiveModel {
+        .map(|(id, touched)| presence::ActiveModel {
             desktop_id: Set(id.to_string()),
             program: Set(program.to_owned()),
             until: Set(until.0),
+            touched: Set(touched.map(|at| at.0)),
         })
         .collect();
     if rows.is_empty() {
@@ -250,6 +299,8 @@ async fn put(
         .on_conflict(
             OnConflict::columns([presence::Column::DesktopId, presence::Column::Program])
                 .update_column(presence::Column::Until)
+                // Who only opens a connection knows nothing of it.
+                .value(presence::Column::Touched, Expr::cust("COALESCE(excluded.touched, presence.touched)"))
                 // A word that comes late takes nothing back.
                 .action_and_where(
                     Expr::col((presence::Entity, presence::Column::Until)).lt(Expr::cust("excluded.until")),

@@ -1,6 +1,6 @@
 //! What people show beside their passwords: the secrets of authenticator apps, recovery codes, remembered browsers.
 
-use crate::{Store, StoreError, codec};
+use crate::{Store, StoreError, codec, passkey};
 use oriel_model::{Device, DeviceId, Micros, Totp, UserId};
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set,
@@ -138,13 +138,25 @@ impl Store {
         Ok(done.rows_affected == 1)
     }
 
-    /// Takes secret, codes and remembered browsers away; whether there was a secret.
+    /// Takes the secret, passkeys, codes and remembered browsers away; whether there was a secret or a passkey.
     pub async fn delete_second_factor(&self, user: UserId) -> Result<bool, StoreError> {
         let txn = self.begin().await?;
         let user = user.to_string();
+        let app = totp::Entity::delete_by_id(&user).exec(&txn).await?.rows_affected;
+        let passkeys = passkey::delete_all_of(&txn, &user).await?;
+        forget_rest(&txn, &user).await?;
+        txn.commit().await?;
+        Ok(app + passkeys > 0)
+    }
+
+    /// Takes the secret away, and with it the codes and remembered browsers where no passkey stays; whether there was one.
+    pub async fn delete_totp(&self, user: UserId) -> Result<bool, StoreError> {
+        let txn = self.begin().await?;
+        let user = user.to_string();
         let had = totp::Entity::delete_by_id(&user).exec(&txn).await?.rows_affected == 1;
-        code::Entity::delete_many().filter(code::Column::UserId.eq(&user)).exec(&txn).await?;
-        device::Entity::delete_many().filter(device::Column::UserId.eq(&user)).exec(&txn).await?;
+        if passkey::count_of(&txn, &user).await? == 0 {
+            forget_rest(&txn, &user).await?;
+        }
         txn.commit().await?;
         Ok(had)
     }
@@ -241,7 +253,19 @@ impl Store {
     }
 }
 
-async fn replace_codes(
+/// What goes with the last of somebody's factors.
+pub(crate) async fn forget_rest(txn: &sea_orm::DatabaseTransaction, user: &str) -> Result<(), StoreError> {
+    code::Entity::delete_many().filter(code::Column::UserId.eq(user)).exec(txn).await?;
+    device::Entity::delete_many().filter(device::Column::UserId.eq(user)).exec(txn).await?;
+    Ok(())
+}
+
+/// Whether this person has an app.
+pub(crate) async fn has_totp(txn: &sea_orm::DatabaseTransaction, user: &str) -> Result<bool, StoreError> {
+    Ok(totp::Entity::find_by_id(user).one(txn).await?.is_some())
+}
+
+pub(crate) async fn replace_codes(
     txn: &sea_orm::DatabaseTransaction,
     user: UserId,
     codes_sha256: &[String],

@@ -5,7 +5,7 @@
 //! ```
 //! Whoever presents a ticket uses it up, also with the wrong session: a stolen ticket is worth nothing afterwards.
 
-use crate::{Store, StoreError, codec};
+use crate::{Store, StoreError, codec, quota};
 use oriel_model::{Micros, Ticket};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
@@ -72,8 +72,12 @@ impl From<sea_orm::DbErr> for TicketRefusal {
 }
 
 impl Store {
-    /// Errors: `Missing` when the user or the desktop has gone meanwhile.
-    pub async fn put_ticket(&self, ticket: &Ticket) -> Result<(), StoreError> {
+    /// Its person counts as being in the desktop through this program as long as it can be used.
+    ///
+    /// Errors: `Missing` when the user or the desktop has gone meanwhile; `OverQuota` when it is for one session more than they may have.
+    pub async fn put_ticket(&self, ticket: &Ticket, program: &str) -> Result<(), StoreError> {
+        let txn = self.begin().await?;
+        let person = quota::hold(&txn, ticket.user).await?;
         let row = row::Model {
             ticket_sha256: ticket.ticket_sha256.clone(),
             user_id: ticket.user.to_string(),
@@ -85,9 +89,11 @@ impl Store {
             used: None,
         };
         row::Entity::insert(row.into_active_model())
-            .exec_without_returning(&self.writer)
+            .exec_without_returning(&txn)
             .await
             .map_err(|error| StoreError::dangling(error, "desktop", ticket.desktop))?;
+        // Behind the ticket, which holds the desktop: whoever deletes that waits for neither of them while they wait for it.
+        quota::attend(&txn, (ticket.user, &person), ticket.desktop, program, ticket.expires).await?;
         let surplus: Vec<String> = row::Entity::find()
             .select_only()
             .column(row::Column::TicketSha256)
@@ -97,12 +103,13 @@ impl Store {
             .offset(TICKETS_PER_SESSION_MAX)
             .limit(TICKETS_PER_SESSION_MAX)
             .into_tuple()
-            .all(&self.writer)
+            .all(&txn)
             .await?;
         if !surplus.is_empty() {
             let gone = row::Entity::delete_many().filter(row::Column::TicketSha256.is_in(surplus));
-            gone.exec(&self.writer).await?;
+            gone.exec(&txn).await?;
         }
+        txn.commit().await?;
         Ok(())
     }
 

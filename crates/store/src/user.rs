@@ -164,6 +164,12 @@ async fn locked(txn: &DatabaseTransaction, id: UserId) -> Result<row::Model, Sto
     row.ok_or_else(|| StoreError::missing("user", id))
 }
 
+/// The user's row, held until the transaction ends, for what is counted per person. Errors: `Missing`.
+pub(crate) async fn hold(txn: &DatabaseTransaction, id: UserId) -> Result<(), StoreError> {
+    let row = row::Entity::find_by_id(id.to_string()).lock_exclusive().one(txn).await?;
+    row.map(drop).ok_or_else(|| StoreError::missing("user", id))
+}
+
 async fn keep_an_admin_beside(txn: &impl ConnectionTrait, leaving: &row::Model) -> Result<(), StoreError> {
     let is_admin = leaving.role == codec::word(Role::Admin)? && !leaving.disabled;
     if is_admin && admins()?.filter(row::Column::Id.ne(&leaving.id)).count(txn).await? == 0 {

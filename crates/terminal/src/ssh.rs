@@ -125,6 +125,14 @@ impl Connection {
         &self.seen
     }
 
+    /// A stream to a port that the machine reaches. It ends with the connection: keep that for as long.
+    pub async fn forward(&self, host: &str, port: u16) -> Result<Box<dyn Stream>, TerminalError> {
+        let opened = self.handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0).await;
+        let channel =
+            opened.map_err(|error| TerminalError::NoWayOn { host: host.to_owned(), port, why: error.to_string() })?;
+        Ok(Box::new(channel.into_stream()))
+    }
+
     pub fn is_closed(&self) -> bool {
         self.handle.is_closed()
     }

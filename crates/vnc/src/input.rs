@@ -59,7 +59,12 @@ impl Input {
             InputEvent::Touch { id, phase, x, y } => self.touch(*id, *phase, inside(*x, *y), out),
             InputEvent::Text(text) => self.text(text, out),
             InputEvent::ReleaseAll => self.release_all(out),
-            InputEvent::Resize { .. } | InputEvent::Rich(_) | InputEvent::Clipboard(_) => {}
+            InputEvent::Resize { .. }
+            | InputEvent::Contacts(_)
+            | InputEvent::Monitors(_)
+            | InputEvent::Rich(_)
+            | InputEvent::Clipboard(_)
+            | InputEvent::Microphone { .. } => {}
         }
     }
 

@@ -36,6 +36,7 @@ mod pending;
 mod picture;
 mod reader;
 mod rre;
+mod screens;
 mod seal;
 mod security;
 mod sound;

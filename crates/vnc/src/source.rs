@@ -16,6 +16,7 @@ use crate::{
     pending::Pending,
     picture::Whole,
     reader::{Reader, Stop, bad},
+    screens::{Layout, Wish},
     sound::{self, Sound},
     tight,
     update::{Decoder, Streams},
@@ -93,9 +94,9 @@ pub struct VncSource {
     continuous: bool,
     /// The next request is for everything rather than for changes.
     whole: bool,
-    layout: Option<write::Screen>,
-    /// The viewer's size, asked for when the server can and not asked for twice.
-    wish: Option<(u16, u16)>,
+    layout: Option<Layout>,
+    /// The viewer's window or monitors, asked for when the server can and not asked for twice.
+    wish: Option<Wish>,
     /// What broke; said again to later calls.
     broken: Option<String>,
 }
@@ -454,20 +455,15 @@ impl VncSource {
 
     /// An ExtendedDesktopSize rectangle: `x` says who asked (1: we), `y` what came of it (0: done).
     fn laid_out(&mut self, size: Rect, screens: &[u8], sinks: &mut Sinks) -> Result<(), Stop> {
-        let mut reader = Reader::new(screens);
-        let first = reader.u32().ok().and_then(|id| {
-            reader.skip(8);
-            reader.u32().ok().map(|flags| write::Screen { id, flags })
-        });
         let news = self.layout.is_none();
-        self.layout = Some(first.or(self.layout).unwrap_or_default());
+        self.layout.get_or_insert_default().told(screens);
         if size.x == 1 && size.y != 0 {
             tracing::info!(status = size.y, "the VNC server refused the new size");
         } else {
             self.resized(size.w, size.h, sinks)?;
         }
-        if news && let Some((width, height)) = self.wish {
-            self.ask_size(width, height, sinks.out);
+        if news && let Some(wish) = &self.wish {
+            self.ask_size(wish, sinks.out);
         }
         Ok(())
     }
@@ -490,14 +486,27 @@ impl VncSource {
         Ok(())
     }
 
-    fn ask_size(&self, width: u16, height: u16, out: &mut Vec<u8>) {
+    fn ask_size(&self, wish: &Wish, out: &mut Vec<u8>) {
+        let Some(layout) = &self.layout else { return };
+        let (width, height) = wish.size();
         let too_large = u32::from(width) * u32::from(height) > SURFACE_PIXELS_MAX;
-        if too_large || (width, height) == (self.surface.width(), self.surface.height()) {
-            return;
+        let screens = layout.wished(wish);
+        let same = (width, height) == (self.surface.width(), self.surface.height())
+            && (layout.is(&screens) || matches!(wish, Wish::Window(..)) && layout.has_one());
+        if !too_large && !same {
+            write::set_desktop_size(out, (width, height), &screens);
         }
-        if let Some(screen) = self.layout {
-            write::set_desktop_size(out, width, height, screen);
+    }
+
+    fn wish(&mut self, wish: Wish, out: &mut Vec<u8>) -> Result<(), SourceError> {
+        // A viewer that comes says its size, and frames of a video that it has not seen make no picture.
+        self.want_key(out)?;
+        let (width, height) = wish.size();
+        if width != 0 && height != 0 && self.wish.as_ref() != Some(&wish) {
+            self.ask_size(&wish, out);
+            self.wish = Some(wish);
         }
+        Ok(())
     }
 
     fn take(&mut self, bytes: &[u8], sinks: &mut Sinks) -> Result<(), Stop> {
@@ -559,14 +568,9 @@ impl Source for VncSource {
             InputEvent::Clipboard(text) if text.is_empty() => {}
             InputEvent::Clipboard(text) => self.clipboard.set(text, out),
             InputEvent::Resize { width, height, .. } => {
-                // A viewer that comes says its size, and frames of a video that it has not seen make no picture.
-                self.want_key(out)?;
-                let wish = (*width.min(&SURFACE_SIDE_MAX), *height.min(&SURFACE_SIDE_MAX));
-                if wish.0 != 0 && wish.1 != 0 && self.wish != Some(wish) {
-                    self.wish = Some(wish);
-                    self.ask_size(wish.0, wish.1, out);
-                }
+                self.wish(Wish::Window(*width.min(&SURFACE_SIDE_MAX), *height.min(&SURFACE_SIDE_MAX)), out)?;
             }
+            InputEvent::Monitors(monitors) => self.wish(Wish::Monitors(monitors.clone()), out)?,
             other => self.input.event(other, (self.surface.width(), self.surface.height()), out),
         }
         Ok(())

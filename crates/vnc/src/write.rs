@@ -6,6 +6,7 @@ use oriel_screen::Rect;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Screen {
     pub(crate) id: u32,
+    pub(crate) rect: Rect,
     pub(crate) flags: u32,
 }
 
@@ -96,13 +97,15 @@ pub(crate) fn extended_cut_text(out: &mut Vec<u8>, flags: u32, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// One screen over the whole of the new size.
-pub(crate) fn set_desktop_size(out: &mut Vec<u8>, width: u16, height: u16, screen: Screen) {
+/// The new size and the screens in it, at most 255.
+pub(crate) fn set_desktop_size(out: &mut Vec<u8>, (width, height): (u16, u16), screens: &[Screen]) {
     out.extend_from_slice(&[251, 0]);
     out.extend_from_slice(&width.to_be_bytes());
     out.extend_from_slice(&height.to_be_bytes());
-    out.extend_from_slice(&[1, 0]);
-    out.extend_from_slice(&screen.id.to_be_bytes());
-    rect(out, Rect::new(0, 0, width, height));
-    out.extend_from_slice(&screen.flags.to_be_bytes());
+    out.extend_from_slice(&[screens.len() as u8, 0]);
+    for screen in screens {
+        out.extend_from_slice(&screen.id.to_be_bytes());
+        rect(out, screen.rect);
+        out.extend_from_slice(&screen.flags.to_be_bytes());
+    }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Deflater, Session, one, picture, pixels, rectangle, update};
-use oriel_screen::{InputEvent, Rect, ScreenEvent, Source};
+use oriel_screen::{InputEvent, Monitor, Monitors, Rect, ScreenEvent, Source};
 use oriel_vnc::encodings;
 
 const R: [u8; 3] = [255, 0, 0];
@@ -237,6 +237,30 @@ fn sizes_and_the_wish_for_one() {
     session.source.want_frame(&mut session.out).unwrap();
     session.source.want_frame(&mut session.out).unwrap();
     assert_eq!(session.out, [3, 0, 0, 0, 0, 0, 0, 20, 0, 10]);
+}
+
+#[test]
+fn a_screen_for_each_monitor() {
+    let mut session = Session::new(4, 4);
+    let layout = [1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 4, 0, 4, 0, 0, 0, 3];
+    session.feed(&one(Rect::new(0, 0, 4, 4), encodings::EXTENDED_DESKTOP_SIZE, &layout)).unwrap();
+    let monitor = |x, w, h, primary| Monitor { rect: Rect::new(x, 0, w, h), scale: 100, primary };
+    let monitors = Monitors::arrange(&[monitor(0, 256, 512, false), monitor(256, 768, 512, true)]).unwrap();
+    session.source.input(&InputEvent::Monitors(monitors.clone()), &mut session.out).unwrap();
+    // The primary one is the screen that the server has, the other a new one with a number of its own.
+    let screens = [[0, 0, 0, 1, 1, 0, 0, 0, 3, 0, 2, 0, 0, 0, 0, 3], [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0]];
+    let head = [251, 0, 4, 0, 2, 0, 2, 0];
+    assert_eq!(session.out, [&head[..], screens.as_flattened()].concat());
+    session.out.clear();
+    let done = [&[2, 0, 0, 0][..], screens.as_flattened()].concat();
+    session.feed(&one(Rect::new(1, 0, 1024, 512), encodings::EXTENDED_DESKTOP_SIZE, &done)).unwrap();
+    assert!(session.events.contains(&ScreenEvent::Resize { width: 1024, height: 512 }));
+    session.source.input(&InputEvent::Monitors(monitors), &mut session.out).unwrap();
+    assert!(session.out.is_empty(), "it is so already");
+    // One window of the same size is one screen again.
+    session.source.input(&InputEvent::Resize { width: 1024, height: 512, scale: 100 }, &mut session.out).unwrap();
+    let single = [251, 0, 4, 0, 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 4, 0, 2, 0, 0, 0, 0, 3];
+    assert_eq!(session.out, single);
 }
 
 #[test]

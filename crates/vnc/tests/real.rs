@@ -5,7 +5,7 @@
 mod common;
 
 use common::real::{Live, Picture, Qemu, Tiger, shown, start, until, xclip};
-use oriel_screen::{AudioCodec, InputEvent, ScreenEvent, Source, TileCodec};
+use oriel_screen::{AudioCodec, InputEvent, Monitor, Monitors, Rect, ScreenEvent, Source, TileCodec};
 use oriel_vnc::{ConnectError, VncOptions, connect, connect_with_encodings, encodings};
 use std::{io::Write, process::Child, time::Duration};
 
@@ -61,6 +61,15 @@ async fn tigervnc_with_keys_size_and_clipboard() {
     session.until("the new size", |session| session.source.framebuffer().width() == 700).await;
     tiger.same("the picture in the new size", &mut session).await;
     assert!(session.events.contains(&ScreenEvent::Resize { width: 700, height: 500 }));
+
+    // Two screens, and one again.
+    let monitor = |x, w, h| Monitor { rect: Rect::new(x, 0, w, h), scale: 100, primary: x == 0 };
+    let monitors = Monitors::arrange(&[monitor(0, 800, 600), monitor(800, 400, 300)]).unwrap();
+    session.input(&[InputEvent::Monitors(monitors)]).await;
+    session.until("two screens", |session| session.source.framebuffer().width() == 1200).await;
+    tiger.same("the picture on two screens", &mut session).await;
+    session.input(&[InputEvent::Resize { width: 700, height: 500, scale: 100 }]).await;
+    session.until("one screen again", |session| session.source.framebuffer().width() == 700).await;
 
     // Both ways, beyond Latin-1.
     session.input(&[InputEvent::Clipboard("to the guest: ä€\nline 2".into())]).await;

@@ -79,6 +79,8 @@ fn start_log() {
     let wanted = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::try_new(format!("{QUIET},{wanted}")).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    // Told on stderr, by a macro that panics: whoever read it may have gone.
+    let log = log.log_internal_errors(false);
     if std::env::var(LOG_FORMAT_VARIABLE).is_ok_and(|format| format == "json") {
         log.json().init();
     } else {

@@ -45,6 +45,167 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/bookings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Bookings that are not over, page by page: one's own, and those of pools that one may see.
+     * @description Anybody who is signed in may call it.
+     */
+    get: operations["list_bookings"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/bookings/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Cancel a booking: one's own, or as an administrator of its pool anybody's. Whoever is in a desktop stays. For everybody else it does not
+     *     exist (404).
+     * @description Anybody who is signed in may call it.
+     */
+    delete: operations["cancel_booking"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/clouds": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All clouds, by name.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["list_clouds"];
+    put?: never;
+    /**
+     * Add a cloud. It is not asked before a pool stands on it, or somebody tests it.
+     * @description Only they may call it whose role gives `clouds_write`: admin.
+     */
+    post: operations["create_cloud"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/clouds/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One cloud, by id or by name.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["show_cloud"];
+    /**
+     * Say anew how to sign in to the same project, how its desktops are reached, or both. All of it holds at once, or none.
+     * @description Only they may call it whose role gives `clouds_write`: admin.
+     */
+    put: operations["change_cloud"];
+    post?: never;
+    /**
+     * Forget a cloud on which no pool stands.
+     * @description Only they may call it whose role gives `clouds_write`: admin.
+     */
+    delete: operations["delete_cloud"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/clouds/{id}/images/{image}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Say which of a cloud's images holds a version of an image.
+     * @description Only they may call it whose role gives `clouds_write`: admin.
+     */
+    put: operations["set_cloud_image"];
+    /**
+     * Bring a version of an image to a cloud. What is there already is not sent again.
+     * @description Only they may call it whose role gives `clouds_write`: admin.
+     */
+    post: operations["upload_cloud_image"];
+    /**
+     * Forget which of a cloud's images holds a version. The image stays there.
+     * @description Only they may call it whose role gives `clouds_write`: admin.
+     */
+    delete: operations["forget_cloud_image"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/clouds/{id}/offer": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What pools may choose of a cloud: its flavors, with the GPUs that are free, and its networks. It is asked for that.
+     * @description Only they may call it whose role gives `pools_make`: admin.
+     */
+    get: operations["show_cloud_offer"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/clouds/{id}/test": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Find out what works on a cloud and what does not. Changes nothing there.
+     * @description Only they may call it whose role gives `clouds_write`: admin.
+     */
+    post: operations["test_cloud"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/connect/{ticket}": {
     parameters: {
       query?: never;
@@ -57,6 +218,27 @@ export interface paths {
      * @description Only the session that asked for the ticket may call it, from a page of this server.
      */
     get: operations["open_viewer"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/dashboard": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The service at a glance: sessions, spares against what pools want, GPUs, hosts and clouds, what failed, and how things stood over the
+     *     last hours. What the caller's token may not read is left out.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["show_dashboard"];
     put?: never;
     post?: never;
     delete?: never;
@@ -128,6 +310,74 @@ export interface paths {
      */
     post: operations["connect_desktop"];
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/cut": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Cut its power, as a button does that is held: its system is not asked, and what is not saved is lost.
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
+     */
+    post: operations["cut_desktop_power"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/drive": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What is in a desktop's CD drive, and the images that can be put into it.
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
+     */
+    get: operations["show_desktop_drive"];
+    put?: never;
+    /**
+     * Put one of its images into a desktop's CD drive, or take out what is in it. The desktop sees it at once, and after restarts. It is for whoever may bring files to the desktop.
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
+     */
+    post: operations["change_desktop_drive"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/drive/image": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Send a piece (at most 32 MiB) of a CD image for a desktop's drive as the request's body. Images go with the desktop's disk when it is made anew.
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
+     */
+    put: operations["upload_desktop_drive_image"];
+    post?: never;
+    /**
+     * Remove an image for a desktop's drive, or what has arrived of one. One that is in the drive is taken out first.
+     * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
+     */
+    delete: operations["delete_desktop_drive_image"];
     options?: never;
     head?: never;
     patch?: never;
@@ -357,6 +607,26 @@ export interface paths {
      * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     get: operations["desktop_thumbnail"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/devices": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The devices of those pools whose machines the caller may operate, with what is known of them. None is asked.
+     * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
+     */
+    get: operations["list_devices"];
     put?: never;
     post?: never;
     delete?: never;
@@ -633,6 +903,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/groups/{id}/quota": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Say what each of a group's members may hold at most. Of several groups the most generous counts.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    put: operations["set_group_quota"];
+    post?: never;
+    /**
+     * Limit nothing for a group's members.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["clear_group_quota"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/health": {
     parameters: {
       query?: never;
@@ -869,12 +1163,32 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Power, picture, drive and switches of the device in front of a machine (one that speaks `pikvm`): it is asked.
+     * Power, picture, drive and switches of a machine's device (one that speaks `pikvm` or `redfish`): it is asked.
      * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
      */
     get: operations["show_device"];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/boot/{source}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Tell a machine with a BMC what to start from, at its next start alone.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["device_boot"];
     delete?: never;
     options?: never;
     head?: never;
@@ -891,10 +1205,31 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Put an image of the device's storage into its drive, or nothing, and let the machine see it or not.
+     * Put an image of the device's storage into its drive, or nothing, and let the machine see it or not. A BMC fetches the image from an
+     *     address, and its machine sees it.
      * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     post: operations["device_drive"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/fetch": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Let the device fetch an image from an address. How far it is: `GET /machines/{id}/device/live`.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["fetch_device_image"];
     delete?: never;
     options?: never;
     head?: never;
@@ -921,6 +1256,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/machines/{id}/device/live": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * A device as it was a moment ago, for whoever looks at it: one connection and one question a second for all.
+     * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
+     */
+    get: operations["watch_device"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/machines/{id}/device/log": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What the device wrote down in the last hour.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    get: operations["device_log"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/machines/{id}/device/picture": {
     parameters: {
       query?: never;
@@ -929,7 +1304,8 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * A small picture of what the machine shows. The device's streamer is started for it where nobody watches, which takes seconds.
+     * A small picture of what the machine shows, at most a few seconds old: the device is asked once a second, however many ask here. Its
+     *     streamer is started where nobody watches, which takes seconds.
      * @description Only they may call it whose role gives `desktops_use`: pool_admin (for their pools), admin.
      */
     get: operations["device_picture"];
@@ -981,6 +1357,34 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/machines/{id}/device/upload": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * How much of an image has arrived at a device: where it goes on.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    get: operations["show_device_upload"];
+    /**
+     * Send a piece of an image (at most 32 MiB) to a device's storage as the request's body. One image at a time is on its way to a device; where the device lost what had arrived, it begins anew.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    put: operations["upload_device_image"];
+    post?: never;
+    /**
+     * Stop the image that is on its way to a device: it removes what has arrived. What is over is shown no longer.
+     * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["stop_device_transfer"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/machines/{id}/identity": {
     parameters: {
       query?: never;
@@ -1022,6 +1426,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/bookings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One's own bookings that are not over, and the pools of which one may book desktops.
+     * @description Anybody who is signed in may call it.
+     */
+    get: operations["list_own_bookings"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/me/browsers/{browser}": {
     parameters: {
       query?: never;
@@ -1037,6 +1461,67 @@ export interface paths {
      * @description Anybody who is signed in may call it.
      */
     delete: operations["forget_browser"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/passkeys": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Keep a passkey that was made. With the first second factor come recovery codes. At the door the session goes on from here.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
+     */
+    post: operations["add_passkey"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/passkeys/new": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Begin to make a passkey: what the authenticator is to make. Whoever is signed in gives their password; at the door it is for those
+     *     who have no second factor yet.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
+     */
+    post: operations["begin_passkey"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/passkeys/{passkey}/remove": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Remove a passkey of one's own, with the password. Not the last second factor while a group asks for one.
+     * @description Anybody who is signed in may call it.
+     */
+    post: operations["remove_passkey"];
+    delete?: never;
     options?: never;
     head?: never;
     patch?: never;
@@ -1082,6 +1567,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/quota": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What one holds, and what limits it.
+     * @description Anybody who is signed in may call it.
+     */
+    get: operations["show_own_quota"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/me/second-factor": {
     parameters: {
       query?: never;
@@ -1100,6 +1605,46 @@ export interface paths {
      * @description Anybody whose password was right may call it, even before they have shown their second factor.
      */
     post: operations["show_second_factor"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/second-factor/passkey": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Begin to show a passkey as the second factor: the question for it.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
+     */
+    post: operations["begin_passkey_factor"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/second-factor/passkey/finish": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Show a passkey as the second factor. The session goes on from here.
+     * @description Anybody whose password was right may call it, even before they have shown their second factor.
+     */
+    post: operations["show_passkey"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1136,7 +1681,8 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Take the own second factor away, with the password. Not while a group asks for one.
+     * Take the own second factor away, with the password: app, passkeys and codes, or the app alone. Not while a group asks for one and
+     *     none is left.
      * @description Anybody who is signed in may call it.
      */
     post: operations["remove_second_factor"];
@@ -1329,6 +1875,142 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/personal-disks": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All disks of people, those of people and pools that have gone among them.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["list_personal_disks"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/personal-disks/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One disk, by its id or as `PERSON/NAME`, with what its host knows of it.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["show_personal_disk"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete a disk that is in no desktop, with its snapshots, for good.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["delete_personal_disk"];
+    options?: never;
+    head?: never;
+    /**
+     * Grow a disk that is in no desktop.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    patch: operations["grow_personal_disk"];
+    trace?: never;
+  };
+  "/api/v1/personal-disks/{id}/export": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The copy of a disk as a qcow2, whole or one range of bytes.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    get: operations["personal_disk_content"];
+    put?: never;
+    /**
+     * Copy a disk that is in no desktop, in place of an older copy of it.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    post: operations["export_personal_disk"];
+    /**
+     * Delete the copy of a disk; the disk stays.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["delete_personal_disk_export"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/personal-disks/{id}/snapshots": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Keep what a disk, which is in no desktop, holds now.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    post: operations["snapshot_personal_disk"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/personal-disks/{id}/snapshots/{snapshot}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Delete a snapshot of a disk that is in no desktop.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["drop_personal_disk_snapshot"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/personal-disks/{id}/snapshots/{snapshot}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Make a disk, which is in no desktop, what it was at a snapshot. What was written since is lost.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    post: operations["restore_personal_disk"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/pools": {
     parameters: {
       query?: never;
@@ -1381,6 +2063,31 @@ export interface paths {
     patch: operations["change_pool"];
     trace?: never;
   };
+  "/api/v1/pools/{id}/bookings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * How many desktops of a pool are booked, hour by hour.
+     * @description Whoever may use the pool may call it, and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For everybody else the pool does not exist (404).
+     */
+    get: operations["show_booked_hours"];
+    put?: never;
+    /**
+     * Book a desktop of a pool for a span of time, for oneself as rules say, or as an administrator of the pool for anybody who may use it.
+     *     Of people who ask for the last one at once, one gets it.
+     * @description Whoever may use the pool may call it, and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For everybody else the pool does not exist (404).
+     */
+    post: operations["create_booking"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/pools/{id}/groups/{group_id}": {
     parameters: {
       query?: never;
@@ -1423,6 +2130,139 @@ export interface paths {
      * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     post: operations["create_machine"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/quota": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Say how many of a pool's desktops one person may hold (`per_person`).
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    put: operations["set_pool_quota"];
+    post?: never;
+    /**
+     * Let one person hold as many of a pool's desktops as their own quotas allow.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["clear_pool_quota"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/rollback": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Bring the pool back to the version that its last roll-out led away from, also while that goes on.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["roll_back_pool"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/rollout": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The pool's last roll-out, and how far it is.
+     * @description Only they may call it whose role gives `pools_read`: helpdesk, pool_admin (for their pools), auditor, admin.
+     */
+    get: operations["show_rollout"];
+    put?: never;
+    /**
+     * Bring the pool's desktops to another version of its image: a few first, which are watched, then the rest at the pool's pace. It stops by
+     *     itself when too many do not come up.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["start_rollout"];
+    /**
+     * Forget one that has ended: the pool can no longer go back by it, and the version of before may be deleted.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["forget_rollout"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/rollout/cancel": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * End it: new desktops are of the version of before again; those of the new one stay as they are until the pool is rolled back.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["cancel_rollout"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/rollout/pause": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Replace nothing more until it is resumed. What is on its way goes on.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["pause_rollout"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/rollout/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Go on with one that is paused.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["resume_rollout"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1541,6 +2381,50 @@ export interface paths {
      */
     post: operations["test_provider"];
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/quotas": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All quotas.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["list_quotas"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/quotas/everyone": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Say what everyone may hold at most, for whom neither a group nor a rule of their own says otherwise. What people have stays theirs.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    put: operations["set_quota"];
+    post?: never;
+    /**
+     * Limit nothing for everyone.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["clear_quota"];
     options?: never;
     head?: never;
     patch?: never;
@@ -1763,7 +2647,12 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    get?: never;
+    /**
+     * One live connection, as a helpdesk looks at it: whence its person comes, how long each part of their log-on took, and how far away
+     *     they are.
+     * @description Only they may call it whose role gives `sessions_read`: helpdesk, pool_admin (for their pools), auditor, admin.
+     */
+    get: operations["show_session"];
     put?: never;
     post?: never;
     /**
@@ -1815,6 +2704,26 @@ export interface paths {
      * @description Only the person whose connection it is may call it; for everybody else it does not exist (404).
      */
     delete: operations["revoke_invite"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sessions/{id}/message": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Say something to whoever uses a connection: it stands in their viewer, with the name of who says it, until they close it.
+     * @description Only they may call it whose role gives `sessions_end`: helpdesk, pool_admin (for their pools), admin.
+     */
+    post: operations["message_session"];
+    delete?: never;
     options?: never;
     head?: never;
     patch?: never;
@@ -1895,6 +2804,131 @@ export interface paths {
     get: operations["finish_sign_in"];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sign-in/passkey": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Begin to sign in with a passkey alone: the question is the same for everybody. Sets a cookie that comes back with the answer.
+     * @description Anybody may call it.
+     */
+    post: operations["begin_passkey_sign_in"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sign-in/passkey/finish": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Sign in with a passkey alone, which counts as password and second factor. Sets the session cookie.
+     * @description Anybody may call it.
+     */
+    post: operations["passkey_sign_in"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/sign-in/proxy": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Sign in as whom the proxy in front says that one is, where the configuration trusts it. Leads to one of our pages: signed in, or with
+     *     the code of the refusal as `refused`.
+     * @description Anybody may call it.
+     */
+    get: operations["sign_in_by_proxy"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syslogs": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All receivers of syslog, and how far each is.
+     * @description Only they may call it whose role gives `audit_read`: auditor, admin.
+     */
+    get: operations["list_syslogs"];
+    put?: never;
+    /**
+     * A new receiver: from now on what is done is sent to it, a message of RFC 5424 for each row of the audit.
+     * @description Only they may call it whose role gives `webhooks_write`: admin.
+     */
+    post: operations["create_syslog"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syslogs/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Remove a receiver: what it was not told yet it is told no more.
+     * @description Only they may call it whose role gives `webhooks_write`: admin.
+     */
+    delete: operations["delete_syslog"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syslogs/{id}/test": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Send a receiver a message that tells of nothing, and see whether it is taken, as far as its transport says so.
+     * @description Only they may call it whose role gives `webhooks_write`: admin.
+     */
+    post: operations["test_syslog"];
     delete?: never;
     options?: never;
     head?: never;
@@ -1993,6 +3027,34 @@ export interface paths {
     patch: operations["change_user"];
     trace?: never;
   };
+  "/api/v1/users/{id}/quota": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What a person holds, and what limits it.
+     * @description Only they may call it whose role gives `people_read`: helpdesk, pool_admin, auditor, admin.
+     */
+    get: operations["show_user_quota"];
+    /**
+     * Say what one person may hold at most, over everything else that is said.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    put: operations["set_user_quota"];
+    post?: never;
+    /**
+     * Leave what a person may hold to their groups and to everyone's quota.
+     * @description Only they may call it whose role gives `people_write`: admin.
+     */
+    delete: operations["clear_user_quota"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/users/{id}/second-factor": {
     parameters: {
       query?: never;
@@ -2008,11 +3070,75 @@ export interface paths {
     put?: never;
     post?: never;
     /**
-     * Take somebody's second factor away, for who lost both phone and recovery codes. Signs them out everywhere. Where a group asks for
+     * Take somebody's second factor away, app, passkeys and codes, for who lost them. Signs them out everywhere. Where a group asks for
      *     one, whoever signs in next with their password sets it up: make sure that it is them, or reset the password as well.
      * @description Only they may call it whose role gives `people_write`: admin.
      */
     delete: operations["reset_second_factor"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * All webhooks, and how far each is.
+     * @description Only they may call it whose role gives `audit_read`: auditor, admin.
+     */
+    get: operations["list_webhooks"];
+    put?: never;
+    /**
+     * A new webhook: from now on it is told of what is done, in messages that are signed with the secret of the answer.
+     * @description Only they may call it whose role gives `webhooks_write`: admin.
+     */
+    post: operations["create_webhook"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Remove a webhook: what it was not told yet it is told no more.
+     * @description Only they may call it whose role gives `webhooks_write`: admin.
+     */
+    delete: operations["delete_webhook"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks/{id}/test": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Send a webhook a message without rows, and see whether it is taken.
+     * @description Only they may call it whose role gives `webhooks_write`: admin.
+     */
+    post: operations["test_webhook"];
+    delete?: never;
     options?: never;
     head?: never;
     patch?: never;
@@ -2091,6 +3217,70 @@ export interface components {
      * @enum {string}
      */
     Backspace: "delete" | "control_h";
+    /** @description A pool of which one may book desktops, and how. */
+    BookablePool: {
+      /**
+       * Format: int64
+       * @description How far ahead one begins, in days.
+       */
+      days: number;
+      /**
+       * Format: int64
+       * @description Longest, in hours.
+       */
+      hours: number;
+      /**
+       * Format: int64
+       * @description Bookings at a time that are not over, of all pools; null: as many as one likes.
+       */
+      most?: number | null;
+      pool: components["schemas"]["Named"];
+    };
+    /** @description How many desktops are booked in an hour, at its peak. */
+    BookedHour: {
+      /** Format: int64 */
+      booked: number;
+      /** @description RFC 3339, UTC. */
+      from: string;
+      /** @description RFC 3339, UTC. */
+      to: string;
+    };
+    BookedHours: {
+      /**
+       * Format: int64
+       * @description How many can be booked for one moment.
+       */
+      desktops: number;
+      hours: components["schemas"]["BookedHour"][];
+    };
+    /**
+     * @description A desktop that is booked. It is kept from some minutes before on, as many as the pool starts desktops ahead of its peaks; used or not,
+     *     until the end.
+     */
+    Booking: {
+      /** @description RFC 3339, UTC. */
+      from: string;
+      id: string;
+      person: components["schemas"]["Named"];
+      pool: components["schemas"]["Named"];
+      /** @description RFC 3339, UTC. At that moment it is over. */
+      to: string;
+    };
+    BookingList: {
+      /** @description Those that are not over, by when they begin. */
+      bookings: components["schemas"]["Booking"][];
+      /** @description Where the next page begins: `cursor` of the next question. Nothing where this is the last. */
+      next: string | null;
+    };
+    /** @description What to book. */
+    BookingNew: {
+      /** @description RFC 3339. */
+      from: string;
+      /** @description Id or name of whom it is for; oneself when left out. For others, administrators of the pool book. */
+      person?: string | null;
+      /** @description RFC 3339. */
+      to: string;
+    };
     /** @description Whoever has that value in the claim of groups is a member of this group. */
     ClaimedGroup: {
       /** @description The group here: id or name when sent, id when answered. */
@@ -2113,6 +3303,174 @@ export interface components {
       to_machine?: boolean;
       /** @description What was copied on the machine reaches the person. True when left out. */
       to_person?: boolean;
+    };
+    /** @description One region of a project of an OpenStack. How Oriel signs in there is told to nobody. */
+    Cloud: {
+      /** @description Keystone's address. */
+      address: string;
+      /** @description When how to sign in was last said. */
+      changed_at: string;
+      created_at: string;
+      /**
+       * Format: int64
+       * @description Desktops of those pools.
+       */
+      desktops: number;
+      id: string;
+      /** @description Versions of images that it has. */
+      images: components["schemas"]["CloudImage"][];
+      looked: components["schemas"]["CloudLook"] | null;
+      name: string;
+      /** @description Pools that stand on it. */
+      pools: components["schemas"]["Named"][];
+      reach: components["schemas"]["CloudReach"];
+      /** @description One of the cloud's, where it has several. */
+      region: string | null;
+    };
+    /** @description Another way to sign in to the same project, as when a credential is renewed, or to reach its desktops. What is left out stays. */
+    CloudChange: {
+      /** @description As a whole: left out, whom the server trusts. */
+      ca?: string | null;
+      cloud?: string | null;
+      /**
+       * Format: password
+       * @description As of a new cloud. Left out: it is signed in to as before.
+       */
+      clouds_yaml?: string | null;
+      /** @description Networks from which desktops are dialled (`192.0.2.7`, `192.0.2.0/24`); empty for anywhere. */
+      gateways?: string[] | null;
+      jump?: components["schemas"]["CloudJumpNew"] | null;
+      /** @description The one that it was when left out. */
+      region?: string | null;
+      /** @description Whether desktops that are off are shelved. */
+      shelve?: boolean | null;
+      /** @description Desktops are dialled straight again. */
+      without_jump?: boolean;
+    };
+    CloudFlavor: {
+      /** Format: int64 */
+      disk_gib: number;
+      /** @description What it asks of a GPU, in the cloud's words: `VGPU × 1`. Null without one. */
+      gpu: string | null;
+      /**
+       * Format: int64
+       * @description Servers of it for which GPUs are free. Null where it asks for none, or the cloud does not say.
+       */
+      gpus_free: number | null;
+      id: string;
+      /** Format: int64 */
+      memory_mib: number;
+      name: string;
+      /** Format: int64 */
+      vcpus: number;
+    };
+    CloudImage: {
+      created_at: string;
+      image: components["schemas"]["ImageRef"];
+      /** @description The cloud's own id of it. */
+      remote: string;
+    };
+    /** @description Which of a cloud's images holds a version. */
+    CloudImageSet: {
+      /** @description The cloud's own id of it. */
+      remote: string;
+    };
+    CloudJump: {
+      host: string;
+      /** @description The key that it must show. */
+      host_key: string;
+      /** Format: int32 */
+      port: number;
+      user: string;
+    };
+    /** @description An SSH server through which desktops are dialled. */
+    CloudJumpNew: {
+      host: string;
+      /** @description The key that it must show: `ssh-ed25519 AAAA…`; left out, the one that it shows now. */
+      host_key?: string | null;
+      /** Format: password */
+      passphrase?: string | null;
+      /**
+       * Format: int32
+       * @description 22 when left out.
+       */
+      port?: number | null;
+      /**
+       * Format: password
+       * @description The text of a private key; kept sealed.
+       */
+      private_key: string;
+      user: string;
+    };
+    CloudList: {
+      clouds: components["schemas"]["Cloud"][];
+    };
+    CloudLook: {
+      at: string;
+      /** @description Why nothing was seen; null when all was well. */
+      problem: string | null;
+    };
+    CloudNetwork: {
+      /** @description Floating addresses come from there; servers seldom stand on it. */
+      external: boolean;
+      id: string;
+      name: string;
+      /** @description Of somebody else, for everybody. */
+      shared: boolean;
+    };
+    CloudNew: {
+      /** @description Who signs its certificates, as PEM; left out, whom the server trusts. */
+      ca?: string | null;
+      /** @description Which of the file's clouds, where it has several. */
+      cloud?: string | null;
+      /**
+       * Format: password
+       * @description The text of a clouds.yaml, as `openstack` reads it; only the part about one cloud is kept, sealed.
+       */
+      clouds_yaml: string;
+      /** @description Lowercase letters, digits and dashes; unique. */
+      name: string;
+      /** @description Which of the cloud's regions, where it has several. */
+      region?: string | null;
+    };
+    /** @description What pools may choose of a cloud, as it says at this moment. */
+    CloudOffer: {
+      /** @description By name. */
+      flavors: components["schemas"]["CloudFlavor"][];
+      /** @description By name. */
+      networks: components["schemas"]["CloudNetwork"][];
+    };
+    /** @description Where a pool stands on a cloud. */
+    CloudPlace: {
+      /** @description At which address a desktop is reached: `fixed`, or `floating from NETWORK` for one of its own from an external network. */
+      address: string;
+      cloud: components["schemas"]["Named"];
+      /** @description A flavor's id or name: processors, memory, disk and GPU of a desktop. */
+      flavor: string;
+      /** @description A network's id or name; `auto` for what the project has, `none` for no network card. */
+      network: string;
+      /** @description What a desktop's disk is: `image`, `volume`, or `volume,type=TYPE,size=GIB`. */
+      root: string;
+    };
+    /** @description Where a new pool shall stand. */
+    CloudPlaceNew: {
+      /** @description `fixed` when left out, or `floating from NETWORK`. */
+      address?: string | null;
+      /** @description Id or name. */
+      cloud: string;
+      flavor: string;
+      /** @description `auto` when left out. */
+      network?: string | null;
+      /** @description `image` when left out; `volume`, or `volume,type=TYPE,size=GIB`. */
+      root?: string | null;
+    };
+    /** @description How desktops of a cloud are reached, and kept while they are off. */
+    CloudReach: {
+      /** @description Networks from which their RDP and SSH are dialled; nothing else reaches them. Empty: from anywhere. */
+      gateways: string[];
+      jump: components["schemas"]["CloudJump"] | null;
+      /** @description Desktops that are off are shelved after ten minutes: they take no room on a host, and longer to start. */
+      shelve: boolean;
     };
     /** @description Ask to be let in. */
     Connect: {
@@ -2139,6 +3497,140 @@ export interface components {
      * @enum {string}
      */
     Console: "beside" | "without";
+    Dashboard: {
+      /** @description The latest first, at most 50. */
+      failures: components["schemas"]["DashboardFailure"][];
+      gpus: components["schemas"]["DashboardGpu"][];
+      /** @description How they stood, oldest first: points of `history_minutes` each. */
+      history: components["schemas"]["DashboardPoint"][];
+      /** Format: int32 */
+      history_minutes: number;
+      hosts: components["schemas"]["DashboardHost"][];
+      /** @description How things stand now. */
+      now: components["schemas"]["DashboardPoint"];
+      /**
+       * Format: int64
+       * @description People who have those.
+       */
+      people: number;
+      /** @description By name. */
+      pools: components["schemas"]["DashboardPool"][];
+      reconcilers: components["schemas"]["Reconciler"][];
+      /**
+       * Format: int64
+       * @description Connections of this program that are open now.
+       */
+      sessions: number;
+    };
+    /** @description Something that needs somebody. */
+    DashboardFailure: {
+      at: string | null;
+      /** @description Of what failed, where it has one; else empty. */
+      id: string;
+      kind: components["schemas"]["DashboardFailureKind"];
+      /** @description What failed, for people. */
+      name: string;
+      /** @description Why. */
+      reason: string;
+    };
+    /** @enum {string} */
+    DashboardFailureKind: "desktop" | "machine" | "operation" | "webhook" | "rollout" | "reconciler" | "gpus";
+    /** @description How much of a card is in use. */
+    DashboardGpu: {
+      address: string;
+      /**
+       * Format: int64
+       * @description Desktops that hold something of it.
+       */
+      desktops: number;
+      mode: components["schemas"]["GpuMode"];
+      /** @description What is printed on the box. */
+      name: string;
+      /**
+       * Format: int64
+       * @description Into how many slots it is divided in its mode; 0 when it gives nothing, or has a pool instead.
+       */
+      slots: number;
+      /**
+       * Format: int64
+       * @description Slots that desktops and others have.
+       */
+      used: number;
+    };
+    /** @description Where desktops stand. */
+    DashboardHost: {
+      kind: components["schemas"]["DashboardHostKind"];
+      /** @description When it was last looked at. */
+      looked_at: string | null;
+      name: string;
+      /** @description A sentence: why it is so. */
+      reason: string;
+      state: components["schemas"]["DashboardState"];
+    };
+    /** @enum {string} */
+    DashboardHostKind: "host" | "cloud";
+    /** @description How things stood over some minutes: the most of everything, and the fewest spares. */
+    DashboardPoint: {
+      at: string;
+      /** Format: int64 */
+      desktops: number;
+      /**
+       * Format: int64
+       * @description Desktops that failed, and machines that did not answer.
+       */
+      failed: number;
+      /**
+       * Format: int64
+       * @description Units of GPUs that desktops held.
+       */
+      gpu_units: number;
+      /**
+       * Format: int64
+       * @description Desktops and machines that somebody was connected to, through whatever program.
+       */
+      in_use: number;
+      /**
+       * Format: int64
+       * @description Desktops that were on.
+       */
+      running: number;
+      /**
+       * Format: int64
+       * @description Running desktops that were nobody's.
+       */
+      spares: number;
+      /**
+       * Format: int64
+       * @description How many of those the pools wanted.
+       */
+      spares_wanted: number;
+    };
+    /** @description A pool's desktops, and its spares against what it wants at this hour. */
+    DashboardPool: {
+      /** Format: int64 */
+      desktops: number;
+      /** Format: int32 */
+      desktops_max: number;
+      /** Format: int64 */
+      failed: number;
+      id: string;
+      /** Format: int64 */
+      in_use: number;
+      kind: components["schemas"]["PoolKind"];
+      name: string;
+      /** Format: int64 */
+      running: number;
+      /** Format: int64 */
+      running_spares: number;
+      /** Format: int64 */
+      running_spares_wanted: number;
+      /** Format: int64 */
+      stopped_spares: number;
+      /** Format: int64 */
+      stopped_spares_wanted: number;
+    };
+    /** @enum {string} */
+    DashboardState: "good" | "poor" | "bad" | "unknown";
     Desktop: {
       changed_at: string;
       /**
@@ -2156,6 +3648,8 @@ export interface components {
       /** @description The host that holds it, once placed. */
       host: string | null;
       id: string;
+      /** @description A device's machine inside, by its name in Oriel: what its system can be opened as. */
+      inside: string | null;
       intent: components["schemas"]["DesktopIntent"];
       /** @description What it can be opened as. */
       kinds: components["schemas"]["ConnectKind"][];
@@ -2167,6 +3661,36 @@ export interface components {
       step: components["schemas"]["StartStep"] | null;
       /** @description The owner's name. */
       user: string | null;
+    };
+    /** @description A desktop's CD drive, and what can be put into it. */
+    DesktopDrive: {
+      /**
+       * Format: int64
+       * @description Most bytes of all images together, and most of them.
+       */
+      bytes_max: number;
+      /** @description The image that is in it. */
+      image: string | null;
+      images: components["schemas"]["DesktopDriveImage"][];
+      /** Format: int64 */
+      images_max: number;
+    };
+    /** @description What is to be in the drive. */
+    DesktopDriveChange: {
+      /** @description Nothing when null. */
+      image: string | null;
+    };
+    DesktopDriveImage: {
+      /** Format: int64 */
+      bytes: number;
+      /**
+       * Format: int64
+       * @description Seconds since 1970.
+       */
+      changed: number;
+      /** @description All of it has arrived. */
+      complete: boolean;
+      name: string;
     };
     /** @description What is known of the machine behind a desktop. */
     DesktopFacts: {
@@ -2226,21 +3750,56 @@ export interface components {
     };
     /** @description A device as it is now. What it did not say is null. */
     Device: {
+      /** @description What it can do to the machine's power. */
+      actions: components["schemas"]["DevicePowerAction"][];
+      board: components["schemas"]["DeviceBoard"] | null;
       /** @description Its own table of switches and inputs, row by row; an empty row is a separator. */
       gpio: components["schemas"]["DeviceItem"][][];
       /** @description It moves the mouse a little every minute. */
       jiggler: boolean | null;
       /** @description The machine takes its keyboard. */
       keyboard: boolean | null;
+      kind: components["schemas"]["DeviceKind"];
+      leds: components["schemas"]["DeviceLeds"] | null;
       /** @description What it calls the machine. */
       name: string | null;
+      /** @description The device's board, or the machine's maker and model. */
       platform: string | null;
       power: components["schemas"]["DeviceLights"] | null;
       storage: components["schemas"]["DeviceStorage"] | null;
-      /** @description Of kvmd. */
+      /** @description Of kvmd, or of the BMC's firmware. */
       version: string | null;
       video: components["schemas"]["DeviceVideo"] | null;
     };
+    /** @description A machine as its BMC describes it. */
+    DeviceBoard: {
+      /** @description Version of its firmware. */
+      bios: string | null;
+      boot: components["schemas"]["DeviceBoot"] | null;
+      consoles: components["schemas"]["DeviceConsole"][];
+      /** @description `OK`, `Warning` or `Critical`. */
+      health: string | null;
+      media: components["schemas"]["DeviceMedium"][];
+      /** @description In the BMC's words: `On`, `Off`, `PoweringOn`. */
+      power_state: string | null;
+      serial: string | null;
+      /** @description Its id among the systems of the BMC. */
+      system: string;
+    };
+    /** @description What a machine starts from next. */
+    DeviceBoot: {
+      /** @description For one start alone. */
+      once: boolean;
+      /** @description What it can be told to start from. */
+      sources: components["schemas"]["DeviceBootSource"][];
+      /** @description In the BMC's words: `Cd`, `Pxe`; null: as its firmware is set. */
+      target: string | null;
+    };
+    /**
+     * @description What a machine is to start from, once. `setup` is the setup of its firmware, and `normal` takes back what was wished.
+     * @enum {string}
+     */
+    DeviceBootSource: "cd" | "pxe" | "disk" | "usb" | "setup" | "normal";
     /** @description One line of a switch or an input. */
     DeviceChannel: {
       busy: boolean;
@@ -2252,16 +3811,32 @@ export interface components {
       /** @description It can be left on or off. */
       switches: boolean;
     };
+    /** @description A console that the BMC has for people who reach it themselves. Oriel shows none of it. */
+    DeviceConsole: {
+      /** @description It is switched on. */
+      enabled: boolean;
+      /** @description `graphical`, `serial` or `command`. */
+      kind: string;
+      /** @description `KVMIP`, `SSH`, `IPMI`, in the BMC's words. */
+      ways: string[];
+    };
     /** @description What is to be in the drive. */
     DeviceDriveChange: {
       /** @description A CD rather than a stick. */
       cdrom?: boolean;
       /** @description The machine sees the drive. */
       connected?: boolean;
-      /** @description An image of the device's storage; an empty drive when left out. */
+      /** @description An image of the device's storage, or the address that a BMC fetches one from; an empty drive when left out. */
       image?: string | null;
       /** @description The machine may write to it (a stick only). */
       writable?: boolean;
+    };
+    /** @description An address that the device fetches an image from: it must reach it, Oriel need not. */
+    DeviceFetch: {
+      /** @description What the image is called in the storage; as the address says when left out. */
+      name?: string | null;
+      /** @description `https://` or `http://`. */
+      url: string;
     };
     DeviceImage: {
       complete: boolean;
@@ -2271,6 +3846,12 @@ export interface components {
        * @description In bytes.
        */
       size: number;
+    };
+    /** @description What the system of a device's machine can be opened as. */
+    DeviceInside: {
+      id: string;
+      kind: components["schemas"]["ConnectKind"];
+      name: string;
     };
     /** @description One cell of the device's table. */
     DeviceItem:
@@ -2292,6 +3873,17 @@ export interface components {
           kind: "output";
           text: string;
         };
+    /**
+     * @description What a device is: a KVM over IP in front of its machine, or a BMC in it.
+     * @enum {string}
+     */
+    DeviceKind: "pikvm" | "redfish";
+    /** @description The lights of the machine's keyboard. */
+    DeviceLeds: {
+      caps: boolean;
+      num: boolean;
+      scroll: boolean;
+    };
     /** @description The machine's power, by its lights. */
     DeviceLights: {
       busy: boolean;
@@ -2300,6 +3892,36 @@ export interface components {
       enabled: boolean;
       on: boolean;
     };
+    /** @description What a device wrote down. */
+    DeviceLog: {
+      /** @description The newest last. */
+      lines: string[];
+    };
+    /** @description A virtual drive of a BMC. */
+    DeviceMedium: {
+      id: string;
+      /** @description The address of what is in it, without an account. */
+      image: string | null;
+      inserted: boolean;
+      /** @description `CD`, `DVD`, `USBStick`, `Floppy`. */
+      kinds: string[];
+    };
+    /** @description A device as it was a moment ago: one question of ours for all who look. */
+    DeviceNow: {
+      /**
+       * Format: int64
+       * @description Since something of it was last heard, in milliseconds.
+       */
+      age_ms: number;
+      device: components["schemas"]["Device"];
+      transfer: components["schemas"]["DeviceTransfer"] | null;
+    };
+    /**
+     * @description What to do to the machine's power. The first four press a button only where the power light says that something is to do; the last
+     *     three press it in any case.
+     * @enum {string}
+     */
+    DevicePowerAction: "on" | "off" | "off_hard" | "reset_hard" | "press" | "press_long" | "press_reset";
     DeviceStorage: {
       busy: boolean;
       cdrom: boolean;
@@ -2323,6 +3945,49 @@ export interface components {
       /** @description Left on or off; pressed for a moment when left out. */
       on?: boolean | null;
     };
+    /** @description A device among others. Nothing is asked for it: what is known comes from those who look at it. */
+    DeviceTile: {
+      /**
+       * Format: int64
+       * @description How many connections are open to the machine.
+       */
+      connections: number;
+      /** @description Why nothing is known, where it was asked. */
+      failure: string | null;
+      id: string;
+      inside: components["schemas"]["DeviceInside"] | null;
+      kind: components["schemas"]["DeviceKind"];
+      name: string;
+      pool: components["schemas"]["Named"];
+      power: components["schemas"]["DeviceLights"] | null;
+      video: components["schemas"]["DeviceVideo"] | null;
+    };
+    DeviceTileList: {
+      devices: components["schemas"]["DeviceTile"][];
+    };
+    /** @description An image on its way to a device's storage. */
+    DeviceTransfer: {
+      /**
+       * Format: int64
+       * @description Bytes that have arrived.
+       */
+      done: number;
+      failed: string | null;
+      kind: components["schemas"]["DeviceTransferKind"];
+      name: string;
+      /** @description It is there, or failed. */
+      over: boolean;
+      /**
+       * Format: int64
+       * @description In bytes; null as long as the device has not said it.
+       */
+      size: number | null;
+    };
+    /**
+     * @description Where an image comes from.
+     * @enum {string}
+     */
+    DeviceTransferKind: "upload" | "fetch";
     DeviceVideo: {
       /** Format: int32 */
       frames_per_second: number;
@@ -2442,6 +4107,14 @@ export interface components {
       /** @description Who of them is meant: `(uid={name})`; left out, by the kind. */
       user_filter?: string | null;
     };
+    DiskSnapshot: {
+      created_at: string;
+      name: string;
+    };
+    DiskSnapshotNew: {
+      /** @description As a desktop's name: lowercase letters, digits and hyphens. */
+      name: string;
+    };
     /** @description A recording in another form, which is being made or can be had. */
     Export: {
       /**
@@ -2479,6 +4152,21 @@ export interface components {
       code: string;
       /** @description `true`: this browser is not asked for 30 days, unless a group of the person asks every time. */
       remember?: boolean | null;
+    };
+    /**
+     * @description What somebody may show beside their password.
+     * @enum {string}
+     */
+    FactorKind: "app" | "passkey";
+    /** @description What is taken away of the own second factor. */
+    FactorRemoval: {
+      /** @description `true`: the app alone; recovery codes stay where there are passkeys. */
+      keep_passkeys?: boolean | null;
+      /**
+       * Format: password
+       * @description Left out by whose password a provider keeps: they have come from there within ten minutes.
+       */
+      password?: string | null;
     };
     /** @description One entry of a folder. The name comes from the machine: show it as text, never as markup. */
     FileEntry: {
@@ -2835,6 +4523,8 @@ export interface components {
        * @description 0: never.
        */
       idle_lock_minutes?: number | null;
+      microphone?: boolean | null;
+      printing?: boolean | null;
       recording_clipboard?: boolean | null;
       /** @description Passwords typed at prompts are kept, too. */
       recording_keys?: boolean | null;
@@ -2945,6 +4635,10 @@ export interface components {
       id: string;
       name: string;
       os: components["schemas"]["ImageOs"];
+      /** @description Pools whose new desktops are made from it, of those that the reader may know of. */
+      pools: components["schemas"]["Named"][];
+      /** @description Other pools whose last roll-out leads to it or away from it: they may still go to it, or back. */
+      rollouts: components["schemas"]["Named"][];
       /** @description SHA-256 of the file, lowercase hex. */
       sha256: string;
       source: components["schemas"]["ImageSource"];
@@ -3027,6 +4721,43 @@ export interface components {
     InviteList: {
       invites: components["schemas"]["Invite"][];
     };
+    /** @description What becomes of connections that nobody touches, and of desktops without connections. Null is never. */
+    Leaving: {
+      /**
+       * Format: int32
+       * @description Minutes without a key or a pointer until a connection is ended. What runs in the desktop goes on.
+       * @default null
+       */
+      idle_minutes: number | null;
+      /** @default null */
+      off_peak: components["schemas"]["LeavingTimes"] | null;
+      /**
+       * Format: int32
+       * @description Minutes without a connection until somebody's desktop is shut down. It stays theirs; floating and ephemeral ones are taken back
+       *     after `return_minutes` of the pool's size.
+       * @default null
+       */
+      shut_down_minutes: number | null;
+      /**
+       * Format: int32
+       * @description People are told so many seconds before a connection ends.
+       * @default 60
+       */
+      warn_seconds: number;
+    };
+    /** @description Null is never. */
+    LeavingTimes: {
+      /**
+       * Format: int32
+       * @default null
+       */
+      idle_minutes: number | null;
+      /**
+       * Format: int32
+       * @default null
+       */
+      shut_down_minutes: number | null;
+    };
     /** @description A name and a password. */
     Login: {
       name: string;
@@ -3044,6 +4775,8 @@ export interface components {
       created_at: string;
       /** @description Why it is not reachable. */
       failure: string | null;
+      /** @description RDP: the password of the account on its RD Gateway is kept. */
+      has_gateway_password: boolean;
       has_password: boolean;
       has_private_key: boolean;
       /** @description PiKVM: the secret of its second factor is kept. */
@@ -3051,7 +4784,7 @@ export interface components {
       /** @description An address, or a name that is resolved each time. */
       host: string;
       id: string;
-      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM), its public host key (SSH). None before the first connection. */
+      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM, Redfish), its public host key (SSH). None before the first connection. */
       identity: string | null;
       name: string;
       owner: components["schemas"]["Named"] | null;
@@ -3067,6 +4800,8 @@ export interface components {
     };
     /** @description What to change; what is left out stays, an empty text takes away. */
     MachineChange: {
+      /** Format: password */
+      gateway_password?: string | null;
       /** @description Another address is another machine: its identity is learnt anew unless one is given. */
       host?: string | null;
       /** @description Accepts a new identity; an empty text forgets it, so that the next connection keeps what it meets. */
@@ -3100,6 +4835,11 @@ export interface components {
     };
     /** @description A new machine. Secrets go in and never come out. */
     MachineNew: {
+      /**
+       * Format: password
+       * @description RDP: the password of gateway_user.
+       */
+      gateway_password?: string | null;
       host: string;
       /** @description Who it must be; kept from the first connection when left out. */
       identity?: string | null;
@@ -3116,7 +4856,7 @@ export interface components {
       password?: string | null;
       /**
        * Format: int32
-       * @description The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443.
+       * @description The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443, 443.
        */
       port?: number | null;
       /**
@@ -3199,6 +4939,32 @@ export interface components {
        */
       full_window_drag: boolean | null;
       /**
+       * @description RDP: the Windows domain of that account.
+       * @default null
+       */
+      gateway_domain: string | null;
+      /**
+       * @description RDP: the RD Gateway on the way, by address or name; the machine's address is what that one calls it.
+       * @default null
+       */
+      gateway_host: string | null;
+      /**
+       * @description RDP: who the gateway must be, SHA-256 of its certificate; kept from the first connection when left out.
+       * @default null
+       */
+      gateway_identity: string | null;
+      /**
+       * Format: int32
+       * @description RDP: its port; 443 when left out.
+       * @default null
+       */
+      gateway_port: number | null;
+      /**
+       * @description RDP: the account on it, whose password is gateway_password; the machine's account when left out.
+       * @default null
+       */
+      gateway_user: string | null;
+      /**
        * @description RDP: whether the graphics pipeline (video, progressive pictures) is offered; it is when left out.
        * @default null
        */
@@ -3208,6 +4974,11 @@ export interface components {
        * @default null
        */
       initial_program: string | null;
+      /**
+       * @description PiKVM, Redfish: the machine inside, by its name in Oriel: where its system also speaks something that people can open.
+       * @default null
+       */
+      inside: string | null;
       /**
        * Format: int32
        * @description VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when left out.
@@ -3240,6 +5011,11 @@ export interface components {
        */
       menu_animations: boolean | null;
       /**
+       * @description RDP: whether the machine may hear the person's microphone; it may when left out, where the pool's rules allow it.
+       * @default null
+       */
+      microphone: boolean | null;
+      /**
        * @description Kubernetes: `default` when left out.
        * @default null
        */
@@ -3271,12 +5047,32 @@ export interface components {
        */
       program_folder: string | null;
       /**
+       * @description RDP: a single program instead of the whole desktop (RemoteApp): its path on the machine, or `||` and the name that it is published under. The machine shows its windows alone.
+       * @default null
+       */
+      remote_app: string | null;
+      /**
+       * @description RDP: the arguments of the RemoteApp.
+       * @default null
+       */
+      remote_app_arguments: string | null;
+      /**
+       * @description RDP: the folder that the RemoteApp starts in; the machine's choice when left out.
+       * @default null
+       */
+      remote_app_folder: string | null;
+      /**
        * @description VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
        * @default null
        */
       repeater: string | null;
       /** @default null */
       security: components["schemas"]["RdpSecurity"] | null;
+      /**
+       * @description SSH: the folder that people's files are seen below, from `/` on or in the account's home; that home when left out.
+       * @default null
+       */
+      sftp_root: string | null;
       /**
        * @description RDP: whether the machine's sound is heard; it is when left out, where the pool's rules allow it.
        * @default null
@@ -3287,6 +5083,11 @@ export interface components {
        * @default null
        */
       success_pattern: string | null;
+      /**
+       * @description Redfish: which of the BMC's systems, by id or name, where it has several.
+       * @default null
+       */
+      system: string | null;
       /**
        * @description SSH, telnet: `TERM`; `xterm-256color` when left out.
        * @default null
@@ -3345,13 +5146,15 @@ export interface components {
      * @description What a machine speaks.
      * @enum {string}
      */
-    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes" | "pikvm";
+    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes" | "pikvm" | "redfish";
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */
       csrf: string;
       /** @description The directory that keeps the password, which is changed there; `null` for people who were made here. */
       directory: string | null;
+      /** @description With what it goes on while `step` is `factor`, beside recovery codes; empty otherwise. */
+      factors: components["schemas"]["FactorKind"][];
       id: string;
       /** @description Nobody touched a desktop for too long: until `unlock`, everything else answers 403 `locked`. */
       locked: boolean;
@@ -3411,6 +5214,29 @@ export interface components {
      * @enum {string}
      */
     Numa: "beside_card" | "anywhere";
+    /** @description What differs outside of peaks; what is null is as at peak. */
+    OffPeak: {
+      /**
+       * Format: int32
+       * @default null
+       */
+      min: number | null;
+      /**
+       * Format: int32
+       * @default null
+       */
+      return_minutes: number | null;
+      /**
+       * Format: int32
+       * @default null
+       */
+      running_spares: number | null;
+      /**
+       * Format: int32
+       * @default null
+       */
+      stopped_spares: number | null;
+    };
     Operation: {
       by: components["schemas"]["Named"] | null;
       changed_at: string;
@@ -3418,7 +5244,7 @@ export interface components {
       /** @description Why it failed, with what to do next. */
       error: string | null;
       id: string;
-      /** @description `image_build`, `image_import`, `gpu_switch` or `recording_export`. */
+      /** @description `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export` or `personal_disk`. */
       kind: string;
       /** @description The last lines of its log, oldest first. */
       log: string[];
@@ -3440,6 +5266,11 @@ export interface components {
     };
     /** @enum {string} */
     OperationState: "queued" | "running" | "done" | "failed" | "cancelled";
+    OwnBookings: {
+      /** @description Those that are not over, by when they begin. */
+      bookings: components["schemas"]["Booking"][];
+      pools: components["schemas"]["BookablePool"][];
+    };
     /** @description A pool of which a person may have a desktop. */
     OwnPool: {
       desktop: components["schemas"]["Named"] | null;
@@ -3449,6 +5280,167 @@ export interface components {
     };
     OwnPoolList: {
       pools: components["schemas"]["OwnPool"][];
+    };
+    /** @description A passkey, without what tells its signatures. */
+    Passkey: {
+      /** @description It works without a password. */
+      alone: boolean;
+      /** @description RFC 3339. */
+      created_at: string;
+      /** @description The host that it was made on, and works on. */
+      host: string;
+      id: string;
+      /** @description What its person calls it. */
+      label: string;
+      /** @description RFC 3339; `null` when it was not used yet. */
+      last_used_at: string | null;
+      /** @description It may be copied to its person's other devices. */
+      synced: boolean;
+    };
+    /** @description A passkey that is kept now. */
+    PasskeyAdded: {
+      /** @description Recovery codes, where this is the first second factor; shown here and never again. */
+      codes: string[];
+      passkey: components["schemas"]["Passkey"];
+    };
+    PasskeyAlgorithm: {
+      /**
+       * Format: int64
+       * @description A number of IANA's registry "COSE Algorithms".
+       */
+      alg: number;
+      /** @description `public-key`. */
+      type: string;
+    };
+    /** @description `PublicKeyCredentialCreationOptionsJSON`: what an authenticator is to make. */
+    PasskeyCreationOptions: {
+      /** @description `none`. */
+      attestation: string;
+      authenticatorSelection: components["schemas"]["PasskeySelection"];
+      /** @description base64url. */
+      challenge: string;
+      /** @description The person's own: an authenticator that has one makes no other. */
+      excludeCredentials: components["schemas"]["PasskeyDescriptor"][];
+      extensions: components["schemas"]["PasskeyExtensions"];
+      pubKeyCredParams: components["schemas"]["PasskeyAlgorithm"][];
+      rp: components["schemas"]["PasskeyParty"];
+      /**
+       * Format: int32
+       * @description Milliseconds.
+       */
+      timeout: number;
+      user: components["schemas"]["PasskeyUser"];
+    };
+    /** @description `AuthenticationResponseJSON`: a signature. Browsers send more, which is not looked at. */
+    PasskeyCredential: {
+      /** @description base64url. */
+      id: string;
+      response: components["schemas"]["PasskeyResponse"];
+    };
+    /** @description `PublicKeyCredentialDescriptorJSON`: a passkey that is there. */
+    PasskeyDescriptor: {
+      /** @description base64url. */
+      id: string;
+      transports: string[];
+      /** @description `public-key`. */
+      type: string;
+    };
+    PasskeyExtensionResults: {
+      credProps?: components["schemas"]["PasskeyProperties"] | null;
+    };
+    PasskeyExtensions: {
+      /** @description Browsers say whether the passkey is found by itself. */
+      credProps: boolean;
+    };
+    /** @description A passkey beside the password. */
+    PasskeyFactor: {
+      credential: components["schemas"]["PasskeyCredential"];
+      envelope: string;
+      /** @description `true`: this browser is not asked for 30 days, unless a group of the person asks every time. */
+      remember?: boolean | null;
+    };
+    /** @description A passkey, at the door, in place of name and password. */
+    PasskeyLogin: {
+      credential: components["schemas"]["PasskeyCredential"];
+    };
+    /** @description `RegistrationResponseJSON`: what was made. Browsers send more, which is not looked at. */
+    PasskeyMadeCredential: {
+      clientExtensionResults?: components["schemas"]["PasskeyExtensionResults"] | null;
+      response: components["schemas"]["PasskeyMadeResponse"];
+    };
+    PasskeyMadeResponse: {
+      /** @description base64url. */
+      attestationObject: string;
+      /** @description base64url. */
+      clientDataJSON: string;
+      transports?: string[] | null;
+    };
+    /** @description A passkey that was made. */
+    PasskeyNew: {
+      credential: components["schemas"]["PasskeyMadeCredential"];
+      envelope: string;
+      /** @description 1 to 60 characters; where it is kept. */
+      label: string;
+    };
+    /** @description Who we are to authenticators. */
+    PasskeyParty: {
+      id: string;
+      name: string;
+    };
+    PasskeyProperties: {
+      /** @description It is found without being told who signs in. */
+      rk?: boolean | null;
+    };
+    /** @description A question for an authenticator. */
+    PasskeyQuestion: {
+      /** @description Goes back with the answer, from the same browser, within five minutes and once. Empty at the door, where a cookie is set instead. */
+      envelope: string;
+      options: components["schemas"]["PasskeyRequestOptions"];
+    };
+    /** @description `PublicKeyCredentialRequestOptionsJSON`: what an authenticator is to sign. */
+    PasskeyRequestOptions: {
+      /** @description Empty at the door: authenticators look for themselves. */
+      allowCredentials: components["schemas"]["PasskeyDescriptor"][];
+      /** @description base64url. */
+      challenge: string;
+      rpId: string;
+      /**
+       * Format: int32
+       * @description Milliseconds.
+       */
+      timeout: number;
+      /** @description `required` or `preferred`. */
+      userVerification: string;
+    };
+    PasskeyResponse: {
+      /** @description base64url. */
+      authenticatorData: string;
+      /** @description base64url. */
+      clientDataJSON: string;
+      /** @description base64url. */
+      signature: string;
+      /** @description base64url. */
+      userHandle?: string | null;
+    };
+    /** @description What is asked of an authenticator that may be asked without a name. */
+    PasskeySelection: {
+      /** @description `preferred`. */
+      residentKey: string;
+      /** @description `preferred`. */
+      userVerification: string;
+    };
+    /** @description A passkey that is to be made. */
+    PasskeyToMake: {
+      /** @description Goes back with what was made, from the same browser, within five minutes and once. */
+      envelope: string;
+      options: components["schemas"]["PasskeyCreationOptions"];
+    };
+    /** @description Who somebody is to authenticators. */
+    PasskeyUser: {
+      displayName: string;
+      /** @description base64url, random. */
+      id: string;
+      name: string;
     };
     /** @description The password again, before something that guards the account is changed. */
     PasswordAgain: {
@@ -3468,7 +5460,54 @@ export interface components {
        */
       new: string;
     };
+    /** @description A disk of one person. */
+    PersonalDisk: {
+      created_at: string;
+      desktop: components["schemas"]["Named"] | null;
+      /** @description Where it lies. */
+      host: string;
+      id: string;
+      /** @description What pools call it. */
+      name: string;
+      /** @description The operation that does something with it. */
+      operation: string | null;
+      /** @description No desktop will take it: its person has gone, or no pool names it any more. It is kept until an administrator deletes it. */
+      orphaned: boolean;
+      /** @description Whose it is; the name that they had when it was made, where they have gone. */
+      person: components["schemas"]["Named"];
+      /** Format: int64 */
+      size_gib: number;
+    };
+    /** @description What to change of a disk that is in no desktop. */
+    PersonalDiskChange: {
+      /**
+       * Format: int64
+       * @description A larger size; the guest's file system follows with the next start.
+       */
+      size_gib: number;
+    };
+    /** @description A disk, and what its host knows of it. */
+    PersonalDiskFacts: {
+      disk: components["schemas"]["PersonalDisk"];
+      /**
+       * Format: int64
+       * @description Bytes of the copy that was made of it and waits to be fetched.
+       */
+      export_bytes: number | null;
+      /** @description Oldest first. */
+      snapshots: components["schemas"]["DiskSnapshot"][];
+      /**
+       * Format: int64
+       * @description Bytes that it takes.
+       */
+      used_bytes: number;
+    };
+    PersonalDiskList: {
+      /** @description By person and name. */
+      personal_disks: components["schemas"]["PersonalDisk"][];
+    };
     Pool: {
+      cloud: components["schemas"]["CloudPlace"] | null;
       /** @description What they are now. */
       count: components["schemas"]["PoolCount"];
       created_at: string;
@@ -3485,20 +5524,26 @@ export interface components {
       /** @description Groups whose members it lets in. */
       groups: components["schemas"]["Named"][];
       hardware: components["schemas"]["Hardware"];
+      hours: components["schemas"]["PoolHours"];
       id: string;
       image: components["schemas"]["ImageRef"] | null;
       /** @description XKB layout with an optional variant: `us`, `de`, `us(intl)`. */
       keyboard: string;
       kind: components["schemas"]["PoolKind"];
+      leaving: components["schemas"]["Leaving"];
       /** Format: int64 */
       memory_mib: number;
       name: string;
       network: components["schemas"]["Network"];
+      /** @description Where its hours stand. */
+      now: components["schemas"]["PoolNow"];
+      personal_disk: components["schemas"]["PoolDisk"] | null;
       /** @description What people may do while they are connected. */
       policy: components["schemas"]["SessionPolicy"];
       /** @description Whether connections to its desktops are recorded. */
       recording: components["schemas"]["RecordingPolicy"];
-      /** @description What it keeps ready, and for how long it waits for people. */
+      rollout: components["schemas"]["Rollout"] | null;
+      /** @description What it keeps ready, and for how long it waits for people; at peak, where the pool has hours. */
       size: components["schemas"]["PoolSize"];
       /** @description Whom it lets in by themselves. */
       users: components["schemas"]["Named"][];
@@ -3516,11 +5561,14 @@ export interface components {
       disk_gib?: number | null;
       gpu?: components["schemas"]["GpuRequest"] | null;
       hardware?: components["schemas"]["Hardware"] | null;
+      hours?: components["schemas"]["PoolHours"] | null;
       /** @description An image's id, `name` for the newest version, or `name:version`. */
       image?: string | null;
       keyboard?: string | null;
+      leaving?: components["schemas"]["Leaving"] | null;
       /** Format: int64 */
       memory_mib?: number | null;
+      personal_disk?: components["schemas"]["PoolDisk"] | null;
       policy?: components["schemas"]["SessionPolicy"] | null;
       recording?: components["schemas"]["RecordingPolicy"] | null;
       size?: components["schemas"]["PoolSize"] | null;
@@ -3555,6 +5603,45 @@ export interface components {
        */
       used: number;
     };
+    /** @description What a pool gives everybody who gets a desktop of it: a disk of their own, which is their home there. */
+    PoolDisk: {
+      /** @description Which of a person's disks: pools that say the same name share it. `home` when left out. */
+      name?: string;
+      /**
+       * Format: int64
+       * @description How large one is that is made, in GiB; those that are there stay as they are. 0 in a change takes the disk out of the pool.
+       */
+      size_gib: number;
+    };
+    /** @description When a pool is busy. What is left out is as usual: no peaks, which is peak at every hour. */
+    PoolHours: {
+      /**
+       * @description Days on which no peak begins, `2026-12-25`, in order.
+       * @default []
+       */
+      holidays: string[];
+      /**
+       * @description What is kept ready outside of peaks.
+       * @default {
+       *       "min": null,
+       *       "return_minutes": null,
+       *       "running_spares": null,
+       *       "stopped_spares": null
+       *     }
+       */
+      off_peak: components["schemas"]["OffPeak"];
+      /**
+       * @description Days, hours and an IANA time zone each: `mon-fri 08:00-18:00 Europe/Berlin`, `sat,sun 22:00-06:00 UTC` (until the next morning).
+       * @default []
+       */
+      peaks: string[];
+      /**
+       * Format: int32
+       * @description Spares are begun so long before a peak.
+       * @default 15
+       */
+      start_ahead_minutes: number;
+    };
     /**
      * @description Whose machines it holds: those that Oriel makes from an image, or others', by their addresses.
      * @enum {string}
@@ -3565,6 +5652,7 @@ export interface components {
     };
     /** @description A new pool. */
     PoolNew: {
+      cloud?: components["schemas"]["CloudPlaceNew"] | null;
       /**
        * Format: int32
        * @description 10 when left out; 1000 for external machines.
@@ -3577,11 +5665,13 @@ export interface components {
       disk_gib?: number | null;
       gpu?: components["schemas"]["GpuRequest"] | null;
       hardware?: components["schemas"]["Hardware"] | null;
+      hours?: components["schemas"]["PoolHours"] | null;
       /** @description An image's id, `name` for the newest version, or `name:version`; none for external machines. */
       image?: string | null;
       /** @description `us` when left out. */
       keyboard?: string | null;
       kind?: components["schemas"]["PoolKind"] | null;
+      leaving?: components["schemas"]["Leaving"] | null;
       /**
        * Format: int64
        * @description 2048 when left out.
@@ -3589,6 +5679,7 @@ export interface components {
       memory_mib?: number | null;
       name: string;
       network?: components["schemas"]["Network"] | null;
+      personal_disk?: components["schemas"]["PoolDisk"] | null;
       policy?: components["schemas"]["SessionPolicy"] | null;
       recording?: components["schemas"]["RecordingPolicy"] | null;
       size?: components["schemas"]["PoolSize"] | null;
@@ -3597,6 +5688,25 @@ export interface components {
        * @description 2 when left out.
        */
       vcpus?: number | null;
+    };
+    /** @description Whether a pool is busy now. */
+    PoolNow: {
+      /** @description When that changes next; null where it does not within a year. */
+      changes_at: string | null;
+      is_peak: boolean;
+      /** @description What it keeps ready now: as at peak also shortly before. */
+      size: components["schemas"]["PoolSize"];
+    };
+    /** @description How many desktops of a pool somebody has, of one that limits it. */
+    PoolQuotaUse: {
+      /** Format: int64 */
+      held: number;
+      /**
+       * Format: int64
+       * @description Null: as many as they like.
+       */
+      most?: number | null;
+      pool: components["schemas"]["Named"];
     };
     /** @description What a pool keeps ready. What is left out is as usual. */
     PoolSize: {
@@ -3755,6 +5865,74 @@ export interface components {
       /** @description What is asked for beside `openid`, such as `profile` and `groups`. */
       scopes: string[];
     };
+    /** @description A rule. */
+    Quota: {
+      limits: components["schemas"]["QuotaLimit"][];
+      named?: components["schemas"]["Named"] | null;
+      of: components["schemas"]["QuotaOf"];
+    };
+    /**
+     * @description What is counted of a person's: desktops that are theirs; those that run, and the CPUs, memory (bytes) and GPUs of those; sessions,
+     *     which are the desktops and machines that they are connected to; for a pool, its desktops; and bookings: how many that are not over
+     *     (none where nothing is said), how many hours one lasts at most, and how many days ahead it begins at most.
+     * @enum {string}
+     */
+    QuotaKind:
+      | "desktops"
+      | "running"
+      | "cpus"
+      | "memory"
+      | "gpus"
+      | "sessions"
+      | "per_person"
+      | "bookings"
+      | "booking_hours"
+      | "booking_days";
+    /** @description One limit. */
+    QuotaLimit: {
+      kind: components["schemas"]["QuotaKind"];
+      /**
+       * Format: int64
+       * @description Null: as much as they like, whatever wider rules say.
+       */
+      most: number | null;
+    };
+    QuotaList: {
+      /** @description Everyone's first. */
+      quotas: components["schemas"]["Quota"][];
+    };
+    /**
+     * @description Whose rule it is.
+     * @enum {string}
+     */
+    QuotaOf: "everyone" | "group" | "user" | "pool";
+    /**
+     * @description What is limited, as a whole. A person's own rule counts over those of their groups, of several groups the most generous, and
+     *     everyone's where no group of theirs names the same.
+     */
+    QuotaSet: {
+      limits: components["schemas"]["QuotaLimit"][];
+    };
+    /** @description What somebody has, and what limits it. */
+    QuotaStanding: {
+      person: components["schemas"]["Named"];
+      pools: components["schemas"]["PoolQuotaUse"][];
+      /** @description One for each kind but `per_person`, `booking_hours` and `booking_days`. */
+      uses: components["schemas"]["QuotaUse"][];
+    };
+    /** @description How much of one kind somebody has. */
+    QuotaUse: {
+      by?: components["schemas"]["QuotaOf"] | null;
+      group?: components["schemas"]["Named"] | null;
+      /** Format: int64 */
+      held: number;
+      kind: components["schemas"]["QuotaKind"];
+      /**
+       * Format: int64
+       * @description Null: as much as they like.
+       */
+      most?: number | null;
+    };
     /**
      * @description Which security levels of RDP are offered: network level authentication, TLS without it, or what Hyper-V's consoles want.
      * @enum {string}
@@ -3873,6 +6051,11 @@ export interface components {
       label: string;
     };
     /**
+     * @description When a desktop that somebody has is replaced.
+     * @enum {string}
+     */
+    Replace: "on_log_off" | "now";
+    /**
      * @description What a person may do.
      * @enum {string}
      */
@@ -3883,10 +6066,139 @@ export interface components {
       /** @description Any but `pool_admin`. */
       role: components["schemas"]["Role"];
     };
+    /** @description How to bring a pool back. What is left out is as usual. */
+    RollbackNew: {
+      /** @default null */
+      replace: components["schemas"]["Replace"] | null;
+      /**
+       * @description Also desktops whose disks are somebody's for good: what is on them is lost.
+       * @default false
+       */
+      wipe_dedicated: boolean;
+    };
+    /** @description A pool's last roll-out. */
+    Rollout: {
+      /** @description How many desktops come first: `3`, or of a hundred: `10%`. */
+      canary: string;
+      changed_at: string;
+      count: components["schemas"]["RolloutCount"];
+      created_at: string;
+      /** @description Oldest first. */
+      failures: components["schemas"]["RolloutFailure"][];
+      from: components["schemas"]["ImageRef"];
+      /** @description Something follows by itself, or when it is resumed. */
+      is_open: boolean;
+      is_paused: boolean;
+      /** @description It goes back: nothing is tried first, and nothing stops it. */
+      is_rollback: boolean;
+      /** @description It begins at that time. */
+      not_before: string | null;
+      /**
+       * Format: double
+       * @description 0.0 to 1.0.
+       */
+      progress: number;
+      /** @description Why it stopped. */
+      reason: string | null;
+      replace: components["schemas"]["Replace"];
+      state: components["schemas"]["RolloutState"];
+      /** @description Where it stands, in a line for people. */
+      step: string;
+      /** @description More than so many that do not come up stop it: `0`, `5%`. */
+      stop_after: string;
+      to: components["schemas"]["ImageRef"];
+      /**
+       * Format: int32
+       * @description For how long those are watched.
+       */
+      watch_minutes: number;
+      /** @description Also desktops whose disks are somebody's for good. */
+      wipe_dedicated: boolean;
+    };
+    /** @description How far a pool's desktops are. */
+    RolloutCount: {
+      /**
+       * Format: int32
+       * @description Of the new version, and did not come up.
+       */
+      failed: number;
+      /**
+       * Format: int32
+       * @description Of an older version, and left so: somebody's for good.
+       */
+      kept: number;
+      /**
+       * Format: int32
+       * @description Of the new version, and came up (or are off).
+       */
+      new: number;
+      /**
+       * Format: int32
+       * @description Of an older version, and next.
+       */
+      old: number;
+      /**
+       * Format: int32
+       * @description Being made anew of the new version.
+       */
+      on_their_way: number;
+      /**
+       * Format: int32
+       * @description Of an older version, and somebody's, or in the middle of something: they wait until that is over.
+       */
+      waiting: number;
+    };
+    /** @description A desktop of the new version that did not come up. It may be gone. */
+    RolloutFailure: {
+      at: string;
+      desktop: components["schemas"]["Named"];
+      reason: string;
+    };
+    /** @description How to bring a pool to another version of its image. What is left out is as usual. */
+    RolloutNew: {
+      /**
+       * @description How many desktops come first: `3`, or of a hundred: `10%`, which is usual; `0` for all at once.
+       * @default null
+       */
+      canary: string | null;
+      /**
+       * @description RFC 3339: it begins at that time.
+       * @default null
+       */
+      not_before: string | null;
+      /** @default null */
+      replace: components["schemas"]["Replace"] | null;
+      /**
+       * @description More than so many that do not come up stop it: `0`, which is usual, or `5%`.
+       * @default null
+       */
+      stop_after: string | null;
+      /**
+       * Format: int32
+       * @description The newest that is ready, when left out.
+       * @default null
+       */
+      version: number | null;
+      /**
+       * Format: int32
+       * @description For how long those are watched when they have come up; 30 when left out.
+       * @default null
+       */
+      watch_minutes: number | null;
+      /**
+       * @description Also desktops whose disks are somebody's for good: what is on them is lost. They are left as they are otherwise.
+       * @default false
+       */
+      wipe_dedicated: boolean;
+    };
+    /** @enum {string} */
+    RolloutState: "canary" | "rest" | "done" | "stopped" | "cancelled";
     /** @description What somebody has, and what is asked of them. */
     SecondFactor: {
       /** @description Oldest first. */
       browsers: components["schemas"]["RememberedBrowser"][];
+      /** @description Oldest first. */
+      passkeys: components["schemas"]["Passkey"][];
       /** Format: int64 */
       recovery_codes_left: number;
       rule: components["schemas"]["SecondFactorRule"];
@@ -3923,6 +6235,23 @@ export interface components {
        */
       viewers: number;
     };
+    /** @description One live connection, as a helpdesk looks at it. */
+    SessionDetail: {
+      /** @description Whence its person's viewer came last. */
+      address: string | null;
+      desktop_state: components["schemas"]["DesktopState"] | null;
+      /** @description Where the desktop stands. */
+      host: string | null;
+      /** @description A machine that Oriel neither starts nor stops. */
+      is_external: boolean;
+      log_on: components["schemas"]["SessionPhase"][];
+      pool: components["schemas"]["Named"] | null;
+      /** @description Of the last hour, oldest first. */
+      round_trips: components["schemas"]["SessionRoundTrip"][];
+      session: components["schemas"]["Session"];
+      /** @description Parts of the desktop's last start, which may have been long before. */
+      start: components["schemas"]["SessionPhase"][];
+    };
     /** @description Somebody who looks on at another's connection. */
     SessionGuest: {
       /** @description An administrator who was not invited. */
@@ -3932,6 +6261,35 @@ export interface components {
     SessionList: {
       sessions: components["schemas"]["Session"][];
     };
+    /** @description What is said to whoever uses a connection. */
+    SessionMessage: {
+      /** @description 1 to 500 characters in one line. They see who says it. */
+      text: string;
+    };
+    /** @description When a part was over, and how long it took. */
+    SessionPhase: {
+      at: string;
+      kind: components["schemas"]["SessionPhaseKind"];
+      /**
+       * Format: double
+       * @description Since the part before; null for the first.
+       */
+      seconds: number | null;
+    };
+    /**
+     * @description One part of a start or of a log-on, in the order in which they come.
+     * @enum {string}
+     */
+    SessionPhaseKind:
+      | "given"
+      | "placed"
+      | "prepared"
+      | "powered_on"
+      | "answered"
+      | "opened"
+      | "reached"
+      | "signed_in"
+      | "first_picture";
     /** @description What people may do while they are connected; what is left out is as usual. It is enforced by the server. */
     SessionPolicy: {
       clipboard?: components["schemas"]["ClipboardPolicy"];
@@ -3941,6 +6299,10 @@ export interface components {
        * @description Minutes without a key or a pointer until the browser is locked; never when left out.
        */
       idle_lock_minutes: number | null;
+      /** @description Whether the machine may hear the person's microphone (RDP). False when left out. */
+      microphone?: boolean;
+      /** @description Whether what is printed on the machine reaches the person. True when left out. */
+      printing?: boolean;
       /** @description What goes through the clipboard is kept with what is recorded. The person is told. */
       recording_clipboard?: boolean;
       /** @description What is typed is kept with what is recorded: passwords typed at prompts, too. The person is told. */
@@ -3956,10 +6318,16 @@ export interface components {
       sharing?: components["schemas"]["SharingPolicy"];
       /** @description Whether the machine is heard. True when left out. */
       sound?: boolean;
-      /** @description Keys, pointer and clipboard do not reach the machine. */
+      /** @description Keys, pointer, clipboard and microphone do not reach the machine. */
       view_only?: boolean;
       /** @description The person's name and the time lie over the picture, also over what is recorded. */
       watermark?: boolean;
+    };
+    /** @description From the person's browser to this program and back: the longest of ten seconds, as the browser measured it. */
+    SessionRoundTrip: {
+      at: string;
+      /** Format: double */
+      ms: number;
     };
     /** @enum {string} */
     Severity: "ok" | "note" | "warning" | "error";
@@ -4016,6 +6384,72 @@ export interface components {
      * @enum {string}
      */
     StepState: "done" | "now" | "todo";
+    Syslog: {
+      app_name: string;
+      /**
+       * Format: int64
+       * @description Newer rows of the audit.
+       */
+      behind: number;
+      created_at: string;
+      /**
+       * Format: int64
+       * @description The newest row of the audit that was sent, or that it is not told of.
+       */
+      delivered: number;
+      /**
+       * Format: int32
+       * @description Whose names the structured data has: `oriel@NUMBER`.
+       */
+      enterprise: number;
+      /** @description Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when empty. */
+      events: string[];
+      /** @description What messages are filed under: `authpriv`. */
+      facility: string;
+      /**
+       * Format: int32
+       * @description How often the next messages were sent in vain.
+       */
+      failures: number;
+      /** @description Whether it must show a certificate of a CA of its own. */
+      has_ca: boolean;
+      id: string;
+      /** @description Why the last ones were not taken. */
+      last_error: string | null;
+      /**
+       * Format: int64
+       * @description Rows that it was never told of, as it was too far behind.
+       */
+      lost: number;
+      /** @description When they are sent again, RFC 3339; null where none waits. */
+      next_try_at: string | null;
+      /** @description `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT`, or `local` for the server's own. */
+      target: string;
+    };
+    SyslogList: {
+      syslogs: components["schemas"]["Syslog"][];
+    };
+    SyslogNew: {
+      /** @description `oriel` when left out. */
+      app_name?: string | null;
+      /** @description PEM of whom its certificate must be signed by; by whom the server's machine trusts when left out. */
+      ca?: string | null;
+      /**
+       * Format: int32
+       * @description Your organisation's number at IANA, for the name of the structured data (`oriel@NUMBER`); 32473, which is for examples, when
+       *     left out.
+       */
+      enterprise?: number | null;
+      /** @description Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when left out. */
+      events?: string[] | null;
+      /** @description One of syslog's: `authpriv` when left out. */
+      facility?: string | null;
+      /**
+       * @description `tls://HOST[:6514]` (RFC 5425), `tcp://HOST[:601]` (RFC 6587, counted octets), `udp://HOST[:514]` (RFC 5426), or `local` for
+       *     the server's own `/dev/log`. The configuration must let Oriel dial what is not public.
+       */
+      target: string;
+    };
     Token: {
       created_at: string;
       /** @description Null: until it is deleted. */
@@ -4095,12 +6529,17 @@ export interface components {
       id: string;
       must_change_password: boolean;
       name: string;
+      /**
+       * Format: int64
+       * @description How many passkeys they have.
+       */
+      passkeys: number;
       /** @description The pools that a pool admin administers, by name. */
       pools: components["schemas"]["Named"][];
       /** @description The provider by which they sign in; `null` for everybody else. */
       provider: string | null;
       role: components["schemas"]["Role"];
-      /** @description An authenticator app is set up. */
+      /** @description An authenticator app or a passkey is set up. */
       second_factor: boolean;
     };
     /** @description What to change; what is left out stays. */
@@ -4128,6 +6567,52 @@ export interface components {
       /** @description Ids or names of the pools that a pool admin administers. */
       pools?: string[] | null;
       role: components["schemas"]["Role"];
+    };
+    Webhook: {
+      /**
+       * Format: int64
+       * @description Newer rows of the audit.
+       */
+      behind: number;
+      created_at: string;
+      /**
+       * Format: int64
+       * @description The newest row of the audit that it took, or that it is not told of.
+       */
+      delivered: number;
+      /** @description Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when empty. */
+      events: string[];
+      /**
+       * Format: int32
+       * @description How often the next message was sent in vain.
+       */
+      failures: number;
+      id: string;
+      /** @description Why the last one was not taken. */
+      last_error: string | null;
+      /**
+       * Format: int64
+       * @description Rows that it was never told of, as it was too far behind.
+       */
+      lost: number;
+      /** @description When it is sent again, RFC 3339; null where none waits. */
+      next_try_at: string | null;
+      /** @description Without its query for who may not change webhooks: keys of receivers stand there. */
+      url: string;
+    };
+    WebhookList: {
+      webhooks: components["schemas"]["Webhook"][];
+    };
+    /** @description A new webhook, with what its messages are signed with: shown here and never again. */
+    WebhookMade: {
+      secret: string;
+      webhook: components["schemas"]["Webhook"];
+    };
+    WebhookNew: {
+      /** @description Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when left out. */
+      events?: string[] | null;
+      /** @description An https address, which the configuration must let Oriel dial where it is not public; http for loopback addresses. */
+      url: string;
     };
   };
   responses: never;
@@ -4214,6 +6699,376 @@ export interface operations {
       };
     };
   };
+  list_bookings: {
+    parameters: {
+      query?: {
+        /** @description Of a pool: id or name. */
+        pool?: string;
+        /** @description Of a person: id or name. */
+        user?: string;
+        /** @description `next` of an answer: what comes behind it. */
+        cursor?: string;
+        /** @description How many at once, at most 500; 100 when nothing is said. */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["BookingList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  cancel_booking: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_clouds: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CloudList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_cloud: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CloudNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Cloud"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_cloud: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Cloud"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  change_cloud: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CloudChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Cloud"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_cloud: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  set_cloud_image: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        image: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CloudImageSet"];
+      };
+    };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  upload_cloud_image: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        image: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  forget_cloud_image: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        image: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_cloud_offer: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CloudOffer"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  test_cloud: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FindingList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   open_viewer: {
     parameters: {
       query?: never;
@@ -4231,6 +7086,37 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_dashboard: {
+    parameters: {
+      query?: {
+        /** @description How far back its history reaches, 1 to 192; 24 when left out. */
+        hours?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Dashboard"];
+        };
       };
       /** @description a problem */
       default: {
@@ -4388,6 +7274,200 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["ConnectTicket"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  cut_desktop_power: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Desktop"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_desktop_drive: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DesktopDrive"];
+        };
+      };
+      /** @description it has no drive */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  change_desktop_drive: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DesktopDriveChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DesktopDrive"];
+        };
+      };
+      /** @description it has no drive */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  upload_desktop_drive_image: {
+    parameters: {
+      query: {
+        /** @description The image's name. */
+        name?: string;
+        /** @description Where in the image the body's first byte goes: what has arrived, or 0 to begin anew. */
+        offset?: number;
+        /** @description The image's size: when so many bytes are there, it can be put into the drive. */
+        size: number;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/octet-stream": number[];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FileUpload"];
+        };
+      };
+      /** @description it has no drive or no room, the image is there already, or the bytes before the piece are missing */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_desktop_drive_image: {
+    parameters: {
+      query?: {
+        /** @description Its name: 1 to 200 bytes without slashes, and no dot in front. */
+        name?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description it is in the drive, or there is no drive */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {
@@ -4892,6 +7972,34 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_devices: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceTileList"];
+        };
       };
       /** @description a problem */
       default: {
@@ -5484,6 +8592,68 @@ export interface operations {
       };
     };
   };
+  set_group_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["QuotaSet"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Quota"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  clear_group_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   health: {
     parameters: {
       query?: never;
@@ -5898,6 +9068,35 @@ export interface operations {
       };
     };
   };
+  device_boot: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        source: "cd" | "pxe" | "disk" | "usb" | "setup" | "normal";
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   device_drive: {
     parameters: {
       query?: never;
@@ -5920,6 +9119,47 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["Device"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  fetch_device_image: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DeviceFetch"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceTransfer"];
+        };
+      };
+      /** @description another image is on its way */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {
@@ -5963,7 +9203,7 @@ export interface operations {
       };
     };
   };
-  device_picture: {
+  watch_device: {
     parameters: {
       query?: never;
       header?: never;
@@ -5979,8 +9219,81 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
+          "application/json": components["schemas"]["DeviceNow"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  device_log: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeviceLog"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  device_picture: {
+    parameters: {
+      query?: {
+        /**
+         * @description One that is on its way is waited for, up to 12 seconds. Pages that ask again by themselves do not wait: they are told
+         *     `picture_on_its_way`.
+         */
+        wait?: boolean;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
           "image/jpeg": number[];
         };
+      };
+      /** @description the picture has not changed */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {
@@ -6037,6 +9350,118 @@ export interface operations {
         "application/json": components["schemas"]["DeviceSwitchChange"];
       };
     };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_device_upload: {
+    parameters: {
+      query?: {
+        /** @description What the image is called in the device's storage. */
+        name?: string;
+        /** @description Tells this upload from others of the same name: letters and digits of the page's choice, the same when it continues. */
+        tag?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FileUpload"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  upload_device_image: {
+    parameters: {
+      query: {
+        /** @description As where its offset was asked for. */
+        name?: string;
+        tag?: string;
+        /** @description Where in the image the body's first byte goes: what has arrived. */
+        offset?: number;
+        /** @description The image's size: when so many bytes have arrived, the device lists it. */
+        size: number;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/octet-stream": number[];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FileUpload"];
+        };
+      };
+      /** @description another image is on its way, the bytes before it are missing, or the device refused */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  stop_device_transfer: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
     responses: {
       204: {
         headers: {
@@ -6113,6 +9538,34 @@ export interface operations {
       };
     };
   };
+  list_own_bookings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OwnBookings"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   forget_browser: {
     parameters: {
       query?: never;
@@ -6123,6 +9576,102 @@ export interface operations {
       cookie?: never;
     };
     requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  add_passkey: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PasskeyNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PasskeyAdded"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  begin_passkey: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PasswordAgain"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PasskeyToMake"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  remove_passkey: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        passkey: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PasswordAgain"];
+      };
+    };
     responses: {
       204: {
         headers: {
@@ -6199,6 +9748,34 @@ export interface operations {
       };
     };
   };
+  show_own_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["QuotaStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   my_second_factor: {
     parameters: {
       query?: never;
@@ -6237,6 +9814,66 @@ export interface operations {
     requestBody: {
       content: {
         "application/json": components["schemas"]["FactorCode"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Me"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  begin_passkey_factor: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PasskeyQuestion"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_passkey: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PasskeyFactor"];
       };
     };
     responses: {
@@ -6300,7 +9937,7 @@ export interface operations {
     };
     requestBody: {
       content: {
-        "application/json": components["schemas"]["PasswordAgain"];
+        "application/json": components["schemas"]["FactorRemoval"];
       };
     };
     responses: {
@@ -6591,6 +10228,331 @@ export interface operations {
       };
     };
   };
+  list_personal_disks: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PersonalDiskList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_personal_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PersonalDiskFacts"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_personal_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  grow_personal_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PersonalDiskChange"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  personal_disk_content: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description `bytes=FIRST-LAST` */
+        range?: string | null;
+      };
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/octet-stream": number[];
+        };
+      };
+      /** @description the range that was asked for */
+      206: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/octet-stream": number[];
+        };
+      };
+      /** @description there is no such range */
+      416: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  export_personal_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_personal_disk_export: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  snapshot_personal_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DiskSnapshotNew"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  drop_personal_disk_snapshot: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        snapshot: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  restore_personal_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        snapshot: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   list_pools: {
     parameters: {
       query?: never;
@@ -6743,6 +10705,75 @@ export interface operations {
       };
     };
   };
+  show_booked_hours: {
+    parameters: {
+      query?: {
+        /** @description RFC 3339; now when left out. */
+        from?: string;
+        /** @description RFC 3339; a day later when left out, and at most 31. */
+        to?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["BookedHours"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_booking: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["BookingNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Booking"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   allow_pool_group: {
     parameters: {
       query?: never;
@@ -6852,6 +10883,284 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Machine"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  set_pool_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["QuotaSet"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Quota"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  clear_pool_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  roll_back_pool: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RollbackNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Rollout"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_rollout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Rollout"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_rollout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RolloutNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Rollout"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  forget_rollout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  cancel_rollout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Rollout"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  pause_rollout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Rollout"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  resume_rollout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Rollout"];
         };
       };
       /** @description a problem */
@@ -7127,6 +11436,92 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["ProviderAnswer"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_quotas: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["QuotaList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  set_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["QuotaSet"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Quota"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  clear_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {
@@ -7546,6 +11941,36 @@ export interface operations {
       };
     };
   };
+  show_session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SessionDetail"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   end_session: {
     parameters: {
       query?: never;
@@ -7649,6 +12074,38 @@ export interface operations {
       cookie?: never;
     };
     requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  message_session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SessionMessage"];
+      };
+    };
     responses: {
       204: {
         headers: {
@@ -7781,6 +12238,211 @@ export interface operations {
     requestBody?: never;
     responses: {
       303: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  begin_passkey_sign_in: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PasskeyQuestion"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  passkey_sign_in: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PasskeyLogin"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Me"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  sign_in_by_proxy: {
+    parameters: {
+      query?: {
+        /** @description The path of our own pages; left out, or of another site, the first page. */
+        next?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      303: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_syslogs: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SyslogList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_syslog: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SyslogNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Syslog"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_syslog: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  test_syslog: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
         headers: {
           [name: string]: unknown;
         };
@@ -8007,6 +12669,98 @@ export interface operations {
       };
     };
   };
+  show_user_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["QuotaStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  set_user_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["QuotaSet"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Quota"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  clear_user_quota: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   user_second_factor: {
     parameters: {
       query?: never;
@@ -8038,6 +12792,122 @@ export interface operations {
     };
   };
   reset_second_factor: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_webhooks: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WebhookList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_webhook: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WebhookNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WebhookMade"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_webhook: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  test_webhook: {
     parameters: {
       query?: never;
       header?: never;

@@ -20,7 +20,10 @@ export const whyNot = {
   /** A stopped desktop is started by opening it; while it starts, the viewer shows the steps and waits. */
   open(d: Desktop): string {
     if (d.state === "failed") return "It failed: see the reason on the card";
-    if (d.external && d.kinds.length === 0) return "Telnet is kept, and cannot be opened yet";
+    if (d.external && d.kinds.length === 0)
+      return d.inside
+        ? "A BMC shows no screen: open the machine inside"
+        : "A BMC shows no screen, and nothing inside it was entered";
     return busy(d);
   },
   /** The machine's own screen is there from power-on. */

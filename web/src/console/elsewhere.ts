@@ -49,6 +49,14 @@ const REFUSALS: Record<string, readonly [what: string, next: string]> = {
   sign_in_used: ["This sign-in came back already", "Sign in again."],
   sign_in_again: ["You were signing in for the first time in two places at once", "Sign in once more."],
   too_many_attempts: ["Too many sign-ins failed here", "Wait a minute, then try again."],
+  not_by_proxy: [
+    "You did not come through the proxy that says who people are",
+    "Open Oriel at the proxy's address.",
+  ],
+  proxy_unclear: [
+    "What the proxy says of you cannot be taken for anybody",
+    "An administrator finds in the server's log what is wrong with it.",
+  ],
   not_found: ["That provider is no longer here", "Sign in another way."],
 };
 

@@ -44,7 +44,7 @@ export const recipesQuery = queryOptions({
 export const poolsQuery = queryOptions({
   queryKey: ["pools"],
   queryFn: async () => (await answer(client.GET("/api/v1/pools"))).pools,
-  refetchInterval: IDLE_MS,
+  refetchInterval: (q) => (q.state.data?.some((pool) => pool.rollout?.is_open) ? MOVING_MS : IDLE_MS),
 });
 
 /** Pools that the person may have a desktop of. */
@@ -60,6 +60,23 @@ export const machinesQuery = (pool: string) =>
     queryFn: async () =>
       (await answer(client.GET("/api/v1/pools/{id}/machines", { params: { path: { id: pool } } }))).machines,
     refetchInterval: IDLE_MS / 2,
+  });
+
+/** Devices in front of machines, with what is known of them: nothing is asked of a device for it. */
+export const devicesQuery = queryOptions({
+  queryKey: ["devices"],
+  queryFn: async () => (await answer(client.GET("/api/v1/devices"))).devices,
+  refetchInterval: MOVING_MS,
+});
+
+/** One device, as it is now. Everybody who looks shares one connection to it. */
+export const deviceQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["device", id],
+    queryFn: () => answer(client.GET("/api/v1/machines/{id}/device/live", { params: { path: { id } } })),
+    refetchInterval: MOVING_MS / 2,
+    gcTime: 0,
+    retry: false,
   });
 
 export const usersQuery = queryOptions({
@@ -79,6 +96,75 @@ export const groupsQuery = queryOptions({
   queryFn: async () => (await answer(client.GET("/api/v1/groups"))).groups,
   refetchInterval: RARE_MS,
 });
+
+export const quotasQuery = queryOptions({
+  queryKey: ["quotas"],
+  queryFn: async () => (await answer(client.GET("/api/v1/quotas"))).quotas,
+  refetchInterval: RARE_MS,
+});
+
+/** People's homes. */
+export const disksQuery = queryOptions({
+  queryKey: ["disks"],
+  queryFn: async () => (await answer(client.GET("/api/v1/personal-disks"))).personal_disks,
+  refetchInterval: (q) => (q.state.data?.some((disk) => disk.operation) ? MOVING_MS : IDLE_MS),
+});
+
+/** One of them, with what its host knows of it. */
+export const diskQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["disks", id],
+    queryFn: () => answer(client.GET("/api/v1/personal-disks/{id}", { params: { path: { id } } })),
+    refetchInterval: IDLE_MS,
+  });
+
+/** What one holds, and what limits it. */
+export const ownQuotaQuery = queryOptions({
+  queryKey: ["quota", "own"],
+  queryFn: () => answer(client.GET("/api/v1/me/quota")),
+  refetchInterval: IDLE_MS,
+});
+
+/** One's own bookings, and the pools of which one may book desktops. */
+export const ownBookingsQuery = queryOptions({
+  queryKey: ["bookings", "own"],
+  queryFn: () => answer(client.GET("/api/v1/me/bookings")),
+  refetchInterval: IDLE_MS,
+});
+
+export const poolBookingsQuery = (pool: string) =>
+  queryOptions({
+    queryKey: ["bookings", "pool", pool],
+    queryFn: async () => {
+      const all: Schemas["Booking"][] = [];
+      for (let cursor: string | undefined; ; ) {
+        const query = { pool, cursor, limit: 500 };
+        const page = await answer(client.GET("/api/v1/bookings", { params: { query } }));
+        all.push(...page.bookings);
+        if (!page.next) return all;
+        cursor = page.next;
+      }
+    },
+    refetchInterval: IDLE_MS,
+  });
+
+/** How much of a pool is booked, hour by hour. */
+export const bookedHoursQuery = (pool: string, from: string, to: string) =>
+  queryOptions({
+    queryKey: ["bookings", "hours", pool, from, to],
+    queryFn: () =>
+      answer(
+        client.GET("/api/v1/pools/{id}/bookings", { params: { path: { id: pool }, query: { from, to } } }),
+      ),
+    refetchInterval: IDLE_MS,
+  });
+
+export const userQuotaQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["quota", id],
+    queryFn: () => answer(client.GET("/api/v1/users/{id}/quota", { params: { path: { id } } })),
+    refetchInterval: IDLE_MS,
+  });
 
 export const directoriesQuery = queryOptions({
   queryKey: ["directories"],
@@ -135,6 +221,16 @@ export const sessionsQuery = queryOptions({
   refetchInterval: MOVING_MS,
 });
 
+/** One of them, as a helpdesk looks at it. */
+export const sessionQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["session", id],
+    queryFn: () => answer(client.GET("/api/v1/sessions/{id}", { params: { path: { id } } })),
+    refetchInterval: MOVING_MS,
+    gcTime: 0,
+    retry: false,
+  });
+
 /** Which recordings are looked for; empty for all. */
 export interface RecordingFilter {
   text: string;
@@ -186,11 +282,51 @@ export const tokensQuery = queryOptions({
   queryFn: async () => (await answer(client.GET("/api/v1/tokens"))).tokens,
 });
 
+export const webhooksQuery = queryOptions({
+  queryKey: ["webhooks"],
+  queryFn: async () => (await answer(client.GET("/api/v1/webhooks"))).webhooks,
+  refetchInterval: IDLE_MS,
+});
+
+/** How things stand, and how they stood over so many hours. */
+export const dashboardQuery = (hours: number) =>
+  queryOptions({
+    queryKey: ["dashboard", hours],
+    queryFn: () => answer(client.GET("/api/v1/dashboard", { params: { query: { hours } } })),
+    // The day stays while the week is asked for.
+    placeholderData: keepPreviousData,
+    refetchInterval: IDLE_MS,
+  });
+
 export const hostQuery = queryOptions({
   queryKey: ["host"],
   queryFn: () => answer(client.GET("/api/v1/host")),
   refetchInterval: RARE_MS,
 });
+
+export const cloudsQuery = queryOptions({
+  queryKey: ["clouds"],
+  queryFn: async () => (await answer(client.GET("/api/v1/clouds"))).clouds,
+  refetchInterval: IDLE_MS,
+});
+
+/** The cloud is asked anew each time that somebody looks. */
+export const cloudFindingsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["cloud-findings", id],
+    queryFn: async () =>
+      (await answer(client.POST("/api/v1/clouds/{id}/test", { params: { path: { id } } }))).findings,
+    staleTime: RARE_MS,
+  });
+
+/** Flavors and networks of a cloud, with the GPUs that are free now. */
+export const cloudOfferQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["cloud-offer", id],
+    queryFn: () => answer(client.GET("/api/v1/clouds/{id}/offer", { params: { path: { id } } })),
+    enabled: id !== "",
+    staleTime: RARE_MS,
+  });
 
 export const gpusQuery = queryOptions({
   queryKey: ["gpus"],

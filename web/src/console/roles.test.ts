@@ -14,6 +14,7 @@ const me = (more: Partial<Schemas["Me"]>): Schemas["Me"] => ({
   locked: false,
   step: "done",
   may_remember: false,
+  factors: [],
   csrf: "",
   ...more,
 });

@@ -29,6 +29,8 @@ export type Permission =
   | "recordings_write"
   | "gpus_read"
   | "gpus_write"
+  | "clouds_write"
+  | "webhooks_write"
   | "host_read"
   | "audit_read";
 
@@ -68,6 +70,8 @@ export const TOKEN_PERMISSIONS: ReadonlyArray<readonly [Permission, string]> = [
   ["recordings_write", "Delete recordings"],
   ["gpus_read", "See GPUs"],
   ["gpus_write", "Switch GPUs"],
+  ["clouds_write", "Add and remove clouds"],
+  ["webhooks_write", "Add and remove webhooks"],
   ["host_read", "See the host"],
   ["audit_read", "Read the audit"],
 ];

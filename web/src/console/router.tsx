@@ -42,8 +42,14 @@ const operations = createRoute({
 const users = createRoute({
   getParentRoute: () => root,
   path: "/users",
-  validateSearch: (search: Record<string, unknown>): { tab?: "groups" | "directories" | "providers" } =>
-    search.tab === "groups" || search.tab === "directories" || search.tab === "providers"
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { tab?: "groups" | "quotas" | "disks" | "directories" | "providers" } =>
+    search.tab === "groups" ||
+    search.tab === "quotas" ||
+    search.tab === "disks" ||
+    search.tab === "directories" ||
+    search.tab === "providers"
       ? { tab: search.tab }
       : {},
   component: lazyRouteComponent(() => import("./pages/Users"), "Users"),
@@ -62,14 +68,20 @@ export const router = createRouter({
   routeTree: root.addChildren([
     desktops,
     operations,
+    page("/dashboard", () => import("./pages/Dashboard"), "Dashboard"),
     page("/images", () => import("./pages/Images"), "Images"),
     page("/pools", () => import("./pages/Pools"), "Pools"),
     page("/pools/$pool", () => import("./pages/Machines"), "Machines"),
+    page("/devices", () => import("./pages/Devices"), "Devices"),
+    page("/devices/$device", () => import("./pages/Device"), "Device"),
     users,
     page("/sessions", () => import("./pages/Sessions"), "Sessions"),
+    page("/sessions/$session", () => import("./pages/Session"), "Session"),
     recordings,
     page("/audit", () => import("./pages/Audit"), "Audit"),
+    page("/webhooks", () => import("./pages/Webhooks"), "Webhooks"),
     page("/gpus", () => import("./pages/Gpus"), "Gpus"),
+    page("/clouds", () => import("./pages/Clouds"), "Clouds"),
     page("/host", () => import("./pages/Host"), "Host"),
     page("/account", () => import("./pages/Account"), "Account"),
   ]),
@@ -86,6 +98,7 @@ export const router = createRouter({
       locked: false,
       step: "done",
       may_remember: false,
+      factors: [],
       csrf: "",
     },
   },

@@ -96,6 +96,7 @@ export const MACHINE_PROTOCOLS: Record<Schemas["MachineProtocol"], { text: strin
   telnet: { text: "Telnet", port: 23 },
   kubernetes: { text: "Kubernetes", port: 6443 },
   pikvm: { text: "PiKVM", port: 443 },
+  redfish: { text: "Redfish", port: 443 },
 };
 
 export const GPU_MODES: Record<Schemas["GpuMode"], { text: string; about: string; tone: Tone }> = {

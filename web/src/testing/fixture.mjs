@@ -1,4 +1,6 @@
 // The house that the mock pretends to be. One fresh copy for each sign-in.
+import { webhooks } from "./dashboard.mjs";
+import { devices } from "./devices.mjs";
 import { gpus } from "./gpus.mjs";
 import { recordings } from "./recordings.mjs";
 
@@ -7,6 +9,7 @@ export const POLICY = {
   clipboard: { to_machine: true, to_person: true, kib_max: 1024 },
   files: { upload: true, download: true },
   sound: true,
+  printing: true,
   view_only: false,
   sharing: "off",
   shadowing: "ask",
@@ -74,6 +77,7 @@ export function desktop(name, pool, owner, more = {}) {
     created_at: before(3000),
     changed_at: before(42),
     external: null,
+    inside: null,
     kinds: ["rdp", "vnc", "ssh"],
     ...more,
   };
@@ -87,7 +91,7 @@ export function externalMachine(name, pool, protocol, host, more = {}) {
     owner: null,
     protocol,
     host,
-    port: { rdp: 3389, vnc: 5900, ssh: 22, telnet: 23, kubernetes: 6443 }[protocol],
+    port: { rdp: 3389, vnc: 5900, ssh: 22, telnet: 23, kubernetes: 6443, pikvm: 443, redfish: 443 }[protocol],
     user: null,
     has_password: false,
     has_private_key: false,
@@ -102,6 +106,16 @@ export function externalMachine(name, pool, protocol, host, more = {}) {
   };
 }
 
+const DOORS = {
+  rdp: ["rdp"],
+  vnc: ["vnc"],
+  pikvm: ["vnc"],
+  ssh: ["ssh"],
+  telnet: ["ssh"],
+  kubernetes: ["ssh"],
+  redfish: [],
+};
+
 /** What people see of a machine. */
 export function asDesktop(of) {
   const pool = { ...of.pool, image: null, vcpus: 0, memory_mib: 0 };
@@ -111,7 +125,8 @@ export function asDesktop(of) {
     failure: of.failure,
     host: null,
     external: of.protocol,
-    kinds: [["telnet", "kubernetes"].includes(of.protocol) ? "ssh" : of.protocol],
+    inside: of.parameters.inside ?? null,
+    kinds: DOORS[of.protocol],
     facts: { ...desktop("x", pool, null).facts, accelerator: null, accelerator_reason: null },
   });
 }
@@ -134,6 +149,73 @@ export function operation(kind, title, by, more = {}) {
   };
 }
 
+/** One region of a project of an OpenStack. */
+export const cloud = (name, more = {}) => ({
+  id: id(),
+  name,
+  address: `https://${name}.example:5000/v3`,
+  region: null,
+  pools: [],
+  desktops: 0,
+  images: [],
+  looked: null,
+  reach: { gateways: [], shelve: false, jump: null },
+  created_at: before(3000),
+  changed_at: before(3000),
+  ...more,
+});
+
+/** What pools may choose of any of them. */
+export const CLOUD_OFFER = {
+  flavors: [
+    { id: "f-1", name: "m1.desktop", vcpus: 2, memory_mib: 4096, disk_gib: 30, gpu: null, gpus_free: null },
+    {
+      id: "f-2",
+      name: "v1.quarter",
+      vcpus: 4,
+      memory_mib: 8192,
+      disk_gib: 40,
+      gpu: "VGPU × 1",
+      gpus_free: 3,
+    },
+    {
+      id: "f-3",
+      name: "v1.whole",
+      vcpus: 8,
+      memory_mib: 32_768,
+      disk_gib: 80,
+      gpu: "a40 × 1",
+      gpus_free: null,
+    },
+  ],
+  networks: [
+    { id: "n-1", name: "desktops", shared: false, external: false },
+    { id: "n-2", name: "world", shared: true, external: true },
+  ],
+};
+
+/** What the doctor finds on any of them. */
+export const CLOUD_FINDINGS = [
+  {
+    id: "rights",
+    severity: "warning",
+    subject: "oak",
+    reason: "the credential is not restricted: whoever has it may do all that its person may",
+    evidence: [{ path: "GET /v3/auth/tokens", content: "application_credential.access_rules is absent" }],
+    fix: "oriel cloud access-rules > rules.json",
+    source: "https://docs.openstack.org/keystone/latest/user/application_credentials.html",
+  },
+  {
+    id: "quota",
+    severity: "ok",
+    subject: "oak",
+    reason: "40 more servers fit into the project's quota",
+    evidence: [],
+    fix: "",
+    source: "",
+  },
+];
+
 const user = (name, role, more = {}) => ({
   id: id(),
   name,
@@ -141,6 +223,7 @@ const user = (name, role, more = {}) => ({
   disabled: false,
   must_change_password: false,
   second_factor: false,
+  passkeys: 0,
   step: "done",
   locked: false,
   directory: null,
@@ -218,8 +301,12 @@ export function house(who) {
   const sessions = [];
   const tokens = [];
   const groups = [];
+  const quotas = [];
+  const disks = [];
+  const bookings = [];
   const directories = [];
   const providers = [];
+  const clouds = [];
   if (!empty) {
     const by = { id: admin.id, name: admin.name };
     const image = (name, version, source, more = {}) => ({
@@ -234,6 +321,8 @@ export function house(who) {
       file_bytes: 1_478_000_000 + version * 9_000_000,
       created_at: before(5000 - version * 900),
       desktops: 0,
+      pools: [],
+      rollouts: [],
       ...more,
     });
     const built = { kind: "built", recipe: "debian-desktop", inputs: SUM, packages: 812 };
@@ -251,21 +340,33 @@ export function house(who) {
         },
       ),
     );
+    const size = () => ({
+      min: 0,
+      running_spares: 0,
+      stopped_spares: 0,
+      parallel: 4,
+      per_minute: 20,
+      percent: 100,
+      settle_seconds: 0,
+      return_minutes: 5,
+    });
     const pool = (name, of, more = {}) => ({
       id: id(),
       name,
       kind: "dedicated",
       count: { used: 0, ready: 0, on_their_way: 0, stopped: 0, failed: 0 },
-      size: {
-        min: 0,
-        running_spares: 0,
-        stopped_spares: 0,
-        parallel: 4,
-        per_minute: 20,
-        percent: 100,
-        settle_seconds: 0,
-        return_minutes: 5,
+      rollout: null,
+      size: size(),
+      hours: {
+        peaks: [],
+        holidays: [],
+        start_ahead_minutes: 15,
+        off_peak: { min: null, running_spares: null, stopped_spares: null, return_minutes: null },
       },
+      leaving: { idle_minutes: null, shut_down_minutes: null, warn_seconds: 60, off_peak: null },
+      now: { is_peak: true, changes_at: null, size: size() },
+      cloud: null,
+      personal_disk: null,
       image: { id: of.id, name: of.name, version: of.version },
       vcpus: 2,
       memory_mib: 2048,
@@ -328,6 +429,39 @@ export function house(who) {
       [users[2]],
     );
     pools[2].groups.push(outside);
+    quotas.push({
+      of: "group",
+      named: outside,
+      limits: [
+        { kind: "desktops", most: 2 },
+        { kind: "gpus", most: 0 },
+      ],
+    });
+    const disk = (person, more = {}) => ({
+      id: id(),
+      person: { id: person.id, name: person.name },
+      name: "home",
+      size_gib: 20,
+      host: "studio",
+      desktop: null,
+      operation: null,
+      orphaned: false,
+      created_at: new Date(Date.now() - 86_400_000).toISOString(),
+      ...more,
+    });
+    disks.push(disk(mira), disk({ id: id(), name: "gone" }, { orphaned: true, size_gib: 5 }));
+    const lab = pools.find((one) => one.name === "lab");
+    const ofLab = { id: lab.id, name: lab.name };
+    quotas.push({ of: "pool", named: ofLab, limits: [{ kind: "bookings", most: 2 }] });
+    const tomorrow = (hour) =>
+      new Date((Math.floor(Date.now() / 86_400_000) + 1) * 86_400_000 + hour * 3_600_000).toISOString();
+    bookings.push({
+      id: id(),
+      pool: ofLab,
+      person: { id: mira.id, name: mira.name },
+      from: tomorrow(9),
+      to: tomorrow(11),
+    });
     directories.push({
       id: id(),
       name: "lab",
@@ -349,8 +483,18 @@ export function house(who) {
       created_at: before(3000),
     });
     users[2].directory = "lab";
-    Object.assign(pools[2].size, { min: 2, running_spares: 2, stopped_spares: 1, return_minutes: 10 });
+    for (const kept of [pools[2].size, pools[2].now.size])
+      Object.assign(kept, { min: 2, running_spares: 2, stopped_spares: 1, return_minutes: 10 });
+    pools[2].hours.peaks = ["mon-fri 08:00-18:00 Europe/Berlin"];
+    pools[2].hours.holidays = ["2026-12-25"];
+    pools[2].hours.off_peak.running_spares = 0;
+    Object.assign(pools[2].leaving, { idle_minutes: 30, shut_down_minutes: 60 });
     Object.assign(pools[2].count, { ready: 1, on_their_way: 1, stopped: 1 });
+    const [first, second] = [images[0], images[1]].map(({ id, name, version }) => ({ id, name, version }));
+    pools[2].rollout = rollout(first, second, {
+      state: "rest",
+      step: "2 of 5 desktops are of the new version",
+    });
     providers.push({
       id: id(),
       name: "Studio ID",
@@ -401,6 +545,26 @@ export function house(who) {
           "[2001:db8::13]:5900 does not answer: connection refused; check that the machine runs and that no firewall is between",
       }),
       externalMachine("old-switch", workshop, "telnet", "10.20.0.14", { owner: named(admin), user: "admin" }),
+    );
+    clouds.push(
+      cloud("oak", {
+        images: [
+          {
+            image: { ...pools[0].image },
+            remote: "5b1f5a0c-6f0a-4d8e-8b1e-3a2f5d1c9e77",
+            created_at: before(2000),
+          },
+        ],
+        looked: { at: before(0), problem: null },
+      }),
+      cloud("elm", {
+        region: "south",
+        looked: {
+          at: before(2),
+          problem:
+            "cannot reach Keystone at https://elm.example:5000/v3: connection refused; is the address in the cloud's catalog one that this machine can reach?",
+        },
+      }),
     );
     const [studio, render] = pools;
     desktops.push(
@@ -518,8 +682,14 @@ export function house(who) {
     recordings: empty ? [] : recordings({ id, before, me, mira, desktops }),
     tokens,
     groups,
+    quotas,
+    disks,
+    bookings,
     directories,
     providers,
+    clouds,
+    devices: empty ? [] : devices(id),
+    webhooks: empty ? [] : webhooks(id, before),
     audit: audit(admin, mira),
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),
@@ -636,3 +806,27 @@ function machine() {
     ],
   };
 }
+
+/** A pool's way from one version to another. */
+export const rollout = (from, to, more = {}) => ({
+  from,
+  to,
+  state: "canary",
+  is_open: true,
+  is_paused: false,
+  is_rollback: false,
+  canary: "10%",
+  watch_minutes: 30,
+  replace: "on_log_off",
+  not_before: null,
+  stop_after: "0",
+  wipe_dedicated: false,
+  step: "trying it on the first 1: 0 came up, 1 on their way",
+  reason: null,
+  progress: 0.5,
+  count: { new: 2, on_their_way: 1, failed: 0, old: 1, waiting: 1, kept: 0 },
+  failures: [],
+  created_at: new Date().toISOString(),
+  changed_at: new Date().toISOString(),
+  ...more,
+});

@@ -16,8 +16,13 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dashboard, sessionDetail } from "./dashboard.mjs";
+import { asTile, answer as ofDevice } from "./devices.mjs";
 import {
   asDesktop,
+  CLOUD_FINDINGS,
+  CLOUD_OFFER,
+  cloud,
   desktop,
   externalMachine,
   HARDWARE,
@@ -25,6 +30,7 @@ import {
   id,
   operation,
   POLICY,
+  rollout,
   STEPS,
   steps,
 } from "./fixture.mjs";
@@ -176,7 +182,12 @@ export function startMock({ port = 0, dist }) {
       shape.every((part, n) => part === "*" || part === path.split("/")[n + 1]);
     const ok = (value) => send(response, 200, value);
     const admin = it.me.role !== "user";
-    if (request.method !== "GET" && ["auditor", "helpdesk"].includes(it.me.role) && noun !== "tokens")
+    if (
+      request.method !== "GET" &&
+      ["auditor", "helpdesk"].includes(it.me.role) &&
+      noun !== "tokens" &&
+      !(it.me.role === "helpdesk" && noun === "sessions")
+    )
       throw new Refusal(403, "admin_only", "your role does not give you this", "ask an administrator");
     const find = (list, what) => list.find((x) => x.id === key) ?? raise(gone(what));
     const by = { id: it.me.id, name: it.me.name };
@@ -223,9 +234,10 @@ export function startMock({ port = 0, dist }) {
       if (verb === "connect")
         return ok({ ticket: "mock", kind: body.kind, path: "/api/v1/connect/mock", expires_in_seconds: 30 });
       d.failure = null;
-      if (verb === "stop") d.state = "stopping";
+      const off = verb === "stop" || verb === "cut";
+      if (off) d.state = "stopping";
       else d.state = verb === "recycle" ? "recycling" : "requested";
-      session.moves.set(d.id, { to: verb === "stop" ? "stopped" : "ready", since: Date.now() });
+      session.moves.set(d.id, { to: off ? "stopped" : "ready", since: Date.now() });
       return send(response, 202, d);
     }
 
@@ -268,7 +280,93 @@ export function startMock({ port = 0, dist }) {
       return ok(made);
     }
 
+    if (is("GET", "me", "bookings")) {
+      const bookings = it.bookings.filter((b) => b.person.id === it.me.id);
+      const may = it.pools.filter((p) => p.users.some((u) => u.id === it.me.id) && bookingsOf(it, p) !== 0);
+      const pools = may.map((p) => ({
+        pool: { id: p.id, name: p.name },
+        most: bookingsOf(it, p),
+        hours: 8,
+        days: 30,
+      }));
+      return ok({ bookings, pools });
+    }
+    if (is("GET", "bookings")) {
+      const wanted = new URL(request.url, "http://mock").searchParams.get("pool");
+      const may = (b) => admin || b.person.id === it.me.id;
+      const bookings = it.bookings.filter((b) => may(b) && (!wanted || b.pool.id === wanted));
+      return ok({ bookings, next: null });
+    }
+    if (is("GET", "pools", "*", "bookings")) {
+      const pool = find(it.pools, "pool");
+      const query = new URL(request.url, "http://mock").searchParams;
+      const [from, to] = [Date.parse(query.get("from")), Date.parse(query.get("to"))];
+      const hours = [];
+      for (let at = from; at < to && hours.length < 744; at += 3_600_000) {
+        const end = Math.min(at + 3_600_000, to);
+        const meets = (b) => b.pool.id === pool.id && Date.parse(b.from) < end && Date.parse(b.to) > at;
+        const [begin, over] = [at, end].map((moment) => new Date(moment).toISOString());
+        hours.push({ from: begin, to: over, booked: it.bookings.filter(meets).length });
+      }
+      return ok({ desktops: pool.desktops_max, hours });
+    }
+    if (is("POST", "pools", "*", "bookings")) {
+      const pool = find(it.pools, "pool");
+      const meets = (b) => b.pool.id === pool.id && b.from < body.to && b.to > body.from;
+      if (it.bookings.filter(meets).length >= pool.desktops_max)
+        throw new Refusal(
+          409,
+          "booked_out",
+          `all ${pool.desktops_max} desktops of ${pool.name} are booked at some time of that`,
+          "choose another time, or a shorter one",
+        );
+      const made = {
+        id: randomUUID(),
+        pool: { id: pool.id, name: pool.name },
+        person: { id: it.me.id, name: it.me.name },
+        from: body.from,
+        to: body.to,
+      };
+      it.bookings.push(made);
+      it.bookings.sort((a, b) => a.from.localeCompare(b.from));
+      return send(response, 201, made);
+    }
+    if (is("DELETE", "bookings", "*")) {
+      const gone = find(it.bookings, "booking");
+      it.bookings = it.bookings.filter((b) => b !== gone);
+      return send(response, 204);
+    }
+    if (is("GET", "me", "quota")) return ok(quotaOf(it, it.me));
+
     if (!admin) throw new Refusal(403, "admin_only", "this is for admins", "ask an admin");
+    if (is("GET", "personal-disks")) return ok({ personal_disks: it.disks });
+    if (noun === "personal-disks") {
+      const disk = find(it.disks, "personal disk");
+      if (request.method === "GET")
+        return ok({
+          disk,
+          used_bytes: 3 << 20,
+          snapshots: [{ name: "monday", created_at: disk.created_at }],
+          export_bytes: null,
+        });
+      if (disk.desktop)
+        throw new Refusal(409, "personal_disk_in_use", `it is in ${disk.desktop.name}`, "shut it down first");
+      if (request.method === "DELETE" && !verb) it.disks = it.disks.filter((one) => one !== disk);
+      if (request.method === "PATCH") disk.size_gib = body.size_gib;
+      return send(response, 202, it.operations[0]);
+    }
+    if (is("GET", "quotas")) return ok({ quotas: it.quotas });
+    if (is("GET", "users", "*", "quota")) return ok(quotaOf(it, find(it.users, "user")));
+    if (is("PUT", "quotas", "everyone") || is("DELETE", "quotas", "everyone") || verb === "quota") {
+      const of = noun === "quotas" ? "everyone" : noun.slice(0, -1);
+      const found = of === "everyone" ? null : find(it[noun], of);
+      const named = found && { id: found.id, name: found.name };
+      it.quotas = it.quotas.filter((one) => one.of !== of || one.named?.id !== named?.id);
+      if (request.method === "DELETE") return send(response, 204);
+      const made = { of, named, limits: body.limits };
+      it.quotas.push(made);
+      return ok(made);
+    }
     if (is("GET", "users")) return ok({ users: it.users });
     if (is("POST", "users")) {
       if (it.users.some((u) => u.name === body.name) || body.name === "taken")
@@ -286,6 +384,7 @@ export function startMock({ port = 0, dist }) {
         disabled: false,
         must_change_password: true,
         second_factor: false,
+        passkeys: 0,
         directory: null,
         provider: null,
         groups: [],
@@ -338,6 +437,7 @@ export function startMock({ port = 0, dist }) {
         rows: newest.seq,
         head: `${newest.seq}:${newest.hash}`,
         sound: true,
+        printing: true,
         broken_at: null,
         why: null,
       });
@@ -473,9 +573,16 @@ export function startMock({ port = 0, dist }) {
         network: { kind: "user" },
         kind: "dedicated",
         size: it.pools[0]?.size,
+        hours: it.pools[0]?.hours,
+        leaving: it.pools[0]?.leaving,
+        now: { is_peak: true, changes_at: null, size: body.size ?? it.pools[0]?.size },
+        cloud: null,
+        personal_disk: null,
         count: { used: 0, ready: 0, on_their_way: 0, stopped: 0, failed: 0 },
+        rollout: null,
         ...body,
         id: id(),
+        ...(body.cloud ? { cloud: placeOf(it, body.cloud) } : {}),
         image: of && { id: of.id, name: of.name, version: of.version },
         gpu: body.gpu?.mode === "none" ? null : (body.gpu ?? null),
         hardware: { ...HARDWARE, ...body.hardware },
@@ -513,6 +620,24 @@ export function startMock({ port = 0, dist }) {
       it.desktops.push(asDesktop(made));
       return send(response, 201, made);
     }
+    if (is("GET", "devices")) return ok({ devices: it.devices.map(asTile) });
+    if (noun === "machines" && verb === "device") {
+      const of = it.devices.find(({ tile }) => tile.id === key) ?? raise(gone("machine"));
+      if (sub === "picture") {
+        if (!of.device?.video || !of.device.power.on)
+          throw new Refusal(
+            409,
+            "no_picture",
+            "the device has no picture: no video signal",
+            "check its cable",
+          );
+        return thumbnail({ name: of.tile.name, state: "in_use" }, request, response);
+      }
+      const refuse = (...said) => new Refusal(...said);
+      const [status, value] =
+        ofDevice(of, request, path.split("/"), { url, body, refuse }) ?? raise(gone("device"));
+      return send(response, status, value);
+    }
     if (noun === "machines") {
       const found = find(it.machines, "machine");
       if (verb === "identity") {
@@ -535,6 +660,10 @@ export function startMock({ port = 0, dist }) {
     }
     if (noun === "pools") {
       const pool = find(it.pools, "pool");
+      if (verb === "rollout" || verb === "rollback") {
+        const changed = changeRollout(it, pool, request.method, verb, sub, body);
+        return changed === null ? send(response, 204) : send(response, 200, changed);
+      }
       if (verb === "users") {
         pool.users = pool.users.filter((u) => u.id !== sub);
         const who = it.users.find((u) => u.id === sub);
@@ -570,6 +699,12 @@ export function startMock({ port = 0, dist }) {
       return send(response, 202, o);
     }
     if (is("GET", "sessions")) return ok({ sessions: it.sessions });
+    if (is("GET", "sessions", "*")) return ok(sessionDetail(it, find(it.sessions, "session")));
+    if (is("POST", "sessions", "*", "message")) {
+      if (find(it.sessions, "session").viewers === 0)
+        throw new Refusal(409, "nobody_there", "nobody looks at this connection", "wait until they are back");
+      return send(response, 204);
+    }
     if (is("DELETE", "sessions", "*")) {
       it.sessions = it.sessions.filter((s) => s.id !== key);
       return send(response, 204);
@@ -613,6 +748,90 @@ export function startMock({ port = 0, dist }) {
       gpu.mode = body.mode;
       return send(response, 202, made);
     }
+    if (is("GET", "clouds")) return ok({ clouds: it.clouds.map((one) => asCloud(it, one)) });
+    if (is("POST", "clouds")) {
+      if (!body.clouds_yaml.includes("auth_url") || "name" in body === false)
+        throw new Refusal(422, "bad_cloud", "that is no clouds.yaml", "mend that, and send it again");
+      const made = cloud(body.name, { region: body.region ?? null });
+      it.clouds.push(made);
+      return send(response, 201, asCloud(it, made));
+    }
+    if (noun === "clouds") {
+      const found = find(it.clouds, "cloud");
+      if (verb === "test")
+        return ok({ findings: CLOUD_FINDINGS.map((f) => ({ ...f, subject: found.name })) });
+      if (verb === "offer") return ok(CLOUD_OFFER);
+      if (verb === "images") {
+        const image = it.images.find((one) => one.id === sub) ?? raise(gone("image"));
+        const title = `${image.name}:${image.version} to ${found.name}`;
+        found.images = found.images.filter((one) => one.image.id !== sub);
+        if (request.method === "POST") {
+          const made = operation("image_upload", title, by, { created_at: new Date().toISOString() });
+          it.operations.push(made);
+          session.moves.set(made.id, { to: "done", since: Date.now(), name: title });
+          return send(response, 202, made);
+        }
+        if (request.method === "PUT")
+          found.images.push({
+            image: { id: image.id, name: image.name, version: image.version },
+            remote: body.remote,
+            created_at: new Date().toISOString(),
+          });
+        return send(response, 204);
+      }
+      if (request.method === "DELETE") {
+        it.clouds = it.clouds.filter((one) => one !== found);
+        return send(response, 204);
+      }
+      if (request.method === "PUT") {
+        found.changed_at = new Date().toISOString();
+        found.reach = {
+          gateways: body.gateways ?? found.reach.gateways,
+          shelve: body.shelve ?? found.reach.shelve,
+          jump: body.jump
+            ? { host: body.jump.host, port: 22, user: body.jump.user, host_key: "ssh-ed25519 AAAAC3Nz" }
+            : body.without_jump
+              ? null
+              : found.reach.jump,
+        };
+      }
+      return ok(asCloud(it, found));
+    }
+    if (is("GET", "dashboard")) return ok(dashboard(it, Number(url.searchParams.get("hours") ?? 24)));
+    if (is("GET", "webhooks")) return ok({ webhooks: it.webhooks });
+    if (is("POST", "webhooks")) {
+      if (!body.url.startsWith("https://"))
+        throw new Refusal(422, "bad_webhook", `${body.url} is no https address`, "begin it with https://");
+      const made = {
+        id: id(),
+        url: body.url,
+        events: body.events ?? [],
+        delivered: 41,
+        behind: 0,
+        failures: 0,
+        next_try_at: null,
+        last_error: null,
+        lost: 0,
+        created_at: new Date().toISOString(),
+      };
+      it.webhooks.push(made);
+      return send(response, 201, { webhook: made, secret: "whsec_mock0mock0mock0mock0mock0mock0" });
+    }
+    if (noun === "webhooks") {
+      const webhook = find(it.webhooks, "webhook");
+      if (verb === "test") {
+        if (webhook.failures > 0)
+          throw new Refusal(
+            409,
+            "webhook_refused",
+            `the message to ${webhook.url} was not taken`,
+            "look there",
+          );
+        return send(response, 204);
+      }
+      it.webhooks = it.webhooks.filter((one) => one !== webhook);
+      return send(response, 204);
+    }
     if (is("GET", "host")) return ok(it.host);
     if (is("GET", "doctor")) return ok({ findings: it.findings });
     if (is("GET", "reconcilers")) return ok({ reconcilers: it.reconcilers });
@@ -639,6 +858,7 @@ function secondFactor(session, method, path, body) {
   session.factor ??= {
     rule: "optional",
     totp_since: mine.second_factor ? new Date(Date.now() - 9e8).toISOString() : null,
+    passkeys: [],
     recovery_codes_left: mine.second_factor ? 10 : 0,
     browsers: [],
   };
@@ -693,6 +913,24 @@ function secondFactor(session, method, path, body) {
   session.factor.recovery_codes_left = 0;
   mine.second_factor = false;
   return [204];
+}
+
+function placeOf(it, wanted) {
+  const found = it.clouds.find((one) => one.id === wanted.cloud) ?? raise(gone("cloud"));
+  return {
+    cloud: { id: found.id, name: found.name },
+    flavor: wanted.flavor,
+    network: wanted.network ?? "auto",
+    address: wanted.address ?? "fixed",
+    root: wanted.root ?? "image",
+  };
+}
+
+/** With the pools that stand on it. */
+function asCloud(it, of) {
+  const pools = it.pools.filter((pool) => pool.cloud?.cloud.id === of.id);
+  const desktops = pools.reduce((sum, pool) => sum + pool.desktops, 0);
+  return { ...of, pools: pools.map((pool) => ({ id: pool.id, name: pool.name })), desktops };
 }
 
 /** Jonas is the only one there, and his password is "password". */
@@ -764,6 +1002,7 @@ function me(session) {
     locked,
     step,
     may_remember: true,
+    factors: session.house.me.step === "factor" ? ["app"] : [],
     csrf: session.csrf,
   };
 }
@@ -824,6 +1063,12 @@ function send(response, status, value, type = "application/json") {
 }
 
 async function readBody(request) {
+  // A piece of a file: only how long it is.
+  if (request.method === "PUT" && request.url.includes("/device/upload")) {
+    let bytes = 0;
+    for await (const part of request) bytes += part.length;
+    return { bytes };
+  }
   let text = "";
   for await (const part of request) {
     text += part;
@@ -844,4 +1089,73 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = option("--dist", fileURLToPath(new URL("../../dist", import.meta.url)));
   const mock = await startMock({ port: Number(option("--port", "8480")), dist });
   console.log(`mock: ${mock.url}, sign in as admin with password "password"`);
+}
+
+/** How many bookings a pool allows: none where its quota says nothing. */
+function bookingsOf(it, pool) {
+  const rule = it.quotas.find((one) => one.of === "pool" && one.named?.id === pool.id);
+  const limit = rule?.limits.find((one) => one.kind === "bookings");
+  return limit ? limit.most : 0;
+}
+
+/** What somebody has, by the rules of the mock: their own, their groups', everyone's. */
+function quotaOf(it, who) {
+  const own = it.desktops.filter((d) => d.owner?.id === who.id && !d.external);
+  const groups = it.users.find((u) => u.id === who.id)?.groups ?? [];
+  const rule = (kind) => {
+    const named = (of, id) =>
+      it.quotas.find((one) => one.of === of && one.named?.id === id)?.limits.find((l) => l.kind === kind);
+    const of = [["user", who.id], ...groups.map((g) => ["group", g.id]), ["everyone", undefined]];
+    return of.map(([word, id]) => ({ by: word, id, limit: named(word, id) })).find((one) => one.limit);
+  };
+  const runs = own.filter((d) => d.state !== "stopped").length;
+  const held = {
+    desktops: own.length,
+    running: runs,
+    cpus: runs * 2,
+    memory: runs * 2 ** 31,
+    gpus: 0,
+    sessions: 0,
+  };
+  const uses = Object.entries(held).map(([kind, count]) => {
+    const found = rule(kind);
+    return {
+      kind,
+      held: count,
+      most: found?.limit.most ?? null,
+      by: found?.by ?? null,
+      group: groups.find((g) => found?.by === "group" && g.id === found.id) ?? null,
+    };
+  });
+  return { person: { id: who.id, name: who.name }, uses, pools: [] };
+}
+
+/** A roll-out that never moves by itself. Answers it, or `null` when it was forgotten. */
+function changeRollout(it, pool, method, verb, step, body) {
+  const before = pool.rollout;
+  if (method === "GET") return before ?? raise(gone("roll-out"));
+  if (method === "DELETE") {
+    pool.rollout = null;
+    return null;
+  }
+  if (step) {
+    if (!before?.is_open)
+      throw new Refusal(409, "rollout_over", "the last roll-out has ended", "begin another one");
+    if (step === "cancel") Object.assign(before, { state: "cancelled", is_open: false, step: "cancelled" });
+    else before.is_paused = step === "pause";
+    return before;
+  }
+  const back = verb === "rollback";
+  const version = body?.version ?? Math.max(...it.images.map((image) => image.version));
+  const found = it.images.find((image) => image.name === pool.image.name && image.version === version);
+  const to = back ? before.from : { id: found.id, name: found.name, version };
+  pool.rollout = rollout(back ? before.to : pool.image, to, {
+    state: back ? "rest" : "canary",
+    is_rollback: back,
+    canary: body?.canary ?? "10%",
+    watch_minutes: body?.watch_minutes ?? 30,
+    replace: body?.replace ?? "on_log_off",
+    stop_after: body?.stop_after ?? "0",
+  });
+  return pool.rollout;
 }

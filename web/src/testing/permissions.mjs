@@ -50,6 +50,8 @@ export const PERMISSIONS = {
       "recordings_typed",
       "recordings_write",
       "gpus_write",
+      "clouds_write",
+      "webhooks_write",
     ]),
   ],
 };

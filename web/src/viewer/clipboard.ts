@@ -34,6 +34,8 @@ export class Clipboard {
   /** What the desktop copied last. */
   #held: Copied = NOTHING;
   #unwritten: Copied | null = null;
+  /** Those that the clipboard may be asked of. */
+  #windows: Window[] = [];
   /** Counts what either side copied: cleaning takes a moment, and something newer may have come. */
   #copies = 0;
   readonly #sendButton: HTMLButtonElement;
@@ -86,11 +88,21 @@ export class Clipboard {
       this.#note,
       this.#allow,
     );
-    window.addEventListener("focus", () => void this.read());
-    for (const gesture of ["pointerdown", "keydown"] as const) {
-      window.addEventListener(gesture, () => void this.#writeKept(), { capture: true });
-    }
+    this.attend(window);
     void this.refresh();
+  }
+
+  /** Another window of this page: browsers give the clipboard to the one that has the focus. */
+  attend(own: Window): void {
+    this.#windows = [...this.#windows.filter(({ closed }) => !closed), own];
+    own.addEventListener("focus", () => void this.read());
+    for (const gesture of ["pointerdown", "keydown"] as const) {
+      own.addEventListener(gesture, () => void this.#writeKept(), { capture: true });
+    }
+  }
+
+  #board(): globalThis.Clipboard | undefined {
+    return this.#windows.find((own) => !own.closed && own.document.hasFocus())?.navigator.clipboard;
   }
 
   set rules(rules: ClipboardRules) {
@@ -194,9 +206,11 @@ export class Clipboard {
 
   /** Reads this computer's clipboard where that is allowed without asking. */
   async read(): Promise<void> {
-    if ((await permission()) !== "granted" || !document.hasFocus()) return;
+    const allowed = (await permission()) === "granted";
+    const board = this.#board();
+    if (!allowed || !board) return;
     try {
-      await this.offer(await read(this.rich));
+      await this.offer(await read(this.rich, board));
     } catch {
       // Nothing there that can be read, or taken back: the paste event still works.
     }
@@ -257,9 +271,10 @@ export class Clipboard {
 
   async #writeKept(): Promise<void> {
     const copied = this.#unwritten;
-    if (copied === null || !document.hasFocus() || !navigator.clipboard?.writeText) return;
+    const board = this.#board();
+    if (copied === null || !board?.writeText) return;
     try {
-      await write(copied);
+      await write(copied, board);
       if (this.#unwritten === copied) this.#unwritten = null;
     } catch {
       // Not without a gesture here: the next key or click tries again.

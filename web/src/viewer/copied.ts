@@ -59,10 +59,10 @@ export function filesOf(data: DataTransfer): File[] {
 }
 
 /** This computer's clipboard, where the page may read it; throws where it may not. */
-export async function read(rich: boolean): Promise<Copied> {
-  if (!rich || !navigator.clipboard.read) return { ...NOTHING, text: await navigator.clipboard.readText() };
+export async function read(rich: boolean, board = navigator.clipboard): Promise<Copied> {
+  if (!rich || !board.read) return { ...NOTHING, text: await board.readText() };
   const copied = { ...NOTHING };
-  for (const item of await navigator.clipboard.read()) {
+  for (const item of await board.read()) {
     const blob = async (type: string) => (item.types.includes(type) ? await item.getType(type) : null);
     copied.text ||= (await (await blob("text/plain"))?.text()) ?? "";
     copied.html ||= (await (await blob("text/html"))?.text()) ?? "";
@@ -75,14 +75,14 @@ export async function read(rich: boolean): Promise<Copied> {
 }
 
 /** Puts a copy on this computer's clipboard; throws where the page may not. */
-export async function write({ text, html, png }: Copied): Promise<void> {
-  if ((html === "" && !png) || typeof ClipboardItem === "undefined" || !navigator.clipboard.write) {
-    if (text !== "" || (html === "" && !png)) await navigator.clipboard.writeText(text);
+export async function write({ text, html, png }: Copied, board = navigator.clipboard): Promise<void> {
+  if ((html === "" && !png) || typeof ClipboardItem === "undefined" || !board.write) {
+    if (text !== "" || (html === "" && !png)) await board.writeText(text);
     return;
   }
   const parts: Record<string, Blob> = {};
   if (text) parts["text/plain"] = new Blob([text], { type: "text/plain" });
   if (html) parts["text/html"] = new Blob([html], { type: "text/html" });
   if (png) parts["image/png"] = new Blob([png], { type: "image/png" });
-  await navigator.clipboard.write([new ClipboardItem(parts)]);
+  await board.write([new ClipboardItem(parts)]);
 }

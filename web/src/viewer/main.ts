@@ -6,18 +6,19 @@ import { filesOf } from "./copied";
 import { type FilePlace, FilesClient } from "./files/client";
 import { DropZone } from "./files/drop";
 import { FilesPanel } from "./files/panel";
+import { openPrint, printPath } from "./files/print";
 import { Delays, type Marks, type OrielHooks } from "./hooks";
 import { detectPlatform, Keyboard } from "./input/keyboard";
 import { chooseLayout, chosenLayout, guessLayout, readCaps } from "./input/layout";
-import { Mouse } from "./input/pointer";
 import { listenToText } from "./input/textarea";
-import { Touch, type TouchManner } from "./input/touch";
+import { capture } from "./microphone/capture";
+import { Microphone } from "./microphone/microphone";
+import { Monitors } from "./monitors/monitors";
 import { People } from "./people";
-import { Cursor } from "./screen/cursor";
-import { Others } from "./screen/others";
+import { Pane } from "./screen/pane";
 import { RemoteScreen } from "./screen/remote";
 import { decodesH264 } from "./screen/video";
-import { type ScaleMode, View } from "./screen/view";
+import type { ScaleMode } from "./screen/view";
 import { type Phase, Session } from "./session";
 import { Sound } from "./sound";
 import type { TerminalView } from "./terminal";
@@ -26,7 +27,9 @@ import { el, icon, store, stored } from "./ui/dom";
 import { FindPanel } from "./ui/find";
 import { canFullscreen, isFullscreen, toggleFullscreen } from "./ui/fullscreen";
 import { keysPanel, terminalKeys } from "./ui/keys";
+import { MicrophoneSigns } from "./ui/microphone";
 import { Presence } from "./ui/presence";
+import { Prints } from "./ui/prints";
 import { Questions } from "./ui/question";
 import { layoutMenu, radios, toggle } from "./ui/settings";
 import { SharePanel } from "./ui/share";
@@ -36,6 +39,7 @@ import { Waiting } from "./ui/waiting";
 import { Watermark } from "./ui/watermark";
 import {
   ABILITY_H264,
+  type Contact,
   encodeText,
   type Notice,
   type RecordingSign,
@@ -106,9 +110,15 @@ const session = new Session(desktop, kind, way, {
       const { columns: width, rows: height, received } = terminal;
       return { width, height, scale: Math.round(devicePixelRatio * 100), received, ...common };
     }
-    view?.forget();
-    const size = view?.wanted() ?? { width: 80, height: 24, scale: 100 };
-    return { ...size, received: 0n, ...common };
+    pane?.view.forget();
+    const all = monitors?.greeting();
+    const size = all ?? pane?.view.wanted() ?? { width: 80, height: 24, scale: 100 };
+    const { width, height, scale } = size;
+    return { width, height, scale, received: 0n, ...common };
+  },
+  early: () => {
+    const all = monitors?.greeting();
+    return all ? [all.record] : [];
   },
   abilities: async () => (!isTerminal && videoWorks && (await decodesH264()) ? ABILITY_H264 : 0),
   named: onNamed,
@@ -136,6 +146,12 @@ const questions = new Questions((seat, yes) => {
   session.send({ type: "answer", seat, yes });
   focusScreen();
 });
+/** What the machine prints lies on the session's drive. */
+const drive = new FilesClient(desktop, "drive");
+const prints = new Prints({
+  open: (name) => openPrint(drive, name),
+  address: (name) => drive.address(printPath(name)),
+});
 const share = new SharePanel(session.api, () => session.connection, kind, session.isGuest, {
   control: (seat, on) => session.send({ type: "control", seat, on }),
   remove: (seat) => session.send({ type: "remove", seat }),
@@ -149,7 +165,6 @@ const presence = new Presence(session.isGuest, {
   giveBack: () => session.send({ type: "control", seat: people.own, on: false }),
   leave: () => session.disconnect(),
 });
-let others: Others | null = null;
 let shareButton: HTMLButtonElement | null = null;
 
 /** A guest without control can point, and nothing else. */
@@ -158,8 +173,9 @@ const mayType = () => !session.isGuest || people.me?.control === true;
 function onPeople(): void {
   presence.show(people);
   share.people(people);
-  others?.keep(people.others.map(({ seat }) => seat));
+  for (const one of panes()) one.others.keep(people.others.map(({ seat }) => seat));
   stage.classList.toggle("view-only", !mayType());
+  mirror();
 }
 
 const banner = new Banner(() => session.reconnect());
@@ -186,7 +202,11 @@ const keyboard = new Keyboard(
       }
     },
     release: () => mayType() && session.send({ type: "release" }),
-    menu: () => toolbar.show(true),
+    menu: () => {
+      // The keys may have been pressed in the window of another monitor.
+      if (!document.hasFocus()) window.focus();
+      toolbar.show(true);
+    },
   },
   platform,
 );
@@ -206,12 +226,25 @@ const sound = new Sound(kind === "vnc" ? 48_000 : 44_100, {
   listen: (on) => session.send({ type: "listen", on }),
 });
 
+/** Of the owner alone; guests are not told that the machine listens. */
+const microphone = new Microphone(
+  {
+    samples: (format, bytes) => session.live && session.send({ type: "microphone", ...format, bytes }),
+    waiting: () => session.waiting,
+    changed: () => microphoneSigns?.show(),
+    say: (text) => banner.notice(text),
+  },
+  capture,
+);
+let microphoneSigns: MicrophoneSigns | null = null;
+
 // ---- The screen ----
 
-let view: View | null = null;
+let pane: Pane | null = null;
+let monitors: Monitors | null = null;
 let remote: RemoteScreen | null = null;
-let cursor: Cursor | null = null;
-let touch: Touch | null = null;
+/** The pointer as the machine drew it last. */
+let pointer: Extract<ServerRecord, { type: "cursor" | "cursor_default" }> | null = null;
 const toldProblems = new Set<string>();
 
 /** The scale that was chosen here; on phones, whose pixels are tiny, enlarged unless chosen otherwise. */
@@ -219,6 +252,41 @@ function scaleMode(): ScaleMode {
   const sharpAndSmall = devicePixelRatio >= 1.5 && matchMedia("(pointer: coarse)").matches;
   const mode = stored("scale", sharpAndSmall ? "large" : "match");
   return mode === "fit" || mode === "actual" || mode === "large" ? mode : "match";
+}
+
+/** What fingers do: touch as on the machine's own screen where it takes that, or move its pointer in one of two manners. */
+function setTouch(one: Pane): void {
+  const chosen = stored("touch", "auto");
+  one.touch.manner = chosen === "trackpad" ? "trackpad" : "direct";
+  one.contacts.touches = chosen === "auto";
+  one.contacts.takes(touchable.fingers, touchable.pens);
+}
+
+/** What the machine takes of fingers and pens themselves. */
+let touchable = { fingers: 0, pens: 0 };
+
+/** Those of all windows; the first is this one's. */
+const panes = (): Pane[] => (pane ? [pane, ...(monitors?.windows.map((one) => one.pane) ?? [])] : []);
+
+/** What every window says and looks like, in those of further monitors too. */
+function mirror(): void {
+  if (!monitors) return;
+  const { phase } = session;
+  if (phase.name === "ended") monitors.close(phase.ending.title);
+  else monitors.close(phase.name === "live" || phase.name === "cut" ? "" : "Connecting…");
+  for (const one of monitors.windows) {
+    one.title = document.title;
+    one.state(phase.name === "cut", !mayType());
+    one.signs(recorded, viewOnly);
+    one.watermark.person = watermark.name;
+    one.watermark.at(new Date());
+    one.pane.view.mode = scaleMode();
+    setTouch(one.pane);
+    if (phase.name === "cut") one.banner.cut(phase.next);
+    else one.banner.back();
+    if (pointer?.type === "cursor") one.pane.cursor.set(pointer);
+    else one.pane.cursor.standard();
+  }
 }
 
 function focusScreen(): void {
@@ -245,22 +313,27 @@ function startScreen(): void {
   const pointers = {
     pointer: (x: number, y: number, buttons: number) => session.send({ type: "pointer", x, y, buttons }),
     wheel: (x: number, y: number, dx: number, dy: number) => session.send({ type: "wheel", x, y, dx, dy }),
+    contacts: (pen: boolean, after_ms: number, contacts: Contact[]) =>
+      session.send({ type: "contacts", pen, after_ms, contacts }),
   };
-  cursor = new Cursor(canvas, stage);
-  view = new View(
-    stage,
-    canvas,
-    (scale) => cursor?.scale(scale),
-    (width, height, scale) => !session.isGuest && session.send({ type: "resize", width, height, scale }),
-  );
-  // The size is the owner's: a guest's window shows all of it.
-  view.mode = session.isGuest ? "fit" : scaleMode();
-  others = new Others(stage, (x, y) => view?.toWindow(x, y) ?? { x, y });
-  remote = new RemoteScreen(canvas, {
-    size: (width, height) => {
-      view?.resized(width, height);
-      others?.layout();
+  const first = new Pane(stage, canvas, true, pointers, {
+    wanted: (width, height, scale) => {
+      if (session.isGuest || monitors?.resized()) return;
+      session.send({ type: "resize", width, height, scale });
     },
+    focus: focusScreen,
+  });
+  pane = first;
+  // The size is the owner's: a guest's window shows all of it.
+  first.view.mode = session.isGuest ? "fit" : scaleMode();
+  setTouch(first);
+  const drawing = new RemoteScreen(canvas, {
+    size: (width, height) => {
+      first.view.resized(width, height);
+      monitors?.surface(width, height);
+      first.others.layout();
+    },
+    part: (id, bitmap) => (monitors ? monitors.part(id, bitmap) : bitmap.close()),
     shown: (sequence, shown, blank) => {
       session.send({ type: "ack", sequence });
       inFlight.delete(sequence);
@@ -280,24 +353,24 @@ function startScreen(): void {
       banner.notice(`Part of the picture is missing: ${text}.`);
     },
   });
-  const place = view;
-  new Mouse(canvas, place.locate, pointers, focusScreen);
-  touch = new Touch(
-    canvas,
-    place.locate,
+  remote = drawing;
+  monitors = new Monitors(first.view, {
+    keyboard,
     pointers,
-    {
-      pinch: (factor, x, y, dx, dy) => place.pinch(factor, x, y, dx, dy),
-      density: place.density,
-      size: () => place.surface,
-      showPointer: (x, y) => {
-        const point = place.toWindow(x, y);
-        cursor?.pin(point.x, point.y);
-      },
+    down: (event) => {
+      keyDelays.add(performance.now() - event.timeStamp);
+      keys.refresh();
     },
-    () => undefined,
-  );
-  touch.manner = stored("touch", "direct") === "trackpad" ? "trackpad" : "direct";
+    paste: onPaste,
+    reconnect: () => session.reconnect(),
+    anew: () => session.start(),
+    send: (record) => session.send(record),
+    parts: (parts) => drawing.parts(parts),
+    watched: (on) => drawing.watched(on),
+    say: (text) => banner.notice(text),
+    opened: (own) => clipboard.attend(own),
+    changed: mirror,
+  });
 
   const onDown = (event: KeyboardEvent) => {
     if (keyboard.down(event)) event.preventDefault();
@@ -315,22 +388,7 @@ function startScreen(): void {
     if (keyboard.up(event)) event.preventDefault();
     keys.refresh();
   });
-  area.addEventListener("paste", (event) => {
-    event.preventDefault();
-    const files = event.clipboardData && mayUpload && takeFiles ? filesOf(event.clipboardData) : [];
-    if (files.length > 0) {
-      keyboard.unpaste();
-      takeFiles?.(files);
-      return;
-    }
-    const reading = event.clipboardData ? clipboard.pasted(event.clipboardData) : null;
-    if (!reading) {
-      keyboard.pasted();
-      return;
-    }
-    keyboard.pasting();
-    void reading.finally(() => keyboard.pasted());
-  });
+  area.addEventListener("paste", onPaste);
   area.addEventListener("blur", () => keyboard.releaseAll());
   window.addEventListener("blur", () => keyboard.releaseAll());
   document.addEventListener("visibilitychange", () => {
@@ -340,6 +398,23 @@ function startScreen(): void {
   if (navigator.userActivation?.hasBeenActive) sound.unlock();
   for (const gesture of ["pointerdown", "keydown"])
     window.addEventListener(gesture, () => sound.unlock(), { capture: true, passive: true });
+}
+
+function onPaste(event: ClipboardEvent): void {
+  event.preventDefault();
+  const files = event.clipboardData && mayUpload && takeFiles ? filesOf(event.clipboardData) : [];
+  if (files.length > 0) {
+    keyboard.unpaste();
+    takeFiles?.(files);
+    return;
+  }
+  const reading = event.clipboardData ? clipboard.pasted(event.clipboardData) : null;
+  if (!reading) {
+    keyboard.pasted();
+    return;
+  }
+  keyboard.pasting();
+  void reading.finally(() => keyboard.pasted());
 }
 
 async function startTerminal(): Promise<void> {
@@ -380,15 +455,20 @@ async function startTerminal(): Promise<void> {
 // ---- What the server says ----
 
 let lastConnection = "";
+/** Of the window in front, where the session is one program. */
+let windowTitle = "";
 
 function onNamed(): void {
-  document.title = `${session.title || KIND_NAMES[kind]} – Oriel`;
+  const names = [windowTitle, session.title || KIND_NAMES[kind], "Oriel"];
+  document.title = names.filter((name) => name !== "").join(" – ");
   toolbar.title(session.title);
+  mirror();
 }
 
 function onRecord(record: ServerRecord): void {
   switch (record.type) {
     case "hello":
+      windowTitle = "";
       onNamed();
       // A guest is shown the whole terminal each time.
       terminal?.greeted(record.connection === lastConnection && !session.isGuest, record.received);
@@ -403,13 +483,23 @@ function onRecord(record: ServerRecord): void {
       onPeople();
       break;
     case "pointing":
-      others?.point(record.seat, people.named(record.seat), record.x, record.y);
+      for (const one of panes()) one.others.point(record.seat, people.named(record.seat), record.x, record.y);
       break;
     case "question":
       questions.ask(record.seat, record.kind, record.seconds, record.name);
       break;
     case "words":
       banner.notice(record.text);
+      break;
+    case "message":
+      banner.message(record.text);
+      break;
+    case "printed":
+      prints.offer(record.name, record.size);
+      break;
+    case "title":
+      windowTitle = record.text;
+      onNamed();
       break;
     case "resize":
       if (session.isGuest) terminal?.size(record.width, record.height);
@@ -424,6 +514,7 @@ function onRecord(record: ServerRecord): void {
     case "watermark":
       watermark.person = record.text;
       watermark.at(new Date());
+      mirror();
       break;
     case "notice":
       onNotice(record.notice, record.seconds);
@@ -432,22 +523,32 @@ function onRecord(record: ServerRecord): void {
       inFlight.add(record.sequence);
       break;
     case "cursor":
-      cursor?.set(record);
+      pointer = record;
+      for (const one of panes()) one.cursor.set(record);
       break;
     case "cursor_default":
-      cursor?.standard();
+      pointer = record;
+      for (const one of panes()) one.cursor.standard();
       break;
-    case "cursor_move": {
-      const point = view?.toWindow(record.x, record.y);
-      if (point && touch?.manner === "trackpad" && matchMedia("(pointer: coarse)").matches)
-        cursor?.pin(point.x, point.y);
+    case "cursor_move":
+      if (!matchMedia("(pointer: coarse)").matches) break;
+      for (const { view, cursor, touch } of panes()) {
+        const point = view.toWindow(record.x, record.y);
+        if (touch.manner === "trackpad") cursor.pin(point.x, point.y);
+      }
       break;
-    }
     case "clipboard":
       void clipboard.received(record.format, record.bytes);
       break;
     case "audio":
       sound.play(record);
+      break;
+    case "microphone":
+      microphone.want(record.channels === 0 ? null : { channels: record.channels, rate: record.rate });
+      break;
+    case "touch":
+      touchable = record;
+      panes().forEach(setTouch);
       break;
     case "bell":
       if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
@@ -495,6 +596,7 @@ function onRecording(sign: RecordingSign, text: string): void {
   // What is kept beside the picture is said in full.
   const more = text.indexOf(",");
   recordedWords.textContent = more < 0 ? "Recorded" : `Recorded${text.slice(more)}`;
+  mirror();
 }
 
 const watermark = new Watermark();
@@ -505,6 +607,7 @@ viewOnly.title = "The rules of this desktop let you watch, and nothing else.";
 function onRules(bits: number, clipboardKib: number): void {
   const may = (rule: number) => (bits & rule) !== 0;
   viewOnly.classList.toggle("gone", !may(Rule.viewOnly));
+  mirror();
   clipboard.rules = {
     toMachine: may(Rule.clipboardToMachine),
     toPerson: may(Rule.clipboardToPerson),
@@ -515,11 +618,19 @@ function onRules(bits: number, clipboardKib: number): void {
   share.mayInvite = may(Rule.share);
   if (tools.keys) tools.keys.hidden = may(Rule.viewOnly);
   if (tools.sound) tools.sound.hidden = !may(Rule.sound);
+  microphone.allowed = may(Rule.microphone) && !session.isGuest;
   mayUpload = may(Rule.upload);
   if (tools.files) tools.files.hidden = !mayUpload && !may(Rule.download);
 }
 
 function onNotice(notice: Notice, seconds: number): void {
+  for (const one of banners()) sayNotice(one, notice, seconds);
+}
+
+/** That of each window. */
+const banners = (): Banner[] => [banner, ...(monitors?.windows.map((one) => one.banner) ?? [])];
+
+function sayNotice(banner: Banner, notice: Notice, seconds: number): void {
   if (seconds === 0) {
     banner.calm(notice);
     return;
@@ -530,18 +641,27 @@ function onNotice(notice: Notice, seconds: number): void {
       "Nobody is here: this browser locks soon. Press a key or move the pointer to go on.",
       seconds,
     );
+  } else if (notice === "idle") {
+    banner.countdown(
+      notice,
+      "Nobody is here: this connection ends soon. Press a key or move the pointer to stay.",
+      seconds,
+    );
   } else if (seconds > 90) {
     banner.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
   } else banner.countdown(notice, "This connection ends soon. Save your work now.", seconds);
 }
 
 function onPhase(phase: Phase): void {
-  if (phase.name === "ended" || phase.name === "asking") banner.calm();
+  if (phase.name === "ended" || phase.name === "asking") for (const one of banners()) one.calm();
   waiting.show(phase, session.title, isTerminal, marks.first_picture !== null);
   const usable = (phase.name === "live" || phase.name === "cut") && !waiting.asks;
   if (!usable) toolbar.close();
   presence.element.inert = !usable;
   if (phase.name === "ended") {
+    // They are gone with the session's drive.
+    prints.clear();
+    microphone.want(null);
     people.clear();
     questions.clear();
     onPeople();
@@ -553,6 +673,7 @@ function onPhase(phase: Phase): void {
     terminal?.cut();
     banner.cut(phase.next);
   } else banner.back();
+  mirror();
   if (phase.name === "live" && !waiting.asks) {
     if (!toolbar.element.contains(document.activeElement)) focusScreen();
     void clipboard.read();
@@ -643,7 +764,7 @@ function settings(): HTMLElement {
           scaleMode(),
           (mode) => {
             store("scale", mode);
-            view?.setMode(mode as ScaleMode);
+            for (const one of panes()) one.view.setMode(mode as ScaleMode);
           },
         ),
         layouts.element,
@@ -654,13 +775,14 @@ function settings(): HTMLElement {
           "Fingers",
           "touch",
           [
-            ["direct", "Touch the desktop", "A tap clicks where it is"],
+            ["auto", "Touch the desktop", "As on its own screen; on one without touch, a tap clicks"],
+            ["direct", "Click", "A tap clicks where it is, two fingers scroll and zoom"],
             ["trackpad", "Trackpad", "A finger moves the pointer"],
           ],
-          stored("touch", "direct"),
+          stored("touch", "auto"),
           (manner) => {
             store("touch", manner);
-            if (touch) touch.manner = manner as TouchManner;
+            panes().forEach(setTouch);
           },
         ),
       );
@@ -723,6 +845,12 @@ function buildTools(): void {
     findButton = toolbar.panel("find", "Find", find.element, () => find.shown());
     if (!session.isGuest) filesTools("machine");
   } else {
+    if (!session.isGuest) {
+      toolbar.button("monitor", "Add a monitor", () => {
+        toolbar.close();
+        void monitors?.add();
+      });
+    }
     if (kind === "rdp" && !session.isGuest) filesTools("drive");
     tools.keys = toolbar.panel("keys", "Special keys", keys.element, keys.refresh);
     tools.clipboard = toolbar.panel(
@@ -741,6 +869,16 @@ function buildTools(): void {
     };
     showSound();
     tools.sound = speaker;
+    if (kind === "rdp" && !session.isGuest) {
+      const signs = new MicrophoneSigns(
+        microphone,
+        toolbar.button("deaf", "Microphone", () => signs.press()),
+        focusScreen,
+      );
+      microphoneSigns = signs;
+      questions.element.append(signs.question);
+      document.body.append(signs.sign);
+    }
   }
   const label = session.isGuest ? "Who is here" : "Share";
   shareButton = toolbar.panel("people", label, share.element, () => share.shown());
@@ -766,8 +904,8 @@ function figures() {
     mbit_s_in: meter.mbit_s_in,
     rtt_ms: session.rtt,
     frames_in_flight: inFlight.size,
-    width: terminal?.columns ?? view?.surface.width ?? 0,
-    height: terminal?.rows ?? view?.surface.height ?? 0,
+    width: terminal?.columns ?? pane?.view.surface.width ?? 0,
+    height: terminal?.rows ?? pane?.view.surface.height ?? 0,
     decode_ms: remote?.stats.decode_ms ?? 0,
     mix: meter.mix,
   };
@@ -806,6 +944,7 @@ const hooks: OrielHooks = {
     broken: remote?.stats.broken ?? 0,
     key_delay_ms: keyDelays.summary(),
     sound: { ...sound.figures, listening: sound.listening },
+    microphone: { ...microphone.figures, state: microphone.state },
     worker_delay_ms: remote?.workerDelay ?? 0,
   }),
   pixel: (x, y) => remote?.pixel(x, y) ?? Promise.resolve([0, 0, 0]),
@@ -826,6 +965,7 @@ async function start(): Promise<void> {
     presence.element,
     banner.element,
     questions.element,
+    prints.element,
     toolbar.element,
     waiting.element,
   );
@@ -834,7 +974,9 @@ async function start(): Promise<void> {
   sample();
   setInterval(() => {
     remote?.probe();
-    watermark.at(new Date());
+    monitors?.sweep();
+    for (const one of [watermark, ...(monitors?.windows.map((one) => one.watermark) ?? [])])
+      one.at(new Date());
     sample();
   }, 1000);
   const caps = await readCaps();

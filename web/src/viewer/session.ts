@@ -51,6 +51,8 @@ export type SessionEvents = {
   phase(phase: Phase): void;
   /** What to say in hello, asked for at each connection. */
   hello(): Hello;
+  /** What else the server must know before it turns to the machine. */
+  early(): ViewerRecord[];
   /** What this browser can do, as bits of the abilities record. */
   abilities(): Promise<number>;
   /** A record for the page; those that change pixels go to {@link screen} (a frame's end to both). */
@@ -174,6 +176,11 @@ export class Session {
     return true;
   }
 
+  /** Bytes that wait to leave this browser. */
+  get waiting(): number {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
   /** Measures the round trip now. */
   ping(): void {
     this.#token = (this.#token + 1) >>> 0;
@@ -271,6 +278,7 @@ export class Session {
       this.send(
         { type: "hello", version: PROTOCOL_VERSION, ...this.events.hello() },
         { type: "abilities", bits },
+        ...this.events.early(),
       );
       this.ping();
       this.#pulse = () => {
@@ -339,7 +347,11 @@ export class Session {
       case "pong": {
         const sent = this.#pings.get(record.token);
         this.#pings.delete(record.token);
-        if (sent !== undefined) this.rtt = performance.now() - sent;
+        if (sent === undefined) return;
+        this.rtt = performance.now() - sent;
+        // Whoever helps sees how far away this is. A page that slept measured its sleep.
+        if (!this.isGuest && this.rtt < SILENCE_MS)
+          this.send({ type: "round_trip", micros: Math.round(this.rtt * 1000) });
         return;
       }
       case "bye":

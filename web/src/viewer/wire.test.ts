@@ -56,12 +56,12 @@ describe("vectors", () => {
     const seen = (direction: string) =>
       new Set(vectors.filter((one) => one.direction === direction).map((one) => one.hex.slice(0, 2)));
     expect([...seen("server")].sort()).toEqual(
-      "01 02 10 11 12 13 14 15 18 19 20 21 22 30 31 32 38 39 3a 3b 3f 40 41 42 50 51 52 53 60 61 62".split(
+      "01 02 10 11 12 13 14 15 18 19 20 21 22 30 31 32 38 39 3a 3b 3c 3d 3f 40 41 42 50 51 52 53 54 55 56 60 61 62".split(
         " ",
       ),
     );
     expect([...seen("viewer")].sort()).toEqual(
-      "81 82 83 84 85 86 87 88 89 8a 8b 8c 8d 90 91 92 98 a0 a1 a2 a3 d0".split(" "),
+      "81 82 83 84 85 86 87 88 89 8a 8b 8c 8d 8e 8f 90 91 92 98 a0 a1 a2 a3 d0 d1".split(" "),
     );
   });
 });

@@ -26,6 +26,8 @@ export class WireError extends Error {
 
 export type Kind = "screen" | "terminal";
 export type Rect = { x: number; y: number; w: number; h: number };
+/** A monitor of the person's, in pixels of the surface; its scale in per cent. */
+export type Monitor = Rect & { scale: number; primary: boolean };
 export type TileCodec = "raw" | "png" | "jpeg" | "webp";
 /** What a viewer says about recording. */
 export type RecordingSign = "off" | "on" | "asked";
@@ -35,7 +37,7 @@ const KINDS: readonly Kind[] = ["screen", "terminal"];
 const TILE_CODECS: readonly TileCodec[] = ["raw", "png", "jpeg", "webp"];
 const RECORDING_SIGNS: readonly RecordingSign[] = ["off", "on", "asked"];
 const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "connected", "waiting"];
-const NOTICES = ["lock", "end"] as const;
+const NOTICES = ["lock", "end", "idle"] as const;
 /** What is about to happen: nobody touches the connection, or its time is nearly over. */
 export type Notice = (typeof NOTICES)[number];
 const PERSON_KINDS = ["owner", "guest", "helper"] as const;
@@ -59,6 +61,33 @@ const PERSON_HERE = 4;
 const SEATS_MAX = 9;
 const TOUCH_PHASES = ["start", "move", "end", "cancel"] as const;
 export type TouchPhase = (typeof TOUCH_PHASES)[number];
+
+const CONTACT_STATES = ["away", "hovers", "touches", "cancelled"] as const;
+export type ContactState = (typeof CONTACT_STATES)[number];
+/** Fingers of one record at most. */
+export const CONTACTS_MAX = 10;
+const CONTACT_BYTES = 17;
+/** What a pen's `flags` say. */
+export const Pen = { barrel: 1, eraser: 2, inverted: 4 } as const;
+
+/** A finger or a pen; what is not known is 0. */
+export type Contact = {
+  id: number;
+  state: ContactState;
+  x: number;
+  y: number;
+  /** What a finger covers, in pixels of the surface. */
+  w: number;
+  h: number;
+  /** 1 to 1024. */
+  pressure: number;
+  /** Degrees below 360. */
+  rotation: number;
+  /** Degrees, -90 to 90. */
+  tilt_x: number;
+  tilt_y: number;
+  flags: number;
+};
 const VIDEO_TROUBLES = ["lost", "undecodable"] as const;
 /** `lost`: a key frame helps; `undecodable`: only pixels do. */
 export type VideoTrouble = (typeof VIDEO_TROUBLES)[number];
@@ -72,7 +101,17 @@ export const Rule = {
   upload: 16,
   download: 32,
   share: 64,
+  microphone: 128,
 } as const;
+
+/** Most monitors of a session, and their sides in pixels (MS-RDPEDISP 2.2.2.2.1). */
+export const MONITORS_MAX = 8;
+export const MONITOR_SIDE_MIN = 200;
+export const MONITOR_SIDE_MAX = 8192;
+/** The server refuses larger surfaces: sides and pixels. */
+export const SURFACE_SIDE_MAX = 8192;
+export const SURFACE_PIXELS_MAX = 7680 * 2400;
+const MONITOR_PRIMARY = 1;
 
 /** Abilities: the viewer decodes H.264. */
 export const ABILITY_H264 = 1;
@@ -142,6 +181,10 @@ export type ServerRecord =
   | { type: "watermark"; text: string }
   /** 0 seconds: it no longer happens. */
   | { type: "notice"; notice: Notice; seconds: number }
+  /** How a program on the machine wants to hear the person; 0 channels: none does any more. */
+  | { type: "microphone"; channels: number; rate: number }
+  /** How many fingers and pens the machine takes as they are; 0: they move its pointer. */
+  | { type: "touch"; fingers: number; pens: number }
   | { type: "bye"; code: number; text: string }
   | { type: "terminal_data"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_start"; offset: bigint }
@@ -151,6 +194,12 @@ export type ServerRecord =
   /** `seconds` 0: nobody waits for the answer any more. */
   | { type: "question"; seat: number; kind: QuestionKind; seconds: number; name: string }
   | { type: "words"; text: string }
+  /** A PDF of so many bytes was printed; it lies on the session's drive. */
+  | { type: "printed"; name: string; size: number }
+  /** What the window in front is called, where the session is one program; the machine's words, empty for nothing. */
+  | { type: "title"; text: string }
+  /** Somebody who helps says something to the person: it stays until they close it. */
+  | { type: "message"; text: string }
   /** Only in recordings: what was typed, in words, and what went through the clipboard. */
   | { type: "typed"; text: string }
   | { type: "pasted"; text: string }
@@ -170,14 +219,19 @@ export type ViewerRecord =
   | { type: "pointer"; x: number; y: number; buttons: number }
   | { type: "wheel"; x: number; y: number; dx: number; dy: number }
   | { type: "touch"; id: number; phase: TouchPhase; x: number; y: number }
-  | { type: "resize"; width: number; height: number; scale: number }
+  /** What changed since the record of the same kind before, so many milliseconds ago. */
+  | { type: "contacts"; pen: boolean; after_ms: number; contacts: Contact[] }
+  | { type: "resize"; width: number; height: number; scale: number; monitors?: Monitor[] }
   | { type: "clipboard"; format: number; bytes: Uint8Array<ArrayBuffer> }
   | { type: "ack"; sequence: number }
   | { type: "ping"; token: number }
+  /** How long the last ping took to come back. */
+  | { type: "round_trip"; micros: number }
   | { type: "release" }
   | { type: "text"; text: string }
   | { type: "abilities"; bits: number }
   | { type: "listen"; on: boolean }
+  | { type: "microphone"; channels: number; rate: number; bytes: Uint8Array<ArrayBuffer> }
   | { type: "video_trouble"; trouble: VideoTrouble }
   | { type: "terminal_input"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "terminal_resize"; columns: number; rows: number }
@@ -231,6 +285,7 @@ class Reader {
   }
 
   u8 = () => this.#view.getUint8(this.#take(1));
+  i8 = () => this.#view.getInt8(this.#take(1));
   u16 = () => this.#view.getUint16(this.#take(2), true);
   i16 = () => this.#view.getInt16(this.#take(2), true);
   u32 = () => this.#view.getUint32(this.#take(4), true);
@@ -238,6 +293,9 @@ class Reader {
   bytes(length: number): Uint8Array<ArrayBuffer> {
     const at = this.#take(length);
     return this.#payload.subarray(at, at + length);
+  }
+  get done(): boolean {
+    return this.#at >= this.#payload.length;
   }
   rest = () => this.#payload.subarray(this.#at);
   text = () => decoder.decode(this.rest());
@@ -253,6 +311,10 @@ class Reader {
 function uuid(bytes: Uint8Array): string {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+function readMonitor(read: Reader): Monitor {
+  return { ...read.rect(), scale: read.u16(), primary: (read.u8() & MONITOR_PRIMARY) !== 0 };
 }
 
 function readPerson(read: Reader): Person {
@@ -351,6 +413,10 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
       const notice = NOTICES[read.u8()];
       return notice === undefined ? null : { type: "notice", notice, seconds: read.u32() };
     }
+    case 0x3c:
+      return { type: "microphone", channels: read.u8(), rate: read.u32() };
+    case 0x3d:
+      return { type: "touch", fingers: read.u8(), pens: read.u8() };
     case 0x3f:
       return { type: "bye", code: read.u8(), text: read.text() };
     case 0x40:
@@ -377,6 +443,12 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
       };
     case 0x53:
       return { type: "words", text: read.text() };
+    case 0x54:
+      return { type: "printed", size: read.u32(), name: read.text() };
+    case 0x55:
+      return { type: "title", text: read.text() };
+    case 0x56:
+      return { type: "message", text: read.text() };
     case 0x60:
       return { type: "typed", text: read.text() };
     case 0x61:
@@ -386,6 +458,22 @@ export function decodeServer({ type, payload }: RawRecord): ServerRecord | null 
     default:
       return null;
   }
+}
+
+function readContact(read: Reader): Contact {
+  return {
+    id: read.u8(),
+    state: read.choice("the state of a contact", CONTACT_STATES),
+    x: read.u16(),
+    y: read.u16(),
+    w: read.u16(),
+    h: read.u16(),
+    pressure: read.u16(),
+    rotation: read.u16(),
+    tilt_x: read.i8(),
+    tilt_y: read.i8(),
+    flags: read.u8(),
+  };
 }
 
 /** One record of a viewer, or `null` for an unknown type: for tests and tools; the server has its own. */
@@ -416,20 +504,41 @@ export function decodeViewer({ type, payload }: RawRecord): ViewerRecord | null 
         x: read.u16(),
         y: read.u16(),
       };
-    case 0x86:
-      return { type: "resize", width: read.u16(), height: read.u16(), scale: read.u16() };
+    case 0x86: {
+      const size = { width: read.u16(), height: read.u16(), scale: read.u16() };
+      const count = read.done ? 0 : read.u8();
+      if (count > MONITORS_MAX) throw new WireError(`a resize has ${count} monitors`);
+      if (count === 0) return { type: "resize", ...size };
+      return { type: "resize", ...size, monitors: Array.from({ length: count }, () => readMonitor(read)) };
+    }
     case 0x87:
       return { type: "clipboard", format: read.u8(), bytes: read.rest() };
     case 0x88:
       return { type: "ack", sequence: read.u32() };
     case 0x89:
       return { type: "ping", token: read.u32() };
+    case 0xd1:
+      return { type: "round_trip", micros: read.u32() };
     case 0x8a:
       return { type: "release" };
     case 0x8b:
       return { type: "text", text: read.text() };
     case 0x8c:
       return { type: "abilities", bits: read.u32() };
+    case 0x8e:
+      return { type: "microphone", channels: read.u8(), rate: read.u32(), bytes: read.rest() };
+    case 0x8f: {
+      const pen = read.u8() !== 0;
+      const after_ms = read.u16();
+      const count = read.u8();
+      if (count > CONTACTS_MAX) throw new WireError(`a record has ${count} contacts`);
+      return {
+        type: "contacts",
+        pen,
+        after_ms,
+        contacts: Array.from({ length: count }, () => readContact(read)),
+      };
+    }
     case 0xd0:
       return { type: "listen", on: read.u8() !== 0 };
     case 0x8d:
@@ -483,6 +592,10 @@ class Writer {
     for (const value of values) this.#view.setUint16(this.#step(2), clamp(value, 0, 0xffff), true);
     return this;
   }
+  i8(...values: number[]): this {
+    for (const value of values) this.#view.setInt8(this.#step(1), clamp(value, -0x80, 0x7f));
+    return this;
+  }
   i16(...values: number[]): this {
     for (const value of values) this.#view.setInt16(this.#step(2), clamp(value, -0x8000, 0x7fff), true);
     return this;
@@ -506,6 +619,17 @@ const EMPTY = new Uint8Array(0);
 
 function clamp(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, Math.round(value) || 0));
+}
+
+function writeResize(record: Extract<ViewerRecord, { type: "resize" }>): Uint8Array<ArrayBuffer> {
+  const monitors = record.monitors ?? [];
+  const several = monitors.length > 0;
+  const writer = new Writer(0x86, several ? 7 + 11 * monitors.length : 6);
+  writer.u16(record.width, record.height, record.scale);
+  if (several) writer.u8(monitors.length);
+  for (const { x, y, w, h, scale, primary } of monitors)
+    writer.u16(x, y, w, h, scale).u8(primary ? MONITOR_PRIMARY : 0);
+  return writer.done();
 }
 
 /** One record to the server, header included. */
@@ -533,19 +657,37 @@ export function encodeViewer(record: ViewerRecord): Uint8Array<ArrayBuffer> {
         .u16(record.x, record.y)
         .done();
     case "resize":
-      return new Writer(0x86, 6).u16(record.width, record.height, record.scale).done();
+      return writeResize(record);
+    case "contacts": {
+      const contacts = record.contacts.slice(0, CONTACTS_MAX);
+      const writer = new Writer(0x8f, 4 + CONTACT_BYTES * contacts.length)
+        .u8(record.pen ? 1 : 0)
+        .u16(record.after_ms)
+        .u8(contacts.length);
+      for (const one of contacts)
+        writer
+          .u8(one.id, CONTACT_STATES.indexOf(one.state))
+          .u16(one.x, one.y, one.w, one.h, one.pressure, one.rotation)
+          .i8(one.tilt_x, one.tilt_y)
+          .u8(one.flags);
+      return writer.done();
+    }
     case "clipboard":
       return new Writer(0x87, 1, record.bytes).u8(record.format).done();
     case "ack":
       return new Writer(0x88, 4).u32(record.sequence).done();
     case "ping":
       return new Writer(0x89, 4).u32(record.token).done();
+    case "round_trip":
+      return new Writer(0xd1, 4).u32(record.micros).done();
     case "release":
       return new Writer(0x8a, 0).done();
     case "text":
       return new Writer(0x8b, 0, encoder.encode(record.text)).done();
     case "abilities":
       return new Writer(0x8c, 4).u32(record.bits).done();
+    case "microphone":
+      return new Writer(0x8e, 5, record.bytes).u8(record.channels).u32(record.rate).done();
     case "listen":
       return new Writer(0xd0, 1).u8(record.on ? 1 : 0).done();
     case "video_trouble":
@@ -639,6 +781,10 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
       return new Writer(0x3a, 0, encoder.encode(record.text)).done();
     case "notice":
       return new Writer(0x3b, 5).u8(NOTICES.indexOf(record.notice)).u32(record.seconds).done();
+    case "microphone":
+      return new Writer(0x3c, 5).u8(record.channels).u32(record.rate).done();
+    case "touch":
+      return new Writer(0x3d, 2).u8(record.fingers, record.pens).done();
     case "bye":
       return new Writer(0x3f, 1, encoder.encode(record.text)).u8(record.code).done();
     case "terminal_data":
@@ -667,6 +813,12 @@ export function encodeServer(record: ServerRecord): Uint8Array<ArrayBuffer> {
         .done();
     case "words":
       return new Writer(0x53, 0, encoder.encode(record.text)).done();
+    case "printed":
+      return new Writer(0x54, 4, encoder.encode(record.name)).u32(record.size).done();
+    case "title":
+      return new Writer(0x55, 0, encoder.encode(record.text)).done();
+    case "message":
+      return new Writer(0x56, 0, encoder.encode(record.text)).done();
     case "typed":
       return new Writer(0x60, 0, encoder.encode(record.text)).done();
     case "pasted":

@@ -8,24 +8,29 @@ use super::{
     look::{Look, Wanted},
 };
 use crate::clock::now;
-use crate::{Broker, BrokerError, fault};
+use crate::{Broker, BrokerError, fault, personal_disk::DiskWish};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use oriel_compute::{Observed, Power};
-use oriel_machine::{Boot, GuestIdentity, Keyboard, MachineSpec};
+use oriel_compute::{ComputeError, Observed, Power, Renewed};
+use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
-    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort, Image, ImageSource, Micros, Network,
-    PoolKind, StartStep,
+    AcceleratorKind, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort,
+    Image, ImageSource, Micros, Network, PoolKind, StartStep,
 };
-use std::collections::{BTreeSet, HashMap};
+use oriel_store::StoreError;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Desktops worked on at once.
 const PARALLEL_MAX: usize = 4;
 /// A guest that has not answered for so long has failed. Software emulation is slow, and a first boot does more.
 const START_SECONDS_MAX: i64 = 900;
+/// How long tidying a cloud may take in one round.
+const PRUNE_SECONDS_MAX: u64 = 20;
 /// A guest that has not even greeted on SSH for so long hangs in its boot: it is switched off and on, a few times at most.
-const BOOT_SECONDS_MAX: i64 = 180;
+const BOOT_SECONDS_MAX: f64 = 180.0;
+/// In software emulation, beside others: slow is not stuck, and switched off it begins anew.
+const EMULATED_BOOT_SECONDS_MAX: f64 = 480.0;
 const BOOTS_MAX: u32 = 3;
 /// A guest that does not shut down in this time is switched off.
 const SHUT_DOWN_SECONDS_MAX: i64 = 60;
@@ -94,9 +99,7 @@ impl Desktops {
     ) -> Result<(), BrokerError> {
         let began = now();
         // The world first: a desktop made after this look is not taken for an orphan.
-        let observed = broker.inner.compute.list().await?;
-        let seen: HashMap<DesktopId, Observed> = observed.into_iter().map(|found| (found.desktop, found)).collect();
-        let mut orphans: BTreeSet<DesktopId> = seen.keys().copied().collect();
+        let World { seen, mut orphans, blind, trouble } = look_at_world(broker).await?;
         self.total = 0;
         // A pool at a time: of many thousands not all are held at once. Others' machines have no life that Oriel could move along.
         for pool in broker.inner.store.pools().await?.iter().filter(|pool| pool.kind != PoolKind::External) {
@@ -105,14 +108,24 @@ impl Desktops {
             for row in &rows {
                 orphans.remove(&row.id);
             }
+            // Of what cannot be seen nothing is known: it is not off, nor gone.
+            if blind.contains(&pool.cloud.as_ref().map(|place| place.cloud)) {
+                continue;
+            }
             self.step_all(broker, rows, &seen, used, tally).await?;
         }
-        for id in orphans {
+        for (id, cloud) in orphans {
             // A pool that was made and filled meanwhile was not looked at.
             if broker.inner.store.desktop(id).await?.is_none() {
                 tracing::info!(desktop = %id, "Removing what is left of a desktop that is gone");
-                broker.host()?.remove(id, None).await?;
+                match cloud {
+                    None => broker.host()?.remove(id, None).await?,
+                    Some(cloud) => remove_from_cloud(broker, cloud, id).await?,
+                }
             }
+        }
+        if let Some(error) = trouble {
+            return Err(error);
         }
         self.look.saw_all(began, self.total);
         Ok(())
@@ -160,7 +173,9 @@ impl Desktops {
                 }
                 Err(error) => {
                     tally.waiting += 1;
-                    let count = self.failures.get(&desktop.id).copied().unwrap_or(0) + 1;
+                    // A cloud that is away for a minute makes no desktop failed.
+                    let passing = matches!(&error, BrokerError::Compute(error) if error.is_passing());
+                    let count = self.failures.get(&desktop.id).copied().unwrap_or(0) + u32::from(!passing);
                     tracing::warn!(desktop = %desktop.name, state = desktop.state.word(), error = %super::chain(&error), count, "A step failed");
                     if count >= FAILURES_MAX && desktop.intent != DesktopIntent::Deleted {
                         self.failures.remove(&desktop.id);
@@ -173,6 +188,70 @@ impl Desktops {
         }
         Ok(())
     }
+}
+
+/// What there is on all hosts.
+struct World {
+    seen: HashMap<DesktopId, Observed>,
+    /// Where each desktop was seen, until its row is found.
+    orphans: BTreeMap<DesktopId, Option<CloudId>>,
+    /// Hosts that could not be looked at; `None` is our own.
+    blind: BTreeSet<Option<CloudId>>,
+    /// Why our own could not.
+    trouble: Option<BrokerError>,
+}
+
+async fn look_at_world(broker: &Broker) -> Result<World, BrokerError> {
+    let clouds = broker.inner.store.clouds().await?;
+    let mut world = World { seen: HashMap::new(), orphans: BTreeMap::new(), blind: BTreeSet::new(), trouble: None };
+    let mut looked = vec![(None, broker.inner.compute.list().await.map_err(BrokerError::from))];
+    // One that does not answer keeps none of the others waiting.
+    let looks = clouds.iter().map(|cloud| async { (Some(cloud.id), broker.look_at_cloud(cloud.id, None).await) });
+    looked.extend(futures::future::join_all(looks).await);
+    for (host, found) in looked {
+        match found {
+            Ok(found) => {
+                world.orphans.extend(found.iter().map(|found| (found.desktop, host)));
+                world.seen.extend(found.into_iter().map(|found| (found.desktop, found)));
+                if let Some(cloud) = host {
+                    prune(broker, cloud).await?;
+                }
+            }
+            // It said why in the log.
+            Err(_) if host.is_some() => {
+                world.blind.insert(host);
+            }
+            Err(error) if clouds.is_empty() => return Err(error),
+            Err(error) => {
+                world.blind.insert(None);
+                world.trouble = Some(error);
+            }
+        }
+    }
+    Ok(world)
+}
+
+/// As [`remove_from_cloud`], for what a lost answer left twice.
+async fn prune(broker: &Broker, cloud: CloudId) -> Result<(), BrokerError> {
+    let host = broker.cloud_host(cloud).await?;
+    broker.check_lead()?;
+    // Desktops everywhere wait for it. What is not done by then is found again by a later look.
+    match tokio::time::timeout(Duration::from_secs(PRUNE_SECONDS_MAX), host.prune()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(cloud = host.name(), %error, "What is there twice could not be removed"),
+        Err(_) => tracing::warn!(cloud = host.name(), seconds = PRUNE_SECONDS_MAX, "Tidying a cloud takes too long"),
+    }
+    Ok(())
+}
+
+/// A cloud that says no has nothing to do with the others: its leftovers are found again.
+async fn remove_from_cloud(broker: &Broker, cloud: CloudId, desktop: DesktopId) -> Result<(), BrokerError> {
+    let host = broker.cloud_host(cloud).await?;
+    broker.check_lead()?;
+    if let Err(error) = host.remove(desktop, None).await {
+        tracing::warn!(cloud = host.name(), %desktop, %error, "What is left of a desktop could not be removed");
+    }
+    Ok(())
 }
 
 /// What a step came to.
@@ -189,14 +268,19 @@ enum Step {
 async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used: bool) -> Result<Step, BrokerError> {
     let power = found.map_or(Power::Off, |found| found.power);
     match (desktop.intent, desktop.state) {
-        (DesktopIntent::Deleted, _) => delete(broker, desktop).await,
-        (DesktopIntent::Recycle, _) => recycle(broker, desktop).await,
+        (DesktopIntent::Deleted, _) => delete(broker, desktop, power).await,
+        (DesktopIntent::Recycle, _) => recycle(broker, desktop, power).await,
         (DesktopIntent::Stopped | DesktopIntent::Restart, state) if was_started(state) => {
             stop(broker, desktop, power).await
         }
         (DesktopIntent::Restart, DesktopState::Failed | DesktopState::Stopped) => restart(broker, desktop, found).await,
         // A desktop that was told to stop before it was there goes on until it can.
         (_, DesktopState::Requested) => place(broker, desktop).await,
+        // To be made anew and then off: it comes here without the rounds of `recycle`.
+        (_, DesktopState::Recycling) if still_ends(desktop, power) => {
+            broker.acting_host(desktop).await?.shut_down(desktop.id).await?;
+            Ok(Step::Waiting)
+        }
         (_, DesktopState::Placed | DesktopState::Recycling) => choose_generation(broker, desktop).await,
         (_, DesktopState::Provisioning) => provision(broker, desktop).await,
         (_, DesktopState::Starting) => start(broker, desktop, power).await,
@@ -207,21 +291,55 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
             Ok(Step::Moving)
         }
         (_, DesktopState::Stopped) if power == Power::Running => {
-            // Somebody started it with other tools: it is theirs to use.
-            advance(broker, desktop, |d| {
-                d.intent = DesktopIntent::Running;
-                enter_starting(d);
-            })
-            .await?;
+            adopt(broker, desktop).await?;
             Ok(Step::Moving)
         }
         (_, DesktopState::Failed) if power == Power::Off => {
-            broker.give_back_gpus(desktop.id).await?;
+            give_back(broker, desktop).await?;
             Ok(Step::Settled)
+        }
+        (_, DesktopState::Failed) if power == Power::Crashed => {
+            broker.give_back_disk(desktop).await?;
+            Ok(Step::Settled)
+        }
+        // Its machine came up and did not answer. It shall be off, and its person waits for their disk elsewhere.
+        (DesktopIntent::Stopped, DesktopState::Failed) => {
+            let host = broker.acting_host(desktop).await?;
+            if still_ends(desktop, power) {
+                host.shut_down(desktop.id).await?;
+            } else {
+                host.power_off(desktop.id).await?;
+            }
+            Ok(Step::Waiting)
         }
         (_, DesktopState::Stopped | DesktopState::Failed | DesktopState::Deleting | DesktopState::Unreachable) => {
             Ok(Step::Settled)
         }
+    }
+}
+
+/// Somebody started it with other tools: it is theirs to use, unless more would run than its owner may have. Then it is one that
+/// shall be off and is starting, which is shut down.
+async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
+    let (state, generation) = (desktop.state, desktop.generation);
+    let adopted = broker
+        .inner
+        .store
+        .modify_desktop_within_quota(desktop.id, |row| {
+            // What was asked for meanwhile stands.
+            if row.state == state && row.generation == generation && row.intent == desktop.intent {
+                row.intent = DesktopIntent::Running;
+                enter_starting(row);
+            }
+        })
+        .await;
+    match adopted {
+        Ok(_) => Ok(()),
+        Err(StoreError::OverQuota(over)) => {
+            tracing::info!(desktop = %desktop.name, %over, "Desktop that was started elsewhere is shut down");
+            advance(broker, desktop, enter_starting).await.map(drop)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -230,6 +348,11 @@ const fn was_started(state: DesktopState) -> bool {
 }
 
 fn enter_starting(desktop: &mut Desktop) {
+    // Of a disk that was there already nobody asks how long it took.
+    if desktop.state != DesktopState::Provisioning {
+        desktop.facts.placed = None;
+    }
+    desktop.facts.prepared = Some(now());
     desktop.state = DesktopState::Starting;
     desktop.step = Some(StartStep::Booting);
     desktop.failure = None;
@@ -237,6 +360,8 @@ fn enter_starting(desktop: &mut Desktop) {
     desktop.facts.start_seconds = None;
     desktop.facts.ready = None;
     desktop.facts.boots = 0;
+    desktop.facts.cut = false;
+    desktop.facts.disk_of = None;
 }
 
 /// Writes a step down, unless the row has moved on since it was read.
@@ -281,14 +406,18 @@ async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), Broker
 
 async fn place(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
     let pool = broker.find_pool(&desktop.pool.to_string()).await?;
-    let host = broker.inner.compute.name().to_owned();
-    if pool.network == Network::User && desktop.port_base.is_none() {
+    let host = match &pool.cloud {
+        None => broker.inner.compute.name().to_owned(),
+        Some(place) => broker.cloud(place.cloud).await?.host(),
+    };
+    if pool.cloud.is_none() && pool.network == Network::User && desktop.port_base.is_none() {
         claim_ports(broker, desktop).await?;
     }
     advance(broker, desktop, |row| {
         row.host = Some(host);
         row.state = DesktopState::Placed;
         row.step = Some(StartStep::Placing);
+        row.facts.placed = Some(now());
     })
     .await?;
     fault::point("desktop.placed");
@@ -306,8 +435,8 @@ async fn claim_ports(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerErr
 }
 
 /// While a desktop is off, another program may have taken its ports: then it gets others. Answers whether it did.
-async fn change_lost_ports(broker: &Broker, desktop: &Desktop, network: &Network) -> Result<bool, BrokerError> {
-    if *network != Network::User {
+async fn change_lost_ports(broker: &Broker, desktop: &Desktop, spec: &MachineSpec) -> Result<bool, BrokerError> {
+    if spec.cloud.is_some() || spec.network != Network::User {
         return Ok(false);
     }
     if let Some(base) = desktop.port_base {
@@ -328,6 +457,7 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
         Some(owner) => broker.inner.store.user(owner).await?.map(|user| user.name),
         None => None,
     };
+    let version = broker.version_for(&pool, desktop).await?;
     let name = desktop.name.clone();
     let identity = tokio::task::spawn_blocking(move || GuestIdentity::generate(&name, owner.as_deref()))
         .await
@@ -335,7 +465,10 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
         .map_err(|error| BrokerError::internal("making a guest's keys", error))?;
     broker.keep_guest_identity(desktop.id, &identity).await?;
     fault::point("desktop.secret_kept");
-    let accelerator = broker.inner.accelerator.clone();
+    // One that is wiped has had its place for long.
+    let is_new = desktop.state == DesktopState::Placed;
+    // What a cloud's servers run on is the cloud's to know.
+    let accelerator = Some(broker.inner.accelerator.clone()).filter(|_| pool.cloud.is_none());
     advance(broker, desktop, |row| {
         // Only now: what is wiped is given to nobody, nor started again, as what it was.
         settle(row, DesktopIntent::Recycle);
@@ -343,13 +476,15 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
         row.state = DesktopState::Provisioning;
         row.step = Some(StartStep::Cloning);
         row.facts = DesktopFacts {
-            image: pool.image,
-            accelerator: Some(accelerator.kind.word().to_owned()),
-            accelerator_reason: Some(accelerator.reason),
+            image: version,
+            accelerator: accelerator.as_ref().map(|it| it.kind.word().to_owned()),
+            accelerator_reason: accelerator.map(|it| it.reason),
             ssh_host_key: Some(identity.ssh_host_public.clone()),
             rdp_certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
             guest_user: Some(identity.user.clone()),
             seat: row.facts.seat,
+            placed: row.facts.placed.filter(|_| is_new),
+            personal_disk: pool.personal_disk.as_ref().map(|disk| disk.name.clone()),
             ..DesktopFacts::default()
         };
     })
@@ -360,13 +495,51 @@ async fn choose_generation(broker: &Broker, desktop: &Desktop) -> Result<Step, B
 
 async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
     let (spec, image) = describe(broker, desktop).await?;
-    broker.host()?.remove(desktop.id, Some(desktop.generation)).await?;
-    broker.host()?.clone_disk(&spec, &broker.inner.images.path(&image.sha256)?).await?;
+    if let Some(parts) = &spec.cloud
+        && parts.image.is_empty()
+    {
+        let place = desktop.host.as_deref().unwrap_or_default();
+        fail(
+            broker,
+            desktop.id,
+            &format!(
+                "image {} version {} is not on {place}; bring it there with `oriel cloud image`, then restart the desktop",
+                image.name, image.version
+            ),
+        )
+        .await?;
+        return Ok(Step::Settled);
+    }
+    // One that stands already may get a fresh disk in its place.
+    let host = broker.acting_host(desktop).await?;
+    if desktop.generation > 1 && host.is_cloud() {
+        let identity = broker.guest_identity(desktop).await?;
+        match host.renew(&spec, &identity).await? {
+            // One that takes so long comes to nothing.
+            Renewed::Underway if seconds_since(desktop.changed) < START_SECONDS_MAX as f64 => {
+                return Ok(Step::Waiting);
+            }
+            Renewed::Underway | Renewed::No => {}
+            Renewed::Done => {
+                advance(broker, desktop, enter_starting).await?;
+                return Ok(Step::Moving);
+            }
+        }
+    }
+    broker.acting_host(desktop).await?.remove(desktop.id, Some(desktop.generation)).await?;
+    broker.acting_host(desktop).await?.clone_disk(&spec, &broker.inner.images.path(&image.sha256)?).await?;
     fault::point("desktop.cloned");
     let identity = broker.guest_identity(desktop).await?;
-    broker.host()?.write_seed(&spec, &identity).await?;
+    match broker.acting_host(desktop).await?.write_seed(&spec, &identity).await {
+        // Waiting would look like a slow start: the person is told what is in the way, and may try again.
+        Err(error @ ComputeError::NoPlace { .. }) => {
+            fail(broker, desktop.id, &error.to_string()).await?;
+            return Ok(Step::Settled);
+        }
+        done => done?,
+    }
     fault::point("desktop.seeded");
-    broker.host()?.define(&spec).await?;
+    broker.acting_host(desktop).await?.define(&spec).await?;
     fault::point("desktop.defined");
     advance(broker, desktop, enter_starting).await?;
     Ok(Step::Moving)
@@ -381,13 +554,28 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
     };
     let keyboard: Keyboard =
         pool.keyboard.parse().map_err(|error| BrokerError::internal("reading a pool's keyboard layout", error))?;
+    let cloud = match &pool.cloud {
+        None => None,
+        Some(place) => Some(CloudParts {
+            // Empty where the cloud has none: only a machine that is made needs it.
+            image: broker.inner.store.cloud_image(place.cloud, image.id).await?.map(|of| of.remote).unwrap_or_default(),
+            flavor: place.flavor.clone(),
+            network: place.network.clone(),
+            pool: pool.id,
+            floating: match &place.address {
+                CloudAddress::Fixed => None,
+                CloudAddress::Floating { network } => Some(network.clone()),
+            },
+            root: place.root.clone(),
+        }),
+    };
     let spec = MachineSpec {
         desktop: desktop.id,
         generation: desktop.generation,
         name: desktop.name.clone(),
         title: format!("{} (Oriel pool {})", desktop.name, pool.name),
         os: image.os,
-        arch: broker.check_arch(&image)?,
+        arch: broker.check_arch(&image, pool.cloud.is_some())?,
         boot: Boot::Disk,
         vcpus: pool.vcpus,
         memory_mib: pool.memory_mib,
@@ -398,6 +586,8 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
         keyboard,
         gpus: Vec::new(),
         hardware: pool.hardware,
+        cloud,
+        home: desktop.facts.personal_disk.as_ref().map(|_| HomeDisk::default()),
     };
     Ok((spec, image))
 }
@@ -409,12 +599,50 @@ async fn hold_gpus(broker: &Broker, desktop: &Desktop, spec: &mut MachineSpec) -
     Ok(())
 }
 
+/// What it held while it ran is others' again: its machine is off.
+async fn give_back(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
+    broker.give_back_gpus(desktop.id).await?;
+    broker.give_back_disk(desktop).await
+}
+
+/// Its person's disk is in its machine from the next start on; nothing, when it can start.
+async fn hold_disk(
+    broker: &Broker,
+    desktop: &Desktop,
+    power: Power,
+    spec: &mut MachineSpec,
+) -> Result<Option<Step>, BrokerError> {
+    let held = if matches!(power, Power::Off | Power::Crashed) {
+        match broker.wish_for_disk(desktop).await? {
+            DiskWish::Settled(held) => held,
+            DiskWish::Wait(what) if seconds_since(desktop.changed) < START_SECONDS_MAX as f64 => {
+                tracing::debug!(desktop = %desktop.name, what, "Desktop waits for its person's disk");
+                return Ok(Some(Step::Waiting));
+            }
+            // Without it, what is kept at home would be lost: the person is told, and may try again.
+            DiskWish::Wait(text) | DiskWish::Refused(text) => {
+                fail(broker, desktop.id, &text).await?;
+                return Ok(Some(Step::Settled));
+            }
+        }
+    } else {
+        broker.inner.store.disk_in(desktop.id).await?
+    };
+    if let Some(home) = &mut spec.home {
+        home.disk = held.map(|disk| disk.id);
+    }
+    Ok(None)
+}
+
 async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
     let (mut spec, image) = describe(broker, desktop).await?;
-    if matches!(power, Power::Off | Power::Crashed) && change_lost_ports(broker, desktop, &spec.network).await? {
+    if matches!(power, Power::Off | Power::Crashed) && change_lost_ports(broker, desktop, &spec).await? {
         return Ok(Step::Moving);
     }
     if power != Power::Running {
+        if let Some(step) = hold_disk(broker, desktop, power, &mut spec).await? {
+            return Ok(step);
+        }
         match hold_gpus(broker, desktop, &mut spec).await {
             // Waiting would look like a slow start: the person is told what is in the way, and may try again.
             Err(BrokerError::Conflict { code: "no_gpu", text, next_step }) => {
@@ -424,13 +652,21 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             held => held?,
         }
         // Defining again is free and brings back a domain that somebody undefined.
-        broker.host()?.define(&spec).await?;
-        broker.host()?.start(&spec).await?;
+        broker.acting_host(desktop).await?.define(&spec).await?;
+        match broker.acting_host(desktop).await?.start(&spec).await {
+            Err(error @ ComputeError::NoPlace { .. }) => {
+                fail(broker, desktop.id, &error.to_string()).await?;
+                return Ok(Step::Settled);
+            }
+            done => done?,
+        }
         fault::point("desktop.started");
     }
     let Some(started) = desktop.facts.started else {
+        let disk_of = broker.inner.store.disk_in(desktop.id).await?.map(|disk| disk.user);
         advance(broker, desktop, |row| {
             row.facts.started = Some(now());
+            row.facts.disk_of = disk_of;
             row.facts.boots += 1;
             row.step = Some(StartStep::Booting);
         })
@@ -439,10 +675,16 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
     };
     // An imported image may never speak RDP: its console is there as soon as it runs.
     let imported = matches!(image.source, ImageSource::Imported { .. });
-    let answers = imported || broker.inner.compute.answers(desktop, GuestPort::Rdp).await;
+    let host = broker.host_of(desktop).await?;
+    let answers = if imported { host.has_come_up(desktop).await } else { host.answers(desktop, GuestPort::Rdp).await };
     let seconds = seconds_since(started);
     if answers {
-        advance(broker, desktop, |row| {
+        let written = advance(broker, desktop, |row| {
+            // It was given to somebody since it started: their disk is not in it yet.
+            if row.lacks_disk() {
+                row.start_with_disk();
+                return;
+            }
             row.state = DesktopState::Ready;
             row.step = None;
             row.facts.start_seconds = Some(seconds);
@@ -454,6 +696,9 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
         })
         .await?;
         fault::point("desktop.ready");
+        if written.state != DesktopState::Ready {
+            return Ok(Step::Moving);
+        }
         // A desktop environment takes its time to start, in software emulation a minute: it starts before somebody waits.
         if let (Some(sessions), Some(owner), false) = (broker.sessions(), desktop.owner, imported) {
             sessions.prelaunch(owner, desktop.id);
@@ -461,23 +706,34 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
         return Ok(Step::Moving);
     }
     if seconds > START_SECONDS_MAX as f64 {
+        // What is in the way may be known: no address, no router, nobody who listens.
+        let last = Duration::from_secs(oriel_compute::ANSWER_SECONDS_MAX);
+        let last = match tokio::time::timeout(last, host.dial(desktop, GuestPort::Rdp)).await {
+            Ok(Err(error)) => format!(" (the last try: {error})"),
+            _ => String::new(),
+        };
         let text = format!(
-            "{} did not answer on RDP within {START_SECONDS_MAX} seconds; open its console to see why, then restart it",
+            "{} did not answer on RDP within {START_SECONDS_MAX} seconds{last}; open its console to see why, then restart it",
             desktop.name
         );
         fail(broker, desktop.id, &text).await?;
         return Ok(Step::Settled);
     }
     if desktop.step == Some(StartStep::Booting) {
-        if broker.inner.compute.answers(desktop, GuestPort::Ssh).await {
+        if host.answers(desktop, GuestPort::Ssh).await {
             advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
-        } else if seconds > BOOT_SECONDS_MAX as f64 && desktop.facts.boots < BOOTS_MAX {
+        } else if seconds > boot_seconds_max(desktop) && desktop.facts.boots < BOOTS_MAX {
             tracing::warn!(desktop = %desktop.name, seconds, "The guest hangs in its boot; switching it off and on");
-            broker.host()?.power_off(desktop.id).await?;
+            broker.acting_host(desktop).await?.power_off(desktop.id).await?;
             advance(broker, desktop, |row| row.facts.started = None).await?;
         }
     }
     Ok(Step::Waiting)
+}
+
+fn boot_seconds_max(desktop: &Desktop) -> f64 {
+    let is_emulated = desktop.facts.accelerator.as_deref() == Some(AcceleratorKind::Tcg.word());
+    if is_emulated { EMULATED_BOOT_SECONDS_MAX } else { BOOT_SECONDS_MAX }
 }
 
 fn seconds_since(then: Micros) -> f64 {
@@ -499,7 +755,7 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
             Ok(Step::Moving)
         }
         Power::Off => {
-            broker.give_back_gpus(desktop.id).await?;
+            give_back(broker, desktop).await?;
             // Shut down from inside: it stays off until somebody opens it.
             advance(broker, desktop, |row| {
                 row.state = DesktopState::Stopped;
@@ -515,8 +771,14 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
 }
 
 async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
-    if power == Power::Off {
-        broker.give_back_gpus(desktop.id).await?;
+    // A guest that panicked is off already, and its host goes on saying why. A cloud says so of what it could not make.
+    let mut is_off = power == Power::Off;
+    if power == Power::Crashed && !broker.host_of(desktop).await?.is_cloud() {
+        broker.acting_host(desktop).await?.power_off(desktop.id).await?;
+        is_off = true;
+    }
+    if is_off {
+        give_back(broker, desktop).await?;
         advance(broker, desktop, |row| {
             if row.intent == DesktopIntent::Restart || row.intent == DesktopIntent::Running {
                 row.intent = DesktopIntent::Running;
@@ -524,14 +786,15 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
             } else {
                 row.state = DesktopState::Stopped;
                 row.step = None;
+                row.facts.cut = false;
             }
         })
         .await?;
         return Ok(Step::Moving);
     }
     if desktop.state == DesktopState::Stopping {
-        if seconds_since(desktop.changed) > SHUT_DOWN_SECONDS_MAX as f64 {
-            broker.host()?.power_off(desktop.id).await?;
+        if desktop.facts.cut || seconds_since(desktop.changed) > SHUT_DOWN_SECONDS_MAX as f64 {
+            broker.acting_host(desktop).await?.power_off(desktop.id).await?;
         }
         return Ok(Step::Waiting);
     }
@@ -540,10 +803,10 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
         sessions.end_desktop(desktop.id, &format!("{} {what}", desktop.name)).await;
     }
     // A guest that is still booting does not hear a request to shut down.
-    if desktop.state == DesktopState::Starting {
-        broker.host()?.power_off(desktop.id).await?;
+    if desktop.state == DesktopState::Starting || desktop.facts.cut {
+        broker.acting_host(desktop).await?.power_off(desktop.id).await?;
     } else {
-        broker.host()?.shut_down(desktop.id).await?;
+        broker.acting_host(desktop).await?.shut_down(desktop.id).await?;
     }
     advance(broker, desktop, |row| {
         row.state = DesktopState::Stopping;
@@ -565,12 +828,12 @@ fn settle(row: &mut Desktop, asked: DesktopIntent) {
 async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -> Result<Step, BrokerError> {
     let found = found.filter(|found| found.generation == desktop.generation);
     let has_disk = found.is_some_and(|found| found.disk);
-    broker.host()?.power_off(desktop.id).await?;
+    broker.acting_host(desktop).await?.power_off(desktop.id).await?;
     if has_disk && !found.is_some_and(|found| found.seed) {
         // It failed between the two. Without its seed it would start as nobody's machine, that lets nobody in.
         let (spec, _) = describe(broker, desktop).await?;
         let identity = broker.guest_identity(desktop).await?;
-        broker.host()?.write_seed(&spec, &identity).await?;
+        broker.acting_host(desktop).await?.write_seed(&spec, &identity).await?;
     }
     advance(broker, desktop, |row| {
         settle(row, DesktopIntent::Restart);
@@ -587,9 +850,13 @@ async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -
     Ok(Step::Moving)
 }
 
-async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
+async fn recycle(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
     if let Some(sessions) = broker.sessions() {
-        sessions.end_desktop(desktop.id, &format!("{} is being made anew", desktop.name)).await;
+        let what = match desktop.facts.next {
+            Some(_) => "gets a new version of its system and is being made anew; come back in a few minutes",
+            None => "is being made anew",
+        };
+        sessions.end_desktop(desktop.id, &format!("{} {what}", desktop.name)).await;
     }
     if desktop.host.is_none() {
         advance(broker, desktop, |row| {
@@ -600,6 +867,7 @@ async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError
         return Ok(Step::Moving);
     }
     if desktop.state != DesktopState::Recycling {
+        ask_to_end(broker, desktop, power).await?;
         advance(broker, desktop, |row| {
             row.state = DesktopState::Recycling;
             row.failure = None;
@@ -609,13 +877,41 @@ async fn recycle(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError
         fault::point("desktop.recycling");
         return Ok(Step::Moving);
     }
-    broker.host()?.power_off(desktop.id).await?;
-    broker.give_back_gpus(desktop.id).await?;
+    if still_ends(desktop, power) {
+        return Ok(Step::Waiting);
+    }
+    switch_off(broker, desktop).await?;
+    give_back(broker, desktop).await?;
     choose_generation(broker, desktop).await
 }
 
-async fn delete(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError> {
+/// A machine that goes with its person's disk in it is shut down first: what was written last is to be on the disk.
+async fn ask_to_end(broker: &Broker, desktop: &Desktop, power: Power) -> Result<(), BrokerError> {
+    if power == Power::Running && desktop.facts.disk_of.is_some() {
+        broker.acting_host(desktop).await?.shut_down(desktop.id).await?;
+    }
+    Ok(())
+}
+
+/// It was asked a moment ago.
+fn still_ends(desktop: &Desktop, power: Power) -> bool {
+    power == Power::Running
+        && desktop.facts.disk_of.is_some()
+        && seconds_since(desktop.changed) < SHUT_DOWN_SECONDS_MAX as f64
+}
+
+/// Before it is removed. A cloud switches off what it deletes, and asking it twice takes longer.
+async fn switch_off(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
+    let host = broker.acting_host(desktop).await?;
+    if !host.is_cloud() {
+        host.power_off(desktop.id).await?;
+    }
+    Ok(())
+}
+
+async fn delete(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
     if desktop.state != DesktopState::Deleting {
+        ask_to_end(broker, desktop, power).await?;
         advance(broker, desktop, |row| {
             row.state = DesktopState::Deleting;
             row.step = None;
@@ -626,9 +922,12 @@ async fn delete(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerError>
     if let Some(sessions) = broker.sessions() {
         sessions.end_desktop(desktop.id, &format!("{} was deleted", desktop.name)).await;
     }
-    broker.host()?.power_off(desktop.id).await?;
-    broker.give_back_gpus(desktop.id).await?;
-    broker.host()?.remove(desktop.id, None).await?;
+    if still_ends(desktop, power) {
+        return Ok(Step::Waiting);
+    }
+    switch_off(broker, desktop).await?;
+    give_back(broker, desktop).await?;
+    broker.acting_host(desktop).await?.remove(desktop.id, None).await?;
     fault::point("desktop.removed");
     broker.inner.store.delete_desktop(desktop.id).await?;
     Ok(Step::Moving)

@@ -88,12 +88,14 @@ async fn look(broker: &Broker, machine: &Desktop) -> Option<(DesktopId, Look)> {
     let failure = match broker.way_to(machine).await {
         Err(error) => Some(error.to_string()),
         Ok(way) => {
-            // Beyond a jump host nothing is seen from here: whether that one answers is what is known.
+            // Beyond a jump host or a gateway nothing is seen from here: whether that one answers is what is known.
             let (first, before) = match way.first().and_then(|jump| Some((jump.external.as_ref()?, &jump.name))) {
                 Some((first, name)) => (first, format!("its jump host {name}: ")),
+                None if external.parameters.gateway().is_some() => (external, "its RD Gateway: ".to_owned()),
                 None => (external, String::new()),
             };
-            let dialled = broker.outside().dial(&first.host, first.port, PROBE_SECONDS_MAX).await;
+            let (host, port) = first.dialled();
+            let dialled = broker.outside().dial(host, port, PROBE_SECONDS_MAX).await;
             dialled.err().map(|error| format!("{before}{error}"))
         }
     };

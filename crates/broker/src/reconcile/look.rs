@@ -5,7 +5,7 @@
 use super::heard::Names;
 use crate::{Broker, BrokerError, clock::now};
 use oriel_compute::Observed;
-use oriel_model::{Desktop, DesktopId, Micros};
+use oriel_model::{CloudId, Desktop, DesktopId, Micros};
 use std::collections::{BTreeSet, HashMap};
 
 /// All are looked at so often.
@@ -73,12 +73,27 @@ impl Look {
         if ids.is_empty() {
             return Ok(Wanted::Some(Vec::new(), HashMap::new()));
         }
-        let observed = broker.inner.compute.observe(&ids).await?;
+        let on_clouds = broker.clouds_of(&ids).await?;
+        let mut blind = BTreeSet::new();
+        let mut observed = Vec::new();
+        let here: Vec<DesktopId> = ids.iter().copied().filter(|id| !on_clouds.contains_key(id)).collect();
+        if !here.is_empty() {
+            observed = broker.inner.compute.observe(&here).await?;
+        }
+        for cloud in on_clouds.values().copied().collect::<BTreeSet<CloudId>>() {
+            let there: Vec<DesktopId> = ids.iter().copied().filter(|id| on_clouds.get(id) == Some(&cloud)).collect();
+            match broker.look_at_cloud(cloud, Some(&there)).await {
+                Ok(found) => observed.extend(found),
+                // Of what cannot be seen nothing is known: they wait.
+                Err(_) => blind.extend(there),
+            }
+        }
         let mut rows = broker.inner.store.desktops_named(&ids).await?;
         // Others' machines have no life that Oriel could move along.
         rows.retain(|row| row.external.is_none());
         // Those that are gone have no row.
         self.on_their_way = rows.iter().map(|row| row.id).collect();
+        rows.retain(|row| !blind.contains(&row.id));
         Ok(Wanted::Some(rows, observed.into_iter().map(|found| (found.desktop, found)).collect()))
     }
 }

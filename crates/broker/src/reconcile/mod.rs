@@ -10,14 +10,19 @@ mod external;
 mod gpu;
 mod gpu_mode;
 mod heard;
+mod history;
 mod look;
 mod moving;
 mod operation;
 mod pool;
+mod power;
 mod presence;
 mod reaper;
 mod recording;
+pub(crate) mod rollout;
+mod syslog;
 pub(crate) mod upkeep;
+mod webhook;
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
@@ -121,6 +126,8 @@ pub(crate) struct Board {
     machines: Notify,
     operations: Notify,
     recordings: Notify,
+    syslogs: Notify,
+    webhooks: Notify,
     status: Mutex<BTreeMap<&'static str, ReconcilerStatus>>,
     pub(crate) heard: heard::Heard,
 }
@@ -137,23 +144,29 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), pool::Pools::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), presence::Presence::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), external::Machines::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), power::Power::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::OldRecordings, stop.clone()));
         tasks.spawn(keep_running(self.clone(), moving::Moves::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), directory::Directories, stop.clone()));
+        tasks.spawn(keep_running(self.clone(), syslog::Syslogs::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), webhook::Webhooks::new(tasks.clone()), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), history::History, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
 
-    /// The reconciler `desktops`, `directories`, `gpus`, `pools` or `presence`, to be run by hand instead.
+    /// The reconciler `desktops`, `directories`, `gpus`, `history`, `pools`, `presence` or `webhooks`, to be run by hand instead.
     pub fn by_hand(&self, name: &str) -> Option<ByHand> {
         let reconciler: Box<dyn Reconciler> = match name {
             "desktops" => Box::new(desktop::Desktops::default()),
             "directories" => Box::new(directory::Directories),
             "gpus" => Box::new(gpu::Gpus),
+            "history" => Box::new(history::History),
             "pools" => Box::new(pool::Pools::default()),
             "presence" => Box::new(presence::Presence::default()),
+            "webhooks" => Box::new(webhook::Webhooks::new(TaskTracker::new())),
             _ => return None,
         };
         Some(ByHand { broker: self.clone(), reconciler })
@@ -193,6 +206,16 @@ impl Broker {
         self.inner.reconcilers.recordings.notify_one();
     }
 
+    /// The audit has a new row.
+    pub(crate) fn wake_audit_readers(&self) {
+        self.inner.reconcilers.syslogs.notify_one();
+        self.wake_webhooks();
+    }
+
+    pub(crate) fn wake_webhooks(&self) {
+        self.inner.reconcilers.webhooks.notify_one();
+    }
+
     /// The gateway says that connections came or went.
     pub fn connections_changed(&self) {
         self.inner.reconcilers.presence.notify_one();
@@ -209,6 +232,8 @@ impl Broker {
             "machines" => Some(&self.inner.reconcilers.machines),
             "operations" => Some(&self.inner.reconcilers.operations),
             "recordings" => Some(&self.inner.reconcilers.recordings),
+            "syslogs" => Some(&self.inner.reconcilers.syslogs),
+            "webhooks" => Some(&self.inner.reconcilers.webhooks),
             _ => None,
         }
     }

@@ -32,15 +32,19 @@ pub(super) struct Operations {
 enum Lane {
     Making,
     Exporting,
+    /// Copying somebody's disk may take hours, too.
+    Disks,
 }
 
 impl Lane {
     const fn of(kind: &OperationKind) -> Self {
         match kind {
             OperationKind::RecordingExport { .. } => Self::Exporting,
-            OperationKind::ImageBuild { .. } | OperationKind::ImageImport { .. } | OperationKind::GpuSwitch { .. } => {
-                Self::Making
-            }
+            OperationKind::PersonalDisk { .. } => Self::Disks,
+            OperationKind::ImageBuild { .. }
+            | OperationKind::ImageImport { .. }
+            | OperationKind::ImageUpload { .. }
+            | OperationKind::GpuSwitch { .. } => Self::Making,
         }
     }
 }
@@ -86,7 +90,7 @@ impl Reconciler for Operations {
                 running.cancel.cancel();
             }
         }
-        for lane in [Lane::Making, Lane::Exporting] {
+        for lane in [Lane::Making, Lane::Exporting, Lane::Disks] {
             if self.running.iter().any(|running| running.lane == lane) {
                 continue;
             }
@@ -188,6 +192,14 @@ async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Resu
         let step = broker.perform_export(operation.id, job.as_ref()).await?;
         return Ok(Outcome { step, result: Some(operation.id.to_string()) });
     }
+    if let OperationKind::PersonalDisk { disk, work, .. } = &operation.kind {
+        let step = broker.perform_disk_work(operation.id, *disk, work, job.as_ref()).await?;
+        return Ok(Outcome { step, result: Some(disk.to_string()) });
+    }
+    if let OperationKind::ImageUpload { cloud, image, title } = &operation.kind {
+        let remote = broker.perform_upload(*cloud, *image, job.as_ref()).await?;
+        return Ok(Outcome { step: format!("{title}: image {remote} there"), result: Some(remote) });
+    }
     let image = make_image(broker, operation, job).await?;
     Ok(Outcome { step: format!("made {}:{}", image.name, image.version), result: Some(image.id.to_string()) })
 }
@@ -196,7 +208,10 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
     let store = &broker.inner.store;
     let images = &broker.inner.images;
     let (name, made) = match &operation.kind {
-        OperationKind::GpuSwitch { .. } | OperationKind::RecordingExport { .. } => {
+        OperationKind::GpuSwitch { .. }
+        | OperationKind::ImageUpload { .. }
+        | OperationKind::RecordingExport { .. }
+        | OperationKind::PersonalDisk { .. } => {
             return Err(BrokerError::internal("making an image", "the operation is none of images"));
         }
         OperationKind::ImageBuild { recipe, name } => {

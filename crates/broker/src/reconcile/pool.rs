@@ -2,12 +2,16 @@
 
 use super::{
     Again, Reconciler, Round,
-    upkeep::{Deed, decide, is_gone},
+    rollout::{self, Look, Move},
+    upkeep::{Deed, budget, decide, is_gone, is_unused, unused_seconds},
 };
 use crate::clock::now;
 use crate::{Broker, BrokerError, NewDesktop, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
-use oriel_model::{DesktopId, DesktopIntent, Micros, Pool, PoolId, PoolKind};
+use oriel_model::{
+    AuditDeed, Desktop, DesktopId, DesktopIntent, Micros, Pool, PoolId, PoolKind, ROLLOUT_FAILURES_MAX, Rollout,
+    RolloutState, UserId,
+};
 use oriel_store::StoreError;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -52,9 +56,11 @@ impl Reconciler for Pools {
         } else {
             store.pools_named(&self.again.iter().copied().collect::<Vec<_>>()).await?
         };
+        let rollouts = store.open_rollouts().await?;
         let (mut done, mut desktops) = (0, 0);
         for pool in pools.iter().filter(|pool| pool.kind != PoolKind::External) {
-            let steps = keep(broker, pool, &mut desktops).await?;
+            let rollout = rollouts.iter().find(|one| one.pool == pool.id);
+            let steps = keep(broker, pool, rollout, &mut desktops).await?;
             if steps == 0 {
                 self.again.remove(&pool.id);
             } else {
@@ -75,7 +81,7 @@ impl Reconciler for Pools {
 }
 
 /// One pool. Answers how much was done; counts its desktops.
-async fn keep(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<u32, BrokerError> {
+async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops: &mut i64) -> Result<u32, BrokerError> {
     let store = &broker.inner.store;
     // Who is where first: whoever comes meanwhile holds the row that a deed looks at once more.
     let mut presence = store.presence_in(pool.id).await?;
@@ -84,16 +90,135 @@ async fn keep(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<u32, B
     let until = now().plus_seconds(PRESENCE_SECONDS);
     let here = broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default();
     presence.extend(here.into_iter().filter(|id| own.iter().any(|one| one.id == *id)).map(|id| (id, until)));
+    let booked = store.due_bookings(pool, now()).await?;
+    let has = |user: UserId| own.iter().any(|one| one.owner == Some(user) && one.intent != DesktopIntent::Deleted);
+    let waiting: BTreeSet<UserId> = booked.iter().map(|booking| booking.user).filter(|user| !has(*user)).collect();
     *desktops += i64::try_from(own.len()).unwrap_or(i64::MAX);
     let mut done = 0;
-    for deed in decide(pool, &own, &presence, now()) {
+    let moment = now();
+    let mut room = budget(pool, &own, moment);
+    for deed in decide(pool, &own, &presence, waiting.len(), moment) {
         // Who leads may have changed since.
         if !broker.lead().await? {
-            break;
+            return Ok(done);
+        }
+        if matches!(deed, Deed::Make | Deed::Start(_)) {
+            room = room.saturating_sub(1);
         }
         done += u32::from(perform(broker, pool, deed).await?);
     }
+    let Some(rollout) = rollout else { return Ok(done) };
+    // What was just done is seen at the next look: a desktop that changed meanwhile is looked at once more while its row is held.
+    let look = Look { pool, rollout, desktops: &own, presence: &presence, now: moment };
+    for one in rollout::decide(look, room) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(go_on(broker, look, one).await?);
+    }
     Ok(done)
+}
+
+/// One step of a roll-out. Answers whether it was taken: others may have been first, or it was paused or cancelled since.
+async fn go_on(broker: &Broker, look: Look<'_>, step: Move) -> Result<bool, BrokerError> {
+    let (store, pool, seen) = (&broker.inner.store, look.pool, look.rollout);
+    if let Move::Remake(id) = step {
+        // It may have been paused or replaced by another one since it was read.
+        let current = store.rollout(pool.id).await?;
+        let Some(rollout) = current.filter(|current| is_same(current, seen) && current.state == seen.state) else {
+            return Ok(false);
+        };
+        // Who is connected through this program may not have said so in the database yet.
+        let here = look.presence.get(&id).copied();
+        let may = |desktop: &Desktop, there: Option<Micros>| {
+            rollout::may(Look { rollout: &rollout, now: now(), ..look }, desktop, there.max(here))
+        };
+        return match store.remake(id, rollout.to, now(), may).await {
+            Ok(done) => {
+                if done {
+                    tracing::info!(desktop = %id, pool = %pool.name, "Desktop goes to another version");
+                    broker.wake_desktop(id);
+                }
+                Ok(done)
+            }
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let moment = look.now;
+    let mut done = false;
+    let changed = store.modify_rollout(pool.id, |rollout| {
+        if !is_same(rollout, seen) || rollout.state != seen.state {
+            return;
+        }
+        match &step {
+            Move::Note(failures) => {
+                for failure in failures {
+                    let known = rollout
+                        .failures
+                        .iter()
+                        .any(|other| other.desktop == failure.desktop && other.generation == failure.generation);
+                    if !known && rollout.failures.len() < ROLLOUT_FAILURES_MAX {
+                        rollout.failures.push(failure.clone());
+                        done = true;
+                    }
+                }
+            }
+            Move::Stop(reason) => {
+                rollout.reason = Some(reason.clone());
+                rollout.state = RolloutState::Stopped;
+                done = true;
+            }
+            // Paused since it was looked at.
+            _ if rollout.is_paused => {}
+            Move::Watch => {
+                done = rollout.watched_since.is_none();
+                rollout.watched_since.get_or_insert(moment);
+            }
+            Move::GoOn => {
+                rollout.state = RolloutState::Rest;
+                done = true;
+            }
+            Move::Finish => {
+                rollout.state = RolloutState::Done;
+                done = true;
+            }
+            Move::Remake(_) => {}
+        }
+    });
+    match changed.await {
+        Ok(rollout) => {
+            if done {
+                if let Move::Stop(reason) = &step {
+                    broker.audit(stopped(pool)).await?;
+                    tracing::warn!(pool = %pool.name, reason, "Roll-out stopped by itself");
+                } else {
+                    tracing::info!(pool = %pool.name, state = rollout.state.word(), "Roll-out moved on");
+                }
+            }
+            Ok(done)
+        }
+        Err(StoreError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nobody asked for it: it is told all the same.
+fn stopped(pool: &Pool) -> AuditDeed {
+    AuditDeed {
+        actor_name: "oriel".to_owned(),
+        via: "nobody".to_owned(),
+        action: "stop_rollout".to_owned(),
+        target: format!("/pools/{}/rollout", pool.name),
+        outcome: 200,
+        code: "too_many_failed".to_owned(),
+        ..AuditDeed::default()
+    }
+}
+
+/// Whether it is the one that was looked at.
+fn is_same(one: &Rollout, seen: &Rollout) -> bool {
+    (one.from, one.to, one.created) == (seen.from, seen.to, seen.created)
 }
 
 /// Answers whether it was done: others may have been first.
@@ -117,6 +242,22 @@ async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, Broke
                 Ok(wiped?)
             }
         },
+        Deed::ShutDown(id) => {
+            let moment = now();
+            let after = unused_seconds(pool, moment);
+            let unused = |desktop: &Desktop, there| after.is_some_and(|after| is_unused(desktop, there, after, moment));
+            match broker.inner.store.shut_down_unused(id, moment, unused).await {
+                Ok(done) => {
+                    if done {
+                        broker.wake_desktop(id);
+                        tracing::info!(desktop = %id, pool = %pool.name, "Unused desktop shut down");
+                    }
+                    Ok(done)
+                }
+                Err(StoreError::Missing { .. }) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        }
         Deed::TakeBack(id) => {
             let intent = match pool.kind {
                 PoolKind::Ephemeral => DesktopIntent::Deleted,

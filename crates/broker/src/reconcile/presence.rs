@@ -5,7 +5,10 @@ use crate::clock::now;
 use crate::{Broker, BrokerError, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
 use oriel_model::{DesktopId, Micros};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 #[derive(Default)]
 pub(super) struct Presence {
@@ -27,12 +30,21 @@ impl Reconciler for Presence {
     }
 
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
+        let sessions = broker.sessions();
         let here: BTreeSet<DesktopId> =
-            broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default().into_iter().collect();
+            sessions.as_ref().map(|sessions| sessions.connected()).unwrap_or_default().into_iter().collect();
+        let mut touched: BTreeMap<DesktopId, Option<Micros>> = here.iter().map(|id| (*id, None)).collect();
+        for (id, at) in sessions.map(|sessions| sessions.touched()).unwrap_or_default() {
+            if let Some(last) = touched.get_mut(&id) {
+                *last = (*last).max(Some(at));
+            }
+        }
         let gone: BTreeSet<DesktopId> = self.before.difference(&here).copied().collect();
         let moment = now();
         let until = moment.plus_seconds(PRESENCE_SECONDS);
-        broker.inner.store.set_presence(broker.program(), &here, until, &gone, self.said, moment).await?;
+        broker.inner.store.set_presence(broker.program(), &touched, until, &gone, self.said, moment).await?;
+        let attending = broker.inner.attending.told(until);
+        broker.inner.store.prolong_attendance(broker.program(), &attending, until).await?;
         let summary = format!("desktops with somebody in them: {}", here.len());
         let gone: Vec<DesktopId> = gone.into_iter().collect();
         for left in broker.inner.store.desktops_named(&gone).await? {

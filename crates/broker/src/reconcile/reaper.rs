@@ -21,6 +21,8 @@ impl Reconciler for Reaper {
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         // A desktop waits for its person for a day at most.
         broker.inner.store.delete_old_presence(now().plus_seconds(-2 * 24 * 3600)).await?;
+        broker.inner.store.delete_old_attendance(now().plus_seconds(-24 * 3600)).await?;
+        broker.inner.store.delete_old_bookings(now().plus_seconds(-24 * 3600)).await?;
         let expired = broker.inner.store.delete_expired(now()).await?;
         let oriel_store::Expired { web_sessions, api_tokens, tickets } = expired;
         let summary = match web_sessions + api_tokens + tickets {

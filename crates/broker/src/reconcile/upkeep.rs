@@ -52,6 +52,8 @@ pub(crate) enum Deed {
     Make,
     Start(DesktopId),
     Stop(DesktopId),
+    /// It is somebody's, and nobody is in it for long enough. It stays theirs.
+    ShutDown(DesktopId),
     /// Its person is gone for long enough.
     TakeBack(DesktopId),
     /// It is nobody's, and somebody was in it.
@@ -59,18 +61,27 @@ pub(crate) enum Deed {
     Delete(DesktopId),
 }
 
-/// What is to be done for a pool. `presence` says until when somebody is, or was, connected to each desktop.
+/// What is to be done for a pool. `presence` says until when somebody is, or was, connected to each desktop; so many of them are `booked`
+/// about now by people who have none yet, and run for them beside the pool's spares.
 pub(crate) fn decide(
     pool: &Pool,
     desktops: &[Desktop],
     presence: &BTreeMap<DesktopId, Micros>,
+    booked: usize,
     now: Micros,
 ) -> Vec<Deed> {
-    let size = &pool.size;
-    let mut deeds: Vec<Deed> =
-        desktops.iter().filter(|one| is_left(pool, one, presence, now)).map(|one| Deed::TakeBack(one.id)).collect();
+    let size = &pool.size_at(now);
+    let unused = unused_seconds(pool, now);
+    let mut deeds = Vec::new();
+    for one in desktops {
+        if is_left(pool, one, presence, now) {
+            deeds.push(Deed::TakeBack(one.id));
+        } else if unused.is_some_and(|after| is_unused(one, presence.get(&one.id).copied(), after, now)) {
+            deeds.push(Deed::ShutDown(one.id));
+        }
+    }
     // Desktops that admins made by hand are not for us to start, stop or delete.
-    if pool.kind == PoolKind::Dedicated && size.is_default() {
+    if pool.kind == PoolKind::Dedicated && pool.keeps_nothing() {
         return deeds;
     }
     let standing: Vec<&Desktop> = desktops.iter().filter(|one| one.intent != DesktopIntent::Deleted).collect();
@@ -91,7 +102,7 @@ pub(crate) fn decide(
         free.iter().copied().partition(|one| one.intent == DesktopIntent::Stopped);
 
     let mut budget = budget(pool, desktops, now);
-    let (spares, stock) = (size.running_spares as usize, size.stopped_spares as usize);
+    let (spares, stock) = (size.running_spares as usize + booked, size.stopped_spares as usize);
     let most = pool.desktops_max as usize;
     let used = standing.len() - free.len() - failed.len();
     let wanted = (size.min as usize).max(used + spares + stock).min(most.saturating_sub(failed.len()));
@@ -150,7 +161,7 @@ fn is_left(pool: &Pool, desktop: &Desktop, presence: &BTreeMap<DesktopId, Micros
 /// Whether the person of a seat is gone for so long as the pool waits for them. `there`: until when somebody is, or was, connected.
 pub(crate) fn is_gone(pool: &Pool, seat: Seat, there: Option<Micros>, now: Micros) -> bool {
     let there = there.filter(|_| !planted(Plant::NoDrain));
-    let waits = i64::from(pool.size.return_minutes) * 60;
+    let waits = i64::from(pool.return_minutes_at(now)) * 60;
     match there {
         // They were in it since they asked for it.
         Some(until) if until > seat.seen => until.plus_seconds(waits) <= now,
@@ -158,8 +169,26 @@ pub(crate) fn is_gone(pool: &Pool, seat: Seat, there: Option<Micros>, now: Micro
     }
 }
 
+/// After how long without anybody in it somebody's desktop is shut down, in seconds; none where it never is.
+pub(crate) fn unused_seconds(pool: &Pool, now: Micros) -> Option<i64> {
+    let minutes = pool.leaving.at(&pool.hours, now).shut_down_minutes?;
+    Some((i64::from(minutes) * 60).max(ARRIVAL_SECONDS))
+}
+
+/// Whether somebody's desktop runs for nobody for so many seconds. `there`: until when somebody is, or was, connected.
+pub(crate) fn is_unused(desktop: &Desktop, there: Option<Micros>, after: i64, now: Micros) -> bool {
+    let facts = &desktop.facts;
+    // Whoever had it started, or asked for it, is on their way.
+    let last = [there, facts.ready, facts.seat.map(|seat| seat.seen)].into_iter().flatten().max();
+    desktop.owner.is_some()
+        && desktop.external.is_none()
+        && desktop.intent == DesktopIntent::Running
+        && desktop.state == DesktopState::Ready
+        && last.unwrap_or(desktop.changed).plus_seconds(after) <= now
+}
+
 /// How many spares may be begun now.
-fn budget(pool: &Pool, desktops: &[Desktop], now: Micros) -> usize {
+pub(crate) fn budget(pool: &Pool, desktops: &[Desktop], now: Micros) -> usize {
     let size = &pool.size;
     let moving = desktops.iter().filter(|one| is_on_its_way(one)).count();
     let fresh = desktops
@@ -223,7 +252,9 @@ const fn is_making(state: DesktopState) -> bool {
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
-    use oriel_model::{DesktopFacts, Hardware, Network, PoolId, RecordingPolicy, SessionPolicy, UserId};
+    use oriel_model::{
+        DesktopFacts, Hardware, Leaving, Network, PoolHours, PoolId, RecordingPolicy, SessionPolicy, UserId,
+    };
 
     /// Long after everything.
     const NOW: Micros = Micros(10_000 * SECOND);
@@ -245,6 +276,10 @@ mod tests {
             recording: RecordingPolicy::Off,
             policy: SessionPolicy::default(),
             size: size.parse().unwrap(),
+            hours: PoolHours::default(),
+            leaving: Leaving::default(),
+            cloud: None,
+            personal_disk: None,
             created: Micros(0),
         }
     }
@@ -280,7 +315,7 @@ mod tests {
     }
 
     fn asks(pool: &Pool, desktops: &[Desktop]) -> Vec<Deed> {
-        decide(pool, desktops, &BTreeMap::new(), NOW)
+        decide(pool, desktops, &BTreeMap::new(), 0, NOW)
     }
 
     #[test]
@@ -297,6 +332,19 @@ mod tests {
         // What is made already is started before another is made.
         let off = desktop(&pool, DesktopState::Stopped);
         assert_eq!(asks(&pool, std::slice::from_ref(&off))[0], Deed::Start(off.id));
+    }
+
+    #[test]
+    fn what_is_booked_runs_beside_the_spares() {
+        let pool = pool(PoolKind::Floating, "running=1,parallel=9");
+        let booked = |desktops: &[Desktop], booked| decide(&pool, desktops, &BTreeMap::new(), booked, NOW);
+        assert_eq!(booked(&[], 2), [Deed::Make, Deed::Make, Deed::Make]);
+        let three: Vec<Desktop> = (0..3).map(|_| desktop(&pool, DesktopState::Ready)).collect();
+        assert_eq!(booked(&three, 2), []);
+        assert_eq!(booked(&three, 1), [Deed::Delete(three[2].id)], "one booking was cancelled");
+        assert_eq!(booked(&[], 9).len(), 5, "as many as it may hold");
+        let off = desktop(&pool, DesktopState::Stopped);
+        assert_eq!(booked(&[three[0].clone(), off.clone()], 1), [Deed::Start(off.id)]);
     }
 
     #[test]
@@ -329,6 +377,74 @@ mod tests {
     }
 
     #[test]
+    fn spares_follow_the_hours_and_are_begun_ahead_of_them() {
+        let mut pool = pool(PoolKind::Floating, "running=2,parallel=9");
+        // NOW is 02:46:40 of a Thursday, in UTC.
+        let peaks = |text: &str| vec![text.parse().unwrap()];
+        pool.hours.peaks = peaks("thu 08:00-18:00 UTC");
+        assert_eq!(asks(&pool, &[]), [Deed::Make, Deed::Make], "nothing differs off peak");
+        pool.hours.off_peak = "running=0".parse().unwrap();
+        assert_eq!(asks(&pool, &[]), []);
+        let two = [desktop(&pool, DesktopState::Ready), desktop(&pool, DesktopState::Ready)];
+        assert_eq!(asks(&pool, &two), [Deed::Delete(two[1].id), Deed::Delete(two[0].id)], "peak is over");
+        pool.hours.peaks = peaks("thu 03:00-18:00 UTC");
+        assert_eq!(asks(&pool, &[]), [Deed::Make, Deed::Make], "it begins in a quarter of an hour");
+        pool.hours.start_ahead_minutes = 13;
+        assert_eq!(asks(&pool, &[]), []);
+        pool.hours.peaks = peaks("thu 02:00-18:00 UTC");
+        assert_eq!(asks(&pool, &[]), [Deed::Make, Deed::Make]);
+        pool.hours.holidays = [oriel_model::holiday("1970-01-01").unwrap()].into();
+        assert_eq!(asks(&pool, &[]), []);
+        // Spares of a dedicated pool are off, and kept.
+        let mut kept = self::pool(PoolKind::Dedicated, "default");
+        kept.hours = PoolHours { off_peak: "stopped=1".parse().unwrap(), ..pool.hours };
+        assert_eq!(asks(&kept, &[]), [Deed::Make]);
+    }
+
+    #[test]
+    fn who_left_waits_as_the_hour_says() {
+        let mut pool = pool(PoolKind::Floating, "return=30");
+        pool.hours.peaks = vec!["thu 08:00-18:00 UTC".parse().unwrap()];
+        pool.hours.off_peak = "return=5".parse().unwrap();
+        let seat = Seat { since: Micros(0), seen: Micros(0) };
+        let left = |ago: i64| Some(NOW.plus_seconds(-ago));
+        assert!(is_gone(&pool, seat, left(300), NOW) && !is_gone(&pool, seat, left(299), NOW));
+        pool.hours.peaks = vec!["thu 02:00-18:00 UTC".parse().unwrap()];
+        assert!(is_gone(&pool, seat, left(1800), NOW) && !is_gone(&pool, seat, left(1799), NOW));
+    }
+
+    #[test]
+    fn a_desktop_without_anybody_in_it_is_shut_down_and_stays_theirs() {
+        for kind in [PoolKind::Dedicated, PoolKind::Floating] {
+            let mut pool = pool(kind, "return=60");
+            let one = seated(&pool, NOW.plus_seconds(-2000));
+            let after = |pool: &Pool, one: &Desktop, ago: i64| {
+                let there = BTreeMap::from([(one.id, NOW.plus_seconds(-ago))]);
+                decide(pool, std::slice::from_ref(one), &there, 0, NOW)
+            };
+            assert_eq!(after(&pool, &one, 1800), [], "never, where nobody says so");
+            pool.leaving = "shut_down=30".parse().unwrap();
+            assert_eq!(after(&pool, &one, 1800), [Deed::ShutDown(one.id)], "{kind:?}");
+            assert_eq!(after(&pool, &one, 1799), []);
+            assert_eq!(after(&pool, &one, -60), [], "somebody is there");
+            let mut fresh = one.clone();
+            fresh.facts.ready = Some(NOW.plus_seconds(-100));
+            assert_eq!(after(&pool, &fresh, 1800), [], "it was just started for somebody");
+            // Off already, or on its way.
+            for state in [DesktopState::Stopped, DesktopState::Starting, DesktopState::InUse] {
+                let other = Desktop { state, ..one.clone() };
+                assert_eq!(after(&pool, &other, 1800), [], "{state:?}");
+            }
+            let spare = Desktop { owner: None, facts: DesktopFacts::default(), ..one.clone() };
+            assert!(!after(&pool, &spare, 1800).contains(&Deed::ShutDown(spare.id)), "a spare is nobody's");
+            // Off peak it takes less.
+            pool.hours.peaks = vec!["thu 08:00-18:00 UTC".parse().unwrap()];
+            pool.leaving.off_peak = Some("shut_down=5".parse().unwrap());
+            assert_eq!(after(&pool, &one, 300), [Deed::ShutDown(one.id)]);
+        }
+    }
+
+    #[test]
     fn each_kind_does_with_what_was_left_as_it_says() {
         let long_ago = Micros(0);
         for (kind, taken) in [(PoolKind::Floating, true), (PoolKind::Ephemeral, true), (PoolKind::Dedicated, false)] {
@@ -340,6 +456,6 @@ mod tests {
         let pool = pool(PoolKind::Floating, "running=1");
         let one = desktop(&pool, DesktopState::Ready);
         let touched = BTreeMap::from([(one.id, NOW)]);
-        assert_eq!(decide(&pool, std::slice::from_ref(&one), &touched, NOW), [Deed::Wipe(one.id)]);
+        assert_eq!(decide(&pool, std::slice::from_ref(&one), &touched, 0, NOW), [Deed::Wipe(one.id)]);
     }
 }

@@ -47,6 +47,122 @@ async fn from_request_to_ready_to_gone() {
     assert_eq!(house.host.list().await.unwrap(), vec![], "nothing is left on the host");
 }
 
+/// So much of an ISO 9660 as is looked at, with a volume of that name.
+fn cd(volume: &str) -> Vec<u8> {
+    let mut image = vec![0; 40_000];
+    image[0x8000..0x8006].copy_from_slice(b"\x01CD001");
+    image[0x8028..0x8028 + volume.len()].copy_from_slice(volume.as_bytes());
+    image
+}
+
+#[tokio::test]
+async fn images_are_put_into_drives_and_go_with_the_generation() {
+    let media = tempfile::tempdir().unwrap();
+    let house = House::on(FakeCompute::new("here", FakeMode::Auto).with_media(media.path())).await;
+    let (broker, desktop) = (&house.broker, house.desktop().await);
+    let desktop = house.reaches(desktop.id, DesktopState::Ready).await;
+    let send = async |name: &str, bytes: &[u8]| {
+        let mut upload = broker.drive_upload(&desktop, name, 0, bytes.len() as u64).await?;
+        upload.write(bytes).await?;
+        upload.settle().await
+    };
+    let code = |error: BrokerError| match error {
+        BrokerError::Invalid { code, .. } | BrokerError::Conflict { code, .. } => code,
+        BrokerError::Missing { .. } => "missing",
+        other => panic!("{other:?}"),
+    };
+    assert!(broker.drive(&desktop).await.unwrap().images.is_empty());
+    for name in ["", ".hidden", "a/b", "..", "a\0", &"a".repeat(201)] {
+        assert_eq!(code(send(name, b"x").await.unwrap_err()), "image_name", "{name:?}");
+        assert_eq!(code(broker.drive_insert(&desktop, Some(name)).await.unwrap_err()), "image_name", "{name:?}");
+    }
+
+    // In two pieces, the second of which cannot leave a hole.
+    let image = cd("DEBIAN");
+    let size = image.len() as u64;
+    let mut first = broker.drive_upload(&desktop, "debian.iso", 0, size).await.unwrap();
+    first.write(&image[..10_000]).await.unwrap();
+    let twice = broker.drive_upload(&desktop, "debian.iso", 0, size).await;
+    assert_eq!(twice.map(drop).map_err(code), Err("image_on_its_way"));
+    assert_eq!(code(broker.drive_remove(&desktop, "debian.iso").await.unwrap_err()), "image_on_its_way");
+    assert!(!first.settle().await.unwrap());
+    let told = broker.drive(&desktop).await.unwrap().images;
+    assert_eq!((told[0].name.as_str(), told[0].bytes, told[0].complete), ("debian.iso", 10_000, false));
+    assert_eq!(code(broker.drive_insert(&desktop, Some("debian.iso")).await.unwrap_err()), "missing");
+    let astray = broker.drive_upload(&desktop, "debian.iso", 20_000, size).await;
+    assert_eq!(astray.map(drop).map_err(code), Err("bytes_missing"));
+    let mut second = broker.drive_upload(&desktop, "debian.iso", 10_000, size).await.unwrap();
+    second.write(&image[10_000..]).await.unwrap();
+    assert!(second.settle().await.unwrap());
+    let file = media.path().join(desktop.id.to_string()).join("debian.iso");
+    assert_eq!(std::fs::read(&file).unwrap(), image);
+    assert_eq!(code(send("debian.iso", &image).await.unwrap_err()), "image_exists");
+    let huge = broker.drive_upload(&desktop, "huge.iso", 0, oriel_broker::DRIVE_BYTES_MAX).await;
+    assert_eq!(huge.map(drop).map_err(code), Err("drive_full"));
+
+    // Only what is a CD, and none from which the desktop would set itself up.
+    for (name, content, why) in [
+        ("disk.img", vec![0; 40_000], "not_a_cd"),
+        ("seed.iso", cd("cidata"), "seed_image"),
+        ("joliet.iso", cd("C\0I\0D\0A\0T\0A"), "seed_image"),
+    ] {
+        assert!(send(name, &content).await.unwrap());
+        assert_eq!(code(broker.drive_insert(&desktop, Some(name)).await.unwrap_err()), why, "{name}");
+        broker.drive_remove(&desktop, name).await.unwrap();
+        assert_eq!(code(broker.drive_remove(&desktop, name).await.unwrap_err()), "missing", "{name}");
+    }
+    for _ in 0..2 {
+        broker.drive_insert(&desktop, Some("debian.iso")).await.unwrap();
+    }
+    assert_eq!(broker.drive(&desktop).await.unwrap().inside.as_deref(), Some("debian.iso"));
+    assert_eq!(house.host.media(desktop.id).await.unwrap(), Some(file.clone()));
+    assert_eq!(code(broker.drive_remove(&desktop, "debian.iso").await.unwrap_err()), "image_in_drive");
+    broker.drive_insert(&desktop, None).await.unwrap();
+    assert_eq!(house.host.media(desktop.id).await.unwrap(), None);
+
+    // Whoever gets it next finds nothing.
+    broker.drive_insert(&desktop, Some("debian.iso")).await.unwrap();
+    broker.set_intent(desktop.id, DesktopIntent::Recycle).await.unwrap();
+    for _ in 0..600 {
+        if house.store.desktop(desktop.id).await.unwrap().unwrap().generation == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    house.reaches(desktop.id, DesktopState::Ready).await;
+    let drive = broker.drive(&desktop).await.unwrap();
+    assert!(drive.inside.is_none() && drive.images.is_empty() && !file.exists(), "{drive:?}");
+}
+
+#[tokio::test]
+async fn hosts_without_drives_say_so() {
+    let house = House::new(FakeMode::Auto).await;
+    let desktop = house.desktop().await;
+    let desktop = house.reaches(desktop.id, DesktopState::Ready).await;
+    let refused = house.broker.drive_insert(&desktop, None).await.unwrap_err();
+    assert!(matches!(refused, BrokerError::Conflict { code: "no_drive", .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn power_that_is_cut_is_off_without_asking() {
+    let house = House::new(FakeMode::Auto).await;
+    let desktop = house.desktop().await;
+    house.reaches(desktop.id, DesktopState::Ready).await;
+    let before = house.host.calls().len();
+    house.broker.cut_power(desktop.id).await.unwrap();
+    let off = house.reaches(desktop.id, DesktopState::Stopped).await;
+    assert!(off.intent == DesktopIntent::Stopped && !off.facts.cut);
+    let asked = |step: FakeStep| house.host.calls().iter().skip(before).any(|(done, _)| *done == step);
+    assert!(asked(FakeStep::PowerOff) && !asked(FakeStep::ShutDown), "{:?}", house.host.calls());
+    // What is off has no power to cut, and starts as ever.
+    assert!(!house.broker.cut_power(desktop.id).await.unwrap().facts.cut);
+    house.broker.set_intent(desktop.id, DesktopIntent::Running).await.unwrap();
+    house.reaches(desktop.id, DesktopState::Ready).await;
+    house.broker.set_intent(desktop.id, DesktopIntent::Stopped).await.unwrap();
+    house.reaches(desktop.id, DesktopState::Stopped).await;
+    assert!(asked(FakeStep::ShutDown), "asked as usual");
+}
+
 #[tokio::test]
 async fn a_new_program_finds_the_desktops_of_the_old_one() {
     let mut house = House::new(FakeMode::Auto).await;

@@ -173,6 +173,8 @@ async fn a_held_card_keeps_its_mode() {
     let whole = NewPool {
         kind: oriel_model::PoolKind::Dedicated,
         size: oriel_model::PoolSize::default(),
+        hours: oriel_model::PoolHours::default(),
+        leaving: oriel_model::Leaving::default(),
         name: "whole".parse().unwrap(),
         image: house.pool.image.unwrap(),
         vcpus: 2,
@@ -185,6 +187,8 @@ async fn a_held_card_keeps_its_mode() {
         hardware: Hardware::default(),
         recording: oriel_model::RecordingPolicy::Off,
         policy: oriel_model::SessionPolicy::default(),
+        cloud: None,
+        personal_disk: None,
     };
     let whole = house.broker.create_pool(whole).await.unwrap();
     house.broker.entitle(whole.id, house.anna.id).await.unwrap();

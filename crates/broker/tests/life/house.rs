@@ -61,6 +61,8 @@ impl House {
             .create_pool(NewPool {
                 kind: oriel_model::PoolKind::Dedicated,
                 size: oriel_model::PoolSize::default(),
+                hours: oriel_model::PoolHours::default(),
+                leaving: oriel_model::Leaving::default(),
                 name: "lab".parse().unwrap(),
                 image: image.id,
                 vcpus: 2,
@@ -73,6 +75,8 @@ impl House {
                 policy: oriel_model::SessionPolicy::default(),
                 desktops_max: 3,
                 keyboard: "us".into(),
+                cloud: None,
+                personal_disk: None,
             })
             .await
             .unwrap();

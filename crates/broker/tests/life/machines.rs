@@ -19,6 +19,8 @@ async fn office(house: &House) -> Pool {
         keyboard: "de".to_owned(),
         recording: oriel_model::RecordingPolicy::Off,
         policy: oriel_model::SessionPolicy::default(),
+        hours: oriel_model::PoolHours::default(),
+        leaving: oriel_model::Leaving::default(),
     };
     house.broker.create_external_pool(new).await.unwrap()
 }
@@ -34,6 +36,7 @@ fn external(protocol: MachineProtocol, host: &str, port: u16) -> External {
         has_password: false,
         has_private_key: false,
         has_totp: false,
+        has_gateway_password: false,
     }
 }
 
@@ -134,6 +137,65 @@ async fn secrets_are_sealed_and_come_out_only_to_sign_in() {
     house.broker.change_machine(gate.id, change).await.unwrap();
     let Err(refused) = house.broker.guest_access(gate.id, GuestPort::Ssh).await else { panic!("signed in") };
     assert_eq!(code(&refused), "no_credentials");
+}
+
+#[tokio::test]
+async fn a_machine_behind_a_gateway_is_dialled_there() {
+    let house = house().await;
+    let pool = office(&house).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Where the gateway leads is its network's affair.
+    let mut desk = external(MachineProtocol::Rdp, "10.1.2.3", 3389);
+    desk.parameters.gateway_host = Some("10.9.9.9".into());
+    assert_eq!(code(&add(&house, &pool, "desk", desk.clone()).await.unwrap_err()), "external");
+    desk.parameters.gateway_host = Some("127.0.0.1".into());
+    desk.parameters.gateway_port = Some(port);
+    let desk = add(&house, &pool, "desk", desk).await.unwrap();
+    house.reaches(desk.id, DesktopState::Ready).await;
+    let through = async || {
+        let access = house.broker.guest_access(desk.id, GuestPort::Rdp).await.unwrap();
+        let GuestCredentials::Rdp { gateway: Some(gateway), .. } = access.credentials else { panic!("no gateway") };
+        gateway
+    };
+    // With the machine's account, where it has none of its own.
+    let gateway = through().await;
+    assert_eq!(
+        (gateway.name, gateway.to_host.as_str(), gateway.to_port),
+        (format!("127.0.0.1:{port}"), "10.1.2.3", 3389)
+    );
+    assert_eq!((gateway.user.as_deref(), gateway.identity), (Some("root"), None));
+    assert_eq!(gateway.password.unwrap().expose_secret(), "open sesame");
+    let parameters = async || house.store.desktop(desk.id).await.unwrap().unwrap().external.unwrap().parameters;
+    let pin = "0a".repeat(32);
+    house.broker.pin_identity(desk.id, 1, &pin).await.unwrap();
+    let refused = house.broker.pin_identity(desk.id, 1, &"0b".repeat(32)).await.unwrap_err();
+    assert_eq!(code(&refused), "identity_changed");
+    assert_eq!(through().await.identity.as_deref(), Some(pin.as_str()));
+    // Its own account has its own password, which goes with it.
+    let own = MachineParameters { gateway_user: Some("olga".into()), ..parameters().await };
+    let gateway_password = Some(Some("offen".into()));
+    let change = MachineChange { parameters: Some(own), gateway_password, ..MachineChange::default() };
+    assert!(house.broker.change_machine(desk.id, change).await.unwrap().external.unwrap().has_gateway_password);
+    let gateway = through().await;
+    assert_eq!(gateway.user.as_deref(), Some("olga"));
+    assert_eq!(gateway.password.unwrap().expose_secret(), "offen");
+    // Another gateway is not told what was given for this one, and is met anew.
+    let other = MachineParameters { gateway_host: Some("127.0.0.2".into()), ..parameters().await };
+    let change = || MachineChange { parameters: Some(other.clone()), ..MachineChange::default() };
+    let refused = house.broker.change_machine(desk.id, change()).await.unwrap_err();
+    assert_eq!(code(&refused), "credentials_of_another_address");
+    let change =
+        MachineChange { password: Some(Some("again".into())), gateway_password: Some(Some("anew".into())), ..change() };
+    house.broker.change_machine(desk.id, change).await.unwrap();
+    assert_eq!(parameters().await.gateway_identity, None);
+    // Nor what is kept for the machine, by way of an account of its own.
+    let machines = MachineParameters { gateway_user: None, ..parameters().await };
+    let change = || MachineChange { parameters: Some(machines.clone()), ..MachineChange::default() };
+    let refused = house.broker.change_machine(desk.id, change()).await.unwrap_err();
+    assert_eq!(code(&refused), "credentials_of_another_address");
+    let change = MachineChange { password: Some(Some("again".into())), ..change() };
+    assert!(!house.broker.change_machine(desk.id, change).await.unwrap().external.unwrap().has_gateway_password);
 }
 
 #[tokio::test]

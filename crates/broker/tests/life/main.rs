@@ -8,8 +8,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bookings;
+mod clouds;
 mod desktops;
 mod gpus;
 mod house;
 mod machines;
+mod personal_disks;
 mod pools;
+mod quotas;
+mod rollouts;
+mod webhooks;

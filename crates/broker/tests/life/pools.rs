@@ -6,14 +6,14 @@ use oriel_broker::{BrokerError, NewUser, PoolChange, Sessions};
 use oriel_compute::Compute;
 use oriel_compute::fake::FakeMode;
 use oriel_model::{
-    Desktop, DesktopId, DesktopIntent, DesktopState, Pool, PoolId, PoolKind, Role, TokenScope, User, UserId,
+    Desktop, DesktopId, DesktopIntent, DesktopState, Pool, PoolHours, PoolId, PoolKind, Role, TokenScope, User, UserId,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A gateway whose connections the test says.
 #[derive(Default)]
-struct Gateway(Mutex<Vec<DesktopId>>);
+pub struct Gateway(pub Mutex<Vec<DesktopId>>);
 
 #[async_trait]
 impl Sessions for Gateway {
@@ -32,7 +32,7 @@ impl Sessions for Gateway {
 }
 
 /// A house with one more pool of that kind.
-async fn house(kind: PoolKind, size: &str, most: u32) -> (House, Pool, Arc<Gateway>) {
+pub async fn house(kind: PoolKind, size: &str, most: u32) -> (House, Pool, Arc<Gateway>) {
     let house = House::new(FakeMode::Auto).await;
     let gateway = Arc::new(Gateway::default());
     house.broker.set_sessions(gateway.clone());
@@ -45,14 +45,14 @@ async fn house(kind: PoolKind, size: &str, most: u32) -> (House, Pool, Arc<Gatew
     (house, pool, gateway)
 }
 
-async fn person(house: &House, pool: &Pool, name: &str) -> User {
+pub async fn person(house: &House, pool: &Pool, name: &str) -> User {
     let new = NewUser { name: name.into(), role: Role::User, password: None };
     let (user, _) = house.broker.create_user(new).await.unwrap();
     house.broker.entitle(pool.id, user.id).await.unwrap();
     user
 }
 
-async fn until(house: &House, pool: &Pool, what: &str, holds: impl Fn(&[Desktop]) -> bool) -> Vec<Desktop> {
+pub async fn until(house: &House, pool: &Pool, what: &str, holds: impl Fn(&[Desktop]) -> bool) -> Vec<Desktop> {
     let mut last = Vec::new();
     for _ in 0..900 {
         last = house.store.desktops_in_pool(pool.id).await.unwrap();
@@ -66,7 +66,7 @@ async fn until(house: &House, pool: &Pool, what: &str, holds: impl Fn(&[Desktop]
 }
 
 /// As a viewer with a ticket does it.
-async fn enter(house: &House, user: &User, id: DesktopId) -> Result<Desktop, BrokerError> {
+pub async fn enter(house: &House, user: &User, id: DesktopId) -> Result<Desktop, BrokerError> {
     let grants = house.broker.grants(user, TokenScope::All).await.unwrap();
     house.broker.enter(user, &grants, id).await
 }
@@ -182,4 +182,72 @@ async fn what_an_administrator_was_in_is_made_anew_before_somebody_gets_it() {
     gateway.0.lock().unwrap().clear();
     until(&house, &pool, "it is made anew", |all| ready(all) == 1 && all[0].generation == 2).await;
     assert_eq!(house.broker.take_desktop(&house.anna, &pool).await.unwrap().id, spare);
+}
+
+#[tokio::test]
+async fn spares_are_there_at_peak_only() {
+    let (house, pool, _) = house(PoolKind::Floating, "default", 3).await;
+    // Three days from now, and at every hour.
+    let days = oriel_store::clock::now().0 / (24 * 3600 * 1_000_000);
+    let words = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let then = words[usize::try_from((days + 3 + 3) % 7).unwrap()];
+    let hours = |peak: String| PoolHours {
+        peaks: vec![peak.parse().unwrap()],
+        off_peak: "running=0".parse().unwrap(),
+        ..PoolHours::default()
+    };
+    let size = Some("running=2".parse().unwrap());
+    let change = PoolChange { size, hours: Some(hours(format!("{then} 08:00-18:00 UTC"))), ..PoolChange::default() };
+    house.broker.change_pool(pool.id, change).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(house.store.desktops_in_pool(pool.id).await.unwrap(), [], "off peak nothing is kept ready");
+    let change = PoolChange { hours: Some(hours("daily 00:00-24:00 UTC".into())), ..PoolChange::default() };
+    house.broker.change_pool(pool.id, change).await.unwrap();
+    until(&house, &pool, "two spares run", |all| ready(all) == 2).await;
+
+    let wrong = PoolHours { off_peak: "running=4".parse().unwrap(), ..hours("daily 08:00-18:00 UTC".into()) };
+    let refused = house.broker.change_pool(pool.id, PoolChange { hours: Some(wrong), ..PoolChange::default() }).await;
+    assert!(matches!(&refused, Err(BrokerError::Invalid { code: "bad_pool", .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn unused_desktops_are_shut_down_and_stay_whose_they_are() {
+    let (house, pool, gateway) = house(PoolKind::Dedicated, "default", 3).await;
+    let bob = person(&house, &pool, "bob").await;
+    let mut given = Vec::new();
+    for user in [&house.anna, &bob] {
+        let desktop = house.broker.take_desktop(user, &pool).await.unwrap();
+        house.reaches(desktop.id, DesktopState::Ready).await;
+        given.push(desktop.id);
+    }
+    let (left, used) = (given[0], given[1]);
+    gateway.0.lock().unwrap().push(used);
+    house.broker.connections_changed();
+    house.reaches(used, DesktopState::InUse).await;
+    let long_ago = oriel_store::clock::now().plus_seconds(-3600);
+    for id in [left, used] {
+        let aged = house.store.modify_desktop(id, |row| {
+            row.facts.ready = Some(long_ago);
+            row.facts.seat = Some(oriel_model::Seat { since: long_ago, seen: long_ago });
+        });
+        aged.await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(house.store.desktop(left).await.unwrap().unwrap().state, DesktopState::Ready, "nobody says so");
+    let leaving = Some("shut_down=30".parse().unwrap());
+    house.broker.change_pool(pool.id, PoolChange { leaving, ..PoolChange::default() }).await.unwrap();
+    house.reaches(left, DesktopState::Stopped).await;
+    let off = house.store.desktop(left).await.unwrap().unwrap();
+    assert_eq!((off.owner, off.generation), (Some(house.anna.id), 1));
+    assert_eq!(house.store.desktop(used).await.unwrap().unwrap().state, DesktopState::InUse, "somebody is in it");
+    // Whoever comes back finds it, and it starts.
+    let again = house.broker.take_desktop(&house.anna, &pool).await.unwrap();
+    assert_eq!(again.id, left);
+    house.reaches(left, DesktopState::Ready).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(
+        house.store.desktop(left).await.unwrap().unwrap().intent,
+        DesktopIntent::Running,
+        "they have time to come"
+    );
 }

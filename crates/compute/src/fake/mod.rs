@@ -10,7 +10,7 @@ mod gpus;
 
 pub use gpus::{M60_GPUS, m60_host};
 
-use crate::{BoxStream, Compute, ComputeError, Observed, Power, Screenshot, SettledGpus, gpus::Gpus};
+use crate::{BoxStream, Compute, ComputeError, ImageFile, Observed, Power, Screenshot, SettledGpus, gpus::Gpus};
 use async_trait::async_trait;
 use gpus::FakeGpus;
 use oriel_gpu::{
@@ -20,13 +20,13 @@ use oriel_gpu::{
 };
 use oriel_machine::{Arch, GuestIdentity, MachineSpec};
 use oriel_model::{
-    Accelerator, AcceleratorKind, Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GuestPort,
-    HostFacts,
+    Accelerator, AcceleratorKind, CloudFlavor, CloudNetwork, CloudOffer, Desktop, DesktopId, DiskFacts, DiskSnapshot,
+    Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GuestPort, HostFacts, Micros, Name, PersonalDiskId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::RangeInclusive,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::io::DuplexStream;
@@ -66,6 +66,9 @@ pub enum FakeStep {
     PlanGpuMode,
     ApplyGpuMode,
     SettleGpus,
+    PutImage,
+    InsertMedia,
+    PersonalDisk,
 }
 
 /// Serves the guest's end of a dialled stream.
@@ -77,12 +80,19 @@ pub struct FakeCompute {
     state: Mutex<State>,
     gpus: Option<FakeGpus>,
     arch: Arch,
+    is_cloud: bool,
+    /// Where images for drives lie, a folder for each desktop.
+    media: Option<PathBuf>,
 }
 
 #[derive(Default)]
 struct State {
+    /// What lies in drives.
+    media: BTreeMap<DesktopId, PathBuf>,
     /// What each machine was last described as.
     described: BTreeMap<DesktopId, MachineSpec>,
+    /// Sizes in GiB, and names of snapshots.
+    personal_disks: BTreeMap<PersonalDiskId, (u64, Vec<String>)>,
     machines: BTreeMap<(DesktopId, u32), Machine>,
     calls: Vec<(FakeStep, Option<DesktopId>)>,
     /// Calls are not kept.
@@ -108,7 +118,15 @@ const NOTHING: Machine = Machine { power: Power::Off, pending: None, domain: fal
 
 impl FakeCompute {
     pub fn new(name: impl Into<String>, mode: FakeMode) -> Self {
-        Self { name: name.into(), mode, state: Mutex::default(), gpus: None, arch: Arch::X86_64 }
+        Self {
+            name: name.into(),
+            mode,
+            state: Mutex::default(),
+            gpus: None,
+            arch: Arch::X86_64,
+            is_cloud: false,
+            media: None,
+        }
     }
 
     /// Puts GPUs into the host. The kernel's own faults and its log stay with the caller; `modes` are those that were set.
@@ -131,9 +149,31 @@ impl FakeCompute {
         Self { arch, ..self }
     }
 
+    /// Makes it a cloud: no ports, no GPUs of ours.
+    #[must_use]
+    pub fn as_cloud(self) -> Self {
+        Self { is_cloud: true, ..self }
+    }
+
+    /// Gives its machines drives, for which images lie in this folder.
+    #[must_use]
+    pub fn with_media(self, folder: impl Into<PathBuf>) -> Self {
+        Self { media: Some(folder.into()), ..self }
+    }
+
     /// What the desktop's machine was last described as.
     pub fn described(&self, desktop: DesktopId) -> Option<MachineSpec> {
         self.state().described.get(&desktop).cloned()
+    }
+
+    /// The person's disk that the desktop's machine was last described with.
+    pub fn personal_disk(&self, desktop: DesktopId) -> Option<PersonalDiskId> {
+        self.state().described.get(&desktop).and_then(|spec| spec.home?.disk)
+    }
+
+    /// Disks of people that there are, with their sizes in GiB.
+    pub fn personal_disks(&self) -> BTreeMap<PersonalDiskId, u64> {
+        self.state().personal_disks.iter().map(|(id, (size, _))| (*id, *size)).collect()
     }
 
     /// What the desktop's machine was last described with.
@@ -245,6 +285,11 @@ impl State {
         self.machines.iter().map(seen).collect()
     }
 
+    fn disk(&mut self, id: PersonalDiskId) -> Result<&mut (u64, Vec<String>), ComputeError> {
+        let gone = || ComputeError::DiskGone { path: PathBuf::from(id.to_string()) };
+        self.personal_disks.get_mut(&id).ok_or_else(gone)
+    }
+
     fn entry(&mut self, spec: &MachineSpec) -> &mut Machine {
         self.machines.entry((spec.desktop, spec.generation)).or_insert(NOTHING)
     }
@@ -262,6 +307,10 @@ impl Compute for FakeCompute {
 
     fn arch(&self) -> Arch {
         self.arch
+    }
+
+    fn is_cloud(&self) -> bool {
+        self.is_cloud
     }
 
     async fn facts(&self) -> Result<HostFacts, ComputeError> {
@@ -308,6 +357,9 @@ impl Compute for FakeCompute {
                 *machine = Machine { power: Power::Off, pending: None, domain: false, ..*machine };
             }
         }
+        if state.described.get(&spec.desktop).is_some_and(|before| before.generation != spec.generation) {
+            state.media.remove(&spec.desktop);
+        }
         state.described.insert(spec.desktop, spec.clone());
         state.entry(spec).domain = true;
         Ok(())
@@ -345,6 +397,11 @@ impl Compute for FakeCompute {
         for key in gone.into_iter().filter(|(_, generation)| Some(*generation) != keep_generation) {
             state.machines.remove(&key);
         }
+        state.media.remove(&desktop);
+        if let Some(folder) = self.media_folder(desktop) {
+            // Images for the drive are of whoever had the desktop before.
+            std::fs::remove_dir_all(&folder).ok();
+        }
         Ok(())
     }
 
@@ -380,8 +437,95 @@ impl Compute for FakeCompute {
         }))
     }
 
+    fn media_folder(&self, desktop: DesktopId) -> Option<PathBuf> {
+        self.media.as_ref().filter(|_| !self.is_cloud).map(|folder| folder.join(desktop.to_string()))
+    }
+
+    async fn media(&self, desktop: DesktopId) -> Result<Option<PathBuf>, ComputeError> {
+        Ok(self.state().media.get(&desktop).cloned())
+    }
+
+    async fn insert_media(&self, desktop: DesktopId, medium: Option<&Path>) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::InsertMedia, Some(desktop))?;
+        if self.is_cloud || self.media.is_none() {
+            return Err(ComputeError::NoDrives { host: self.name.clone() });
+        }
+        match medium {
+            Some(_) if state.defined(desktop).is_none() => return Err(ComputeError::NoMachine),
+            Some(medium) => state.media.insert(desktop, medium.to_owned()),
+            None => state.media.remove(&desktop),
+        };
+        Ok(())
+    }
+
+    async fn make_personal_disk(&self, disk: PersonalDiskId, size_gib: u64) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::PersonalDisk, None)?;
+        if self.is_cloud {
+            return Err(ComputeError::NoPersonalDisks { host: self.name.clone() });
+        }
+        state.personal_disks.entry(disk).or_insert((size_gib, Vec::new()));
+        Ok(())
+    }
+
+    async fn detach_personal_disk(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::PersonalDisk, Some(desktop))?;
+        if state.defined(desktop).is_some_and(|machine| machine.power != Power::Off) {
+            return Err(ComputeError::StillRunning);
+        }
+        if let Some(home) = state.described.get_mut(&desktop).and_then(|spec| spec.home.as_mut()) {
+            home.disk = None;
+        }
+        Ok(())
+    }
+
+    async fn personal_disk_facts(&self, disk: PersonalDiskId) -> Result<DiskFacts, ComputeError> {
+        let mut state = self.state();
+        let (_, names) = state.disk(disk)?;
+        let snapshots = names.iter().map(|name| DiskSnapshot { name: name.clone(), created: Micros(0) }).collect();
+        Ok(DiskFacts { used_bytes: 1, snapshots, export_bytes: None })
+    }
+
+    async fn grow_personal_disk(&self, disk: PersonalDiskId, size_gib: u64) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::PersonalDisk, None)?;
+        let (size, _) = state.disk(disk)?;
+        *size = size_gib.max(*size);
+        Ok(())
+    }
+
+    async fn snapshot_personal_disk(&self, disk: PersonalDiskId, snapshot: &Name) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::PersonalDisk, None)?;
+        let (_, names) = state.disk(disk)?;
+        if !names.iter().any(|name| name == snapshot.as_str()) {
+            names.push(snapshot.to_string());
+        }
+        Ok(())
+    }
+
+    async fn restore_personal_disk(&self, disk: PersonalDiskId, snapshot: &Name) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::PersonalDisk, None)?;
+        let (_, names) = state.disk(disk)?;
+        if names.iter().any(|name| name == snapshot.as_str()) {
+            return Ok(());
+        }
+        Err(ComputeError::NoSnapshot { name: snapshot.to_string() })
+    }
+
+    async fn drop_personal_disk_snapshot(&self, disk: PersonalDiskId, snapshot: &Name) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::PersonalDisk, None)?;
+        state.disk(disk)?.1.retain(|name| name != snapshot.as_str());
+        Ok(())
+    }
+
+    async fn delete_personal_disk(&self, disk: PersonalDiskId) -> Result<(), ComputeError> {
+        self.step(FakeStep::PersonalDisk, None)?.personal_disks.remove(&disk);
+        Ok(())
+    }
+
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {
         drop(self.step(FakeStep::FreePorts, None)?);
+        if self.is_cloud {
+            return Err(ComputeError::NoPortsThere { host: self.name.clone() });
+        }
         (PORT_FIRST..=PORT_LAST)
             .step_by(usize::from(MachineSpec::PORTS))
             .find(|port| !taken.contains(port))
@@ -452,6 +596,32 @@ impl Compute for FakeCompute {
     ) -> Result<(), ComputeError> {
         drop(self.step(FakeStep::ApplyGpuMode, None)?);
         self.gpu_room(&plan.gpu)?.apply(plan, progress).await
+    }
+
+    async fn put_image(
+        &self,
+        image: &ImageFile<'_>,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<String, ComputeError> {
+        drop(self.step(FakeStep::PutImage, None)?);
+        progress(1);
+        if !self.is_cloud {
+            return Err(ComputeError::NoImage { path: image.path.to_owned() });
+        }
+        Ok(format!("of-{}", image.sha256))
+    }
+
+    /// One flavor and one network.
+    async fn offer(&self) -> Result<CloudOffer, ComputeError> {
+        if !self.is_cloud {
+            return Ok(CloudOffer::default());
+        }
+        let (id, name) = (String::from("1"), String::from("tiny"));
+        let gpu = Some(String::from("VGPU × 1"));
+        let flavor = CloudFlavor { id, name, vcpus: 1, memory_mib: 64, disk_gib: 1, gpu, gpus_free: Some(3) };
+        let name = String::from("desktops");
+        let network = CloudNetwork { id: String::from("n-1"), name, shared: false, external: false };
+        Ok(CloudOffer { flavors: vec![flavor], networks: vec![network] })
     }
 
     /// A running machine answers, served or not.

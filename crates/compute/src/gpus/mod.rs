@@ -4,6 +4,7 @@
 //! Before anything else is done, a switch that a crash cut off is recovered and every mode that was set is made true again
 //! (after a reboot the kernel has forgotten). What of that fails is tried again whenever somebody calls [`Gpus::settle`].
 
+#[cfg(feature = "libvirt")]
 mod surroundings;
 
 use crate::ComputeError;
@@ -11,6 +12,7 @@ use oriel_gpu::{
     Inventory, Sysfs, assign, doctor, inventory,
     mode::{self, Plan, Progress, ReapplyOutcome, RecoveryOutcome, StateFolder, Wish},
 };
+#[cfg(feature = "libvirt")]
 use oriel_machine::Surroundings;
 use oriel_model::{Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GpuUnit};
 use std::{
@@ -201,6 +203,7 @@ impl Gpus {
     }
 
     /// What decides how a machine that holds these looks.
+    #[cfg(feature = "libvirt")]
     pub(crate) async fn surroundings(&self, holds: &[GpuHold], roms: PathBuf) -> Result<Surroundings, ComputeError> {
         let holds = holds.to_vec();
         self.with(move |shared| Ok(surroundings::surroundings(&*shared.sysfs, &*shared.inventory()?, &holds, &roms)))

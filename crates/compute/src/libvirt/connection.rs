@@ -117,6 +117,11 @@ pub(super) fn is_gone(error: &Error) -> bool {
     error.code() == ErrorNumber::NoDomain
 }
 
+/// It carries no mark of ours.
+pub(super) fn has_no_metadata(error: &Error) -> bool {
+    error.code() == ErrorNumber::NoDomainMetadata
+}
+
 /// What is to go and is gone, or is to be off and is off, is as it should be.
 pub(super) fn fine_when_gone(error: Error) -> Result<(), Error> {
     if is_gone(&error) || error.code() == ErrorNumber::OperationInvalid { Ok(()) } else { Err(error) }

@@ -5,8 +5,7 @@ use super::{
     disk::check_enterable,
     network::usable,
 };
-use crate::doctor::finding;
-use oriel_model::{Finding, Severity};
+use oriel_model::{Finding, Severity, finding};
 use std::path::Path;
 
 const SOURCE: &str = "https://libvirt.org/uri.html";

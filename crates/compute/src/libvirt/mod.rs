@@ -8,6 +8,7 @@ mod disk;
 mod findings;
 mod firmware;
 mod network;
+mod personal_disk;
 mod places;
 mod seed_iso;
 
@@ -23,8 +24,11 @@ use oriel_gpu::{
     mode::{Plan, Wish},
     sysfs::Folder,
 };
-use oriel_machine::{Boot, GuestIdentity, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
-use oriel_model::{Desktop, DesktopId, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, Network};
+use oriel_machine::{Boot, CdDrive, GuestIdentity, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
+use oriel_model::{
+    Desktop, DesktopId, DiskFacts, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, Name, Network,
+    PersonalDiskId,
+};
 use places::{Kind, Layout};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,6 +50,7 @@ const SSH_PORT: u16 = 22;
 const GPU_FOLDER: &str = "gpu";
 /// Below the data folder: ROMs of cards whose own cannot be read, by address (`0000:41:00.0.rom`).
 const ROM_FOLDER: &str = "roms";
+const INACTIVE: u32 = sys::VIR_DOMAIN_XML_INACTIVE;
 /// One read of a screenshot's stream, in bytes.
 const PICTURE_CHUNK: usize = 256 * 1024;
 
@@ -87,17 +92,34 @@ impl LibvirtCompute {
         self.connection.with(move |connect| work(connect, &home)).await
     }
 
-    async fn places(&self, spec: &MachineSpec) -> Places {
+    async fn places(&self, spec: &MachineSpec) -> Result<Places, ComputeError> {
         let file = |kind| self.layout.file(spec.desktop, spec.generation, kind);
         let helper = spec.network == Network::User && self.user_network().await;
-        Places {
+        Ok(Places {
             home: self.layout.home().to_owned(),
             disk: file(Kind::Disk),
             seed: Some(file(Kind::Seed)).filter(|seed| seed.exists()),
+            personal_disk: spec.home.and_then(|home| home.disk).map(|disk| self.layout.personal_disk(disk)),
+            medium: self.kept_medium(spec).await?,
             network_socket: helper.then(|| self.layout.network_socket(spec.desktop)),
             serial_log: Some(file(Kind::Serial)),
             host: self.surroundings(spec).await,
-        }
+        })
+    }
+
+    /// What lies in the drive of the machine of this generation: that is not taken out where it is described again. Where libvirt does not
+    /// say, nothing is known of it, and the machine is not described.
+    async fn kept_medium(&self, spec: &MachineSpec) -> Result<Option<PathBuf>, ComputeError> {
+        let (desktop, generation) = (spec.desktop, spec.generation);
+        let found = self
+            .with(move |connect, home| {
+                let Some((domain, marker)) = find(connect, home, desktop)? else { return Ok(None) };
+                let kept = if marker.generation == generation { drive(&domain, INACTIVE)? } else { None };
+                Ok(kept.and_then(|drive| drive.medium))
+            })
+            .await?;
+        // Without its file the machine would not start.
+        Ok(found.filter(|medium| medium.exists()))
     }
 
     /// A machine without a GPU is the same on every host.
@@ -179,27 +201,58 @@ fn find(connect: &Connect, home: &Path, desktop: DesktopId) -> Result<Option<(Do
         Err(error) if connection::is_gone(&error) => return Ok(None),
         Err(error) => return Err(connection::failed("look for the machine")(error)),
     };
-    Ok(mark(&domain, home).filter(|marker| marker.desktop == desktop).map(|marker| (domain, marker)))
+    let marker = mark(&domain, home).map_err(connection::failed("read whose the machine is"))?;
+    Ok(marker.filter(|marker| marker.desktop == desktop).map(|marker| (domain, marker)))
 }
 
-fn mark(domain: &Domain, home: &Path) -> Option<Marker> {
+/// Ours and how they are. A machine of which libvirt does not say that is not off, nor gone: then nothing is known of any.
+fn ours(connect: &Connect, home: &Path) -> Result<Vec<(Marker, Power)>, ComputeError> {
+    let mut ours = Vec::new();
+    for domain in connect.list_all_domains(0).map_err(connection::failed("list machines"))? {
+        match mark(&domain, home) {
+            Ok(Some(marker)) => ours.push((marker, power(&domain)?)),
+            Ok(None) => {}
+            // Somebody else's that we may not read.
+            Err(error) if connect.is_alive().unwrap_or(false) => {
+                tracing::warn!(error = error.message(), "Whose a machine is cannot be read");
+            }
+            Err(error) => return Err(connection::failed("read whose a machine is")(error)),
+        }
+    }
+    Ok(ours)
+}
+
+fn mark(domain: &Domain, home: &Path) -> Result<Option<Marker>, virt::error::Error> {
     let (kind, namespace) = (sys::VIR_DOMAIN_METADATA_ELEMENT as i32, oriel_machine::METADATA_NAMESPACE);
-    let metadata = domain.get_metadata(kind, Some(namespace), 0).ok()?;
+    let metadata = match domain.get_metadata(kind, Some(namespace), 0) {
+        Ok(metadata) => metadata,
+        Err(error) if connection::is_gone(&error) || connection::has_no_metadata(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     // libvirt gives the element of that namespace, stripped of the namespace itself. Machines of another data folder are
     // somebody else's, though they carry our mark.
-    let marker = marker_of(&format!("<metadata xmlns=\"{namespace}\">{metadata}</metadata>"))?;
-    (Path::new(&marker.home) == home).then_some(marker)
+    let marker = marker_of(&format!("<metadata xmlns=\"{namespace}\">{metadata}</metadata>"));
+    Ok(marker.filter(|marker| Path::new(&marker.home) == home))
 }
 
-fn power(domain: &Domain) -> Power {
-    match domain.get_state() {
+/// What libvirt does not say is no power state: whoever took it for off would cut the power of people at work.
+fn power(domain: &Domain) -> Result<Power, ComputeError> {
+    Ok(match domain.get_state() {
         Ok((sys::VIR_DOMAIN_PAUSED | sys::VIR_DOMAIN_PMSUSPENDED, _)) => Power::Paused,
         Ok((sys::VIR_DOMAIN_CRASHED, _)) => Power::Crashed,
         // A guest that panicked is destroyed; libvirt remembers why.
         Ok((sys::VIR_DOMAIN_SHUTOFF, reason)) if reason == sys::VIR_DOMAIN_SHUTOFF_CRASHED as i32 => Power::Crashed,
         Ok((sys::VIR_DOMAIN_RUNNING | sys::VIR_DOMAIN_BLOCKED | sys::VIR_DOMAIN_SHUTDOWN, _)) => Power::Running,
-        _ => Power::Off,
-    }
+        Ok(_) => Power::Off,
+        Err(error) if connection::is_gone(&error) => Power::Off,
+        Err(error) => return Err(connection::failed("look at the machine")(error)),
+    })
+}
+
+/// The machine's drive as it is now (0), or from its next start on ([`INACTIVE`]).
+fn drive(domain: &Domain, which: u32) -> Result<Option<CdDrive>, ComputeError> {
+    let xml = domain.get_xml_desc(which).map_err(connection::failed("look at the machine's drive"))?;
+    Ok(CdDrive::find(&xml))
 }
 
 fn pull_plug(domain: &Domain) -> Result<(), ComputeError> {
@@ -241,12 +294,7 @@ impl Compute for LibvirtCompute {
     }
 
     async fn list(&self) -> Result<Vec<Observed>, ComputeError> {
-        let domains = self
-            .with(move |connect, home| {
-                let domains = connect.list_all_domains(0).map_err(connection::failed("list machines"))?;
-                Ok(domains.iter().filter_map(|domain| Some((mark(domain, home)?, power(domain)))).collect::<Vec<_>>())
-            })
-            .await?;
+        let domains = self.with(ours).await?;
         let mut all = BTreeMap::new();
         for found in self.layout.scan()? {
             let key = (found.desktop, found.generation.unwrap_or(0));
@@ -292,7 +340,7 @@ impl Compute for LibvirtCompute {
         let libvirt = self
             .with(move |connect, _| connect.get_lib_version().map_err(connection::failed("say its version")))
             .await?;
-        let xml = domain_xml(spec, &self.places(spec).await, libvirt)?;
+        let xml = domain_xml(spec, &self.places(spec).await?, libvirt)?;
         self.with(move |connect, _| {
             Domain::define_xml(connect, &xml).map(drop).map_err(connection::failed("define the machine"))
         })
@@ -304,7 +352,7 @@ impl Compute for LibvirtCompute {
         let power = self
             .with(move |connect, home| {
                 let found = find(connect, home, desktop)?.filter(|(_, marker)| marker.generation == generation);
-                found.map(|(domain, _)| power(&domain)).ok_or(ComputeError::NoMachine)
+                power(&found.ok_or(ComputeError::NoMachine)?.0)
             })
             .await?;
         if power == Power::Running {
@@ -315,7 +363,7 @@ impl Compute for LibvirtCompute {
         }
         self.with(move |connect, home| {
             let (domain, _) = find(connect, home, desktop)?.ok_or(ComputeError::NoMachine)?;
-            match self::power(&domain) {
+            match self::power(&domain)? {
                 Power::Running => Ok(()),
                 Power::Paused => domain.resume().map(drop).map_err(connection::failed("resume the machine")),
                 Power::Off | Power::Crashed => {
@@ -329,7 +377,7 @@ impl Compute for LibvirtCompute {
     async fn shut_down(&self, desktop: DesktopId) -> Result<(), ComputeError> {
         self.with(move |connect, home| {
             let Some((domain, _)) = find(connect, home, desktop)? else { return Ok(()) };
-            if power(&domain) != Power::Running {
+            if power(&domain)? != Power::Running {
                 return Ok(());
             }
             // The agent when it listens, the power button otherwise.
@@ -380,7 +428,7 @@ impl Compute for LibvirtCompute {
     async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError> {
         self.with(move |connect, home| {
             let (domain, _) = find(connect, home, desktop)?.ok_or(ComputeError::NoMachine)?;
-            if power(&domain) != Power::Running {
+            if power(&domain)? != Power::Running {
                 return Err(ComputeError::NotRunning);
             }
             let failed = || connection::failed("take a picture of the machine's display");
@@ -403,6 +451,99 @@ impl Compute for LibvirtCompute {
             Screenshot::decode(&encoded)
         })
         .await
+    }
+
+    fn media_folder(&self, desktop: DesktopId) -> Option<PathBuf> {
+        Some(self.layout.media_folder(desktop))
+    }
+
+    async fn media(&self, desktop: DesktopId) -> Result<Option<PathBuf>, ComputeError> {
+        self.with(move |connect, home| {
+            let Some((domain, _)) = find(connect, home, desktop)? else { return Ok(None) };
+            Ok(drive(&domain, INACTIVE)?.and_then(|drive| drive.medium))
+        })
+        .await
+    }
+
+    async fn insert_media(&self, desktop: DesktopId, medium: Option<&Path>) -> Result<(), ComputeError> {
+        if let Some(medium) = medium
+            && let Ok(user) = self.connection.qemu_user().await
+        {
+            disk::check_enterable(medium, user)?;
+        }
+        let medium = medium.map(std::path::absolute).transpose().map_err(ComputeError::file("find", Path::new(".")))?;
+        self.with(move |connect, home| {
+            let Some((domain, _)) = find(connect, home, desktop)? else {
+                return if medium.is_some() { Err(ComputeError::NoMachine) } else { Ok(()) };
+            };
+            let active = domain.is_active().map_err(connection::failed("look at the machine"))?;
+            let (later, now) = (drive(&domain, INACTIVE)?, if active { Some(drive(&domain, 0)?) } else { None });
+            let (Some(later), false) = (later, now == Some(None)) else {
+                // Nothing is in what is not there.
+                return if medium.is_some() { Err(ComputeError::NoDriveYet) } else { Ok(()) };
+            };
+            let is_so = |drive: &CdDrive| drive.medium == medium;
+            if is_so(&later) && now.flatten().as_ref().is_none_or(is_so) {
+                return Ok(());
+            }
+            // A guest that holds its tray shut does not keep what its person wants out.
+            let mut flags = sys::VIR_DOMAIN_AFFECT_CONFIG | sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE;
+            if active {
+                flags |= sys::VIR_DOMAIN_AFFECT_LIVE;
+            }
+            let xml = CdDrive { medium: medium.clone(), ..later }.xml()?;
+            let action = if medium.is_some() { "put the image into the drive" } else { "empty the drive" };
+            domain.update_device_flags(&xml, flags).map(drop).map_err(connection::failed(action))
+        })
+        .await
+    }
+
+    async fn make_personal_disk(&self, disk: PersonalDiskId, size_gib: u64) -> Result<(), ComputeError> {
+        self.make_disk(disk, size_gib).await
+    }
+
+    async fn detach_personal_disk(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        self.take_disk_out(desktop).await
+    }
+
+    async fn personal_disk_facts(&self, disk: PersonalDiskId) -> Result<DiskFacts, ComputeError> {
+        self.disk_facts(disk).await
+    }
+
+    async fn grow_personal_disk(&self, disk: PersonalDiskId, size_gib: u64) -> Result<(), ComputeError> {
+        self.grow_disk(disk, size_gib).await
+    }
+
+    async fn snapshot_personal_disk(&self, disk: PersonalDiskId, snapshot: &Name) -> Result<(), ComputeError> {
+        self.make_disk_snapshot(disk, snapshot).await
+    }
+
+    async fn restore_personal_disk(&self, disk: PersonalDiskId, snapshot: &Name) -> Result<(), ComputeError> {
+        self.restore_disk_snapshot(disk, snapshot).await
+    }
+
+    async fn drop_personal_disk_snapshot(&self, disk: PersonalDiskId, snapshot: &Name) -> Result<(), ComputeError> {
+        self.drop_disk_snapshot(disk, snapshot).await
+    }
+
+    async fn export_personal_disk(
+        &self,
+        disk: PersonalDiskId,
+        progress: &(dyn Fn(f64) + Send + Sync),
+    ) -> Result<u64, ComputeError> {
+        self.copy_disk(disk, progress).await
+    }
+
+    fn personal_disk_export(&self, disk: PersonalDiskId) -> Option<PathBuf> {
+        Some(self.layout.disk_export(disk)).filter(|path| path.is_file())
+    }
+
+    async fn delete_personal_disk_export(&self, disk: PersonalDiskId) -> Result<(), ComputeError> {
+        self.remove_disk(disk, true)
+    }
+
+    async fn delete_personal_disk(&self, disk: PersonalDiskId) -> Result<(), ComputeError> {
+        self.remove_whole_disk(disk).await
     }
 
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {
@@ -470,7 +611,7 @@ impl LibvirtCompute {
         let near = self
             .with(move |connect, home| {
                 let (domain, _) = find(connect, home, desktop)?.ok_or(ComputeError::NoMachine)?;
-                if power(&domain) == Power::Off {
+                if power(&domain)? == Power::Off {
                     return Err(ComputeError::NotRunning);
                 }
                 let pair = std::os::unix::net::UnixStream::pair();

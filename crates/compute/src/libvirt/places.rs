@@ -1,7 +1,7 @@
 //! Where the files of desktops lie.
 
 use crate::ComputeError;
-use oriel_model::DesktopId;
+use oriel_model::{DesktopId, PersonalDiskId};
 use std::{
     io::ErrorKind,
     os::unix::fs::PermissionsExt,
@@ -15,6 +15,9 @@ const ENTRIES_MAX: usize = 100_000;
 pub(super) struct Layout {
     home: PathBuf,
     desktops: PathBuf,
+    /// Images for drives, a folder for each desktop.
+    media: PathBuf,
+    personal_disks: PathBuf,
     run: PathBuf,
 }
 
@@ -48,7 +51,13 @@ pub(super) struct Found {
 impl Layout {
     pub(super) fn new(data: &Path, run: &Path) -> Self {
         let home = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
-        Self { desktops: home.join("desktops"), home, run: run.to_owned() }
+        Self {
+            desktops: home.join("desktops"),
+            media: home.join("media"),
+            personal_disks: home.join("personal-disks"),
+            home,
+            run: run.to_owned(),
+        }
     }
 
     pub(super) fn home(&self) -> &Path {
@@ -57,6 +66,24 @@ impl Layout {
 
     fn desktop_folder(&self, desktop: DesktopId) -> PathBuf {
         self.desktops.join(desktop.to_string())
+    }
+
+    pub(super) fn media_folder(&self, desktop: DesktopId) -> PathBuf {
+        self.media.join(desktop.to_string())
+    }
+
+    pub(super) fn personal_disk(&self, disk: PersonalDiskId) -> PathBuf {
+        self.personal_disks.join(format!("{disk}.qcow2"))
+    }
+
+    /// Where a copy of it lies.
+    pub(super) fn disk_export(&self, disk: PersonalDiskId) -> PathBuf {
+        self.personal_disks.join(format!("{disk}.export"))
+    }
+
+    /// QEMU's user may pass through, but not look around.
+    pub(super) fn make_personal_disks_folder(&self) -> Result<(), ComputeError> {
+        make_folder(&self.personal_disks, 0o711)
     }
 
     pub(super) fn run_folder(&self, desktop: DesktopId) -> PathBuf {
@@ -89,7 +116,7 @@ impl Layout {
 
     pub(super) fn scan(&self) -> Result<Vec<Found>, ComputeError> {
         let mut found = Vec::new();
-        for (root, files) in [(&self.desktops, true), (&self.run, false)] {
+        for (root, files) in [(&self.desktops, true), (&self.media, false), (&self.run, false)] {
             for name in names(root)? {
                 let Ok(desktop) = name.parse::<DesktopId>() else { continue };
                 found.push(Found { desktop, generation: None, kind: None });
@@ -101,8 +128,10 @@ impl Layout {
         Ok(found)
     }
 
-    /// Removes the files of all generations but one; with none kept, the folders too.
+    /// Removes the files of all generations but one; with none kept, the folders too. Images for the drive are of whoever had the
+    /// desktop before.
     pub(super) fn remove(&self, desktop: DesktopId, keep_generation: Option<u32>) -> Result<(), ComputeError> {
+        remove_folder(&self.media_folder(desktop))?;
         if keep_generation.is_none() {
             remove_folder(&self.desktop_folder(desktop))?;
             return remove_folder(&self.run_folder(desktop));
@@ -170,7 +199,10 @@ mod tests {
         std::fs::write(layout.desktop_folder(desktop).join("serial-1.log.0"), "").unwrap();
         std::fs::write(layout.desktop_folder(desktop).join("disk-2.qcow2.part"), "").unwrap();
         std::fs::create_dir_all(data.path().join("desktops/not-ours")).unwrap();
+        std::fs::create_dir_all(layout.media_folder(desktop)).unwrap();
+        std::fs::write(layout.media_folder(desktop).join("a.iso"), "").unwrap();
         layout.remove(desktop, Some(2)).unwrap();
+        assert!(!layout.media_folder(desktop).exists());
         let mut left = names(&layout.desktop_folder(desktop)).unwrap();
         left.sort();
         assert_eq!(left, ["disk-2.qcow2", "seed-2.iso", "serial-2.log"]);

@@ -18,7 +18,7 @@ use crate::{
     command::{run, run_any, short},
     host::{MachineFacts, machine_facts},
 };
-use oriel_model::{Accelerator, AcceleratorKind, Finding, FindingEvidence, Severity};
+use oriel_model::{Accelerator, AcceleratorKind, Finding, Severity, finding};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -243,18 +243,7 @@ impl Verdict {
             Self::Refused { reason } | Self::Broken { reason } => reason.clone(),
             Self::NoDevice { .. } | Self::NoPermission { .. } | Self::NoQemu => String::from("not run"),
         };
-        Finding {
-            id: String::from("kvm"),
-            severity,
-            subject: String::from(DEVICE),
-            evidence: vec![
-                FindingEvidence { path: String::from(DEVICE), content: device },
-                FindingEvidence { path: String::from(QEMU), content: guest },
-            ],
-            reason: self.reason(),
-            fix: String::from(fix),
-            source: String::from(SOURCE),
-        }
+        finding("kvm", severity, DEVICE, &[(DEVICE, device), (QEMU, guest)], self.reason(), fix, SOURCE)
     }
 }
 

@@ -5,7 +5,8 @@ use super::handle::Files;
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream::unfold;
-use oriel_rdp::drive::{DRIVE_BYTES_MAX, DRIVE_LABEL, Drive, DriveEntry, DriveError, Folder, MachineSide};
+use oriel_rdp::drive::{DRIVE_BYTES_MAX, DRIVE_LABEL, Drive, DriveEntry, DriveError, Folder, MachineSide, Print};
+use oriel_screen::wire::ServerRecord;
 use oriel_terminal::FilesError;
 use oriel_terminal::files::{Entry, EntryKind, Listing, RemotePath};
 use std::sync::{Arc, OnceLock};
@@ -41,6 +42,12 @@ impl DrivePlace {
         self.files.set(Arc::new(files)).ok();
     }
 
+    /// What the machine has printed since this was asked, as the person's viewer is told.
+    pub fn prints(&self) -> Vec<ServerRecord> {
+        let prints = self.drive.lock().take_prints();
+        prints.into_iter().map(|Print { name, size }| ServerRecord::Printed { name, size }).collect()
+    }
+
     /// `None` until it is known where it is.
     pub fn anywhere(&self) -> Option<Arc<Files>> {
         self.files.get().cloned()
@@ -66,6 +73,7 @@ fn error(error: DriveError, path: &RemotePath) -> FilesError {
         DriveError::Folder => FilesError::Folder { path: path() },
         DriveError::File => FilesError::NotAFile { path: path() },
         DriveError::NotEmpty => FilesError::NotEmpty,
+        DriveError::PrintFolder => FilesError::Failed(error.to_string()),
         DriveError::Gap(there) => FilesError::Gap { there },
     }
 }

@@ -1,6 +1,10 @@
 //! What is plugged into the board.
 
-use super::drivers::{Drivers, Video};
+use super::{
+    drive::CdDrive,
+    drivers::{Drivers, Video},
+    home::HomeDrive,
+};
 use crate::{
     Arch, Places,
     quirks::{Case, Part},
@@ -22,6 +26,7 @@ pub(super) fn devices(
     libvirt: u32,
     units: Vec<Element>,
 ) -> Element {
+    let drive = CdDrive::of(case, drivers, places.medium.clone());
     let mut devices = element("devices")
         .child(
             element("disk")
@@ -40,6 +45,9 @@ pub(super) fn devices(
                 .child(element("target").with("dev", drivers.seed_device).with("bus", drivers.disk_bus))
                 .child(element("readonly"))
         }))
+        .children(places.personal_disk.clone().map(|file| HomeDrive { file }.element()))
+        .children(drive.as_ref().map(CdDrive::element))
+        .children(drive.as_ref().and_then(CdDrive::controller))
         .child(element("controller").with("type", "usb").with("model", "qemu-xhci"))
         .children(units)
         .children(super::network::libvirt_network(case.spec, drivers))

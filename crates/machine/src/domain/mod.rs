@@ -5,10 +5,14 @@
 
 mod board;
 mod devices;
+mod drive;
 mod drivers;
 mod gpu;
+mod home;
 mod network;
 
+pub use drive::CdDrive;
+pub use home::{HOME_SERIAL, HomeDrive};
 pub use network::mac_address;
 pub(crate) use network::world_mac_address;
 

@@ -41,6 +41,8 @@ fn spec(os: ImageOs, gpus: Vec<GpuHold>) -> MachineSpec {
         keyboard: Keyboard::default(),
         gpus,
         hardware: Hardware::default(),
+        cloud: None,
+        home: None,
     }
 }
 
@@ -49,6 +51,8 @@ fn places(cards: Vec<Card>) -> Places {
         home: "/var/lib/oriel".into(),
         disk: "/var/lib/oriel/desktops/a/disk-1.qcow2".into(),
         seed: None,
+        personal_disk: None,
+        medium: None,
         network_socket: None,
         serial_log: None,
         host: Surroundings { cards, ..Surroundings::default() },

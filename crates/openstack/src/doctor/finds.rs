@@ -1,9 +1,9 @@
 //! Of a cloud: how it is reached, and what it has.
 
-use super::{CATALOG, CLOUDS_YAML, finding, gpus, rights};
-use crate::{Client, Cloud, Features, Microversion, OpenStackError, Service, Token};
+use super::{CATALOG, CLOUDS_YAML, CREATE_RULES, gpus, rights, volumes};
+use crate::{Client, Cloud, Features, Microversion, OpenStackError, Quotas, Service, Token};
 use jiff::Timestamp;
-use oriel_model::{Finding, Severity};
+use oriel_model::{Finding, Severity, finding};
 use std::sync::Arc;
 
 /// Clocks that differ by more are worth a word: tokens end by the cloud's.
@@ -111,7 +111,10 @@ pub async fn region(findings: &mut Vec<Finding>, client: &Client, token: &Token,
         let (found, good) = versions(client, subject).await;
         findings.push(found);
         if good {
-            findings.push(quota(client, subject).await);
+            let (found, quotas) = quota(client, subject).await;
+            findings.push(found);
+            let neutron = there.contains(&Service::Network);
+            findings.extend(groups(client, quotas, neutron, subject).await);
             let (found, flavors) = flavors(client, subject).await;
             findings.push(found);
             let placement = there.contains(&Service::Placement);
@@ -124,6 +127,9 @@ pub async fn region(findings: &mut Vec<Finding>, client: &Client, token: &Token,
     }
     if there.contains(&Service::Network) {
         findings.push(networks(client, subject).await);
+    }
+    if there.contains(&Service::BlockStorage) {
+        findings.extend(volumes::volumes(client, subject).await);
     }
 }
 
@@ -203,18 +209,18 @@ pub fn unseen(id: &str, subject: &str, error: &OpenStackError, source: &str) -> 
     finding(id, Severity::Error, subject, &[], error.to_string(), fix, source)
 }
 
-async fn quota(client: &Client, subject: &str) -> Finding {
+async fn quota(client: &Client, subject: &str) -> (Finding, Option<Quotas>) {
     let source = "https://docs.openstack.org/nova/latest/admin/quotas.html";
     let quotas = match client.quotas().await {
         Ok(quotas) => quotas,
-        Err(error) => return unseen("quota", subject, &error, source),
+        Err(error) => return (unseen("quota", subject, &error, source), None),
     };
     let all = [("servers", quotas.servers), ("vCPU", quotas.cpus), ("MiB of memory", quotas.memory_mib)];
     let word = |max: Option<u64>| max.map_or_else(|| "no limit".to_owned(), |max| max.to_string());
     let evidence: Vec<(&str, String)> =
         all.iter().map(|(what, of)| (*what, format!("{} of {}", of.used, word(of.max)))).collect();
     let full: Vec<&str> = all.iter().filter(|(_, of)| of.free() == Some(0)).map(|(what, _)| *what).collect();
-    if full.is_empty() {
+    let found = if full.is_empty() {
         let free: Vec<String> = all
             .iter()
             .map(|(what, of)| match of.free() {
@@ -236,7 +242,51 @@ async fn quota(client: &Client, subject: &str) -> Finding {
         let fix =
             "openstack quota set --instances N --cores N --ram MIB PROJECT   # by the cloud's admin; or delete servers";
         finding("quota", Severity::Warning, subject, &evidence, words, fix, source)
+    };
+    (found, Some(quotas))
+}
+
+/// What keeps desktops closed and apart.
+async fn groups(client: &Client, quotas: Option<Quotas>, neutron: bool, subject: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some((of, quotas)) = quotas.and_then(|quotas| Some((quotas.server_groups?, quotas))) {
+        let source = "https://docs.openstack.org/nova/latest/user/server-groups.html";
+        let word = |max: Option<u64>| max.map_or_else(|| "no limit".to_owned(), |max| max.to_string());
+        let evidence = [
+            ("server groups", format!("{} of {}", of.used, word(of.max))),
+            ("servers of one group", word(quotas.server_group_members)),
+        ];
+        let fix = "openstack quota set --server-groups N --server-group-members N PROJECT   # by the cloud's admin";
+        findings.push(if of.free() == Some(0) {
+            let words =
+                "no more server groups can be made: desktops of further pools stand wherever Nova puts them".to_owned();
+            finding("server-groups", Severity::Note, subject, &evidence, words, fix, source)
+        } else {
+            let words = match quotas.server_group_members {
+                Some(most) => {
+                    format!("the first {most} desktops of each pool stand apart, where there are hosts for it")
+                }
+                None => "desktops of a pool stand apart, where there are hosts for it".to_owned(),
+            };
+            finding("server-groups", Severity::Ok, subject, &evidence, words, "", source)
+        });
     }
+    if neutron {
+        let source = "https://docs.openstack.org/api-ref/network/v2/#security-groups-security-groups";
+        findings.push(match client.security_groups_named("oriel").await {
+            Ok(_) => {
+                let words = "a security group of their own keeps desktops closed".to_owned();
+                finding("security-groups", Severity::Ok, subject, &[], words, "", source)
+            }
+            Err(error) => {
+                let words = format!(
+                    "desktops are as open as the project's default security group: one of their own cannot be made: {error}"
+                );
+                finding("security-groups", Severity::Warning, subject, &[], words, CREATE_RULES, source)
+            }
+        });
+    }
+    findings
 }
 
 async fn images(client: &Client, subject: &str) -> Finding {

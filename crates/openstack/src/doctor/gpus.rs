@@ -1,8 +1,7 @@
 //! Of a cloud: flavors that ask for GPUs, and whether there are any.
 
-use super::finding;
 use crate::{Client, Flavor, why::asked};
-use oriel_model::{Finding, Severity};
+use oriel_model::{Finding, Severity, finding};
 
 const SOURCE: &str = "https://docs.openstack.org/nova/latest/admin/virtual-gpu.html";
 /// Flavors whose places are looked for, one call each.

@@ -3,9 +3,10 @@
 mod finds;
 mod gpus;
 mod rights;
+mod volumes;
 
 use crate::{Client, Cloud, OpenStackError, Options};
-use oriel_model::{Finding, FindingEvidence, Severity};
+use oriel_model::{Finding, Severity, finding};
 
 /// Looks at one region of a cloud after the other: at the one that is named, at those of the file, or at all that the cloud has.
 pub async fn doctor(cloud: &Cloud, region: Option<&str>, options: &Options) -> Vec<Finding> {
@@ -40,6 +41,9 @@ pub async fn doctor(cloud: &Cloud, region: Option<&str>, options: &Options) -> V
     findings
 }
 
+pub(crate) const CREATE_RULES: &str =
+    "oriel cloud access-rules >rules.json\nopenstack application credential create oriel --access-rules rules.json";
+
 pub(crate) const CATALOG: &str = "https://docs.openstack.org/keystone/latest/contributor/service-catalog.html";
 
 fn setup(cloud: &Cloud, error: &OpenStackError) -> Finding {
@@ -48,26 +52,3 @@ fn setup(cloud: &Cloud, error: &OpenStackError) -> Finding {
 }
 
 pub(crate) const CLOUDS_YAML: &str = "https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html";
-
-pub(crate) fn finding(
-    id: &str,
-    severity: Severity,
-    subject: &str,
-    evidence: &[(&str, String)],
-    reason: String,
-    fix: &str,
-    source: &str,
-) -> Finding {
-    Finding {
-        id: id.to_owned(),
-        severity,
-        subject: subject.to_owned(),
-        evidence: evidence
-            .iter()
-            .map(|(path, content)| FindingEvidence { path: (*path).to_owned(), content: content.clone() })
-            .collect(),
-        reason,
-        fix: if severity == Severity::Ok { String::new() } else { fix.to_owned() },
-        source: source.to_owned(),
-    }
-}

@@ -1,13 +1,11 @@
 //! Of a cloud: what these credentials may do, and whether that is too little or too much.
 
-use super::finding;
-use crate::{Client, OpenStackError, Token, access::lacking_rules};
-use oriel_model::{Finding, Severity};
+use crate::{AccessRule, Client, OpenStackError, Token, access::lacking_rules};
+use oriel_model::{Finding, Severity, finding};
 use secrecy::SecretString;
 
 const SOURCE: &str = "https://docs.openstack.org/keystone/latest/user/application_credentials.html#access-rules";
-const CREATE: &str =
-    "oriel cloud access-rules >rules.json\nopenstack application credential create oriel --access-rules rules.json";
+const CREATE: &str = super::CREATE_RULES;
 
 fn is_admin(token: &Token) -> bool {
     token.roles.iter().any(|role| role == "admin")
@@ -39,10 +37,20 @@ pub fn rights(token: &Token, subject: &str) -> Vec<Finding> {
             say(Severity::Note, &[], words, CREATE)
         }
         Some(rules) => {
-            let lacking = lacking_rules(rules, is_admin(token));
-            let evidence: Vec<(&str, String)> =
-                lacking.iter().map(|rule| (rule.service.as_str(), format!("{} {}", rule.method, rule.path))).collect();
-            if lacking.is_empty() {
+            let (optional, lacking): (Vec<AccessRule>, Vec<AccessRule>) =
+                lacking_rules(rules, is_admin(token)).into_iter().partition(AccessRule::is_for_some);
+            let evidence_of = |rules: &[AccessRule]| -> Vec<(&'static str, String)> {
+                let word = |rule: &AccessRule| format!("{} {} {}", rule.service, rule.method, rule.path);
+                rules.iter().map(|rule| ("lacking", word(rule))).collect()
+            };
+            if lacking.is_empty() && !optional.is_empty() {
+                let words = format!(
+                    "the access rules of {} lack {} of those for pools with floating addresses, or volumes for disks; nothing else needs them",
+                    credential.name,
+                    optional.len()
+                );
+                say(Severity::Note, &evidence_of(&optional), words, CREATE)
+            } else if lacking.is_empty() {
                 let words = format!(
                     "the application credential {} may do what Oriel needs, by {} access rules",
                     credential.name,
@@ -52,7 +60,7 @@ pub fn rights(token: &Token, subject: &str) -> Vec<Finding> {
             } else {
                 let words =
                     format!("the access rules of {} lack {} of what Oriel needs", credential.name, lacking.len());
-                say(Severity::Error, &evidence, words, CREATE)
+                say(Severity::Error, &evidence_of(&lacking), words, CREATE)
             }
         }
     });

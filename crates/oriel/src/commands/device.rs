@@ -1,4 +1,9 @@
-//! `oriel device`: devices in front of machines (PiKVM).
+//! `oriel device`: devices of machines (PiKVM, or a BMC that speaks Redfish), and desktops that are shown as a PiKVM.
+
+pub mod access;
+mod desktop;
+pub mod drive;
+mod serve;
 
 use super::machine::secret;
 use crate::{
@@ -9,7 +14,10 @@ use crate::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use oriel_server::api::{
-    device::{Device, DeviceDriveChange, DeviceItem, DevicePowerAction, DeviceSwitchChange},
+    device::{
+        Device, DeviceBoard, DeviceBootSource, DeviceDriveChange, DeviceFetch, DeviceItem, DeviceKind, DeviceLog,
+        DeviceNow, DevicePowerAction, DeviceSwitchChange, DeviceTransfer,
+    },
     external::{Machine, MachineList, MachineNew, MachineParameters, MachineProtocol},
     pool::{PoolKind, PoolList},
 };
@@ -30,30 +38,39 @@ pub enum Command {
     },
     /// Enter a device; its certificate is kept from the first connection on
     Add {
-        /// Its address: https://pikvm.example
+        /// Its address: https://pikvm.example, https://bmc.example
         url: String,
+        /// What it is: a KVM over IP in front of the machine, or a BMC in it
+        #[arg(long, value_enum, default_value = "pikvm")]
+        kind: Kind,
         /// Pool of external machines: id or name
         #[arg(long)]
         pool: String,
         /// The name of the machine behind it in Oriel; the address's first word when left out
         #[arg(long)]
         name: Option<String>,
-        /// Account on the device
-        #[arg(long, default_value = "admin")]
-        user: String,
+        /// Account on the device; a PiKVM's is admin when left out
+        #[arg(long, required_if_eq("kind", "redfish"))]
+        user: Option<String>,
         /// File with its password (- for stdin)
         #[arg(long, value_name = "FILE")]
         password_file: PathBuf,
-        /// File with the secret of its second factor, in base 32
+        /// PiKVM: file with the secret of its second factor, in base 32
         #[arg(long, value_name = "FILE")]
         totp_file: Option<PathBuf>,
+        /// Redfish: which of the BMC's systems, by id or name, where it has several
+        #[arg(long)]
+        system: Option<String>,
+        /// The machine inside, by its name in Oriel, where its system speaks rdp, vnc or ssh as well
+        #[arg(long, value_name = "MACHINE")]
+        inside: Option<String>,
         /// SHA-256 of its certificate
         #[arg(long)]
         identity: Option<String>,
         /// Whose it is: a person's id or name; everybody's whom the pool allows when left out
         #[arg(long, value_name = "PERSON")]
         owner: Option<String>,
-        /// Keyboard layout that text is typed for: us, de
+        /// PiKVM: keyboard layout that text is typed for: us, de
         #[arg(long, value_name = "LAYOUT")]
         keyboard: Option<String>,
     },
@@ -76,6 +93,13 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Tell a machine with a BMC what to start from, at its next start alone
+    Boot {
+        /// Id or name
+        device: String,
+        #[arg(value_enum)]
+        from: BootFrom,
+    },
     /// Move a switch of the device's own table
     Switch {
         /// Id or name
@@ -89,6 +113,15 @@ pub enum Command {
     /// What is in the drive that the device offers to the machine
     #[command(subcommand)]
     Media(Media),
+    /// What the device wrote down in the last hour
+    Log {
+        /// Id or name
+        device: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Show a desktop as a PiKVM device, until interrupted: programs made for PiKVM drive it
+    Serve(serve::Serve),
 }
 
 #[derive(Subcommand)]
@@ -104,7 +137,7 @@ pub enum Media {
     Insert {
         /// Id or name
         device: String,
-        /// Its name in the device's storage
+        /// Its name in the device's storage; of a BMC the address that it fetches the image from
         image: String,
         #[command(flatten)]
         how: How,
@@ -115,6 +148,18 @@ pub enum Media {
     Eject {
         /// Id or name
         device: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Let the device fetch an image from an address that it reaches itself, and wait for it
+    Fetch {
+        /// Id or name
+        device: String,
+        /// https://mirror.example/debian.iso
+        url: String,
+        /// What it is called in the device's storage; as the address says when left out
+        #[arg(long)]
+        name: Option<String>,
         #[command(flatten)]
         json: Json,
     },
@@ -135,6 +180,43 @@ pub struct How {
     /// The machine may write to it
     #[arg(long, requires = "stick")]
     writable: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// kvmd's API: PiKVM, and firmware of forks
+    Pikvm,
+    /// A BMC: iDRAC, iLO, OpenBMC and others
+    Redfish,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BootFrom {
+    /// What is in its virtual or real CD drive
+    Cd,
+    /// The network
+    Pxe,
+    /// Its disk
+    Disk,
+    /// A stick
+    Usb,
+    /// The setup of its firmware
+    Setup,
+    /// As it is set: takes back what was told before
+    Normal,
+}
+
+impl BootFrom {
+    const fn source(self) -> DeviceBootSource {
+        match self {
+            Self::Cd => DeviceBootSource::Cd,
+            Self::Pxe => DeviceBootSource::Pxe,
+            Self::Disk => DeviceBootSource::Disk,
+            Self::Usb => DeviceBootSource::Usb,
+            Self::Setup => DeviceBootSource::Setup,
+            Self::Normal => DeviceBootSource::Normal,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -189,25 +271,47 @@ fn path(device: &str) -> String {
 }
 
 impl Command {
-    pub async fn run(self, client: &Client) -> Done {
-        match self {
+    pub async fn run(self, client: Client) -> Done {
+        let command = match self {
+            Self::Serve(serve) => return serve.run(client).await,
+            command => command,
+        };
+        let client = &client;
+        match command {
             Self::List { json } => list(client, json.json).await,
-            Self::Add { url, pool, name, user, password_file, totp_file, identity, owner, keyboard } => {
+            Self::Add {
+                url,
+                kind,
+                pool,
+                name,
+                user,
+                password_file,
+                totp_file,
+                system,
+                inside,
+                identity,
+                owner,
+                keyboard,
+            } => {
                 let (host, port) = address(&url)?;
                 let short = host.split('.').next().unwrap_or_default().to_owned();
                 let new = MachineNew {
                     name: name.unwrap_or(short),
-                    protocol: MachineProtocol::Pikvm,
+                    protocol: match kind {
+                        Kind::Pikvm => MachineProtocol::Pikvm,
+                        Kind::Redfish => MachineProtocol::Redfish,
+                    },
                     host,
                     port,
-                    user: Some(user),
+                    user: user.or_else(|| (kind == Kind::Pikvm).then(|| "admin".to_owned())),
                     password: secret(Some(&password_file))?,
                     private_key: None,
                     passphrase: None,
                     totp_secret: secret(totp_file.as_deref())?,
+                    gateway_password: None,
                     identity,
                     owner,
-                    parameters: Some(MachineParameters { keyboard, ..MachineParameters::default() }),
+                    parameters: Some(MachineParameters { keyboard, system, inside, ..MachineParameters::default() }),
                 };
                 let machine: Machine = client.post(&format!("/pools/{}/machines", segment(&pool)), &new).await?;
                 say(format!("entered {}; what it is: oriel device show {}", machine.name, machine.name));
@@ -222,12 +326,29 @@ impl Command {
                 };
                 show(&now, json.json)
             }
+            Self::Boot { device, from } => {
+                client.press(&format!("{}/boot/{}", path(&device), from.source().word())).await?;
+                say(match from {
+                    BootFrom::Normal => format!("{device} starts as its firmware is set"),
+                    _ => format!("{device} starts from it once; restart it: oriel device power {device} reset-hard"),
+                });
+                Ok(())
+            }
             Self::Switch { device, channel, to } => {
                 let on = to.map(|to| matches!(to, To::On));
                 let at = format!("{}/switches/{}", path(&device), segment(&channel));
                 client.tell(&at, &DeviceSwitchChange { on }).await
             }
             Self::Media(media) => media.run(client).await,
+            Self::Log { device, json } => {
+                let log: DeviceLog = client.get(&format!("{}/log", path(&device))).await?;
+                if json.json {
+                    return output::print_json(&json!({ "lines": log.lines }));
+                }
+                output::print(&log.lines.join("\n"))
+            }
+            // It has run.
+            Self::Serve(_) => Ok(()),
         }
     }
 }
@@ -253,11 +374,33 @@ impl Media {
                 let change = DeviceDriveChange { image: None, cdrom: true, writable: false, connected: false };
                 drive(&device, change, json).await
             }
+            Self::Fetch { device, url, name, json } => {
+                let begun: DeviceTransfer =
+                    client.post(&format!("{}/fetch", path(&device)), &DeviceFetch { url, name }).await?;
+                say(format!("{device} fetches {}, and goes on with it when this is interrupted", begun.name));
+                fetched(client, &device).await?;
+                images(&client.get(&path(&device)).await?, json.json)
+            }
             Self::Remove { device, image } => {
                 client.delete(&format!("{}/images?name={}", path(&device), segment(&image))).await?;
                 say(format!("{image} is removed from {device}'s storage"));
                 Ok(())
             }
+        }
+    }
+}
+
+/// Waits until what is on its way is there; the server gives up what does not move.
+async fn fetched(client: &Client, device: &str) -> Result<(), Failure> {
+    loop {
+        let now: DeviceNow = client.get(&format!("{}/live", path(device))).await?;
+        match now.transfer {
+            None => return Err(Failure::new("the image was stopped on its way").next("begin anew")),
+            Some(DeviceTransfer { failed: Some(why), .. }) => {
+                return Err(Failure::new(why).next("check that the device reaches the address"));
+            }
+            Some(DeviceTransfer { over: true, .. }) => return Ok(()),
+            Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
         }
     }
 }
@@ -279,7 +422,10 @@ async fn until(client: &Client, device: &str, light: bool) -> Result<Device, Fai
                 "the button was pressed and the power light is still {still} after {} seconds",
                 LIGHT_TIME_MAX.as_secs()
             ))
-            .next("look at the machine's picture, and check the wires between device and machine"));
+            .next(match now.kind {
+                DeviceKind::Pikvm => "look at the machine's picture, and check the wires between device and machine",
+                DeviceKind::Redfish => "its system may not listen to the button; power is cut by off-hard",
+            }));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
@@ -288,8 +434,12 @@ async fn until(client: &Client, device: &str, light: bool) -> Result<Device, Fai
 /// `https://HOST[:PORT][/]`.
 fn address(text: &str) -> Result<(String, Option<u16>), Failure> {
     let wrong = || {
-        Failure::usage(format!("{text:?} is no device's address"))
-            .next("give one like https://pikvm.example or https://192.0.2.7:8443")
+        let next = if text.starts_with("redfish") {
+            "give one like https://bmc.example, and --kind redfish"
+        } else {
+            "give one like https://pikvm.example or https://192.0.2.7:8443"
+        };
+        Failure::usage(format!("{text:?} is no device's address")).next(next)
     };
     let url = url::Url::parse(text).map_err(|_| wrong())?;
     let plain = url.username().is_empty() && url.password().is_none() && matches!(url.path(), "" | "/");
@@ -305,19 +455,22 @@ async fn list(client: &Client, json: bool) -> Done {
     let mut devices: Vec<Machine> = Vec::new();
     for pool in pools.pools.into_iter().filter(|pool| pool.kind == PoolKind::External) {
         let list: MachineList = client.get(&format!("/pools/{}/machines", segment(&pool.id))).await?;
-        devices.extend(list.machines.into_iter().filter(|machine| machine.protocol == MachineProtocol::Pikvm));
+        let is_device =
+            |machine: &Machine| matches!(machine.protocol, MachineProtocol::Pikvm | MachineProtocol::Redfish);
+        devices.extend(list.machines.into_iter().filter(is_device));
     }
     if json {
         return output::print_json(&json!({ "devices": devices }));
     }
     let mut rows = Rows::new(
-        ["name", "address", "state", "pool", "owner", "connections"],
+        ["name", "kind", "address", "state", "pool", "owner", "connections"],
         "there are no devices yet: enter one with `oriel device add https://HOST --pool POOL --password-file FILE`",
     )
-    .right(&[5]);
+    .right(&[6]);
     for device in devices {
         rows.row([
             device.name,
+            output::word(&device.protocol),
             format!("{}:{}", device.host, device.port),
             output::word(&device.state),
             device.pool.name,
@@ -339,11 +492,23 @@ fn show(device: &Device, json: bool) -> Done {
     let on = |on: bool| if on { "on" } else { "off" };
     let mut rows = Rows::without_headings();
     let mut row = |name: &str, value: String| rows.row([name.to_owned(), value]);
-    row("device", format!("kvmd {} on {}", or_dash(device.version.as_deref()), or_dash(device.platform.as_deref())));
+    let (version, platform) = (or_dash(device.version.as_deref()), or_dash(device.platform.as_deref()));
+    row(
+        "device",
+        match device.kind {
+            DeviceKind::Pikvm => format!("kvmd {version} on {platform}"),
+            DeviceKind::Redfish => format!("BMC {version} of {platform}"),
+        },
+    );
     if let Some(power) = &device.power {
         let wired = if power.enabled { "" } else { " (not wired)" };
         row("power", format!("{}{wired}", on(power.on)));
-        row("disk light", on(power.disk).to_owned());
+        if device.kind == DeviceKind::Pikvm {
+            row("disk light", on(power.disk).to_owned());
+        }
+    }
+    for (name, value) in device.board.iter().flat_map(board) {
+        row(name, value);
     }
     if let Some(video) = &device.video {
         row(
@@ -372,7 +537,53 @@ fn show(device: &Device, json: bool) -> Done {
     rows.print()
 }
 
+/// What a BMC knows, line by line.
+fn board(board: &DeviceBoard) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let texts = [
+        ("system", Some(&board.system)),
+        ("serial number", board.serial.as_ref()),
+        ("firmware", board.bios.as_ref()),
+        ("health", board.health.as_ref()),
+    ];
+    lines.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text?.clone()))));
+    if let Some(boot) = &board.boot {
+        let how = if boot.once { ", once" } else { "" };
+        let target = boot.target.as_ref().map(|target| format!("{target}{how}"));
+        lines.push(("starts from", target.unwrap_or_else(|| "as it is set".to_owned())));
+    }
+    for medium in &board.media {
+        let inside = medium.image.as_deref().filter(|_| medium.inserted);
+        let inside = inside.unwrap_or(if medium.inserted { "something" } else { "empty" });
+        lines.push(("drive", format!("{} ({}): {inside}", medium.id, medium.kinds.join(", "))));
+    }
+    for console in &board.consoles {
+        let enabled = if console.enabled { "" } else { " (switched off)" };
+        lines.push(("console", format!("{}: {}{enabled}", console.kind, console.ways.join(", "))));
+    }
+    lines
+}
+
+fn media(board: &DeviceBoard, json: bool) -> Done {
+    if json {
+        return output::print_json(&json!({ "media": board.media }));
+    }
+    let mut rows = Rows::new(
+        ["drive", "kinds", "image"],
+        "the BMC has no virtual drives; its license may not include them, or its account may not use them",
+    );
+    for medium in &board.media {
+        let inside = medium.image.clone().filter(|_| medium.inserted);
+        let or = if medium.inserted { "something" } else { "" };
+        rows.row([medium.id.clone(), medium.kinds.join(", "), inside.unwrap_or_else(|| or.to_owned())]);
+    }
+    rows.print()
+}
+
 fn images(device: &Device, json: bool) -> Done {
+    if let Some(board) = &device.board {
+        return media(board, json);
+    }
     if json {
         return output::print_json(&json!({ "storage": as_json(device).get("storage") }));
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::Args;
 use oriel_compute::DoctorOptions;
-use oriel_model::{Finding, FindingEvidence, Severity};
+use oriel_model::{Finding, FindingEvidence, Severity, finding};
 use oriel_recording::{Bucket, BucketOptions};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -65,7 +65,7 @@ pub async fn bucket(options: Option<&BucketOptions>) -> Option<Finding> {
     };
     let fix = "look at recording.store, recording.endpoint, recording.region and the keys in `oriel config show`; the keys must be allowed to list the bucket, and to put, get and delete objects in it";
     let path = options.endpoint.as_ref().unwrap_or(place);
-    Some(bucket_finding(severity, path, content, reason, if severity == Severity::Ok { "" } else { fix }))
+    Some(bucket_finding(severity, path, content, reason, fix))
 }
 
 /// The keys may be for the server's account alone: that says nothing of the bucket, and the other findings are still worth reading.
@@ -77,15 +77,7 @@ fn bucket_unknown(place: &str, failure: Failure) -> Finding {
 }
 
 fn bucket_finding(severity: Severity, path: &str, content: String, reason: String, fix: &str) -> Finding {
-    Finding {
-        id: "recordings".to_owned(),
-        severity,
-        subject: "recordings".to_owned(),
-        evidence: vec![FindingEvidence { path: path.to_owned(), content }],
-        reason,
-        fix: fix.to_owned(),
-        source: "docs/recording-format.md".to_owned(),
-    }
+    finding("recordings", severity, "recordings", &[(path, content)], reason, fix, "docs/recording-format.md")
 }
 
 /// The GPUs in one line; all about them is said by `oriel gpu doctor`.

@@ -9,6 +9,7 @@ use crate::{
 };
 use clap::{Subcommand, ValueEnum};
 use oriel_server::api::{
+    Named,
     image::{ImageList, ImageSource, RecipeList},
     operation::Operation,
 };
@@ -19,6 +20,13 @@ use std::path::Path;
 pub enum Command {
     /// List images, newest first
     List(Json),
+    /// List an image's versions, and what uses them
+    Versions {
+        /// Name
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Build an image by a recipe
     Build {
         /// Recipe: see `oriel recipe list`
@@ -94,6 +102,7 @@ impl Command {
                 }
                 rows.print()
             }
+            Self::Versions { name, json } => versions(client, &name, json.json).await,
             Self::Build { recipe, name, watch } => {
                 let body = json!({"recipe": recipe, "name": name});
                 let operation: Operation = client.post("/images/build", &body).await?;
@@ -116,6 +125,39 @@ impl Command {
             }
         }
     }
+}
+
+async fn versions(client: &Client, name: &str, json: bool) -> Done {
+    let mut list: ImageList = client.get("/images").await?;
+    list.images.retain(|image| image.name == name);
+    if list.images.is_empty() {
+        return Err(Failure::new(format!("there is no image {name:?}")).next("oriel image list"));
+    }
+    if json {
+        let value = serde_json::to_value(&list).map_err(|error| Failure::because("cannot write JSON", &error))?;
+        return output::print_json(&value);
+    }
+    let names = |pools: &[Named]| {
+        let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+        output::or_dash(Some(names.join(", ").as_str()))
+    };
+    let mut rows = Rows::new(
+        ["version", "state", "size", "desktops", "pools", "kept for roll-outs of", "made"],
+        "there are no versions",
+    )
+    .right(&[0, 2, 3]);
+    for image in &list.images {
+        rows.row([
+            image.version.to_string(),
+            word(&image.state),
+            bytes(image.file_bytes),
+            image.desktops.to_string(),
+            names(&image.pools),
+            names(&image.rollouts),
+            age(&image.created_at),
+        ]);
+    }
+    rows.print()
 }
 
 /// The server does not know this program's folder.

@@ -96,6 +96,7 @@ pub enum Protocol {
     Telnet,
     Kubernetes,
     Pikvm,
+    Redfish,
 }
 
 impl From<Protocol> for MachineProtocol {
@@ -107,6 +108,7 @@ impl From<Protocol> for MachineProtocol {
             Protocol::Telnet => Self::Telnet,
             Protocol::Kubernetes => Self::Kubernetes,
             Protocol::Pikvm => Self::Pikvm,
+            Protocol::Redfish => Self::Redfish,
         }
     }
 }
@@ -129,7 +131,10 @@ pub struct Account {
     /// PiKVM: file with the secret of its second factor, in base 32 (- for stdin); an empty file takes it away
     #[arg(long, value_name = "FILE")]
     totp_file: Option<PathBuf>,
-    /// Who it must be: SHA-256 of its certificate (RDP, VNC, Kubernetes, PiKVM), its public host key (SSH); kept from the first connection otherwise
+    /// RDP: file with the password of --gateway-user (- for stdin); an empty file takes it away
+    #[arg(long, value_name = "FILE")]
+    gateway_password_file: Option<PathBuf>,
+    /// Who it must be: SHA-256 of its certificate (RDP, VNC, Kubernetes, PiKVM, Redfish), its public host key (SSH); kept from the first connection otherwise
     #[arg(long)]
     identity: Option<String>,
 }
@@ -202,6 +207,9 @@ pub struct Parameters {
     /// RDP: whether the machine's sound is heard
     #[arg(long, value_name = "BOOL")]
     sound: Option<bool>,
+    /// RDP: whether the machine may hear the person's microphone, where the pool's rules allow it
+    #[arg(long, value_name = "BOOL")]
+    microphone: Option<bool>,
     /// RDP: the session of the machine's own screen
     #[arg(long, value_name = "BOOL")]
     admin_session: Option<bool>,
@@ -211,6 +219,15 @@ pub struct Parameters {
     /// RDP: the folder that the initial program starts in
     #[arg(long, value_name = "FOLDER")]
     program_folder: Option<String>,
+    /// RDP: a single program instead of the whole desktop (RemoteApp): its path, or its published name as ||NAME
+    #[arg(long, value_name = "PROGRAM")]
+    remote_app: Option<String>,
+    /// RDP: the folder that it starts in
+    #[arg(long, value_name = "FOLDER")]
+    remote_app_folder: Option<String>,
+    /// RDP: its arguments
+    #[arg(long, value_name = "ARGUMENTS", allow_hyphen_values = true)]
+    remote_app_arguments: Option<String>,
     /// RDP: what is told to whom spreads connections over several machines
     #[arg(long, value_name = "TOKEN")]
     load_balance_info: Option<String>,
@@ -223,6 +240,21 @@ pub struct Parameters {
     /// RDP: its name; on Hyper-V a virtual machine's GUID
     #[arg(long, value_name = "NAME")]
     preconnection_blob: Option<String>,
+    /// RDP: the RD Gateway on the way; the machine's address is what that one calls it
+    #[arg(long, value_name = "HOST")]
+    gateway_host: Option<String>,
+    /// RDP: the gateway's port; 443 when left out
+    #[arg(long, value_name = "PORT")]
+    gateway_port: Option<u16>,
+    /// RDP: account on the gateway; the machine's when left out
+    #[arg(long, value_name = "USER")]
+    gateway_user: Option<String>,
+    /// RDP: Windows domain of that account
+    #[arg(long, value_name = "DOMAIN")]
+    gateway_domain: Option<String>,
+    /// RDP: SHA-256 of the gateway's certificate; kept from the first connection otherwise
+    #[arg(long, value_name = "SHA256")]
+    gateway_identity: Option<String>,
     /// VNC: the address leads to a repeater; what it is asked for
     #[arg(long, value_name = "HOST:PORT|ID:NUMBER")]
     repeater: Option<String>,
@@ -238,6 +270,9 @@ pub struct Parameters {
     /// SSH: whether the machine may sign in to others with the private key
     #[arg(long, value_name = "BOOL")]
     agent_forwarding: Option<bool>,
+    /// SSH: the folder that people's files are seen below, from / on or in the account's home
+    #[arg(long, value_name = "FOLDER")]
+    sftp_root: Option<String>,
     /// SSH: LANG, where the server takes it
     #[arg(long)]
     locale: Option<String>,
@@ -274,6 +309,12 @@ pub struct Parameters {
     /// Kubernetes: the pod's default container when left out
     #[arg(long)]
     container: Option<String>,
+    /// Redfish: which of the BMC's systems, by id or name, where it has several
+    #[arg(long)]
+    system: Option<String>,
+    /// PiKVM, Redfish: the machine inside, by its name in Oriel, where its system speaks rdp, vnc or ssh as well
+    #[arg(long, value_name = "MACHINE")]
+    inside: Option<String>,
 }
 
 impl Parameters {
@@ -307,18 +348,28 @@ impl Parameters {
             desktop_composition: self.desktop_composition.or(before.desktop_composition),
             menu_animations: self.menu_animations.or(before.menu_animations),
             sound: self.sound.or(before.sound),
+            microphone: self.microphone.or(before.microphone),
             admin_session: self.admin_session.or(before.admin_session),
             initial_program: text(self.initial_program, before.initial_program),
             program_folder: text(self.program_folder, before.program_folder),
+            remote_app: text(self.remote_app, before.remote_app),
+            remote_app_folder: text(self.remote_app_folder, before.remote_app_folder),
+            remote_app_arguments: text(self.remote_app_arguments, before.remote_app_arguments),
             load_balance_info: text(self.load_balance_info, before.load_balance_info),
             follow_redirection: self.follow_redirection.or(before.follow_redirection),
             preconnection_id: self.preconnection_id.or(before.preconnection_id),
             preconnection_blob: text(self.preconnection_blob, before.preconnection_blob),
+            gateway_host: text(self.gateway_host, before.gateway_host),
+            gateway_port: self.gateway_port.or(before.gateway_port),
+            gateway_user: text(self.gateway_user, before.gateway_user),
+            gateway_domain: text(self.gateway_domain, before.gateway_domain),
+            gateway_identity: text(self.gateway_identity, before.gateway_identity),
             repeater: text(self.repeater, before.repeater),
             jpeg_quality: self.jpeg_quality.or(before.jpeg_quality),
             jump: text(self.jump, before.jump),
             certificate: text(certificate, before.certificate),
             agent_forwarding: self.agent_forwarding.or(before.agent_forwarding),
+            sftp_root: text(self.sftp_root, before.sftp_root),
             locale: text(self.locale, before.locale),
             time_zone: text(self.time_zone, before.time_zone),
             command: text(self.command, before.command),
@@ -335,6 +386,8 @@ impl Parameters {
             namespace: text(self.namespace, before.namespace),
             pod: text(self.pod, before.pod),
             container: text(self.container, before.container),
+            system: text(self.system, before.system),
+            inside: text(self.inside, before.inside),
         })
     }
 }
@@ -359,6 +412,7 @@ impl Command {
                     private_key: secret(account.private_key_file.as_deref())?,
                     passphrase: secret(account.passphrase_file.as_deref())?,
                     totp_secret: secret(account.totp_file.as_deref())?,
+                    gateway_password: secret(account.gateway_password_file.as_deref())?,
                     identity: account.identity,
                     owner,
                     parameters: Some(parameters.over(MachineParameters::default())?),
@@ -390,6 +444,7 @@ impl Command {
                     private_key: secret(account.private_key_file.as_deref())?,
                     passphrase: secret(account.passphrase_file.as_deref())?,
                     totp_secret: secret(account.totp_file.as_deref())?,
+                    gateway_password: secret(account.gateway_password_file.as_deref())?,
                     identity: account.identity,
                     parameters,
                 };
@@ -442,7 +497,7 @@ async fn list(client: &Client, pool: Option<&str>, json: bool) -> Done {
     rows.print()
 }
 
-fn address_of(machine: &Machine) -> String {
+pub(super) fn address_of(machine: &Machine) -> String {
     if machine.host.contains(':') {
         format!("[{}]:{}", machine.host, machine.port)
     } else {
@@ -471,7 +526,8 @@ fn show(machine: &Machine) -> Done {
         (false, false) => "-",
     };
     let factor = if machine.has_totp { ", and a second factor" } else { "" };
-    row("kept, sealed", format!("{secrets}{factor}"));
+    let gateway = if machine.has_gateway_password { ", and a password for its gateway" } else { "" };
+    row("kept, sealed", format!("{secrets}{factor}{gateway}"));
     row("identity", machine.identity.clone().unwrap_or_else(|| "kept from the first connection on".to_owned()));
     if let Ok(Value::Object(parameters)) = serde_json::to_value(&machine.parameters) {
         for (name, value) in parameters.iter().filter(|(_, value)| !value.is_null()) {
@@ -510,7 +566,7 @@ async fn identity(client: &Client, machine: &str, accept: bool, json: bool) -> D
 }
 
 /// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]:PORT`.
-fn split_address(text: &str) -> Result<(String, Option<u16>), Failure> {
+pub(super) fn split_address(text: &str) -> Result<(String, Option<u16>), Failure> {
     let wrong = || {
         Failure::usage(format!("{text:?} is no address"))
             .next("give HOST or HOST:PORT, like gate.example:3390 or [2001:db8::7]:22")

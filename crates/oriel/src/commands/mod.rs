@@ -1,23 +1,34 @@
 //! The commands, one file per noun.
 
+pub mod apply;
 pub mod audit;
 pub mod backup;
+pub mod booking;
 pub mod cloud;
 pub mod config;
 pub mod desktop;
 pub mod device;
 pub mod directory;
+pub mod disk;
 pub mod doctor;
+pub mod export;
 pub mod gpu;
 pub mod group;
 pub mod image;
 pub mod import;
 pub mod machine;
+pub mod node;
 pub mod operation;
 pub mod pool;
+mod pool_hours;
+mod pool_rollout;
+mod pool_show;
 pub mod provider;
+pub mod quota;
 pub mod recording;
 pub mod serve;
 pub mod session;
+pub mod syslog;
 pub mod token;
 pub mod user;
+pub mod webhook;

@@ -1,5 +1,6 @@
 //! `oriel pool`.
 
+use super::{pool_hours::Hours, pool_rollout, pool_show};
 use crate::{
     cli::Json,
     client::{Client, segment},
@@ -8,9 +9,11 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use oriel_server::api::{
+    cloud::CloudPlace,
     hardware::Hardware,
+    personal_disk::PoolDisk,
     policy::SessionPolicy,
-    pool::{GpuRequest, Network, Pool, PoolChange, PoolCount, PoolList, PoolSize},
+    pool::{GpuRequest, Leaving, Network, Pool, PoolChange, PoolCount, PoolHours, PoolList, PoolSize},
     recording::RecordingPolicy,
 };
 use serde_json::{Value, json};
@@ -19,6 +22,13 @@ use serde_json::{Value, json};
 pub enum Command {
     /// List pools
     List(Json),
+    /// Show a pool: what it keeps ready when, and what happens to who leaves
+    Show {
+        /// Id or name
+        pool: String,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Make a pool
     Create {
         name: String,
@@ -30,12 +40,25 @@ pub enum Command {
         #[arg(long, required_unless_present("kind"), required_if_eq_any([("kind", "dedicated"), ("kind", "floating"), ("kind", "ephemeral"), ("kind", "virtual")]))]
         image: Option<String>,
         #[command(flatten)]
-        size: Size,
-        /// user (when left out), nat:NETWORK or bridge:BRIDGE
+        size: Box<Size>,
+        /// user (when left out), nat:NETWORK or bridge:BRIDGE; on a cloud a network's id or name, auto (when left out) or none
         #[arg(long)]
         network: Option<String>,
+        /// A cloud on which the pool shall stand, rather than on this host: id or name
+        #[arg(long, value_name = "CLOUD", requires = "flavor")]
+        cloud: Option<String>,
+        /// The cloud's flavor for its desktops, by id or name: processors, memory, disk and GPU
+        #[arg(long, value_name = "FLAVOR", requires = "cloud")]
+        flavor: Option<String>,
+        /// At which address desktops on a cloud are reached: fixed (when left out), or "floating from NETWORK"
+        #[arg(long, value_name = "ADDRESS", requires = "cloud")]
+        address: Option<oriel_model::CloudAddress>,
+        /// Their disk: image (when left out), volume, or volume,type=TYPE,size=GIB
+        #[arg(long, value_name = "DISK", requires = "cloud")]
+        root: Option<oriel_model::CloudRoot>,
     },
-    /// Change a pool: image and disk for desktops made from now on, the rest from each desktop's next start
+    /// Change a pool: image and disk for desktops made from now on (`rollout` brings the others along), the rest from each desktop's
+    /// next start
     Set {
         /// Id or name
         pool: String,
@@ -43,7 +66,19 @@ pub enum Command {
         #[arg(long)]
         image: Option<String>,
         #[command(flatten)]
-        size: Size,
+        size: Box<Size>,
+    },
+    /// Bring a pool's desktops to another version of its image, step by step
+    #[command(subcommand)]
+    Rollout(pool_rollout::Command),
+    /// Bring a pool's desktops back to the version that its last roll-out led away from
+    Rollback {
+        /// Id or name
+        pool: String,
+        #[command(flatten)]
+        how: pool_rollout::How,
+        #[command(flatten)]
+        json: Json,
     },
     /// Delete a pool that has no desktops
     Delete {
@@ -117,6 +152,8 @@ pub struct Size {
     /// `return=MINUTES` (how long a desktop waits for its person); `default` for what is usual
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     spares: Option<PoolSize>,
+    #[command(flatten)]
+    hours: Hours,
     /// Keyboard layout: us, de, us(intl)
     #[arg(long, value_name = "LAYOUT")]
     keyboard: Option<String>,
@@ -137,15 +174,20 @@ pub struct Size {
     recording: Option<RecordingPolicy>,
     /// What people may do while they are connected, as words with commas between:
     /// `clipboard=both|to_machine|to_person|off`, `clipboard_kib=64` (larger pieces are kept back),
-    /// `files=both|upload|download|off`, `sound=on|off`, `view_only`, `sharing=off|view|control` (whom they may invite),
+    /// `files=both|upload|download|off`, `sound=on|off`, `printing=on|off`, `microphone=on|off`, `view_only`,
+    /// `sharing=off|view|control` (whom they may invite),
     /// `shadowing=off|ask|tell` (how admins may join), `watermark`, `recording_keys` and `recording_clipboard` (kept with
     /// recordings: passwords that are typed, too), `idle_lock=MINUTES`, `session=MINUTES`; `default` for what is usual
     #[arg(long, value_name = "RULES", value_parser = parse_policy)]
     policy: Option<SessionPolicy>,
+    /// A disk of each person's own, which is their home in the pool's desktops and follows them: `size=20` (GiB), with
+    /// `,name=NAME` where it is another than that of other pools, or none. For desktops that are made, or made anew, from then on
+    #[arg(long, value_name = "DISK", value_parser = parse_disk)]
+    personal_disk: Option<PoolDisk>,
 }
 
 /// What of a pool is nobody's: `2 of 3 ready, 1 of 1 stopped, 1 on its way, 1 failed`.
-fn free(count: &PoolCount, size: &PoolSize) -> String {
+pub fn free(count: &PoolCount, size: &PoolSize) -> String {
     let of = |now: u32, wanted: u32, what: &str| match (now, wanted) {
         (0, 0) => None,
         (now, 0) => Some(format!("{now} {what}")),
@@ -175,6 +217,13 @@ fn parse_hardware(text: &str) -> Result<Hardware, String> {
 
 fn parse_recording(text: &str) -> Result<RecordingPolicy, String> {
     text.parse::<oriel_model::RecordingPolicy>().map(Into::into)
+}
+
+fn parse_disk(text: &str) -> Result<PoolDisk, String> {
+    if text == "none" {
+        return Ok(PoolDisk::none());
+    }
+    text.parse::<oriel_model::PoolDisk>().map(Into::into)
 }
 
 fn parse_gpu(text: &str) -> Result<GpuRequest, String> {
@@ -215,6 +264,7 @@ impl Command {
                 )
                 .right(&[3, 4, 5, 12]);
                 for pool in list.pools {
+                    let (open_to, place) = (open_to(&pool), place_of(&pool));
                     rows.row([
                         pool.name,
                         output::word(&pool.kind),
@@ -222,44 +272,47 @@ impl Command {
                             || "external machines".to_owned(),
                             |image| format!("{}:{}", image.name, image.version),
                         ),
-                        pool.vcpus.to_string(),
-                        format!("{} MiB", pool.memory_mib),
-                        format!("{} GiB", pool.disk_gib),
+                        pool.cloud.as_ref().map_or_else(|| pool.vcpus.to_string(), |_| "-".to_owned()),
+                        pool.cloud.as_ref().map_or_else(|| format!("{} MiB", pool.memory_mib), |_| "-".to_owned()),
+                        pool.cloud.as_ref().map_or_else(|| format!("{} GiB", pool.disk_gib), |_| "-".to_owned()),
                         output::or_dash(
                             pool.gpu.and_then(|gpu| gpu.into_model().ok()?).map(|gpu| gpu.to_string()).as_deref(),
                         ),
                         oriel_model::Hardware::from(pool.hardware).to_string(),
                         output::word(&pool.recording),
                         oriel_model::SessionPolicy::from(pool.policy).to_string(),
-                        match pool.network {
-                            Network::User => "user".to_owned(),
-                            Network::Nat { network } => format!("nat:{network}"),
-                            Network::Bridge { bridge } => format!("bridge:{bridge}"),
-                        },
+                        place,
                         pool.keyboard,
                         format!("{} of {}", pool.desktops, pool.desktops_max),
-                        free(&pool.count, &pool.size),
+                        free(&pool.count, &pool.now.size),
                         oriel_model::PoolSize::from(pool.size).to_string(),
-                        output::or_dash(Some(
-                            &pool
-                                .users
-                                .iter()
-                                .map(|user| user.name.clone())
-                                .chain(pool.groups.iter().map(|group| format!("group {}", group.name)))
-                                .collect::<Vec<_>>()
-                                .join(", "),
-                        )),
+                        open_to,
                         age(&pool.created_at),
                     ]);
                 }
                 rows.print()
             }
-            Self::Create { name, kind, image, size, network } => {
+            Self::Show { pool, json: Json { json: true } } => {
+                output::print_json(&client.get::<Value>(&path(&pool)).await?)
+            }
+            Self::Show { pool, .. } => pool_show::show(&client.get(&path(&pool)).await?),
+            Self::Create { name, kind, image, size, network, cloud, flavor, address, root } => {
+                let (hours, leaving) = size.hours.over(PoolHours::default(), Leaving::default());
+                // On a cloud it is one of the cloud's.
+                let (network, place) = match cloud {
+                    Some(cloud) => {
+                        let place = json!({
+                            "cloud": cloud, "flavor": flavor, "network": network, "address": address, "root": root,
+                        });
+                        (None, Some(place))
+                    }
+                    None => (network.as_deref().map(parse_network).transpose()?, None),
+                };
                 let body = json!({
                     "name": name, "kind": kind, "image": image, "vcpus": size.vcpus, "memory_mib": size.memory, "disk_gib": size.disk,
-                    "desktops_max": size.desktops_max, "size": size.spares, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
+                    "desktops_max": size.desktops_max, "size": size.spares, "hours": hours, "leaving": leaving, "keyboard": size.keyboard, "gpu": size.gpu, "hardware": size.hardware,
                     "recording": size.recording, "policy": size.policy,
-                    "network": network.as_deref().map(parse_network).transpose()?,
+                    "network": network, "cloud": place, "personal_disk": size.personal_disk,
                 });
                 let pool: Pool = client.post("/pools", &body).await?;
                 match &pool.image {
@@ -272,7 +325,15 @@ impl Command {
                 output::print(&pool.id)
             }
             Self::Set { pool, image, size } => {
+                let (hours, leaving) = if size.hours.is_named() {
+                    let before: Pool = client.get(&path(&pool)).await?;
+                    size.hours.over(before.hours, before.leaving)
+                } else {
+                    (None, None)
+                };
                 let change = PoolChange {
+                    hours,
+                    leaving,
                     image,
                     vcpus: size.vcpus,
                     memory_mib: size.memory,
@@ -284,6 +345,7 @@ impl Command {
                     hardware: size.hardware,
                     recording: size.recording,
                     policy: size.policy,
+                    personal_disk: size.personal_disk,
                 };
                 let pool: Pool = client.patch(&path(&pool), &change).await?;
                 say(format!(
@@ -292,6 +354,8 @@ impl Command {
                 ));
                 Ok(())
             }
+            Self::Rollout(command) => command.run(client).await,
+            Self::Rollback { pool, how, json } => pool_rollout::roll_back(client, &pool, &how, json.json).await,
             Self::Delete { pool } => {
                 client.delete(&path(&pool)).await?;
                 say(format!("deleted pool {pool}"));
@@ -311,7 +375,28 @@ impl Command {
     }
 }
 
-fn parse_network(text: &str) -> Result<Network, Failure> {
+/// The network of its desktops, and what they are on a cloud.
+pub fn place_of(pool: &Pool) -> String {
+    if let Some(CloudPlace { cloud, network, flavor, address, root }) = &pool.cloud {
+        let address = if address == "fixed" { String::new() } else { format!(", {address}") };
+        let root = if root == "image" { String::new() } else { format!(", {root}") };
+        return format!("{network} ({flavor}{root}) on cloud {}{address}", cloud.name);
+    }
+    match &pool.network {
+        Network::User => "user".to_owned(),
+        Network::Nat { network } => format!("nat:{network}"),
+        Network::Bridge { bridge } => format!("bridge:{bridge}"),
+    }
+}
+
+/// Whom it lets in, with a comma between.
+pub fn open_to(pool: &Pool) -> String {
+    let users = pool.users.iter().map(|user| user.name.clone());
+    let groups = pool.groups.iter().map(|group| format!("group {}", group.name));
+    output::or_dash(Some(&users.chain(groups).collect::<Vec<_>>().join(", ")))
+}
+
+pub(super) fn parse_network(text: &str) -> Result<Network, Failure> {
     match text.split_once(':') {
         None if text == "user" => Ok(Network::User),
         Some(("nat", network)) => Ok(Network::Nat { network: network.to_owned() }),

@@ -266,7 +266,7 @@ impl Export {
 }
 
 /// Slice by slice.
-async fn copy(client: &Client, from: &str, size: u64, file: &mut std::fs::File, to: &Path) -> Done {
+pub(super) async fn copy(client: &Client, from: &str, size: u64, file: &mut std::fs::File, to: &Path) -> Done {
     let failed = |error: std::io::Error| {
         Failure::because(format!("cannot write {}", to.display()), &error).next("look for a full disk")
     };
@@ -274,7 +274,7 @@ async fn copy(client: &Client, from: &str, size: u64, file: &mut std::fs::File, 
     while at < size {
         let slice = client.get_range(from, at..(at + SLICE_BYTES).min(size)).await?;
         if slice.is_empty() {
-            return Err(Failure::new("the recording ended before its size").next("try again"));
+            return Err(Failure::new("it ended before its size").next("try again"));
         }
         at += slice.len() as u64;
         file.write_all(&slice).map_err(failed)?;
@@ -283,7 +283,7 @@ async fn copy(client: &Client, from: &str, size: u64, file: &mut std::fs::File, 
 }
 
 /// What is in a recording is for few: so is the file.
-fn create(path: &Path) -> Result<std::fs::File, Failure> {
+pub(super) fn create(path: &Path) -> Result<std::fs::File, Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).open(path).map_err(|error| {

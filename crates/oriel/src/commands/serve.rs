@@ -11,6 +11,7 @@ use crate::{
     config::{AcceleratorChoice, Config},
     demo,
     failure::{Done, Failure},
+    jump::Jumps,
     lock::{DataFolder, write_private},
     output::{self, say},
     wires::{Doors, Live, Shelf},
@@ -83,6 +84,7 @@ impl Serve {
             end = &mut ending => return end,
             done = self.announce(folder, house, url) => done?,
         }
+        crate::memory::forget_the_start();
         ending.await
     }
 
@@ -116,6 +118,8 @@ fn start_log(config: &Config) -> Done {
     })?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // Told on stderr, by a macro that panics: whoever read it may have gone.
+    let log = log.log_internal_errors(false);
     if config.get("log_format") == "json" {
         log.json().init();
     } else {
@@ -164,6 +168,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     })?;
     broker.set_films(Films { program, folder: folder.file("films") });
     broker.set_sessions(Arc::new(Live(gateway.clone())));
+    broker.set_jump_dialler(Arc::new(Jumps::default()));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);
     tasks.spawn(stop.clone().run_until_cancelled_owned({
@@ -226,7 +231,15 @@ async fn open_doors(config: &Config, folder: &DataFolder, house: &House) -> Resu
         }
         .boxed()
     });
-    let router = oriel_server::router(house.broker.clone(), house.gateway.clone(), doctor);
+    let proxy = config.proxy()?;
+    if proxy.is_some() {
+        house
+            .broker
+            .ensure_proxy_provider()
+            .await
+            .map_err(|error| Failure::because("cannot let people in by the proxy in front", &error))?;
+    }
+    let router = oriel_server::router_behind(proxy, house.broker.clone(), house.gateway.clone(), doctor);
 
     let listen = config.get("listen");
     let cannot = |error: &std::io::Error| {

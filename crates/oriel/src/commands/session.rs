@@ -4,12 +4,12 @@ use crate::{
     cli::Json,
     client::{Client, segment},
     failure::{Done, Failure},
-    output::{self, Rows, age, say, word},
+    output::{self, Rows, age, or_dash, say, word},
 };
 use clap::Subcommand;
 use oriel_server::api::{
     invite::{GuestRole, InviteLink, NewInvite},
-    session::SessionList,
+    session::{SessionDetail, SessionList, SessionMessage},
 };
 use serde_json::Value;
 
@@ -17,6 +17,20 @@ use serde_json::Value;
 pub enum Command {
     /// List live connections
     List(Json),
+    /// Show one: whence its person comes, how long each part of their log-on took, how far away they are
+    Show {
+        /// Id
+        session: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Say something to whoever uses one: it stands in their viewer, with your name, until they close it
+    Message {
+        /// Id
+        session: String,
+        /// What to say, in one line
+        text: String,
+    },
     /// End one
     End {
         /// Id
@@ -51,6 +65,27 @@ fn base(client: &Client) -> Result<String, Failure> {
     Ok(base.trim_end_matches('/').to_owned())
 }
 
+/// One connection in lines of two words.
+fn show(detail: &SessionDetail) -> Done {
+    let mut rows = Rows::without_headings();
+    let session = &detail.session;
+    rows.row(["user".to_owned(), session.user.name.clone()]);
+    rows.row(["desktop".to_owned(), session.desktop.name.clone()]);
+    rows.row(["pool".to_owned(), or_dash(detail.pool.as_ref().map(|pool| pool.name.as_str()))]);
+    rows.row(["host".to_owned(), or_dash(detail.host.as_deref())]);
+    rows.row(["kind".to_owned(), word(&session.kind)]);
+    rows.row(["from".to_owned(), or_dash(detail.address.as_deref())]);
+    rows.row(["viewers".to_owned(), session.viewers.to_string()]);
+    rows.row(["began".to_owned(), age(&session.started_at)]);
+    for phase in detail.start.iter().chain(&detail.log_on) {
+        let took = phase.seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1} s"));
+        rows.row([word(&phase.kind), format!("{took}, {}", age(&phase.at))]);
+    }
+    let last = detail.round_trips.last().map(|trip| format!("{:.0} ms", trip.ms));
+    rows.row(["round trip".to_owned(), or_dash(last.as_deref())]);
+    rows.print()
+}
+
 impl Command {
     pub async fn run(self, client: &Client) -> Done {
         match self {
@@ -75,6 +110,16 @@ impl Command {
                     ]);
                 }
                 rows.print()
+            }
+            Self::Show { session, json: Json { json: true } } => {
+                output::print_json(&client.get::<Value>(&format!("/sessions/{}", segment(&session))).await?)
+            }
+            Self::Show { session, .. } => show(&client.get(&format!("/sessions/{}", segment(&session))).await?),
+            Self::Message { session, text } => {
+                let said = SessionMessage { text };
+                client.tell(&format!("/sessions/{}/message", segment(&session)), &said).await?;
+                say("it stands in their viewer now");
+                Ok(())
             }
             Self::End { session } => {
                 client.delete(&format!("/sessions/{}", segment(&session))).await?;

@@ -51,14 +51,15 @@ pub enum Command {
         /// Id or name
         user: String,
     },
-    /// Show a person's second factor: whether an app is set up, how many recovery codes are left, which browsers are remembered
+    /// Show a person's second factor: whether an app is set up, which passkeys they have, how many recovery codes are left, which
+    /// browsers are remembered
     SecondFactor {
         /// Id or name
         user: String,
         #[command(flatten)]
         json: Json,
     },
-    /// Take a person's second factor away, for who lost phone and recovery codes; ends all their sessions
+    /// Take a person's second factor away (app, passkeys, recovery codes), for who lost them; ends all their sessions
     ResetSecondFactor {
         /// Id or name
         user: String,
@@ -118,7 +119,12 @@ impl Command {
                     let role = if of.is_empty() { word(&user.role) } else { format!("{} of {of}", word(&user.role)) };
                     let from = output::or_dash(user.directory.as_deref().or(user.provider.as_deref()));
                     let made = age(&user.created_at);
-                    let factor = output::or_dash(user.second_factor.then_some("app"));
+                    let factor = match (user.second_factor, user.passkeys) {
+                        (false, _) => output::or_dash(None),
+                        (true, 0) => "app".to_owned(),
+                        (true, 1) => "passkey".to_owned(),
+                        (true, many) => format!("{many} passkeys"),
+                    };
                     rows.row([user.name, role, state.to_owned(), factor, from, output::or_dash(Some(&groups)), made]);
                 }
                 rows.print()
@@ -147,6 +153,19 @@ impl Command {
                 let of: SecondFactor = client.get(&format!("{}/second-factor", path(&user))).await?;
                 let app = of.totp_since.map_or_else(|| "none".to_owned(), |at| format!("set up {}", age(&at)));
                 output::print(&format!("app             {app}"))?;
+                output::print(&format!("passkeys        {}", of.passkeys.len()))?;
+                for passkey in &of.passkeys {
+                    let used = passkey
+                        .last_used_at
+                        .as_deref()
+                        .map_or_else(|| "never used".to_owned(), |at| format!("used {}", age(at)));
+                    output::print(&format!(
+                        "passkey         {} on {}, made {}, {used}",
+                        passkey.label,
+                        passkey.host,
+                        age(&passkey.created_at)
+                    ))?;
+                }
                 output::print(&format!("recovery codes  {}", of.recovery_codes_left))?;
                 output::print(&format!("groups ask      {}", word(&of.rule)))?;
                 for browser in of.browsers {

@@ -134,6 +134,30 @@ impl Browser {
         (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
     }
 
+    /// A picture's status and tag; asked for again with the tag that is known.
+    pub async fn picture(&self, path: &str, known: Option<&str>) -> (u16, String) {
+        let mut request = self.http.get(format!("{}/api/v1{path}", self.url)).header("cookie", &self.cookie);
+        if let Some(known) = known {
+            request = request.header("if-none-match", known);
+        }
+        let answer = request.send().await.unwrap();
+        let tag = answer.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), tag.unwrap_or_default())
+    }
+
+    pub async fn put(&self, path: &str, bytes: Vec<u8>) -> (u16, Value) {
+        let request = self.http.put(format!("{}/api/v1{path}", self.url)).header("cookie", &self.cookie);
+        let request = request.header("x-oriel-csrf", &self.csrf).header("origin", &self.url);
+        let answer = request.body(bytes).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    }
+
+    pub async fn delete(&self, path: &str) -> u16 {
+        let request = self.http.delete(format!("{}/api/v1{path}", self.url)).header("cookie", &self.cookie);
+        let request = request.header("x-oriel-csrf", &self.csrf).header("origin", &self.url);
+        request.send().await.unwrap().status().as_u16()
+    }
+
     /// Opens the machine that the person's list names so, as the viewer page does.
     pub async fn open(&self, name: &str) -> Viewer {
         let desktops = self.get("/desktops").await;

@@ -11,8 +11,11 @@
 mod connecting;
 mod guacamole;
 mod house;
+mod kvm_vdi;
 mod mariadb;
 mod physical;
+mod redfish;
+mod served;
 mod servers;
 
 use house::House;

@@ -148,6 +148,13 @@ async fn a_device_s_power_drive_and_switches() {
     house.tell(&["device", "media", "remove", "server", "debian.iso"]);
     assert_eq!(house.json(&["device", "media", "list", "server"])["storage"]["images"], json!([]));
 
+    // What the device fetches itself is waited for, and its own words are told.
+    let fetched = house.json(&["device", "media", "fetch", "server", "https://mirror.example/net.iso"]);
+    assert_eq!(fetched["storage"]["images"][0]["name"], "net.iso");
+    let refused = house.ask(&["device", "media", "fetch", "server", "https://mirror.example/missing.iso"]).unwrap_err();
+    assert!(refused.contains("Not Found"), "{refused}");
+    assert!(house.tell(&["device", "log", "server"]).contains("--- Ready"));
+
     // Nobody but administrators may, and another kind of machine is no device.
     let ada = house.sign_in("ada").await;
     let id = house.json(&["machine", "show", "server"])["id"].as_str().unwrap().to_owned();
@@ -161,7 +168,7 @@ async fn a_device_s_power_drive_and_switches() {
     let told = house.tell(&["audit", "list", "--json"]);
     for deed in ["device/power/on", "device/switches/relay", "device/drive", "device/images"] {
         assert!(
-            told.contains(&format!("/machines/{id}/{deed}\"")) || told.contains(&format!("/machines/server/{deed}\"")),
+            [id.as_str(), "server"].iter().any(|name| told.contains(&format!("/machines/{name}/{deed}"))),
             "{deed}: {told}"
         );
     }
@@ -215,4 +222,87 @@ async fn one_person_at_a_time_is_at_a_machine() {
     assert_eq!((status, problem["code"].as_str()), (409, Some("in_use")), "{problem:#}");
     let list = house.json(&["recording", "list"]);
     assert_eq!(list["recordings"].as_array().unwrap().len(), 2, "{list:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_look_by_one_connection_and_images_come_in_pieces() {
+    let (house, device) = (House::new("127.0.0.0/8"), device().await);
+    furnish(&house);
+    let url = format!("https://127.0.0.1:{}", device.address().port());
+    let secret = house.file("totp", SECRET);
+    let add =
+        ["device", "add", &url, "--pool", "office", "--name", "server", "--password-file", "-", "--totp-file", &secret];
+    house.ask_with(&add, "admin\n").unwrap();
+    house.tell(&["user", "set", "ada", "--role", "admin"]);
+    let ada = house.sign_in("ada").await;
+    let id = house.json(&["machine", "show", "server"])["id"].as_str().unwrap().to_owned();
+    let at = format!("/machines/{id}/device");
+
+    // Nobody watches, so that the streamer begins with the first who looks; whoever else looks costs the device nothing.
+    let (status, tag) = ada.picture(&format!("{at}/picture"), None).await;
+    assert_eq!((status, tag.len()), (200, 34), "{tag}");
+    for _ in 0..20 {
+        assert_eq!(ada.picture(&format!("{at}/picture"), Some(&tag)).await, (304, tag.clone()));
+    }
+    assert_eq!(ada.get(&format!("{at}/live")).await["device"]["power"]["on"], false);
+    let wall = ada.get("/devices").await;
+    assert_eq!(
+        (&wall["devices"][0]["name"], &wall["devices"][0]["power"]["on"], &wall["devices"][0]["failure"]),
+        (&json!("server"), &json!(false), &json!(null))
+    );
+    {
+        let world = device.world();
+        assert_eq!((world.logins, world.events_clients), (2, 1));
+        let snapshots = world.requests.iter().filter(|request| request.contains("/snapshot")).count();
+        assert!(snapshots < 10, "{:?}", world.requests);
+    }
+    // What is pressed is seen by everybody, without a question: the events tell it.
+    assert_eq!(ada.post(&format!("{at}/power/on"), json!({})).await.0, 204);
+    for _ in 0..100 {
+        if ada.get(&format!("{at}/live")).await["device"]["power"]["on"] == true {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ada.get("/devices").await["devices"][0]["power"]["on"], true);
+
+    // An image in two pieces; what is missing is said, and one image at a time is on its way.
+    let piece =
+        |name: &str, offset: usize, size: usize| format!("{at}/upload?name={name}&tag=t1&offset={offset}&size={size}");
+    let (status, taken) = ada.put(&piece("small.iso", 0, 3000), vec![7; 1000]).await;
+    assert_eq!((status, &taken), (200, &json!({"offset": 1000, "complete": false})));
+    assert_eq!(ada.get(&format!("{at}/upload?name=small.iso&tag=t1")).await["offset"], 1000);
+    let (status, problem) = ada.put(&piece("small.iso", 500, 3000), vec![7; 10]).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("upload_gap")), "{problem:#}");
+    let (status, problem) = ada.put(&piece("other.iso", 0, 10), vec![7; 10]).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("device_busy")), "{problem:#}");
+    let (status, taken) = ada.put(&piece("small.iso", 1000, 3000), vec![7; 2000]).await;
+    assert_eq!((status, &taken), (200, &json!({"offset": 3000, "complete": true})), "{taken:#}");
+    assert_eq!(device.world().images["small.iso"].bytes, 3000);
+    // The device's own words.
+    let (status, problem) = ada.put(&piece("debian.iso", 0, 4), vec![7; 4]).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("device_refused")), "{problem:#}");
+
+    // Stopped in the middle, nothing of it stays; an address is fetched by the device, or refused by it.
+    assert_eq!(ada.put(&piece("half.iso", 0, 4000), vec![7; 100]).await.0, 200);
+    assert_eq!(ada.delete(&format!("{at}/upload")).await, 204);
+    assert_eq!(ada.get(&format!("{at}/upload?name=half.iso&tag=t1")).await["offset"], 0);
+    assert!(!device.world().images.contains_key("half.iso"));
+    for (url, failed) in [("https://mirror.example/net.iso", false), ("https://mirror.example/missing.iso", true)] {
+        let (status, begun) = ada.post(&format!("{at}/fetch"), json!({"url": url})).await;
+        assert_eq!((status, &begun["kind"]), (202, &json!("fetch")), "{begun:#}");
+        let mut transfer = begun;
+        for _ in 0..200 {
+            transfer = ada.get(&format!("{at}/live")).await["transfer"].clone();
+            if transfer["over"] == true {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!((&transfer["over"], transfer["failed"].is_string()), (&json!(true), failed), "{transfer:#}");
+    }
+    assert!(device.world().images.contains_key("net.iso"));
+    let (status, problem) = ada.post(&format!("{at}/fetch"), json!({"url": "file:///etc/passwd"})).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("bad_url")), "{problem:#}");
+    assert_eq!(ada.get(&format!("{at}/log")).await["lines"][0], "[2026-11-28 00:00:00 kvmd] --- Ready");
 }

@@ -7,7 +7,10 @@
     reason = "a test that meets what it did not expect fails, loudly"
 )]
 
+mod applied;
 mod backup;
+mod syslog;
+mod webhook;
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -56,7 +59,9 @@ struct Server {
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let mut child = oriel(data, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = oriel(data, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Nobody reads its log, and it runs all the same.
+        drop(child.stderr.take());
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.strip_prefix("ready: ").unwrap_or_else(|| panic!("said {line:?}")).trim().to_owned();
@@ -95,9 +100,15 @@ fn help() {
         "desktop",
         "machine",
         "device",
+        "node",
+        "apply",
+        "export",
         "import",
         "user",
         "group",
+        "quota",
+        "booking",
+        "disk",
         "directory",
         "provider",
         "token",
@@ -105,6 +116,8 @@ fn help() {
         "session",
         "recording",
         "audit",
+        "webhook",
+        "syslog",
         "backup",
         "restore",
         "config",
@@ -149,6 +162,32 @@ fn a_cloud_that_cannot_be_used_says_why() {
     let rules: serde_json::Value =
         serde_json::from_slice(&run(data.path(), &["cloud", "access-rules"]).stdout).unwrap();
     assert!(rules.as_array().unwrap().iter().all(|rule| rule["path"].as_str().unwrap().starts_with('/')));
+}
+
+/// A real kernel's video device, USB port and GPIO chip are in `lab/scenes/node`.
+#[test]
+fn a_board_that_lacks_what_is_configured_is_told_so() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("node.toml");
+    let named = file.to_str().unwrap();
+    let text = "listen = \"127.0.0.1:0\"\n[video]\ndevice = \"/nonexistent/video\"\n[atx]\nchip = \"/nonexistent/chip\"\npower = { line = 1 }\n";
+    std::fs::write(&file, format!("state = {:?}\n{text}", data.path())).unwrap();
+    let found = run(data.path(), &["node", "check", "--config", named, "--json"]);
+    assert_eq!(found.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let severities: Vec<(&str, &str)> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["id"].as_str().unwrap(), one["severity"].as_str().unwrap()))
+        .collect();
+    assert_eq!(severities, [("state", "ok"), ("video", "error"), ("usb", "note"), ("atx", "error")]);
+    // It does not begin either: a wire that is configured and not there can only be a mistake.
+    let refused = said(data.path(), &["node", "--config", named]);
+    assert!(refused.contains("/nonexistent/chip") && refused.contains("[exit 1]"), "{refused}");
+    std::fs::write(&file, "listne = \"127.0.0.1:0\"\n").unwrap();
+    let refused = said(data.path(), &["node", "check", "--config", named]);
+    assert!(refused.contains("listne") && refused.contains("[exit 2]"), "{refused}");
 }
 
 #[test]

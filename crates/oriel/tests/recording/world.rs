@@ -89,6 +89,8 @@ pub async fn desktop(store: &Store, broker: &Broker, recording: RecordingPolicy,
         .create_pool(NewPool {
             kind: oriel_model::PoolKind::Dedicated,
             size: oriel_model::PoolSize::default(),
+            hours: oriel_model::PoolHours::default(),
+            leaving: oriel_model::Leaving::default(),
             name: "lab".parse().unwrap(),
             image: image.id,
             vcpus: 1,
@@ -101,6 +103,8 @@ pub async fn desktop(store: &Store, broker: &Broker, recording: RecordingPolicy,
             hardware: Hardware::default(),
             recording,
             policy: oriel_model::SessionPolicy::default(),
+            cloud: None,
+            personal_disk: None,
         })
         .await
         .unwrap();

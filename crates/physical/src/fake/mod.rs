@@ -1,12 +1,12 @@
 //! A device in memory that speaks kvmd's API over TLS on loopback, with faults: for tests of everything that talks to devices. Written
-//! after measurements of the real daemon, and not after its code.
+//! after measurements of the real daemon, and not after its code. Beside it a BMC that speaks Redfish ([`bmc`]).
 
-mod gadget;
+pub mod bmc;
 mod routes;
 mod sockets;
 mod world;
 
-pub use gadget::Gadget;
+pub use crate::gadget::Gadget;
 pub use world::{FakeOptions, Faults, Stored, World, picture};
 
 use hyper::server::conn::http1;

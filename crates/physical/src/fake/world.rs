@@ -1,6 +1,6 @@
 //! What the device knows, and how it can go wrong.
 
-use super::gadget::Gadget;
+use crate::gadget::Gadget;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -339,10 +339,10 @@ impl Drop for Files {
     }
 }
 
-/// Whether data may be a list of files.
-pub(super) fn begins(data: &[u8]) -> bool {
+/// Whether data of so many bytes, of which these are the first, may be a list of files.
+pub(super) fn begins(data: &[u8], length: usize) -> bool {
     let Some(count) = data.first_chunk().map(|count| u32::from_le_bytes(*count) as usize) else { return false };
-    count > 0 && count.checked_mul(DESCRIPTOR_BYTES).and_then(|size| size.checked_add(COUNT_BYTES)) == Some(data.len())
+    count > 0 && count.checked_mul(DESCRIPTOR_BYTES).and_then(|size| size.checked_add(COUNT_BYTES)) == Some(length)
 }
 
 fn make_folders(folder: &mut Folder, path: &str) -> Result<(), DriveError> {

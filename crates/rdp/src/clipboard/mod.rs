@@ -18,12 +18,15 @@ pub use files::ClipboardFiles;
 use crate::drive::Drive;
 use bytes::Bytes;
 use files::Files;
+use ironrdp_cliprdr::CliprdrClient;
 use ironrdp_cliprdr::backend::CliprdrBackend;
 use ironrdp_cliprdr::pdu::{
     ClipboardFormat, ClipboardFormatId, ClipboardFormatName, ClipboardGeneralCapabilityFlags, FileContentsRequest,
     FileContentsResponse, FileDescriptor, FormatDataRequest, FormatDataResponse, LockDataId, OwnedFormatDataResponse,
 };
 use ironrdp_core::impl_as_any;
+use ironrdp_pdu::PduResult;
+use ironrdp_svc::SvcProcessor as _;
 use oriel_screen::{CLIPBOARD_BYTES_MAX, Pixels, Rich, png_size, with_lf};
 use std::collections::VecDeque;
 
@@ -31,6 +34,12 @@ use std::collections::VecDeque;
 const TASKS_MAX: usize = 64;
 /// Questions to the machine that may be without an answer. Not every server answers each: xrdp does not where a program that copied is gone.
 const ASKED_MAX: usize = 32;
+
+/// CLIPRDR_HEADER (MS-RDPECLIP 2.2.1), and what of it an answer has.
+const ANSWER_HEAD_BYTES: usize = 8;
+const FORMAT_DATA_RESPONSE: u16 = 5;
+const RESPONSE_OK: u8 = 1;
+const RESPONSE_FAIL: u8 = 2;
 
 /// Our names for formats that have no number of their own (MS-RDPECLIP 1.3.1.2: the other side knows them by the name).
 const HTML: ClipboardFormatId = ClipboardFormatId(0xc101);
@@ -53,14 +62,15 @@ enum Kind {
 }
 
 impl Kind {
-    /// Whether data may be of this kind: servers that leave a question without an answer leave answers without a known question.
-    fn takes(self, data: &[u8]) -> bool {
+    /// Whether data of so many bytes, of which these are the first, may be of this kind: servers that leave a question without an answer
+    /// leave answers without a known question.
+    fn takes(self, data: &[u8], length: usize) -> bool {
         match self {
             Self::Html => data.starts_with(html::BEGIN),
             Self::Png => data.starts_with(b"\x89PNG"),
             Self::Dib => dib::begins(data),
-            Self::Files => files::begins(data),
-            Self::Text => ![Self::Html, Self::Png, Self::Dib, Self::Files].iter().any(|kind| kind.takes(data)),
+            Self::Files => files::begins(data, length),
+            Self::Text => ![Self::Html, Self::Png, Self::Dib, Self::Files].iter().any(|kind| kind.takes(data, length)),
         }
     }
 }
@@ -251,9 +261,40 @@ impl Clipboard {
         self.lf
     }
 
+    /// The first question that data can answer.
+    fn question(&self, data: &[u8], length: usize) -> Option<usize> {
+        self.asked.iter().position(|ask| ask.kind.takes(data, length))
+    }
+
+    /// How many of the oldest questions will never have an answer, as the beginning of a message shows: it answers a later one.
+    fn lost_before(&self, message: &[u8]) -> usize {
+        let Some((head, data)) = message.split_first_chunk::<ANSWER_HEAD_BYTES>() else { return 0 };
+        let [kind_low, kind_high, flags, _, length @ ..] = *head;
+        let answers = u16::from_le_bytes([kind_low, kind_high]) == FORMAT_DATA_RESPONSE && flags & RESPONSE_OK != 0;
+        if !answers || !self.loses_answers() {
+            return 0;
+        }
+        self.question(data, u32::from_le_bytes(length) as usize).unwrap_or(0)
+    }
+
+    /// So many questions have no answer that a new one would not be asked.
+    fn is_full(&self) -> bool {
+        self.asked.len() >= ASKED_MAX && self.loses_answers()
+    }
+
+    /// An answer to a question of an older copy, where that may be one that stays without: then it is to the newest. If it is not, the newest
+    /// one's follows, and takes its place.
+    fn as_of_newest(&self, ask: Ask) -> Option<Ask> {
+        if ask.copy == self.copy {
+            return Some(ask);
+        }
+        let newer = self.asked.iter().any(|other| other.kind == ask.kind && other.copy == self.copy);
+        (newer && self.loses_answers()).then_some(Ask { copy: self.copy, ..ask })
+    }
+
     /// What an answer is to: the oldest question, or the first one that it can be to.
     fn answered(&mut self, data: &[u8]) -> Option<Ask> {
-        let at = self.asked.iter().position(|ask| ask.kind.takes(data)).unwrap_or(0);
+        let at = self.question(data, data.len()).unwrap_or(0);
         self.answered_at(at)
     }
 
@@ -270,6 +311,31 @@ impl Clipboard {
             files.listed(list);
         }
     }
+}
+
+/// IronRDP counts answers against questions, oldest first, and takes a list of files for one only where its own question is the oldest: without the
+/// list it refuses to ask for the files. Where a machine left questions without an answer, this answers them with a failure, before the message
+/// whose beginning is `begin` reaches the channel: both queues are then about the same question.
+pub(crate) fn fail_lost(channel: &mut CliprdrClient, begin: &[u8]) -> PduResult<()> {
+    let lost = channel.downcast_backend::<Clipboard>().map_or(0, |backend| backend.lost_before(begin));
+    for _ in 0..lost {
+        fail_oldest(channel)?;
+    }
+    Ok(())
+}
+
+/// The same where too many have no answer, to make room for a new one.
+pub(crate) fn make_room(channel: &mut CliprdrClient) -> PduResult<()> {
+    while channel.downcast_backend::<Clipboard>().is_some_and(Clipboard::is_full) {
+        fail_oldest(channel)?;
+    }
+    Ok(())
+}
+
+fn fail_oldest(channel: &mut CliprdrClient) -> PduResult<()> {
+    let [low, high] = FORMAT_DATA_RESPONSE.to_le_bytes();
+    // Nothing is to be said about it.
+    channel.process(&[low, high, RESPONSE_FAIL, 0, 0, 0, 0, 0]).map(drop)
 }
 
 /// What of a machine's copy is asked for.
@@ -341,16 +407,7 @@ impl CliprdrBackend for Clipboard {
             return;
         }
         let data = response.data();
-        let Some(mut ask) = self.answered(data) else { return };
-        if ask.copy != self.copy {
-            // The older question may be one that stays without an answer: then this is to the newer one. If it is not, the newer one's follows,
-            // and takes its place.
-            let newer = self.asked.iter().any(|other| other.kind == ask.kind && other.copy == self.copy);
-            if !newer || !self.loses_answers() {
-                return;
-            }
-            ask.copy = self.copy;
-        }
+        let Some(ask) = self.answered(data).and_then(|ask| self.as_of_newest(ask)) else { return };
         let taken = match ask.kind {
             Kind::Files => response.to_file_list().ok().map(|list| self.listed(&list.files)),
             Kind::Text => from_utf16(data).map(|text| self.theirs.text = Some(text)),
@@ -365,7 +422,7 @@ impl CliprdrBackend for Clipboard {
     }
     fn on_remote_file_list(&mut self, files: &[FileDescriptor], _clip_data_id: Option<u32>) {
         let Some(at) = self.asked.iter().position(|ask| ask.kind == Kind::Files) else { return };
-        let Some(ask) = self.answered_at(at).filter(|ask| ask.copy == self.copy) else { return };
+        let Some(ask) = self.answered_at(at).and_then(|ask| self.as_of_newest(ask)) else { return };
         self.listed(files);
         self.settle(ask.copy);
     }
@@ -401,6 +458,11 @@ fn from_utf16(data: &[u8]) -> Option<String> {
     }
     Some(with_lf(&text))
 }
+
+#[cfg(test)]
+#[path = "lost_tests.rs"]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+mod lost_tests;
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,13 @@
 
 use super::folder::MachineSide;
 use super::irps::Irps;
-use super::wire::{self, IoRequest, Reader, Writer, utf16};
+use super::wire::{self, IoRequest, Reader, utf16};
 use super::{DRIVE_LABEL, Drive, status};
-use ironrdp_core::{Encode, EncodeResult, WriteCursor, ensure_size, impl_as_any};
+use crate::static_channel;
+use ironrdp_core::impl_as_any;
 use ironrdp_pdu::PduResult;
 use ironrdp_pdu::gcc::ChannelName;
-use ironrdp_svc::{CompressionCondition, SvcClientProcessor, SvcEncode, SvcMessage, SvcProcessor};
+use ironrdp_svc::{ChannelFlags, CompressionCondition, SvcClientProcessor, SvcMessage, SvcProcessor};
 
 /// Version 1.12 (2.2.2.2).
 const VERSION: (u16, u16) = (1, 12);
@@ -78,10 +79,10 @@ impl Rdpdr {
                 self.irps.reset();
                 self.drive.lock().machine = MachineSide::Unknown;
                 let (major, minor) = VERSION;
-                out.push(Writer::message(wire::CLIENT_ID_CONFIRM).u16(major).u16(minor).u32(client).0);
+                out.push(wire::message(wire::CLIENT_ID_CONFIRM).u16(major).u16(minor).u32(client).0);
                 let mut name = utf16(&self.name);
                 name.extend([0, 0]);
-                out.push(Writer::message(wire::CLIENT_NAME).u32(1).u32(0).sized(&name).0);
+                out.push(wire::message(wire::CLIENT_NAME).u32(1).u32(0).sized(&name).0);
             }
             wire::SERVER_CAPABILITY => {
                 if !Self::says_who_logged_on(message)? {
@@ -145,14 +146,14 @@ impl Rdpdr {
         dos_name.iter_mut().zip(DRIVE_LABEL.bytes()).for_each(|(byte, letter)| *byte = letter);
         let mut full_name = utf16(DRIVE_LABEL);
         full_name.extend([0, 0]);
-        let list = Writer::message(wire::DEVICE_LIST).u32(1);
+        let list = wire::message(wire::DEVICE_LIST).u32(1);
         out.push(list.u32(DEVICE_TYPE_FILESYSTEM).u32(DRIVE).bytes(&dos_name).sized(&full_name).0);
     }
 }
 
 /// What we can (2.2.2.8).
 fn capabilities() -> Vec<u8> {
-    let out = Writer::message(wire::CLIENT_CAPABILITY).u16(2).u16(0);
+    let out = wire::message(wire::CLIENT_CAPABILITY).u16(2).u16(0);
     let (major, minor) = VERSION;
     let out = out.u16(CAPABILITY_GENERAL).u16(44).u32(2).u32(0).u32(0).u16(major).u16(minor);
     // All requests, the messages above, no asynchronous I/O, no smart card readers.
@@ -160,29 +161,8 @@ fn capabilities() -> Vec<u8> {
     out.u16(CAPABILITY_DRIVE).u16(8).u32(2).0
 }
 
-/// A message as the channel takes it.
-struct Message(Vec<u8>);
-
-impl Encode for Message {
-    fn encode(&self, dst: &mut WriteCursor<'_>) -> EncodeResult<()> {
-        ensure_size!(in: dst, size: self.size());
-        dst.write_slice(&self.0);
-        Ok(())
-    }
-
-    fn name(&self) -> &'static str {
-        "RDPDR"
-    }
-
-    fn size(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl SvcEncode for Message {}
-
 pub(crate) fn messages(answers: Vec<Vec<u8>>) -> Vec<SvcMessage> {
-    answers.into_iter().map(|answer| SvcMessage::from(Message(answer))).collect()
+    static_channel::messages(answers, ChannelFlags::empty())
 }
 
 impl SvcProcessor for Rdpdr {

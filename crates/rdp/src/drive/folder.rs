@@ -3,6 +3,7 @@
 
 use super::content::Content;
 use super::names::{is_name, same};
+use super::prints::Prints;
 use super::{
     DRIVE_ARRIVED_MAX, DRIVE_BYTES_MAX, DRIVE_DEPTH_MAX, DRIVE_ENTRIES_MAX, DRIVE_UPLOAD_IDLE_SECONDS,
     DRIVE_UPLOADS_MAX,
@@ -38,6 +39,8 @@ pub enum DriveError {
     File,
     #[error("the folder is not empty; delete what is in it first")]
     NotEmpty,
+    #[error("what is printed arrives in this folder, so it stays; delete what is in it")]
+    PrintFolder,
     /// Of an upload, only so many bytes have arrived.
     #[error("only {0} bytes of this upload have arrived; go on there")]
     Gap(u64),
@@ -108,6 +111,7 @@ pub struct Folder {
     uploads: Vec<Upload>,
     /// Files that the person has put here, until the clipboard takes them.
     arrived: Vec<NodeId>,
+    pub(super) prints: Prints,
     pub machine: MachineSide,
     clock: Clock,
     /// Called with every change, while the folder is held: must not take it itself.
@@ -151,6 +155,7 @@ impl Folder {
             version: 0,
             uploads: Vec::new(),
             arrived: Vec::new(),
+            prints: Prints::default(),
             machine: MachineSide::default(),
             clock,
             wake: None,
@@ -237,7 +242,7 @@ impl Folder {
         self.wake = Some(wake);
     }
 
-    fn changed(&mut self) {
+    pub(super) fn changed(&mut self) {
         self.version += 1;
         if let Some(wake) = &self.wake {
             wake();
@@ -321,6 +326,7 @@ impl Folder {
         if id == ROOT {
             return Err(DriveError::Folder);
         }
+        self.may_go(id)?;
         let node = self.node(id)?;
         let (parent, size) = (node.parent, node.size());
         if !self.is_empty(id) {
@@ -340,6 +346,7 @@ impl Folder {
         if id == ROOT || !self.node(folder)?.is_folder() {
             return Err(DriveError::File);
         }
+        self.may_go(id)?;
         let is_folder = self.node(id)?.is_folder();
         // A folder does not go into itself, nor so deep that nobody gets there.
         let mut above = folder;

@@ -3,7 +3,7 @@
 use super::folder::{Folder, NodeId, ROOT};
 use super::names::matches;
 use super::status::{self, Status};
-use super::wire::{IoRequest, Reader, Writer};
+use super::wire::{IoRequest, Reader, Writer, text};
 use super::{DRIVE_HANDLES_MAX, DRIVE_READ_BYTES_MAX, DRIVE_READS_MAX, DRIVE_WATCHES_MAX, Drive, info};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -48,6 +48,8 @@ const END_OF_FILE: u32 = 20;
 #[derive(Debug)]
 struct Handle {
     node: NodeId,
+    /// Bytes were written through it.
+    written: bool,
     /// When this is closed, it is to go with the last one that has it open.
     doomed: bool,
     /// What a search has still to tell: what it is, and as it is called there where that is not its own name. Names are not kept, or
@@ -233,8 +235,15 @@ impl Irps {
         over.iter().map(|watch| watch.answer(status::NOTIFY_CLEANUP, &[0; 5])).collect()
     }
 
-    fn may_write(&self) -> Result<(), Status> {
-        if self.writable { Ok(()) } else { Err(status::MEDIA_WRITE_PROTECTED) }
+    /// Whether the machine may change what is there, or its bytes; prints it may write where nothing else is.
+    fn may_change(&self, folder: &Folder, node: NodeId) -> Result<(), Status> {
+        if self.writable || folder.is_print(node) { Ok(()) } else { Err(status::MEDIA_WRITE_PROTECTED) }
+    }
+
+    /// Whether it may put a file into a folder.
+    fn may_put(&self, folder: &Folder, above: NodeId, is_folder: bool) -> Result<(), Status> {
+        let print = !is_folder && folder.prints.folder == Some(above);
+        if self.writable || print { Ok(()) } else { Err(status::MEDIA_WRITE_PROTECTED) }
     }
 
     fn handle(&self, file: u32) -> Result<&Handle, Status> {
@@ -246,7 +255,7 @@ impl Irps {
         let read = |body: &mut Reader<'_>| {
             body.skip(4 + 8 + 4 + 4)?;
             let (disposition, options, length) = (body.u32()?, body.u32()?, body.u32()?);
-            Some((disposition, options, body.text(length)?))
+            Some((disposition, options, text(body, length)?))
         };
         let (disposition, options, path) = read(body).ok_or(status::INVALID_PARAMETER)?;
         tracing::trace!(path, disposition, options, "Machine opens something on the drive");
@@ -264,9 +273,6 @@ impl Irps {
             Some((above, name)) => folder.child(above, name),
         };
         let doomed = options & DELETE_ON_CLOSE != 0;
-        if doomed {
-            self.may_write()?;
-        }
         let (node, did) = match (there, place) {
             (Some(node), _) => {
                 if self.doomed.contains(&node) {
@@ -279,6 +285,10 @@ impl Irps {
                 if !is_folder && options & DIRECTORY_FILE != 0 {
                     return Err(status::NOT_A_DIRECTORY);
                 }
+                if doomed {
+                    self.may_change(&folder, node)?;
+                    folder.may_go(node)?;
+                }
                 if doomed && (node == ROOT || !folder.is_empty(node)) {
                     return Err(status::DIRECTORY_NOT_EMPTY);
                 }
@@ -286,7 +296,7 @@ impl Irps {
                     CREATE => return Err(status::OBJECT_NAME_COLLISION),
                     SUPERSEDE | OVERWRITE | OVERWRITE_IF if is_folder => return Err(status::OBJECT_NAME_COLLISION),
                     SUPERSEDE | OVERWRITE | OVERWRITE_IF => {
-                        self.may_write()?;
+                        self.may_change(&folder, node)?;
                         folder.resize(node, 0)?;
                         (node, if disposition == OVERWRITE_IF { DID_OVERWRITE } else { DID_SUPERSEDE })
                     }
@@ -298,7 +308,7 @@ impl Irps {
                 if matches!(disposition, OPEN | OVERWRITE) {
                     return Err(status::NO_SUCH_FILE);
                 }
-                self.may_write()?;
+                self.may_put(&folder, above, options & DIRECTORY_FILE != 0)?;
                 (folder.make(above, name, options & DIRECTORY_FILE != 0)?, DID_SUPERSEDE)
             }
             (None, None) => return Err(status::NO_SUCH_FILE),
@@ -310,7 +320,7 @@ impl Irps {
             }
         };
         drop(folder);
-        self.handles.insert(file, Handle { node, doomed, found: Vec::new() });
+        self.handles.insert(file, Handle { node, written: false, doomed, found: Vec::new() });
         Ok(Writer::default().u32(file).u8(did).0)
     }
 
@@ -329,6 +339,8 @@ impl Irps {
                 // It may have been filled, or removed by the person, since.
                 folder.drop_node(node).ok();
             }
+        } else if handle.written {
+            self.drive.lock().written(node);
         }
         Ok(vec![0; 5])
     }
@@ -345,9 +357,9 @@ impl Irps {
         Ok(())
     }
 
-    fn write(&self, file: u32, body: &mut Reader<'_>) -> Answer {
-        self.may_write()?;
+    fn write(&mut self, file: u32, body: &mut Reader<'_>) -> Answer {
         let node = self.handle(file)?.node;
+        self.may_change(&self.drive.lock(), node)?;
         let (length, offset) = body.u32().zip(body.u64()).ok_or(status::INVALID_PARAMETER)?;
         let bytes = body.skip(20).and_then(|()| body.bytes(usize::try_from(length).ok()?));
         let bytes = bytes.ok_or(status::INVALID_PARAMETER)?;
@@ -355,6 +367,10 @@ impl Irps {
         // All ones is where the file ends (MS-FSA 2.1.5.4).
         let offset = if offset == u64::MAX { folder.node(node)?.size() } else { offset };
         folder.write(node, offset, bytes)?;
+        drop(folder);
+        if let Some(handle) = self.handles.get_mut(&file) {
+            handle.written = true;
+        }
         Ok(Writer::default().u32(length).u8(0).0)
     }
 
@@ -369,8 +385,8 @@ impl Irps {
 
     /// DR_DRIVE_SET_INFORMATION_REQ (2.2.3.3.9).
     fn set(&mut self, file: u32, body: &mut Reader<'_>) -> Answer {
-        self.may_write()?;
         let node = self.handle(file)?.node;
+        self.may_change(&self.drive.lock(), node)?;
         let read = |body: &mut Reader<'_>| {
             let (class, length) = (body.u32()?, body.u32()?);
             body.skip(24)?;
@@ -396,6 +412,7 @@ impl Irps {
                     return Err(status::DIRECTORY_NOT_EMPTY);
                 }
                 if doomed {
+                    folder.may_go(node)?;
                     self.doomed.insert(node);
                 } else {
                     self.doomed.remove(&node);
@@ -403,8 +420,9 @@ impl Irps {
             }
             RENAME => {
                 let (replace, _, bytes) = (|| Some((body.u8()?, body.u8()?, body.u32()?)))().ok_or(wrong)?;
-                let path = body.text(bytes).ok_or(wrong)?;
+                let path = text(body, bytes).ok_or(wrong)?;
                 let (above, name) = split(&folder, &path)?.ok_or(status::OBJECT_NAME_INVALID)?;
+                self.may_put(&folder, above, folder.node(node)?.is_folder())?;
                 folder.put(node, above, name, replace != 0)?;
             }
             _ => return Err(status::NOT_SUPPORTED),
@@ -414,7 +432,9 @@ impl Irps {
 
     fn volume(&self, body: &mut Reader<'_>) -> Answer {
         let class = body.u32().ok_or(status::INVALID_PARAMETER)?;
-        let room = if self.writable { self.drive.lock().free() } else { 0 };
+        let folder = self.drive.lock();
+        let room = if self.writable || folder.prints.folder.is_some() { folder.free() } else { 0 };
+        drop(folder);
         let told = info::volume(class, room).ok_or(status::NOT_SUPPORTED)?;
         Ok(Writer::default().sized(&told).0)
     }
@@ -425,7 +445,7 @@ impl Irps {
         let read = |body: &mut Reader<'_>| {
             let (class, initial, length) = (body.u32()?, body.u8()?, body.u32()?);
             body.skip(23)?;
-            Some((class, initial, if length == 0 { String::new() } else { body.text(length)? }))
+            Some((class, initial, if length == 0 { String::new() } else { text(body, length)? }))
         };
         let (class, initial, path) = read(body).ok_or(status::INVALID_PARAMETER)?;
         let folder = self.drive.lock();

@@ -16,6 +16,7 @@ mod folder;
 mod info;
 mod irps;
 mod names;
+mod prints;
 mod status;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
@@ -25,6 +26,7 @@ mod wire;
 pub(crate) use channel::{Rdpdr, messages};
 pub use folder::{Clock, Drive, DriveEntry, DriveError, Folder, MachineSide, Wake};
 pub use names::is_name;
+pub use prints::Print;
 
 /// Bytes of all files together, those that are still being uploaded included.
 pub const DRIVE_BYTES_MAX: u64 = 256 << 20;
@@ -54,3 +56,7 @@ pub const DRIVE_OUT_BYTES_MAX: usize = 256 << 10;
 pub const DRIVE_WATCHES_MAX: usize = 64;
 /// What the machine calls the drive: at most seven letters are shown (MS-RDPEFS 2.2.3.1).
 pub const DRIVE_LABEL: &str = "Oriel";
+/// The folder on the drive whose PDF files are prints: whatever the machine writes there is told to the person.
+pub const PRINT_FOLDER: &str = "Print";
+/// Prints that are kept; the oldest give way.
+pub const PRINTS_MAX: usize = 16;

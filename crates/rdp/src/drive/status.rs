@@ -36,6 +36,7 @@ impl From<DriveError> for Status {
             DriveError::Folder => FILE_IS_A_DIRECTORY,
             DriveError::File => NOT_A_DIRECTORY,
             DriveError::NotEmpty => DIRECTORY_NOT_EMPTY,
+            DriveError::PrintFolder => MEDIA_WRITE_PROTECTED,
             DriveError::Gap(_) => UNSUCCESSFUL,
         }
     }

@@ -12,7 +12,7 @@ const LOGGED_ON: &[u8] = b"rDLU";
 const CONFIRM: &[u8] = b"rDCC\x01\0\x0c\0\x05\0\0\0";
 
 fn server_capabilities(extended: u32) -> Vec<u8> {
-    let head = Writer::message(wire::SERVER_CAPABILITY).u16(2).u16(0).u16(4).u16(8).u32(2).u16(1).u16(44).u32(2);
+    let head = wire::message(wire::SERVER_CAPABILITY).u16(2).u16(0).u16(4).u16(8).u32(2).u16(1).u16(44).u32(2);
     head.u32(2).u32(0).u16(1).u16(12).u32(0xffff).u32(0).u32(extended).u32(0).u32(0).u32(0).0
 }
 
@@ -44,7 +44,7 @@ impl Machine {
 
     fn send(&mut self, file: u32, major: u32, minor: u32, body: &[u8]) -> Vec<Vec<u8>> {
         self.completion += 1;
-        let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(self.completion).u32(major).u32(minor);
+        let head = wire::message(wire::IO_REQUEST).u32(1).u32(file).u32(self.completion).u32(major).u32(minor);
         let mut answers = self.channel.take(&head.bytes(body).0);
         answers.extend(std::iter::from_fn(|| self.channel.next_read()));
         answers
@@ -334,14 +334,14 @@ fn reads_wait_as_requests_until_there_is_room_for_their_bytes() {
     let file = machine.create("\\big", 2, 0).unwrap();
     assert_eq!(machine.set(file, 20, &(32u64 << 20).to_le_bytes()), 0);
     let read = |machine: &mut Machine, completion: u32| {
-        let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(completion).u32(3).u32(0);
+        let head = wire::message(wire::IO_REQUEST).u32(1).u32(file).u32(completion).u32(3).u32(0);
         machine.channel.take(&head.u32(1 << 20).u64(u64::from(completion) << 20).bytes(&[0; 20]).0)
     };
     for completion in 0..16 {
         assert!(read(&mut machine, completion).is_empty());
     }
     // It may close the file meanwhile.
-    let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(99).u32(2).u32(0);
+    let head = wire::message(wire::IO_REQUEST).u32(1).u32(file).u32(99).u32(2).u32(0);
     assert_eq!(machine.channel.take(&head.bytes(&[0; 32]).0).len(), 1);
     for completion in 0..16u32 {
         let answer = machine.channel.next_read().unwrap();
@@ -351,7 +351,7 @@ fn reads_wait_as_requests_until_there_is_room_for_their_bytes() {
     // So many and no more.
     let file = machine.create("\\big", 1, 0).unwrap();
     let read = |machine: &mut Machine| {
-        let head = Writer::message(wire::IO_REQUEST).u32(1).u32(file).u32(7).u32(3).u32(0);
+        let head = wire::message(wire::IO_REQUEST).u32(1).u32(file).u32(7).u32(3).u32(0);
         machine.channel.take(&head.u32(1).u64(0).bytes(&[0; 20]).0)
     };
     for _ in 0..DRIVE_READS_MAX {
@@ -418,4 +418,97 @@ proptest! {
         }
         prop_assert!(machine.drive.lock().room() <= DRIVE_BYTES_MAX);
     }
+}
+
+/// A print as a print system writes it: made, written in pieces, closed.
+fn print(machine: &mut Machine, path: &str) -> u32 {
+    let file = match machine.create(path, 2, 0x40) {
+        Ok(file) => file,
+        Err(status) => return status,
+    };
+    assert_eq!(machine.write(file, 0, b"%PDF-1.7"), 0);
+    assert_eq!(machine.write(file, 8, b" and so on"), 0);
+    machine.close(file)
+}
+
+fn told(machine: &Machine) -> Vec<(String, u32)> {
+    machine.drive.lock().take_prints().into_iter().map(|print| (print.name, print.size)).collect()
+}
+
+#[test]
+fn what_is_printed_is_told_once_it_is_complete() {
+    let mut machine = Machine::connected(true);
+    assert_eq!(print(&mut machine, "\\before.pdf"), 0);
+    machine.drive.lock().offer_prints(true);
+    assert_eq!(print(&mut machine, "\\Print\\Größe.PDF"), 0);
+    assert_eq!(told(&machine), [("Größe.PDF".to_owned(), 18)]);
+    assert_eq!(told(&machine), []);
+    // Not a print: another kind of file, one that is only looked at, one elsewhere, one that is empty, one that goes when it is closed.
+    assert_eq!(print(&mut machine, "\\Print\\note.txt"), 0);
+    assert_eq!(print(&mut machine, "\\elsewhere.pdf"), 0);
+    let opened = machine.create("\\Print\\Größe.PDF", 1, 0x40).unwrap();
+    machine.close(opened);
+    let empty = machine.create("\\Print\\empty.pdf", 2, 0x40).unwrap();
+    machine.close(empty);
+    let doomed = machine.create("\\Print\\gone.pdf", 2, 0x1040).unwrap();
+    machine.write(doomed, 0, b"%PDF-1.7");
+    machine.close(doomed);
+    assert_eq!(told(&machine), []);
+    // In two halves: told when the last byte is there; written anew: told anew.
+    let file = machine.create("\\Print\\slow.pdf", 2, 0x40).unwrap();
+    machine.write(file, 0, b"%PDF-1.7");
+    assert_eq!(told(&machine), []);
+    machine.close(file);
+    assert_eq!(told(&machine), [("slow.pdf".to_owned(), 8)]);
+    let file = machine.create("\\Print\\slow.pdf", 5, 0x40).unwrap();
+    machine.write(file, 0, b"%PDF-2.0 longer");
+    machine.close(file);
+    assert_eq!(told(&machine), [("slow.pdf".to_owned(), 15)]);
+}
+
+#[test]
+fn a_drive_that_may_only_be_printed_to_takes_prints_and_nothing_else() {
+    let mut machine = Machine::connected(false);
+    assert_eq!(print(&mut machine, "\\Print\\a.pdf"), status::OBJECT_PATH_NOT_FOUND, "not offered");
+    machine.drive.lock().offer_prints(true);
+    assert_eq!(print(&mut machine, "\\Print\\a.pdf"), 0);
+    assert_eq!(told(&machine).len(), 1);
+    let protected = Err(status::MEDIA_WRITE_PROTECTED);
+    assert_eq!(machine.create("\\a.pdf", 2, 0x40), protected);
+    assert_eq!(machine.create("\\Print\\in", 2, 1), protected);
+    assert_eq!(machine.create("\\Print", 1, 0x1001), protected);
+    // A print goes nowhere else.
+    let file = machine.create("\\Print\\a.pdf", 1, 0x40).unwrap();
+    let path = utf16("\\out.pdf");
+    let body = Writer::default().u8(1).u8(0).u32(path.len() as u32).bytes(&path).0;
+    assert_eq!(machine.set(file, 10, &body), status::MEDIA_WRITE_PROTECTED);
+    machine.drive.lock().offer_prints(false);
+    assert_eq!(machine.write(file, 0, b"x"), status::MEDIA_WRITE_PROTECTED);
+}
+
+#[test]
+fn the_folder_of_prints_stays_and_of_too_many_the_oldest_go() {
+    let mut machine = Machine::connected(true);
+    machine.drive.lock().offer_prints(true);
+    let folder = machine.create("\\Print", 1, 1).unwrap();
+    assert_eq!(machine.set(folder, 13, &[1]), status::MEDIA_WRITE_PROTECTED);
+    let path = utf16("\\Other");
+    let body = Writer::default().u8(0).u8(0).u32(path.len() as u32).bytes(&path).0;
+    assert_eq!(machine.set(folder, 10, &body), status::MEDIA_WRITE_PROTECTED);
+    assert_eq!(machine.drive.lock().remove("Print"), Err(DriveError::PrintFolder));
+    assert_eq!(machine.drive.lock().rename("Print", "Other", false), Err(DriveError::PrintFolder));
+    for number in 0..PRINTS_MAX + 3 {
+        assert_eq!(print(&mut machine, &format!("\\Print\\{number}.pdf")), 0);
+    }
+    let there = machine.drive.lock().list("Print").unwrap();
+    assert_eq!(there.len(), PRINTS_MAX);
+    assert!(there.iter().all(|entry| !["0.pdf", "1.pdf", "2.pdf"].contains(&entry.name.as_str())));
+    // What has gone before anybody asked is not told of.
+    assert_eq!(told(&machine).len(), PRINTS_MAX);
+    // A file of that name: nothing can be printed, and nothing is lost.
+    let other = Machine::connected(true);
+    other.drive.lock().begin_upload("Print", "t", 0, false).unwrap();
+    other.drive.lock().complete_upload("Print", "t", 0, false).unwrap();
+    other.drive.lock().offer_prints(true);
+    assert!(!other.drive.lock().stat("Print").unwrap().is_folder);
 }

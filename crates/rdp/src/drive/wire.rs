@@ -1,6 +1,8 @@
-//! Little-endian fields, and the heads of messages (MS-RDPEFS 2.2.1).
+//! The heads of messages (MS-RDPEFS 2.2.1).
 
 use super::DRIVE_PATH_BYTES_MAX;
+use crate::static_channel::letters;
+pub(super) use crate::static_channel::{Reader, Writer};
 
 pub(super) const CORE: u16 = 0x4472;
 
@@ -16,83 +18,14 @@ pub(super) const IO_REQUEST: u16 = 0x4952;
 pub(super) const IO_COMPLETION: u16 = 0x4943;
 pub(super) const USER_LOGGED_ON: u16 = 0x554c;
 
-/// Reads what is there; `None` where nothing more is.
-pub(super) struct Reader<'b>(pub &'b [u8]);
-
-impl<'b> Reader<'b> {
-    pub fn bytes(&mut self, count: usize) -> Option<&'b [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    pub fn skip(&mut self, count: usize) -> Option<()> {
-        self.bytes(count).map(drop)
-    }
-
-    pub fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_le_bytes)
-    }
-
-    pub fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    pub fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    /// UTF-16 of so many bytes, up to its NUL. What is no text becomes U+FFFD, which no name here has.
-    pub fn text(&mut self, bytes: u32) -> Option<String> {
-        let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= DRIVE_PATH_BYTES_MAX)?;
-        let units = self.bytes(bytes)?.chunks_exact(2).filter_map(|pair| pair.try_into().ok().map(u16::from_le_bytes));
-        let letters = char::decode_utf16(units.take_while(|unit| *unit != 0));
-        Some(letters.map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
-    }
+pub(super) fn message(packet: u16) -> Writer {
+    Writer::default().u16(CORE).u16(packet)
 }
 
-/// A message that grows field by field.
-#[derive(Default)]
-pub(super) struct Writer(pub Vec<u8>);
-
-impl Writer {
-    pub fn message(packet: u16) -> Self {
-        Self::default().u16(CORE).u16(packet)
-    }
-
-    pub fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    pub fn u8(self, value: u8) -> Self {
-        self.bytes(&[value])
-    }
-
-    pub fn u16(self, value: u16) -> Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    pub fn u32(self, value: u32) -> Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    pub fn u64(self, value: u64) -> Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    /// Its length in bytes, and it.
-    pub fn sized(self, bytes: &[u8]) -> Self {
-        self.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX)).bytes(bytes)
-    }
+/// UTF-16 of so many bytes, up to its NUL. What is no text becomes U+FFFD, which no name here has.
+pub(super) fn text(from: &mut Reader<'_>, bytes: u32) -> Option<String> {
+    let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= DRIVE_PATH_BYTES_MAX)?;
+    Some(letters(from.bytes(bytes)?).collect())
 }
 
 /// UTF-16 little endian without a NUL.
@@ -123,7 +56,7 @@ impl IoRequest {
 
     /// Its answer (2.2.1.5).
     pub fn answer(&self, status: u32, body: &[u8]) -> Vec<u8> {
-        let head = Writer::message(IO_COMPLETION).u32(self.device).u32(self.completion).u32(status);
+        let head = message(IO_COMPLETION).u32(self.device).u32(self.completion).u32(status);
         head.bytes(body).0
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 pub mod client;
+pub mod gateway;
 pub mod selection;
 pub mod shadow;
 pub mod witness;

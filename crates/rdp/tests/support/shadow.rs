@@ -93,6 +93,7 @@ impl Shadow {
             width: 1024,
             height: 768,
             scale: 100,
+            monitors: None,
             keyboard: "us".to_owned(),
             certificate: oriel_pin::HostPin::Sha256(self.pin),
             keeper: None,
@@ -102,6 +103,7 @@ impl Shadow {
             devices: oriel_rdp::Devices::default(),
             drive: None,
             session: oriel_rdp::SessionOptions::default(),
+            gateway: None,
             continuation: oriel_rdp::Continuation::default(),
         }
     }

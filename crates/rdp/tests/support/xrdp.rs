@@ -139,6 +139,7 @@ impl Xrdp {
             width,
             height,
             scale: 100,
+            monitors: None,
             keyboard: keyboard.to_owned(),
             certificate: oriel_pin::HostPin::Sha256(self.pin),
             keeper: None,
@@ -148,6 +149,7 @@ impl Xrdp {
             devices: oriel_rdp::Devices::default(),
             drive: None,
             session: oriel_rdp::SessionOptions::default(),
+            gateway: None,
             continuation: oriel_rdp::Continuation::default(),
         }
     }

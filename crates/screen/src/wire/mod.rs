@@ -9,8 +9,8 @@ mod viewer;
 
 pub(crate) use server::encode_tile;
 pub use server::{
-    Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_DOWNLOAD, RULE_SHARE, RULE_SOUND, RULE_UPLOAD,
-    RULE_VIEW_ONLY, ServerRecord, WATERMARK_BYTES_MAX,
+    Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_DOWNLOAD, RULE_MICROPHONE, RULE_SHARE,
+    RULE_SOUND, RULE_UPLOAD, RULE_VIEW_ONLY, ServerRecord, WATERMARK_BYTES_MAX,
 };
 pub use viewer::{ABILITY_H264, VideoTrouble, ViewerHello, ViewerRecord};
 

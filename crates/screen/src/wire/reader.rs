@@ -48,6 +48,10 @@ impl Fields {
         Self { kind, rest: payload }
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let field = self.rest.get(..N).and_then(|f| f.try_into().ok()).ok_or(WireError::Short { kind: self.kind })?;
         self.rest = self.rest.slice(N..);

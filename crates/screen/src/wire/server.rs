@@ -3,8 +3,9 @@
 use super::reader::{Fields, put_rich, record, records};
 use super::{FORMAT_TEXT, PROTOCOL_VERSION, RECORD_BYTES_MAX, WireError};
 use crate::{
-    AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, PERSON_NAME_BYTES_MAX, Person, PersonKind, QuestionKind, RecordingSign,
-    Rect, Rich, SEATS_MAX, StatusCode, TileCodec, VIDEO_REGIONS_MAX, VideoCodec,
+    AudioCodec, ByeCode, CLIPBOARD_BYTES_MAX, MicrophoneFormat, PERSON_NAME_BYTES_MAX, Person, PersonKind,
+    QuestionKind, RecordingSign, Rect, Rich, SEATS_MAX, StatusCode, TileCodec, TouchAbility, VIDEO_REGIONS_MAX,
+    VideoCodec,
 };
 use bytes::Bytes;
 
@@ -32,6 +33,8 @@ pub const RULE_UPLOAD: u32 = 16;
 pub const RULE_DOWNLOAD: u32 = 32;
 /// Others may be invited.
 pub const RULE_SHARE: u32 = 64;
+/// The machine may hear the person's microphone.
+pub const RULE_MICROPHONE: u32 = 128;
 
 /// What is about to happen to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub enum Notice {
     Lock = 0,
     /// Its time is nearly over.
     End = 1,
+    /// Nobody touches it: it will end.
+    Idle = 2,
 }
 
 /// One record to a viewer.
@@ -132,6 +137,10 @@ pub enum ServerRecord {
         notice: Notice,
         seconds: u32,
     },
+    /// A program on the machine wants to hear the person in this format, or none does any more.
+    Microphone(Option<MicrophoneFormat>),
+    /// What the machine takes of fingers and pens themselves from now on.
+    Touch(TouchAbility),
     Bye {
         code: ByeCode,
         text: String,
@@ -162,6 +171,15 @@ pub enum ServerRecord {
     },
     /// A sentence for the person.
     Words(String),
+    /// A PDF of so many bytes lies in the session's folder of prints; told to the owner.
+    Printed {
+        name: String,
+        size: u32,
+    },
+    /// What the window in front is called, where the session is one program; empty: nothing.
+    Title(String),
+    /// Somebody who helps says something to the person: shown until they close it.
+    Message(String),
     /// Only in recordings: what was typed, in words ([`crate::recording::typed`]).
     Typed(String),
     /// Only in recordings: what went from the person's clipboard to the machine.
@@ -243,6 +261,14 @@ impl ServerRecord {
                 o.push(*notice as u8);
                 o.extend_from_slice(&seconds.to_le_bytes());
             }),
+            Self::Microphone(wanted) => record(out, 0x3c, |o| {
+                let (channels, rate) = wanted.map_or((0, 0), |format| (format.channels, format.rate));
+                o.push(channels);
+                o.extend_from_slice(&rate.to_le_bytes());
+            }),
+            Self::Touch(TouchAbility { fingers, pens }) => {
+                record(out, 0x3d, |o| o.extend_from_slice(&[*fingers, *pens]));
+            }
             Self::Bye { code, text } => record(out, 0x3f, |o| {
                 o.push(*code as u8);
                 o.extend_from_slice(clip(text, WORDS_BYTES_MAX));
@@ -272,6 +298,12 @@ impl ServerRecord {
                 o.extend_from_slice(clip(name, PERSON_NAME_BYTES_MAX));
             }),
             Self::Words(text) => record(out, 0x53, |o| o.extend_from_slice(clip(text, WORDS_BYTES_MAX))),
+            Self::Printed { name, size } => record(out, 0x54, |o| {
+                o.extend_from_slice(&size.to_le_bytes());
+                o.extend_from_slice(clip(name, WORDS_BYTES_MAX));
+            }),
+            Self::Title(text) => record(out, 0x55, |o| o.extend_from_slice(clip(text, WORDS_BYTES_MAX))),
+            Self::Message(text) => record(out, 0x56, |o| o.extend_from_slice(clip(text, WORDS_BYTES_MAX))),
             Self::Typed(text) => record(out, 0x60, |o| o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX))),
             Self::Pasted(text) => record(out, 0x61, |o| o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX))),
             Self::Copied(text) => record(out, 0x62, |o| o.extend_from_slice(clip(text, CLIPBOARD_BYTES_MAX))),
@@ -373,10 +405,19 @@ impl ServerRecord {
                 let notice = match f.u8()? {
                     0 => Notice::Lock,
                     1 => Notice::End,
+                    2 => Notice::Idle,
                     _ => return Ok(None),
                 };
                 Self::Notice { notice, seconds: f.u32()? }
             }
+            0x3c => {
+                let (channels, rate) = (f.u8()?, f.u32()?);
+                Self::Microphone(match channels {
+                    0 => None,
+                    _ => Some(MicrophoneFormat::new(channels, rate).ok_or_else(|| f.bad("format of a microphone"))?),
+                })
+            }
+            0x3d => Self::Touch(TouchAbility { fingers: f.u8()?, pens: f.u8()? }),
             0x3f => {
                 let code = bye_code(f.u8()?).ok_or_else(|| f.bad("bye code"))?;
                 Self::Bye { code, text: f.text(WORDS_BYTES_MAX)? }
@@ -403,6 +444,9 @@ impl ServerRecord {
                 Self::Question { seat, kind, seconds: f.u16()?, name: f.text(PERSON_NAME_BYTES_MAX)? }
             }
             0x53 => Self::Words(f.text(WORDS_BYTES_MAX)?),
+            0x54 => Self::Printed { size: f.u32()?, name: f.text(WORDS_BYTES_MAX)? },
+            0x55 => Self::Title(f.text(WORDS_BYTES_MAX)?),
+            0x56 => Self::Message(f.text(WORDS_BYTES_MAX)?),
             0x60 => Self::Typed(f.text(CLIPBOARD_BYTES_MAX)?),
             0x61 => Self::Pasted(f.text(CLIPBOARD_BYTES_MAX)?),
             0x62 => Self::Copied(f.text(CLIPBOARD_BYTES_MAX)?),

@@ -1,6 +1,8 @@
 use super::*;
 use crate::{
-    ByeCode, InputEvent, Person, PersonKind, QuestionKind, Rect, Rich, StatusCode, TileCodec, TouchPhase, VideoCodec,
+    ByeCode, CONTACTS_MAX, Contact, ContactState, Contacts, InputEvent, MICROPHONE_BYTES_MAX, MicrophoneFormat,
+    Monitor, Monitors, PRESSURE_MAX, Person, PersonKind, QuestionKind, Rect, Rich, StatusCode, TileCodec, TouchAbility,
+    TouchPhase, VideoCodec,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -37,6 +39,9 @@ fn server_samples() -> Vec<ServerRecord> {
         ServerRecord::Rich(Rich::Png(png())),
         ServerRecord::Clipboard("€".into()),
         ServerRecord::Bell,
+        ServerRecord::Microphone(Some(MicrophoneFormat { channels: 1, rate: 48_000 })),
+        ServerRecord::Microphone(None),
+        ServerRecord::Touch(TouchAbility { fingers: 10, pens: 1 }),
         ServerRecord::Leds(5),
         ServerRecord::FrameEnd { sequence: 77 },
         ServerRecord::Pong { token: 3 },
@@ -69,11 +74,22 @@ fn server_samples() -> Vec<ServerRecord> {
         ServerRecord::Pointing { seat: 2, x: 300, y: 4 },
         ServerRecord::Question { seat: 3, kind: QuestionKind::Help, seconds: 60, name: "root".into() },
         ServerRecord::Words("Zoë has left".into()),
+        ServerRecord::Printed { name: "Größe 1.pdf".into(), size: 268_000_000 },
+        ServerRecord::Title("Größe – Ledger".into()),
+        ServerRecord::Message("Zoë: save your work".into()),
         ServerRecord::Typed("ls⟨Enter⟩".into()),
         ServerRecord::Pasted("from here".into()),
         ServerRecord::Copied("from there".into()),
         ServerRecord::Bye { code: ByeCode::Dismissed, text: String::new() },
     ]
+}
+
+fn two_monitors() -> Monitors {
+    Monitors::arrange(&[
+        Monitor { rect: Rect::new(0, 40, 1920, 1080), scale: 150, primary: true },
+        Monitor { rect: Rect::new(1920, 0, 1080, 1920), scale: 100, primary: false },
+    ])
+    .unwrap()
 }
 
 fn viewer_samples() -> Vec<ViewerRecord> {
@@ -91,10 +107,32 @@ fn viewer_samples() -> Vec<ViewerRecord> {
         ViewerRecord::Input(InputEvent::Wheel { x: 1, y: 2, dx: -120, dy: 120 }),
         ViewerRecord::Input(InputEvent::Touch { id: 1, phase: TouchPhase::Move, x: 3, y: 4 }),
         ViewerRecord::Input(InputEvent::Resize { width: 10, height: 20, scale: 150 }),
+        ViewerRecord::Input(InputEvent::Monitors(two_monitors())),
         ViewerRecord::Input(InputEvent::Rich(Rich::Html("<i>ö</i>".into()))),
         ViewerRecord::Input(InputEvent::Rich(Rich::Png(png()))),
         ViewerRecord::Input(InputEvent::Clipboard("ö".into())),
         ViewerRecord::Input(InputEvent::ReleaseAll),
+        ViewerRecord::Input(InputEvent::Microphone {
+            format: MicrophoneFormat { channels: 2, rate: 44_100 },
+            samples: Bytes::from_static(&[1, 0, 2, 0]),
+        }),
+        ViewerRecord::Input(InputEvent::Contacts(Contacts {
+            pen: true,
+            after_ms: 16,
+            contacts: vec![Contact {
+                id: 3,
+                state: ContactState::Touches,
+                x: 1,
+                y: 2,
+                width: 0,
+                height: 0,
+                pressure: PRESSURE_MAX,
+                rotation: 359,
+                tilt_x: -90,
+                tilt_y: 45,
+                flags: 5,
+            }],
+        })),
         ViewerRecord::Input(InputEvent::Text("日本".into())),
         ViewerRecord::Ack { sequence: 9 },
         ViewerRecord::Ping { token: 10 },
@@ -108,6 +146,7 @@ fn viewer_samples() -> Vec<ViewerRecord> {
         ViewerRecord::Control { seat: 2, on: false },
         ViewerRecord::Remove { seat: 3 },
         ViewerRecord::AskControl,
+        ViewerRecord::RoundTrip { micros: 21_400 },
     ]
 }
 
@@ -119,6 +158,75 @@ fn what_is_encoded_comes_back() {
     let mut message = Vec::new();
     viewer_samples().iter().for_each(|record| record.encode(&mut message));
     assert_eq!(ViewerRecord::decode_all(&Bytes::from(message)).unwrap(), viewer_samples());
+}
+
+#[test]
+fn a_microphone_sends_what_machines_take_and_never_much() {
+    let said = |channels: u8, rate: u32, bytes: usize| {
+        let mut message = vec![0x8e];
+        message.extend((5 + bytes as u32).to_le_bytes());
+        message.push(channels);
+        message.extend(rate.to_le_bytes());
+        message.resize(message.len() + bytes, 0);
+        ViewerRecord::decode_all(&message.into())
+    };
+    assert!(said(2, 48_000, MICROPHONE_BYTES_MAX).is_ok() && said(1, 16_000, 0).is_ok());
+    for (channels, rate, bytes) in [(0, 48_000, 2), (3, 48_000, 2), (1, 8_000, 2), (1, 96_000, 2)] {
+        assert!(matches!(said(channels, rate, bytes), Err(WireError::Value { kind: 0x8e, .. })), "{channels} {rate}");
+    }
+    assert!(matches!(said(2, 48_000, MICROPHONE_BYTES_MAX + 1), Err(WireError::Value { kind: 0x8e, .. })));
+    // What a machine wants is within the same bounds, or nothing.
+    let wanted = |channels: u8, rate: u32| {
+        let mut message = vec![0x3c, 5, 0, 0, 0, channels];
+        message.extend(rate.to_le_bytes());
+        ServerRecord::decode_all(&message.into())
+    };
+    assert_eq!(wanted(0, 7), Ok(vec![ServerRecord::Microphone(None)]));
+    assert!(wanted(1, 44_100).is_ok() && wanted(9, 44_100).is_err());
+}
+
+#[test]
+fn contacts_are_few_and_say_what_can_be() {
+    let said = |kind: u8, count: u8, contacts: &[[u8; 17]]| {
+        let body = [&[kind, 0, 0, count][..], contacts.as_flattened()].concat();
+        let message = [&[0x8f, body.len() as u8, 0, 0, 0][..], &body].concat();
+        ViewerRecord::decode_all(&message.into())
+    };
+    let good = [7, 2, 1, 0, 2, 0, 30, 0, 40, 0, 0, 4, 103, 1, 166, 90, 0xff];
+    let records = said(0, 1, &[good]).unwrap();
+    let [ViewerRecord::Input(InputEvent::Contacts(contacts))] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(contacts.contacts[0].rotation, 359);
+    assert_eq!((contacts.contacts[0].tilt_x, contacts.contacts[0].flags), (-90, 7), "unknown flags are left out");
+    assert!(said(1, CONTACTS_MAX as u8, &[good; CONTACTS_MAX]).is_ok());
+    for (kind, count) in [(2, 1), (0, 0), (0, CONTACTS_MAX as u8 + 1)] {
+        assert!(matches!(said(kind, count, &[good; CONTACTS_MAX + 1]), Err(WireError::Value { kind: 0x8f, .. })));
+    }
+    assert!(matches!(said(0, 2, &[good]), Err(WireError::Short { kind: 0x8f })));
+    for (place, value) in [(1, 4), (11, 5), (13, 2), (14, 165), (15, 91)] {
+        let mut bad = good;
+        bad[place] = value;
+        assert!(matches!(said(0, 1, &[bad]), Err(WireError::Value { kind: 0x8f, .. })), "{place}");
+    }
+}
+
+#[test]
+fn a_resize_says_its_monitors_or_none() {
+    let said = |monitors: &[u8]| {
+        let mut message = vec![0x86, 6 + monitors.len() as u8, 0, 0, 0, 10, 0, 20, 0, 150, 0];
+        message.extend(monitors);
+        ViewerRecord::decode_all(&message.into())
+    };
+    let window = Ok(vec![ViewerRecord::Input(InputEvent::Resize { width: 10, height: 20, scale: 150 })]);
+    assert_eq!(said(&[]), window, "as viewers say it that know no monitors");
+    assert_eq!(said(&[0]), window);
+    assert_eq!(said(&[0, 7, 7]), window, "bytes after the fields are ignored");
+    let one = [1, 0, 0, 0, 0, 0, 3, 0, 2, 100, 0, 1];
+    let monitor = Monitor { rect: Rect::new(0, 0, 768, 512), scale: 100, primary: true };
+    let monitors = Monitors::arrange(&[monitor]).unwrap();
+    assert_eq!(said(&one), Ok(vec![ViewerRecord::Input(InputEvent::Monitors(monitors))]));
+    assert_eq!(said(&one[..11]), Err(WireError::Short { kind: 0x86 }));
+    let many = [&[9][..], &one[1..].repeat(9)].concat();
+    assert!(matches!(said(&many), Err(WireError::Value { kind: 0x86, .. })));
 }
 
 #[test]

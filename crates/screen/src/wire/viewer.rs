@@ -2,7 +2,11 @@
 
 use super::reader::{Fields, put_rich, record, records};
 use super::{CLIPBOARD_INPUT_BYTES_MAX, FORMAT_TEXT, INPUT_BYTES_MAX, WireError};
-use crate::{CLIPBOARD_BYTES_MAX, InputEvent, TEXT_BYTES_MAX, TouchPhase};
+use crate::{
+    CLIPBOARD_BYTES_MAX, CONTACTS_MAX, Contact, ContactState, Contacts, InputEvent, MICROPHONE_BYTES_MAX, MONITORS_MAX,
+    MicrophoneFormat, Monitor, Monitors, PEN_BARREL, PEN_ERASER, PEN_INVERTED, PRESSURE_MAX, TEXT_BYTES_MAX,
+    TouchPhase,
+};
 use bytes::Bytes;
 
 /// Longest keyboard layout name, in bytes.
@@ -34,6 +38,9 @@ impl ViewerRecord {
 /// The viewer decodes H.264 (Annex B, up to 4:2:0 high profile).
 pub const ABILITY_H264: u32 = 1;
 
+/// Flag of a monitor in a resize.
+const MONITOR_PRIMARY: u8 = 1;
+
 /// What is wrong with the video at the viewer. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -54,6 +61,10 @@ pub enum ViewerRecord {
     },
     Ping {
         token: u32,
+    },
+    /// How long the last ping took to come back, as the viewer measured it.
+    RoundTrip {
+        micros: u32,
     },
     /// What the viewer can do beyond version 1: [`ABILITY_H264`]. In the message of its hello.
     Abilities {
@@ -95,6 +106,34 @@ pub enum ViewerRecord {
     AskControl,
 }
 
+/// Kinds of contacts.
+const KIND_FINGERS: u8 = 0;
+const KIND_PEN: u8 = 1;
+/// Degrees of a turn, and those that a pen leans to each side.
+const TURN: u16 = 360;
+const TILT_MAX: i8 = 90;
+
+/// One of a record's contacts.
+fn contact(f: &mut Fields) -> Result<Contact, WireError> {
+    let id = f.u8()?;
+    let state = match f.u8()? {
+        0 => ContactState::Away,
+        1 => ContactState::Hovers,
+        2 => ContactState::Touches,
+        3 => ContactState::Cancelled,
+        _ => return Err(f.bad("state of a contact")),
+    };
+    let (x, y, width, height) = (f.u16()?, f.u16()?, f.u16()?, f.u16()?);
+    let (pressure, rotation) = (f.u16()?, f.u16()?);
+    let (tilt_x, tilt_y) = (f.u8()? as i8, f.u8()? as i8);
+    let flags = f.u8()? & (PEN_BARREL | PEN_ERASER | PEN_INVERTED);
+    let leans = |tilt: i8| (-TILT_MAX..=TILT_MAX).contains(&tilt);
+    if pressure > PRESSURE_MAX || rotation >= TURN || !leans(tilt_x) || !leans(tilt_y) {
+        return Err(f.bad("pressure, rotation or tilt of a contact"));
+    }
+    Ok(Contact { id, state, x, y, width, height, pressure, rotation, tilt_x, tilt_y, flags })
+}
+
 /// Only a clipboard's parts may be larger than a text.
 const fn payload_max(kind: u8) -> usize {
     if kind == 0x87 { CLIPBOARD_INPUT_BYTES_MAX } else { INPUT_BYTES_MAX }
@@ -129,7 +168,22 @@ impl ViewerRecord {
                 };
                 Self::Input(InputEvent::Touch { id, phase, x: f.u16()?, y: f.u16()? })
             }
-            0x86 => Self::Input(InputEvent::Resize { width: f.u16()?, height: f.u16()?, scale: f.u16()? }),
+            0x86 => {
+                let (width, height, scale) = (f.u16()?, f.u16()?, f.u16()?);
+                let count = if f.is_empty() { 0 } else { usize::from(f.u8()?) };
+                if count > MONITORS_MAX {
+                    return Err(f.bad("number of monitors"));
+                }
+                let mut meant = Vec::with_capacity(count);
+                for _ in 0..count {
+                    let (rect, scale) = (f.rect()?, f.u16()?);
+                    meant.push(Monitor { rect, scale, primary: f.u8()? & MONITOR_PRIMARY != 0 });
+                }
+                Self::Input(match Monitors::arrange(&meant) {
+                    Some(monitors) => InputEvent::Monitors(monitors),
+                    None => InputEvent::Resize { width, height, scale },
+                })
+            }
             0x87 => match f.u8()? {
                 FORMAT_TEXT => Self::Input(InputEvent::Clipboard(f.text(CLIPBOARD_BYTES_MAX)?)),
                 format => return Ok(f.rich(format)?.map(|rich| Self::Input(InputEvent::Rich(rich)))),
@@ -144,6 +198,31 @@ impl ViewerRecord {
                 1 => VideoTrouble::Undecodable,
                 _ => return Err(f.bad("video trouble")),
             }),
+            0x8e => {
+                let format = MicrophoneFormat::new(f.u8()?, f.u32()?).ok_or_else(|| f.bad("format of a microphone"))?;
+                let samples = f.rest();
+                if samples.len() > MICROPHONE_BYTES_MAX {
+                    return Err(WireError::Value { kind, what: "length of a microphone's sound" });
+                }
+                Self::Input(InputEvent::Microphone { format, samples })
+            }
+            0x8f => {
+                let pen = match f.u8()? {
+                    KIND_FINGERS => false,
+                    KIND_PEN => true,
+                    _ => return Err(f.bad("kind of contacts")),
+                };
+                let (after_ms, count) = (f.u16()?, usize::from(f.u8()?));
+                if !(1..=CONTACTS_MAX).contains(&count) {
+                    return Err(f.bad("number of contacts"));
+                }
+                let mut contacts = Vec::with_capacity(count);
+                for _ in 0..count {
+                    contacts.push(contact(&mut f)?);
+                }
+                Self::Input(InputEvent::Contacts(Contacts { pen, after_ms, contacts }))
+            }
+            0xd1 => Self::RoundTrip { micros: f.u32()? },
             0xd0 => Self::Listen { on: f.u8()? != 0 },
             0x90 => Self::TerminalInput(f.rest()),
             0x91 => Self::TerminalResize { columns: f.u16()?, rows: f.u16()? },
@@ -189,6 +268,16 @@ impl ViewerRecord {
                 InputEvent::Resize { width, height, scale } => {
                     record(out, 0x86, |o| u16s(o, &[*width, *height, *scale]));
                 }
+                InputEvent::Monitors(monitors) => record(out, 0x86, |o| {
+                    let (width, height) = monitors.size();
+                    u16s(o, &[width, height, monitors.primary().scale]);
+                    // At most MONITORS_MAX.
+                    o.push(monitors.as_slice().len() as u8);
+                    for Monitor { rect, scale, primary } in monitors.as_slice() {
+                        u16s(o, &[rect.x, rect.y, rect.w, rect.h, *scale]);
+                        o.push(if *primary { MONITOR_PRIMARY } else { 0 });
+                    }
+                }),
                 InputEvent::Rich(rich) => record(out, 0x87, |o| put_rich(o, rich)),
                 InputEvent::Clipboard(text) => record(out, 0x87, |o| {
                     o.push(FORMAT_TEXT);
@@ -196,9 +285,27 @@ impl ViewerRecord {
                 }),
                 InputEvent::ReleaseAll => record(out, 0x8a, |_| ()),
                 InputEvent::Text(text) => record(out, 0x8b, |o| o.extend_from_slice(text.as_bytes())),
+                InputEvent::Microphone { format, samples } => record(out, 0x8e, |o| {
+                    o.push(format.channels);
+                    o.extend_from_slice(&format.rate.to_le_bytes());
+                    o.extend_from_slice(samples);
+                }),
+                InputEvent::Contacts(said) => record(out, 0x8f, |o| {
+                    o.push(if said.pen { KIND_PEN } else { KIND_FINGERS });
+                    u16s(o, &[said.after_ms]);
+                    let contacts = said.contacts.get(..CONTACTS_MAX).unwrap_or(&said.contacts);
+                    o.push(contacts.len() as u8);
+                    for contact in contacts {
+                        o.extend_from_slice(&[contact.id, contact.state as u8]);
+                        u16s(o, &[contact.x, contact.y, contact.width, contact.height]);
+                        u16s(o, &[contact.pressure, contact.rotation]);
+                        o.extend_from_slice(&[contact.tilt_x as u8, contact.tilt_y as u8, contact.flags]);
+                    }
+                }),
             },
             Self::Ack { sequence } => record(out, 0x88, |o| o.extend_from_slice(&sequence.to_le_bytes())),
             Self::Ping { token } => record(out, 0x89, |o| o.extend_from_slice(&token.to_le_bytes())),
+            Self::RoundTrip { micros } => record(out, 0xd1, |o| o.extend_from_slice(&micros.to_le_bytes())),
             Self::Abilities { bits } => record(out, 0x8c, |o| o.extend_from_slice(&bits.to_le_bytes())),
             Self::VideoTrouble(trouble) => record(out, 0x8d, |o| o.push(*trouble as u8)),
             Self::Listen { on } => record(out, 0xd0, |o| o.push(u8::from(*on))),

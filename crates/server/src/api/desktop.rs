@@ -119,6 +119,9 @@ pub struct Desktop {
     /// What it speaks, for a machine that Oriel does not run: it is opened, and neither started nor stopped.
     #[schema(required)]
     pub external: Option<MachineProtocol>,
+    /// A device's machine inside, by its name in Oriel: what its system can be opened as.
+    #[schema(required)]
+    pub inside: Option<String>,
     /// Why it failed and what to do next, when `state` is `failed` or `unreachable`.
     #[schema(required)]
     pub failure: Option<String>,

@@ -1,26 +1,48 @@
-//! Devices in front of machines (PiKVM): power, picture, drive and switches.
+//! Devices of machines, a PiKVM in front of one or a BMC in one: power, picture, drive, switches and the next boot.
 
-use oriel_broker::{DevicePower, physical};
+use super::{Named, desktop::ConnectKind};
+use oriel_broker::{self as broker, DevicePower, physical, physical::redfish};
+use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+mirror! {
+    /// What a device is: a KVM over IP in front of its machine, or a BMC in it.
+    DeviceKind = physical::DeviceKind { Pikvm, Redfish }
+}
+
+mirror! {
+    /// What a machine is to start from, once. `setup` is the setup of its firmware, and `normal` takes back what was wished.
+    DeviceBootSource = redfish::BootOnce { Cd, Pxe, Disk, Usb, Setup, Normal }
+}
 
 /// A device as it is now. What it did not say is null.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Device {
+    pub kind: DeviceKind,
     /// What it calls the machine.
     #[schema(required)]
     pub name: Option<String>,
-    /// Of kvmd.
+    /// Of kvmd, or of the BMC's firmware.
     #[schema(required)]
     pub version: Option<String>,
+    /// The device's board, or the machine's maker and model.
     #[schema(required)]
     pub platform: Option<String>,
+    /// What it can do to the machine's power.
+    pub actions: Vec<DevicePowerAction>,
+    /// What a BMC knows of its machine.
+    #[schema(required)]
+    pub board: Option<DeviceBoard>,
     /// The machine takes its keyboard.
     #[schema(required)]
     pub keyboard: Option<bool>,
     /// It moves the mouse a little every minute.
     #[schema(required)]
     pub jiggler: Option<bool>,
+    /// Those of the machine's keyboard.
+    #[schema(required)]
+    pub leds: Option<DeviceLeds>,
     #[schema(required)]
     pub power: Option<DeviceLights>,
     #[schema(required)]
@@ -29,6 +51,160 @@ pub struct Device {
     pub storage: Option<DeviceStorage>,
     /// Its own table of switches and inputs, row by row; an empty row is a separator.
     pub gpio: Vec<Vec<DeviceItem>>,
+}
+
+/// A machine as its BMC describes it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceBoard {
+    /// Its id among the systems of the BMC.
+    pub system: String,
+    #[schema(required)]
+    pub serial: Option<String>,
+    /// Version of its firmware.
+    #[schema(required)]
+    pub bios: Option<String>,
+    /// `OK`, `Warning` or `Critical`.
+    #[schema(required)]
+    pub health: Option<String>,
+    /// In the BMC's words: `On`, `Off`, `PoweringOn`.
+    #[schema(required)]
+    pub power_state: Option<String>,
+    pub consoles: Vec<DeviceConsole>,
+    pub media: Vec<DeviceMedium>,
+    #[schema(required)]
+    pub boot: Option<DeviceBoot>,
+}
+
+/// A console that the BMC has for people who reach it themselves. Oriel shows none of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceConsole {
+    /// `graphical`, `serial` or `command`.
+    pub kind: String,
+    /// `KVMIP`, `SSH`, `IPMI`, in the BMC's words.
+    pub ways: Vec<String>,
+    /// It is switched on.
+    pub enabled: bool,
+}
+
+/// A virtual drive of a BMC.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceMedium {
+    pub id: String,
+    /// `CD`, `DVD`, `USBStick`, `Floppy`.
+    pub kinds: Vec<String>,
+    /// The address of what is in it, without an account.
+    #[schema(required)]
+    pub image: Option<String>,
+    pub inserted: bool,
+}
+
+/// What a machine starts from next.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceBoot {
+    /// In the BMC's words: `Cd`, `Pxe`; null: as its firmware is set.
+    #[schema(required)]
+    pub target: Option<String>,
+    /// For one start alone.
+    pub once: bool,
+    /// What it can be told to start from.
+    pub sources: Vec<DeviceBootSource>,
+}
+
+/// The lights of the machine's keyboard.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceLeds {
+    pub caps: bool,
+    pub num: bool,
+    pub scroll: bool,
+}
+
+/// A device as it was a moment ago: one question of ours for all who look.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceNow {
+    pub device: Device,
+    /// Since something of it was last heard, in milliseconds.
+    pub age_ms: u64,
+    /// An image on its way to its storage, or one that was a moment ago.
+    #[schema(required)]
+    pub transfer: Option<DeviceTransfer>,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceTransferKind {
+    /// A browser sends it.
+    Upload,
+    /// The device fetches it.
+    Fetch,
+}
+
+/// An image on its way to a device's storage.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceTransfer {
+    pub kind: DeviceTransferKind,
+    pub name: String,
+    /// In bytes; null as long as the device has not said it.
+    #[schema(required)]
+    pub size: Option<u64>,
+    /// Bytes that have arrived.
+    pub done: u64,
+    /// It is there, or failed.
+    pub over: bool,
+    #[schema(required)]
+    pub failed: Option<String>,
+}
+
+/// An address that the device fetches an image from: it must reach it, Oriel need not.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceFetch {
+    /// `https://` or `http://`.
+    pub url: String,
+    /// What the image is called in the storage; as the address says when left out.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// What a device wrote down.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceLog {
+    /// The newest last.
+    pub lines: Vec<String>,
+}
+
+/// A device among others. Nothing is asked for it: what is known comes from those who look at it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceTile {
+    pub id: String,
+    pub name: String,
+    pub pool: Named,
+    pub kind: DeviceKind,
+    /// How many connections are open to the machine.
+    pub connections: u64,
+    #[schema(required)]
+    pub power: Option<DeviceLights>,
+    #[schema(required)]
+    pub video: Option<DeviceVideo>,
+    /// Why nothing is known, where it was asked.
+    #[schema(required)]
+    pub failure: Option<String>,
+    /// The machine inside, where one was entered and the caller may open it.
+    #[schema(required)]
+    pub inside: Option<DeviceInside>,
+}
+
+/// What the system of a device's machine can be opened as.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceInside {
+    pub id: String,
+    pub name: String,
+    pub kind: ConnectKind,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceTileList {
+    pub devices: Vec<DeviceTile>,
 }
 
 /// The machine's power, by its lights.
@@ -128,7 +304,7 @@ pub struct DeviceSwitchChange {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceDriveChange {
-    /// An image of the device's storage; an empty drive when left out.
+    /// An image of the device's storage, or the address that a BMC fetches one from; an empty drive when left out.
     #[serde(default)]
     pub image: Option<String>,
     /// A CD rather than a stick.
@@ -142,7 +318,36 @@ pub struct DeviceDriveChange {
     pub connected: bool,
 }
 
+impl DeviceKind {
+    /// Of a machine that is one.
+    pub const fn of(protocol: model::MachineProtocol) -> Self {
+        match protocol {
+            model::MachineProtocol::Redfish => Self::Redfish,
+            _ => Self::Pikvm,
+        }
+    }
+}
+
+impl DeviceBootSource {
+    const ALL: [Self; 6] = [Self::Cd, Self::Pxe, Self::Disk, Self::Usb, Self::Setup, Self::Normal];
+
+    /// As a path has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cd => "cd",
+            Self::Pxe => "pxe",
+            Self::Disk => "disk",
+            Self::Usb => "usb",
+            Self::Setup => "setup",
+            Self::Normal => "normal",
+        }
+    }
+}
+
 impl DevicePowerAction {
+    const ALL: [Self; 7] =
+        [Self::On, Self::Off, Self::OffHard, Self::ResetHard, Self::Press, Self::PressLong, Self::PressReset];
+
     /// As a path has it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -210,27 +415,84 @@ impl From<physical::Storage> for DeviceStorage {
     }
 }
 
+impl From<physical::Power> for DeviceLights {
+    fn from(of: physical::Power) -> Self {
+        Self { enabled: of.enabled, busy: of.busy, on: of.on, disk: of.disk }
+    }
+}
+
+impl From<physical::Video> for DeviceVideo {
+    fn from(of: physical::Video) -> Self {
+        Self {
+            running: of.running,
+            signal: of.signal,
+            width: of.width,
+            height: of.height,
+            frames_per_second: of.frames_per_second,
+        }
+    }
+}
+
+impl From<broker::DeviceTransfer> for DeviceTransfer {
+    fn from(of: broker::DeviceTransfer) -> Self {
+        let kind = match of.kind {
+            broker::TransferKind::Upload => DeviceTransferKind::Upload,
+            broker::TransferKind::Fetch => DeviceTransferKind::Fetch,
+        };
+        Self { kind, name: of.name, size: of.size, done: of.done, over: of.over, failed: of.failed }
+    }
+}
+
+impl From<redfish::Boot> for DeviceBoot {
+    fn from(of: redfish::Boot) -> Self {
+        let takes = |source: &DeviceBootSource| redfish::BootOnce::from(*source).is_among(&of.targets);
+        let sources = DeviceBootSource::ALL.into_iter().filter(takes).collect();
+        Self { target: of.target, once: of.once, sources }
+    }
+}
+
+impl From<redfish::Board> for DeviceBoard {
+    fn from(of: redfish::Board) -> Self {
+        let console =
+            |one: redfish::Console| DeviceConsole { kind: one.kind.to_owned(), ways: one.ways, enabled: one.enabled };
+        let medium = |one: redfish::Medium| DeviceMedium {
+            id: one.id,
+            kinds: one.kinds,
+            image: one.image,
+            inserted: one.inserted,
+        };
+        Self {
+            system: of.system,
+            serial: of.serial,
+            bios: of.bios,
+            health: of.health,
+            power_state: of.power_state,
+            consoles: of.consoles.into_iter().map(console).collect(),
+            media: of.media.into_iter().map(medium).collect(),
+            boot: of.boot.map(Into::into),
+        }
+    }
+}
+
 impl From<physical::Overview> for Device {
     fn from(of: physical::Overview) -> Self {
+        let wired = of.power.is_some_and(|power| power.enabled);
+        let has = |action: &DevicePowerAction| {
+            wired && of.board.as_ref().is_none_or(|board| board.has(DevicePower::from(*action)))
+        };
+        let actions = DevicePowerAction::ALL.into_iter().filter(has).collect();
         Self {
+            kind: of.kind.into(),
+            actions,
+            board: of.board.map(Into::into),
             name: of.name,
             version: of.version,
             platform: of.platform,
             keyboard: of.keyboard,
             jiggler: of.jiggler,
-            power: of.power.map(|power| DeviceLights {
-                enabled: power.enabled,
-                busy: power.busy,
-                on: power.on,
-                disk: power.disk,
-            }),
-            video: of.video.map(|video| DeviceVideo {
-                running: video.running,
-                signal: video.signal,
-                width: video.width,
-                height: video.height,
-                frames_per_second: video.frames_per_second,
-            }),
+            leds: of.leds.map(|bits| DeviceLeds { scroll: bits & 1 != 0, num: bits & 2 != 0, caps: bits & 4 != 0 }),
+            power: of.power.map(Into::into),
+            video: of.video.map(Into::into),
             storage: of.storage.map(Into::into),
             gpio: of.gpio.into_iter().map(|row| row.into_iter().map(Into::into).collect()).collect(),
         }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 mirror! {
     /// What a machine speaks.
-    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes, Pikvm }
+    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes, Pikvm, Redfish }
 }
 
 mirror! {
@@ -58,12 +58,20 @@ pub struct MachineParameters {
     pub menu_animations: Option<bool>,
     /// RDP: whether the machine's sound is heard; it is when left out, where the pool's rules allow it.
     pub sound: Option<bool>,
+    /// RDP: whether the machine may hear the person's microphone; it may when left out, where the pool's rules allow it.
+    pub microphone: Option<bool>,
     /// RDP: the session of the machine's own screen, as `mstsc /admin` opens.
     pub admin_session: Option<bool>,
     /// RDP: a program with its arguments that is run instead of the whole desktop, where the machine allows it.
     pub initial_program: Option<String>,
     /// RDP: the folder that the initial program starts in; the account's home when left out.
     pub program_folder: Option<String>,
+    /// RDP: a single program instead of the whole desktop (RemoteApp): its path on the machine, or `||` and the name that it is published under. The machine shows its windows alone.
+    pub remote_app: Option<String>,
+    /// RDP: the folder that the RemoteApp starts in; the machine's choice when left out.
+    pub remote_app_folder: Option<String>,
+    /// RDP: the arguments of the RemoteApp.
+    pub remote_app_arguments: Option<String>,
     /// RDP: sent in the first message for what spreads connections over several machines, like `tsv://MS Terminal Services Plugin.1.Farm`; printable ASCII, at most 238 bytes.
     pub load_balance_info: Option<String>,
     /// RDP: whether the machine may redirect the connection to another one, which must show the certificate that the machine announces or its own; it may when load_balance_info is set.
@@ -72,6 +80,16 @@ pub struct MachineParameters {
     pub preconnection_id: Option<u32>,
     /// RDP: its name; on Hyper-V a virtual machine's GUID.
     pub preconnection_blob: Option<String>,
+    /// RDP: the RD Gateway on the way, by address or name; the machine's address is what that one calls it.
+    pub gateway_host: Option<String>,
+    /// RDP: its port; 443 when left out.
+    pub gateway_port: Option<u16>,
+    /// RDP: the account on it, whose password is gateway_password; the machine's account when left out.
+    pub gateway_user: Option<String>,
+    /// RDP: the Windows domain of that account.
+    pub gateway_domain: Option<String>,
+    /// RDP: who the gateway must be, SHA-256 of its certificate; kept from the first connection when left out.
+    pub gateway_identity: Option<String>,
     /// VNC: the address leads to an UltraVNC repeater; what it is asked for, `host:port` or `ID:number`.
     pub repeater: Option<String>,
     /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when left out.
@@ -83,6 +101,8 @@ pub struct MachineParameters {
     pub certificate: Option<String>,
     /// SSH: the machine may sign in to others with the private key while somebody is connected.
     pub agent_forwarding: Option<bool>,
+    /// SSH: the folder that people's files are seen below, from `/` on or in the account's home; that home when left out.
+    pub sftp_root: Option<String>,
     /// SSH: `LANG`, where the server takes it.
     pub locale: Option<String>,
     /// RDP, SSH: the clock of the session, by its name of the IANA database (`Europe/Berlin`); over SSH `TZ`, where the server takes it.
@@ -108,6 +128,10 @@ pub struct MachineParameters {
     pub pod: Option<String>,
     /// Kubernetes: the pod's default container when left out.
     pub container: Option<String>,
+    /// Redfish: which of the BMC's systems, by id or name, where it has several.
+    pub system: Option<String>,
+    /// PiKVM, Redfish: the machine inside, by its name in Oriel: where its system also speaks something that people can open.
+    pub inside: Option<String>,
 }
 
 impl From<model::MachineParameters> for MachineParameters {
@@ -130,18 +154,28 @@ impl From<model::MachineParameters> for MachineParameters {
             desktop_composition: given.desktop_composition,
             menu_animations: given.menu_animations,
             sound: given.sound,
+            microphone: given.microphone,
             admin_session: given.admin_session,
             initial_program: given.initial_program,
             program_folder: given.program_folder,
+            remote_app: given.remote_app,
+            remote_app_folder: given.remote_app_folder,
+            remote_app_arguments: given.remote_app_arguments,
             load_balance_info: given.load_balance_info,
             follow_redirection: given.follow_redirection,
             preconnection_id: given.preconnection_id,
             preconnection_blob: given.preconnection_blob,
+            gateway_host: given.gateway_host,
+            gateway_port: given.gateway_port,
+            gateway_user: given.gateway_user,
+            gateway_domain: given.gateway_domain,
+            gateway_identity: given.gateway_identity,
             repeater: given.repeater,
             jpeg_quality: given.jpeg_quality,
             jump: given.jump,
             certificate: given.certificate,
             agent_forwarding: given.agent_forwarding,
+            sftp_root: given.sftp_root,
             locale: given.locale,
             time_zone: given.time_zone,
             command: given.command,
@@ -154,6 +188,8 @@ impl From<model::MachineParameters> for MachineParameters {
             namespace: given.namespace,
             pod: given.pod,
             container: given.container,
+            system: given.system,
+            inside: given.inside,
         }
     }
 }
@@ -178,18 +214,28 @@ impl From<MachineParameters> for model::MachineParameters {
             desktop_composition: given.desktop_composition,
             menu_animations: given.menu_animations,
             sound: given.sound,
+            microphone: given.microphone,
             admin_session: given.admin_session,
             initial_program: given.initial_program,
             program_folder: given.program_folder,
+            remote_app: given.remote_app,
+            remote_app_folder: given.remote_app_folder,
+            remote_app_arguments: given.remote_app_arguments,
             load_balance_info: given.load_balance_info,
             follow_redirection: given.follow_redirection,
             preconnection_id: given.preconnection_id,
             preconnection_blob: given.preconnection_blob,
+            gateway_host: given.gateway_host,
+            gateway_port: given.gateway_port,
+            gateway_user: given.gateway_user,
+            gateway_domain: given.gateway_domain,
+            gateway_identity: given.gateway_identity,
             repeater: given.repeater,
             jpeg_quality: given.jpeg_quality,
             jump: given.jump,
             certificate: given.certificate,
             agent_forwarding: given.agent_forwarding,
+            sftp_root: given.sftp_root,
             locale: given.locale,
             time_zone: given.time_zone,
             command: given.command,
@@ -202,6 +248,8 @@ impl From<MachineParameters> for model::MachineParameters {
             namespace: given.namespace,
             pod: given.pod,
             container: given.container,
+            system: given.system,
+            inside: given.inside,
         }
     }
 }
@@ -226,7 +274,9 @@ pub struct Machine {
     pub has_private_key: bool,
     /// PiKVM: the secret of its second factor is kept.
     pub has_totp: bool,
-    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM), its public host key (SSH). None before the first connection.
+    /// RDP: the password of the account on its RD Gateway is kept.
+    pub has_gateway_password: bool,
+    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM, Redfish), its public host key (SSH). None before the first connection.
     #[schema(required)]
     pub identity: Option<String>,
     pub parameters: MachineParameters,
@@ -253,7 +303,7 @@ pub struct MachineNew {
     pub name: String,
     pub protocol: MachineProtocol,
     pub host: String,
-    /// The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443.
+    /// The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443, 443.
     #[serde(default)]
     pub port: Option<u16>,
     #[serde(default)]
@@ -273,6 +323,10 @@ pub struct MachineNew {
     #[serde(default)]
     #[schema(format = Password)]
     pub totp_secret: Option<String>,
+    /// RDP: the password of gateway_user.
+    #[serde(default)]
+    #[schema(format = Password)]
+    pub gateway_password: Option<String>,
     /// Who it must be; kept from the first connection when left out.
     #[serde(default)]
     pub identity: Option<String>,
@@ -307,6 +361,9 @@ pub struct MachineChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Password)]
     pub totp_secret: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub gateway_password: Option<String>,
     /// Accepts a new identity; an empty text forgets it, so that the next connection keeps what it meets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,

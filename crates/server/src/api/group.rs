@@ -28,6 +28,10 @@ pub struct GroupPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printing: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub microphone: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view_only: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing: Option<SharingPolicy>,
@@ -57,6 +61,8 @@ impl From<model::GroupPolicy> for GroupPolicy {
             upload: policy.upload,
             download: policy.download,
             sound: policy.sound,
+            printing: policy.printing,
+            microphone: policy.microphone,
             view_only: policy.view_only,
             sharing: policy.sharing.map(Into::into),
             shadowing: policy.shadowing.map(Into::into),
@@ -78,6 +84,8 @@ impl From<GroupPolicy> for model::GroupPolicy {
             upload: policy.upload,
             download: policy.download,
             sound: policy.sound,
+            printing: policy.printing,
+            microphone: policy.microphone,
             view_only: policy.view_only,
             sharing: policy.sharing.map(Into::into),
             shadowing: policy.shadowing.map(Into::into),

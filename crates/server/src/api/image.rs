@@ -1,5 +1,6 @@
 //! Images and the recipes that build them.
 
+use super::Named;
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -57,10 +58,18 @@ pub struct Image {
     pub created_at: String,
     /// How many desktops were made from it.
     pub desktops: u64,
+    /// Pools whose new desktops are made from it, of those that the reader may know of.
+    #[serde(default)]
+    #[schema(required)]
+    pub pools: Vec<Named>,
+    /// Other pools whose last roll-out leads to it or away from it: they may still go to it, or back.
+    #[serde(default)]
+    #[schema(required)]
+    pub rollouts: Vec<Named>,
 }
 
 impl Image {
-    pub fn new(image: &model::Image, desktops: u64) -> Self {
+    pub fn new(image: &model::Image, desktops: u64, pools: Vec<Named>, rollouts: Vec<Named>) -> Self {
         Self {
             id: image.id.to_string(),
             name: image.name.to_string(),
@@ -73,6 +82,8 @@ impl Image {
             file_bytes: image.file_bytes,
             created_at: image.created.rfc3339(),
             desktops,
+            pools,
+            rollouts,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Signing in, and who is signed in.
 
-use super::{second_factor::SignInStep, user::Role};
+use super::{
+    second_factor::{FactorKind, SignInStep},
+    user::Role,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -43,6 +46,10 @@ pub struct Me {
     pub step: SignInStep,
     /// Whether a browser that asks for it is remembered at the second factor.
     pub may_remember: bool,
+    /// With what it goes on while `step` is `factor`, beside recovery codes; empty otherwise.
+    #[serde(default)]
+    #[schema(required)]
+    pub factors: Vec<FactorKind>,
     /// Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none.
     pub csrf: String,
 }

@@ -28,9 +28,13 @@ macro_rules! mirror {
 }
 
 pub mod audit;
+pub mod booking;
+pub mod cloud;
+pub mod dashboard;
 pub mod desktop;
 pub mod device;
 pub mod directory;
+pub mod drive;
 pub mod export;
 pub mod external;
 pub mod file;
@@ -42,17 +46,23 @@ pub mod image;
 pub mod invite;
 pub mod me;
 pub mod operation;
+pub mod passkey;
+pub mod personal_disk;
 pub mod policy;
 pub mod pool;
 pub mod problem;
 pub mod provider;
+pub mod quota;
 pub mod reconciler;
 pub mod recording;
+pub mod rollout;
 pub mod second_factor;
 pub mod session;
 pub mod sign_in;
+pub mod syslog;
 pub mod token;
 pub mod user;
+pub mod webhook;
 
 /// Something named elsewhere in the API: its id, and its name for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

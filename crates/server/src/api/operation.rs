@@ -19,7 +19,7 @@ impl OperationState {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Operation {
     pub id: String,
-    /// `image_build`, `image_import`, `gpu_switch` or `recording_export`.
+    /// `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export` or `personal_disk`.
     pub kind: String,
     /// A sentence for people: `build image debian-desktop`.
     pub title: String,
@@ -52,9 +52,11 @@ impl Operation {
             }
             model::OperationKind::ImageBuild { name, .. } => ("image_build", format!("build image {name}")),
             model::OperationKind::ImageImport { name, .. } => ("image_import", format!("import image {name}")),
+            model::OperationKind::ImageUpload { title, .. } => ("image_upload", format!("upload image {title}")),
             model::OperationKind::RecordingExport { desktop, format, .. } => {
                 ("recording_export", format!("export the recording of {desktop} as {}", format.word()))
             }
+            model::OperationKind::PersonalDisk { title, work, .. } => ("personal_disk", disk_work(title, work)),
         };
         Self {
             id: operation.id.to_string(),
@@ -76,4 +78,17 @@ impl Operation {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OperationList {
     pub operations: Vec<Operation>,
+}
+
+fn disk_work(title: &str, work: &model::DiskWork) -> String {
+    match work {
+        model::DiskWork::Grow { size_gib } => format!("grow the personal disk {title} to {size_gib} GiB"),
+        model::DiskWork::Snapshot { snapshot } => format!("keep snapshot {snapshot} of the personal disk {title}"),
+        model::DiskWork::Restore { snapshot } => format!("bring the personal disk {title} back to snapshot {snapshot}"),
+        model::DiskWork::DropSnapshot { snapshot } => {
+            format!("delete snapshot {snapshot} of the personal disk {title}")
+        }
+        model::DiskWork::Export => format!("copy the personal disk {title}"),
+        model::DiskWork::Delete => format!("delete the personal disk {title}"),
+    }
 }

@@ -65,7 +65,13 @@ pub struct SessionPolicy {
     /// Whether the machine is heard. True when left out.
     #[serde(default = "yes")]
     pub sound: bool,
-    /// Keys, pointer and clipboard do not reach the machine.
+    /// Whether what is printed on the machine reaches the person. True when left out.
+    #[serde(default = "yes")]
+    pub printing: bool,
+    /// Whether the machine may hear the person's microphone (RDP). False when left out.
+    #[serde(default)]
+    pub microphone: bool,
+    /// Keys, pointer, clipboard and microphone do not reach the machine.
     #[serde(default)]
     pub view_only: bool,
     /// `off` when left out.
@@ -123,6 +129,8 @@ impl From<model::SessionPolicy> for SessionPolicy {
             clipboard: model::ClipboardPolicy { to_machine, to_person, kib_max },
             files: model::FilesPolicy { upload, download },
             sound,
+            printing,
+            microphone,
             view_only,
             sharing,
             shadowing,
@@ -136,6 +144,8 @@ impl From<model::SessionPolicy> for SessionPolicy {
             clipboard: ClipboardPolicy { to_machine, to_person, kib_max },
             files: FilesPolicy { upload, download },
             sound,
+            printing,
+            microphone,
             view_only,
             sharing: sharing.into(),
             shadowing: shadowing.into(),
@@ -154,6 +164,8 @@ impl From<SessionPolicy> for model::SessionPolicy {
             clipboard: ClipboardPolicy { to_machine, to_person, kib_max },
             files: FilesPolicy { upload, download },
             sound,
+            printing,
+            microphone,
             view_only,
             sharing,
             shadowing,
@@ -167,6 +179,8 @@ impl From<SessionPolicy> for model::SessionPolicy {
             clipboard: model::ClipboardPolicy { to_machine, to_person, kib_max },
             files: model::FilesPolicy { upload, download },
             sound,
+            printing,
+            microphone,
             view_only,
             sharing: sharing.into(),
             shadowing: shadowing.into(),
@@ -189,6 +203,6 @@ mod tests {
         let policy: SessionPolicy = serde_json::from_str("{}").unwrap();
         assert_eq!(model::SessionPolicy::from(policy.clone()), model::SessionPolicy::default());
         assert_eq!(SessionPolicy::from(model::SessionPolicy::default()), policy);
-        assert!(serde_json::from_str::<SessionPolicy>(r#"{"printing":true}"#).is_err());
+        assert!(serde_json::from_str::<SessionPolicy>(r#"{"printer":true}"#).is_err());
     }
 }

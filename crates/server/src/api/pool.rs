@@ -1,6 +1,15 @@
 //! Pools of like desktops, and who may use them.
 
-use super::{Named, hardware::Hardware, image::ImageRef, policy::SessionPolicy, recording::RecordingPolicy};
+use super::{
+    Named,
+    cloud::{CloudPlace, CloudPlaceNew},
+    hardware::Hardware,
+    image::ImageRef,
+    personal_disk::PoolDisk,
+    policy::SessionPolicy,
+    recording::RecordingPolicy,
+    rollout::Rollout,
+};
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -219,6 +228,138 @@ impl From<PoolSize> for model::PoolSize {
     }
 }
 
+/// When a pool is busy. What is left out is as usual: no peaks, which is peak at every hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolHours {
+    /// Days, hours and an IANA time zone each: `mon-fri 08:00-18:00 Europe/Berlin`, `sat,sun 22:00-06:00 UTC` (until the next morning).
+    pub peaks: Vec<String>,
+    /// Days on which no peak begins, `2026-12-25`, in order.
+    pub holidays: Vec<String>,
+    /// Spares are begun so long before a peak.
+    pub start_ahead_minutes: u32,
+    /// What is kept ready outside of peaks.
+    pub off_peak: OffPeak,
+}
+
+/// What differs outside of peaks; what is null is as at peak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OffPeak {
+    #[schema(required)]
+    pub min: Option<u32>,
+    #[schema(required)]
+    pub running_spares: Option<u32>,
+    #[schema(required)]
+    pub stopped_spares: Option<u32>,
+    #[schema(required)]
+    pub return_minutes: Option<u32>,
+}
+
+impl Default for PoolHours {
+    fn default() -> Self {
+        model::PoolHours::default().into()
+    }
+}
+
+impl From<model::PoolHours> for PoolHours {
+    fn from(hours: model::PoolHours) -> Self {
+        let model::PoolHours { peaks, holidays, start_ahead_minutes, off_peak } = hours;
+        let model::OffPeak { min, running_spares, stopped_spares, return_minutes } = off_peak;
+        Self {
+            peaks: peaks.iter().map(ToString::to_string).collect(),
+            holidays: holidays.iter().map(ToString::to_string).collect(),
+            start_ahead_minutes,
+            off_peak: OffPeak { min, running_spares, stopped_spares, return_minutes },
+        }
+    }
+}
+
+impl PoolHours {
+    /// The error is a sentence: a peak or a holiday that is none.
+    pub fn into_model(self) -> Result<model::PoolHours, String> {
+        let OffPeak { min, running_spares, stopped_spares, return_minutes } = self.off_peak;
+        // What is too many is said by who checks it; more than that is not read.
+        let peaks = self.peaks.iter().take(model::PEAKS_MAX + 1).map(|text| text.parse::<model::Peak>());
+        let holidays = self.holidays.iter().take(model::HOLIDAYS_MAX + 1).map(|text| model::holiday(text));
+        Ok(model::PoolHours {
+            peaks: peaks.collect::<Result<_, String>>()?,
+            holidays: holidays.collect::<Result<_, _>>()?,
+            start_ahead_minutes: self.start_ahead_minutes,
+            off_peak: model::OffPeak { min, running_spares, stopped_spares, return_minutes },
+        })
+    }
+}
+
+/// What becomes of connections that nobody touches, and of desktops without connections. Null is never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Leaving {
+    /// Minutes without a key or a pointer until a connection is ended. What runs in the desktop goes on.
+    #[schema(required)]
+    pub idle_minutes: Option<u32>,
+    /// Minutes without a connection until somebody's desktop is shut down. It stays theirs; floating and ephemeral ones are taken back
+    /// after `return_minutes` of the pool's size.
+    #[schema(required)]
+    pub shut_down_minutes: Option<u32>,
+    /// People are told so many seconds before a connection ends.
+    pub warn_seconds: u32,
+    /// Both times outside of peaks; null where they are the same.
+    #[schema(required)]
+    pub off_peak: Option<LeavingTimes>,
+}
+
+/// Null is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeavingTimes {
+    #[schema(required)]
+    pub idle_minutes: Option<u32>,
+    #[schema(required)]
+    pub shut_down_minutes: Option<u32>,
+}
+
+impl Default for Leaving {
+    fn default() -> Self {
+        model::Leaving::default().into()
+    }
+}
+
+impl From<model::Leaving> for Leaving {
+    fn from(leaving: model::Leaving) -> Self {
+        let model::Leaving { times, off_peak, warn_seconds } = leaving;
+        let model::LeavingTimes { idle_minutes, shut_down_minutes } = times;
+        let off_peak = off_peak
+            .map(|times| LeavingTimes { idle_minutes: times.idle_minutes, shut_down_minutes: times.shut_down_minutes });
+        Self { idle_minutes, shut_down_minutes, warn_seconds, off_peak }
+    }
+}
+
+impl From<Leaving> for model::Leaving {
+    fn from(leaving: Leaving) -> Self {
+        let Leaving { idle_minutes, shut_down_minutes, warn_seconds, off_peak } = leaving;
+        Self {
+            times: model::LeavingTimes { idle_minutes, shut_down_minutes },
+            off_peak: off_peak.map(|times| model::LeavingTimes {
+                idle_minutes: times.idle_minutes,
+                shut_down_minutes: times.shut_down_minutes,
+            }),
+            warn_seconds,
+        }
+    }
+}
+
+/// Whether a pool is busy now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PoolNow {
+    pub is_peak: bool,
+    /// When that changes next; null where it does not within a year.
+    #[schema(required)]
+    pub changes_at: Option<String>,
+    /// What it keeps ready now: as at peak also shortly before.
+    pub size: PoolSize,
+}
+
 /// What there is of a pool's desktops now, those that are being deleted left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PoolCount {
@@ -279,8 +420,12 @@ pub struct Pool {
     pub disk_gib: u64,
     pub network: Network,
     pub desktops_max: u32,
-    /// What it keeps ready, and for how long it waits for people.
+    /// What it keeps ready, and for how long it waits for people; at peak, where the pool has hours.
     pub size: PoolSize,
+    pub hours: PoolHours,
+    pub leaving: Leaving,
+    /// Where its hours stand.
+    pub now: PoolNow,
     /// XKB layout with an optional variant: `us`, `de`, `us(intl)`.
     pub keyboard: String,
     /// What each desktop gets of a GPU while it runs.
@@ -291,10 +436,22 @@ pub struct Pool {
     pub recording: RecordingPolicy,
     /// What people may do while they are connected.
     pub policy: SessionPolicy,
+    /// Where it stands on a cloud; sizes, network, GPU and hardware mean nothing then.
+    #[serde(default)]
+    #[schema(required)]
+    pub cloud: Option<CloudPlace>,
+    /// A disk of each person's own, which is their home in its desktops.
+    #[serde(default)]
+    #[schema(required)]
+    pub personal_disk: Option<PoolDisk>,
     /// How many desktops it holds now.
     pub desktops: u64,
     /// What they are now.
     pub count: PoolCount,
+    /// Its last way from one version of its image to another.
+    #[serde(default)]
+    #[schema(required)]
+    pub rollout: Option<Rollout>,
     /// Whom it lets in by themselves.
     pub users: Vec<Named>,
     /// Groups whose members it lets in.
@@ -338,6 +495,12 @@ pub struct PoolNew {
     /// No spares when left out.
     #[serde(default)]
     pub size: Option<PoolSize>,
+    /// No peaks when left out.
+    #[serde(default)]
+    pub hours: Option<PoolHours>,
+    /// Never when left out.
+    #[serde(default)]
+    pub leaving: Option<Leaving>,
     /// `us` when left out.
     #[serde(default)]
     pub keyboard: Option<String>,
@@ -353,6 +516,12 @@ pub struct PoolNew {
     /// As usual when left out.
     #[serde(default)]
     pub policy: Option<SessionPolicy>,
+    /// On a cloud rather than on this host: without vcpus, memory_mib, disk_gib, network, gpu and hardware.
+    #[serde(default)]
+    pub cloud: Option<CloudPlaceNew>,
+    /// None when left out.
+    #[serde(default)]
+    pub personal_disk: Option<PoolDisk>,
 }
 
 /// What to change; what is left out stays. Image and disk are those of desktops made from now on; the rest holds from each
@@ -374,6 +543,12 @@ pub struct PoolChange {
     /// As a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<PoolSize>,
+    /// As a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<PoolHours>,
+    /// As a whole. Holds for viewers that come from now on, and for desktops at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyboard: Option<String>,
     /// Mode `none` takes the GPU away.
@@ -388,4 +563,7 @@ pub struct PoolChange {
     /// As a whole. Holds for connections that are opened from now on, also to desktops that exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<SessionPolicy>,
+    /// For desktops that are made, or made anew, from now on; a size of 0 gives them none. Disks that there are stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_disk: Option<PoolDisk>,
 }

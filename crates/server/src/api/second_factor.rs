@@ -1,5 +1,6 @@
 //! What people show beside their passwords.
 
+use super::passkey::Passkey;
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,11 +22,20 @@ mirror! {
     SignInStep = model::SignInStep {
         /// Inside.
         Done,
-        /// The second factor is missing: `POST /api/v1/me/second-factor`.
+        /// The second factor is missing: `POST /api/v1/me/second-factor`, or with a passkey `POST /api/v1/me/second-factor/passkey`.
         Factor,
-        /// A second factor must be set up: `POST /api/v1/me/second-factor/totp`.
+        /// A second factor must be set up: `POST /api/v1/me/second-factor/totp`, or `POST /api/v1/me/passkeys/new`.
         Enrol,
     }
+}
+
+/// What somebody may show beside their password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorKind {
+    /// A code of the authenticator app.
+    App,
+    Passkey,
 }
 
 /// A code of the authenticator app, or a recovery code.
@@ -84,6 +94,19 @@ pub struct PasswordAgain {
     pub password: Option<String>,
 }
 
+/// What is taken away of the own second factor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactorRemoval {
+    /// Left out by whose password a provider keeps: they have come from there within ten minutes.
+    #[serde(default)]
+    #[schema(format = Password)]
+    pub password: Option<String>,
+    /// `true`: the app alone; recovery codes stay where there are passkeys.
+    #[serde(default)]
+    pub keep_passkeys: Option<bool>,
+}
+
 /// A browser that is not asked for the second factor until it expires.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RememberedBrowser {
@@ -102,6 +125,10 @@ pub struct SecondFactor {
     /// Since when an authenticator app is set up; null without one.
     #[schema(required)]
     pub totp_since: Option<String>,
+    /// Oldest first.
+    #[serde(default)]
+    #[schema(required)]
+    pub passkeys: Vec<Passkey>,
     pub recovery_codes_left: u64,
     /// Oldest first.
     pub browsers: Vec<RememberedBrowser>,
@@ -118,6 +145,7 @@ impl From<oriel_broker::SecondFactor> for SecondFactor {
         Self {
             rule: of.rule.into(),
             totp_since: of.totp.map(model::Micros::rfc3339),
+            passkeys: of.passkeys.into_iter().map(Into::into).collect(),
             recovery_codes_left: of.recovery_codes,
             browsers: of.devices.into_iter().map(browser).collect(),
         }

@@ -33,6 +33,15 @@ pub struct SignInBegun {
     pub url: String,
 }
 
+/// Where to go then.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SignInNext {
+    /// The path of our own pages; left out, or of another site, the first page.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
 /// What the provider sends along (RFC 6749, section 4.1.2; RFC 9207).
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

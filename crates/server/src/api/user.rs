@@ -28,10 +28,14 @@ pub struct User {
     pub role: Role,
     pub disabled: bool,
     pub must_change_password: bool,
-    /// An authenticator app is set up.
+    /// An authenticator app or a passkey is set up.
     #[serde(default)]
     #[schema(required)]
     pub second_factor: bool,
+    /// How many passkeys they have.
+    #[serde(default)]
+    #[schema(required)]
+    pub passkeys: u64,
     /// The directory that they come from and that keeps their password; `null` for people who were made here.
     #[serde(default)]
     #[schema(required)]
@@ -53,11 +57,12 @@ pub struct User {
 }
 
 impl User {
+    /// `passkeys`: how many, of who has a second factor at all.
     pub fn new(
         user: &model::User,
         groups: &[model::Group],
         pools: &[model::Pool],
-        second_factor: bool,
+        passkeys: Option<u64>,
         directory: Option<&str>,
         provider: Option<&str>,
     ) -> Self {
@@ -67,7 +72,8 @@ impl User {
             role: user.role.into(),
             disabled: user.disabled,
             must_change_password: user.must_change_password,
-            second_factor,
+            second_factor: passkeys.is_some(),
+            passkeys: passkeys.unwrap_or_default(),
             directory: directory.map(str::to_owned),
             provider: provider.map(str::to_owned),
             groups: groups.iter().map(|group| Named::new(group.id, &group.name)).collect(),

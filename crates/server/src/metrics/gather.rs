@@ -44,6 +44,7 @@ async fn pools(app: &App, registry: &mut Registry) -> Result<(), BrokerError> {
             set(&desktops, labels, number as f64);
         }
     }
+    let now = oriel_model::Micros(jiff::Timestamp::now().as_microsecond());
     for pool in &pools {
         let of = |pairs: &[(&'static str, &str)]| -> Labels {
             [("pool", pool.name.as_str())]
@@ -53,8 +54,9 @@ async fn pools(app: &App, registry: &mut Registry) -> Result<(), BrokerError> {
                 .collect()
         };
         set(&most, of(&[]), f64::from(pool.desktops_max));
-        set(&wanted, of(&[("kind", "running")]), f64::from(pool.size.running_spares));
-        set(&wanted, of(&[("kind", "stopped")]), f64::from(pool.size.stopped_spares));
+        let size = pool.size_at(now);
+        set(&wanted, of(&[("kind", "running")]), f64::from(size.running_spares));
+        set(&wanted, of(&[("kind", "stopped")]), f64::from(size.stopped_spares));
     }
     registry.register("desktops", "Desktops by pool and state, somebody's or nobody's", desktops);
     registry.register("pool_desktops_max", "Most desktops that the pool may hold", most);

@@ -1,12 +1,13 @@
 //! The viewer's WebSocket.
 
 use crate::{
-    Answer, App,
+    Answer, App, Peer,
     api::problem::Problem,
     caller::{Caller, Via},
 };
 use async_trait::async_trait;
 use axum::{
+    Extension,
     extract::{
         Path, State,
         ws::{Message, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
@@ -19,6 +20,7 @@ use futures::{SinkExt, Stream, StreamExt, future};
 use oriel_gateway::{Guest, Person, ViewerRequest};
 use oriel_model::{Permission, TokenScope};
 use oriel_screen::wire::{CLIPBOARD_INPUT_BYTES_MAX, INPUT_BYTES_MAX};
+use std::net::IpAddr;
 
 /// Largest message from a viewer: a record of the largest input with its head, and as much as a text for what shares its message.
 const MESSAGE_BYTES_MAX: usize = CLIPBOARD_INPUT_BYTES_MAX + INPUT_BYTES_MAX;
@@ -40,6 +42,7 @@ struct Seated {
     app: App,
     caller: Caller,
     session: String,
+    address: Option<IpAddr>,
     request: ViewerRequest,
 }
 
@@ -47,6 +50,10 @@ struct Seated {
 impl Person for Seated {
     fn session(&self) -> &str {
         &self.session
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     async fn still_may(&self) -> Result<(), String> {
@@ -99,6 +106,7 @@ fn binary(bytes: Bytes) -> future::Ready<Result<Message, axum::Error>> {
 pub async fn viewer(
     State(app): State<App>,
     caller: Caller,
+    Extension(peer): Extension<Peer>,
     Path(ticket): Path<String>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer<Response> {
@@ -136,13 +144,28 @@ pub async fn viewer(
             one_seat: desktop.has_one_seat(),
         }
     };
-    let seated =
-        Seated { app: app.clone(), caller: caller.clone(), session: session.to_owned(), request: request.clone() };
+    let address = match peer {
+        Peer::Tcp { address, .. } => Some(address.ip()),
+        Peer::Local => None,
+    };
+    let seated = Seated {
+        app: app.clone(),
+        caller: caller.clone(),
+        session: session.to_owned(),
+        address,
+        request: request.clone(),
+    };
+    let broker = app.broker.clone();
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).write_buffer_size(0).on_upgrade(
         move |socket| async move {
             let (outgoing, incoming) = socket.split();
             let (incoming, outgoing) = (Box::pin(messages(incoming)), Box::pin(outgoing.with(binary)));
+            // Who is at somebody else's connection has none of their own.
+            let attendance = request.guest.is_none().then(|| broker.attendance(request.user, request.desktop));
             app.gateway.attach_as(request, &seated, incoming, outgoing).await;
+            if let Some(attendance) = attendance {
+                attendance.end().await;
+            }
         },
     ))
 }

@@ -33,8 +33,14 @@ pub struct DesktopQuery {
 }
 
 /// Writes down what is wanted; the reconciler does it.
-async fn intend(app: &App, desktop: &model::Desktop, intent: DesktopIntent) -> Answer<(StatusCode, Json<Desktop>)> {
-    let desktop = app.broker.set_intent(desktop.id, intent).await?;
+async fn intend(
+    app: &App,
+    caller: &Caller,
+    desktop: &model::Desktop,
+    intent: DesktopIntent,
+) -> Answer<(StatusCode, Json<Desktop>)> {
+    let intended = app.broker.set_intent(desktop.id, intent).await;
+    let desktop = intended.map_err(|error| error.said_to(&caller.user))?;
     Ok((StatusCode::ACCEPTED, Json(names::desktop(app, &desktop).await?)))
 }
 
@@ -71,7 +77,8 @@ pub async fn create(
         None => None,
     };
     let name = new.name.as_deref().map(super::image::name).transpose()?;
-    let desktop = app.broker.create_desktop(NewDesktop { pool, owner, name }).await?;
+    let made = app.broker.create_desktop(NewDesktop { pool, owner, name }).await;
+    let desktop = made.map_err(|error| error.said_to(&caller.user))?;
     Ok((StatusCode::CREATED, Json(names::desktop(&app, &desktop).await?)))
 }
 
@@ -83,32 +90,59 @@ pub async fn show(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> An
 
 /// Delete a desktop with its disk.
 #[utoipa::path(delete, path = "/desktops/{id}", tag = "desktops", operation_id = "delete_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn delete(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
-    intend(&app, &desktop, DesktopIntent::Deleted).await
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    TheDesktop(desktop): TheDesktop,
+) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &caller, &desktop, DesktopIntent::Deleted).await
 }
 
 /// Start it.
 #[utoipa::path(post, path = "/desktops/{id}/start", tag = "desktops", operation_id = "start_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn start(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
-    intend(&app, &desktop, DesktopIntent::Running).await
+pub async fn start(
+    State(app): State<App>,
+    caller: Caller,
+    TheDesktop(desktop): TheDesktop,
+) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &caller, &desktop, DesktopIntent::Running).await
 }
 
 /// Shut it down.
 #[utoipa::path(post, path = "/desktops/{id}/stop", tag = "desktops", operation_id = "stop_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn stop(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
-    intend(&app, &desktop, DesktopIntent::Stopped).await
+pub async fn stop(
+    State(app): State<App>,
+    caller: Caller,
+    TheDesktop(desktop): TheDesktop,
+) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &caller, &desktop, DesktopIntent::Stopped).await
+}
+
+/// Cut its power, as a button does that is held: its system is not asked, and what is not saved is lost.
+#[utoipa::path(post, path = "/desktops/{id}/cut", tag = "desktops", operation_id = "cut_desktop_power", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
+pub async fn cut(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
+    let desktop = app.broker.cut_power(desktop.id).await?;
+    Ok((StatusCode::ACCEPTED, Json(names::desktop(&app, &desktop).await?)))
 }
 
 /// Shut it down and start it again.
 #[utoipa::path(post, path = "/desktops/{id}/restart", tag = "desktops", operation_id = "restart_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn restart(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
-    intend(&app, &desktop, DesktopIntent::Restart).await
+pub async fn restart(
+    State(app): State<App>,
+    caller: Caller,
+    TheDesktop(desktop): TheDesktop,
+) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &caller, &desktop, DesktopIntent::Restart).await
 }
 
 /// Wipe it and make it again from its pool's image. What was stored on it is lost.
 #[utoipa::path(post, path = "/desktops/{id}/recycle", tag = "desktops", operation_id = "recycle_desktop", params(("id" = String, Path)), responses((status = 202, body = Desktop)))]
-pub async fn recycle(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<(StatusCode, Json<Desktop>)> {
-    intend(&app, &desktop, DesktopIntent::Recycle).await
+pub async fn recycle(
+    State(app): State<App>,
+    caller: Caller,
+    TheDesktop(desktop): TheDesktop,
+) -> Answer<(StatusCode, Json<Desktop>)> {
+    intend(&app, &caller, &desktop, DesktopIntent::Recycle).await
 }
 
 /// Ask to be let in: answers a ticket for one WebSocket. Starts a stopped desktop.
@@ -145,7 +179,8 @@ pub async fn connect(
         ));
     }
     let session = caller.session_sha256().unwrap_or_default();
-    let made = app.broker.connect(person, &desktop, connect.kind.into(), resume, session).await?;
+    let made = app.broker.connect(person, &desktop, connect.kind.into(), resume, session).await;
+    let made = made.map_err(|error| error.said_to(person))?;
     let ticket = made.secret.expose_secret().to_owned();
     Ok(Json(ConnectTicket {
         path: format!("{}/connect/{ticket}", crate::access::BASE),

@@ -28,7 +28,8 @@ pub async fn download(
     Query(query): Query<FileQuery>,
 ) -> Answer<Response> {
     let path = named(&query.path)?;
-    let file = open(&app, &caller, &desktop, query.place, Deed::Download).await?.download(&path).await?;
+    let file =
+        open(&app, &caller, &desktop, query.place, Deed::reading(query.place, &path)).await?.download(&path).await?;
     let (size, tag, modified) = (file.entry().size, tag(file.entry()), modified(file.entry()));
     // A file that has changed begins anew.
     let same = headers.get(header::IF_RANGE).is_none_or(|known| {

@@ -91,6 +91,7 @@ pub async fn create(
         private_key: new.private_key.map(Into::into),
         passphrase: new.passphrase.map(Into::into),
         totp: new.totp_secret.map(Into::into),
+        gateway_password: new.gateway_password.map(Into::into),
     };
     let parameters = new.parameters.unwrap_or_default().into();
     check_jump(&app, &caller, &parameters).await?;
@@ -109,6 +110,7 @@ pub async fn create(
             has_password: false,
             has_private_key: false,
             has_totp: false,
+            has_gateway_password: false,
         },
         secrets,
     };
@@ -154,6 +156,7 @@ pub async fn change(
         private_key,
         passphrase,
         totp: secret(change.totp_secret),
+        gateway_password: secret(change.gateway_password),
     };
     answer(&app, &app.broker.change_machine(machine.id, edit).await?).await
 }
@@ -172,17 +175,18 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Answer<St
 pub async fn identity(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<MachineIdentity>> {
     let machine = app.broker.find_machine(&id).await?;
     let external = machine.external.as_ref().ok_or_else(|| Problem::not_found("machine"))?;
-    let shown = if external.protocol.has_identity() {
-        app.gateway.identify(machine.id, external.protocol.door()).await.map_err(|error| {
+    let shown = match external.protocol.door() {
+        _ if !external.protocol.has_identity() => None,
+        // Nothing is read from it but its certificate.
+        None => Some(app.broker.device_identity(&machine).await?),
+        Some(door) => app.gateway.identify(machine.id, door).await.map_err(|error| {
             Problem::new(
                 StatusCode::BAD_GATEWAY,
                 "machine_failed",
                 error.text,
                 "check the machine's protocol and port, and that its service runs",
             )
-        })?
-    } else {
-        None
+        })?,
     };
     let pinned = external.identity.clone();
     Ok(Json(MachineIdentity { same: pinned == shown, pinned, shown }))

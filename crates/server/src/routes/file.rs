@@ -10,9 +10,9 @@ use crate::{
     extract::{Body, Query},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use oriel_gateway::Files;
 use oriel_gateway::terminal::files::{FilesError, RemotePath};
-use oriel_model::{Desktop, FilesPolicy, SessionPolicy};
+use oriel_gateway::{Files, PRINT_FOLDER};
+use oriel_model::{Desktop, SessionPolicy};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -37,23 +37,51 @@ pub(super) enum Deed {
     Look,
     Upload,
     Download,
+    /// Of what was printed.
+    DownloadPrint,
+}
+
+impl Deed {
+    /// What reading a file is.
+    pub(super) fn reading(place: FilePlace, path: &RemotePath) -> Self {
+        let print = place == FilePlace::Drive
+            && path
+                .as_str()
+                .split_once('/')
+                .is_some_and(|(folder, name)| folder == PRINT_FOLDER && !name.contains('/'));
+        if print { Self::DownloadPrint } else { Self::Download }
+    }
 }
 
 /// What people may do with files there.
-async fn policy(app: &App, caller: &Caller, desktop: &Desktop) -> Answer<FilesPolicy> {
-    Ok(files_policy(&app.broker.session_policy(caller.user.id, desktop.id).await?))
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Allowed {
+    upload: bool,
+    download: bool,
+    print: bool,
 }
 
-/// Whoever may only watch changes nothing through files either.
-const fn files_policy(policy: &SessionPolicy) -> FilesPolicy {
-    FilesPolicy { upload: policy.files.upload && !policy.view_only, download: policy.files.download }
+impl Allowed {
+    /// Whoever may only watch changes nothing through files either.
+    const fn by(policy: &SessionPolicy) -> Self {
+        Self {
+            upload: policy.files.upload && !policy.view_only,
+            download: policy.files.download,
+            print: policy.printing,
+        }
+    }
 }
 
-fn allow(policy: FilesPolicy, deed: Deed) -> Answer<()> {
+async fn allowed(app: &App, caller: &Caller, desktop: &Desktop) -> Answer<Allowed> {
+    Ok(Allowed::by(&app.broker.session_policy(caller.user.id, desktop.id).await?))
+}
+
+fn allow(policy: Allowed, deed: Deed) -> Answer<()> {
     let (allowed, what) = match deed {
         Deed::Look => (policy.upload || policy.download, "files are turned off for this desktop"),
         Deed::Upload => (policy.upload, "files on this desktop cannot be changed from here"),
         Deed::Download => (policy.download, "files of this desktop cannot be downloaded"),
+        Deed::DownloadPrint => (policy.download || policy.print, "printing is turned off for this desktop"),
     };
     if allowed {
         return Ok(());
@@ -67,6 +95,16 @@ fn allow(policy: FilesPolicy, deed: Deed) -> Answer<()> {
     ))
 }
 
+/// Takes the caller in, when the desktop's pool allows what is asked of its files.
+pub(super) async fn enter(app: &App, caller: &Caller, desktop: &Desktop, deed: Deed) -> Answer<()> {
+    allow(allowed(app, caller, desktop).await?, deed)?;
+    // Whose files are open, there somebody is: it is not taken back meanwhile, and given to nobody else as it is.
+    if desktop.owner.is_none() || desktop.facts.seat.is_some() {
+        app.broker.enter(&caller.user, &caller.grants, desktop.id).await?;
+    }
+    Ok(())
+}
+
 /// The desktop's files, when its pool allows what is asked of them.
 pub(super) async fn open(
     app: &App,
@@ -75,11 +113,7 @@ pub(super) async fn open(
     place: FilePlace,
     deed: Deed,
 ) -> Answer<Arc<Files>> {
-    allow(policy(app, caller, desktop).await?, deed)?;
-    // Whose files are open, there somebody is: it is not taken back meanwhile, and given to nobody else as it is.
-    if desktop.owner.is_none() || desktop.facts.seat.is_some() {
-        app.broker.enter(&caller.user, &caller.grants, desktop.id).await?;
-    }
+    enter(app, caller, desktop, deed).await?;
     Ok(match place {
         FilePlace::Machine => app.gateway.files(caller.user.id, desktop.id).await?,
         FilePlace::Drive => app.gateway.drive(caller.user.id, desktop.id)?,
@@ -105,7 +139,7 @@ pub async fn list(
 ) -> Answer<Json<FileList>> {
     let path = RemotePath::parse(&query.path)?;
     let files = open(&app, &caller, &desktop, query.place, Deed::Look).await?;
-    let policy = policy(&app, &caller, &desktop).await?;
+    let policy = allowed(&app, &caller, &desktop).await?;
     let listing = files.list(&path).await?;
     Ok(Json(FileList {
         path: path.as_str().to_owned(),
@@ -198,24 +232,36 @@ impl From<FilesError> for Problem {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
 
     #[test]
     fn pools_say_which_way_files_go() {
-        let both = FilesPolicy::default();
-        for (policy, look, up, down) in [
-            (both, true, true, true),
-            (FilesPolicy { upload: false, ..both }, true, false, true),
-            (FilesPolicy { download: false, ..both }, true, true, false),
-            (FilesPolicy { upload: false, download: false }, false, false, false),
+        for (policy, look, up, down, print) in [
+            ("default", true, true, true, true),
+            ("files=download", true, false, true, true),
+            ("files=upload", true, true, false, true),
+            ("files=off", false, false, false, true),
+            ("printing=off", true, true, true, true),
+            ("files=upload,printing=off", true, true, false, false),
+            ("view_only", true, false, true, true),
         ] {
-            for (deed, allowed) in [(Deed::Look, look), (Deed::Upload, up), (Deed::Download, down)] {
+            let policy = Allowed::by(&policy.parse().unwrap());
+            let deeds = [(Deed::Look, look), (Deed::Upload, up), (Deed::Download, down), (Deed::DownloadPrint, print)];
+            for (deed, allowed) in deeds {
                 let code = allow(policy, deed).err().map(|problem| problem.code);
                 assert_eq!(code, (!allowed).then_some("files_not_allowed"), "{policy:?} {deed:?}");
             }
         }
-        let watching = files_policy(&SessionPolicy { view_only: true, ..SessionPolicy::default() });
-        assert_eq!(watching, FilesPolicy { upload: false, download: true });
+        for (place, path, deed) in [
+            (FilePlace::Drive, "Print/a.pdf", Deed::DownloadPrint),
+            (FilePlace::Drive, "Print/in/a.pdf", Deed::Download),
+            (FilePlace::Drive, "Print", Deed::Download),
+            (FilePlace::Drive, "a.pdf", Deed::Download),
+            (FilePlace::Machine, "Print/a.pdf", Deed::Download),
+        ] {
+            assert_eq!(Deed::reading(place, &RemotePath::parse(path).unwrap()), deed, "{path}");
+        }
     }
 }

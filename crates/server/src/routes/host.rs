@@ -18,7 +18,9 @@ pub async fn host(State(app): State<App>) -> Answer<Json<Host>> {
 /// What the doctor finds on it.
 #[utoipa::path(get, path = "/doctor", tag = "host", operation_id = "doctor", responses((status = 200, body = FindingList)))]
 pub async fn doctor(State(app): State<App>) -> Answer<Json<FindingList>> {
-    let findings = (app.doctor)().await.into_iter().map(Into::into).collect();
+    let mut findings = (app.doctor)().await;
+    findings.extend(app.broker.rollout_findings().await?);
+    let findings = findings.into_iter().map(Into::into).collect();
     Ok(Json(FindingList { findings }))
 }
 

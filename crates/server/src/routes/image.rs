@@ -3,6 +3,7 @@
 use crate::{
     Answer, App,
     api::{
+        Named,
         image::{Image, ImageBuild, ImageImport, ImageList, Recipe, RecipeList},
         operation::Operation,
         problem::Problem,
@@ -17,7 +18,7 @@ use axum::{
     http::StatusCode,
 };
 use oriel_broker::BuildRequest;
-use oriel_model::Name;
+use oriel_model::{Name, Permission};
 
 /// A name that somebody gave, or what is wrong with it.
 pub(super) fn name(text: &str) -> Answer<Name> {
@@ -33,10 +34,21 @@ async fn begin(app: &App, caller: &Caller, request: BuildRequest) -> Answer<(Sta
 
 /// All images, newest first.
 #[utoipa::path(get, path = "/images", tag = "images", operation_id = "list_images", responses((status = 200, body = ImageList)))]
-pub async fn list(State(app): State<App>) -> Answer<Json<ImageList>> {
-    let desktops = app.broker.all_desktops().await?;
-    let used = |id| desktops.iter().filter(|desktop| desktop.facts.image == Some(id)).count() as u64;
-    let images = app.broker.images().await?.iter().map(|image| Image::new(image, used(image.id))).collect();
+pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<ImageList>> {
+    let images = app.broker.images().await?;
+    let uses = app.broker.image_uses(&images).await?;
+    let named = |pools: &[oriel_model::Pool]| {
+        pools
+            .iter()
+            .filter(|pool| caller.may_in(Permission::PoolsRead, pool.id))
+            .map(|pool| Named::new(pool.id, pool.name.as_str()))
+            .collect()
+    };
+    let images = images
+        .iter()
+        .zip(uses)
+        .map(|(image, uses)| Image::new(image, uses.desktops.len() as u64, named(&uses.pools), named(&uses.rollouts)))
+        .collect();
     Ok(Json(ImageList { images }))
 }
 

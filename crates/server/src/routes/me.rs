@@ -2,7 +2,10 @@
 
 use crate::{
     Answer, App, COOKIE, DEVICE_COOKIE, Peer,
-    api::me::{Login, Me, PasswordChange, Unlock},
+    api::{
+        me::{Login, Me, PasswordChange, Unlock},
+        second_factor::FactorKind,
+    },
     audit::TriedName,
     caller::{Caller, Via},
     extract::Body,
@@ -72,6 +75,7 @@ pub(crate) fn about(
         locked: session.is_some_and(|session| session.locked),
         step: session.map_or(SignInStep::Done, |session| session.step).into(),
         may_remember: rule != SecondFactorRule::EveryTime,
+        factors: Vec::new(),
         csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
     }
 }
@@ -96,7 +100,8 @@ async fn sign_in(app: &App, login: Login, device: Option<&str>, peer: Peer) -> A
     let grants = app.broker.grants(&signed_in.user, TokenScope::All).await?;
     let rule = app.broker.second_factor_rule(signed_in.user.id).await?;
     let from = From::of(app, signed_in.user.id).await?;
-    let me = about(&signed_in.user, &grants, Some(&signed_in.session), rule, from);
+    let mut me = about(&signed_in.user, &grants, Some(&signed_in.session), rule, from);
+    me.factors = factors(app, &signed_in.user, Some(&signed_in.session)).await?;
     let cookie = session_cookie(&signed_in.token);
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
@@ -123,7 +128,20 @@ pub async fn me(State(app): State<App>, caller: Caller) -> Answer<Json<Me>> {
         _ => SecondFactorRule::default(),
     };
     let from = From::of(&app, caller.user.id).await?;
-    Ok(Json(about(&caller.user, &caller.grants, session, rule, from)))
+    let mut me = about(&caller.user, &caller.grants, session, rule, from);
+    me.factors = factors(&app, &caller.user, session).await?;
+    Ok(Json(me))
+}
+
+/// With what somebody goes on who has shown their password.
+async fn factors(app: &App, user: &User, session: Option<&WebSession>) -> Answer<Vec<FactorKind>> {
+    if session.is_none_or(|session| session.step != SignInStep::Factor) {
+        return Ok(Vec::new());
+    }
+    let of = app.broker.second_factor(user.id).await?;
+    let app = of.totp.map(|_| FactorKind::App);
+    let passkey = of.passkeys.first().map(|_| FactorKind::Passkey);
+    Ok(app.into_iter().chain(passkey).collect())
 }
 
 /// Open this browser's session again after it was locked, with the person's password.

@@ -5,7 +5,10 @@ use crate::{
     api::{
         Named,
         desktop::Desktop,
-        pool::{DesktopTake, GpuRequest, OwnPool, OwnPoolList, Pool, PoolChange, PoolKind, PoolList, PoolNew},
+        personal_disk::PoolDisk,
+        pool::{
+            DesktopTake, GpuRequest, OwnPool, OwnPoolList, Pool, PoolChange, PoolHours, PoolKind, PoolList, PoolNew,
+        },
         problem::Problem,
     },
     caller::Caller,
@@ -28,6 +31,22 @@ fn gpu(wanted: GpuRequest) -> Answer<Option<model::GpuRequest>> {
     wanted.into_model().map_err(|error| Problem::bad_request(error, "name cards as the list of GPUs does"))
 }
 
+fn hours(wanted: PoolHours) -> Answer<model::PoolHours> {
+    wanted.into_model().map_err(|error| Problem::bad_request(error, "mend that part of the pool's `hours`"))
+}
+
+/// What is said of a place on a cloud; the usual when nothing is.
+fn said<T: std::str::FromStr<Err = String> + Default>(text: Option<&str>, next: &str) -> Answer<T> {
+    text.map_or_else(
+        || Ok(T::default()),
+        |text| text.parse().map_err(|error: String| Problem::bad_request(error, next)),
+    )
+}
+
+fn personal_disk(wanted: PoolDisk) -> Answer<Option<model::PoolDisk>> {
+    wanted.into_model().map_err(|error| Problem::bad_request(error, "mend the name of the pool's `personal_disk`"))
+}
+
 /// What external machines have is left to them.
 fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
     let asks = new.image.is_some()
@@ -37,11 +56,13 @@ fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
         || new.network.is_some()
         || new.gpu.is_some()
         || new.size.is_some()
-        || new.hardware.is_some();
+        || new.cloud.is_some()
+        || new.hardware.is_some()
+        || new.personal_disk.is_some();
     if asks {
         return Err(Problem::bad_request(
             "external machines have no image, size, network or GPU of Oriel's making",
-            "leave image, vcpus, memory_mib, disk_gib, network and gpu out",
+            "leave image, vcpus, memory_mib, disk_gib, network, gpu and personal_disk out",
         ));
     }
     Ok(NewExternalPool {
@@ -50,6 +71,8 @@ fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
         recording: new.recording.map(Into::into).unwrap_or_default(),
         policy: new.policy.map(Into::into).unwrap_or_default(),
+        hours: new.hours.map(hours).transpose()?.unwrap_or_default(),
+        leaving: new.leaving.map(Into::into).unwrap_or_default(),
     })
 }
 
@@ -83,10 +106,35 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         )
     })?;
     let image = app.broker.find_image(image).await?;
+    let cloud = match &new.cloud {
+        None => None,
+        Some(_)
+            if new.vcpus.is_some()
+                || new.memory_mib.is_some()
+                || new.disk_gib.is_some()
+                || new.network.is_some()
+                || new.gpu.is_some()
+                || new.hardware.is_some() =>
+        {
+            return Err(Problem::bad_request(
+                "on a cloud the flavor says what a desktop is made of",
+                "leave vcpus, memory_mib, disk_gib, network, gpu and hardware out",
+            ));
+        }
+        Some(place) => Some(model::CloudPlace {
+            cloud: app.broker.find_cloud(&place.cloud).await?.id,
+            flavor: place.flavor.clone(),
+            network: place.network.clone().unwrap_or_else(|| "auto".to_owned()),
+            address: said(place.address.as_deref(), "use `fixed`, or `floating from NETWORK`")?,
+            root: said(place.root.as_deref(), "use `image`, `volume`, or `volume,type=TYPE,size=GIB`")?,
+        }),
+    };
     let pool = NewPool {
         name,
         kind: new.kind.map_or(model::PoolKind::Dedicated, Into::into),
         size: new.size.map(Into::into).unwrap_or_default(),
+        hours: new.hours.map(hours).transpose()?.unwrap_or_default(),
+        leaving: new.leaving.map(Into::into).unwrap_or_default(),
         image: image.id,
         vcpus: new.vcpus.unwrap_or(2),
         memory_mib: new.memory_mib.unwrap_or(2048),
@@ -98,6 +146,8 @@ pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<
         hardware: new.hardware.map(Into::into).unwrap_or_default(),
         recording: new.recording.map(Into::into).unwrap_or_default(),
         policy: new.policy.map(Into::into).unwrap_or_default(),
+        cloud,
+        personal_disk: new.personal_disk.map(personal_disk).transpose()?.flatten(),
     };
     let pool = app.broker.create_pool(pool).await?;
     Ok((StatusCode::CREATED, answer(&app, &pool).await?))
@@ -128,11 +178,14 @@ pub async fn change(
         disk_gib: change.disk_gib,
         desktops_max: change.desktops_max,
         size: change.size.map(Into::into),
+        hours: change.hours.map(hours).transpose()?,
+        leaving: change.leaving.map(Into::into),
         keyboard: change.keyboard,
         gpu: change.gpu.map(gpu).transpose()?,
         hardware: change.hardware.map(Into::into),
         recording: change.recording.map(Into::into),
         policy: change.policy.map(Into::into),
+        personal_disk: change.personal_disk.map(personal_disk).transpose()?,
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }
@@ -178,7 +231,8 @@ pub async fn take(
         Some(_) if !caller.may_in(model::Permission::DesktopsWrite, pool.id) => return Err(Problem::forbidden()),
         Some(key) => app.broker.find_user(key).await?,
     };
-    let desktop = app.broker.take_desktop(&user, &pool).await?;
+    let taken = app.broker.take_desktop(&user, &pool).await;
+    let desktop = taken.map_err(|error| error.said_to(&caller.user))?;
     Ok(Json(names::desktop(&app, &desktop).await?))
 }
 

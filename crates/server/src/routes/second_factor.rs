@@ -5,7 +5,9 @@ use crate::{
     api::{
         me::Me,
         problem::Problem,
-        second_factor::{FactorCode, PasswordAgain, RecoveryCodes, SecondFactor, TotpBegin, TotpConfirm, TotpNew},
+        second_factor::{
+            FactorCode, FactorRemoval, PasswordAgain, RecoveryCodes, SecondFactor, TotpBegin, TotpConfirm, TotpNew,
+        },
     },
     caller::{Caller, Via},
     extract::Body,
@@ -21,7 +23,7 @@ use oriel_model::{SecondFactorRule, SignInStep, WebSession};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Programs have none of their own.
-fn browser(caller: &Caller) -> Answer<&WebSession> {
+pub(crate) fn browser(caller: &Caller) -> Answer<&WebSession> {
     match &caller.via {
         Via::Browser(session) => Ok(session),
         Via::Program(_) | Via::Local => Err(Problem::new(
@@ -50,8 +52,18 @@ pub async fn prove(
     let label = label(&headers);
     let remember = (shown.remember == Some(true)).then_some(label.as_str());
     let device = app.broker.prove_second_factor(session, &caller.user, &shown.code, remember, address(peer)).await?;
+    whole(&app, &caller, session, device).await
+}
+
+/// Somebody whose second factor was right; `device` is the cookie of a browser that is to be remembered.
+pub(crate) async fn whole(
+    app: &App,
+    caller: &Caller,
+    session: &WebSession,
+    device: Option<SecretString>,
+) -> Answer<Response> {
     let whole = WebSession { step: SignInStep::Done, ..session.clone() };
-    let from = From::of(&app, caller.user.id).await?;
+    let from = From::of(app, caller.user.id).await?;
     let me = Json(about(&caller.user, &caller.grants, Some(&whole), SecondFactorRule::Optional, from));
     Ok(match device {
         Some(device) => {
@@ -104,16 +116,19 @@ pub async fn mine(State(app): State<App>, caller: Caller) -> Answer<Json<SecondF
     Ok(Json(app.broker.second_factor(caller.person()?.id).await?.into()))
 }
 
-/// Take the own second factor away, with the password. Not while a group asks for one.
-#[utoipa::path(post, path = "/me/second-factor/remove", tag = "me", operation_id = "remove_second_factor", request_body = PasswordAgain, responses((status = 204)))]
+/// Take the own second factor away, with the password: app, passkeys and codes, or the app alone. Not while a group asks for one and
+/// none is left.
+#[utoipa::path(post, path = "/me/second-factor/remove", tag = "me", operation_id = "remove_second_factor", request_body = FactorRemoval, responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,
     caller: Caller,
     Extension(peer): Extension<Peer>,
-    Body(again): Body<PasswordAgain>,
+    Body(removal): Body<FactorRemoval>,
 ) -> Answer<StatusCode> {
     let session = browser(&caller)?;
-    app.broker.remove_second_factor(session, &caller.user, again.password.map(Into::into), address(peer)).await?;
+    let keep_passkeys = removal.keep_passkeys == Some(true);
+    let password = removal.password.map(Into::into);
+    app.broker.remove_second_factor(session, &caller.user, password, keep_passkeys, address(peer)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,7 +161,7 @@ pub async fn of_user(State(app): State<App>, Path(id): Path<String>) -> Answer<J
     Ok(Json(app.broker.second_factor(user.id).await?.into()))
 }
 
-/// Take somebody's second factor away, for who lost both phone and recovery codes. Signs them out everywhere. Where a group asks for
+/// Take somebody's second factor away, app, passkeys and codes, for who lost them. Signs them out everywhere. Where a group asks for
 /// one, whoever signs in next with their password sets it up: make sure that it is them, or reset the password as well.
 #[utoipa::path(delete, path = "/users/{id}/second-factor", tag = "users", operation_id = "reset_second_factor", params(("id" = String, Path)), responses((status = 204)))]
 pub async fn reset(State(app): State<App>, Path(id): Path<String>) -> Answer<StatusCode> {
@@ -156,7 +171,7 @@ pub async fn reset(State(app): State<App>, Path(id): Path<String>) -> Answer<Sta
 }
 
 /// What a browser says it is, in a few words.
-fn label(headers: &HeaderMap) -> String {
+pub(crate) fn label(headers: &HeaderMap) -> String {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     // The order matters: many name others besides themselves.
     let first = |of: &[(&str, &'static str)]| of.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);

@@ -4,11 +4,12 @@ use crate::{
     Answer, App, DEVICE_COOKIE, Peer, SIGN_IN_COOKIE,
     api::{
         problem::Problem,
-        sign_in::{SignInBegin, SignInBegun, SignInProvider, SignInProviderList, SignInReturned},
+        sign_in::{SignInBegin, SignInBegun, SignInNext, SignInProvider, SignInProviderList, SignInReturned},
     },
     audit::{Outcome, RefusalCode, TriedName},
     extract::{Body, Query},
     guard::{bounded_cookie, cookie},
+    proxy::Proxied,
     routes::me::{address, session_cookie},
 };
 use axum::{
@@ -17,7 +18,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
-use oriel_broker::{Returned, SIGN_IN_SECONDS};
+use oriel_broker::{Arrival, BrokerError, Returned, SIGN_IN_SECONDS};
 use oriel_identity::sha256_hex;
 use secrecy::ExposeSecret as _;
 
@@ -31,8 +32,11 @@ fn set_cookie(value: &str, seconds: i64) -> String {
 
 /// By which providers people sign in here.
 #[utoipa::path(get, path = "/sign-in/oidc", tag = "me", operation_id = "sign_in_providers", responses((status = 200, body = SignInProviderList)))]
-pub async fn providers(State(app): State<App>) -> Answer<Json<SignInProviderList>> {
-    let providers = app.broker.providers().await?.into_iter().filter(|one| one.enabled);
+pub async fn providers(State(app): State<App>, proxied: Proxied) -> Answer<Json<SignInProviderList>> {
+    // The proxy in front is one for whom it lets through.
+    let is_open = |is_proxy: bool| !is_proxy || proxied.0.is_some();
+    let providers = app.broker.providers().await?.into_iter();
+    let providers = providers.filter(|one| one.enabled && is_open(one.settings.is_proxy()));
     let providers = providers.map(|one| SignInProvider { id: one.id.to_string(), name: one.name }).collect();
     Ok(Json(SignInProviderList { providers }))
 }
@@ -51,8 +55,8 @@ pub async fn begin(
     let next = begin.next.unwrap_or_default();
     let again = begin.again == Some(true);
     let begun = app.broker.begin_provider_sign_in(&id, &origin, &next, again, session.as_deref()).await?;
-    let cookie = set_cookie(begun.cookie.expose_secret(), SIGN_IN_SECONDS);
-    Ok(([(header::SET_COOKIE, cookie)], Json(SignInBegun { url: begun.url })).into_response())
+    let cookie = begun.cookie.map(|cookie| (header::SET_COOKIE, set_cookie(cookie.expose_secret(), SIGN_IN_SECONDS)));
+    Ok((AppendHeaders(cookie), Json(SignInBegun { url: begun.url })).into_response())
 }
 
 /// Where providers send browsers back to, once for each sign-in. Leads to one of our pages: signed in, or with the code of the refusal
@@ -75,6 +79,44 @@ pub async fn finish(
         issuer: returned.iss,
     };
     let arrival = app.broker.finish_provider_sign_in(&id, kept, &returned, device.as_deref(), address(peer)).await;
+    Ok(lead(arrival, true))
+}
+
+/// Sign in as whom the proxy in front says that one is, where the configuration trusts it. Leads to one of our pages: signed in, or with
+/// the code of the refusal as `refused`.
+#[utoipa::path(get, path = "/sign-in/proxy", tag = "me", operation_id = "sign_in_by_proxy", params(SignInNext), responses((status = 303)))]
+pub async fn by_proxy(
+    State(app): State<App>,
+    proxied: Proxied,
+    headers: HeaderMap,
+    Query(asked): Query<SignInNext>,
+) -> Answer<Response> {
+    let refused = |code: &'static str, text: &str| Arrival {
+        next: "/".to_owned(),
+        name: None,
+        outcome: Err(BrokerError::Forbidden { code, text: text.to_owned() }),
+    };
+    let arrival = match proxied.0 {
+        None => refused(
+            "not_by_proxy",
+            "the request came from no proxy that is trusted, or it said of nobody that they ask",
+        ),
+        Some(Err(why)) => {
+            tracing::error!(%why, "What the proxy in front says of somebody cannot be taken");
+            refused("proxy_unclear", &why)
+        }
+        Some(Ok(person)) => {
+            let session = cookie(&headers, crate::COOKIE).map(sha256_hex);
+            let device = cookie(&headers, DEVICE_COOKIE).map(sha256_hex);
+            let next = asked.next.unwrap_or_default();
+            app.broker.sign_in_by_proxy(&person, &next, session.as_deref(), device.as_deref()).await
+        }
+    };
+    Ok(lead(arrival, false))
+}
+
+/// To one of our pages. `is_back`: from a provider, with a cookie that has been used now.
+fn lead(arrival: Arrival, is_back: bool) -> Response {
     let mut cookies = Vec::new();
     let (place, outcome, refusal) = match arrival.outcome {
         Ok(signed_in) => {
@@ -88,7 +130,7 @@ pub async fn finish(
         }
     };
     // What is the answer to no sign-in of this browser leaves the one alone that is on its way.
-    if refusal != Some("sign_in_over") {
+    if is_back && refusal != Some("sign_in_over") {
         cookies.push((header::SET_COOKIE, set_cookie("", 0)));
     }
     let place = HeaderValue::from_str(&place).unwrap_or(HeaderValue::from_static("/"));
@@ -99,7 +141,7 @@ pub async fn finish(
     }
     told.insert(Outcome(outcome.as_u16()));
     told.insert(TriedName(arrival.name.unwrap_or_else(|| "somebody from elsewhere".to_owned())));
-    Ok(response)
+    response
 }
 
 /// Of the page that asks, which the guard has found to be ours.

@@ -9,18 +9,12 @@ use crate::{
     },
     caller::{Caller, TheDesktop},
     extract::Query,
+    piece::Piece,
 };
-use axum::{Json, body::Body, extract::State, http::StatusCode};
-use futures::StreamExt;
+use axum::{Json, extract::State, http::StatusCode};
 use oriel_gateway::Upload;
 use serde::Deserialize;
-use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
 
-/// Most bytes of one piece.
-pub const PIECE_BYTES_MAX: u64 = 32 << 20;
-/// How long one piece may take to arrive: less than a request may, so that what has arrived is settled and said.
-pub const PIECE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Largest file that is taken.
 pub const FILE_BYTES_MAX: u64 = 1 << 40;
 
@@ -90,13 +84,17 @@ pub async fn upload(
     TheDesktop(desktop): TheDesktop,
     caller: Caller,
     Query(query): Query<PieceQuery>,
-    piece: Body,
+    piece: Piece,
 ) -> Answer<Json<FileUpload>> {
-    let deadline = Instant::now() + PIECE_TIME_MAX;
     let PieceQuery { path, tag, offset, size, replace, place } = query;
     let path = named(&path)?;
     if size > FILE_BYTES_MAX {
-        return Err(too_large("the file is larger than 1 TiB", "split it"));
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "file_too_large",
+            "the file is larger than 1 TiB",
+            "split it",
+        ));
     }
     if offset > size {
         return Err(Problem::bad_request(
@@ -107,7 +105,7 @@ pub async fn upload(
     let upload = open(&app, &caller, &desktop, place, Deed::Upload).await?.upload(&path, &tag, offset, replace).await?;
     // A page that goes away ends this handler at any point; what is on its way to the machine settles all the same, so that there
     // are no holes where it goes on.
-    let taking = tokio::spawn(take(upload, piece, size, deadline));
+    let taking = tokio::spawn(take(upload, piece, size));
     let taken = taking.await.map_err(|_| Problem::internal())??;
     if taken.complete {
         tracing::info!(user = %caller.user.name, desktop = %desktop.name, path = ?path.as_str(), bytes = size, "File uploaded");
@@ -115,9 +113,8 @@ pub async fn upload(
     Ok(Json(taken))
 }
 
-async fn take(mut upload: Upload, piece: Body, size: u64, deadline: Instant) -> Answer<FileUpload> {
-    let room = size.saturating_sub(upload.at()).min(PIECE_BYTES_MAX);
-    let written = write(&mut upload, piece, room, deadline).await;
+async fn take(mut upload: Upload, piece: Piece, size: u64) -> Answer<FileUpload> {
+    let written = write(&mut upload, piece, size).await;
     // What has arrived stays, whatever became of the rest.
     upload.settle().await?;
     written?;
@@ -129,32 +126,12 @@ async fn take(mut upload: Upload, piece: Body, size: u64, deadline: Instant) -> 
     Ok(FileUpload { offset, complete })
 }
 
-async fn write(upload: &mut Upload, piece: Body, mut room: u64, deadline: Instant) -> Answer<()> {
-    let go_on = "ask how much has arrived, and go on there";
-    let mut pieces = piece.into_data_stream();
-    loop {
-        let bytes = match timeout_at(deadline, pieces.next()).await {
-            Ok(Some(Ok(bytes))) => bytes,
-            Ok(None) => return Ok(()),
-            Ok(Some(Err(_))) => return Err(Problem::bad_request("the piece broke off", go_on)),
-            Err(_) => {
-                return Err(Problem::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "piece_too_slow",
-                    format!("the piece did not arrive within {} seconds", PIECE_TIME_MAX.as_secs()),
-                    format!("{go_on} with smaller pieces"),
-                ));
-            }
-        };
-        room = room.checked_sub(bytes.len() as u64).ok_or_else(|| {
-            too_large("the piece is longer than 32 MiB, or than what is missing of the file", "send smaller pieces")
-        })?;
+async fn write(upload: &mut Upload, piece: Piece, size: u64) -> Answer<()> {
+    let mut piece = piece.at_most(size.saturating_sub(upload.at()));
+    while let Some(bytes) = piece.next().await? {
         upload.write(bytes).await?;
     }
-}
-
-fn too_large(what: &str, next_step: &str) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", what, next_step)
+    Ok(())
 }
 
 /// Give an upload up: what has arrived is deleted.

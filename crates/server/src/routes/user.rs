@@ -25,8 +25,8 @@ async fn made(app: &App, user: &model::User, password: Option<&SecretString>) ->
         app.broker.provider_of(user.id)
     )?;
     let one_time_password = password.map(|password| password.expose_secret().to_owned());
-    let has_factor = factors.contains(&user.id);
-    let user = User::new(user, &groups, &pools, has_factor, directory.as_deref(), provider.as_deref());
+    let passkeys = factors.get(&user.id).copied();
+    let user = User::new(user, &groups, &pools, passkeys, directory.as_deref(), provider.as_deref());
     Ok(UserMade { user, one_time_password })
 }
 
@@ -64,7 +64,8 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<UserLis
         .iter()
         .map(|user| {
             let (directory, provider) = from(user);
-            User::new(user, in_groups(user), of_pools(user), factors.contains(&user.id), directory, provider)
+            let passkeys = factors.get(&user.id).copied();
+            User::new(user, in_groups(user), of_pools(user), passkeys, directory, provider)
         })
         .collect();
     Ok(Json(UserList { users }))

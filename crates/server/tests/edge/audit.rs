@@ -145,3 +145,18 @@ async fn whoever_hangs_up_is_told_of_all_the_same() {
     assert_eq!((rows.len(), &rows[0]["outcome"], &rows[0]["code"]), (1, &json!(499), &json!("cut_off")));
     assert_eq!(rows[0]["actor_name"], "root");
 }
+
+#[tokio::test]
+async fn who_only_reads_sees_no_keys_of_webhooks() {
+    let house = House::new().await;
+    let of_root = house.sign_in(&house.user("root", Role::Admin).await).await;
+    let of_auditor = house.sign_in(&house.user("eve", Role::Auditor).await).await;
+    let new = json!({"url": "https://log.example/hook?key=s3cret"});
+    let made = house.browse(Some(&of_root), &Method::POST, "/api/v1/webhooks", Some(new)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+    for (who, url) in [(&of_root, "https://log.example/hook?key=s3cret"), (&of_auditor, "https://log.example/hook?…")]
+    {
+        let list = house.browse(Some(who), &Method::GET, "/api/v1/webhooks", None).await.json();
+        assert_eq!(list["webhooks"][0]["url"], url);
+    }
+}

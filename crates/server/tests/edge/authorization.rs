@@ -23,7 +23,7 @@ fn endpoints() -> Vec<(Method, String, Access)> {
 
 /// The path with a desktop that exists, and its pool where whoever may use it is asked for; other ids name nothing.
 fn concrete(path: &str, desktop: &str, machine: &str) -> String {
-    let path = if path.ends_with("/pools/{id}/take") {
+    let path = if ["/pools/{id}/take", "/pools/{id}/bookings"].iter().any(|of| path.ends_with(of)) {
         path.replace("{id}", "studio")
     } else if path.contains("/desktops/{id}") {
         path.replace("{id}", desktop)
@@ -38,11 +38,15 @@ fn concrete(path: &str, desktop: &str, machine: &str) -> String {
         .replace("{ticket}", "nothing")
         .replace("{token}", "nothing")
         .replace("{browser}", "018f0000-0000-7000-8000-000000000004")
+        .replace("{passkey}", "018f0000-0000-7000-8000-000000000005")
         .replace("{invite}", "018f0000-0000-7000-8000-000000000002")
         .replace("{export}", "018f0000-0000-7000-8000-000000000003")
         .replace("{address}", "0000:41:00.0")
         .replace("{action}", "off")
+        .replace("{image}", "018f0000-0000-7000-8000-000000000005")
         .replace("{channel}", "relay")
+        .replace("{source}", "cd")
+        .replace("{snapshot}", "monday")
 }
 
 #[tokio::test]

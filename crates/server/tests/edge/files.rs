@@ -285,5 +285,14 @@ async fn files_come_and_go() {
         ] {
             assert_eq!(page.json(&method, path, body).await.code(), code(upload), "{rules} {method} {path}");
         }
+        // An image in its drive brings files there too; this host's machines have none.
+        let drive = page.base.replace("/files", "/drive");
+        let code = if upload { "no_drive" } else { "files_not_allowed" };
+        let sides = [(Method::GET, "", None), (Method::POST, "", Some(json!({"image": "a.iso"})))];
+        for (method, path, body) in sides.into_iter().chain([(Method::DELETE, "/image?name=a.iso", None)]) {
+            let path = format!("{drive}{path}");
+            let told = page.house.browse(Some(&page.browser), &method, &path, body).await;
+            assert_eq!(told.code(), code, "{rules} {method} {path}: {}", told.json());
+        }
     }
 }

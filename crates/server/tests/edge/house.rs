@@ -100,6 +100,14 @@ impl House {
         Self { broker, store, router, folder }
     }
 
+    /// The same house behind a proxy that is trusted.
+    pub fn behind(mut self, proxy: oriel_server::Proxy) -> Self {
+        let gateway = Gateway::new(Arc::new(Nowhere));
+        let doctor = Arc::new(|| async { Vec::new() }.boxed());
+        self.router = oriel_server::router_behind(Some(proxy), self.broker.clone(), gateway, doctor);
+        self
+    }
+
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("oriel.db")
     }
@@ -155,6 +163,8 @@ impl House {
                 let new = NewPool {
                     kind: oriel_model::PoolKind::Dedicated,
                     size: oriel_model::PoolSize::default(),
+                    hours: oriel_model::PoolHours::default(),
+                    leaving: oriel_model::Leaving::default(),
                     name: "studio".parse().unwrap(),
                     image: image.id,
                     vcpus: 2,
@@ -167,6 +177,8 @@ impl House {
                     hardware: Hardware::default(),
                     recording: oriel_model::RecordingPolicy::Off,
                     policy: oriel_model::SessionPolicy::default(),
+                    cloud: None,
+                    personal_disk: None,
                 };
                 self.broker.create_pool(new).await.unwrap()
             }
@@ -186,6 +198,8 @@ impl House {
             keyboard: "us".into(),
             recording: oriel_model::RecordingPolicy::Off,
             policy: oriel_model::SessionPolicy::default(),
+            hours: oriel_model::PoolHours::default(),
+            leaving: oriel_model::Leaving::default(),
         };
         let pool = self.broker.create_external_pool(new).await.unwrap();
         self.broker.entitle(pool.id, user.id).await.unwrap();
@@ -203,6 +217,7 @@ impl House {
                 has_password: false,
                 has_private_key: false,
                 has_totp: false,
+                has_gateway_password: false,
             },
             secrets: MachineSecrets { password: Some("open sesame".into()), ..MachineSecrets::default() },
         };

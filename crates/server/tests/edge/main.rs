@@ -8,7 +8,11 @@
 )]
 
 mod audit;
+#[path = "../../../identity/tests/authenticator/mod.rs"]
+mod authenticator;
 mod authorization;
+mod bookings;
+mod clouds;
 mod directories;
 #[path = "../../../oidc/tests/fake/mod.rs"]
 mod fake_provider;
@@ -17,10 +21,15 @@ mod groups;
 mod house;
 mod machines;
 mod metrics;
+mod passkeys;
+mod personal_disks;
 mod providers;
+mod proxies;
+mod quotas;
 mod recordings;
 mod requests;
 mod roles;
+mod rollouts;
 mod rules;
 mod second_factors;
 mod sharing;

@@ -12,7 +12,7 @@ use serde_json::json;
 #[tokio::test]
 async fn answers_carry_security_headers() {
     let house = House::new().await;
-    for path in ["/", "/viewer/", "/api/v1/health", "/api/v1/me", "/nothing.js"] {
+    for path in ["/", "/viewer/", "/viewer/monitor.html", "/api/v1/health", "/api/v1/me", "/nothing.js"] {
         let reply = house.browse(None, &Method::GET, path, None).await;
         let policy = reply.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'self'") && policy.contains("frame-ancestors 'none'"), "{path}");

@@ -28,11 +28,58 @@ async fn a_pool_says_what_people_may_do() {
         json!({"idle_lock_minutes": 0}),
         json!({"clipboard": {"kib_max": 5000}}),
         json!({"sharing": "everybody"}),
-        json!({"printing": true}),
+        json!({"printer": true}),
     ] {
         assert_eq!(change(json!({"policy": wrong})).await.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
     assert_eq!(house.broker.session_policy(ada.id, desktop.id).await.unwrap(), wanted);
+}
+
+#[tokio::test]
+async fn a_pool_says_when_it_is_busy_and_what_becomes_of_who_does_nothing() {
+    let house = House::new().await;
+    let (root, ada) = (house.user("root", Role::Admin).await, house.user("ada", Role::User).await);
+    house.desktop(&ada).await;
+    let browser = house.sign_in(&root).await;
+    let change = async |body| house.browse(Some(&browser), &Method::PATCH, "/api/v1/pools/studio", Some(body)).await;
+    let usual = change(json!({"vcpus": 3})).await.json();
+    assert_eq!((&usual["hours"]["peaks"], &usual["hours"]["start_ahead_minutes"]), (&json!([]), &json!(15)));
+    assert_eq!(usual["now"]["is_peak"], true, "without peaks it always is");
+    assert_eq!((&usual["now"]["changes_at"], &usual["leaving"]["idle_minutes"]), (&json!(null), &json!(null)));
+    let hours = json!({
+        "peaks": ["Mon,tue-thu,fri 08:00-18:00 europe/berlin"],
+        "holidays": ["2027-01-01", "2026-12-25"],
+        "off_peak": {"running_spares": 0},
+    });
+    let leaving = json!({"idle_minutes": 30, "off_peak": {"shut_down_minutes": 5}});
+    let size = json!({"running_spares": 2});
+    let changed = change(json!({"size": size, "hours": hours, "leaving": leaving})).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.json());
+    let kept = change(json!({"vcpus": 2})).await.json();
+    assert_eq!(kept["hours"]["peaks"], json!(["mon-fri 08:00-18:00 Europe/Berlin"]), "as it is written");
+    assert_eq!(kept["hours"]["holidays"], json!(["2026-12-25", "2027-01-01"]));
+    assert_eq!((&kept["leaving"]["idle_minutes"], &kept["leaving"]["warn_seconds"]), (&json!(30), &json!(60)));
+    assert_eq!(kept["leaving"]["off_peak"], json!({"idle_minutes": null, "shut_down_minutes": 5}));
+    assert!(kept["now"]["changes_at"].is_string(), "{}", kept["now"]);
+    for (wrong, says) in [
+        (json!({"hours": {"peaks": ["always"]}}), "is no peak"),
+        (json!({"hours": {"peaks": ["mon 08:00-18:00 Europe/Atlantis"]}}), "no time zone"),
+        (json!({"hours": {"holidays": ["25.12.2026"]}}), "is no day"),
+        (json!({"hours": {"off_peak": {"min": 1}}}), "never off peak"),
+        (json!({"leaving": {"idle_minutes": 0}}), "choose 1 to 10080"),
+        (json!({"leaving": {"shut_down_minutes": 2000}}), "choose 1 to 1440"),
+        (json!({"leaving": {"warn_seconds": 9999}}), "choose 0 to 3600"),
+    ] {
+        let refused = change(wrong.clone()).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}");
+        let text = refused.json().to_string();
+        assert!(text.contains(says), "{wrong}: {text}");
+    }
+    // The last peak goes with what differs off peak, and not before.
+    let alone = change(json!({"hours": {"peaks": []}})).await;
+    assert_eq!(alone.status, StatusCode::BAD_REQUEST, "{}", alone.json());
+    let both = change(json!({"hours": {}, "leaving": {}})).await;
+    assert_eq!((both.status, &both.json()["now"]["is_peak"]), (StatusCode::OK, &json!(true)));
 }
 
 #[tokio::test]

@@ -285,3 +285,64 @@ async fn administrators_look_on_when_the_person_says_yes() {
     house.broker.change_user(root.id, change).await.unwrap();
     assert!(street.open(&of_root, given["path"].as_str().unwrap()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_helpdesk_sees_a_log_on_and_says_something() {
+    let street = Street::new().await;
+    let house = &street.house;
+    let (ada, desk) = (house.user("ada", Role::User).await, house.user("desk", Role::Helpdesk).await);
+    let machine = house.desktop(&ada).await;
+    let since = |seconds| oriel_model::Micros(1_795_000_000_000_000).plus_seconds(seconds);
+    let start = |row: &mut oriel_model::Desktop| {
+        (row.facts.prepared, row.facts.started, row.facts.ready) = (Some(since(0)), Some(since(2)), Some(since(30)));
+    };
+    house.store.modify_desktop(machine.id, start).await.unwrap();
+    let (of_ada, of_desk) = (house.sign_in(&ada).await, house.sign_in(&desk).await);
+    let (session, mut screen) = street.connect(&of_ada, &machine.id.to_string()).await;
+    say(&mut screen, &ViewerRecord::RoundTrip { micros: 21_500 }).await;
+    let path = format!("/api/v1/sessions/{session}");
+    let mut seen = serde_json::Value::Null;
+    for _ in 0..1000 {
+        seen = house.browse(Some(&of_desk), &Method::GET, &path, None).await.json();
+        if seen["round_trips"][0].is_object() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(seen["round_trips"][0]["ms"], json!(21.5), "{seen}");
+    assert_eq!((&seen["address"], &seen["pool"]["name"]), (&json!("127.0.0.1"), &json!("studio")), "{seen}");
+    assert_eq!((&seen["session"]["user"]["name"], &seen["log_on"][0]["kind"]), (&json!("ada"), &json!("opened")));
+    let start: Vec<_> = seen["start"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["kind"].as_str().unwrap(), one["seconds"].as_f64()))
+        .collect();
+    assert_eq!(start, [("prepared", None), ("powered_on", Some(2.0)), ("answered", Some(28.0))]);
+    assert_eq!(house.browse(Some(&of_ada), &Method::GET, &path, None).await.code(), "admin_only");
+
+    let message = format!("{path}/message");
+    for wrong in ["", "two\nlines", "x".repeat(501).as_str()] {
+        let said = street.post(&of_desk, &message, json!({"text": wrong})).await;
+        assert_eq!(said.code(), "bad_request", "{wrong:?}");
+    }
+    assert_eq!(street.post(&of_ada, &message, json!({"text": "hello"})).await.code(), "admin_only");
+    let said = street.post(&of_desk, &message, json!({"text": " Save your work. "})).await;
+    assert_eq!(said.status.as_u16(), 204);
+    let heard = until(&mut screen, |record| match record {
+        ServerRecord::Message(text) => Some(text.clone()),
+        _ => None,
+    });
+    assert_eq!(heard.await, "desk: Save your work.");
+    drop(screen);
+    let mut code = String::new();
+    for _ in 0..1000 {
+        code = street.post(&of_desk, &message, json!({"text": "still there?"})).await.code();
+        if !code.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The connection waits for its person for a while.
+    assert!(["nobody_there", "not_found"].contains(&code.as_str()), "{code}");
+}

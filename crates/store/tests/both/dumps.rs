@@ -1,9 +1,9 @@
 use crate::{
     on_both,
-    samples::{stored_desktop, stored_user},
+    samples::{operation, stored_desktop, stored_user},
 };
 use futures::TryStreamExt as _;
-use oriel_model::Role;
+use oriel_model::{DiskWork, Operation, OperationKind, OperationState, PersonalDiskId, Role};
 use oriel_store::{PASSING, Store, StoreError, TABLES};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use std::collections::BTreeSet;
@@ -59,6 +59,26 @@ on_both! {
         }
     }
 
+    async fn what_was_being_done_with_a_disk_is_not_done_again(store: Store) {
+        let kind = |work| OperationKind::PersonalDisk { disk: PersonalDiskId::new(), title: "ada/home".to_owned(), work };
+        let snapshot = "monday".parse().unwrap();
+        let delete = Operation { kind: kind(DiskWork::Delete), ..operation() };
+        let back = Operation { kind: kind(DiskWork::Restore { snapshot }), state: OperationState::Running, ..operation() };
+        let build = operation();
+        for one in [&delete, &back, &build] {
+            store.create_operation(one).await.unwrap();
+        }
+        let (schema, lines) = dumped(&store).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new.db").to_str().unwrap().to_owned();
+        let restored = Store::restore(&file, &schema, given(&lines)).await.unwrap();
+        for one in [&delete, &back] {
+            assert_eq!(restored.operation(one.id).await.unwrap().unwrap().state, OperationState::Cancelled);
+        }
+        assert_eq!(restored.operation(build.id).await.unwrap(), Some(build));
+        restored.close().await.unwrap();
+    }
+
     async fn nothing_of_a_damaged_one_stays(store: Store) {
         stored_desktop(&store).await;
         let (schema, lines) = dumped(&store).await;
@@ -94,10 +114,28 @@ on_both! {
         let raw_url = if url.starts_with("postgres") { url.clone() } else { format!("sqlite:{url}") };
         let raw = Database::connect(raw_url).await.unwrap();
         for undone in [
+            "DROP TABLE syslog",
+            "DROP TABLE history",
+            "DROP TABLE personal_disk_hold",
+            "DROP TABLE personal_disk",
+            "ALTER TABLE pool DROP COLUMN personal_disk",
+            "DROP TABLE booking",
+            "DROP TABLE attendance",
+            "DROP TABLE quota",
+            "DROP TABLE webhook",
+            "DROP TABLE rollout",
+            "DROP TABLE passkey",
+            "DROP TABLE cloud_image",
+            "DROP TABLE pool_cloud",
+            "DROP TABLE cloud",
+            "ALTER TABLE pool DROP COLUMN cloud",
             "DROP TABLE provider_sign_in",
             "DROP TABLE provider_person",
             "DROP TABLE provider",
-            "DELETE FROM seaql_migrations WHERE version = 'm0031_provider'",
+            "ALTER TABLE pool DROP COLUMN hours",
+            "ALTER TABLE pool DROP COLUMN leaving",
+            "ALTER TABLE presence DROP COLUMN touched",
+            "DELETE FROM seaql_migrations WHERE version >= 'm0031'",
         ] {
             raw.execute_unprepared(undone).await.unwrap();
         }
@@ -105,7 +143,8 @@ on_both! {
         for _ in 0..2 {
             let older = Store::open_unchanged(&url).await.unwrap();
             let dump = older.dump().await.unwrap();
-            assert_eq!(dump.schema(), schema.strip_suffix(&["m0031_provider".to_owned()]).unwrap());
+            let newer = ["m0031_provider", "m0032_cloud", "m0033_leaving", "m0034_passkey", "m0035_quota", "m0037_rollout", "m0038_webhook", "m0039_booking", "m0041_personal_disk", "m0042_syslog", "m0044_history"].map(str::to_owned);
+            assert_eq!(dump.schema(), schema.strip_suffix(&newer).unwrap());
             assert!(!dump.tables().contains(&"provider") && dump.tables().contains(&"directory"));
             drop(dump);
             older.close().await.unwrap();

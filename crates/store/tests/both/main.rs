@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
 
 mod audit;
+mod bookings;
+mod clouds;
 mod desktops;
 mod directories;
 mod dumps;
@@ -10,21 +12,28 @@ mod exports;
 mod externals;
 mod gpus;
 mod groups;
+mod history;
 mod images;
 mod killed;
 mod leases;
 mod opening;
 mod operations;
+mod passkeys;
+mod personal_disks;
 mod pools;
 mod postgres;
 mod providers;
+mod quotas;
 mod recordings;
+mod rollouts;
 mod samples;
 mod seats;
 mod second_factors;
 mod sessions;
+mod syslogs;
 mod tickets;
 mod users;
+mod webhooks;
 
 use oriel_store::Store;
 use postgres::Postgres;

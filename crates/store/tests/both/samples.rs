@@ -50,6 +50,18 @@ pub fn pool(name: &str, image: ImageId) -> Pool {
         recording: oriel_model::RecordingPolicy::Ask,
         policy: oriel_model::SessionPolicy::default(),
         size: "min=2,running=1,return=15".parse().unwrap(),
+        hours: oriel_model::PoolHours {
+            peaks: vec!["mon-fri 08:00-18:00 Europe/Berlin".parse().unwrap()],
+            holidays: [oriel_model::holiday("2026-12-25").unwrap()].into(),
+            off_peak: "running=0".parse().unwrap(),
+            ..oriel_model::PoolHours::default()
+        },
+        leaving: oriel_model::Leaving {
+            off_peak: Some("idle=5".parse().unwrap()),
+            .."idle=30,shut_down=60".parse().unwrap()
+        },
+        cloud: None,
+        personal_disk: Some(oriel_model::PoolDisk { name: "home".parse().unwrap(), size_gib: 20 }),
         created: NOW,
     }
 }

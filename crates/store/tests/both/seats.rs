@@ -4,7 +4,7 @@ use crate::{
 };
 use oriel_model::{DesktopIntent, Micros, Role, Seat};
 use oriel_store::StoreError;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So long after the moment at which the tests play.
 fn at(seconds: i64) -> Micros {
@@ -87,13 +87,14 @@ on_both! {
         assert_eq!(store.present("here", at(59)).await.unwrap(), BTreeSet::new());
         assert_eq!(store.present("there", at(59)).await.unwrap(), BTreeSet::from([one.id]));
         assert_eq!(store.present("there", at(60)).await.unwrap(), BTreeSet::new());
-        store.set_presence("here", &BTreeSet::from([one.id]), at(400), &BTreeSet::new(), at(60), at(340)).await.unwrap();
+        store.set_presence("here", &BTreeMap::from([(one.id, Some(at(330)))]), at(400), &BTreeSet::new(), at(60), at(340)).await.unwrap();
         // A word that was on its way for long takes nothing back.
-        store.set_presence("here", &BTreeSet::from([one.id]), at(90), &BTreeSet::new(), at(60), at(341)).await.unwrap();
+        store.set_presence("here", &BTreeMap::from([(one.id, None)]), at(90), &BTreeSet::new(), at(60), at(341)).await.unwrap();
         assert_eq!(store.presence_in(pool.id).await.unwrap().get(&one.id), Some(&at(400)));
+        assert_eq!(store.touched(one.id).await.unwrap(), Some(at(330)));
         assert!(!back(60, 360).await);
         // They left, and have not been gone for long enough.
-        store.set_presence("here", &BTreeSet::new(), at(400), &BTreeSet::from([one.id]), at(400), at(380)).await.unwrap();
+        store.set_presence("here", &BTreeMap::new(), at(400), &BTreeSet::from([one.id]), at(400), at(380)).await.unwrap();
         assert!(!back(379, 381).await);
         assert!(back(380, 700).await);
         let free = store.desktop(one.id).await.unwrap().unwrap();
@@ -104,5 +105,22 @@ on_both! {
         assert_eq!(late, None);
         // Twice is no harm.
         assert!(!back(380, 702).await);
+    }
+
+    async fn stay_theirs_when_an_unused_desktop_is_shut_down(store: Store) {
+        let pool = stored_pool(&store).await;
+        let ada = stored_user(&store, "ada", Role::User).await.id;
+        let one = desktop("studio-1", pool.id);
+        store.create_desktop(&one).await.unwrap();
+        assert!(!store.shut_down_unused(one.id, at(1), |_, _| true).await.unwrap(), "it is nobody's");
+        store.give_seat(one.id, ada, true, NOW).await.unwrap().unwrap();
+        at_that_time(NOW, store.enter(one.id, "here", 60, |_| true)).await.unwrap();
+        let unused = |since: i64| move |_: &oriel_model::Desktop, there: Option<Micros>| there <= Some(at(since));
+        assert!(!store.shut_down_unused(one.id, at(59), unused(59)).await.unwrap(), "somebody is in it");
+        assert!(store.shut_down_unused(one.id, at(600), unused(60)).await.unwrap());
+        let off = store.desktop(one.id).await.unwrap().unwrap();
+        assert_eq!((off.owner, off.intent, off.changed), (Some(ada), DesktopIntent::Stopped, at(600)));
+        assert_eq!(store.seat_of(pool.id, ada).await.unwrap().map(|found| found.id), Some(one.id));
+        assert!(!store.shut_down_unused(one.id, at(601), unused(60)).await.unwrap(), "once");
     }
 }

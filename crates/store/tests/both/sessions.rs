@@ -121,7 +121,7 @@ on_both! {
         store.put_web_session(&web(ada.id, "w")).await.unwrap();
         store.put_api_token(&api(ada.id, "a", Some(60))).await.unwrap();
         store.put_api_token(&api(ada.id, "forever", None)).await.unwrap();
-        store.put_ticket(&ticket(ada.id, desktop.id)).await.unwrap();
+        store.put_ticket(&ticket(ada.id, desktop.id), "here").await.unwrap();
         assert_eq!(store.delete_expired(NOW).await.unwrap(), Expired::default());
         let all = Expired { web_sessions: 1, api_tokens: 1, tickets: 1 };
         assert_eq!(store.delete_expired(NOW.plus_seconds(60)).await.unwrap(), all);

@@ -9,7 +9,7 @@ async fn stored_ticket(store: &Store) -> Ticket {
     let desktop = stored_desktop(store).await;
     let user = stored_user(store, "ada", Role::User).await;
     let ticket = Ticket { resume: Some(ConnectionId::new()), port: GuestPort::Console, ..ticket(user.id, desktop.id) };
-    store.put_ticket(&ticket).await.unwrap();
+    store.put_ticket(&ticket, "here").await.unwrap();
     ticket
 }
 
@@ -26,7 +26,7 @@ on_both! {
         let first = stored_ticket(&store).await;
         for n in 1..=TICKETS_PER_SESSION_MAX as i64 {
             let ticket = Ticket { ticket_sha256: format!("t{n}"), expires: first.expires.plus_seconds(n), ..first.clone() };
-            store.put_ticket(&ticket).await.unwrap();
+            store.put_ticket(&ticket, "here").await.unwrap();
         }
         let oldest = store.take_ticket(&first.ticket_sha256, &first.session_sha256, NOW).await;
         assert!(matches!(oldest, Err(TicketRefusal::Unknown)));
@@ -70,6 +70,6 @@ on_both! {
         let taken = store.take_ticket(&given.ticket_sha256, &given.session_sha256, NOW).await;
         assert!(matches!(taken, Err(TicketRefusal::Unknown)));
         let nowhere = Ticket { desktop: DesktopId::new(), ..given };
-        assert!(matches!(store.put_ticket(&nowhere).await, Err(StoreError::Missing { what: "desktop", .. })));
+        assert!(matches!(store.put_ticket(&nowhere, "here").await, Err(StoreError::Missing { what: "desktop", .. })));
     }
 }

@@ -30,6 +30,14 @@ pub struct SeenKey {
 }
 
 impl HostKeyPin {
+    /// Whether what is known can be used.
+    ///
+    /// # Errors
+    /// It is no key, or there are too many.
+    pub fn check(&self) -> Result<(), TerminalError> {
+        self.keys().map(drop)
+    }
+
     pub(crate) fn keys(&self) -> Result<Vec<PublicKey>, TerminalError> {
         let Self::Known(text) = self else { return Ok(Vec::new()) };
         let bad = |why: String| TerminalError::BadCredentials { what: "host key", why };

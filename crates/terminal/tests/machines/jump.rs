@@ -1,7 +1,7 @@
 //! Machines behind machines.
 
 use crate::server::{Server, error, running};
-use oriel_terminal::{HostKeyPin, Jump, SshOptions, TerminalError};
+use oriel_terminal::{Connection, HostKeyPin, Jump, SshOptions, TerminalError};
 
 /// The way over `servers` to the last of them, each with its own credentials and pin.
 fn over(servers: &[&Server]) -> SshOptions {
@@ -65,4 +65,15 @@ async fn a_way_that_leads_nowhere_says_so() {
     let jump = over(&[&open, &goal]).jumps[0].clone();
     let endless = SshOptions { jumps: vec![jump; 9], ..goal.ssh() };
     assert!(matches!(error(open.connect(&endless).await), TerminalError::TooMany { .. }));
+}
+
+#[tokio::test]
+async fn a_port_that_a_machine_reaches() {
+    let (gate, behind) = (Server::start(), Server::start());
+    let connection = gate.connect(&gate.ssh()).await.unwrap_or_else(|error| panic!("{error}"));
+    let stream = connection.forward("127.0.0.1", behind.port).await.unwrap_or_else(|error| panic!("{error}"));
+    let seen = Connection::look(stream, &behind.ssh()).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(seen.fingerprint, behind.fingerprint("host"));
+    let nowhere = connection.forward("127.0.0.1", 1).await.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(nowhere.contains("cannot reach the machine behind it"), "{nowhere}");
 }

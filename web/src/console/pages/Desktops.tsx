@@ -2,13 +2,18 @@
 import { Gallery, Skeleton, ToggleGroup, ToggleGroupItem } from "@patternfly/react-core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
+import type { Schemas } from "../../api/client";
 import { Loaded } from "../parts/Loaded";
-import { desktopsQuery, ownPoolsQuery } from "../queries";
+import { QuotaBars } from "../parts/QuotaBars";
+import { desktopsQuery, ownBookingsQuery, ownPoolsQuery, ownQuotaQuery } from "../queries";
 import { may } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
+import { BookDesktop } from "./desktops/BookDesktop";
 import { DesktopCard } from "./desktops/DesktopCard";
 import { NoDesktops } from "./desktops/NoDesktops";
+import { OwnBookings } from "./desktops/OwnBookings";
 import { OwnPool } from "./desktops/OwnPools";
 
 export function Desktops() {
@@ -18,6 +23,9 @@ export function Desktops() {
   const navigate = useNavigate();
   const desktops = useQuery(desktopsQuery(all));
   const pools = useQuery(ownPoolsQuery);
+  const quota = useQuery(ownQuotaQuery);
+  const bookings = useQuery(ownBookingsQuery);
+  const [booking, setBooking] = useState<Schemas["BookablePool"] | null>(null);
   const waiting = all ? [] : (pools.data ?? []).filter((pool) => !pool.desktop);
 
   return (
@@ -41,6 +49,7 @@ export function Desktops() {
           )
         }
       />
+      {!all && quota.data && <QuotaBars of={quota.data} label="What you hold of what you may" />}
       <Loaded query={desktops} skeleton={<Cards />}>
         {(list) =>
           list.length === 0 && waiting.length === 0 ? (
@@ -55,7 +64,11 @@ export function Desktops() {
             >
               {list.map((desktop) => (
                 <li key={desktop.id}>
-                  <DesktopCard desktop={desktop} me={me} />
+                  <DesktopCard
+                    desktop={desktop}
+                    me={me}
+                    inside={list.find((one) => desktop.inside !== null && one.name === desktop.inside)}
+                  />
                 </li>
               ))}
               {waiting.map((pool) => (
@@ -67,6 +80,8 @@ export function Desktops() {
           )
         }
       </Loaded>
+      {!all && bookings.data && <OwnBookings of={bookings.data} onBook={setBooking} />}
+      {booking && <BookDesktop of={booking} onClose={() => setBooking(null)} />}
     </>
   );
 }

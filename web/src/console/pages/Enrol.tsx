@@ -9,8 +9,10 @@ import { ProblemAlert, ProblemState } from "../parts/ProblemState";
 import { RecoveryCodes } from "../parts/RecoveryCodes";
 import { SignOut } from "../parts/SignOut";
 import { TotpSecret } from "../parts/TotpSecret";
+import { hindrance, suggestion } from "../passkey";
 import { meQuery } from "../queries";
 import { Door } from "../shell/Door";
+import { makePasskey } from "./account/Passkeys";
 
 interface Props {
   me: Schemas["Me"];
@@ -40,10 +42,16 @@ export function Enrol({ me, onHold }: Props) {
     touches: [],
     after: () => onHold(true),
   });
-  if (confirm.data) {
+  const passkey = useAct({
+    do: () => makePasskey(suggestion(navigator.userAgent)),
+    touches: [],
+    after: () => onHold(true),
+  });
+  const codes = confirm.data?.codes ?? passkey.data?.codes;
+  if (codes) {
     return (
       <Door title="Keep these codes" about="Your second factor is set up.">
-        <RecoveryCodes codes={confirm.data.codes} />
+        <RecoveryCodes codes={codes} />
         <Button
           variant="primary"
           isBlock
@@ -86,6 +94,20 @@ export function Enrol({ me, onHold }: Props) {
         <Bullseye>
           <Spinner aria-label="Making a secret" />
         </Bullseye>
+      )}
+      {!hindrance() && (
+        <>
+          <Button
+            variant="secondary"
+            isBlock
+            isLoading={passkey.isPending}
+            isDisabled={passkey.isPending}
+            onClick={() => passkey.mutate()}
+          >
+            Use a passkey instead
+          </Button>
+          <ProblemAlert error={passkey.error} />
+        </>
       )}
       <SignOut />
     </Door>

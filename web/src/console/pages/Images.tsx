@@ -105,7 +105,10 @@ function Inside() {
                       <Td dataLabel="From" className="from">
                         <From image={image} />
                       </Td>
-                      <Td dataLabel="Desktops">{image.desktops}</Td>
+                      <Td dataLabel="Desktops">
+                        {image.desktops}
+                        {usesOf(image) && <div className="about">{usesOf(image)}</div>}
+                      </Td>
                       <Td dataLabel="Made" modifier="nowrap">
                         <When at={image.created_at} />
                       </Td>
@@ -116,11 +119,7 @@ function Inside() {
                             {
                               text: "Delete…",
                               danger: true,
-                              reason:
-                                locked ||
-                                (image.desktops > 0
-                                  ? `${count(image.desktops, "desktop")} depend on its disk`
-                                  : ""),
+                              reason: locked || heldBy(image),
                               act: () => setDoomed(image),
                             },
                           ]}
@@ -154,6 +153,25 @@ function Inside() {
       )}
     </>
   );
+}
+
+const names = (pools: ReadonlyArray<Schemas["Named"]>) => pools.map((pool) => pool.name).join(", ");
+
+/** Pools that go by this version. */
+function usesOf(image: Image): string {
+  const parts = [
+    image.pools.length > 0 ? `new ones of ${names(image.pools)}` : "",
+    image.rollouts.length > 0 ? `kept for roll-outs of ${names(image.rollouts)}` : "",
+  ];
+  return parts.filter(Boolean).join(", ");
+}
+
+/** Why it cannot be deleted. */
+function heldBy(image: Image): string {
+  if (image.desktops > 0) return `${count(image.desktops, "desktop")} depend on its disk`;
+  if (image.pools.length > 0) return `${names(image.pools)} makes its desktops from it`;
+  if (image.rollouts.length > 0) return `${names(image.rollouts)} may go back to it`;
+  return "";
 }
 
 const OS = { linux: "Linux", windows: "Windows", other: "Other" } as const;

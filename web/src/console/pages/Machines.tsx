@@ -11,7 +11,7 @@ import {
 import NetworkIcon from "@patternfly/react-icons/dist/esm/icons/network-icon";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { sentence } from "../../api/problem";
@@ -24,14 +24,13 @@ import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { count, desktopState, MACHINE_PROTOCOLS } from "../words";
 import { NotFound } from "./NotFound";
-import { DeviceDialogue } from "./pools/DeviceDialogue";
 import { Identity } from "./pools/Identity";
 import { MachineForm } from "./pools/MachineForm";
 import { People } from "./pools/People";
 import { RemoveMachine } from "./pools/RemoveMachine";
 
 type Machine = Schemas["Machine"];
-type Dialogue = { is: "add" | "people" } | { is: "edit" | "identity" | "device" | "remove"; machine: string };
+type Dialogue = { is: "add" | "people" } | { is: "edit" | "identity" | "remove"; machine: string };
 
 export function Machines() {
   const name = useParams({ from: "/pools/$pool" }).pool;
@@ -56,6 +55,8 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
   const machine =
     dialogue && "machine" in dialogue ? machines.data?.find((m) => m.id === dialogue.machine) : undefined;
   const locked = useWhyNot("machines_write");
+  const unseen = useWhyNot("desktops_operate");
+  const navigate = useNavigate();
   const full =
     locked ||
     (pool.desktops >= pool.desktops_max ? `It holds its ${pool.desktops_max} already: raise the limit` : "");
@@ -92,8 +93,8 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
           list.length === 0 ? (
             <EmptyState icon={NetworkIcon} titleText="No machines yet" headingLevel="h2">
               <EmptyStateBody>
-                Enter the address of a machine that speaks RDP, VNC, SSH, Telnet or Kubernetes, or of a PiKVM
-                in front of one: people open it in a tab like any desktop.
+                Enter the address of a machine that speaks RDP, VNC, SSH, Telnet or Kubernetes, of a PiKVM in
+                front of one, or of its BMC: people open it in a tab like any desktop.
               </EmptyStateBody>
               <EmptyStateFooter>
                 <EmptyStateActions>{add}</EmptyStateActions>
@@ -154,12 +155,13 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
                               (m.protocol === "telnet" ? "Machines that speak Telnet show none" : ""),
                             act: () => setDialogue({ is: "identity", machine: m.id }),
                           },
-                          ...(m.protocol === "pikvm"
+                          ...(m.protocol === "pikvm" || m.protocol === "redfish"
                             ? [
                                 {
-                                  text: "Device…",
-                                  reason: locked,
-                                  act: () => setDialogue({ is: "device" as const, machine: m.id }),
+                                  text: "Device",
+                                  reason: unseen,
+                                  act: () =>
+                                    void navigate({ to: "/devices/$device", params: { device: m.name } }),
                                 },
                               ]
                             : []),
@@ -183,7 +185,6 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
       {dialogue?.is === "people" && <People pool={pool} onClose={close} />}
       {dialogue?.is === "edit" && machine && <MachineForm pool={pool} machine={machine} onClose={close} />}
       {dialogue?.is === "identity" && machine && <Identity machine={machine} onClose={close} />}
-      {dialogue?.is === "device" && machine && <DeviceDialogue machine={machine} onClose={close} />}
       {dialogue?.is === "remove" && machine && <RemoveMachine machine={machine} onClose={close} />}
     </>
   );

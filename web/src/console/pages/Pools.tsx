@@ -17,19 +17,25 @@ import { Loaded } from "../parts/Loaded";
 import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { RowActions } from "../parts/Row";
-import { imagesQuery, poolsQuery } from "../queries";
+import { imagesQuery, poolsQuery, quotasQuery } from "../queries";
 import { whyNot } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { count, memory } from "../words";
 import { AddDesktop } from "./pools/AddDesktop";
+import { Agenda } from "./pools/Agenda";
 import { ExternalPoolForm } from "./pools/ExternalPoolForm";
 import { People } from "./pools/People";
 import { PoolForm } from "./pools/PoolForm";
 import { summary } from "./pools/Rules";
+import { brief } from "./pools/rollout";
+import { Versions } from "./pools/Versions";
+import { limitsThere, QuotaForm } from "./users/QuotaForm";
 
 type Pool = Schemas["Pool"];
-type Dialogue = { is: "new" | "new-external" } | { is: "edit" | "people" | "add" | "delete"; pool: string };
+type Dialogue =
+  | { is: "new" | "new-external" }
+  | { is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "delete"; pool: string };
 
 export function Pools() {
   return (
@@ -41,6 +47,7 @@ export function Pools() {
 
 function Inside() {
   const pools = useQuery(poolsQuery);
+  const quotas = useQuery(quotasQuery);
   const images = useQuery(imagesQuery);
   const [dialogue, setDialogue] = useState<Dialogue | null>(null);
   const close = () => setDialogue(null);
@@ -125,6 +132,18 @@ function Inside() {
                       {p.image ? (
                         <>
                           {p.image.name} <span className="about">version {p.image.version}</span>
+                          {p.rollout && brief(p.rollout) && (
+                            <div>
+                              <Button
+                                variant="link"
+                                isInline
+                                onClick={() => setDialogue({ is: "versions", pool: p.id })}
+                                aria-label={`Roll-out of ${p.name}: ${brief(p.rollout)}`}
+                              >
+                                {brief(p.rollout)}
+                              </Button>
+                            </div>
+                          )}
                         </>
                       ) : (
                         "External machines"
@@ -133,11 +152,19 @@ function Inside() {
                     <Td dataLabel="Each desktop">
                       {p.kind === "external"
                         ? "as it is"
-                        : `${count(p.vcpus, "CPU")} · ${memory(p.memory_mib)} · ${p.disk_gib} GiB disk`}
+                        : p.cloud
+                          ? `flavor ${p.cloud.flavor}`
+                          : `${count(p.vcpus, "CPU")} · ${memory(p.memory_mib)} · ${p.disk_gib} GiB disk`}
                       {p.gpu && ` · ${p.gpu.profile ?? `GPU ${p.gpu.mode}`}`}
                     </Td>
                     <Td dataLabel="Network">
-                      {p.kind === "external" ? "by address" : <NetworkWords network={p.network} />}
+                      {p.kind === "external" ? (
+                        "by address"
+                      ) : p.cloud ? (
+                        `${p.cloud.network} on ${p.cloud.cloud.name}`
+                      ) : (
+                        <NetworkWords network={p.network} />
+                      )}
                     </Td>
                     <Td dataLabel="Desktops">
                       {p.desktops} <span className="about">of {p.desktops_max}</span>
@@ -188,9 +215,34 @@ function Inside() {
                             act: () => setDialogue({ is: "edit", pool: p.id }),
                           },
                           {
+                            text: "Versions…",
+                            reason: p.image
+                              ? p.rollout
+                                ? ""
+                                : locked
+                              : "Its machines are not of Oriel's making",
+                            act: () => setDialogue({ is: "versions", pool: p.id }),
+                          },
+                          {
                             text: "People…",
                             reason: locked,
                             act: () => setDialogue({ is: "people", pool: p.id }),
+                          },
+                          {
+                            text: "Quota…",
+                            reason:
+                              locked ||
+                              (p.kind === "external" ? "Its machines are not given away" : "") ||
+                              (quotas.data ? "" : "Quotas are not loaded yet"),
+                            act: () => setDialogue({ is: "quota", pool: p.id }),
+                          },
+                          {
+                            text: "Bookings…",
+                            reason:
+                              p.kind === "floating" || p.kind === "ephemeral"
+                                ? ""
+                                : "Its desktops stay with the people who have them",
+                            act: () => setDialogue({ is: "bookings", pool: p.id }),
                           },
                           {
                             text: "Delete…",
@@ -221,7 +273,18 @@ function Inside() {
         ) : (
           <PoolForm pool={pool} onClose={close} />
         ))}
+      {dialogue?.is === "versions" && pool && <Versions pool={pool} onClose={close} />}
       {dialogue?.is === "people" && pool && <People pool={pool} onClose={close} />}
+      {dialogue?.is === "quota" && pool && (
+        <QuotaForm
+          scope={{ of: "pool", id: pool.id, name: pool.name }}
+          limits={limitsThere(quotas.data ?? [], { of: "pool", id: pool.id, name: pool.name })}
+          onClose={close}
+        />
+      )}
+      {dialogue?.is === "bookings" && pool && (
+        <Agenda pool={pool} locked={whyNot(me, "desktops_write")} onClose={close} />
+      )}
       {dialogue?.is === "add" && pool && <AddDesktop pool={pool} onClose={close} />}
       {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}
     </>
@@ -235,13 +298,14 @@ function sizeWords(p: Pool): string {
     p.kind as string,
     min > 0 ? `at least ${min}` : "",
     p.kind === "dedicated" ? "" : `waits ${count(back, "minute")} for its person`,
+    (p.hours.peaks ?? []).length === 0 ? "" : p.now.is_peak ? "peak now" : "off peak now",
   ];
   return parts.filter(Boolean).join(", ");
 }
 
 /** What is nobody's, of what there shall be. */
 function freeWords(p: Pool): string {
-  const { running_spares: running = 0, stopped_spares: stopped = 0 } = p.size;
+  const { running_spares: running = 0, stopped_spares: stopped = 0 } = p.now.size;
   const of = (now: number, wanted: number, what: string) =>
     wanted > 0 ? `${now} of ${wanted} ${what}` : now > 0 ? `${now} ${what}` : "";
   const parts = [

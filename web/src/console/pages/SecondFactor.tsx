@@ -7,6 +7,7 @@ import { useAct } from "../act";
 import { Field, Tick } from "../parts/Field";
 import { ProblemAlert } from "../parts/ProblemState";
 import { SignOut } from "../parts/SignOut";
+import { ask, hindrance } from "../passkey";
 import { meQuery } from "../queries";
 import { Door } from "../shell/Door";
 
@@ -22,11 +23,41 @@ export function SecondFactor({ me }: { me: Schemas["Me"] }) {
     touches: [],
     after: (whole) => queries.setQueryData(meQuery.queryKey, whole),
   });
+  const sign = useAct({
+    do: async () => {
+      const asked = await answer(client.POST("/api/v1/me/second-factor/passkey"));
+      const credential = await ask(asked.options);
+      const { envelope } = asked;
+      return answer(
+        client.POST("/api/v1/me/second-factor/passkey/finish", { body: { envelope, credential, remember } }),
+      );
+    },
+    touches: [],
+    after: (whole) => queries.setQueryData(meQuery.queryKey, whole),
+  });
+  const hasApp = me.factors.includes("app");
+  const hasPasskey = me.factors.includes("passkey");
+  const hindered = hindrance();
   return (
     <Door
       title="Second factor"
       about={`Your password is right, ${me.name}. One more thing shows that it is you.`}
     >
+      {hasPasskey && hindered && <p className="about">{hindered}</p>}
+      {hasPasskey && !hindered && (
+        <>
+          <Button
+            variant="primary"
+            isBlock
+            isLoading={sign.isPending}
+            isDisabled={sign.isPending || show.isPending}
+            onClick={() => sign.mutate()}
+          >
+            Use a passkey
+          </Button>
+          <ProblemAlert error={sign.error} />
+        </>
+      )}
       <Form
         onSubmit={(event) => {
           event.preventDefault();
@@ -38,8 +69,12 @@ export function SecondFactor({ me }: { me: Schemas["Me"] }) {
           value={code}
           onChange={setCode}
           autoComplete="one-time-code"
-          help="From your authenticator app; or one of your recovery codes"
-          autoFocus
+          help={
+            hasApp || !hasPasskey
+              ? "From your authenticator app; or one of your recovery codes"
+              : "One of your recovery codes, where no passkey is at hand"
+          }
+          autoFocus={!hasPasskey}
           required
         />
         {me.may_remember && (
@@ -53,7 +88,7 @@ export function SecondFactor({ me }: { me: Schemas["Me"] }) {
         <ProblemAlert error={show.error} />
         <Button
           type="submit"
-          variant="primary"
+          variant={hasPasskey && !hindered ? "secondary" : "primary"}
           isBlock
           isLoading={show.isPending}
           isDisabled={show.isPending}

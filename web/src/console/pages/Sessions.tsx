@@ -1,13 +1,12 @@
 /** Connections that are open right now. */
-import { Button, EmptyState, EmptyStateBody } from "@patternfly/react-core";
+import { EmptyState, EmptyStateBody } from "@patternfly/react-core";
 import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { answer, client, type Schemas } from "../../api/client";
+import type { Schemas } from "../../api/client";
 import { enumerate } from "../../viewer/people";
-import { Confirm } from "../parts/Confirm";
-import { Dialogue } from "../parts/Dialogue";
 import { Loaded } from "../parts/Loaded";
 import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
@@ -16,43 +15,13 @@ import { sessionsQuery } from "../queries";
 import { useMe, useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { KINDS } from "../words";
+import { End } from "./sessions/End";
+import { Shadow } from "./sessions/Shadow";
 
 type Session = Schemas["Session"];
 
 const guestName = (guest: Schemas["SessionGuest"]) =>
   guest.helper ? `${guest.user.name} (administrator)` : guest.user.name;
-
-/** By the pool's policy the person is asked in their viewer, or told. */
-function Shadow({ session, onClose }: { session: Session; onClose: () => void }) {
-  const open = (control: boolean) => {
-    const more = control ? "&control" : "";
-    const address = `/viewer/?shadow=${encodeURIComponent(session.id)}&kind=${session.kind}${more}`;
-    window.open(address, "_blank", "noopener");
-    onClose();
-  };
-  return (
-    <Dialogue
-      title={`Look on at ${session.user.name}’s ${session.desktop.name}?`}
-      onClose={onClose}
-      buttons={
-        <>
-          <Button onClick={() => open(false)}>Watch</Button>
-          <Button variant="secondary" onClick={() => open(true)}>
-            Watch and control
-          </Button>
-          <Button variant="link" onClick={onClose}>
-            Cancel
-          </Button>
-        </>
-      }
-    >
-      <p>
-        {session.user.name} sees your name as long as you look on. Where the pool says so they are asked
-        first, and you come in when they say yes.
-      </p>
-    </Dialogue>
-  );
-}
 
 export function Sessions() {
   return (
@@ -98,7 +67,11 @@ function Inside() {
                 {list.map((session) => (
                   <Tr key={session.id}>
                     <Td dataLabel="Person">
-                      <strong>{session.user.name}</strong>
+                      <strong>
+                        <Link to="/sessions/$session" params={{ session: session.id }}>
+                          {session.user.name}
+                        </Link>
+                      </strong>
                     </Td>
                     <Td dataLabel="Desktop">{session.desktop.name}</Td>
                     <Td dataLabel="What">
@@ -155,21 +128,7 @@ function Inside() {
         }
       </Loaded>
       {seen && <Shadow session={seen} onClose={() => setSeen(null)} />}
-      {doomed && (
-        <Confirm
-          title={`End the connection of ${doomed.user.name}?`}
-          verb="End connection"
-          do={() => answer(client.DELETE("/api/v1/sessions/{id}", { params: { path: { id: doomed.id } } }))}
-          touches={["sessions", "desktops"]}
-          good={() => `The connection of ${doomed.user.name} was ended`}
-          onClose={() => setDoomed(null)}
-        >
-          <p>
-            {doomed.user.name} is disconnected from {doomed.desktop.name} at once. The desktop and what runs
-            in it stay; they may connect again.
-          </p>
-        </Confirm>
-      )}
+      {doomed && <End session={doomed} onClose={() => setDoomed(null)} />}
     </>
   );
 }

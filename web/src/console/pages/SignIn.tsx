@@ -1,4 +1,4 @@
-/** Name and password, or a provider. What comes after depends on `me`: the first password must be changed. */
+/** Name and password, a passkey, or a provider. What comes after depends on `me`: the first password must be changed. */
 import { Alert, Button, Divider, Form } from "@patternfly/react-core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
@@ -7,6 +7,7 @@ import { useAct } from "../act";
 import { goTo, here, refusal } from "../elsewhere";
 import { Field } from "../parts/Field";
 import { ProblemAlert } from "../parts/ProblemState";
+import { ask, hindrance } from "../passkey";
 import { meQuery, signInProvidersQuery } from "../queries";
 import { Door } from "../shell/Door";
 
@@ -62,8 +63,42 @@ export function SignIn() {
           Sign in
         </Button>
       </Form>
+      <ByPasskey />
       <Elsewhere />
     </Door>
+  );
+}
+
+/** In place of name and password; nothing where there can be none. */
+function ByPasskey() {
+  const queries = useQueryClient();
+  const enter = useAct({
+    do: async () => {
+      const asked = await answer(client.POST("/api/v1/sign-in/passkey"));
+      const credential = await ask(asked.options);
+      return answer(client.POST("/api/v1/sign-in/passkey/finish", { body: { credential } }));
+    },
+    touches: [],
+    after: (me) => {
+      setCsrf(me.csrf);
+      queries.setQueryData(meQuery.queryKey, me);
+    },
+  });
+  if (hindrance()) return null;
+  return (
+    <div className="door-elsewhere">
+      <Divider />
+      <Button
+        variant="secondary"
+        isBlock
+        isLoading={enter.isPending}
+        isDisabled={enter.isPending}
+        onClick={() => enter.mutate()}
+      >
+        Sign in with a passkey
+      </Button>
+      <ProblemAlert error={enter.error} />
+    </div>
   );
 }
 

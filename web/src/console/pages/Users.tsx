@@ -13,15 +13,18 @@ import { ReasonButton } from "../parts/ReasonButton";
 import { RowActions } from "../parts/Row";
 import { Secret } from "../parts/Secret";
 import { When } from "../parts/When";
-import { usersQuery } from "../queries";
+import { quotasQuery, usersQuery } from "../queries";
 import { ROLES, whyNot } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { ChangeRole } from "./users/ChangeRole";
 import { Directories } from "./users/Directories";
+import { Disks } from "./users/Disks";
 import { Groups } from "./users/Groups";
 import { NewUser } from "./users/NewUser";
 import { Providers } from "./users/Providers";
+import { limitsThere, QuotaForm, type QuotaScope } from "./users/QuotaForm";
+import { Quotas } from "./users/Quotas";
 
 type User = Schemas["User"];
 type Made = Schemas["UserMade"];
@@ -39,12 +42,22 @@ function Inside() {
   const navigate = useNavigate({ from: "/users" });
   const tabs = (
     <PageSection>
-      <ToggleGroup aria-label="Users, groups, directories or providers">
+      <ToggleGroup aria-label="Users, groups, quotas, disks, directories or providers">
         <ToggleGroupItem text="Users" isSelected={!tab} onChange={() => void navigate({ search: {} })} />
         <ToggleGroupItem
           text="Groups"
           isSelected={tab === "groups"}
           onChange={() => void navigate({ search: { tab: "groups" } })}
+        />
+        <ToggleGroupItem
+          text="Quotas"
+          isSelected={tab === "quotas"}
+          onChange={() => void navigate({ search: { tab: "quotas" } })}
+        />
+        <ToggleGroupItem
+          text="Disks"
+          isSelected={tab === "disks"}
+          onChange={() => void navigate({ search: { tab: "disks" } })}
         />
         <ToggleGroupItem
           text="Directories"
@@ -60,6 +73,8 @@ function Inside() {
     </PageSection>
   );
   if (tab === "groups") return <Groups tabs={tabs} />;
+  if (tab === "quotas") return <Quotas tabs={tabs} />;
+  if (tab === "disks") return <Disks tabs={tabs} />;
   if (tab === "directories") return <Directories tabs={tabs} />;
   return tab === "providers" ? <Providers tabs={tabs} /> : <People tabs={tabs} />;
 }
@@ -67,6 +82,8 @@ function Inside() {
 function People({ tabs }: { tabs: ReactNode }) {
   const me = useMe();
   const users = useQuery(usersQuery);
+  const quotas = useQuery(quotasQuery);
+  const [limited, setLimited] = useState<QuotaScope | null>(null);
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<Made | null>(null);
   const [doomed, setDoomed] = useState<User | null>(null);
@@ -164,6 +181,11 @@ function People({ tabs }: { tabs: ReactNode }) {
                             act: () => setOther(user),
                           },
                           {
+                            text: "Quota…",
+                            reason: locked || (quotas.data ? "" : "Quotas are not loaded yet"),
+                            act: () => setLimited({ of: "user", id: user.id, name: user.name }),
+                          },
+                          {
                             text: "Reset password…",
                             reason:
                               locked ||
@@ -220,6 +242,13 @@ function People({ tabs }: { tabs: ReactNode }) {
           Give this to {made.user.name}. It works for one sign-in, where they choose their own.
         </Secret>
       )}
+      {limited && (
+        <QuotaForm
+          scope={limited}
+          limits={limitsThere(quotas.data ?? [], limited)}
+          onClose={() => setLimited(null)}
+        />
+      )}
       {other && <ChangeRole user={other} onClose={() => setOther(null)} />}
       {forgot && (
         <Confirm
@@ -248,9 +277,9 @@ function People({ tabs }: { tabs: ReactNode }) {
           onClose={() => setLost(null)}
         >
           <p>
-            <strong>Their app, recovery codes and remembered browsers stop working</strong>, and they are
-            signed out everywhere. Make sure that it is them who asked: then their password alone lets them
-            in, and where a group asks for a second factor, whoever signs in next sets it up.
+            <strong>Their app, passkeys, recovery codes and remembered browsers stop working</strong>, and
+            they are signed out everywhere. Make sure that it is them who asked: then their password alone
+            lets them in, and where a group asks for a second factor, whoever signs in next sets it up.
           </p>
         </Confirm>
       )}

@@ -9,7 +9,7 @@ interface Props {
   warns?: boolean;
   /** Puts room between the parts of the body. */
   stack?: boolean;
-  variant?: "small" | "medium";
+  variant?: "small" | "medium" | "large";
   children: ReactNode;
   buttons: ReactNode;
   onClose: () => void;

@@ -18,7 +18,7 @@ interface FieldProps {
   onChange: (value: string) => void;
   help?: ReactNode;
   fault?: string;
-  type?: "text" | "password" | "number";
+  type?: "text" | "password" | "number" | "datetime-local";
   required?: boolean;
   autoComplete?: string;
   autoFocus?: boolean;

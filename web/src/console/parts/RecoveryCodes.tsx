@@ -6,7 +6,7 @@ export function RecoveryCodes({ codes }: { codes: string[] }) {
   const [copied, setCopied] = useState(false);
   return (
     <div className="stack">
-      <p>Each of these lets you in once when the app is not at hand.</p>
+      <p>Each of these lets you in once when your app or passkey is not at hand.</p>
       <ul className="recovery-codes" aria-label="Recovery codes">
         {codes.map((code) => (
           <li key={code}>{code}</li>

@@ -18,6 +18,7 @@ import {
 } from "@patternfly/react-core";
 import BarsIcon from "@patternfly/react-icons/dist/esm/icons/bars-icon";
 import ClipboardListIcon from "@patternfly/react-icons/dist/esm/icons/clipboard-list-icon";
+import CloudIcon from "@patternfly/react-icons/dist/esm/icons/cloud-icon";
 import CubesIcon from "@patternfly/react-icons/dist/esm/icons/cubes-icon";
 import DesktopIcon from "@patternfly/react-icons/dist/esm/icons/desktop-icon";
 import HddIcon from "@patternfly/react-icons/dist/esm/icons/hdd-icon";
@@ -25,6 +26,9 @@ import HistoryIcon from "@patternfly/react-icons/dist/esm/icons/history-icon";
 import MicrochipIcon from "@patternfly/react-icons/dist/esm/icons/microchip-icon";
 import PlugIcon from "@patternfly/react-icons/dist/esm/icons/plug-icon";
 import ServerIcon from "@patternfly/react-icons/dist/esm/icons/server-icon";
+import ShareSquareIcon from "@patternfly/react-icons/dist/esm/icons/share-square-icon";
+import TachometerAltIcon from "@patternfly/react-icons/dist/esm/icons/tachometer-alt-icon";
+import ThIcon from "@patternfly/react-icons/dist/esm/icons/th-icon";
 import UsersIcon from "@patternfly/react-icons/dist/esm/icons/users-icon";
 import VideoIcon from "@patternfly/react-icons/dist/esm/icons/video-icon";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
@@ -38,14 +42,18 @@ import { UserMenu } from "./UserMenu";
 interface Place {
   to:
     | "/"
+    | "/dashboard"
     | "/images"
     | "/pools"
+    | "/devices"
     | "/users"
     | "/sessions"
     | "/recordings"
     | "/operations"
     | "/audit"
+    | "/webhooks"
     | "/gpus"
+    | "/clouds"
     | "/host";
   text: string;
   icon: ComponentType;
@@ -55,14 +63,18 @@ interface Place {
 
 const MINE: Place[] = [{ to: "/", text: "My desktops", icon: DesktopIcon }];
 const MANAGE: Place[] = [
+  { to: "/dashboard", text: "Dashboard", icon: TachometerAltIcon, needs: "host_read" },
   { to: "/pools", text: "Pools", icon: CubesIcon, needs: "pools_read" },
+  { to: "/devices", text: "Devices", icon: ThIcon, needs: "desktops_operate" },
   { to: "/images", text: "Images", icon: HddIcon, needs: "images_read" },
   { to: "/users", text: "Users and groups", icon: UsersIcon, needs: "people_read" },
   { to: "/sessions", text: "Sessions", icon: PlugIcon, needs: "sessions_read" },
   { to: "/recordings", text: "Recordings", icon: VideoIcon, needs: "recordings_read" },
   { to: "/operations", text: "Operations", icon: ClipboardListIcon, needs: "operations_read" },
   { to: "/audit", text: "Audit", icon: HistoryIcon, needs: "audit_read" },
+  { to: "/webhooks", text: "Webhooks", icon: ShareSquareIcon, needs: "audit_read" },
   { to: "/gpus", text: "GPUs", icon: MicrochipIcon, needs: "gpus_read" },
+  { to: "/clouds", text: "Clouds", icon: CloudIcon, needs: "host_read" },
   { to: "/host", text: "Host", icon: ServerIcon, needs: "host_read" },
 ];
 

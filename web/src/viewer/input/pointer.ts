@@ -121,7 +121,9 @@ export class Mouse {
 
   #wait(): void {
     if (this.#frame !== 0) return;
-    this.#frame = requestAnimationFrame(() => {
+    // That of the target's window: another one gets no frames while it is hidden.
+    const own = this.target.ownerDocument.defaultView ?? window;
+    this.#frame = own.requestAnimationFrame(() => {
       this.#frame = 0;
       if (this.#scrolled) this.#scroll();
       if (this.#moved) {

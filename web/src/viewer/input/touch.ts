@@ -3,13 +3,15 @@
  * - *direct*: a tap clicks there, a drag drags there;
  * - *trackpad*: a finger moves the pointer as on a laptop's pad, a tap clicks where the pointer is, a tap and a
  *   second touch at once drags.
- * In both a long press is the right button, two fingers scroll, and two fingers that spread zoom the view.
+ * In both a long press is the right button, as are two fingers that tap; three that tap are the middle one. Two fingers scroll, and
+ * two that spread zoom the view, which they move then.
  *
  * ```text
  *  idle ─finger─▶ pressed ─moves─▶ moving ─up─▶ idle
  *                    ├─ up soon ─▶ click ─▶ idle
  *                    ├─ held ────▶ right click ─▶ spent ─▶ idle
  *                    └─ second finger ─▶ two (scroll | zoom) ─▶ all up ─▶ idle
+ *                                         └─ up soon ─▶ lifting ─▶ right, middle click ─▶ idle
  * ```
  */
 import type { Locate, PointerSink } from "./pointer";
@@ -31,6 +33,7 @@ const TAP_MS = 300;
 /** A finger trembles this many CSS pixels without moving. */
 const SLACK = 9;
 const LEFT = 1;
+const MIDDLE = 2;
 const RIGHT = 4;
 
 type Finger = { id: number; x: number; y: number; startX: number; startY: number; since: number };
@@ -38,7 +41,10 @@ type Finger = { id: number; x: number; y: number; startX: number; startY: number
 export class Touch {
   manner: TouchManner = "direct";
   readonly #fingers = new Map<number, Finger>();
-  #state: "idle" | "pressed" | "moving" | "two" | "spent" = "idle";
+  #state: "idle" | "pressed" | "moving" | "two" | "lifting" | "spent" = "idle";
+  /** When the first finger came, and how many there were at most since. */
+  #began = 0;
+  #most = 0;
   #gesture: "none" | "scroll" | "zoom" = "none";
   #buttons = 0;
   #at = { x: 0, y: 0 };
@@ -74,7 +80,10 @@ export class Touch {
       startY: y,
       since: event.timeStamp,
     });
+    this.#most = Math.max(this.#most, this.#fingers.size);
     if (this.#fingers.size === 1) {
+      this.#began = event.timeStamp;
+      this.#most = 1;
       this.onPress();
       this.#state = "pressed";
       if (this.manner === "direct") this.#at = this.locate(x, y);
@@ -90,6 +99,8 @@ export class Touch {
     }
     clearTimeout(this.#long);
     if (this.#buttons !== 0) this.#point(0);
+    // A finger that comes when something happened already begins nothing new but a gesture.
+    if (this.#state !== "pressed" && this.#state !== "two") this.#most = Number.POSITIVE_INFINITY;
     this.#state = "two";
     this.#gesture = "none";
     for (const finger of this.#fingers.values()) {
@@ -144,8 +155,14 @@ export class Touch {
     } else if (this.#buttons !== 0) {
       this.#point(0);
     }
+    const several = this.#state === "two" || this.#state === "lifting";
+    const soon = !cancelled && event.timeStamp - this.#began < TAP_MS && this.#gesture === "none";
+    if (several && this.#fingers.size === 0 && soon) {
+      if (this.#most === 2) this.#click(RIGHT);
+      else if (this.#most === 3) this.#click(MIDDLE);
+    }
     if (this.#fingers.size === 0) this.#state = "idle";
-    else if (this.#state === "two") this.#state = "spent";
+    else if (several) this.#state = soon ? "lifting" : "spent";
   };
 
   #moveTwo(before: { x: number; y: number; spread: number }): void {

@@ -1,4 +1,4 @@
-import type { VideoTrouble } from "../wire";
+import type { Rect, VideoTrouble } from "../wire";
 
 /** What the page and the screen worker say to each other. */
 export type TileCount = {
@@ -23,12 +23,21 @@ export type PaintStats = {
   broken: number;
 };
 
+/** What of the surface the window of another monitor shows. */
+export type Part = Rect & { id: number };
+
 export type ToWorker =
   | { type: "canvas"; canvas: OffscreenCanvas }
   /** A WebSocket message as it came; the worker takes the records that change pixels. */
   | { type: "message"; message: ArrayBuffer }
   /** A new WebSocket: unfinished frames are void, the last picture stays. */
   | { type: "reset" }
+  /** The windows of other monitors from now on: each gets its part at once, and whenever it changes. */
+  | { type: "parts"; parts: Part[] }
+  /** That window shows the part it was sent: it may have the next one. */
+  | { type: "taken"; id: number }
+  /** Whether somebody sees the picture in another window while this page is hidden. */
+  | { type: "watched"; on: boolean }
   | { type: "pixel"; id: number; x: number; y: number }
   | { type: "snapshot"; id: number }
   /** Answered when every frame so far is drawn. */
@@ -41,6 +50,8 @@ export type FromWorker =
   /** A frame is on the canvas and may be acknowledged. `shown` is on the shared clock: milliseconds since the epoch.
    * `blank`: since the last reset there has been one colour only. */
   | { type: "shown"; sequence: number; shown: number; blank: boolean; stats: PaintStats }
+  /** The part of another monitor's window as it is now. */
+  | { type: "part"; id: number; bitmap: ImageBitmap }
   | { type: "problem"; text: string }
   | { type: "video_trouble"; trouble: VideoTrouble }
   | { type: "pixel"; id: number; rgb: [number, number, number] }

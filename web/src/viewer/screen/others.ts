@@ -20,7 +20,8 @@ export class Others {
     private readonly stage: HTMLElement,
     private readonly toWindow: (x: number, y: number) => { x: number; y: number },
   ) {
-    new ResizeObserver(() => this.layout()).observe(stage);
+    const own = (stage.ownerDocument.defaultView ?? window) as Window & typeof globalThis;
+    new own.ResizeObserver(() => this.layout()).observe(stage);
   }
 
   point(seat: number, name: string, x: number, y: number): void {

@@ -16,10 +16,13 @@ import { VideoStreams } from "./video";
 
 type Context = OffscreenCanvasRenderingContext2D;
 type Operation = (context: Context) => void;
-type Frame = { operations: Operation[]; decoding: Promise<void>[] };
+/** `touched`: around all that it changes. */
+type Frame = { operations: Operation[]; decoding: Promise<void>[]; touched: Rect | null };
 
 export type PainterEvents = {
   size(width: number, height: number): void;
+  /** A frame was drawn that changed pixels within this rectangle. */
+  drawn(touched: Rect): void;
   /** `blank`: since the last reset there has been one colour only. */
   shown(sequence: number, blank: boolean, stats: PaintStats): void;
   problem(text: string): void;
@@ -48,11 +51,20 @@ export function rgbToImage(rgb: Uint8Array, width: number, height: number): Imag
   return image;
 }
 
+/** The smallest rectangle around both. */
+function around(one: Rect, other: Rect): Rect {
+  const x = Math.min(one.x, other.x);
+  const y = Math.min(one.y, other.y);
+  const right = Math.max(one.x + one.w, other.x + other.w);
+  const bottom = Math.max(one.y + one.h, other.y + other.h);
+  return { x, y, w: right - x, h: bottom - y };
+}
+
 export class Painter {
   readonly #context: Context;
   readonly #events: PainterEvents;
   readonly #video: VideoStreams;
-  #open: Frame = { operations: [], decoding: [] };
+  #open: Frame = { operations: [], decoding: [], touched: null };
   #turn: Promise<void> = Promise.resolve();
   /** Frames of an earlier connection are void. */
   #era = 0;
@@ -68,7 +80,7 @@ export class Painter {
   reset(): void {
     this.#era += 1;
     this.#blank = true;
-    this.#open = { operations: [], decoding: [] };
+    this.#open = { operations: [], decoding: [], touched: null };
     this.#video.close();
   }
 
@@ -81,6 +93,7 @@ export class Painter {
     const { operations } = this.#open;
     switch (record.type) {
       case "resize":
+        this.#touch({ x: 0, y: 0, w: record.width, h: record.height });
         operations.push((context) => {
           context.canvas.width = record.width;
           context.canvas.height = record.height;
@@ -89,6 +102,7 @@ export class Painter {
         break;
       case "fill":
         this.#stats.tiles.fill += 1;
+        this.#touch(record);
         operations.push((context) => {
           context.fillStyle = `rgb(${record.r} ${record.g} ${record.b})`;
           context.fillRect(record.x, record.y, record.w, record.h);
@@ -98,12 +112,14 @@ export class Painter {
         this.#stats.tiles.copy += 1;
         const { from_x, from_y, x, y, w, h } = record;
         if (w === 0 || h === 0) break;
+        this.#touch(record);
         operations.push((context) => context.drawImage(context.canvas, from_x, from_y, w, h, x, y, w, h));
         break;
       }
       case "tile":
         this.#stats.tiles[record.codec] += 1;
         if (record.w === 0 || record.h === 0) break;
+        this.#touch(record);
         if (record.codec === "raw") {
           const image = rgbToImage(record.bytes, record.w, record.h);
           operations.push((context) => context.putImageData(image, record.x, record.y));
@@ -113,6 +129,7 @@ export class Painter {
         break;
       case "video":
         this.#stats.tiles.video += 1;
+        for (const part of record.regions ?? [record]) this.#touch(part);
         this.#videoFrame(record);
         break;
       case "frame_end":
@@ -121,6 +138,10 @@ export class Painter {
       default:
         break;
     }
+  }
+
+  #touch(rect: Rect): void {
+    this.#open.touched = this.#open.touched ? around(this.#open.touched, rect) : rect;
   }
 
   #picture(rect: Rect, codec: Exclude<TileCodec, "raw">, bytes: Uint8Array<ArrayBuffer>): void {
@@ -173,7 +194,7 @@ export class Painter {
     const frame = this.#open;
     const era = this.#era;
     const arrived = performance.now();
-    this.#open = { operations: [], decoding: [] };
+    this.#open = { operations: [], decoding: [], touched: null };
     const decoded = frame.decoding.length > 0 ? Promise.all(frame.decoding) : null;
     this.#turn = this.#turn
       .then(() => decoded)
@@ -183,6 +204,7 @@ export class Painter {
         this.#stats.frames += 1;
         this.#stats.decode_ms = performance.now() - arrived;
         if (this.#blank) this.#blank = isBlank(this.#context.canvas);
+        if (frame.touched) this.#events.drawn(frame.touched);
         this.#events.shown(sequence, this.#blank, this.#stats);
       })
       .catch((error: unknown) => this.#events.problem(`a frame could not be drawn: ${String(error)}`));

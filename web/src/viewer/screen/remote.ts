@@ -1,11 +1,13 @@
 /** The page's side of the screen worker: hands it messages, learns what it showed, asks it for pixels. */
 import type { VideoTrouble } from "../wire";
-import { type FromWorker, noTiles, type PaintStats, type ToWorker } from "./messages";
+import { type FromWorker, noTiles, type PaintStats, type Part, type ToWorker } from "./messages";
 
 export type RemoteEvents = {
   size(width: number, height: number): void;
   /** `blank`: since the WebSocket opened there has been one colour only. */
   shown(sequence: number, shown: number, blank: boolean): void;
+  /** What the window of another monitor shows now. */
+  part?(id: number, bitmap: ImageBitmap): void;
   problem(text: string): void;
   /** The video cannot go on by itself. */
   videoTrouble(trouble: VideoTrouble): void;
@@ -30,6 +32,11 @@ export class RemoteScreen {
           this.stats = data.stats;
           events.shown(data.sequence, data.shown, data.blank);
           break;
+        case "part":
+          if (events.part) events.part(data.id, data.bitmap);
+          else data.bitmap.close();
+          this.#send({ type: "taken", id: data.id });
+          break;
         case "problem":
           events.problem(data.text);
           break;
@@ -52,6 +59,16 @@ export class RemoteScreen {
 
   message(message: ArrayBuffer): void {
     this.#send({ type: "message", message }, [message]);
+  }
+
+  /** The windows of other monitors from now on. */
+  parts(parts: Part[]): void {
+    this.#send({ type: "parts", parts });
+  }
+
+  /** Whether another window shows the picture while this page is hidden. */
+  watched(on: boolean): void {
+    this.#send({ type: "watched", on });
   }
 
   reset(): void {

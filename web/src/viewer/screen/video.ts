@@ -2,10 +2,10 @@
  * H.264 through WebCodecs: one decoder for each area that shows video, made at its key frame from what the stream's
  * own parameter set says. A stream that fails is given up and told, once; it begins anew with the next key frame.
  */
-import type { Rect, VideoTrouble } from "../wire";
+import { MONITORS_MAX, type Rect, type VideoTrouble } from "../wire";
 
-/** Video areas at once; the oldest is closed for a new one. */
-const STREAMS_MAX = 4;
+/** Video areas at once, one for each monitor; the oldest is closed for a new one. */
+const STREAMS_MAX = MONITORS_MAX;
 /** A frame waits this long for its video picture; a decoder that takes longer is taken for stuck. Milliseconds. */
 const PATIENCE_MS = 3000;
 /** Pictures a decoder may hold: as many as the server sends at once to somebody who joins. */

@@ -9,17 +9,22 @@
 import { decodeServer, SCREEN_TYPES, split } from "../wire";
 import type { FromWorker, PaintStats, ToWorker } from "./messages";
 import { Painter } from "./painter";
+import { Parts } from "./parts";
 
 /** Browsers give hidden pages no animation frames: they acknowledge once in this time. */
 const HIDDEN_ACK_MS = 1000;
+/** And so often where another window shows the picture. */
+const WATCHED_ACK_MS = 16;
 
 const page = self as unknown as {
-  postMessage(message: FromWorker): void;
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
 };
 
 let context: OffscreenCanvasRenderingContext2D | null = null;
 let painter: Painter | null = null;
+let parts: Parts | null = null;
+let watched = false;
 let unreported: { sequence: number; shown: number; blank: boolean; stats: PaintStats }[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -35,7 +40,7 @@ function report(): void {
 
 function reportSoon(): void {
   if (timer !== undefined) return;
-  const mine = setTimeout(report, HIDDEN_ACK_MS);
+  const mine = setTimeout(report, watched ? WATCHED_ACK_MS : HIDDEN_ACK_MS);
   timer = mine;
   requestAnimationFrame(() => {
     if (timer === mine) report();
@@ -53,7 +58,10 @@ function start(canvas: OffscreenCanvas): void {
     page.postMessage({ type: "problem", text: "this browser gives no canvas to draw on" });
     return;
   }
+  const windows = new Parts(canvas, (id, bitmap) => page.postMessage({ type: "part", id, bitmap }, [bitmap]));
+  parts = windows;
   painter = new Painter(context, {
+    drawn: (touched) => windows.changed(touched),
     size: (width, height) => page.postMessage({ type: "size", width, height }),
     shown,
     problem: (text) => page.postMessage({ type: "problem", text }),
@@ -86,6 +94,15 @@ page.onmessage = async ({ data }) => {
       timer = undefined;
       unreported = [];
       painter?.reset();
+      break;
+    case "parts":
+      parts?.set(data.parts);
+      break;
+    case "taken":
+      parts?.taken(data.id);
+      break;
+    case "watched":
+      watched = data.on;
       break;
     case "probe":
       page.postMessage({ type: "probed", sent: data.sent });

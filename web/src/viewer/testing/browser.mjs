@@ -16,6 +16,8 @@ export function launch() {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      // A microphone that beeps, for pages that were allowed to hear one.
+      "--use-fake-device-for-media-stream",
     ],
   });
 }

@@ -16,7 +16,9 @@ export async function buildViewer(outDir) {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       target: "es2023",
-      rolldownOptions: { input: { viewer: `${root}/viewer/index.html` } },
+      rolldownOptions: {
+        input: { viewer: `${root}/viewer/index.html`, monitor: `${root}/viewer/monitor.html` },
+      },
     },
   });
 }

@@ -3,7 +3,7 @@
  * Debian's xrdp as its desktop. What is dropped on the tab is read inside the machine, and what the machine writes is downloaded.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -14,6 +14,14 @@ import { needs, open, type Plan, ready, serve } from "./session";
 import { type Xrdp, xrdp } from "./xrdp";
 
 const PICTURES = process.env.ORIEL_PICTURES;
+/** One empty page. */
+const PDF = `%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>endobj
+trailer<</Root 1 0 R>>
+%%EOF
+`;
 
 let home = "";
 let machine: Xrdp;
@@ -75,7 +83,7 @@ describe.skipIf(!ready)("the drive of a real RDP session", () => {
     await drop(page, "Größe & 日本 1.bin", bytes);
     await page.getByText("uploaded").first().waitFor({ timeout: PATIENCE_MS });
     expect(await machine.run("ls -1; sha256sum < 'Größe & 日本 1.bin'")).toBe(
-      `Größe & 日本 1.bin\n${sum(bytes)}  -\n`,
+      `Größe & 日本 1.bin\nPrint\n${sum(bytes)}  -\n`,
     );
 
     const hostile = "<img src=x onerror=alert(1)>";
@@ -110,6 +118,54 @@ describe.skipIf(!ready)("the drive of a real RDP session", () => {
     await page.context().close();
   }, 240_000);
 
+  it("what is printed comes as a PDF, to be opened or saved", async () => {
+    const page = await open(browser, plan);
+    await machine.run("for i in 1 2 3 4 5 6 7 8 9 10; do [ -d Print ] && break; sleep 1; done");
+    // Written as print systems write: in pieces, under a name that people gave.
+    const bytes = Buffer.from(PDF, "latin1");
+    writeFileSync(join(home, "print.pdf"), bytes);
+    chmodSync(join(home, "print.pdf"), 0o644);
+    await machine.run(`cat '${join(home, "print.pdf")}' > 'Print/Brief an Zoë.pdf'`);
+    const card = page.locator(".prints section");
+    await card.getByText("Brief an Zoë.pdf").waitFor({ timeout: PATIENCE_MS });
+    if (PICTURES) await page.screenshot({ path: join(PICTURES, "printed.png") });
+    const [saved] = await Promise.all([
+      page.waitForEvent("download"),
+      card.getByRole("link", { name: "Save" }).click(),
+    ]);
+    expect(saved.suggestedFilename()).toBe("Brief an Zoë.pdf");
+    expect(sum(readFileSync(await saved.path()))).toBe(sum(bytes));
+    expect(await card.count()).toBe(0);
+
+    await machine.run("echo '<script>alert(1)</script>' > Print/hostile.pdf; echo text > Print/no-print.txt");
+    await card.getByText("hostile.pdf").waitFor({ timeout: PATIENCE_MS });
+    expect(await card.count()).toBe(1);
+    await card.getByRole("button", { name: "Open" }).click();
+    await card.getByText("It is not a PDF").waitFor();
+    await card.getByRole("button", { name: "Dismiss" }).click();
+
+    await machine.run(`cat '${join(home, "print.pdf")}' > Print/again.pdf`);
+    const [tab] = await Promise.all([
+      page.context().waitForEvent("page"),
+      card.getByRole("button", { name: "Open" }).click(),
+    ]);
+    await until("the print in its tab", async () => tab.url().startsWith("blob:"));
+    expect(await card.count()).toBe(0);
+    await page.context().close();
+  }, 240_000);
+
+  it("a pool says that nothing is printed", async () => {
+    const strict = await serve(home, machine, "printing=off");
+    const page = await open(browser, strict);
+    await openFiles(page);
+    expect(
+      await machine.run("ls -1 | grep -c Print; mkdir Print; printf '%%PDF-1.4' > Print/a.pdf; ls Print"),
+    ).toBe("0\na.pdf\n");
+    await page.waitForTimeout(1000);
+    expect(await page.locator(".prints section").count()).toBe(0);
+    await page.context().close();
+  }, 240_000);
+
   it("a pool says which way files go", async () => {
     const strict = await serve(home, machine, "files=upload");
     const page = await open(browser, strict);
@@ -119,6 +175,9 @@ describe.skipIf(!ready)("the drive of a real RDP session", () => {
     // The machine reads it, and can put nothing there to be had.
     const said = await machine.run("cat given.txt; echo x > mine; ls -1");
     expect(said).toMatch(/^given(?!.*\nmine\n)/s);
+    // Printing is a rule of its own.
+    await machine.run("printf '%%PDF-1.4 strict' > Print/strict.pdf");
+    await page.getByText("strict.pdf").waitFor({ timeout: PATIENCE_MS });
     const status = (path: string, method = "GET") =>
       page.evaluate(async ([address, how]) => (await fetch(address, { method: how })).status, [
         `/api/v1/desktops/${strict.desktop}/files${path}`,
@@ -126,6 +185,7 @@ describe.skipIf(!ready)("the drive of a real RDP session", () => {
       ] as const);
     expect(await status("?place=drive")).toBe(200);
     expect(await status("/content?place=drive&path=given.txt")).toBe(403);
+    expect(await status("/content?place=drive&path=Print/strict.pdf")).toBe(200);
     expect(await status("/content?place=drive&path=../../etc/passwd")).toBe(400);
     await page.context().close();
   }, 240_000);

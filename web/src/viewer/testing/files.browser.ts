@@ -57,7 +57,7 @@ async function open(): Promise<Page> {
   await page.goto(plan.url);
   await page.getByLabel("Name").fill(plan.person);
   await page.getByLabel("Password").fill(plan.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("heading", { name: "My desktops" }).waitFor();
   await page.goto(`${plan.url}/viewer/?desktop=${plan.desktop}&kind=ssh`);
   await page.waitForFunction(() => window.oriel?.phase === "live", undefined, { timeout: PATIENCE_MS });

@@ -94,6 +94,8 @@ function read(message) {
       144: "terminal_input",
       145: "terminal_resize",
       146: "terminal_ack",
+      142: "microphone",
+      143: "contacts",
       152: "consent",
       208: "listen",
     });

@@ -84,7 +84,7 @@ async function signIn(name: string): Promise<{ context: BrowserContext; page: Pa
   await page.goto(plan.url);
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill(plan.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("heading", { name: "My desktops" }).waitFor();
   return { context, page };
 }

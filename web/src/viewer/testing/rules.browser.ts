@@ -36,7 +36,7 @@ async function vnc(): Promise<number> {
 async function signIn(page: Page): Promise<void> {
   await page.getByLabel("Name").fill(plan.person);
   await page.getByLabel("Password").fill(plan.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("heading", { name: "My desktops" }).waitFor();
 }
 

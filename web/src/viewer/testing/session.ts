@@ -47,7 +47,7 @@ export async function open(browser: Browser, at: Plan, permissions: string[] = [
   await page.goto(at.url);
   await page.getByLabel("Name").fill(at.person);
   await page.getByLabel("Password").fill(at.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("heading", { name: "My desktops" }).waitFor();
   await page.goto(`${at.url}/viewer/?desktop=${at.desktop}&kind=rdp`);
   await page.waitForFunction(() => window.oriel?.phase === "live", undefined, { timeout: PATIENCE_MS });

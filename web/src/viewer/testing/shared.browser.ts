@@ -48,10 +48,10 @@ async function visit(name: string, address = "/", size = { width: 1280, height: 
   contexts.push(context);
   const page = await context.newPage();
   await page.goto(`${plan.url}${address}`);
-  if (address !== "/") await page.getByRole("link", { name: "Sign in" }).click();
+  if (address !== "/") await page.getByRole("link", { name: "Sign in", exact: true }).click();
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill(plan.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   if (address === "/") await page.getByRole("heading", { name: "My desktops" }).waitFor();
   return page;
 }

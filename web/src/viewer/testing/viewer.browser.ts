@@ -1,20 +1,14 @@
 /** The built viewer in a real Chromium, against the mock server: pixels, bytes, coming back, the terminal. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import { encodeServer } from "../wire";
-import { launch } from "./browser.mjs";
-import { buildViewer } from "./build.mjs";
 import { heard, overhear } from "./ear";
 import {
   bye,
   cursor,
   fill,
   H264,
-  MockServer,
   record,
   resize,
   status,
@@ -23,57 +17,13 @@ import {
   video,
   videoPart,
 } from "./mock-server.mjs";
+import { errors, live, mock, open, openAfter, pixel, serveViewer, until } from "./mocked";
 
-let dist = "";
-let browser: Browser;
-let mock: MockServer;
-let address = "";
-const pages: Page[] = [];
-/** Console errors of a page: a content-policy violation is one. */
-let errors: string[] = [];
-
-beforeAll(async () => {
-  dist = process.env.ORIEL_DIST ?? mkdtempSync(join(tmpdir(), "oriel-viewer-"));
-  if (!process.env.ORIEL_DIST) await buildViewer(dist);
-  browser = await launch();
-});
-afterAll(async () => {
-  await browser?.close();
-  if (dist && !process.env.ORIEL_DIST) rmSync(dist, { recursive: true });
-});
-beforeEach(async () => {
-  errors = [];
-  mock = new MockServer(dist);
-  address = await mock.listen();
-});
-afterEach(async () => {
-  for (const page of pages.splice(0)) await page.context().close();
-  await mock.close();
-});
-
-async function open(kind = "rdp", options: BrowserContextOptions = {}, desktop = "d1"): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1000, height: 640 }, ...options });
-  const page = await context.newPage();
-  pages.push(page);
-  page.on("console", (message) => {
-    // A refused WebSocket or an answer of 4xx is told there too, and belongs to the test.
-    if (message.type() === "error" && !/Failed to load resource|WebSocket/.test(message.text()))
-      errors.push(message.text());
-  });
-  page.on("pageerror", (error) => errors.push(String(error)));
-  await page.goto(`${address}/viewer/?desktop=${desktop}&kind=${kind}`);
-  return page;
-}
+serveViewer();
 
 const clipboardText = (page: Page) => page.evaluate(() => navigator.clipboard.readText());
-const live = (page: Page) => page.waitForFunction(() => window.oriel?.phase === "live");
-const pixel = (page: Page, x: number, y: number) =>
-  page.evaluate(([px, py]) => window.oriel?.pixel(px, py), [x, y] as const);
 const shown = (page: Page, sequence: number) =>
   page.waitForFunction((wanted) => (window.oriel?.marks.last_sequence ?? 0) >= wanted, sequence);
-
-/** Generous: what does not happen at all fails as surely after this. */
-const PATIENCE_MS = 20_000;
 
 /** What an earlier test left on the clipboard has gone to the machine or never will: how much it was sent. */
 async function clipboardRests(page: Page): Promise<number> {
@@ -85,18 +35,6 @@ async function clipboardRests(page: Page): Promise<number> {
     return mock.of("clipboard").some((one) => one.body.toString().endsWith("before"));
   });
   return mock.of("clipboard").length;
-}
-
-async function until<T>(
-  what: () => Promise<T | undefined | false | null> | T | undefined | false | null,
-): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const value = await what();
-    if (value) return value;
-    if (performance.now() > end) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 15));
-  }
 }
 
 const keys = () => mock.of("key").map((one) => one.hex);
@@ -169,11 +107,7 @@ describe("pictures", () => {
   });
 
   it("come without video to a browser that has no decoder", async () => {
-    const context = await browser.newContext();
-    await context.addInitScript(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
-    const page = await context.newPage();
-    pages.push(page);
-    await page.goto(`${address}/viewer/?desktop=d1&kind=rdp`);
+    const page = await openAfter(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
     await live(page);
     expect(mock.of("abilities")[0]?.hex).toBe("00000000");
   });
@@ -599,7 +533,7 @@ describe("a connection", () => {
   it("of someone signed out leads to the sign-in and back", async () => {
     mock.signedIn = false;
     const page = await open();
-    const link = page.getByRole("link", { name: "Sign in" });
+    const link = page.getByRole("link", { name: "Sign in", exact: true });
     await link.waitFor();
     expect(await link.getAttribute("href")).toBe("/?next=%2Fviewer%2F%3Fdesktop%3Dd1%26kind%3Drdp");
   });
@@ -731,13 +665,9 @@ describe("a connection", () => {
   });
 
   it("in a browser that is too old says so", async () => {
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    pages.push(page);
-    await page.addInitScript(() =>
+    const page = await openAfter(() =>
       Reflect.deleteProperty(HTMLCanvasElement.prototype, "transferControlToOffscreen"),
     );
-    await page.goto(`${address}/viewer/?desktop=d1&kind=rdp`);
     await page.getByRole("heading", { name: "This browser cannot show the desktop" }).waitFor();
   });
 
@@ -823,6 +753,72 @@ describe("accessibility", () => {
     mock.send(bye(1, "the machine does not answer on port 3389"));
     await page.getByRole("button", { name: "Connect again" }).waitFor();
     expect(await serious(page)).toEqual([]);
+  });
+});
+
+describe("the microphone", () => {
+  const RULES = { clipboard: 2 | 4, all: 2 | 4 | 8 | 16 | 32 | 64 | 128 };
+  const rules = (bits: number) => Buffer.from(encodeServer({ type: "rules", bits, clipboard_kib: 1024 }));
+  const wanted = (channels: number, rate: number) =>
+    Buffer.from(encodeServer({ type: "microphone", channels, rate }));
+  const figures = (page: Page) =>
+    page.evaluate(() => window.oriel?.stats().microphone as { state: string; sent: number; late: number });
+  const heard = () => mock.of("microphone");
+
+  it("is asked for by a click, hears, is muted, and ends with the program", async () => {
+    const page = await open("rdp", { permissions: ["microphone"] });
+    await live(page);
+    mock.send(rules(RULES.all));
+    mock.send(wanted(1, 48_000));
+    await page.getByRole("heading", { name: "A program wants to hear you" }).waitFor();
+    // Nothing is heard before the person said so.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(heard()).toEqual([]);
+    expect((await figures(page)).state).toBe("asked");
+    await page.getByRole("button", { name: "Turn the microphone on" }).first().click();
+    await page.getByText("Microphone on", { exact: true }).waitFor();
+    await until(() => (heard().length > 50 ? true : undefined));
+    const { body } = heard()[40] as { body: Buffer };
+    expect([body[0], body.readUInt32LE(1), body.length]).toEqual([1, 48_000, 5 + 960 * 2]);
+    // Chromium's false microphone beeps.
+    const loudest = Math.max(
+      ...heard().map(({ body: block }) => {
+        let most = 0;
+        for (let at = 5; at < block.length; at += 2) most = Math.max(most, Math.abs(block.readInt16LE(at)));
+        return most;
+      }),
+    );
+    expect(loudest).toBeGreaterThan(1000);
+    // Another format is the same permission.
+    mock.send(wanted(2, 44_100));
+    await until(() => heard().find((one) => one.body[0] === 2 && one.body.length === 5 + 882 * 4));
+    await page.keyboard.press("Control+Alt+Shift");
+    await page.getByRole("button", { name: "Mute the microphone" }).press("Enter");
+    await page.getByText("Microphone muted", { exact: true }).waitFor();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const before = heard().length;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(heard().length).toBe(before);
+    mock.send(wanted(0, 0));
+    await page.getByText("Microphone muted", { exact: true }).waitFor({ state: "hidden" });
+    expect((await figures(page)).state).toBe("off");
+    expect(errors).toEqual([]);
+  });
+
+  it("is never asked for where the rules say no, and a no is a no", async () => {
+    const page = await open("rdp", { permissions: ["microphone"] });
+    await live(page);
+    mock.send(rules(RULES.clipboard));
+    mock.send(wanted(1, 48_000));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await figures(page)).state).toBe("off");
+    mock.send(rules(RULES.all));
+    await page.getByRole("heading", { name: "A program wants to hear you" }).waitFor();
+    await page.getByRole("button", { name: "No", exact: true }).click();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await figures(page)).state).toBe("off");
+    expect(heard()).toEqual([]);
+    expect(errors).toEqual([]);
   });
 });
 

@@ -3,6 +3,8 @@ import type { Notice } from "../wire";
 import { el, icon } from "./dom";
 
 const NOTICE_MS = 6000;
+/** Messages that wait to be closed; of more the oldest go. */
+const MESSAGES_MAX = 10;
 
 type Countdown = { text: string; end: number };
 
@@ -19,6 +21,8 @@ export class Banner {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tick: ReturnType<typeof setTimeout> | undefined;
   #beside = "";
+  /** What people said, until it is closed. */
+  #messages: string[] = [];
   /** When the next attempt is due, while the connection is cut; page clock. */
   #next: number | null = null;
 
@@ -28,7 +32,7 @@ export class Banner {
       type: "button",
       class: "plain",
       "aria-label": "Close",
-      click: () => this.#forget(),
+      click: () => this.#closed(),
     });
     this.#close.append(icon("close"));
     const words = el("span", { class: "words" }, el("span", {}, this.#text, this.#left), this.#notice);
@@ -70,10 +74,22 @@ export class Banner {
     this.#draw();
   }
 
+  /** What somebody says, until it is closed: of several one after another. */
+  message(text: string): void {
+    this.#messages = [...this.#messages, text].slice(-MESSAGES_MAX);
+    this.#draw();
+  }
+
   #forget(): void {
     clearTimeout(this.#timer);
     this.#beside = "";
     this.#draw();
+  }
+
+  /** A message goes when somebody has read it; what is said for a while goes with it. */
+  #closed(): void {
+    this.#messages = this.#messages.slice(1);
+    this.#forget();
   }
 
   /** A cut connection comes first, then what happens first. */
@@ -86,7 +102,9 @@ export class Banner {
     clearTimeout(this.#tick);
     if (main) this.#tick = setTimeout(() => this.#draw(), 1000);
     const hidden = this.element.classList.contains("gone");
-    const hide = !main && !this.#beside;
+    const [message] = this.#messages;
+    const beside = message ?? this.#beside;
+    const hide = !main && !beside;
     this.element.classList.toggle("gone", hide);
     this.element.classList.toggle("warn", main !== undefined);
     // Its words stay while it fades.
@@ -96,11 +114,11 @@ export class Banner {
       if (hidden || where.textContent !== text) where.textContent = text;
     };
     say(this.#text, main?.text ?? "");
-    say(this.#notice, this.#beside);
+    say(this.#notice, beside);
     const seconds = main ? Math.ceil((main.end - now) / 1000) : 0;
     // An attempt that is due soon, or under way, has nothing to count.
     this.#left.textContent = seconds > (cut ? 1 : 0) ? `${seconds} s` : "";
     this.#retry.hidden = cut === null;
-    this.#close.hidden = main !== undefined;
+    this.#close.hidden = main !== undefined && message === undefined;
   }
 }

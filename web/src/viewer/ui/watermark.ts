@@ -31,6 +31,10 @@ export class Watermark {
     );
   }
 
+  get name(): string {
+    return this.#person;
+  }
+
   /** Empty for none. */
   set person(name: string) {
     this.#person = name;

@@ -12,6 +12,14 @@ systemctl enable systemd-networkd.service systemd-resolved.service ssh.service x
     oriel-seed.service oriel-keyboard.service oriel-grow.service
 systemctl set-default multi-user.target
 
+# Printing starts when somebody prints. A backend that only root may run is run by root, who becomes whoever prints.
+systemctl disable cups.service cups.path
+systemctl enable cups.socket
+chmod 0700 /usr/lib/cups/backend/oriel
+chown root:lp /etc/cups/printers.conf /etc/cups/ppd/Oriel.ppd
+chmod 0600 /etc/cups/printers.conf
+chmod 0640 /etc/cups/ppd/Oriel.ppd
+
 # what would only take time from a machine that is cloned, used and recycled
 systemctl mask \
     cloud-init-local.service cloud-init.service cloud-config.service cloud-final.service cloud-init-hotplugd.socket \

@@ -1,11 +1,10 @@
-/** One's own second factor: an authenticator app, recovery codes, and browsers that are not asked. */
+/** One's own second factor: an authenticator app, passkeys, recovery codes, and browsers that are not asked. */
 import { Button, Card, CardBody, CardHeader, CardTitle } from "@patternfly/react-core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { Dialogue } from "../../parts/Dialogue";
-import { Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
 import { Loaded } from "../../parts/Loaded";
 import { ReasonButton } from "../../parts/ReasonButton";
@@ -15,8 +14,10 @@ import { When } from "../../parts/When";
 import { secondFactorQuery } from "../../queries";
 import { useMe } from "../../shell/me";
 import { count } from "../../words";
+import { Again } from "./Again";
+import { Passkeys } from "./Passkeys";
 
-type Open = "app" | "codes" | "off";
+type Open = "app" | "no-app" | "codes" | "off";
 /** So few are left that it is time for new ones. */
 const CODES_FEW = 3;
 
@@ -39,8 +40,8 @@ export function SecondFactorCard() {
         <Loaded query={mine} bare>
           {(of) => (
             <div className="stack">
-              {of.totp_since ? (
-                <Has of={of} since={of.totp_since} />
+              {of.totp_since || of.passkeys.length > 0 ? (
+                <Has of={of} />
               ) : (
                 <p>Only {me.provider ?? "your password"} guards this account.</p>
               )}
@@ -53,11 +54,16 @@ export function SecondFactorCard() {
                 <Button variant="secondary" size="sm" onClick={() => setOpen("app")}>
                   {of.totp_since ? "Use another app" : "Set up an app"}
                 </Button>
-                {of.totp_since && (
+                {(of.totp_since || of.passkeys.length > 0) && (
                   <>
                     <Button variant="secondary" size="sm" onClick={() => setOpen("codes")}>
                       New recovery codes
                     </Button>
+                    {of.totp_since && of.passkeys.length > 0 && (
+                      <Button variant="link" size="sm" onClick={() => setOpen("no-app")}>
+                        Remove the app
+                      </Button>
+                    )}
                     <ReasonButton
                       variant="link"
                       isDanger
@@ -70,6 +76,7 @@ export function SecondFactorCard() {
                   </>
                 )}
               </div>
+              <Passkeys of={of} onCodes={(made) => setCodes(made)} />
               {of.browsers.length > 0 && <Browsers list={of.browsers} />}
             </div>
           )}
@@ -88,10 +95,24 @@ export function SecondFactorCard() {
           onClose={close}
         />
       )}
+      {open === "no-app" && (
+        <Again
+          title="Remove the app?"
+          about="Its codes stop working. Your passkeys and recovery codes go on."
+          verb="Remove"
+          do={(password) =>
+            answer(
+              client.POST("/api/v1/me/second-factor/remove", { body: { password, keep_passkeys: true } }),
+            )
+          }
+          onDone={close}
+          onClose={close}
+        />
+      )}
       {open === "off" && (
         <Again
           title="Turn the second factor off?"
-          about={`From then on ${me.provider ?? "your password"} alone opens this account.`}
+          about={`App, passkeys and recovery codes stop working: from then on ${me.provider ?? "your password"} alone opens this account.`}
           verb="Turn off"
           do={(password) => answer(client.POST("/api/v1/me/second-factor/remove", { body: { password } }))}
           onDone={close}
@@ -115,11 +136,17 @@ export function SecondFactorCard() {
   );
 }
 
-function Has({ of, since }: { of: Schemas["SecondFactor"]; since: string }) {
+function Has({ of }: { of: Schemas["SecondFactor"] }) {
   const left = of.recovery_codes_left;
   return (
     <p>
-      An authenticator app is asked for its code since <When at={since} />.{" "}
+      {of.totp_since ? (
+        <>
+          An authenticator app is asked for its code since <When at={of.totp_since} />.
+        </>
+      ) : (
+        "A passkey is asked for after your password."
+      )}{" "}
       {left <= CODES_FEW ? (
         <strong>
           {left === 0 ? "No recovery code is left." : `Only ${count(left, "recovery code")} left.`}
@@ -199,55 +226,6 @@ function SetUp(p: { onClose: () => void; onDone: (made: Schemas["RecoveryCodes"]
       onClose={p.onClose}
     >
       <TotpSecret fresh={fresh} code={code} onCode={setCode} />
-    </FormModal>
-  );
-}
-
-interface AgainProps<Out> {
-  title: string;
-  about: string;
-  verb: string;
-  do: (password: string | undefined) => Promise<Out>;
-  onDone: (out: Out) => void;
-  onClose: () => void;
-}
-
-/** The password, before what guards the account is changed. */
-function Again<Out>(p: AgainProps<Out>) {
-  const me = useMe();
-  const [password, setPassword] = useState("");
-  const act = useAct<void, Out>({
-    do: () => p.do(me.provider ? undefined : password),
-    touches: ["second-factor", "users"],
-    after: (out) => p.onDone(out),
-  });
-  return (
-    <FormModal
-      title={p.title}
-      about={p.about}
-      verb={p.verb}
-      reason={password === "" && !me.provider ? "Type your password" : ""}
-      busy={act.isPending}
-      error={act.error}
-      onSend={() => act.mutate()}
-      onClose={p.onClose}
-    >
-      {me.provider ? (
-        <p>This works for ten minutes after you have signed in by {me.provider}.</p>
-      ) : (
-        <>
-          <input type="text" name="username" autoComplete="username" value={me.name} readOnly hidden />
-          <Field
-            label="Your password"
-            type="password"
-            value={password}
-            onChange={setPassword}
-            autoComplete="current-password"
-            autoFocus
-            required
-          />
-        </>
-      )}
     </FormModal>
   );
 }

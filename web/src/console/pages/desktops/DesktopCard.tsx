@@ -25,9 +25,11 @@ import { Steps } from "./Steps";
 interface Props {
   desktop: Schemas["Desktop"];
   me: Schemas["Me"];
+  /** What a device's machine can be opened as, where this person has it. */
+  inside?: Schemas["Desktop"] | undefined;
 }
 
-export function DesktopCard({ desktop, me }: Props) {
+export function DesktopCard({ desktop, me, inside }: Props) {
   const state = desktopState(desktop.state);
   const others = desktop.owner?.id !== me.id;
   const theirs = !others || (desktop.external && !desktop.owner);
@@ -105,6 +107,16 @@ export function DesktopCard({ desktop, me }: Props) {
           <Opens desktop={desktop} kind="rdp" main={main} reason={cannotOpen} />
           <Opens desktop={desktop} kind="vnc" main={main} reason={notTheirs || whyNot.console(desktop)} />
           <Opens desktop={desktop} kind="ssh" main={main} reason={notTheirs || whyNot.shell(desktop)} />
+          {inside?.kinds.map((kind) => (
+            <Opens
+              key={kind}
+              desktop={inside}
+              kind={kind}
+              main={desktop.kinds.length === 0 ? kind : null}
+              reason={whyNot.open(inside)}
+              named
+            />
+          ))}
         </div>
       </CardFooter>
     </Card>
@@ -122,11 +134,14 @@ function Opens({
   kind,
   main,
   reason,
+  named,
 }: {
   desktop: Schemas["Desktop"];
   kind: Schemas["ConnectKind"];
-  main: Schemas["ConnectKind"];
+  main: Schemas["ConnectKind"] | null;
   reason: string;
+  /** It is another desktop than the card's. */
+  named?: boolean;
 }) {
   if (!desktop.kinds.includes(kind)) return null;
   const primary = kind === main;
@@ -142,7 +157,7 @@ function Opens({
       target={viewerTab(desktop.name, kind)}
       aria-label={`${verb} ${desktop.name}: ${words.more}, in a tab of its own`}
     >
-      {verb}
+      {named ? `${verb} ${desktop.name}` : verb}
     </ReasonButton>
   );
 }

@@ -23,7 +23,7 @@ const PATHS = {
 
 export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boolean }) {
   const [open, setOpen] = useState(false);
-  const [ask, setAsk] = useState<"recycle" | "delete" | "remove" | null>(null);
+  const [ask, setAsk] = useState<"cut" | "recycle" | "delete" | "remove" | null>(null);
   const params = { path: { id: desktop.id } };
   const move = useAct({
     do: (what: Move) => answer(client.POST(PATHS[what], { params })),
@@ -69,6 +69,7 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           {!desktop.external && item("Start", whyNot.start(desktop), () => move.mutate("start"))}
           {!desktop.external && item("Stop", whyNot.stop(desktop), () => move.mutate("stop"))}
           {!desktop.external && item("Restart", whyNot.restart(desktop), () => move.mutate("restart"))}
+          {!desktop.external && item("Cut power…", whyNot.stop(desktop), () => setAsk("cut"), true)}
           {admin && !desktop.external && (
             <>
               <Divider component="li" />
@@ -78,6 +79,19 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           )}
         </DropdownList>
       </Dropdown>
+      {ask === "cut" && (
+        <Confirm
+          title={`Cut the power of ${desktop.name}?`}
+          verb="Cut power"
+          do={() => answer(client.POST("/api/v1/desktops/{id}/cut", { params }))}
+          touches={["desktops"]}
+          good={() => `${desktop.name} is being switched off`}
+          onClose={() => setAsk(null)}
+        >
+          Its system is not asked: what is not saved is lost, and its file systems may be damaged. Where it
+          still answers, Stop is kinder.
+        </Confirm>
+      )}
       {ask === "recycle" && (
         <Confirm
           title={`Recycle ${desktop.name}?`}

@@ -5,6 +5,8 @@ import { useAct } from "../../act";
 import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
 import { KEYBOARDS, nameFault, RECORDING_POLICIES } from "../../words";
+import { Hours } from "./Hours";
+import * as hours from "./hours";
 import * as rules from "./Rules";
 
 const whole = (text: string) =>
@@ -16,9 +18,18 @@ export function ExternalPoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; on
   const [keyboard, setKeyboard] = useState(pool?.keyboard ?? "us");
   const [recording, setRecording] = useState<Schemas["RecordingPolicy"]>(pool?.recording ?? "off");
   const [policy, setPolicy] = useState(() => rules.draftOf(pool?.policy ?? rules.USUAL_RULES));
+  const [when, setWhen] = useState(() => (pool ? hours.draftOf(pool.hours, pool.leaving) : hours.NO_HOURS));
+  const fault = hours.faultOf(when, most);
   const save = useAct({
     do: async () => {
-      const body = { desktops_max: Number(most), keyboard, recording, policy: rules.policyOf(policy) };
+      const body = {
+        desktops_max: Number(most),
+        keyboard,
+        recording,
+        policy: rules.policyOf(policy),
+        hours: hours.hoursOf(when),
+        leaving: hours.leavingOf(when),
+      };
       if (pool) {
         return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body }));
       }
@@ -40,6 +51,7 @@ export function ExternalPoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; on
       reason={
         (pool ? "" : nameFault(name) || (name ? "" : "Give it a name")) ||
         whole(most) ||
+        fault ||
         rules.faultOf(policy)
       }
       busy={save.isPending}
@@ -83,6 +95,7 @@ export function ExternalPoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; on
         help="What is seen on connections is kept, encrypted, for admins; holds for connections from now on"
       />
       <rules.Rules value={policy} onChange={setPolicy} />
+      <Hours value={when} onChange={setWhen} size={null} fault={fault} />
     </FormModal>
   );
 }

@@ -35,6 +35,7 @@ export function MachineForm({
   const [key, setKey] = useState("");
   const [passphrase, setPassphrase] = useState("");
   const [totp, setTotp] = useState("");
+  const [gatewayPassword, setGatewayPassword] = useState("");
   const [identity, setIdentity] = useState("");
   const [owner, setOwner] = useState("");
   const [timeout, setTimeout] = useState(String(machine?.parameters.timeout_seconds ?? ""));
@@ -66,6 +67,7 @@ export function MachineForm({
         ...(key ? { private_key: key } : {}),
         ...(passphrase ? { passphrase } : {}),
         ...(totp ? { totp_secret: totp } : {}),
+        ...(gatewayPassword && texts.gateway_user ? { gateway_password: gatewayPassword } : {}),
         ...(identity ? { identity: identity.trim() } : {}),
       };
       if (machine) {
@@ -140,6 +142,7 @@ export function MachineForm({
                   ["telnet", "Telnet: a terminal in clear text"],
                   ["kubernetes", "Kubernetes: a terminal in a container"],
                   ["pikvm", "PiKVM: a machine behind a KVM over IP"],
+                  ["redfish", "Redfish: a machine's power and drives by its BMC"],
                 ]}
                 required
               />
@@ -177,7 +180,13 @@ export function MachineForm({
                 label="Account"
                 value={user}
                 onChange={setUser}
-                help={protocol === "vnc" ? "Where the server wants one" : undefined}
+                help={
+                  protocol === "vnc"
+                    ? "Where the server wants one"
+                    : protocol === "redfish"
+                      ? "Of the BMC, with the rights for power and virtual media"
+                      : undefined
+                }
               />
             </GridItem>
           )}
@@ -192,6 +201,16 @@ export function MachineForm({
             />
           </GridItem>
         </Grid>
+        {protocol === "rdp" && texts.gateway_user && (
+          <Field
+            label="Password on the gateway"
+            type="password"
+            value={gatewayPassword}
+            onChange={setGatewayPassword}
+            autoComplete="new-password"
+            help={kept(machine?.has_gateway_password) ?? `Of ${texts.gateway_user}`}
+          />
+        )}
         {protocol === "pikvm" && (
           <Field
             label="Secret of the second factor"

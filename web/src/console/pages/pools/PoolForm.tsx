@@ -6,11 +6,17 @@ import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { Choice, Field } from "../../parts/Field";
 import { FormModal } from "../../parts/FormModal";
-import { gpusQuery, imagesQuery } from "../../queries";
+import { cloudsQuery, gpusQuery, imagesQuery } from "../../queries";
+import { may } from "../../roles";
+import { useMe } from "../../shell/me";
 import { KEYBOARDS, nameFault, RECORDING_POLICIES } from "../../words";
 import { GpuChoice } from "./GpuChoice";
 import { faultOf, type GpuDraft, draftOf as gpuDraftOf, NO_GPU, requestOf } from "./gpu-request";
+import { Hours } from "./Hours";
+import * as hours from "./hours";
 import { fitting, type Hardware, Machine, USUAL } from "./Machine";
+import { Place } from "./Place";
+import * as place from "./place";
 import * as rules from "./Rules";
 import * as spares from "./Spares";
 
@@ -20,15 +26,19 @@ interface Draft {
   vcpus: string;
   memory: string;
   disk: string;
+  /** Of a disk of each person's own, in GiB; empty for none. */
+  home: string;
   most: string;
   keyboard: string;
   network: Schemas["Network"]["kind"];
   networkName: string;
+  place: place.PlaceDraft;
   gpu: GpuDraft;
   hardware: Hardware;
   recording: Schemas["RecordingPolicy"];
   policy: rules.RulesDraft;
   size: spares.SizeDraft;
+  hours: hours.HoursDraft;
 }
 
 const FRESH: Draft = {
@@ -37,15 +47,18 @@ const FRESH: Draft = {
   vcpus: "2",
   memory: "2048",
   disk: "20",
+  home: "",
   most: "10",
   keyboard: "us",
   network: "user",
   networkName: "",
+  place: place.HERE,
   gpu: NO_GPU,
   hardware: USUAL,
   recording: "off",
   policy: rules.draftOf(rules.USUAL_RULES),
   size: spares.FRESH_SIZE,
+  hours: hours.NO_HOURS,
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -56,6 +69,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     vcpus: String(pool.vcpus),
     memory: String(pool.memory_mib),
     disk: String(pool.disk_gib),
+    home: pool.personal_disk ? String(pool.personal_disk.size_gib) : "",
     most: String(pool.desktops_max),
     keyboard: pool.keyboard,
     network: pool.network.kind,
@@ -64,7 +78,16 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     recording: pool.recording,
     policy: rules.draftOf(pool.policy),
     size: spares.draftOf(pool),
+    hours: hours.draftOf(pool.hours, pool.leaving),
   };
+}
+
+/** What is said of it: nothing where nothing changes. */
+function homeOf(draft: Draft, pool?: Schemas["Pool"]): { personal_disk?: Schemas["PoolDisk"] } {
+  const before = pool?.personal_disk;
+  const size_gib = Number(draft.home || 0);
+  if ((before?.size_gib ?? 0) === size_gib) return {};
+  return { personal_disk: { name: before?.name ?? "home", size_gib } };
 }
 
 const whole = (text: string) =>
@@ -79,34 +102,51 @@ function networkOf(draft: Draft): Schemas["Network"] {
 export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: () => void }) {
   const images = useQuery(imagesQuery);
   const gpus = useQuery(gpusQuery);
+  const me = useMe();
+  const clouds = useQuery({ ...cloudsQuery, enabled: !pool && may(me, "host_read") });
   const [draft, setDraft] = useState<Draft>(() => (pool ? draftOf(pool) : FRESH));
   const set = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
   const usable = (images.data ?? [])
     .filter((i) => i.state === "ready" || i.id === draft.image)
     .sort((a, b) => a.name.localeCompare(b.name) || b.version - a.version);
   const image = draft.image || usable[0]?.id || "";
+  const onCloud = pool ? pool.cloud !== null : draft.place.cloud !== "";
 
   const save = useAct({
     do: async () => {
+      // On a cloud the flavor says what a desktop is made of.
+      const made = onCloud
+        ? {}
+        : {
+            vcpus: Number(draft.vcpus),
+            memory_mib: Number(draft.memory),
+            disk_gib: Number(draft.disk),
+            hardware: fitting(draft.hardware, draft.gpu.kind),
+            gpu: requestOf(draft.gpu),
+            ...homeOf(draft, pool),
+          };
       const size = {
         image,
-        vcpus: Number(draft.vcpus),
-        memory_mib: Number(draft.memory),
-        disk_gib: Number(draft.disk),
+        ...made,
         desktops_max: Number(draft.most),
         keyboard: draft.keyboard,
-        hardware: fitting(draft.hardware, draft.gpu.kind),
         recording: draft.recording,
         policy: rules.policyOf(draft.policy),
-        gpu: requestOf(draft.gpu),
         size: spares.sizeOf(draft.size),
+        hours: hours.hoursOf(draft.hours),
+        leaving: hours.leavingOf(draft.hours),
       };
       if (pool) {
         return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body: size }));
       }
       return answer(
         client.POST("/api/v1/pools", {
-          body: { ...size, name: draft.name, kind: draft.size.kind, network: networkOf(draft) },
+          body: {
+            ...size,
+            name: draft.name,
+            kind: draft.size.kind,
+            ...(onCloud ? { cloud: place.placeOf(draft.place) } : { network: networkOf(draft) }),
+          },
         }),
       );
     },
@@ -115,14 +155,21 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
     after: onClose,
   });
 
-  const faults = [draft.vcpus, draft.memory, draft.disk, draft.most].map(whole);
+  const faults = (
+    onCloud
+      ? ["1", "1", "1", draft.most, "1"]
+      : [draft.vcpus, draft.memory, draft.disk, draft.most, draft.home || "1"]
+  ).map(whole);
+  const hoursFault = hours.faultOf(draft.hours, draft.most);
   const reason =
     (pool ? "" : nameFault(draft.name) || (draft.name ? "" : "Give it a name")) ||
     (image ? "" : "Choose an image") ||
-    (draft.network !== "user" && !pool && !draft.networkName.trim() ? "Name the network" : "") ||
+    place.faultOf(draft.place) ||
+    (draft.network !== "user" && !pool && !onCloud && !draft.networkName.trim() ? "Name the network" : "") ||
     (faults.some(Boolean) ? "A size is not a whole number" : "") ||
     spares.faultOf(draft.size, draft.most) ||
-    faultOf(draft.gpu) ||
+    hoursFault ||
+    (onCloud ? "" : faultOf(draft.gpu)) ||
     rules.faultOf(draft.policy);
   const keyboards = KEYBOARDS.some(([value]) => value === draft.keyboard)
     ? KEYBOARDS
@@ -163,38 +210,61 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         options={usable.map((i) => [i.id, `${i.name}, version ${i.version}`] as const)}
         required
       />
+      {!pool && (
+        <Place
+          value={draft.place}
+          onChange={(value) => set({ place: value })}
+          clouds={clouds.data ?? []}
+          image={image}
+        />
+      )}
       <Grid hasGutter sm={6}>
-        <GridItem>
-          <Field
-            label="CPUs"
-            type="number"
-            min={1}
-            value={draft.vcpus}
-            onChange={(vcpus) => set({ vcpus })}
-            fault={faults[0]}
-          />
-        </GridItem>
-        <GridItem>
-          <Field
-            label="Memory, in MiB"
-            type="number"
-            min={256}
-            value={draft.memory}
-            onChange={(value) => set({ memory: value })}
-            fault={faults[1]}
-          />
-        </GridItem>
-        <GridItem>
-          <Field
-            label="Disk, in GiB"
-            type="number"
-            min={1}
-            value={draft.disk}
-            onChange={(disk) => set({ disk })}
-            fault={faults[2]}
-            help="Only what is written takes space"
-          />
-        </GridItem>
+        {!onCloud && (
+          <>
+            <GridItem>
+              <Field
+                label="CPUs"
+                type="number"
+                min={1}
+                value={draft.vcpus}
+                onChange={(vcpus) => set({ vcpus })}
+                fault={faults[0]}
+              />
+            </GridItem>
+            <GridItem>
+              <Field
+                label="Memory, in MiB"
+                type="number"
+                min={256}
+                value={draft.memory}
+                onChange={(value) => set({ memory: value })}
+                fault={faults[1]}
+              />
+            </GridItem>
+            <GridItem>
+              <Field
+                label="Disk, in GiB"
+                type="number"
+                min={1}
+                value={draft.disk}
+                onChange={(disk) => set({ disk })}
+                fault={faults[2]}
+                help="Only what is written takes space"
+              />
+            </GridItem>
+            <GridItem>
+              <Field
+                label="Personal disk, in GiB"
+                type="number"
+                min={1}
+                value={draft.home}
+                onChange={(home) => set({ home })}
+                fault={faults[4]}
+                help="A home of each person's own that follows them; empty for none"
+              />
+            </GridItem>
+          </>
+        )}
         <GridItem>
           <Field
             label="Most desktops"
@@ -207,8 +277,18 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         </GridItem>
       </Grid>
       <spares.Spares value={draft.size} onChange={(size) => set({ size })} fixed={pool !== undefined} />
-      <GpuChoice value={draft.gpu} onChange={(gpu) => set({ gpu })} gpus={gpus.data ?? []} />
-      <Machine value={draft.hardware} onChange={(hardware) => set({ hardware })} gpu={draft.gpu.kind} />
+      <Hours
+        value={draft.hours}
+        onChange={(value) => set({ hours: value })}
+        size={draft.size}
+        fault={hoursFault}
+      />
+      {!onCloud && (
+        <>
+          <GpuChoice value={draft.gpu} onChange={(gpu) => set({ gpu })} gpus={gpus.data ?? []} />
+          <Machine value={draft.hardware} onChange={(hardware) => set({ hardware })} gpu={draft.gpu.kind} />
+        </>
+      )}
       <Choice
         label="Keyboard"
         value={draft.keyboard}
@@ -224,7 +304,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         help="What is seen on connections is kept, encrypted, for admins; holds for connections from now on"
       />
       <rules.Rules value={draft.policy} onChange={(policy) => set({ policy })} />
-      {!pool && (
+      {!pool && !onCloud && (
         <Choice
           label="Network"
           value={draft.network}
@@ -236,7 +316,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
           ]}
         />
       )}
-      {!pool && draft.network !== "user" && (
+      {!pool && !onCloud && draft.network !== "user" && (
         <Field
           label={draft.network === "nat" ? "Libvirt network" : "Bridge of the host"}
           value={draft.networkName}

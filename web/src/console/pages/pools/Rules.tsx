@@ -23,6 +23,8 @@ export const USUAL_RULES: Policy = {
   clipboard: { to_machine: true, to_person: true, kib_max: KIB_MAX },
   files: { upload: true, download: true },
   sound: true,
+  printing: true,
+  microphone: false,
   view_only: false,
   sharing: "off",
   shadowing: "ask",
@@ -93,6 +95,8 @@ export function summary(said: Schemas["SessionPolicy"]): string {
     clipboard.kib_max < KIB_MAX ? `clipboard to ${clipboard.kib_max} KiB` : "",
     ways(files.upload, files.download, ["upload only", "download only", "no files"]),
     policy.sound ? "" : "no sound",
+    policy.printing ? "" : "no printing",
+    policy.microphone ? "microphone" : "",
     policy.sharing === "off" ? "" : policy.sharing === "view" ? "sharing to watch" : "sharing with control",
     policy.shadowing === "ask"
       ? ""
@@ -220,6 +224,18 @@ export function Rules({ value, onChange }: { value: RulesDraft; onChange: (value
           value={value.sound}
           onChange={(sound) => set({ sound })}
           help="The machine is heard"
+        />
+        <Tick
+          label="Printing"
+          value={value.printing}
+          onChange={(printing) => set({ printing })}
+          help="What is printed on the machine comes to the person's browser as a PDF"
+        />
+        <Tick
+          label="Microphone"
+          value={value.microphone}
+          onChange={(microphone) => set({ microphone })}
+          help="Programs on the machine may hear the person, who turns the microphone on for each (RDP)"
         />
         <Tick
           label="Watermark"

@@ -120,6 +120,16 @@ export const PARAMETERS: readonly Parameter[] = [
     ],
   },
   {
+    name: "microphone",
+    of: ["rdp"],
+    is: "switch",
+    label: "Microphone",
+    options: [
+      ["", "Heard, where the pool allows it and the person turns it on"],
+      ["false", "Not heard"],
+    ],
+  },
+  {
     name: "initial_program",
     of: ["rdp"],
     label: "Initial program",
@@ -127,6 +137,15 @@ export const PARAMETERS: readonly Parameter[] = [
     help: "Instead of the whole desktop, where the machine allows it",
   },
   { name: "program_folder", of: ["rdp"], label: "Folder it starts in", hint: "C:\\Accounts" },
+  {
+    name: "remote_app",
+    of: ["rdp"],
+    label: "RemoteApp",
+    hint: "||ledger",
+    help: "A single program instead of the whole desktop: its path, or its published name behind ||",
+  },
+  { name: "remote_app_folder", of: ["rdp"], label: "Folder the RemoteApp starts in", hint: "C:\\Accounts" },
+  { name: "remote_app_arguments", of: ["rdp"], label: "Arguments of the RemoteApp", hint: "/year 2026" },
   {
     name: "admin_session",
     of: ["rdp"],
@@ -164,6 +183,28 @@ export const PARAMETERS: readonly Parameter[] = [
   },
   { name: "preconnection_id", of: ["rdp"], is: "number", label: "Number of the source", hint: "7" },
   {
+    name: "gateway_host",
+    of: ["rdp"],
+    label: "RD Gateway",
+    hint: "edge.example",
+    help: "On the way to the machine, whose address is what the gateway calls it",
+  },
+  { name: "gateway_port", of: ["rdp"], is: "number", label: "Port of the gateway", hint: "443" },
+  {
+    name: "gateway_user",
+    of: ["rdp"],
+    label: "Account on the gateway",
+    help: "The machine's account when left empty",
+  },
+  { name: "gateway_domain", of: ["rdp"], label: "Windows domain of that account" },
+  {
+    name: "gateway_identity",
+    of: ["rdp"],
+    label: "SHA-256 of the gateway's certificate",
+    hint: "64 hexadecimal digits",
+    help: "What it shows at the first connection is kept when this is empty",
+  },
+  {
     name: "repeater",
     of: ["vnc"],
     label: "Asked of a repeater",
@@ -188,6 +229,12 @@ export const PARAMETERS: readonly Parameter[] = [
     label: "Jump host",
     hint: "gate",
     help: "A machine here that speaks SSH; the address is what that one calls it",
+  },
+  {
+    name: "sftp_root",
+    of: ["ssh"],
+    label: "Files are seen below",
+    hint: "/srv/projects; the account's home when empty",
   },
   {
     name: "agent_forwarding",
@@ -229,6 +276,20 @@ export const PARAMETERS: readonly Parameter[] = [
     label: "Command",
     hint: "sh",
     help: "What runs in the container already is attached to when this is empty",
+  },
+  {
+    name: "system",
+    of: ["redfish"],
+    label: "System",
+    hint: "System.Embedded.1",
+    help: "Its id or name, where the BMC has several machines",
+  },
+  {
+    name: "inside",
+    of: ["pikvm", "redfish"],
+    label: "The machine inside",
+    hint: "workstation",
+    help: "A machine here that its system answers as (RDP, VNC, SSH): offered on the same card",
   },
   { name: "terminal_type", of: TERMINALS, label: "Terminal type", hint: "xterm-256color" },
   {

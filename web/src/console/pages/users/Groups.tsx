@@ -15,7 +15,8 @@ import { Confirm } from "../../parts/Confirm";
 import { Loaded } from "../../parts/Loaded";
 import { ReasonButton } from "../../parts/ReasonButton";
 import { RowActions } from "../../parts/Row";
-import { groupsQuery } from "../../queries";
+import { groupsQuery, quotasQuery } from "../../queries";
+import { summary as quotaSummary } from "../../quota";
 import { whyNot } from "../../roles";
 import { useMe } from "../../shell/me";
 import { PageHead } from "../../shell/PageHead";
@@ -23,17 +24,21 @@ import { count } from "../../words";
 import { GroupForm } from "./GroupForm";
 import { factorSummary, summary } from "./group-rules";
 import { Members } from "./Members";
+import { limitsThere, QuotaForm, type QuotaScope } from "./QuotaForm";
 
 type Group = Schemas["Group"];
-type Open = { is: "new" } | { is: "edit" | "members" | "delete"; group: string };
+type Open = { is: "new" } | { is: "edit" | "members" | "quota" | "delete"; group: string };
 
 export function Groups({ tabs }: { tabs: ReactNode }) {
   const groups = useQuery(groupsQuery);
+  const quotas = useQuery(quotasQuery);
   const [open, setOpen] = useState<Open | null>(null);
   const close = () => setOpen(null);
   const locked = whyNot(useMe(), "people_write");
   // Read from the list at each turn, so that an open dialogue shows what was just changed.
   const group = open && "group" in open ? groups.data?.find((g) => g.id === open.group) : undefined;
+  const scope = (g: Group): QuotaScope => ({ of: "group", id: g.id, name: g.name });
+  const limits = (g: Group) => limitsThere(quotas.data ?? [], scope(g));
   return (
     <>
       <PageHead
@@ -98,6 +103,7 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
                       {[summary(g.policy), factorSummary(g.second_factor)].filter(Boolean).join(", ") || (
                         <span className="about">as pools say</span>
                       )}
+                      {limits(g).length > 0 && <div className="about">at most {quotaSummary(limits(g))}</div>}
                     </Td>
                     <Td isActionCell>
                       <RowActions
@@ -105,6 +111,11 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
                         actions={[
                           { text: "Edit…", reason: locked, act: () => setOpen({ is: "edit", group: g.id }) },
                           { text: "Members…", act: () => setOpen({ is: "members", group: g.id }) },
+                          {
+                            text: "Quota…",
+                            reason: locked || (quotas.data ? "" : "Quotas are not loaded yet"),
+                            act: () => setOpen({ is: "quota", group: g.id }),
+                          },
                           {
                             text: "Delete…",
                             danger: true,
@@ -124,6 +135,9 @@ export function Groups({ tabs }: { tabs: ReactNode }) {
       {open?.is === "new" && <GroupForm onClose={close} />}
       {open?.is === "edit" && group && <GroupForm group={group} onClose={close} />}
       {open?.is === "members" && group && <Members group={group} onClose={close} />}
+      {open?.is === "quota" && group && (
+        <QuotaForm scope={scope(group)} limits={limits(group)} onClose={close} />
+      )}
       {open?.is === "delete" && group && <DeleteGroup group={group} onClose={close} />}
     </>
   );

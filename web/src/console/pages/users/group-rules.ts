@@ -35,6 +35,11 @@ export const GROUP_RULES: readonly Rule[] = [
   may("upload", "Files to the machine", "Allowed", "Not allowed", ["upload", "no upload"]),
   may("download", "Files from the machine", "Allowed", "Not allowed", ["download", "no download"]),
   may("sound", "Sound", "Heard", "Not heard", ["sound", "no sound"]),
+  may("printing", "Printing", "Comes to the person", "Goes nowhere", ["printing", "no printing"]),
+  may("microphone", "Microphone", "Programs may hear the person", "Not heard", [
+    "microphone",
+    "no microphone",
+  ]),
   may("view_only", "Keys and pointer", "Do not reach the machine", "Reach the machine", [
     "view only",
     "with keys",

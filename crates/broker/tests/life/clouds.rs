@@ -1,0 +1,268 @@
+//! Pools on a cloud beside pools on the host.
+
+use crate::house::House;
+use async_trait::async_trait;
+use oriel_broker::{CloudJump, CloudReachChange, CloudSignIn, NewCloud, NewDesktop, NewPool, PoolChange};
+use oriel_compute::{
+    BoxStream, Compute, JumpDialler, JumpHost, Observed, Power,
+    fake::{FakeCompute, FakeMode, FakeStep},
+};
+use oriel_model::{
+    Cloud, CloudAddress, CloudPlace, CloudRoot, Desktop, DesktopId, DesktopIntent, DesktopState, Hardware, Network,
+    OperationState, Pool, PoolKind, PoolSize, RecordingPolicy, SessionPolicy,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+const YAML: &str = "clouds:\n  oak:\n    auth:\n      auth_url: https://oak.example:5000\n      application_credential_id: i\n      application_credential_secret: s3cret\n  elm: {}\n";
+
+fn sign_in(yaml: &str) -> CloudSignIn {
+    CloudSignIn { clouds_yaml: yaml.to_owned().into(), cloud: Some("oak".into()), ca: None, region: None }
+}
+
+struct Sky {
+    house: House,
+    there: Arc<FakeCompute>,
+    cloud: Cloud,
+    pool: Pool,
+}
+
+async fn sky() -> Sky {
+    let house = House::new(FakeMode::Auto).await;
+    let there = Arc::new(FakeCompute::new("oak", FakeMode::Auto).as_cloud());
+    let stands = Arc::clone(&there);
+    house.broker.set_cloud_maker(Arc::new(move |_| Arc::clone(&stands) as Arc<dyn Compute>));
+    let new = NewCloud { name: "oak".parse().unwrap(), sign_in: sign_in(YAML) };
+    let cloud = house.broker.create_cloud(new).await.unwrap();
+    let pool = house
+        .broker
+        .create_pool(NewPool {
+            name: "sky".parse().unwrap(),
+            kind: PoolKind::Dedicated,
+            size: PoolSize::default(),
+            hours: oriel_model::PoolHours::default(),
+            leaving: oriel_model::Leaving::default(),
+            image: house.pool.image.unwrap(),
+            vcpus: 2,
+            memory_mib: 2048,
+            disk_gib: 20,
+            network: Network::User,
+            desktops_max: 3,
+            keyboard: "us".into(),
+            gpu: None,
+            hardware: Hardware::default(),
+            recording: RecordingPolicy::Off,
+            policy: SessionPolicy::default(),
+            personal_disk: None,
+            cloud: Some(CloudPlace {
+                cloud: cloud.id,
+                flavor: "tiny".into(),
+                network: "none".into(),
+                address: CloudAddress::default(),
+                root: CloudRoot::default(),
+            }),
+        })
+        .await
+        .unwrap();
+    house.broker.entitle(pool.id, house.anna.id).await.unwrap();
+    Sky { house, there, cloud, pool }
+}
+
+impl Sky {
+    async fn desktop(&self) -> Desktop {
+        let new = NewDesktop { pool: self.pool.clone(), owner: Some(self.house.anna.clone()), name: None };
+        self.house.broker.create_desktop(new).await.unwrap()
+    }
+
+    async fn with_image(&self) {
+        let image = self.pool.image.unwrap();
+        self.house.broker.set_cloud_image(self.cloud.id, image, "glance-1".into()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_desktop_stands_where_its_pool_says() {
+    let sky = sky().await;
+    let house = &sky.house;
+    sky.with_image().await;
+    let (above, below) = (sky.desktop().await, house.desktop().await);
+    let above = house.reaches(above.id, DesktopState::Ready).await;
+    let below = house.reaches(below.id, DesktopState::Ready).await;
+    assert_eq!((above.host.as_deref(), above.port_base, above.facts.accelerator), (Some("cloud:oak"), None, None));
+    assert_eq!(below.host.as_deref(), Some("here"));
+    assert_eq!(house.broker.last_look_at_cloud(sky.cloud.id).unwrap().problem, None);
+    let offer = house.broker.cloud_offer(sky.cloud.id).await.unwrap();
+    assert_eq!((offer.flavors[0].name.as_str(), offer.flavors[0].gpus_free), ("tiny", Some(3)));
+    let parts = sky.there.described(above.id).unwrap().cloud.unwrap();
+    assert_eq!((parts.image.as_str(), parts.flavor.as_str(), parts.network.as_str()), ("glance-1", "tiny", "none"));
+    assert!(house.host.described(above.id).is_none() && sky.there.described(below.id).is_none());
+    house.broker.set_intent(above.id, DesktopIntent::Recycle).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let again = house.reaches(above.id, DesktopState::Ready).await;
+    assert_eq!(again.generation, 2);
+    house.broker.set_intent(above.id, DesktopIntent::Deleted).await.unwrap();
+    house.is_gone(above.id).await;
+    assert_eq!(sky.there.observed(), []);
+    assert!(!sky.there.calls().iter().any(|(step, _)| matches!(step, FakeStep::PowerOff | FakeStep::FreePorts)));
+}
+
+#[tokio::test]
+async fn what_nobody_wants_on_a_cloud_is_removed() {
+    let sky = sky().await;
+    let stray = DesktopId::new();
+    let (power, domain) = (Power::Running, true);
+    sky.there.leave_behind(Observed { desktop: stray, generation: 3, power, domain, disk: true, seed: true });
+    sky.with_image().await;
+    let desktop = sky.desktop().await;
+    sky.house.reaches(desktop.id, DesktopState::Ready).await;
+    for _ in 0..600 {
+        if sky.there.observed().iter().all(|found| found.desktop == desktop.id) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{:?}", sky.there.observed());
+}
+
+#[tokio::test]
+async fn a_cloud_that_does_not_answer_stops_nothing_else_and_nothing_is_taken_for_gone() {
+    let sky = sky().await;
+    sky.with_image().await;
+    let above = sky.desktop().await;
+    sky.house.reaches(above.id, DesktopState::Ready).await;
+    sky.there.fail_always(FakeStep::List, Some("the API is down"));
+    sky.house.broker.connections_changed();
+    let below = sky.house.desktop().await;
+    sky.house.reaches(below.id, DesktopState::Ready).await;
+    let still = sky.house.store.desktop(above.id).await.unwrap().unwrap();
+    assert_eq!((still.state, still.generation), (DesktopState::Ready, 1));
+    assert_eq!(sky.there.observed().len(), 1);
+}
+
+#[tokio::test]
+async fn without_an_image_there_a_desktop_says_what_to_do() {
+    let sky = sky().await;
+    let desktop = sky.desktop().await;
+    let failed = sky.house.reaches(desktop.id, DesktopState::Failed).await;
+    let failure = failed.failure.unwrap();
+    assert!(
+        failure.contains("image debian version 1 is not on cloud:oak") && failure.contains("oriel cloud image"),
+        "{failure}"
+    );
+    sky.with_image().await;
+    sky.house.broker.set_intent(desktop.id, DesktopIntent::Restart).await.unwrap();
+    sky.house.reaches(desktop.id, DesktopState::Ready).await;
+}
+
+#[tokio::test]
+async fn an_image_goes_to_a_cloud_and_desktops_are_made_of_it() {
+    let sky = sky().await;
+    let (broker, image) = (&sky.house.broker, sky.pool.image.unwrap());
+    sky.there.fail_next(FakeStep::PutImage, "the line broke");
+    let failed = broker.upload_to_cloud(sky.cloud.id, image, None).await.unwrap();
+    let done = broker.upload_to_cloud(sky.cloud.id, image, None).await.unwrap();
+    for (id, want) in [(failed.id, OperationState::Failed), (done.id, OperationState::Done)] {
+        for n in 0.. {
+            let operation = broker.find_operation(&id.to_string()).await.unwrap();
+            if operation.state == want {
+                break;
+            }
+            assert!(n < 600, "{operation:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(broker.cloud_images(sky.cloud.id).await.unwrap()[0].remote, format!("of-{}", "0".repeat(64)));
+    let desktop = sky.desktop().await;
+    sky.house.reaches(desktop.id, DesktopState::Ready).await;
+}
+
+#[tokio::test]
+async fn a_cloud_is_kept_sealed_changed_and_removed_when_nothing_stands_on_it() {
+    let sky = sky().await;
+    let (broker, store) = (&sky.house.broker, &sky.house.store);
+    let sealed = store.cloud_sign_in(sky.cloud.id).await.unwrap().unwrap();
+    assert!(!sealed.contains("s3cret") && !sealed.contains("oak.example"));
+    let pool = broker.find_pool("sky").await.unwrap();
+    assert_eq!(pool, sky.pool);
+    let refused = broker.change_pool(pool.id, PoolChange { vcpus: Some(4), ..PoolChange::default() }).await;
+    assert!(refused.unwrap_err().to_string().contains("its flavor says"));
+    let error = broker.delete_cloud(sky.cloud.id).await.unwrap_err().to_string();
+    assert!(error.contains("still used by pools"), "{error}");
+    let moved = YAML.replace("oak.example", "oak2.example");
+    let changed = broker.change_cloud(sky.cloud.id, Some(sign_in(&moved)), CloudReachChange::default()).await.unwrap();
+    assert_eq!(changed.address, "https://oak2.example:5000/v3");
+    let bad = broker
+        .change_cloud(
+            sky.cloud.id,
+            Some(sign_in("clouds: {oak: {auth: {auth_url: nonsense}}}")),
+            CloudReachChange::default(),
+        )
+        .await;
+    assert!(bad.is_err());
+    let error = broker.set_cloud_image(sky.cloud.id, pool.image.unwrap(), "../x".into()).await.unwrap_err();
+    assert!(error.to_string().contains("no id of a cloud's image"));
+    broker.delete_pool(pool.id).await.unwrap();
+    broker.delete_cloud(sky.cloud.id).await.unwrap();
+    assert!(broker.find_cloud("oak").await.is_err());
+}
+
+/// Shows a key to whoever looks.
+struct Gate;
+
+#[async_trait]
+impl JumpDialler for Gate {
+    fn check(&self, jump: &JumpHost) -> Result<(), String> {
+        if jump.user == "nobody" { Err("that is no key".into()) } else { Ok(()) }
+    }
+
+    async fn host_key(&self, _: &JumpHost) -> Result<String, String> {
+        Ok("ssh-ed25519 AAAAshown".into())
+    }
+
+    async fn open(&self, _: &JumpHost, _: &str, _: u16) -> Result<BoxStream, String> {
+        Err("nothing is behind it".into())
+    }
+}
+
+fn jump(user: &str, host_key: Option<&str>) -> CloudReachChange {
+    let jump = CloudJump {
+        host: "gate.example".into(),
+        port: 22,
+        user: user.into(),
+        private_key: "a pr1vate key".to_owned().into(),
+        passphrase: None,
+        host_key: host_key.map(str::to_owned),
+    };
+    CloudReachChange { jump: Some(Some(jump)), ..CloudReachChange::default() }
+}
+
+#[tokio::test]
+async fn how_desktops_are_reached_is_kept_sealed_and_outlives_another_sign_in() {
+    let sky = sky().await;
+    let (broker, store) = (&sky.house.broker, &sky.house.store);
+    broker.set_jump_dialler(Arc::new(Gate));
+    let gateways = Some(vec!["192.0.2.7".to_owned(), "10.1.2.3/8".to_owned(), "192.0.2.7/32".to_owned()]);
+    let change = CloudReachChange { gateways, shelve: Some(true), jump: None };
+    broker.change_cloud(sky.cloud.id, None, change).await.unwrap();
+    broker.change_cloud(sky.cloud.id, None, jump("oriel", None)).await.unwrap();
+    let cloud = broker.change_cloud(sky.cloud.id, Some(sign_in(YAML)), CloudReachChange::default()).await.unwrap();
+    let reach = broker.cloud_reach(&cloud).await.unwrap();
+    assert_eq!((reach.gateways, reach.shelve), (vec!["192.0.2.7/32".to_owned(), "10.0.0.0/8".to_owned()], true));
+    let shown = reach.jump.unwrap();
+    assert_eq!((shown.user.as_str(), shown.host_key.as_str()), ("oriel", "ssh-ed25519 AAAAshown"), "met and pinned");
+    assert!(!store.cloud_sign_in(cloud.id).await.unwrap().unwrap().contains("pr1vate"));
+    broker.change_cloud(sky.cloud.id, None, jump("oriel", Some("ssh-ed25519 AAAAsaid"))).await.unwrap();
+    let said = broker.cloud_reach(&cloud).await.unwrap().jump.unwrap();
+    assert_eq!(said.host_key, "ssh-ed25519 AAAAsaid");
+    for (change, words) in [
+        (jump("nobody", None), "that is no key"),
+        (jump("-oProxyCommand", None), "is not an account"),
+        (CloudReachChange { gateways: Some(vec!["here".into()]), ..CloudReachChange::default() }, "no network"),
+    ] {
+        let error = broker.change_cloud(sky.cloud.id, None, change).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let straight = CloudReachChange { jump: Some(None), ..CloudReachChange::default() };
+    broker.change_cloud(sky.cloud.id, None, straight).await.unwrap();
+    assert_eq!(broker.cloud_reach(&cloud).await.unwrap().jump, None);
+}

@@ -1,0 +1,63 @@
+//! Of a cloud: its volumes, and those that desktops have left behind.
+
+use super::CREATE_RULES;
+use crate::{Client, OpenStackError};
+use oriel_model::{Finding, Severity, finding};
+
+const SOURCE: &str = "https://docs.openstack.org/nova/latest/user/block-device-mapping.html";
+/// What Oriel's images say of themselves, and so do volumes that were made of them.
+const OURS: &str = "oriel_sha256";
+const EVIDENCE_MAX: usize = 20;
+
+pub async fn volumes(client: &Client, subject: &str) -> Vec<Finding> {
+    let quotas = match client.volume_quotas().await {
+        Ok(quotas) => quotas,
+        Err(error) => return vec![unseen(subject, &error)],
+    };
+    let all = [("volumes", quotas.volumes), ("GiB of volumes", quotas.gib)];
+    let word = |max: Option<u64>| max.map_or_else(|| "no limit".to_owned(), |max| max.to_string());
+    let mut evidence: Vec<(&str, String)> =
+        all.iter().map(|(what, of)| (*what, format!("{} of {}", of.used, word(of.max)))).collect();
+    // Only for people to choose from.
+    if let Ok(types) = client.volume_types().await {
+        evidence.push(("types", types.into_iter().take(EVIDENCE_MAX).collect::<Vec<_>>().join(", ")));
+    }
+    let full: Vec<&str> = all.iter().filter(|(_, of)| of.free() == Some(0)).map(|(what, _)| *what).collect();
+    let mut findings = vec![if full.is_empty() {
+        let words = "desktops may have a volume for a disk".to_owned();
+        finding("volumes", Severity::Ok, subject, &evidence, words, "", SOURCE)
+    } else {
+        let words = format!("the project's quota is used up: no more {}", full.join(", no more "));
+        let fix = "openstack quota set --volumes N --gigabytes N PROJECT   # by the cloud's admin; or delete volumes";
+        finding("volumes", Severity::Warning, subject, &evidence, words, fix, SOURCE)
+    }];
+    findings.extend(left(client, subject).await);
+    findings
+}
+
+/// Volumes of Oriel's images that no server has: Nova deletes them with their servers, unless Cinder did not answer just then. They
+/// are named and not deleted: somebody may have made one by hand.
+async fn left(client: &Client, subject: &str) -> Option<Finding> {
+    let mut unused = match client.unused_volumes().await {
+        Ok(unused) => unused,
+        Err(error) => return Some(unseen(subject, &error)),
+    };
+    unused.retain(|one| one.image.contains_key(OURS));
+    if unused.is_empty() {
+        return None;
+    }
+    let evidence: Vec<(&str, String)> =
+        unused.iter().take(EVIDENCE_MAX).map(|one| ("volume", format!("{} ({} GiB)", one.id, one.gib))).collect();
+    let gib: u64 = unused.iter().fold(0, |sum, one| sum.saturating_add(one.gib));
+    let words = format!(
+        "{} volumes ({gib} GiB) that were made of images of Oriel's belong to no server: a desktop may have left them as it went",
+        unused.len()
+    );
+    let fix = "openstack volume show ID   # and, when nobody wants it: openstack volume delete ID";
+    Some(finding("volumes-left", Severity::Warning, subject, &evidence, words, fix, SOURCE))
+}
+
+fn unseen(subject: &str, error: &OpenStackError) -> Finding {
+    let words = format!("volumes cannot be looked at: {error}");
+    finding("volumes", Severity::Note, subject, &[], words, CREATE_RULES, SOURCE)
+}

@@ -1,0 +1,299 @@
+//! Bookings: desktops of pools that are kept for people for a span of time.
+//!
+//! Whoever books holds the pool, counts what is booked in that span at its peak, and writes in the same transaction; whoever is given a
+//! desktop while something is booked holds the pool, too, and counts what is left. People are held before pools, and pools before
+//! desktops.
+
+use crate::{Store, StoreError, codec, desktop, pool, quota, seam};
+use oriel_model::{
+    BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingId, BookingRefusal, BookingRules,
+    DesktopIntent, Micros, Pool, PoolId, PoolKind, START_AHEAD_MINUTES_MAX, Span, UserId,
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select, Set,
+};
+use std::collections::BTreeSet;
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "booking")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub pool_id: String,
+        pub user_id: String,
+        pub begins: i64,
+        pub ends: i64,
+        pub created: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl TryFrom<row::Model> for Booking {
+    type Error = StoreError;
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: codec::parse("booking", &row.id)?,
+            pool: codec::parse("booking", &row.pool_id)?,
+            user: codec::parse("booking", &row.user_id)?,
+            span: Span { from: Micros(row.begins), to: Micros(row.ends) },
+            created: Micros(row.created),
+        })
+    }
+}
+
+fn refused(code: &'static str, text: impl Into<String>, next_step: impl Into<String>) -> StoreError {
+    StoreError::Booking(Box::new(BookingRefusal::new(code, text, next_step)))
+}
+
+fn against_rules(refusal: BookingRefusal) -> StoreError {
+    StoreError::Booking(Box::new(refusal))
+}
+
+/// Those that are not over.
+fn standing(now: Micros) -> Select<row::Entity> {
+    row::Entity::find().filter(row::Column::Ends.gt(now.0))
+}
+
+impl Store {
+    /// Books a desktop of a pool: of any number of requests at once for the last one, in any number of programs, one gets it. With
+    /// `bound`, rules say whether the person may; otherwise an administrator does.
+    ///
+    /// Errors: `Missing` person or pool; `Booking`.
+    pub async fn create_booking(&self, booking: &Booking, bound: bool, now: Micros) -> Result<(), StoreError> {
+        let span = booking.span;
+        span.check(now).map_err(against_rules)?;
+        let txn = self.begin().await?;
+        let person = quota::hold(&txn, booking.user).await?;
+        let pool = pool::locked(&txn, booking.pool).await?;
+        if !pool.kind.is_shared() {
+            return Err(match pool.kind {
+                PoolKind::External => {
+                    refused("not_bookable", format!("{} holds external machines", pool.name), "open one as it is")
+                }
+                _ => refused(
+                    "not_bookable",
+                    format!("desktops of {} stay with the people who have them", pool.name),
+                    "get one, and it is kept for you without a booking",
+                ),
+            });
+        }
+        let of_person = standing(now).filter(row::Column::UserId.eq(booking.user.to_string()));
+        if bound {
+            let rules = quota::rules(&txn, booking.user, Some(pool.id)).await?;
+            let Some(rules) = BookingRules::of(&rules) else {
+                return Err(refused(
+                    "may_not_book",
+                    format!("{person} may not book desktops of {}", pool.name),
+                    "ask an administrator for it: a quota that says bookings=1 allows it",
+                ));
+            };
+            rules.check(span, of_person.clone().count(&txn).await?, now).map_err(against_rules)?;
+        }
+        let own = reaching(of_person.filter(row::Column::PoolId.eq(pool.id.to_string())), span);
+        if let Some(other) = own.one(&txn).await? {
+            let other = Booking::try_from(other)?;
+            return Err(refused(
+                "booked_already",
+                format!("{person} has booked a desktop of {} from {} already", pool.name, other.span),
+                "choose another time, or cancel that one first",
+            ));
+        }
+        let of_pool = row::Entity::find().filter(row::Column::PoolId.eq(pool.id.to_string()));
+        if of_pool.clone().filter(row::Column::Ends.gt(now.0)).count(&txn).await? >= BOOKINGS_OF_POOL_MAX {
+            return Err(refused(
+                "too_many_bookings",
+                format!("{} has {BOOKINGS_OF_POOL_MAX} bookings, the most that a pool may have", pool.name),
+                "cancel some first",
+            ));
+        }
+        let there = spans(&txn, reaching(of_pool, span)).await?;
+        if span.peak(&there) >= u64::from(pool.desktops_max) {
+            return Err(refused(
+                "booked_out",
+                format!("all {} desktops of {} are booked at some time from {span}", pool.desktops_max, pool.name),
+                "choose another time, or a shorter one",
+            ));
+        }
+        if span.has_begun(now) {
+            check_room(&txn, &pool, booking.user, now).await?;
+        }
+        let row = row::ActiveModel {
+            id: Set(booking.id.to_string()),
+            pool_id: Set(booking.pool.to_string()),
+            user_id: Set(booking.user.to_string()),
+            begins: Set(span.from.0),
+            ends: Set(span.to.0),
+            created: Set(booking.created.0),
+        };
+        row::Entity::insert(row).exec_without_returning(&txn).await?;
+        txn.commit().await?;
+        Ok(())
+    }
+
+    /// Those that are not over, of a pool, of a person, or of all, by when they begin.
+    pub async fn bookings(
+        &self,
+        pool: Option<PoolId>,
+        user: Option<UserId>,
+        now: Micros,
+    ) -> Result<Vec<Booking>, StoreError> {
+        let mut wanted = standing(now);
+        if let Some(pool) = pool {
+            wanted = wanted.filter(row::Column::PoolId.eq(pool.to_string()));
+        }
+        if let Some(user) = user {
+            wanted = wanted.filter(row::Column::UserId.eq(user.to_string()));
+        }
+        list(&self.reader, wanted).await
+    }
+
+    /// Those that are not over, by when they begin: at most `count`, behind `after`.
+    pub async fn list_bookings(
+        &self,
+        filter: &BookingFilter,
+        after: Option<BookingCursor>,
+        count: u64,
+        now: Micros,
+    ) -> Result<Vec<Booking>, StoreError> {
+        use row::Column as Of;
+        let mut wanted = Condition::all();
+        if let Some(pool) = filter.pool {
+            wanted = wanted.add(Of::PoolId.eq(pool.to_string()));
+        }
+        if let Some(user) = filter.user {
+            wanted = wanted.add(Of::UserId.eq(user.to_string()));
+        }
+        if let Some((user, pools)) = &filter.seen_by {
+            let of_pools = Of::PoolId.is_in(pools.iter().map(ToString::to_string));
+            wanted = wanted.add(Condition::any().add(Of::UserId.eq(user.to_string())).add(of_pools));
+        }
+        if let Some(BookingCursor { begins, id }) = after {
+            let same = Condition::all().add(Of::Begins.eq(begins.0)).add(Of::Id.gt(id.to_string()));
+            wanted = wanted.add(Condition::any().add(Of::Begins.gt(begins.0)).add(same));
+        }
+        list(&self.reader, standing(now).filter(wanted).limit(count)).await
+    }
+
+    pub async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
+        row::Entity::find_by_id(id.to_string()).one(&self.reader).await?.map(Booking::try_from).transpose()
+    }
+
+    /// The spans of a pool's bookings that reach into this one.
+    pub async fn booked(&self, pool: PoolId, span: Span) -> Result<Vec<Span>, StoreError> {
+        let of_pool = row::Entity::find().filter(row::Column::PoolId.eq(pool.to_string()));
+        spans(&self.reader, reaching(of_pool, span)).await
+    }
+
+    /// The bookings of a pool for which a desktop is kept at this moment, or would be if its person had none.
+    pub async fn due_bookings(&self, pool: &Pool, now: Micros) -> Result<Vec<Booking>, StoreError> {
+        list(&self.reader, due(pool.id, now, pool.hours.start_ahead_minutes)).await
+    }
+
+    /// Cancels it. Twice is no error.
+    pub async fn delete_booking(&self, id: BookingId) -> Result<(), StoreError> {
+        seam::pass().await;
+        row::Entity::delete_by_id(id.to_string()).exec(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Forgets those that were over before then.
+    pub async fn delete_old_bookings(&self, before: Micros) -> Result<(), StoreError> {
+        row::Entity::delete_many().filter(row::Column::Ends.lt(before.0)).exec(&self.writer).await?;
+        Ok(())
+    }
+}
+
+fn reaching(wanted: Select<row::Entity>, span: Span) -> Select<row::Entity> {
+    wanted.filter(row::Column::Begins.lt(span.to.0)).filter(row::Column::Ends.gt(span.from.0))
+}
+
+/// Those of a pool that have begun, or will within so many minutes.
+fn due(pool: PoolId, now: Micros, ahead_minutes: u32) -> Select<row::Entity> {
+    standing(now)
+        .filter(row::Column::PoolId.eq(pool.to_string()))
+        .filter(row::Column::Begins.lte(now.plus_seconds(i64::from(ahead_minutes) * 60).0))
+}
+
+async fn list(on: &impl ConnectionTrait, wanted: Select<row::Entity>) -> Result<Vec<Booking>, StoreError> {
+    let rows = wanted.order_by_asc(row::Column::Begins).order_by_asc(row::Column::Id).all(on).await?;
+    rows.into_iter().map(Booking::try_from).collect()
+}
+
+async fn spans(on: &impl ConnectionTrait, wanted: Select<row::Entity>) -> Result<Vec<Span>, StoreError> {
+    let rows: Vec<(i64, i64)> =
+        wanted.select_only().column(row::Column::Begins).column(row::Column::Ends).into_tuple().all(on).await?;
+    Ok(rows.into_iter().map(|(from, to)| Span { from: Micros(from), to: Micros(to) }).collect())
+}
+
+/// Refuses a desktop of a pool to somebody, who is held, when all that are left are kept for others. Pools of which nothing is booked
+/// about now are not held. Errors: `Booking`, `Missing` pool.
+pub(crate) async fn check(
+    txn: &DatabaseTransaction,
+    pool: PoolId,
+    user: UserId,
+    now: Micros,
+) -> Result<(), StoreError> {
+    if due(pool, now, START_AHEAD_MINUTES_MAX).one(txn).await?.is_none() {
+        return Ok(());
+    }
+    let pool = pool::locked(txn, pool).await?;
+    check_held(txn, &pool, user, now).await
+}
+
+/// As [`check`], for a pool that is held.
+pub(crate) async fn check_held(
+    txn: &DatabaseTransaction,
+    pool: &Pool,
+    user: UserId,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let due = list(txn, due(pool.id, now, pool.hours.start_ahead_minutes)).await?;
+    // Whoever has booked it gets it.
+    if due.is_empty() || due.iter().any(|booking| booking.user == user) {
+        return Ok(());
+    }
+    let owners = owners(txn, pool.id).await?;
+    let used = owners.len() as u64;
+    let here: BTreeSet<String> = owners.into_iter().collect();
+    let waiting: Vec<&Booking> = due.iter().filter(|booking| !here.contains(&booking.user.to_string())).collect();
+    let kept: BTreeSet<UserId> = waiting.iter().map(|booking| booking.user).collect();
+    match waiting.first() {
+        Some(first) if used + kept.len() as u64 >= u64::from(pool.desktops_max) => Err(refused(
+            "booked",
+            format!("the last desktops of {} are booked from {}", pool.name, first.span),
+            "try again when that is over, or book one yourself for another time",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a booking that begins now of a pool, which is held, to somebody who has no desktop there and could be given none.
+async fn check_room(txn: &DatabaseTransaction, pool: &Pool, user: UserId, now: Micros) -> Result<(), StoreError> {
+    let owners = owners(txn, pool.id).await?;
+    if owners.contains(&user.to_string()) {
+        return Ok(());
+    }
+    if owners.len() as u64 >= u64::from(pool.desktops_max) {
+        return Err(against_rules(BookingRefusal::pool_full(pool.name.as_str(), pool.desktops_max)));
+    }
+    check_held(txn, pool, user, now).await
+}
+
+/// Whose the desktops of a pool are, one for each that is somebody's.
+async fn owners(txn: &DatabaseTransaction, pool: PoolId) -> Result<Vec<String>, StoreError> {
+    Ok(desktop::of_pool(pool)
+        .select_only()
+        .column(desktop::row::Column::OwnerId)
+        .filter(desktop::row::Column::OwnerId.is_not_null())
+        .filter(desktop::row::Column::Intent.ne(codec::word(DesktopIntent::Deleted)?))
+        .into_tuple()
+        .all(txn)
+        .await?)
+}

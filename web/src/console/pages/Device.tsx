@@ -1,0 +1,239 @@
+/** One device: what its machine shows, its power, its drive, its switches, and what was done to it. */
+import {
+  Breadcrumb,
+  BreadcrumbItem,
+  Button,
+  Card,
+  CardBody,
+  CardTitle,
+  DescriptionList,
+  DescriptionListDescription,
+  DescriptionListGroup,
+  DescriptionListTerm,
+  PageSection,
+  Spinner,
+} from "@patternfly/react-core";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { type ReactNode, useId } from "react";
+import type { Schemas } from "../../api/client";
+import { Loaded } from "../parts/Loaded";
+import { Only } from "../parts/Only";
+import { ProblemAlert } from "../parts/ProblemState";
+import { viewerHref, viewerTab } from "../parts/viewer";
+import { deviceQuery, devicesQuery } from "../queries";
+import { mayIn, type Permission } from "../roles";
+import { useMe } from "../shell/me";
+import { PageHead } from "../shell/PageHead";
+import { bytes } from "../words";
+import { Drives, NextStart } from "./devices/Board";
+import { consoleWords } from "./devices/board-words";
+import { Events, OwnLog, useReadsAudit } from "./devices/Events";
+import { Media } from "./devices/Media";
+import { PowerPanel } from "./devices/PowerPanel";
+import { Screen } from "./devices/Screen";
+import { Switches } from "./devices/Switches";
+import { NotFound } from "./NotFound";
+
+export function Device() {
+  const name = useParams({ from: "/devices/$device" }).device;
+  return (
+    <Only to="desktops_operate" title={name}>
+      <Inside name={name} />
+    </Only>
+  );
+}
+
+function Inside({ name }: { name: string }) {
+  const devices = useQuery(devicesQuery);
+  const machine = devices.data?.find((one) => one.name === name || one.id === name);
+  if (devices.data && !machine) return <NotFound />;
+  return machine ? <Of machine={machine} /> : <Loaded query={devices}>{() => null}</Loaded>;
+}
+
+function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
+  const me = useMe();
+  const asked = useQuery(deviceQuery(machine.id));
+  const readsAudit = useReadsAudit();
+  const locked = (to: Permission) =>
+    mayIn(me, to, machine.pool.id) ? "" : "Your role does not include this for its pool";
+  const changes = locked("machines_write");
+  const device = asked.data?.device;
+  const screen = machine.kind === "pikvm";
+
+  return (
+    <>
+      <Breadcrumb className="crumbs">
+        <BreadcrumbItem>
+          <Link to="/devices">Devices</Link>
+        </BreadcrumbItem>
+        <BreadcrumbItem isActive>{machine.name}</BreadcrumbItem>
+      </Breadcrumb>
+      <PageHead
+        title={machine.name}
+        about={`${screen ? "The device in front of" : "The BMC in"} a machine of ${machine.pool.name}${
+          machine.connections > 0 ? ", at which somebody is now" : ""
+        }.`}
+        actions={
+          !locked("desktops_use") && (
+            <>
+              {screen && (
+                <Button
+                  variant="primary"
+                  component="a"
+                  href={viewerHref(machine.id, "vnc")}
+                  target={viewerTab(machine.name, "vnc")}
+                >
+                  Open
+                </Button>
+              )}
+              {machine.inside && (
+                <Button
+                  variant={screen ? "secondary" : "primary"}
+                  component="a"
+                  href={viewerHref(machine.inside.id, machine.inside.kind)}
+                  target={viewerTab(machine.inside.name, machine.inside.kind)}
+                >
+                  Open {machine.inside.name}
+                </Button>
+              )}
+            </>
+          )
+        }
+      />
+      <PageSection isFilled>
+        <ProblemAlert error={asked.error} />
+        <div className="device-page">
+          {screen && (
+            <Panel title="Picture" wide>
+              <Screen machine={machine} locked={locked("desktops_use")} whole />
+            </Panel>
+          )}
+          {asked.isPending && <Spinner aria-label="Asking the device" />}
+          {device && (
+            <>
+              <Panel title="Power">
+                <PowerPanel machine={machine} device={device} locked="" />
+              </Panel>
+              <Panel title="State">
+                {device.board ? (
+                  <BoardState device={device} board={device.board} />
+                ) : (
+                  <State device={device} />
+                )}
+              </Panel>
+              {device.board && (
+                <Panel title="Drives" wide>
+                  <Drives machine={machine} board={device.board} locked={changes} />
+                </Panel>
+              )}
+              {device.board?.boot && (
+                <Panel title="Next start">
+                  <NextStart machine={machine} board={device.board} locked={changes} />
+                </Panel>
+              )}
+              {device.storage?.enabled && (
+                <Panel title="Drive" wide>
+                  <Media
+                    machine={machine}
+                    storage={device.storage}
+                    transfer={asked.data?.transfer ?? null}
+                    locked={changes}
+                  />
+                </Panel>
+              )}
+              {device.gpio.some((row) => row.length > 0) && (
+                <Panel title="Switches">
+                  <Switches machine={machine} table={device.gpio} locked={changes} />
+                </Panel>
+              )}
+              {(readsAudit || (!changes && screen)) && (
+                <Panel title="What happened" wide>
+                  <div className="stack">
+                    {readsAudit && <Events machine={machine} />}
+                    {!changes && screen && <OwnLog machine={machine} />}
+                  </div>
+                </Panel>
+              )}
+            </>
+          )}
+        </div>
+      </PageSection>
+    </>
+  );
+}
+
+function Panel({ title, wide, children }: { title: string; wide?: boolean; children: ReactNode }) {
+  const id = useId();
+  return (
+    <Card component="section" aria-labelledby={id} className={wide ? "wide" : ""}>
+      <CardTitle component="h2" id={id}>
+        {title}
+      </CardTitle>
+      <CardBody>{children}</CardBody>
+    </Card>
+  );
+}
+
+function State({ device }: { device: Schemas["Device"] }) {
+  const { power, video, storage, leds, keyboard } = device;
+  const lights = leds && (["caps", "num", "scroll"] as const).filter((light) => leds[light]);
+  const unknown = "not known";
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ["Power light", power ? (power.on ? "on" : "off") : unknown],
+    ["Disk light", power ? (power.disk ? "on" : "off") : unknown],
+    ["Signal", signal(video)],
+    [
+      "Keyboard",
+      keyboard === null ? unknown : keyboard ? "taken by the machine" : "not taken by the machine",
+    ],
+    ["Locks", lights ? lights.join(", ") || "none" : unknown],
+    ["Jiggler", device.jiggler === null ? unknown : device.jiggler ? "on" : "off"],
+    ["Storage", storage?.enabled ? `${bytes(storage.free)} of ${bytes(storage.size)} free` : "none"],
+    ["Calls itself", device.name ?? unknown],
+    ["Firmware", `kvmd ${device.version ?? "of an unknown version"}`],
+    ["Board", device.platform ?? unknown],
+  ];
+  return <Rows rows={rows} />;
+}
+
+function BoardState({ device, board }: { device: Schemas["Device"]; board: Schemas["DeviceBoard"] }) {
+  const unknown = "not known";
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ["Power", board.power_state ?? unknown],
+    ["Health", board.health ?? unknown],
+    ["Calls itself", device.name ?? unknown],
+    ["Model", device.platform ?? unknown],
+    ["Serial number", board.serial ?? unknown],
+    ["Firmware", board.bios ?? unknown],
+    ["BMC's firmware", device.version ?? unknown],
+    ["System", board.system],
+    [
+      "Its own consoles",
+      board.consoles.length > 0
+        ? `${board.consoles.map(consoleWords).join("; ")}: on the BMC's own page`
+        : "none",
+    ],
+  ];
+  return <Rows rows={rows} />;
+}
+
+function Rows({ rows }: { rows: ReadonlyArray<readonly [string, string]> }) {
+  return (
+    <DescriptionList isHorizontal isCompact>
+      {rows.map(([term, text]) => (
+        <DescriptionListGroup key={term}>
+          <DescriptionListTerm>{term}</DescriptionListTerm>
+          <DescriptionListDescription>{text}</DescriptionListDescription>
+        </DescriptionListGroup>
+      ))}
+    </DescriptionList>
+  );
+}
+
+/** A streamer that nobody watches does not run, so that nobody knows. */
+function signal(video: Schemas["DeviceVideo"] | null): string {
+  if (!video?.running) return "not looked at";
+  if (!video.signal) return "none";
+  return `${video.width} × ${video.height}, ${video.frames_per_second} a second`;
+}
