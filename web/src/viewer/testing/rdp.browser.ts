@@ -31,7 +31,7 @@ let address = "";
 function start(program: string, args: string[], environment: Record<string, string> = {}): ChildProcess {
   const child = spawn(program, args, {
     env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", program === BENCH ? "inherit" : "ignore"],
   });
   children.push(child);
   return child;
@@ -122,8 +122,11 @@ describe.skipIf(!existsSync(BENCH))("H.264 of a real RDP server", () => {
       join(home, certificate ?? "no certificate"),
     ]);
     const pin = [...createHash("sha256").update(der).digest()];
-    const server = JSON.stringify({ Rdp: { address: `127.0.0.1:${port}`, pin } });
+    const server = JSON.stringify({ Rdp: { address: `127.0.0.1:${port}`, pin, own: true } });
     const gateway = start(BENCH, ["serve", "--server", server]);
+    gateway.once("exit", (code) => {
+      if (code) console.error(`the gateway ended with ${code}`);
+    });
     let said = "";
     gateway.stdout?.on("data", (piece) => {
       said += piece;

@@ -610,7 +610,7 @@ describe("a connection", () => {
     await live(page);
     const sign = page.getByText("Recorded", { exact: true });
     expect(await sign.isVisible()).toBe(true);
-    expect(await page.locator(".recorded:not(.view-only)").getAttribute("title")).toBe(
+    expect(await page.locator("p", { has: sign }).getAttribute("title")).toBe(
       "This connection is recorded.",
     );
     if (process.env.ORIEL_PAGES_PICTURES)
