@@ -59,7 +59,9 @@ fn says_typed(kind: RecordingKind, block: &Bytes) -> bool {
     match kind {
         RecordingKind::Screen => chunk_entries(block).unwrap_or_default().iter().any(|entry| {
             let records = ServerRecord::decode_all(&entry.message).unwrap_or_default();
-            records.iter().any(|one| matches!(one, ServerRecord::Typed(_) | ServerRecord::Pasted(_) | ServerRecord::Copied(_)))
+            records
+                .iter()
+                .any(|one| matches!(one, ServerRecord::Typed(_) | ServerRecord::Pasted(_) | ServerRecord::Copied(_)))
         }),
         RecordingKind::Terminal => chunk_lines(block)
             .is_ok_and(|lines| lines.lines().any(|line| matches!(parse(line), Some(CastEvent::Input { .. })))),

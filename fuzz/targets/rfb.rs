@@ -6,8 +6,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oriel_screen::{InputEvent, ScreenEvent, Source};
 use oriel_pin::Fingerprint;
+use oriel_screen::{InputEvent, ScreenEvent, Source};
 use oriel_vnc::{Established, Handshake, Progress, Security, SecurityPolicy, VncOptions, VncSource, encodings};
 
 /// Larger screens only make each try slow.

@@ -5,6 +5,7 @@ use super::ntlm::Exchange;
 use crate::error::ConnectError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use oriel_pin::HostPin;
 use secrecy::ExposeSecret as _;
 use std::fmt::Write as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -58,6 +59,13 @@ where
                 scheme = "Negotiate";
                 exchange = Exchange::new(&options.user, options.domain.as_deref(), &options.password)?;
                 format!("{scheme} {}", STANDARD.encode(exchange.message(&[])?))
+            }
+            None if answer.offers("Basic") && options.certificate == HostPin::FirstUse => {
+                return Err(ConnectError::GatewayRefused(
+                    "it wants the password itself (Basic), which nobody gets on first use: compare the certificate that is kept now with \
+                     the gateway's own, then connect again"
+                        .to_owned(),
+                ));
             }
             None if answer.offers("Basic") => {
                 scheme = "Basic";
