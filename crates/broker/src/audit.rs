@@ -25,7 +25,7 @@ impl Broker {
     /// Adds a row.
     pub async fn audit(&self, what: AuditDeed) -> Result<AuditEntry, BrokerError> {
         let entry = self.inner.store.append_audit(now(), what.bounded(), |text| sha256_hex(text.as_bytes())).await?;
-        self.wake_audit_readers();
+        self.wake_subscribers();
         Ok(entry)
     }
 

@@ -41,6 +41,7 @@ mod seat;
 mod second_factor;
 mod session;
 mod sharing;
+mod subscription;
 mod syslog;
 mod thumbnail;
 mod ticket;

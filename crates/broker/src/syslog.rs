@@ -1,29 +1,20 @@
 //! Receivers of syslog: rows of the audit, sent as their messages.
 //!
-//! As with webhooks, the audit is the queue, and each receiver knows the newest row that was sent to it: what was not sent yet outlives
-//! the program, and nothing waits in memory. What was sent in vain is sent again, ever more rarely. By TCP and TLS that is known when the
-//! receiver closes behind the last message; by UDP nobody answers, and what is lost on the way is lost.
+//! What was sent in vain is known by TCP and TLS when the receiver closes behind the last message; by UDP nobody answers, and what is
+//! lost on the way is lost.
 
 mod send;
 
 use crate::clock::now;
+use crate::subscription::Subscriber;
 use crate::{Broker, BrokerError};
+use async_trait::async_trait;
 use oriel_model::{
-    Micros, SYSLOG_CA_BYTES_MAX, SYSLOGS_MAX, Syslog, SyslogFacility, SyslogId, SyslogSender, SyslogTarget, Webhook,
+    AuditEntry, Micros, SYSLOG_CA_BYTES_MAX, SYSLOGS_MAX, Subscription, Syslog, SyslogFacility, SyslogId, SyslogSender,
+    SyslogTarget,
 };
 use send::send;
 use std::net::{IpAddr, SocketAddr};
-
-/// Rows that are looked at for one sending.
-const LOOKED_MAX: u64 = 500;
-/// Rows of one sending.
-const ROWS_MAX: usize = 100;
-/// Rows that a receiver may be behind; older ones it is never told of.
-const BEHIND_MAX: u64 = 100_000;
-/// Whatever is sent again within these is waited for.
-const SOON_SECONDS: i64 = 5;
-/// Longest reason that is kept, in characters.
-const REASON_CHARS_MAX: usize = 200;
 
 pub struct NewSyslog {
     /// `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT` or `local`.
@@ -35,18 +26,6 @@ pub struct NewSyslog {
     pub ca: Option<String>,
     /// Operations, or beginnings of them; all when empty.
     pub events: Vec<String>,
-}
-
-/// What sending to one receiver came to.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Sent {
-    pub messages: usize,
-    /// Its last message was in vain.
-    pub failing: bool,
-    /// There is more to be sent at once.
-    pub more: bool,
-    /// It is sent again within moments.
-    pub soon: bool,
 }
 
 impl Broker {
@@ -70,7 +49,7 @@ impl Broker {
         let bad = |text: String, next: &str| BrokerError::invalid("bad_syslog", text, next);
         let target: SyslogTarget = new.target.parse().map_err(|text| bad(text, "a port may be left out"))?;
         Syslog::check_app_name(&new.app_name).map_err(|text| bad(text, "leave it out for \"oriel\""))?;
-        Webhook::check_events(&new.events)
+        Subscription::check_events(&new.events)
             .map_err(|text| bad(text, "the field `action` of the audit shows operations by their names"))?;
         if let Some(ca) = &new.ca {
             if !matches!(target, SyslogTarget::Tls { .. }) {
@@ -107,12 +86,7 @@ impl Broker {
             app_name: new.app_name,
             enterprise: new.enterprise,
             ca: new.ca,
-            events: new.events,
-            delivered: self.inner.store.audit_head().await?.0,
-            failures: 0,
-            next_try: Micros(0),
-            last_error: None,
-            lost: 0,
+            subscription: Subscription::from_now(new.events, self.inner.store.audit_head().await?.0),
             created: now(),
         };
         self.inner.store.create_syslog(&syslog).await?;
@@ -137,54 +111,41 @@ impl Broker {
             )
         })
     }
+}
 
-    /// Tells one receiver, if it is due, what it was not told yet.
-    pub(crate) async fn tell_syslog(&self, mut syslog: Syslog, head: u64) -> Result<Sent, BrokerError> {
-        let failing = syslog.failures > 0;
-        if syslog.delivered >= head || syslog.next_try > now() {
-            let soon = syslog.delivered < head && syslog.next_try <= now().plus_seconds(SOON_SECONDS);
-            return Ok(Sent { failing, soon, ..Sent::default() });
-        }
-        let skipped = (head - syslog.delivered).saturating_sub(BEHIND_MAX);
-        if skipped > 0 {
-            syslog.delivered += skipped;
-            syslog.lost += skipped;
-        }
-        let begun = syslog.delivered;
-        let rows = self.inner.store.audit_from(begun + 1, LOOKED_MAX).await?;
+#[async_trait]
+impl Subscriber for Syslog {
+    const ALL: &'static str = "syslogs";
+    type Id = SyslogId;
+
+    fn id(&self) -> SyslogId {
+        self.id
+    }
+
+    fn shown(&self) -> String {
+        format!("receiver of syslog {}", self.target)
+    }
+
+    fn subscription(&mut self) -> &mut Subscription {
+        &mut self.subscription
+    }
+
+    async fn all(broker: &Broker) -> Result<Vec<Self>, BrokerError> {
+        Ok(broker.inner.store.syslogs().await?)
+    }
+
+    async fn send(&self, broker: &Broker, rows: &[AuditEntry]) -> Result<Result<(), String>, BrokerError> {
         let (host, process) = (host_name(), std::process::id());
-        let (mut messages, mut last) = (Vec::new(), begun);
-        for row in rows {
-            last = row.seq;
-            if syslog.wants(&row.what.action) {
-                messages.push(match syslog.target {
-                    SyslogTarget::Local => syslog.local_message(&row, &stamp(row.at), process),
-                    _ => syslog.message(&row, SyslogSender { host: &host, process }),
-                });
-            }
-            if messages.len() >= ROWS_MAX {
-                break;
-            }
-        }
-        let outcome = if messages.is_empty() { Ok(()) } else { send(self.outside(), &syslog, &messages).await };
-        if let Err(why) = outcome {
-            if syslog.failures == 0 {
-                tracing::warn!(syslog = %syslog.target, %why, "Messages to a receiver of syslog were not taken; trying again");
-            }
-            syslog.failures = syslog.failures.saturating_add(1);
-            syslog.next_try = now().plus_seconds(Webhook::retry_seconds(syslog.failures));
-            syslog.last_error = Some(why.chars().take(REASON_CHARS_MAX).collect());
-            self.inner.store.set_syslog_progress(&syslog).await?;
-            let soon = syslog.next_try <= now().plus_seconds(SOON_SECONDS);
-            return Ok(Sent { messages: messages.len(), failing: true, more: false, soon });
-        }
-        syslog.delivered = last;
-        if !messages.is_empty() {
-            (syslog.failures, syslog.next_try, syslog.last_error) = (0, Micros(0), None);
-        }
-        self.inner.store.set_syslog_progress(&syslog).await?;
-        let more = last > begun && last < head;
-        Ok(Sent { messages: messages.len(), failing: syslog.failures > 0, more, soon: false })
+        let message = |row: &AuditEntry| match self.target {
+            SyslogTarget::Local => self.local_message(row, &stamp(row.at), process),
+            _ => self.message(row, SyslogSender { host: &host, process }),
+        };
+        let messages: Vec<String> = rows.iter().map(message).collect();
+        Ok(send(broker.outside(), self, &messages).await)
+    }
+
+    async fn keep(&self, broker: &Broker) -> Result<(), BrokerError> {
+        Ok(broker.inner.store.set_syslog_progress(self).await?)
     }
 }
 

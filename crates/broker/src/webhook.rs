@@ -1,60 +1,24 @@
 //! Webhooks: rows of the audit, sent to addresses of an admin's choice.
 //!
-//! The audit is the queue. Each webhook knows the newest row that it took, so what was not taken yet outlives the program, and nothing
-//! waits in memory. A message is sent again, ever more rarely, until it is taken: its rows come in order, and may come twice.
-//!
-//! ```text
-//!  audit rows behind `delivered` ──▶ those it is told of ──▶ one signed message ──taken──▶ `delivered` goes on
-//!                                                                     └──in vain──▶ `next_try`
-//! ```
+//! A message is sent again until it is taken: its rows come in order, and may come twice.
 
 mod post;
 
 use crate::clock::now;
+use crate::subscription::Subscriber;
 use crate::{Broker, BrokerError};
+use async_trait::async_trait;
 use oriel_identity::{hmac_sha256_hex, random_token};
-use oriel_model::{AuditEntry, Micros, WEBHOOK_URL_BYTES_MAX, WEBHOOKS_MAX, Webhook, WebhookId};
+use oriel_model::{AuditEntry, Micros, Subscription, WEBHOOK_URL_BYTES_MAX, WEBHOOKS_MAX, Webhook, WebhookId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use url::{Host, Url};
 
-/// Rows that are looked at for one message.
-const LOOKED_MAX: u64 = 500;
-/// Rows of one message.
-const ROWS_MAX: usize = 100;
-/// Rows that a webhook may be behind; older ones it is never told of.
-const BEHIND_MAX: u64 = 100_000;
-/// Whatever is sent again within these is waited for.
-const SOON_SECONDS: i64 = 5;
-/// Longest reason that is kept, in characters.
-const REASON_CHARS_MAX: usize = 200;
-
 pub struct NewWebhook {
     pub url: String,
     /// Operations, or beginnings of them; all when empty.
     pub events: Vec<String>,
-}
-
-/// What sending came to, to one webhook or to several.
-#[derive(Default)]
-pub(crate) struct Sent {
-    pub messages: usize,
-    /// Webhooks whose last message was in vain.
-    pub failing: usize,
-    /// There is more to be sent at once.
-    pub more: bool,
-    /// A message is sent again within moments.
-    pub soon: bool,
-}
-
-impl Sent {
-    pub(crate) fn add(&mut self, one: Self) {
-        self.messages += one.messages;
-        self.failing += one.failing;
-        self.more |= one.more;
-        self.soon |= one.soon;
-    }
 }
 
 impl Broker {
@@ -76,7 +40,7 @@ impl Broker {
     /// The new webhook, and what its messages are signed with: told here and never again. It is told of what is done from now on.
     pub async fn create_webhook(&self, new: NewWebhook) -> Result<(Webhook, SecretString), BrokerError> {
         let url = self.checked(&new.url)?;
-        Webhook::check_events(&new.events).map_err(|text| {
+        Subscription::check_events(&new.events).map_err(|text| {
             BrokerError::invalid("bad_webhook", text, "the field `action` of the audit shows operations by their names")
         })?;
         if self.inner.store.webhooks().await?.len() >= WEBHOOKS_MAX {
@@ -89,12 +53,7 @@ impl Broker {
         let webhook = Webhook {
             id: WebhookId::new(),
             url: url.to_string(),
-            events: new.events,
-            delivered: self.inner.store.audit_head().await?.0,
-            failures: 0,
-            next_try: Micros(0),
-            last_error: None,
-            lost: 0,
+            subscription: Subscription::from_now(new.events, self.inner.store.audit_head().await?.0),
             created: now(),
         };
         let (secret, _) = random_token();
@@ -113,7 +72,7 @@ impl Broker {
 
     /// Sends a message without rows, whatever the webhook waits for.
     pub async fn test_webhook(&self, webhook: &Webhook) -> Result<(), BrokerError> {
-        self.send(webhook, &[]).await?.map_err(|why| {
+        self.post(webhook, &[]).await?.map_err(|why| {
             BrokerError::conflict(
                 "webhook_failed",
                 format!("the message to {} was not taken: {why}", webhook.url),
@@ -122,54 +81,8 @@ impl Broker {
         })
     }
 
-    /// One message to a webhook that is due, of what it was not told yet. `head`: the audit's newest row.
-    pub(crate) async fn tell(&self, mut webhook: Webhook, head: u64) -> Result<Sent, BrokerError> {
-        let failing = usize::from(webhook.failures > 0);
-        if webhook.delivered >= head || webhook.next_try > now() {
-            let soon = webhook.delivered < head && webhook.next_try <= now().plus_seconds(SOON_SECONDS);
-            return Ok(Sent { failing, soon, ..Sent::default() });
-        }
-        let skipped = (head - webhook.delivered).saturating_sub(BEHIND_MAX);
-        if skipped > 0 {
-            webhook.delivered += skipped;
-            webhook.lost += skipped;
-        }
-        let rows = self.inner.store.audit_from(webhook.delivered + 1, LOOKED_MAX).await?;
-        let begun = webhook.delivered;
-        let (mut wanted, mut last) = (Vec::new(), begun);
-        for row in rows {
-            last = row.seq;
-            if webhook.wants(&row.what.action) {
-                wanted.push(row);
-            }
-            if wanted.len() >= ROWS_MAX {
-                break;
-            }
-        }
-        let outcome = if wanted.is_empty() { None } else { Some(self.send(&webhook, &wanted).await?) };
-        let messages = usize::from(outcome.is_some());
-        if let Some(Err(why)) = outcome {
-            if webhook.failures == 0 {
-                tracing::warn!(webhook = %webhook.id, %why, "A message to a webhook was not taken; trying again");
-            }
-            webhook.failures = webhook.failures.saturating_add(1);
-            webhook.next_try = now().plus_seconds(Webhook::retry_seconds(webhook.failures));
-            webhook.last_error = Some(why.chars().take(REASON_CHARS_MAX).collect());
-            self.inner.store.set_webhook_progress(&webhook).await?;
-            let soon = webhook.next_try <= now().plus_seconds(SOON_SECONDS);
-            return Ok(Sent { messages, failing: 1, more: false, soon });
-        }
-        webhook.delivered = last;
-        if messages > 0 {
-            (webhook.failures, webhook.next_try, webhook.last_error) = (0, Micros(0), None);
-        }
-        self.inner.store.set_webhook_progress(&webhook).await?;
-        let more = last > begun && last < head;
-        Ok(Sent { messages, failing: usize::from(webhook.failures > 0), more, soon: false })
-    }
-
     /// One message. The inner error says why it was not taken.
-    async fn send(&self, webhook: &Webhook, rows: &[AuditEntry]) -> Result<Result<(), String>, BrokerError> {
+    async fn post(&self, webhook: &Webhook, rows: &[AuditEntry]) -> Result<Result<(), String>, BrokerError> {
         let Some(sealed) = self.inner.store.webhook_secret(webhook.id).await? else {
             return Ok(Err("it was removed meanwhile".to_owned()));
         };
@@ -219,6 +132,37 @@ impl Broker {
             self.outside().check(&address.to_string(), SocketAddr::new(address, port))?;
         }
         Ok(url)
+    }
+}
+
+#[async_trait]
+impl Subscriber for Webhook {
+    const ALL: &'static str = "webhooks";
+    type Id = WebhookId;
+
+    fn id(&self) -> WebhookId {
+        self.id
+    }
+
+    /// Keys of receivers stand in addresses.
+    fn shown(&self) -> String {
+        format!("webhook {}", self.id)
+    }
+
+    fn subscription(&mut self) -> &mut Subscription {
+        &mut self.subscription
+    }
+
+    async fn all(broker: &Broker) -> Result<Vec<Self>, BrokerError> {
+        Ok(broker.inner.store.webhooks().await?)
+    }
+
+    async fn send(&self, broker: &Broker, rows: &[AuditEntry]) -> Result<Result<(), String>, BrokerError> {
+        broker.post(self, rows).await
+    }
+
+    async fn keep(&self, broker: &Broker) -> Result<(), BrokerError> {
+        Ok(broker.inner.store.set_webhook_progress(self).await?)
     }
 }
 

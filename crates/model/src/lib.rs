@@ -32,6 +32,7 @@ mod rollout;
 mod second_factor;
 mod session;
 mod size;
+mod subscription;
 mod syslog;
 mod user;
 mod webhook;
@@ -96,11 +97,12 @@ pub use rollout::{
 pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use size::{PoolSize, RETURN_MINUTES_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};
+pub use subscription::{SUBSCRIPTION_EVENTS_MAX, Subscription};
 pub use syslog::{
     SYSLOG_CA_BYTES_MAX, SYSLOG_ENTERPRISE, SYSLOGS_MAX, Syslog, SyslogFacility, SyslogSender, SyslogTarget,
 };
 pub use user::{Role, User};
-pub use webhook::{WEBHOOK_EVENTS_MAX, WEBHOOK_URL_BYTES_MAX, WEBHOOKS_MAX, Webhook};
+pub use webhook::{WEBHOOK_URL_BYTES_MAX, WEBHOOKS_MAX, Webhook};
 
 /// Microseconds since 1970-01-01 UTC, the only time that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, Default)]

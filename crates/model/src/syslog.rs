@@ -1,6 +1,6 @@
 //! Receivers of syslog, and rows of the audit as their messages (RFC 5424).
 
-use crate::{AuditEntry, Micros, SyslogId, Webhook, check_host};
+use crate::{AuditEntry, Micros, Subscription, SyslogId, check_host};
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
@@ -118,7 +118,7 @@ impl fmt::Display for SyslogTarget {
     }
 }
 
-/// One receiver, and how far it is in the audit: that is its queue.
+/// One receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Syslog {
     pub id: SyslogId,
@@ -129,18 +129,7 @@ pub struct Syslog {
     pub enterprise: u32,
     /// PEM of whom a receiver's certificate must be signed by; by whom this machine trusts when there is none.
     pub ca: Option<String>,
-    /// Operations of the API (`change_pool`), or beginnings of them (`delete_*`); all when empty.
-    pub events: Vec<String>,
-    /// The newest row of the audit that was sent, or that it is not told of.
-    pub delivered: u64,
-    /// How often the next rows were sent in vain.
-    pub failures: u32,
-    /// They are not sent again before.
-    pub next_try: Micros,
-    /// Why the last try was in vain.
-    pub last_error: Option<String>,
-    /// Rows that it was never told of, as it was too far behind.
-    pub lost: u64,
+    pub subscription: Subscription,
     pub created: Micros,
 }
 
@@ -159,11 +148,6 @@ const WARNING: u8 = 4;
 const NOTICE: u8 = 5;
 
 impl Syslog {
-    /// Whether it is told of this operation.
-    pub fn wants(&self, action: &str) -> bool {
-        Webhook::names(&self.events, action)
-    }
-
     /// Whether it may be a name of a program. The error is a sentence.
     pub fn check_app_name(name: &str) -> Result<(), String> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
@@ -310,12 +294,7 @@ mod tests {
             app_name: "oriel".to_owned(),
             enterprise: SYSLOG_ENTERPRISE,
             ca: None,
-            events: Vec::new(),
-            delivered: 0,
-            failures: 0,
-            next_try: Micros(0),
-            last_error: None,
-            lost: 0,
+            subscription: Subscription::default(),
             created: Micros(0),
         }
     }

@@ -1,7 +1,7 @@
 //! Receivers of syslog, and how far each is in the audit.
 
 use crate::{Store, StoreError, codec};
-use oriel_model::{Micros, Syslog, SyslogId};
+use oriel_model::{Micros, Subscription, Syslog, SyslogId};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr};
 
 mod row {
@@ -42,12 +42,14 @@ impl TryFrom<row::Model> for Syslog {
             app_name: row.app_name,
             enterprise: codec::number("syslog", row.enterprise)?,
             ca: row.ca,
-            events: codec::from_json("syslog", &row.events)?,
-            delivered: codec::number("syslog", row.delivered)?,
-            failures: codec::number("syslog", row.failures)?,
-            next_try: Micros(row.next_try),
-            last_error: row.last_error,
-            lost: codec::number("syslog", row.lost)?,
+            subscription: Subscription {
+                events: codec::from_json("syslog", &row.events)?,
+                delivered: codec::number("syslog", row.delivered)?,
+                failures: codec::number("syslog", row.failures)?,
+                next_try: Micros(row.next_try),
+                last_error: row.last_error,
+                lost: codec::number("syslog", row.lost)?,
+            },
             created: Micros(row.created),
         })
     }
@@ -64,12 +66,12 @@ impl Store {
             app_name: syslog.app_name.clone(),
             enterprise: i64::from(syslog.enterprise),
             ca: syslog.ca.clone(),
-            events: codec::json(&syslog.events)?,
-            delivered: codec::big(syslog.delivered),
-            failures: i64::from(syslog.failures),
-            next_try: syslog.next_try.0,
-            last_error: syslog.last_error.clone(),
-            lost: codec::big(syslog.lost),
+            events: codec::json(&syslog.subscription.events)?,
+            delivered: codec::big(syslog.subscription.delivered),
+            failures: i64::from(syslog.subscription.failures),
+            next_try: syslog.subscription.next_try.0,
+            last_error: syslog.subscription.last_error.clone(),
+            lost: codec::big(syslog.subscription.lost),
             created: syslog.created.0,
         };
         row::Entity::insert(row.into_active_model())
@@ -87,14 +89,15 @@ impl Store {
 
     /// Writes how far it is and how the last try went. One that has gone, or that somebody else has brought further, is left alone.
     pub async fn set_syslog_progress(&self, syslog: &Syslog) -> Result<(), StoreError> {
+        let subscription = &syslog.subscription;
         row::Entity::update_many()
-            .col_expr(row::Column::Delivered, Expr::value(codec::big(syslog.delivered)))
-            .col_expr(row::Column::Failures, Expr::value(i64::from(syslog.failures)))
-            .col_expr(row::Column::NextTry, Expr::value(syslog.next_try.0))
-            .col_expr(row::Column::LastError, Expr::value(syslog.last_error.clone()))
-            .col_expr(row::Column::Lost, Expr::value(codec::big(syslog.lost)))
+            .col_expr(row::Column::Delivered, Expr::value(codec::big(subscription.delivered)))
+            .col_expr(row::Column::Failures, Expr::value(i64::from(subscription.failures)))
+            .col_expr(row::Column::NextTry, Expr::value(subscription.next_try.0))
+            .col_expr(row::Column::LastError, Expr::value(subscription.last_error.clone()))
+            .col_expr(row::Column::Lost, Expr::value(codec::big(subscription.lost)))
             .filter(row::Column::Id.eq(syslog.id.to_string()))
-            .filter(row::Column::Delivered.lte(codec::big(syslog.delivered)))
+            .filter(row::Column::Delivered.lte(codec::big(subscription.delivered)))
             .exec(&self.writer)
             .await?;
         Ok(())

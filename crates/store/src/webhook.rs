@@ -1,7 +1,7 @@
 //! Webhooks, and how far each is in the audit.
 
 use crate::{Store, StoreError, codec};
-use oriel_model::{Micros, Webhook, WebhookId};
+use oriel_model::{Micros, Subscription, Webhook, WebhookId};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr};
 
 mod row {
@@ -35,12 +35,14 @@ impl TryFrom<row::Model> for Webhook {
         Ok(Self {
             id: codec::parse("webhook", &row.id)?,
             url: row.url,
-            events: codec::from_json("webhook", &row.events)?,
-            delivered: codec::number("webhook", row.delivered)?,
-            failures: codec::number("webhook", row.failures)?,
-            next_try: Micros(row.next_try),
-            last_error: row.last_error,
-            lost: codec::number("webhook", row.lost)?,
+            subscription: Subscription {
+                events: codec::from_json("webhook", &row.events)?,
+                delivered: codec::number("webhook", row.delivered)?,
+                failures: codec::number("webhook", row.failures)?,
+                next_try: Micros(row.next_try),
+                last_error: row.last_error,
+                lost: codec::number("webhook", row.lost)?,
+            },
             created: Micros(row.created),
         })
     }
@@ -52,13 +54,13 @@ impl Store {
         let row = row::Model {
             id: webhook.id.to_string(),
             url: webhook.url.clone(),
-            events: codec::json(&webhook.events)?,
+            events: codec::json(&webhook.subscription.events)?,
             sealed: sealed.to_owned(),
-            delivered: codec::big(webhook.delivered),
-            failures: i64::from(webhook.failures),
-            next_try: webhook.next_try.0,
-            last_error: webhook.last_error.clone(),
-            lost: codec::big(webhook.lost),
+            delivered: codec::big(webhook.subscription.delivered),
+            failures: i64::from(webhook.subscription.failures),
+            next_try: webhook.subscription.next_try.0,
+            last_error: webhook.subscription.last_error.clone(),
+            lost: codec::big(webhook.subscription.lost),
             created: webhook.created.0,
         };
         row::Entity::insert(row.into_active_model())
@@ -81,14 +83,15 @@ impl Store {
 
     /// Writes how far it is and how the last try went. One that has gone, or that somebody else has brought further, is left alone.
     pub async fn set_webhook_progress(&self, webhook: &Webhook) -> Result<(), StoreError> {
+        let subscription = &webhook.subscription;
         row::Entity::update_many()
-            .col_expr(row::Column::Delivered, Expr::value(codec::big(webhook.delivered)))
-            .col_expr(row::Column::Failures, Expr::value(i64::from(webhook.failures)))
-            .col_expr(row::Column::NextTry, Expr::value(webhook.next_try.0))
-            .col_expr(row::Column::LastError, Expr::value(webhook.last_error.clone()))
-            .col_expr(row::Column::Lost, Expr::value(codec::big(webhook.lost)))
+            .col_expr(row::Column::Delivered, Expr::value(codec::big(subscription.delivered)))
+            .col_expr(row::Column::Failures, Expr::value(i64::from(subscription.failures)))
+            .col_expr(row::Column::NextTry, Expr::value(subscription.next_try.0))
+            .col_expr(row::Column::LastError, Expr::value(subscription.last_error.clone()))
+            .col_expr(row::Column::Lost, Expr::value(codec::big(subscription.lost)))
             .filter(row::Column::Id.eq(webhook.id.to_string()))
-            .filter(row::Column::Delivered.lte(codec::big(webhook.delivered)))
+            .filter(row::Column::Delivered.lte(codec::big(subscription.delivered)))
             .exec(&self.writer)
             .await?;
         Ok(())

@@ -20,17 +20,17 @@ mod presence;
 mod reaper;
 mod recording;
 pub(crate) mod rollout;
-mod syslog;
+mod subscription;
 pub(crate) mod upkeep;
-mod webhook;
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
-use oriel_model::{DesktopId, Micros, PoolId};
+use oriel_model::{DesktopId, Micros, PoolId, Syslog, Webhook};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use subscription::Subscribers;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -151,8 +151,8 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), recording::OldRecordings, stop.clone()));
         tasks.spawn(keep_running(self.clone(), moving::Moves::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), directory::Directories, stop.clone()));
-        tasks.spawn(keep_running(self.clone(), syslog::Syslogs::default(), stop.clone()));
-        tasks.spawn(keep_running(self.clone(), webhook::Webhooks::new(tasks.clone()), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), Subscribers::<Syslog>::new(tasks.clone()), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), Subscribers::<Webhook>::new(tasks.clone()), stop.clone()));
         tasks.spawn(keep_running(self.clone(), history::History, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
     }
@@ -166,7 +166,7 @@ impl Broker {
             "history" => Box::new(history::History),
             "pools" => Box::new(pool::Pools::default()),
             "presence" => Box::new(presence::Presence::default()),
-            "webhooks" => Box::new(webhook::Webhooks::new(TaskTracker::new())),
+            "webhooks" => Box::new(Subscribers::<Webhook>::new(TaskTracker::new())),
             _ => return None,
         };
         Some(ByHand { broker: self.clone(), reconciler })
@@ -206,13 +206,9 @@ impl Broker {
         self.inner.reconcilers.recordings.notify_one();
     }
 
-    /// The audit has a new row.
-    pub(crate) fn wake_audit_readers(&self) {
+    /// The audit has a new row, or one that was told of the last ones is there for the next.
+    pub(crate) fn wake_subscribers(&self) {
         self.inner.reconcilers.syslogs.notify_one();
-        self.wake_webhooks();
-    }
-
-    pub(crate) fn wake_webhooks(&self) {
         self.inner.reconcilers.webhooks.notify_one();
     }
 

@@ -2,7 +2,7 @@
 
 use crate::house::House;
 use oriel_compute::fake::FakeMode;
-use oriel_model::{AuditDeed, Micros, Webhook, WebhookId};
+use oriel_model::{AuditDeed, Micros, Subscription, Webhook, WebhookId};
 use std::time::Duration;
 
 #[tokio::test]
@@ -11,12 +11,7 @@ async fn a_secret_that_cannot_be_opened_is_the_trouble_of_one() {
     let webhook = Webhook {
         id: WebhookId::new(),
         url: "https://log.example/".to_owned(),
-        events: Vec::new(),
-        delivered: 0,
-        failures: 0,
-        next_try: Micros(0),
-        last_error: None,
-        lost: 0,
+        subscription: Subscription::default(),
         created: Micros(1),
     };
     house.store.create_webhook(&webhook, "sealed elsewhere").await.unwrap();
@@ -24,12 +19,12 @@ async fn a_secret_that_cannot_be_opened_is_the_trouble_of_one() {
     let mut tried = webhook;
     for _ in 0..600 {
         tried = house.broker.webhooks().await.unwrap().0.remove(0);
-        if tried.failures > 0 {
+        if tried.subscription.failures > 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let why = tried.last_error.as_deref().unwrap_or_default();
+    let why = tried.subscription.last_error.as_deref().unwrap_or_default();
     assert!(why.starts_with("its secret cannot be opened: "), "{tried:?}");
-    assert!(tried.delivered == 0 && tried.next_try > Micros(0), "{tried:?}");
+    assert!(tried.subscription.delivered == 0 && tried.subscription.next_try > Micros(0), "{tried:?}");
 }

@@ -34,13 +34,13 @@ impl Webhook {
         Self {
             id: webhook.id.to_string(),
             url: webhook.url,
-            events: webhook.events,
-            delivered: webhook.delivered,
-            behind: head.saturating_sub(webhook.delivered),
-            failures: webhook.failures,
-            next_try_at: (webhook.failures > 0).then(|| webhook.next_try.rfc3339()),
-            last_error: webhook.last_error,
-            lost: webhook.lost,
+            events: webhook.subscription.events,
+            delivered: webhook.subscription.delivered,
+            behind: head.saturating_sub(webhook.subscription.delivered),
+            failures: webhook.subscription.failures,
+            next_try_at: (webhook.subscription.failures > 0).then(|| webhook.subscription.next_try.rfc3339()),
+            last_error: webhook.subscription.last_error,
+            lost: webhook.subscription.lost,
             created_at: webhook.created.rfc3339(),
         }
     }

@@ -187,7 +187,7 @@ async fn failures(app: &App, caller: &Caller) -> Result<Vec<DashboardFailure>, B
     }
     if caller.may(Permission::AuditRead) {
         for one in app.broker.webhooks().await?.0 {
-            if let Some(error) = one.last_error.filter(|_| one.failures > 0) {
+            if let Some(error) = one.subscription.last_error.filter(|_| one.subscription.failures > 0) {
                 failures.push(failure(Kind::Webhook, one.id.to_string(), one.url, error, None));
             }
         }

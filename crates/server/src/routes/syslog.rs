@@ -41,7 +41,7 @@ pub async fn create(State(app): State<App>, Body(new): Body<SyslogNew>) -> Answe
         events: new.events.unwrap_or_default(),
     };
     let syslog = app.broker.create_syslog(new).await?;
-    let head = syslog.delivered;
+    let head = syslog.subscription.delivered;
     Ok((StatusCode::CREATED, Json(Syslog::new(syslog, head))))
 }
 

@@ -29,7 +29,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<Webhook
 pub async fn create(State(app): State<App>, Body(new): Body<WebhookNew>) -> Answer<(StatusCode, Json<WebhookMade>)> {
     let new = NewWebhook { url: new.url, events: new.events.unwrap_or_default() };
     let (webhook, secret) = app.broker.create_webhook(new).await?;
-    let head = webhook.delivered;
+    let head = webhook.subscription.delivered;
     let made = WebhookMade { webhook: Webhook::new(webhook, head), secret: secret.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, Json(made)))
 }

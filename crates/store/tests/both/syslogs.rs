@@ -1,5 +1,5 @@
 use crate::{on_both, samples::NOW};
-use oriel_model::{Micros, SYSLOG_ENTERPRISE, Syslog, SyslogFacility, SyslogId};
+use oriel_model::{SYSLOG_ENTERPRISE, Subscription, Syslog, SyslogFacility, SyslogId};
 use oriel_store::StoreError;
 
 fn receiver(target: &str) -> Syslog {
@@ -10,12 +10,7 @@ fn receiver(target: &str) -> Syslog {
         app_name: "oriel".to_owned(),
         enterprise: SYSLOG_ENTERPRISE,
         ca: Some("-----BEGIN CERTIFICATE-----".to_owned()),
-        events: vec!["delete_*".to_owned()],
-        delivered: 7,
-        failures: 0,
-        next_try: Micros(0),
-        last_error: None,
-        lost: 0,
+        subscription: Subscription::from_now(vec!["delete_*".to_owned()], 7),
         created: NOW,
     }
 }
@@ -29,9 +24,11 @@ on_both! {
         assert!(matches!(again, Err(StoreError::Taken { .. })), "{again:?}");
         assert_eq!(store.syslogs().await.unwrap(), [first.clone(), second.clone()]);
 
-        let failed = Syslog { failures: 3, next_try: NOW, last_error: Some("it hung up".into()), lost: 2, ..first };
+        let mut failed = first;
+        failed.subscription = Subscription { failures: 3, next_try: NOW, last_error: Some("it hung up".into()), lost: 2, ..failed.subscription };
         store.set_syslog_progress(&failed).await.unwrap();
-        let further = Syslog { delivered: 9, failures: 0, last_error: None, ..failed.clone() };
+        let mut further = failed.clone();
+        further.subscription = Subscription { delivered: 9, failures: 0, last_error: None, ..further.subscription };
         store.set_syslog_progress(&further).await.unwrap();
         // Whoever comes late takes nothing back.
         store.set_syslog_progress(&failed).await.unwrap();

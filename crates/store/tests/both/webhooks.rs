@@ -1,17 +1,12 @@
 use crate::{on_both, samples::NOW};
-use oriel_model::{Micros, Webhook, WebhookId};
+use oriel_model::{Subscription, Webhook, WebhookId};
 use oriel_store::StoreError;
 
 fn webhook(url: &str) -> Webhook {
     Webhook {
         id: WebhookId::new(),
         url: url.to_owned(),
-        events: vec!["delete_*".to_owned()],
-        delivered: 7,
-        failures: 0,
-        next_try: Micros(0),
-        last_error: None,
-        lost: 0,
+        subscription: Subscription::from_now(vec!["delete_*".to_owned()], 7),
         created: NOW,
     }
 }
@@ -26,9 +21,11 @@ on_both! {
         assert_eq!(store.webhooks().await.unwrap(), [first.clone(), second.clone()]);
         assert_eq!(store.webhook_secret(first.id).await.unwrap().as_deref(), Some("sealed"));
 
-        let failed = Webhook { failures: 3, next_try: NOW, last_error: Some("it answered with status 503".into()), lost: 2, ..first };
+        let mut failed = first;
+        failed.subscription = Subscription { failures: 3, next_try: NOW, last_error: Some("it answered with status 503".into()), lost: 2, ..failed.subscription };
         store.set_webhook_progress(&failed).await.unwrap();
-        let further = Webhook { delivered: 9, failures: 0, last_error: None, ..failed.clone() };
+        let mut further = failed.clone();
+        further.subscription = Subscription { delivered: 9, failures: 0, last_error: None, ..further.subscription };
         store.set_webhook_progress(&further).await.unwrap();
         // Whoever comes late takes nothing back.
         store.set_webhook_progress(&failed).await.unwrap();

@@ -1,9 +1,9 @@
-//! What was done, told to the addresses that shall know of it.
+//! What was done, told to who shall know of it. Each is told by a task of its own: one that is slow holds no other up.
 
 use super::{Again, Reconciler, Round};
-use crate::{Broker, BrokerError, webhook::Sent};
+use crate::subscription::{Sent, Subscriber};
+use crate::{Broker, BrokerError};
 use async_trait::async_trait;
-use oriel_model::WebhookId;
 use std::{collections::HashSet, time::Duration};
 use tokio::{
     task::{JoinError, JoinSet},
@@ -14,24 +14,24 @@ use tokio_util::task::TaskTracker;
 /// How long a round waits for answers. Whoever takes longer holds nobody else up.
 const QUICK: Duration = Duration::from_secs(1);
 
-type Told = (WebhookId, Result<Sent, BrokerError>);
+type Told<S> = (<S as Subscriber>::Id, Result<Sent, BrokerError>);
 
-/// One message for each webhook is on its way at most: as many as there are webhooks.
-pub(super) struct Webhooks {
+/// One sending to each subscriber is on its way at most: as many as there are subscribers.
+pub(super) struct Subscribers<S: Subscriber> {
     /// A program that stops waits for the answers.
     tasks: TaskTracker,
-    on_their_way: JoinSet<Told>,
+    on_their_way: JoinSet<Told<S>>,
     /// To whom.
-    busy: HashSet<WebhookId>,
+    busy: HashSet<S::Id>,
 }
 
-impl Webhooks {
+impl<S: Subscriber> Subscribers<S> {
     pub(super) fn new(tasks: TaskTracker) -> Self {
         Self { tasks, on_their_way: JoinSet::new(), busy: HashSet::new() }
     }
 
-    /// What came of one message.
-    fn settle(&mut self, done: Result<Told, JoinError>, sent: &mut Sent) -> Result<(), BrokerError> {
+    /// What came of one sending.
+    fn settle(&mut self, done: Result<Told<S>, JoinError>, sent: &mut Sent) -> Result<(), BrokerError> {
         match done {
             Ok((id, told)) => {
                 self.busy.remove(&id);
@@ -39,7 +39,7 @@ impl Webhooks {
             }
             Err(error) => {
                 self.drop_all();
-                Err(BrokerError::internal("telling a webhook", error))
+                Err(BrokerError::internal("telling of what was done", error))
             }
         }
     }
@@ -52,9 +52,9 @@ impl Webhooks {
 }
 
 #[async_trait]
-impl Reconciler for Webhooks {
+impl<S: Subscriber> Reconciler for Subscribers<S> {
     fn name(&self) -> &'static str {
-        "webhooks"
+        S::ALL
     }
 
     /// Rows of other programs ring no bell here.
@@ -73,21 +73,21 @@ impl Reconciler for Webhooks {
             outcome = outcome.and(self.settle(done, &mut sent));
         }
         let began = Instant::now();
-        let all = broker.inner.store.webhooks().await?;
+        let all = S::all(broker).await?;
         // Every deed asks.
         let head = if all.is_empty() { 0 } else { broker.inner.store.audit_head().await?.0 };
-        for webhook in all {
-            // Of one whose message is on its way the row is old.
-            if !self.busy.insert(webhook.id) {
+        for one in all {
+            // Of one that is being told the row is old.
+            if !self.busy.insert(one.id()) {
                 continue;
             }
             let broker = broker.clone();
             self.on_their_way.spawn(self.tasks.track_future(async move {
-                let id = webhook.id;
-                let told = broker.tell(webhook, head).await;
+                let id = one.id();
+                let told = broker.tell(one, head).await;
                 if began.elapsed() >= QUICK {
                     // The round did not wait for it.
-                    broker.wake_webhooks();
+                    broker.wake_subscribers();
                 }
                 (id, told)
             }));
@@ -96,10 +96,10 @@ impl Reconciler for Webhooks {
             outcome = outcome.and(self.settle(done, &mut sent));
         }
         outcome?;
-        let mut summary = match (sent.messages, sent.failing) {
+        let mut summary = match (sent.rows, sent.failing) {
             (0, 0) => "nobody waits to be told".to_owned(),
-            (messages, 0) => format!("sent {messages} messages"),
-            (messages, failing) => format!("sent {messages} messages; {failing} webhooks do not take theirs"),
+            (rows, 0) => format!("told of {rows} deeds"),
+            (rows, failing) => format!("told of {rows} deeds; {failing} do not take theirs"),
         };
         if !self.busy.is_empty() {
             summary = format!("{summary}; {} take their time", self.busy.len());
@@ -117,7 +117,7 @@ impl Reconciler for Webhooks {
     }
 }
 
-impl Drop for Webhooks {
+impl<S: Subscriber> Drop for Subscribers<S> {
     fn drop(&mut self) {
         self.on_their_way.detach_all();
     }
