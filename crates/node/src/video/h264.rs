@@ -360,6 +360,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     const TIME_MAX: Duration = Duration::from_secs(30);
+    const NAME: &str = "seam.example";
 
     /// A node of which there is only the picture.
     struct Seam {
@@ -371,7 +372,7 @@ mod tests {
     #[async_trait]
     impl Machine for Seam {
         fn name(&self) -> &str {
-            "seam.example"
+            NAME
         }
         fn status(&self) -> watch::Receiver<Status> {
             self.status.subscribe()
@@ -396,12 +397,12 @@ mod tests {
     impl Way for Loopback {
         async fn open(&self) -> Result<BoxStream, String> {
             let stream = TcpStream::connect(self.0).await.map_err(|error| error.to_string())?;
-            Ok(Box::new(stream))
+            Ok(Box::new(stream) as BoxStream)
         }
     }
 
     fn tls() -> Arc<ServerConfig> {
-        let made = rcgen::generate_simple_self_signed(["seam.example".to_owned()]).unwrap();
+        let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
@@ -418,7 +419,7 @@ mod tests {
     impl Seat {
         async fn new(address: SocketAddr) -> Self {
             let options = PhysicalOptions {
-                host: "seam.example".to_owned(),
+                host: NAME.to_owned(),
                 user: "admin".to_owned(),
                 h264: true,
                 ..PhysicalOptions::default()
@@ -517,7 +518,7 @@ mod tests {
         );
         let (captured, mut capturing) = watch::channel(hd);
         let camera = tokio::spawn(async move {
-            loop {
+            while capturing.has_changed().is_ok() {
                 {
                     let picture = capturing.borrow_and_update();
                     feed.offer(&picture.0, picture.1, &picture.2);
