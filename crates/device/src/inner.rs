@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     pub drive: Option<Drive>,
     pub started: Instant,
     now: Mutex<Now>,
+    /// Held while the machine is told what is wanted, so that what holds is told last.
+    telling: Mutex<()>,
     gadget: tokio::sync::Mutex<Gadget>,
     /// Counts what has changed: whoever tells others of it compares what they know.
     changed: watch::Sender<u64>,
@@ -123,6 +125,7 @@ impl Inner {
             drive,
             started: Instant::now(),
             now: Mutex::new(now),
+            telling: Mutex::new(()),
             gadget: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
             sockets: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -150,6 +153,7 @@ impl Inner {
 
     /// Tells the machine what is wanted of it, where that is another thing.
     pub fn want(&self) {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let watching = self.is_streaming();
         let (wanted, changed) = {
             let mut now = self.now();

@@ -114,7 +114,7 @@ async fn tried(coder: Coder) -> Result<(), String> {
                 None => return Ok(false),
             }
         }
-        Ok(true)
+        Ok::<_, String>(true)
     };
     let taken = tokio::select! {
         taken = take => taken?,
@@ -316,11 +316,11 @@ mod tests {
             (Pixels::Jpeg, &["-f ivf -r 25 -i pipe:0", "scale=in_range=pc:out_range=tv,format=yuv420p"][..]),
             (
                 Pixels::Yuyv,
-                &["-pixel_format yuyv422 -video_size 640x480 -framerate 25", "-vf scale=in_range=tv:out_range=tv,"],
+                &["-pixel_format yuyv422 -video_size 640x480 -framerate 25", "-vf scale=in_range=tv:out_range=tv,"][..],
             ),
-            (Pixels::Uyvy, &["-pixel_format uyvy422"]),
-            (Pixels::Rgb, &["-pixel_format rgb24", "out_color_matrix=bt709"]),
-            (Pixels::Bgr, &["-pixel_format bgr24"]),
+            (Pixels::Uyvy, &["-pixel_format uyvy422"][..]),
+            (Pixels::Rgb, &["-pixel_format rgb24", "out_color_matrix=bt709"][..]),
+            (Pixels::Bgr, &["-pixel_format bgr24"][..]),
         ] {
             let [hardware, other, x264, _] = of(pixels, 640);
             for word in words.iter().chain(&["-b:v 2000k", "-bufsize 1001k", "-g 1000000", "-bf 0"]) {
