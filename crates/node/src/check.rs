@@ -178,8 +178,11 @@ async fn h264(findings: &mut Findings, config: &Config) {
         return;
     };
     let found = find(options.mode).await;
-    let why: Vec<String> = found.failed.iter().map(|(coder, why)| format!("{}: {why}", coder.name)).collect();
-    let seen = ("ffmpeg", why.join("\n"));
+    let mut why: Vec<String> = found.failed.iter().map(|(coder, why)| format!("{}: {why}", coder.name)).collect();
+    // The same of several kinds of pixels.
+    why.dedup();
+    let why = why.join("; ");
+    let seen = ("ffmpeg", why.clone());
     let Some(coder) = found.coders.first() else {
         let reason = "nothing encodes H.264 here: browsers get JPEGs, which are some ten times as large".to_owned();
         let fix = match video.h264 {
@@ -198,7 +201,9 @@ async fn h264(findings: &mut Findings, config: &Config) {
         findings.add("h264", Severity::Ok, seen, format!("{} encodes H.264 in hardware", coder.name), "");
         return;
     }
-    let reason = format!("{} encodes H.264 here, in software: that costs CPU time while somebody watches", coder.name);
+    let others = if why.is_empty() { why } else { format!(" ({why})") };
+    let reason =
+        format!("{} encodes H.264 in software: that costs CPU time while somebody watches{others}", coder.name);
     findings.add("h264", Severity::Ok, seen, reason, "");
 }
 

@@ -149,6 +149,11 @@ impl Drop for End {
     }
 }
 
+/// A line without what part of ffmpeg says it, and where that lies in memory.
+fn said(line: &str) -> &str {
+    line.split_once(" @ 0x").and_then(|(_, rest)| rest.split_once("] ")).map_or(line, |(_, said)| said)
+}
+
 /// The end of what it logged.
 async fn last_words(mut log: ChildStderr) -> String {
     let (mut kept, mut buffer) = (Vec::new(), vec![0; LOG_BYTES_MAX]);
@@ -157,7 +162,8 @@ async fn last_words(mut log: ChildStderr) -> String {
         let old = kept.len().saturating_sub(LOG_BYTES_MAX);
         kept.drain(..old);
     }
-    String::from_utf8_lossy(&kept).trim().replace('\n', "; ")
+    let text = String::from_utf8_lossy(&kept);
+    text.trim().lines().map(said).collect::<Vec<_>>().join("; ")
 }
 
 /// An encoder that runs.
@@ -340,6 +346,10 @@ mod tests {
         let none = Coder { name: "none_at_all", ..CODERS[2] };
         let why = try_out(none).await.unwrap_err();
         assert!(why.contains("none_at_all"), "{why}");
+        assert_eq!(
+            said("[h264_v4l2m2m @ 0x55afc9ad0300] Could not find a valid device"),
+            "Could not find a valid device"
+        );
         assert!(find(H264Mode::Off).await.coders.is_empty());
     }
 }
