@@ -147,7 +147,7 @@ mod tests {
     fn only_the_newest_picture_waits_and_only_where_it_is_wanted() {
         let feed = Feed::new();
         let format = PixFormat { width: 3, height: 2, bytesperline: 8, ..PixFormat::default() };
-        let rows = [[1; 8], [2; 8]].concat();
+        let rows = [[1u8; 8], [2; 8]].concat();
         feed.offer(&format, Pixels::Yuyv, &rows);
         assert!(feed.next().now_or_never().is_none());
         // As many as there are.

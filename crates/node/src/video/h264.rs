@@ -544,7 +544,7 @@ mod tests {
         // A dongle that gives JPEGs.
         let mut encoder = crate::video::encode::Encoder::new();
         let rgb = format(256, 128, 0);
-        let pixels = [[200, 40, 90].repeat(128), [20, 140, 60].repeat(128)].concat().repeat(128);
+        let pixels = [[200u8, 40, 90].repeat(128), [20, 140, 60].repeat(128)].concat().repeat(128);
         let (jpeg, ..) = encoder.jpeg(&rgb, Pixels::Rgb, &pixels, 95).unwrap();
         captured.send_replace((PixFormat::default(), Pixels::Jpeg, jpeg.to_vec()));
         let units = seat.units((256, 128), 2).await;
