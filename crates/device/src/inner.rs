@@ -3,20 +3,23 @@
 use crate::account::Door;
 use crate::drive::Drive;
 use crate::log::Log;
-use crate::machine::{Button, Machine, Picture, Report, Wanted};
+use crate::machine::{Button, Encoder, Machine, Picture, Report, VideoWanted, Wanted};
 use crate::server::DeviceOptions;
 use crate::{CONNECTIONS_MAX, FRAMES_A_SECOND_MAX};
 use oriel_physical::gadget::Gadget;
 use oriel_physical::hid::Hid;
+use oriel_screen::h264::Unit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// How long pictures are taken after the last one has left, or after somebody asked for one in vain.
 const LINGER: Duration = Duration::from_secs(10);
 /// A machine that does not take a report by then does not get it.
 const REPORT_TIME_MAX: Duration = Duration::from_secs(5);
+/// JPEGs a second while H.264 is watched, and they are not.
+const JPEGS_BESIDE_VIDEO: u8 = 1;
 /// How often the mouse is moved a little, where that is wanted.
 pub(crate) const JIGGLE_SECONDS: u64 = 60;
 
@@ -29,19 +32,44 @@ pub(crate) struct Now {
     pub pressing: Option<Button>,
     pub quality: u8,
     pub frames_per_second: u8,
+    /// Of H.264, where it was set.
+    pub kilobits: Option<u16>,
+    pub gop: Option<u8>,
     pub clients: u32,
     watchers: u32,
+    jpeg_watchers: u32,
+    video_watchers: u32,
     linger: Option<Instant>,
     pub saved: Option<Picture>,
     /// Pictures of the last second.
     pub captured: u32,
+    /// Units of H.264 of the last second.
+    pub encoded: u32,
     wanted: Option<Wanted>,
+    video_wanted: Option<VideoWanted>,
 }
 
 impl Now {
     /// Pictures a second; 0 was asked for where there is to be no limit.
     pub const fn rate(&self) -> u8 {
         if self.frames_per_second == 0 { FRAMES_A_SECOND_MAX } else { self.frames_per_second }
+    }
+
+    pub const fn jpeg_is_watched(&self) -> bool {
+        self.jpeg_watchers > 0
+    }
+
+    pub const fn video_is_watched(&self) -> bool {
+        self.video_watchers > 0
+    }
+
+    fn counts(&mut self, what: Watches) -> [Option<&mut u32>; 2] {
+        let of = match what {
+            Watches::State => None,
+            Watches::Jpeg => Some(&mut self.jpeg_watchers),
+            Watches::Video => Some(&mut self.video_watchers),
+        };
+        [Some(&mut self.watchers), of]
     }
 }
 
@@ -53,6 +81,8 @@ pub(crate) struct Inner {
     pub drive: Option<Drive>,
     pub started: Instant,
     now: Mutex<Now>,
+    /// Held while the machine is told what is wanted, so that what holds is told last.
+    telling: Mutex<()>,
     gadget: tokio::sync::Mutex<Gadget>,
     /// Counts what has changed: whoever tells others of it compares what they know.
     changed: watch::Sender<u64>,
@@ -74,12 +104,18 @@ impl Inner {
             pressing: None,
             quality: 80,
             frames_per_second: FRAMES_A_SECOND_MAX,
+            kilobits: None,
+            gop: None,
             clients: 0,
             watchers: 0,
+            jpeg_watchers: 0,
+            video_watchers: 0,
             linger: None,
             saved: None,
             captured: 0,
+            encoded: 0,
             wanted: None,
+            video_wanted: None,
         };
         Self {
             options,
@@ -89,6 +125,7 @@ impl Inner {
             drive,
             started: Instant::now(),
             now: Mutex::new(now),
+            telling: Mutex::new(()),
             gadget: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
             sockets: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -116,13 +153,50 @@ impl Inner {
 
     /// Tells the machine what is wanted of it, where that is another thing.
     pub fn want(&self) {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let watching = self.is_streaming();
-        let mut now = self.now();
-        let wanted = Wanted { watching, quality: now.quality, frames_per_second: now.rate() };
-        if now.wanted.replace(wanted) != Some(wanted) {
-            drop(now);
+        let (wanted, changed) = {
+            let mut now = self.now();
+            // Whoever watches H.264 needs no JPEGs but those of a wall or a thumbnail.
+            let only_video = now.video_is_watched() && !now.jpeg_is_watched();
+            let frames_per_second = if only_video { JPEGS_BESIDE_VIDEO } else { now.rate() };
+            let wanted = Wanted { watching, quality: now.quality, frames_per_second };
+            (wanted, now.wanted.replace(wanted) != Some(wanted))
+        };
+        if changed {
             self.machine.want(wanted);
             self.change();
+        }
+        let Some(encoder) = self.machine.encoder() else { return };
+        let (kilobits, gop) = self.video_params(encoder);
+        let (wanted, changed) = {
+            let mut now = self.now();
+            let watching = now.video_is_watched();
+            let wanted = VideoWanted { watching, frames_per_second: now.rate(), kilobits, gop };
+            (wanted, now.video_wanted.replace(wanted) != Some(wanted))
+        };
+        if changed {
+            encoder.want(wanted);
+            self.change();
+        }
+    }
+
+    /// The encoder, when it can be used.
+    pub fn encoder(&self) -> Option<&dyn Encoder> {
+        self.machine.encoder().filter(|encoder| encoder.is_ready())
+    }
+
+    /// Thousands of bits a second, and pictures from one key frame to the next.
+    pub fn video_params(&self, encoder: &dyn Encoder) -> (u16, u8) {
+        let (kilobits, gop) = encoder.defaults();
+        let now = self.now();
+        (now.kilobits.unwrap_or(kilobits), now.gop.unwrap_or(gop))
+    }
+
+    /// Whoever watches H.264 needs a key frame.
+    pub fn want_key(&self) {
+        if let Some(encoder) = self.encoder() {
+            encoder.want_key();
         }
     }
 
@@ -133,10 +207,10 @@ impl Inner {
     }
 
     /// One more who watches, until it is dropped.
-    pub fn watch(self: &Arc<Self>) -> Watching {
-        self.now().watchers += 1;
+    pub fn watch(self: &Arc<Self>, what: Watches) -> Watching {
+        self.now().counts(what).into_iter().flatten().for_each(|count| *count += 1);
         self.want();
-        Watching(Arc::clone(self))
+        Watching(Arc::clone(self), what)
     }
 
     /// The newest picture, while they are taken.
@@ -188,7 +262,9 @@ impl Inner {
         let mut period = interval(Duration::from_secs(1));
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut pictures, mut status) = (self.machine.pictures(), self.machine.status());
-        let (mut count, mut jiggled) = (0, Instant::now());
+        let mut units = self.machine.encoder().map(Encoder::units);
+        let (mut count, mut encoded, mut ready) = (0, 0, false);
+        let mut jiggled = Instant::now();
         loop {
             tokio::select! {
                 _ = period.tick() => {
@@ -198,6 +274,11 @@ impl Inner {
                         self.change();
                     }
                     count = 0;
+                    let (before, now_ready) = (std::mem::replace(&mut self.now().encoded, encoded), self.encoder().is_some());
+                    if before != encoded || std::mem::replace(&mut ready, now_ready) != now_ready {
+                        self.change();
+                    }
+                    encoded = 0;
                     let idle = {
                         let now = self.now();
                         now.jiggler && now.active.max(jiggled).elapsed() >= Duration::from_secs(JIGGLE_SECONDS)
@@ -221,6 +302,10 @@ impl Inner {
                 Ok(()) = status.changed() => {
                     self.change();
                 }
+                // Only counted: those that were missed count, too.
+                more = counted(&mut units) => {
+                    encoded += more;
+                }
                 else => return,
             }
         }
@@ -239,14 +324,40 @@ impl Inner {
     }
 }
 
+/// How many units have come; never, where none will come.
+async fn counted(units: &mut Option<broadcast::Receiver<Unit>>) -> u32 {
+    use broadcast::error::RecvError;
+    let received = match units {
+        Some(units) => units.recv().await,
+        None => std::future::pending().await,
+    };
+    match received {
+        Ok(_) => 1,
+        Err(RecvError::Lagged(missed)) => u32::try_from(missed).unwrap_or(0),
+        Err(RecvError::Closed) => {
+            *units = None;
+            0
+        }
+    }
+}
+
+/// What somebody watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watches {
+    /// Events; pictures are to be there when they ask for one.
+    State,
+    Jpeg,
+    Video,
+}
+
 /// Somebody watches.
-pub(crate) struct Watching(Arc<Inner>);
+pub(crate) struct Watching(Arc<Inner>, Watches);
 
 impl Drop for Watching {
     fn drop(&mut self) {
         {
             let mut now = self.0.now();
-            now.watchers -= 1;
+            now.counts(self.1).into_iter().flatten().for_each(|count| *count -= 1);
             now.linger = Some(Instant::now() + LINGER);
         }
         self.0.want();

@@ -26,9 +26,12 @@ mod query;
 mod route;
 mod server;
 mod socket;
+mod video;
 
 pub use account::{ACCOUNTS_BYTES_MAX, ACCOUNTS_MAX, AccountError, Accounts};
-pub use machine::{Button, Fetched, Machine, Medium, Picture, Remote, Report, Slot, Status, Wanted};
+pub use machine::{
+    Button, Encoder, Fetched, Machine, Medium, Picture, Remote, Report, Slot, Status, VideoWanted, Wanted,
+};
 pub use mouse::Inputs;
 pub use server::{Device, DeviceOptions};
 
@@ -42,5 +45,10 @@ pub const BODY_BYTES_MAX: usize = 4 << 10;
 pub const PRINT_BYTES_MAX: usize = 64 << 10;
 /// Most pictures a second.
 pub const FRAMES_A_SECOND_MAX: u8 = 30;
+/// What H.264 may have: thousands of bits a second, and pictures from one key frame to the next. kvmd's limits.
+pub const KILOBITS: (u16, u16) = (25, 20_000);
+pub const GOP_MAX: u8 = 60;
+/// Units of H.264 that wait for whoever takes them slowly; then they begin anew at a key frame. kvmd's limit.
+pub const UNITS_MAX: usize = 32;
 /// The version of kvmd whose API this is.
 const KVMD_VERSION: &str = "4.197";

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use oriel_screen::h264::Unit;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// What a USB port would say to the machine (HID 1.11; the descriptors are a boot keyboard's, and mice with positions and with steps).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,33 @@ pub struct Wanted {
     pub frames_per_second: u8,
 }
 
+/// What is wanted of a machine's H.264.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoWanted {
+    /// Somebody watches it; otherwise nothing need be encoded.
+    pub watching: bool,
+    /// At most so many pictures a second.
+    pub frames_per_second: u8,
+    /// Most bits, in thousands a second.
+    pub kilobits: u16,
+    /// Pictures from one key frame to the next; 0: they come at the beginning and when they are asked for.
+    pub gop: u8,
+}
+
+/// What makes H.264 of a machine's pictures: one for all who watch.
+pub trait Encoder: Send + Sync {
+    /// Whether there is something that encodes; it may take a while until that is found out.
+    fn is_ready(&self) -> bool;
+    /// What holds until somebody sets another, in thousands of bits a second and in pictures.
+    fn defaults(&self) -> (u16, u8);
+    /// Access units, Annex B, in the order in which they are shown. The first one of a picture of another size is a key frame.
+    fn units(&self) -> broadcast::Receiver<Unit>;
+    /// Told on each change.
+    fn want(&self, wanted: VideoWanted);
+    /// Somebody cannot go on without a key frame, which is to come soon.
+    fn want_key(&self);
+}
+
 /// A machine. All of it may be slow, and none of it may hang for ever: the server waits for an answer of [`Self::press`], and gives reports a few
 /// seconds.
 #[async_trait]
@@ -73,6 +101,10 @@ pub trait Machine: Send + Sync + 'static {
     fn pictures(&self) -> watch::Receiver<Option<Picture>>;
     /// Told on each change.
     fn want(&self, wanted: Wanted);
+    /// What makes H.264 of its pictures; `None`: there are JPEGs only.
+    fn encoder(&self) -> Option<&dyn Encoder> {
+        None
+    }
     /// Returns when the report is on its way.
     async fn report(&self, report: Report);
     /// Returns when the button is up again.

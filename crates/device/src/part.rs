@@ -2,7 +2,7 @@
 
 use crate::inner::{Inner, JIGGLE_SECONDS};
 use crate::machine::Button;
-use crate::{FRAMES_A_SECOND_MAX, KVMD_VERSION, keymap};
+use crate::{FRAMES_A_SECOND_MAX, GOP_MAX, KILOBITS, KVMD_VERSION, keymap};
 use serde_json::{Map, Value, json};
 
 /// What a client of events is told first, in this order: parts, and how deep they are compared afterwards. What lies deeper is told whole.
@@ -111,14 +111,25 @@ impl Inner {
             let now = self.now();
             (now.quality, now.frames_per_second, now.saved.clone())
         };
-        let params = json!({"quality": quality, "desired_fps": fps});
+        let mut params = json!({"quality": quality, "desired_fps": fps});
+        let mut limits = json!({"desired_fps": {"min": 0, "max": FRAMES_A_SECOND_MAX}});
+        let encoder = self.encoder();
+        if let Some(encoder) = encoder
+            && let (Some(params), Some(limits)) = (params.as_object_mut(), limits.as_object_mut())
+        {
+            let (kilobits, gop) = self.video_params(encoder);
+            params.insert("h264_bitrate".to_owned(), kilobits.into());
+            params.insert("h264_gop".to_owned(), gop.into());
+            limits.insert("h264_bitrate".to_owned(), json!({"min": KILOBITS.0, "max": KILOBITS.1}));
+            limits.insert("h264_gop".to_owned(), json!({"min": 0, "max": GOP_MAX}));
+        }
         let saved = saved.map(|picture| {
             json!({"online": true, "width": picture.width, "height": picture.height,
                    "headers": {"X-UStreamer-Width": picture.width.to_string(), "X-UStreamer-Height": picture.height.to_string()}})
         });
         json!({
-            "features": {"quality": true, "resolution": false, "h264": false},
-            "limits": {"desired_fps": {"min": 0, "max": FRAMES_A_SECOND_MAX}},
+            "features": {"quality": true, "resolution": false, "h264": encoder.is_some()},
+            "limits": limits,
             "params": params,
             "applied": params,
             "snapshot": {"saved": saved},
@@ -132,12 +143,14 @@ impl Inner {
             return Value::Null;
         }
         let picture = self.picture();
-        let (quality, fps, captured, clients) = {
+        let (quality, fps, captured, encoded, clients, video_is_watched) = {
             let now = self.now();
-            (now.quality, now.frames_per_second, now.captured, now.clients)
+            // With nobody who watches JPEGs there are fewer of them than pictures.
+            let captured = now.captured.max(now.encoded);
+            (now.quality, now.frames_per_second, captured, now.encoded, now.clients, now.video_is_watched())
         };
         let size = picture.as_ref().map_or((640, 480), |picture| (picture.width, picture.height));
-        json!({
+        let mut streamer = json!({
             "instance_id": "",
             "encoder": {"type": "CPU", "quality": quality},
             "sinks": {"jpeg": {"has_clients": clients > 0}},
@@ -148,7 +161,17 @@ impl Inner {
                 "captured_fps": captured,
             },
             "stream": {"queued_fps": captured, "clients": 0, "clients_stat": {}},
-        })
+        });
+        if let Some(encoder) = self.encoder()
+            && let Some(parts) = streamer.as_object_mut()
+        {
+            let (kilobits, gop) = self.video_params(encoder);
+            let h264 = json!({"bitrate": kilobits, "gop": gop, "online": encoded > 0, "fps": encoded});
+            parts.insert("h264".to_owned(), h264);
+            let sinks = json!({"jpeg": {"has_clients": clients > 0}, "h264": {"has_clients": video_is_watched}});
+            parts.insert("sinks".to_owned(), sinks);
+        }
+        streamer
     }
 
     /// A part of `info`.

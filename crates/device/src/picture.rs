@@ -1,7 +1,7 @@
 //! Pictures: one at a time, small ones, and a stream of them over HTTP as uStreamer sends it.
 
 use crate::answer::{Answer, Answered, Refusal, streamed, typed, typed_body, with_header};
-use crate::inner::{Inner, Watching};
+use crate::inner::{Inner, Watches, Watching};
 use crate::machine::Picture;
 use crate::query::Query;
 use bytes::Bytes;
@@ -113,7 +113,7 @@ impl Pace {
         let mut pictures = inner.machine.pictures();
         // What there is already is new to this one.
         pictures.mark_changed();
-        Self { inner: Arc::clone(inner), pictures, next: Instant::now(), _watching: inner.watch() }
+        Self { inner: Arc::clone(inner), pictures, next: Instant::now(), _watching: inner.watch(Watches::Jpeg) }
     }
 
     /// The next picture; `None`: there is none now.

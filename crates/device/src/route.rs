@@ -6,7 +6,9 @@ use crate::answer::{
 use crate::inner::Inner;
 use crate::machine::Button;
 use crate::query::Query;
-use crate::{BODY_BYTES_MAX, FRAMES_A_SECOND_MAX, PRINT_BYTES_MAX, drive, hid, part, picture, socket};
+use crate::{
+    BODY_BYTES_MAX, FRAMES_A_SECOND_MAX, GOP_MAX, KILOBITS, PRINT_BYTES_MAX, drive, hid, part, picture, socket,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -230,7 +232,7 @@ async fn serve(inner: &Arc<Inner>, method: &Method, path: &str, request: Request
         "/api/log" => log(inner, &query),
         "/api/export/prometheus/metrics" => Ok(typed("text/plain; charset=utf-8", inner.metrics())),
         "/api/ws" => socket::events(inner, request, &query),
-        "/api/media" => Ok(result(socket::offer())),
+        "/api/media" => Ok(result(socket::offer(inner))),
         "/api/media/ws" => socket::media(inner, request, &query),
         "/api/hid" | "/api/atx" | "/api/msd" | "/api/gpio" | "/api/streamer" | "/api/switch" => {
             Ok(result(inner.part(path.strip_prefix("/api/").unwrap_or_default())))
@@ -379,13 +381,18 @@ fn stream_params(inner: &Inner, query: &Query) -> Answered {
     if query.get("resolution").is_some() {
         return Err(Refusal::bad("StreamerResolutionNotSupported", "This system does not support resolution settings"));
     }
-    if query.get("h264_bitrate").is_some() || query.get("h264_gop").is_some() {
+    let has_video = query.get("h264_bitrate").is_some() || query.get("h264_gop").is_some();
+    if has_video && inner.encoder().is_none() {
         return Err(Refusal::bad("StreamerH264NotSupported", "This system does not support H264"));
     }
     let quality = query.within("quality", 1, 100, "stream quality")?;
     let fps = query.within("desired_fps", 0, 120, "desired FPS")?;
+    let kilobits = query.within("h264_bitrate", KILOBITS.0.into(), KILOBITS.1.into(), "stream H264 bitrate")?;
+    let gop = query.within("h264_gop", 0, GOP_MAX.into(), "stream H264 GOP")?;
     {
         let mut now = inner.now();
+        now.kilobits = kilobits.map(|kilobits| kilobits as u16).or(now.kilobits);
+        now.gop = gop.map(|gop| gop as u8).or(now.gop);
         now.quality = quality.map_or(now.quality, |quality| quality as u8);
         now.frames_per_second = fps.map_or(now.frames_per_second, |fps| (fps as u8).min(FRAMES_A_SECOND_MAX));
     }

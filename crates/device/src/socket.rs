@@ -1,10 +1,11 @@
 //! WebSockets: events with keys, and pictures.
 
 use crate::answer::{Answer, Answered, Refusal, with_header, with_status};
-use crate::inner::{Inner, Present};
+use crate::inner::{Inner, Present, Watches};
 use crate::part::{PARTS, difference};
 use crate::picture::{Gone, Pace};
 use crate::query::Query;
+use crate::video::{PROFILE, Units};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use hyper::body::Incoming;
@@ -30,6 +31,8 @@ const SILENT_BEATS_MAX: u32 = 3;
 const WRITE_TIME_MAX: Duration = Duration::from_secs(15);
 /// Changes that come faster than this are told together.
 const TOGETHER: Duration = Duration::from_millis(20);
+/// What a client of pictures says that needs a key frame.
+const WANT_KEY: u8 = 1;
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
@@ -95,7 +98,7 @@ pub(crate) fn events(inner: &Arc<Inner>, request: Request<Incoming>, query: &Que
     let own = Arc::clone(inner);
     upgrade(inner, request, move |mut socket| async move {
         let inner = own;
-        let watching = watches.then(|| inner.watch());
+        let watching = watches.then(|| inner.watch(Watches::State));
         // Whoever comes or goes clears what was held.
         inner.clear().await;
         talk(&inner, &mut socket).await;
@@ -229,11 +232,12 @@ fn spoken(kind: &str, event: &Value) -> Option<Hid> {
     })
 }
 
-/// `/api/media/ws`: JPEGs. `?video=jpeg` begins at once and sends nothing but pictures.
+/// `/api/media/ws`: JPEGs or H.264. `?video=` names one, which begins at once, and nothing but pictures is sent.
 pub(crate) fn media(inner: &Arc<Inner>, request: Request<Incoming>, query: &Query) -> Answered {
+    let formats: &[&'static str] = if inner.encoder().is_some() { &["jpeg", "h264"] } else { &["jpeg"] };
     let pure = match query.get("video") {
-        None => false,
-        Some(_) => query.word("video", &["jpeg"], "video format").map(|_| true)?,
+        None => None,
+        Some(_) => Some(query.word("video", formats, "video format")?),
     };
     let own = Arc::clone(inner);
     upgrade(inner, request, move |mut socket| async move {
@@ -243,35 +247,65 @@ pub(crate) fn media(inner: &Arc<Inner>, request: Request<Incoming>, query: &Quer
 }
 
 /// What there is to watch.
-pub(crate) fn offer() -> Value {
-    json!({"video": {"jpeg": {}}})
+pub(crate) fn offer(inner: &Inner) -> Value {
+    if inner.encoder().is_some() {
+        json!({"video": {"h264": {"profile_level_id": PROFILE}, "jpeg": {}}})
+    } else {
+        json!({"video": {"jpeg": {}}})
+    }
 }
 
-async fn show(inner: &Arc<Inner>, socket: &mut Socket, pure: bool) {
-    if !pure && !send(socket, text("media", &offer())).await {
+/// What somebody watches.
+enum Shown {
+    Jpeg(Pace),
+    Video(Units),
+}
+
+impl Shown {
+    /// `None`: there is no such format here.
+    fn new(inner: &Arc<Inner>, format: &str) -> Option<Self> {
+        match format {
+            "jpeg" => Some(Self::Jpeg(Pace::new(inner))),
+            "h264" => Units::new(inner).map(Self::Video),
+            _ => None,
+        }
+    }
+
+    /// The next picture, and whether it stands alone; `None`: there is none now.
+    async fn next(&mut self) -> Result<Option<(bool, Bytes)>, Gone> {
+        Ok(match self {
+            Self::Jpeg(pace) => pace.next().await?.map(|picture| (true, picture.jpeg)),
+            Self::Video(units) => units.next().await.map(|unit| Some((unit.key, unit.bytes)))?,
+        })
+    }
+}
+
+async fn show(inner: &Arc<Inner>, socket: &mut Socket, pure: Option<&'static str>) {
+    if pure.is_none() && !send(socket, text("media", &offer(inner))).await {
         return;
     }
-    let mut pace = pure.then(|| Pace::new(inner));
+    let mut shown = pure.and_then(|format| Shown::new(inner, format));
+    let pure = pure.is_some();
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat.reset();
     let mut silent = 0;
     loop {
         let next = async {
-            match &mut pace {
-                Some(pace) => pace.next().await,
+            match &mut shown {
+                Some(shown) => shown.next().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             picture = next => match picture {
-                Ok(Some(picture)) => {
-                    let bytes = if pure { picture.jpeg } else { Bytes::from([&[1u8, 1][..], picture.jpeg.as_ref()].concat()) };
+                Ok(Some((key, picture))) => {
+                    let bytes = if pure { picture } else { Bytes::from([&[1, u8::from(key)][..], picture.as_ref()].concat()) };
                     if !send(socket, Message::Binary(bytes)).await {
                         return;
                     }
                 }
-                // No signal: the last picture stays.
+                // No signal: the last JPEG stays. Whoever encodes H.264 shows a blank one.
                 Ok(None) => {}
                 Err(Gone) => return,
             },
@@ -281,13 +315,20 @@ async fn show(inner: &Arc<Inner>, socket: &mut Socket, pure: bool) {
                     Some(Ok(Message::Text(text))) if !pure => {
                         let start: Value = serde_json::from_str(&text).unwrap_or_default();
                         let of = |pointer: &str| start.pointer(pointer).and_then(Value::as_str);
-                        if (of("/event_type"), of("/event/type"), of("/event/format")) == (Some("start"), Some("video"), Some("jpeg")) {
-                            pace = Some(Pace::new(inner));
+                        if (of("/event_type"), of("/event/type")) == (Some("start"), Some("video"))
+                            && let Some(began) = Shown::new(inner, of("/event/format").unwrap_or_default())
+                        {
+                            shown = Some(began);
                         }
                     }
                     Some(Ok(Message::Binary(bytes))) if !pure && bytes.as_ref() == [0] => {
                         if !send(socket, Message::Binary(Bytes::from_static(&[PONG]))).await {
                             return;
+                        }
+                    }
+                    Some(Ok(Message::Binary(bytes))) if !pure && bytes.as_ref() == [WANT_KEY] => {
+                        if let Some(Shown::Video(units)) = &shown {
+                            units.want_key();
                         }
                     }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,

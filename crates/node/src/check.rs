@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::gadget;
 use crate::gpio::{self, Chip, Line};
-use crate::video::{Device, Pixels, Signal, VideoOptions, name_of};
+use crate::video::{Device, H264Mode, Pixels, Signal, VideoOptions, find, name_of};
 use oriel_model::{Finding, FindingEvidence, Severity};
 use std::fs;
 use std::path::Path;
@@ -12,6 +12,7 @@ const V4L2: &str = "https://docs.kernel.org/userspace-api/media/v4l/v4l2.html";
 const GADGETS: &str = "https://docs.kernel.org/usb/gadget_configfs.html";
 const GPIO: &str = "https://docs.kernel.org/userspace-api/gpio/chardev.html";
 const HERE: &str = "docs/node.md";
+const ENCODER: &str = "https://docs.kernel.org/userspace-api/media/v4l/dev-encoder.html";
 
 struct Findings(Vec<Finding>);
 
@@ -21,6 +22,7 @@ impl Findings {
             "video" | "signal" | "edid" => V4L2,
             "usb" | "usb-port" => GADGETS,
             "atx" => GPIO,
+            "h264" => ENCODER,
             _ => HERE,
         };
         self.0.push(Finding {
@@ -39,8 +41,9 @@ impl Findings {
     }
 }
 
-/// Looks at everything that the configuration names, and changes nothing. A node that runs meanwhile goes on.
-pub fn check(config: &Config) -> Vec<Finding> {
+/// Looks at everything that the configuration names, and changes nothing. A node that runs meanwhile goes on. What encodes H.264 is found out by encoding a little. To
+/// be called within a runtime.
+pub async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     state(&mut findings, config);
     match config.video() {
@@ -66,6 +69,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
             );
         }
     }
+    h264(&mut findings, config).await;
     usb(&mut findings, config);
     atx(&mut findings, config);
     findings.0
@@ -166,6 +170,43 @@ fn video(findings: &mut Findings, options: &VideoOptions) {
     }
 }
 
+async fn h264(findings: &mut Findings, config: &Config) {
+    let Some(video) = &config.video else { return };
+    let Some(options) = config.h264() else {
+        let seen = ("video.h264", "off".to_owned());
+        findings.add("h264", Severity::Note, seen, "no H.264 is encoded: browsers get JPEGs".to_owned(), "");
+        return;
+    };
+    let found = find(options.mode).await;
+    let mut why: Vec<String> = found.failed.iter().map(|(coder, why)| format!("{}: {why}", coder.name)).collect();
+    // The same of several kinds of pixels.
+    why.dedup();
+    let why = why.join("; ");
+    let seen = ("ffmpeg", why.clone());
+    let Some(coder) = found.coders.first() else {
+        let reason = "nothing encodes H.264 here: browsers get JPEGs, which are some ten times as large".to_owned();
+        let fix = match video.h264 {
+            H264Mode::Hardware => {
+                "load the driver of the board's encoder (on a Raspberry Pi bcm2835-codec, of Raspberry Pi OS's kernel) and install ffmpeg, or set video.h264 = \"auto\""
+            }
+            _ => "apt install ffmpeg, or set video.h264 = \"off\"",
+        };
+        // What was asked for by name is to be there.
+        let asked = matches!(video.h264, H264Mode::Hardware | H264Mode::Software);
+        let severity = if asked { Severity::Error } else { Severity::Warning };
+        findings.add("h264", severity, seen, reason, fix);
+        return;
+    };
+    if coder.hardware {
+        findings.add("h264", Severity::Ok, seen, format!("{} encodes H.264 in hardware", coder.name), "");
+        return;
+    }
+    let others = if why.is_empty() { why } else { format!(" ({why})") };
+    let reason =
+        format!("{} encodes H.264 in software: that costs CPU time while somebody watches{others}", coder.name);
+    findings.add("h264", Severity::Ok, seen, reason, "");
+}
+
 fn usb(findings: &mut Findings, config: &Config) {
     let Some(options) = config.gadget() else {
         let seen = ("usb", String::new());
@@ -250,14 +291,16 @@ fn atx(findings: &mut Findings, config: &Config) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_machine_without_any_of_it_is_told_what_is_missing() {
-        let text = "state = \"/tmp\"\n[video]\ndevice = \"/nonexistent/video\"\n[usb]\nport = \"none.0\"\n[atx]\nchip = \"nothing\"\npower = { line = 1 }";
+    #[tokio::test]
+    async fn a_machine_without_any_of_it_is_told_what_is_missing() {
+        let text = "state = \"/tmp\"\n[video]\ndevice = \"/nonexistent/video\"\nh264 = \"hardware\"\n[usb]\nport = \"none.0\"\n[atx]\nchip = \"nothing\"\npower = { line = 1 }";
         let config: Config = toml::from_str(text).unwrap();
-        let found = check(&config);
+        let found = check(&config).await;
         for (id, severity) in [
             ("state", Severity::Ok),
             ("video", Severity::Error),
+            // No machine that runs tests has one.
+            ("h264", Severity::Error),
             ("usb-port", Severity::Error),
             ("atx", Severity::Error),
         ] {
@@ -266,6 +309,6 @@ mod tests {
             assert!(severity == Severity::Ok || !finding.fix.is_empty(), "{finding:?}");
         }
         let bare: Config = toml::from_str("state = \"/tmp\"").unwrap();
-        assert!(check(&bare).iter().all(|finding| finding.severity <= Severity::Note));
+        assert!(check(&bare).await.iter().all(|finding| finding.severity <= Severity::Note));
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::gadget::{GadgetOptions, Identity, Places};
 use crate::gpio::{AtxOptions, Line};
-use crate::video::{VideoOptions, parse_edid};
+use crate::video::{H264Mode, H264Options, VideoOptions, parse_edid};
+use oriel_device::{GOP_MAX, KILOBITS};
 use serde::Deserialize;
 use std::fs;
 use std::io;
@@ -70,6 +71,14 @@ pub struct VideoPart {
     /// Pictures are taken always, and not only while somebody watches.
     #[serde(default)]
     pub keep_picture: bool,
+    /// What encodes H.264.
+    #[serde(default)]
+    pub h264: H264Mode,
+    /// Most bits of it, in thousands a second, and pictures from one key frame to the next: until somebody sets others.
+    #[serde(default = "kilobits")]
+    pub h264_bitrate: u16,
+    #[serde(default = "gop")]
+    pub h264_gop: u8,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -124,6 +133,15 @@ fn listen() -> SocketAddr {
 
 fn state() -> PathBuf {
     "/var/lib/oriel-node".into()
+}
+
+/// kvmd's own.
+const fn kilobits() -> u16 {
+    5000
+}
+
+const fn gop() -> u8 {
+    30
 }
 
 fn video_device() -> PathBuf {
@@ -191,6 +209,15 @@ impl Config {
                 "video.size",
                 format!("{text:?} is none: give one like 1920x1080, sides from 64 to 8192"),
             ));
+        }
+        if let Some(video) = &self.video {
+            if !(KILOBITS.0..=KILOBITS.1).contains(&video.h264_bitrate) {
+                let (least, most) = KILOBITS;
+                return Err(wrong("video.h264_bitrate", format!("give {least} to {most} thousand bits a second")));
+            }
+            if video.h264_gop > GOP_MAX {
+                return Err(wrong("video.h264_gop", format!("give 0 to {GOP_MAX} pictures")));
+            }
         }
         if let Some(usb) = &self.usb {
             if !is_gadget(&usb.gadget) {
@@ -268,6 +295,12 @@ impl Config {
         }))
     }
 
+    /// How H.264 is encoded; `None`: it is not.
+    pub fn h264(&self) -> Option<H264Options> {
+        let video = self.video.as_ref().filter(|video| video.h264 != H264Mode::Off)?;
+        Some(H264Options { mode: video.h264, kilobits: video.h264_bitrate, gop: video.h264_gop })
+    }
+
     pub fn gadget(&self) -> Option<GadgetOptions> {
         let usb = self.usb.as_ref()?;
         Some(GadgetOptions {
@@ -314,6 +347,8 @@ device = "/dev/video2"
 input = 3
 size = "1920x1080"
 keep_picture = true
+h264 = "hardware"
+h264_bitrate = 8000
 
 [usb]
 product = "Console"
@@ -343,6 +378,9 @@ power_light = { line = 24, active_low = true, bias = "pull-up" }
         assert_eq!(config.images_bytes_max(), 4 << 30);
         let video = config.video().unwrap().unwrap();
         assert_eq!((video.input, video.size, video.edid), (Some(3), Some((1920, 1080)), None));
+        let h264 = H264Options { mode: H264Mode::Hardware, kilobits: 8000, gop: 30 };
+        assert_eq!(config.h264(), Some(h264));
+        assert_eq!(of("[video]\nh264 = \"off\"").unwrap().h264(), None);
         let gadget = config.gadget().unwrap();
         assert_eq!((gadget.name.as_str(), gadget.identity.product.as_str(), gadget.drive), ("oriel", "Console", true));
         let atx = config.atx().unwrap();
@@ -364,6 +402,9 @@ power_light = { line = 24, active_low = true, bias = "pull-up" }
             ("[atx]\nchip = \"a\"\npower = { line = 1, bias = \"up\" }", "bias"),
             ("[atx]\npower = { line = 1 }", "chip"),
             ("[video]\nsize = \"big\"", "video.size"),
+            ("[video]\nh264 = \"sometimes\"", "sometimes"),
+            ("[video]\nh264_bitrate = 24", "video.h264_bitrate"),
+            ("[video]\nh264_gop = 61", "video.h264_gop"),
             ("[usb]\ngadget = \"../x\"", "usb.gadget"),
             ("[usb]\nproduct = \"\"", "usb.product"),
             ("state = \"here\"", "state"),

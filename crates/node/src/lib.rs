@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!  programs ──▶ oriel-device (PiKVM's API) ──▶ Node ──▶ Video   /dev/videoN      picture: Video4Linux → JPEG
+//!                                                 ├───▶ H264    ffmpeg           video: what was captured → H.264
 //!                                                 ├───▶ Gadget  configfs, hidgN  keys, mice, lights, drive
 //!                                                 └───▶ Atx     /dev/gpiochipN   buttons and lights of the case
 //! ```
-//! Each part has a thread that outlives what happens to its cable, and tells what it sees by a channel that holds only the newest. Nothing here runs
-//! other programs; all state lies in one folder.
+//! Each part has a thread that outlives what happens to its cable, and tells what it sees by a channel that holds only the newest. One other
+//! program is run, ffmpeg, which encodes; all state lies in one folder.
 
 mod check;
 mod config;

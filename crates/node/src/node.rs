@@ -3,10 +3,10 @@
 use crate::config::{Config, ConfigError};
 use crate::gadget::{Gadget, GadgetError, Host};
 use crate::gpio::{Atx, GpioError, Lights};
-use crate::video::{Seen, Video};
+use crate::video::{H264, Seen, Video};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use oriel_device::{Button, Fetched, Machine, Medium, Picture, Remote, Report, Slot, Status, Wanted};
+use oriel_device::{Button, Encoder, Fetched, Machine, Medium, Picture, Remote, Report, Slot, Status, Wanted};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -70,6 +70,7 @@ pub struct Node {
     /// Of boards that capture nothing.
     no_pictures: watch::Sender<Option<Picture>>,
     video: Option<Video>,
+    h264: Option<H264>,
     gadget: Option<Arc<Gadget>>,
     atx: Option<Atx>,
     fetch: Option<Fetch>,
@@ -85,6 +86,7 @@ impl Node {
     pub fn begin(config: &Config, fetch: Option<Fetch>) -> Result<Self, NodeError> {
         let atx = config.atx().as_ref().map(Atx::begin).transpose()?;
         let video = config.video()?.map(Video::begin).transpose().map_err(NodeError::Video)?;
+        let h264 = video.as_ref().zip(config.h264()).map(|(video, options)| H264::begin(options, video.feed()));
         let gadget = config.gadget().map(Gadget::begin).transpose()?.map(Arc::new);
         let sources = Sources {
             host: gadget.as_ref().map(|gadget| gadget.host()),
@@ -104,7 +106,7 @@ impl Node {
             tasks.push(tokio::spawn(follow(lights, sources.clone(), Arc::clone(&status))).abort_handle());
         }
         let no_pictures = watch::Sender::new(None);
-        Ok(Self { name: config.name.clone(), status, no_pictures, video, gadget, atx, fetch, tasks })
+        Ok(Self { name: config.name.clone(), status, no_pictures, video, h264, gadget, atx, fetch, tasks })
     }
 
     /// Lets buttons go, takes the gadget away and closes the video device.
@@ -117,6 +119,9 @@ impl Node {
             }
             if let Some(gadget) = &node.gadget {
                 gadget.end();
+            }
+            if let Some(h264) = &node.h264 {
+                h264.end();
             }
             if let Some(video) = &node.video {
                 video.end();
@@ -151,6 +156,10 @@ impl Machine for Node {
         if let Some(video) = &self.video {
             video.want(wanted);
         }
+    }
+
+    fn encoder(&self) -> Option<&dyn Encoder> {
+        self.h264.as_ref().map(|h264| h264 as &dyn Encoder)
     }
 
     async fn report(&self, report: Report) {

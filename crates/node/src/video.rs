@@ -1,9 +1,13 @@
-//! The picture: a device of Video4Linux, read by a thread of its own, as JPEGs.
+//! The picture: a device of Video4Linux, read by a thread of its own, as JPEGs; and as H.264, which ffmpeg makes of what the device gives.
 
 mod capture;
+mod colour;
 mod device;
 mod edid;
 mod encode;
+mod feed;
+mod ffmpeg;
+mod h264;
 mod raw;
 mod stream;
 
@@ -11,6 +15,8 @@ pub use capture::{Seen, Video, VideoOptions};
 pub use device::{Device, Signal};
 pub use edid::parse as parse_edid;
 pub use encode::Pixels;
+pub use ffmpeg::find;
+pub use h264::{H264, H264Mode, H264Options};
 
 use std::io;
 use std::path::PathBuf;

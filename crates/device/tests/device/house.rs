@@ -6,15 +6,18 @@ use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use oriel_device::{
-    Accounts, Button, Device, DeviceOptions, Fetched, Machine, Medium, Picture, Remote, Report, Slot, Status, Wanted,
+    Accounts, Button, Device, DeviceOptions, Encoder, Fetched, Machine, Medium, Picture, Remote, Report, Slot, Status,
+    UNITS_MAX, VideoWanted, Wanted,
 };
+use oriel_screen::h264::Unit;
 use oriel_screen::{Rect, Surface};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::sleep;
 
 /// A JPEG of two halves: red, and blue.
@@ -27,6 +30,48 @@ pub fn picture(width: u16, height: u16) -> Picture {
 }
 
 const NAME: &str = "fake.example";
+
+/// An encoder whose units are the test's.
+pub struct FakeVideo {
+    units: broadcast::Sender<Unit>,
+    pub wanted: Mutex<Vec<VideoWanted>>,
+    keys: AtomicU32,
+}
+
+impl Default for FakeVideo {
+    fn default() -> Self {
+        Self { units: broadcast::Sender::new(UNITS_MAX), wanted: Mutex::default(), keys: AtomicU32::new(0) }
+    }
+}
+
+impl FakeVideo {
+    pub fn show(&self, key: bool, bytes: &'static [u8]) {
+        self.units.send(Unit { key, bytes: Bytes::from_static(bytes) }).unwrap();
+    }
+
+    /// How often a key frame was wanted.
+    pub fn keys(&self) -> u32 {
+        self.keys.load(Ordering::Relaxed)
+    }
+}
+
+impl Encoder for FakeVideo {
+    fn is_ready(&self) -> bool {
+        true
+    }
+    fn defaults(&self) -> (u16, u8) {
+        (5000, 30)
+    }
+    fn units(&self) -> broadcast::Receiver<Unit> {
+        self.units.subscribe()
+    }
+    fn want(&self, wanted: VideoWanted) {
+        self.wanted.lock().unwrap().push(wanted);
+    }
+    fn want_key(&self) {
+        self.keys.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 pub struct Fake {
     pub status: watch::Sender<Status>,
@@ -42,6 +87,7 @@ pub struct Fake {
     pub only_cds: bool,
     /// What is fetched from elsewhere; `None`: nothing is.
     pub remote: Option<Bytes>,
+    pub video: Option<FakeVideo>,
 }
 
 impl Default for Fake {
@@ -58,6 +104,7 @@ impl Default for Fake {
             has_slot: true,
             only_cds: false,
             remote: None,
+            video: None,
         }
     }
 }
@@ -108,6 +155,9 @@ impl Machine for Fake {
     }
     fn want(&self, wanted: Wanted) {
         self.wanted.lock().unwrap().push(wanted);
+    }
+    fn encoder(&self) -> Option<&dyn Encoder> {
+        self.video.as_ref().map(|video| video as &dyn Encoder)
     }
     async fn report(&self, report: Report) {
         self.reports.lock().unwrap().push(report);
@@ -226,6 +276,14 @@ impl House {
 
     pub async fn new() -> Self {
         Self::start(Fake::default(), options()).await
+    }
+
+    pub async fn with_video() -> Self {
+        Self::start(Fake { video: Some(FakeVideo::default()), ..Fake::default() }, options()).await
+    }
+
+    pub fn video(&self) -> &FakeVideo {
+        self.machine.video.as_ref().unwrap()
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Told {

@@ -382,6 +382,29 @@ async fn the_stream_can_be_set() {
         assert_eq!(refused, (400, name.to_owned()), "{query}");
     }
     assert_eq!(house.post("/api/streamer/reset").await.result(), json!({}));
+
+    let house = House::with_video().await;
+    let streamer = house.get("/api/streamer").await.result();
+    assert_eq!(streamer["features"], json!({"quality": true, "resolution": false, "h264": true}));
+    assert_eq!(streamer["limits"]["h264_bitrate"], json!({"min": 25, "max": 20000}));
+    assert_eq!(streamer["limits"]["h264_gop"], json!({"min": 0, "max": 60}));
+    let params = json!({"quality": 80, "desired_fps": 30, "h264_bitrate": 5000, "h264_gop": 30});
+    assert_eq!((&streamer["params"], &streamer["applied"]), (&params, &params));
+    assert_eq!(house.post("/api/streamer/set_params?h264_bitrate=0x400&h264_gop=0").await.result(), json!({}));
+    let params = json!({"quality": 80, "desired_fps": 30, "h264_bitrate": 1024, "h264_gop": 0});
+    assert_eq!(house.get("/api/streamer").await.result()["params"], params);
+    let wanted = *house.video().wanted.lock().unwrap().last().unwrap();
+    assert_eq!((wanted.kilobits, wanted.gop, wanted.watching), (1024, 0, false));
+    for query in ["h264_bitrate=24", "h264_bitrate=20001", "h264_gop=-1", "h264_gop=61", "h264_gop=x"] {
+        let refused = house.post(&format!("/api/streamer/set_params?{query}")).await.refused();
+        assert_eq!(refused, (400, "ValidatorError".to_owned()), "{query}");
+    }
+    // A streamer that runs says how it is set.
+    house.get("/api/streamer/snapshot").await;
+    let streamer = house.get("/streamer/state").await.result();
+    assert_eq!(streamer["h264"], json!({"bitrate": 1024, "gop": 0, "online": false, "fps": 0}));
+    assert_eq!(streamer["sinks"]["h264"], json!({"has_clients": false}));
+    let house = House::new().await;
     for (path, name) in [
         ("switch?channel=relay&state=1", "GpioChannelNotFoundError"),
         ("pulse?channel=relay", "GpioChannelNotFoundError"),

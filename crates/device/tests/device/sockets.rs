@@ -265,6 +265,52 @@ async fn pictures_come_at_the_pace_of_who_takes_them() {
 }
 
 #[tokio::test]
+async fn video_begins_at_a_key_frame_and_again_after_a_gap() {
+    let house = House::with_video().await;
+    let mut client = Client::events(&house, "/api/media/ws").await;
+    let offer = json!({"video": {"h264": {"profile_level_id": "42E01F"}, "jpeg": {}}});
+    assert_eq!(client.event().await, ("media".to_owned(), offer.clone()));
+    assert_eq!(house.get("/api/media").await.result(), offer);
+    client.send(Message::Text(r#"{"event_type":"start","event":{"type":"video","format":"h265"}}"#.into())).await;
+    client.send(Message::Text(r#"{"event_type":"start","event":{"type":"video","format":"h264"}}"#.into())).await;
+    client.done().await;
+    let video = house.video();
+    let wanted = *video.wanted.lock().unwrap().last().unwrap();
+    assert_eq!((wanted.watching, wanted.frames_per_second, wanted.kilobits, wanted.gop), (true, 30, 5000, 30));
+    // Nobody watches JPEGs: one a second does.
+    let wanted = *house.machine.wanted.lock().unwrap().last().unwrap();
+    assert_eq!((wanted.watching, wanted.frames_per_second), (true, 1));
+    assert_eq!(video.keys(), 1);
+    video.show(false, b"late");
+    video.show(true, b"first");
+    video.show(false, b"next");
+    assert_eq!(client.next().await, Message::Binary(bytes::Bytes::from_static(b"\x01\x01first")));
+    assert_eq!(client.next().await, Message::Binary(bytes::Bytes::from_static(b"\x01\x00next")));
+    client.bytes(&[1]).await;
+    client.done().await;
+    assert_eq!(video.keys(), 2);
+    // More at once than there is room for, of which the first is a key frame.
+    for count in 0..40 {
+        video.show(count == 0, b"much");
+    }
+    house
+        .until("a wish for a key frame", |fake| fake.video.as_ref().filter(|video| video.keys() == 3).map(|_| ()))
+        .await;
+    video.show(false, b"late");
+    video.show(true, b"again");
+    assert_eq!(client.next().await, Message::Binary(bytes::Bytes::from_static(b"\x01\x01again")));
+
+    let mut pure = Client::events(&house, "/api/media/ws?video=h264").await;
+    house.until("one who watches", |fake| fake.video.as_ref().filter(|video| video.keys() == 4).map(|_| ())).await;
+    video.show(true, b"bare");
+    assert_eq!(pure.next().await, Message::Binary(bytes::Bytes::from_static(b"bare")));
+    drop((client, pure));
+    let idle =
+        |fake: &Fake| fake.video.as_ref()?.wanted.lock().unwrap().last().filter(|wanted| !wanted.watching).copied();
+    house.until("rest", idle).await;
+}
+
+#[tokio::test]
 async fn pictures_come_over_http_too() {
     let house = House::new().await;
     let stream = TcpStream::connect(house.address).await.unwrap();

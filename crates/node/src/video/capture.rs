@@ -2,6 +2,7 @@
 
 use super::device::{Device, Signal};
 use super::encode::{Encoder, Pixels};
+use super::feed::Feed;
 use super::raw::{self, PixFormat, Timings};
 use super::stream::Stream;
 use super::{VideoError, edid, name_of};
@@ -55,6 +56,8 @@ struct Shared {
     changed: Condvar,
     pictures: watch::Sender<Option<Picture>>,
     seen: watch::Sender<Seen>,
+    /// For whoever makes video of them.
+    feed: Arc<Feed>,
 }
 
 impl Shared {
@@ -110,6 +113,7 @@ impl Video {
             changed: Condvar::new(),
             pictures: watch::Sender::new(None),
             seen: watch::Sender::new(Seen::Unknown),
+            feed: Arc::new(Feed::new()),
         });
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new().name("video".to_owned()).spawn(move || run(&options, &theirs))?;
@@ -122,6 +126,11 @@ impl Video {
 
     pub fn seen(&self) -> watch::Receiver<Seen> {
         self.shared.seen.subscribe()
+    }
+
+    /// Where pictures go that are to become video.
+    pub fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.shared.feed)
     }
 
     pub fn want(&self, wanted: Wanted) {
@@ -285,6 +294,9 @@ fn stream(
             && let Some(taken) = stream.newest()?
         {
             let now = Instant::now();
+            if !taken.broken {
+                shared.feed.offer(&format, pixels, stream.bytes(&taken));
+            }
             if now >= next && !taken.broken {
                 if let Some((jpeg, width, height)) = encoder.jpeg(&format, pixels, stream.bytes(&taken), wanted.quality)
                 {
@@ -312,7 +324,7 @@ fn stream(
 }
 
 /// When the next picture is due: in even steps, but never so that lost time is made up for.
-fn pace(due: Instant, now: Instant, frames_per_second: u8) -> Instant {
+pub(super) fn pace(due: Instant, now: Instant, frames_per_second: u8) -> Instant {
     let step = Duration::from_secs(1) / u32::from(frames_per_second.max(1));
     // A little early counts: cameras and clocks are never quite of the same pace.
     let slack = step / 8;

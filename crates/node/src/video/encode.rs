@@ -1,12 +1,14 @@
 //! Pictures as drivers give them → JPEG. What is JPEG already stays as it is, but for tables that dongles leave out.
 
-use super::raw::{self, PixFormat, fourcc};
+use super::colour::{Colours, bt709_as_bt601};
+use super::raw::{PixFormat, fourcc};
 use bytes::Bytes;
+use oriel_screen::h264::Matrix;
 use std::sync::OnceLock;
 use turbojpeg::{Compressor, Image, Subsamp, YuvPlanesImage};
 
 /// Largest side of a picture in pixels, as elsewhere (`oriel_screen::SURFACE_SIDE_MAX`).
-const SIDE_MAX: u32 = 8192;
+pub(super) const SIDE_MAX: u32 = 8192;
 
 /// How pixels lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl Pixels {
         WISHED.into_iter().find(|(of, _)| *of == name).map(|(_, pixels)| pixels)
     }
 
-    const fn bytes_a_pixel(self) -> usize {
+    pub(super) const fn bytes_a_pixel(self) -> usize {
         match self {
             Self::Jpeg => 0,
             Self::Yuyv | Self::Uyvy => 2,
@@ -118,8 +120,7 @@ impl Encoder {
                 if width == 0 {
                     return None;
                 }
-                let full = format.quantization == raw::FULL_RANGE
-                    || (format.quantization == 0 && format.colorspace == raw::COLORSPACE_JPEG);
+                let colours = Colours::of(format, pixels);
                 for plane in [&mut self.luma, &mut self.blue, &mut self.red] {
                     plane.clear();
                 }
@@ -134,7 +135,7 @@ impl Encoder {
                         self.red.push(v);
                     }
                 }
-                if !full {
+                if !colours.full {
                     let range = limited();
                     let map = |plane: &mut [u8], table: &[u8; 256]| {
                         for value in plane {
@@ -144,6 +145,10 @@ impl Encoder {
                     map(&mut self.luma, &range.luma);
                     map(&mut self.blue, &range.chroma);
                     map(&mut self.red, &range.chroma);
+                }
+                // A JPEG says nothing of its matrix: it is BT.601's (T.871).
+                if colours.matrix == Matrix::Bt709 {
+                    bt709_as_bt601(&mut self.luma, &mut self.blue, &mut self.red);
                 }
                 let image = YuvPlanesImage {
                     y_plane: self.luma.as_slice(),
@@ -217,7 +222,7 @@ impl<'a> Iterator for Segments<'a> {
 }
 
 /// A JPEG of a dongle with everything that a decoder needs; as it came, but for what it lacks and what is behind its end.
-fn whole(bytes: &[u8]) -> Option<Bytes> {
+pub(super) fn whole(bytes: &[u8]) -> Option<Bytes> {
     let (mut at, mut has_tables, mut scan) = (2, false, None);
     for (marker, segment) in Segments::of(bytes) {
         has_tables |= marker == HUFFMAN;
@@ -241,6 +246,7 @@ fn whole(bytes: &[u8]) -> Option<Bytes> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 mod tests {
     use super::*;
+    use crate::video::raw;
 
     fn format(width: u32, height: u32, bytesperline: u32) -> PixFormat {
         PixFormat { width, height, bytesperline, ..PixFormat::default() }
@@ -274,6 +280,16 @@ mod tests {
         let full = PixFormat { quantization: raw::FULL_RANGE, ..format(16, 8, 32) };
         let (grey, ..) = encoder.jpeg(&full, Pixels::Yuyv, &white, 95).unwrap();
         assert!(near(first_pixel(&grey), [235, 235, 235]));
+        // Colours of HD are the same colours: red, green and grey.
+        let hd = PixFormat { colorspace: raw::COLORSPACE_REC709, ..format(16, 8, 32) };
+        for (pair, want) in [
+            ([63, 102, 63, 240], [254, 0, 0]),
+            ([173, 42, 173, 26], [0, 255, 0]),
+            ([126, 128, 126, 128], [128, 128, 128]),
+        ] {
+            let (jpeg, ..) = encoder.jpeg(&hd, Pixels::Yuyv, &pair.repeat(8 * 8), 95).unwrap();
+            assert!(near(first_pixel(&jpeg), want), "{:?} {want:?}", first_pixel(&jpeg));
+        }
         let (blue, ..) = encoder.jpeg(&format(2, 2, 6), Pixels::Bgr, &[255, 0, 0].repeat(4), 95).unwrap();
         assert!(near(first_pixel(&blue), [0, 0, 255]));
         // What is cut off is none.

@@ -23,7 +23,14 @@ pub const BROKEN: u32 = 0x40;
 /// Of [`Event`] and [`Subscription`].
 pub const SOURCE_CHANGE: u32 = 5;
 /// Of [`PixFormat`].
+pub const COLORSPACE_SMPTE240M: u32 = 2;
+pub const COLORSPACE_REC709: u32 = 3;
 pub const COLORSPACE_JPEG: u32 = 7;
+pub const COLORSPACE_BT2020: u32 = 10;
+pub const COLORSPACE_DCI_P3: u32 = 12;
+pub const ENCODING_601: u32 = 1;
+pub const ENCODING_XV601: u32 = 3;
+pub const ENCODING_SYCC: u32 = 5;
 pub const FULL_RANGE: u32 = 1;
 
 #[repr(C)]

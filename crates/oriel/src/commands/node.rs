@@ -64,14 +64,14 @@ impl Node {
         let path = global.config.clone().unwrap_or_else(|| PathBuf::from(CONFIG));
         let config = Config::read(&path).map_err(|error| unusable(&error))?;
         match self.what {
-            Some(What::Check { json }) => check(&config, json.json),
+            Some(What::Check { json }) => check(&config, json.json).await,
             None => serve(&config, &path).await,
         }
     }
 }
 
-fn check(config: &Config, json: bool) -> Done {
-    let findings = oriel_node::check(config);
+async fn check(config: &Config, json: bool) -> Done {
+    let findings = oriel_node::check(config).await;
     if json {
         output::print_json(&json!({ "findings": findings }))?;
     } else {

@@ -6,7 +6,7 @@ mod nal;
 mod sps;
 
 pub use nal::NALS_MAX;
-pub use sps::{Colour, SPS_BYTES_MAX, Sps, rewrite};
+pub use sps::{Colour, Matrix, SPS_BYTES_MAX, Sps, rewrite};
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -17,6 +17,15 @@ pub enum Colour {
     Kept,
     /// Full range and the matrix of BT.709, whatever the stream says: RDP's (MS-RDPEGFX 3.3.8.3.1).
     FullBt709,
+    /// Limited range and this matrix, whatever the stream says: of encoders whose pixels are known.
+    Limited(Matrix),
+}
+
+/// How red, green and blue became luma and two differences (`matrix_coefficients`, E.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matrix {
+    Bt601,
+    Bt709,
 }
 
 /// A rewritten set.
@@ -218,6 +227,16 @@ impl Vui {
                 write.bits(13, 8);
                 write.bits(1, 8);
             }
+            (Colour::Limited(matrix), _) => {
+                write.flag(true);
+                write.bits(self.format.unwrap_or(5), 3);
+                write.flag(false);
+                write.flag(true);
+                // Primaries and curve of BT.709, which screens and JPEGs nearly have.
+                write.bits(1, 8);
+                write.bits(1, 8);
+                write.bits(if matrix == Matrix::Bt709 { 1 } else { 6 }, 8);
+            }
         }
         match self.middle {
             Some((from, to)) => write.copy(rbsp, from, to)?,
@@ -363,6 +382,14 @@ mod tests {
         assert_eq!((w, h, full, bt709, reorder, buffered), (1920, 1080, true, 1, 0, 4));
         // Once is enough.
         assert_eq!(rewrite(&sps.nal, Colour::FullBt709).unwrap(), sps);
+        let [cable, picture] = [Matrix::Bt709, Matrix::Bt601].map(|matrix| {
+            let sps = rewrite(&with_vui(2), Colour::Limited(matrix)).unwrap();
+            assert_eq!(rewrite(&sps.nal, Colour::Limited(matrix)).unwrap(), sps);
+            let (w, h, full, _, reorder, buffered) = read(&sps.nal);
+            assert_eq!((w, h, full, reorder, buffered), (1920, 1080, false, 0, 4));
+            sps.nal
+        });
+        assert_ne!(cable, picture);
         // Only the reordering differs when the colours are kept.
         assert_eq!(rewrite(&with_vui(2), Colour::Kept), rewrite(&with_vui(0), Colour::Kept));
         assert_eq!(rewrite(&with_vui(0), Colour::Kept).unwrap().nal, with_vui(0));
