@@ -11,7 +11,7 @@ pub(crate) const PROFILE: &str = "42E01F";
 
 pub(crate) struct Units {
     inner: Arc<Inner>,
-    units: broadcast::Receiver<Unit>,
+    receiver: broadcast::Receiver<Unit>,
     /// Nothing is of use before the next key frame.
     waits: bool,
     _watching: Watching,
@@ -20,11 +20,11 @@ pub(crate) struct Units {
 impl Units {
     /// `None`: nothing encodes here.
     pub fn new(inner: &Arc<Inner>) -> Option<Self> {
-        let units = inner.machine.encoder().filter(|encoder| encoder.is_ready())?.units();
+        let receiver = inner.machine.encoder().filter(|encoder| encoder.is_ready())?.units();
         // It listens already: no first key frame is missed.
         let watching = inner.watch(Watches::Video);
         inner.want_key();
-        Some(Self { inner: Arc::clone(inner), units, waits: true, _watching: watching })
+        Some(Self { inner: Arc::clone(inner), receiver, waits: true, _watching: watching })
     }
 
     /// Whoever watches cannot go on without a key frame.
@@ -35,7 +35,7 @@ impl Units {
     /// The next unit; the first one is a key frame, and so is the one after a gap. Nothing is lost when it is not waited for to the end.
     pub async fn next(&mut self) -> Result<Unit, Gone> {
         loop {
-            match self.units.recv().await {
+            match self.receiver.recv().await {
                 Ok(unit) if unit.key || !self.waits => {
                     self.waits = false;
                     return Ok(unit);
@@ -43,7 +43,7 @@ impl Units {
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {
                     // What waits is late as well.
-                    self.units = self.units.resubscribe();
+                    self.receiver = self.receiver.resubscribe();
                     self.waits = true;
                     self.inner.want_key();
                 }
