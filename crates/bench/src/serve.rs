@@ -153,7 +153,7 @@ async fn upgrade(
         person: String::new(),
         resume: None,
         guest: None,
-        one_seat: false,
+        seat: None,
     };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();

@@ -3,6 +3,7 @@
 pub mod access;
 mod desktop;
 pub mod drive;
+mod port;
 mod serve;
 
 use super::machine::secret;
@@ -113,6 +114,9 @@ pub enum Command {
     /// What is in the drive that the device offers to the machine
     #[command(subcommand)]
     Media(Media),
+    /// The machines at the ports of its Switch
+    #[command(subcommand)]
+    Port(port::Command),
     /// What the device wrote down in the last hour
     Log {
         /// Id or name
@@ -340,6 +344,7 @@ impl Command {
                 client.tell(&at, &DeviceSwitchChange { on }).await
             }
             Self::Media(media) => media.run(client).await,
+            Self::Port(port) => port.run(client).await,
             Self::Log { device, json } => {
                 let log: DeviceLog = client.get(&format!("{}/log", path(&device))).await?;
                 if json.json {
@@ -533,6 +538,12 @@ fn show(device: &Device, json: bool) -> Done {
             }
             DeviceItem::Label { .. } => {}
         }
+    }
+    for one in device.switch.iter().flat_map(|switch| &switch.ports) {
+        let name = if one.name.is_empty() { String::new() } else { format!(" ({})", one.name) };
+        let active = if one.active { "active, " } else { "" };
+        let signal = if one.video { "picture" } else { "no picture" };
+        row("port", format!("{}{name}: {active}{signal}, power {}", one.port, on(one.power.on)));
     }
     rows.print()
 }
