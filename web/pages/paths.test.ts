@@ -435,6 +435,22 @@ test("a machine with a BMC: an image by its address, its next start, and the mac
   await context.close();
 });
 
+test("a Switch: its ports, and one of them given to a pool", async () => {
+  const { page, context } = await visit("admin", "/devices/kvm");
+  const ports = page.getByRole("grid", { name: "Ports of kvm" });
+  await ports.getByRole("link", { name: "build" }).waitFor();
+  await button(page, "Give 1.1 to a pool…").click();
+  const enter = dialogue(page, /Port 1.1 of kvm/);
+  await enter.getByLabel("Pool").selectOption("workshop");
+  await enter.getByLabel("Name").fill("mail");
+  await enter.getByRole("button", { name: "Add" }).click();
+  await ports.getByRole("link", { name: "mail" }).click();
+  await heading(page, "mail").waitFor();
+  await page.getByText("no: opening it makes it active").waitFor();
+  await accessible(page, "a port of a Switch");
+  await context.close();
+});
+
 test("external machines: a pool of them, adding one, who it is, opening it", async () => {
   const { page, context } = await visit("admin", "/pools");
   await button(page, "New pool of machines").click();

@@ -17,7 +17,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dashboard, sessionDetail } from "./dashboard.mjs";
-import { asTile, answer as ofDevice } from "./devices.mjs";
+import { asTile, answer as ofDevice, portOf } from "./devices.mjs";
 import {
   asDesktop,
   CLOUD_FINDINGS,
@@ -618,6 +618,7 @@ export function startMock({ port = 0, dist }) {
       });
       it.machines.push(made);
       it.desktops.push(asDesktop(made));
+      if (body.parameters?.behind) it.devices.push(portOf(made, pool, it.devices));
       return send(response, 201, made);
     }
     if (is("GET", "devices")) return ok({ devices: it.devices.map(asTile) });
