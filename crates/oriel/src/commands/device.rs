@@ -5,6 +5,7 @@ mod desktop;
 pub mod drive;
 mod port;
 mod serve;
+mod upload;
 
 use super::machine::secret;
 use crate::{
@@ -137,7 +138,19 @@ pub enum Media {
         #[command(flatten)]
         json: Json,
     },
+    /// Send an image from here to the device's storage; cut off, it goes on when the same file is sent again, and Ctrl-C removes what arrived
+    Upload {
+        /// Id or name
+        device: String,
+        file: PathBuf,
+        /// What it is called in the device's storage; as the file when left out
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Put an image into the drive and let the machine see it
+    #[command(visible_alias = "connect")]
     Insert {
         /// Id or name
         device: String,
@@ -168,6 +181,7 @@ pub enum Media {
         json: Json,
     },
     /// Remove an image from the device's storage
+    #[command(visible_alias = "delete")]
     Remove {
         /// Id or name
         device: String,
@@ -366,6 +380,10 @@ impl Media {
         };
         match self {
             Self::List { device, json } => images(&client.get(&path(&device)).await?, json.json),
+            Self::Upload { device, file, name, json } => {
+                upload::Upload::open(client, &device, &file, name).await?.send().await?;
+                images(&client.get(&path(&device)).await?, json.json)
+            }
             Self::Insert { device, image, how, json } => {
                 let change = DeviceDriveChange {
                     image: Some(image),

@@ -148,6 +148,26 @@ async fn a_device_s_power_drive_and_switches() {
     house.tell(&["device", "media", "remove", "server", "debian.iso"]);
     assert_eq!(house.json(&["device", "media", "list", "server"])["storage"]["images"], json!([]));
 
+    // A file from here, in two pieces; sent once more it is there already.
+    let file = house.file("tools.iso", &"x".repeat(5 << 20));
+    for _ in 0..2 {
+        let sent = house.json(&["device", "media", "upload", "server", &file]);
+        assert_eq!(sent["storage"]["images"], json!([{"name": "tools.iso", "size": 5 << 20, "complete": true}]));
+    }
+    let refused = house.ask(&["device", "media", "upload", "server", &house.file("empty.iso", "")]).unwrap_err();
+    assert!(refused.contains("is empty"), "{refused}");
+    // Interrupted, it is stopped on the device as well.
+    device.world().options.faults.slow = Some(Duration::from_secs(2));
+    let mut child = house.begin(&["device", "media", "upload", "server", &file, "--name", "half.iso"]);
+    let begun = |world: &World| world.requests.iter().any(|it| it.starts_with("POST /api/msd/write?image=half"));
+    seen(&device, "an upload", |world| begun(world).then_some(())).await;
+    let kill = format!("kill -INT {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    device.world().options.faults.slow = None;
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!device.world().images.contains_key("half.iso"));
+    house.tell(&["device", "media", "delete", "server", "tools.iso"]);
+
     // What the device fetches itself is waited for, and its own words are told.
     let fetched = house.json(&["device", "media", "fetch", "server", "https://mirror.example/net.iso"]);
     assert_eq!(fetched["storage"]["images"][0]["name"], "net.iso");
