@@ -383,6 +383,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/drive/start": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Have a desktop start from the CD in its drive: when it starts next, and not again. Whoever does that has all of its disk before them, so that its owner alone may not.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    put: operations["start_desktop_from_drive"];
+    post?: never;
+    /**
+     * Take back that a desktop starts from the CD in its drive.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["start_desktop_from_disk"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/files": {
     parameters: {
       query?: never;
@@ -3674,6 +3698,8 @@ export interface components {
       images: components["schemas"]["DesktopDriveImage"][];
       /** Format: int64 */
       images_max: number;
+      /** @description The desktop starts from it when it starts next, and not again. */
+      starts: boolean;
     };
     /** @description What is to be in the drive. */
     DesktopDriveChange: {
@@ -7502,6 +7528,80 @@ export interface operations {
         content?: never;
       };
       /** @description it is in the drive, or there is no drive */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_desktop_from_drive: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DesktopDrive"];
+        };
+      };
+      /** @description it has no drive, or nothing is in it */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_desktop_from_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DesktopDrive"];
+        };
+      };
+      /** @description it has no drive */
       409: {
         headers: {
           [name: string]: unknown;
