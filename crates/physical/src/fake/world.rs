@@ -43,6 +43,10 @@ pub struct FakeOptions {
     pub video: Vec<Bytes>,
     /// A JPEG.
     pub picture: Bytes,
+    /// JPEGs that come one after the other in its place, where there are any.
+    pub moving: Vec<Bytes>,
+    /// Between two pictures of a WebSocket.
+    pub period: Duration,
     pub relative: bool,
     /// Units of its Switch, each with four ports.
     pub switch_units: u8,
@@ -57,6 +61,8 @@ impl Default for FakeOptions {
             faults: Faults::default(),
             video: Vec::new(),
             picture: picture(640, 480),
+            moving: Vec::new(),
+            period: Duration::from_millis(50),
             relative: false,
             switch_units: 0,
         }
