@@ -51,7 +51,7 @@ impl Command {
         match self {
             Self::Show { desktop, json } => show(&client.get(&place(&desktop)).await?, json.json),
             Self::Insert { desktop, file } => {
-                load(client, &place(&desktop), Some(&file)).await?;
+                load(client, &place(&desktop), Some(file.as_path())).await?;
                 say(format!("{} is in the drive of {desktop}", file.display()));
                 Ok(())
             }
