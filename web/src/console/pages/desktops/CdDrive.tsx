@@ -79,11 +79,9 @@ function Inside({ desktop, drive, admin }: InsideProps) {
   });
   const start = useAct({
     do: (from: boolean) =>
-      answer(
-        from
-          ? client.PUT("/api/v1/desktops/{id}/drive/start", { params })
-          : client.DELETE("/api/v1/desktops/{id}/drive/start", { params }),
-      ),
+      from
+        ? answer(client.PUT("/api/v1/desktops/{id}/drive/start", { params }))
+        : answer(client.DELETE("/api/v1/desktops/{id}/drive/start", { params })),
     touches,
   });
   const busy = put.isPending || remove.isPending;
