@@ -435,6 +435,42 @@ test("a machine with a BMC: an image by its address, its next start, and the mac
   await context.close();
 });
 
+test("a desktop's CD drive: an image from here, inserted, started from once and ejected", async () => {
+  const { page, context } = await visit("admin", "/");
+  await button(page, "Actions for studio-1").click();
+  await page.getByRole("menuitem", { name: "CD drive…" }).click();
+  const drive = dialogue(page, "CD drive of studio-1");
+  await drive.getByText("The drive is empty.").waitFor();
+  const file = { name: "tools.iso", mimeType: "application/octet-stream", buffer: Buffer.alloc(3_000_000) };
+  await drive.locator('input[type="file"]').setInputFiles(file);
+  await drive.getByText("tools.iso: 2.9 MiB of 2.9 MiB, done").waitFor();
+  await drive.getByLabel("Image", { exact: true }).selectOption("tools.iso");
+  await drive.getByRole("button", { name: "Insert" }).click();
+  await drive.getByText("tools.iso is in the drive.").waitFor();
+  await drive.getByRole("button", { name: "Start from it once" }).click();
+  await drive.getByText("when it starts next, and not again").waitFor();
+  await accessible(page, "a desktop's CD drive");
+  await drive.getByRole("button", { name: "Eject" }).click();
+  await drive.getByText("The drive is empty.").waitFor();
+  await context.close();
+});
+
+test("a Switch: its ports, and one of them given to a pool", async () => {
+  const { page, context } = await visit("admin", "/devices/kvm");
+  const ports = page.getByRole("grid", { name: "Ports of kvm" });
+  await ports.getByRole("link", { name: "build" }).waitFor();
+  await button(page, "Give 1.1 to a pool…").click();
+  const enter = dialogue(page, /Port 1.1 of kvm/);
+  await enter.getByLabel("Pool").selectOption("workshop");
+  await enter.getByLabel("Name").fill("mail");
+  await enter.getByRole("button", { name: "Add" }).click();
+  await ports.getByRole("link", { name: "mail" }).click();
+  await heading(page, "mail").waitFor();
+  await page.getByText("no: opening it makes it active").waitFor();
+  await accessible(page, "a port of a Switch");
+  await context.close();
+});
+
 test("external machines: a pool of them, adding one, who it is, opening it", async () => {
   const { page, context } = await visit("admin", "/pools");
   await button(page, "New pool of machines").click();

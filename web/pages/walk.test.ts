@@ -15,6 +15,8 @@ const PAGES = [
   ["/pools/workshop", "workshop", "front-desk"],
   ["/devices", "Devices", "rack-2"],
   ["/devices/rack-1", "rack-1", "debian-13.iso"],
+  ["/devices/kvm", "kvm", "Port 1.2 has the keyboard and the screen."],
+  ["/devices/build", "build", "1.2 of kvm, called build there"],
   ["/devices/node-7", "node-7", "System.Embedded.1"],
   ["/images", "Images", "windows-lab"],
   ["/users", "Users and groups", "jonas"],

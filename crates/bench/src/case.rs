@@ -3,7 +3,7 @@
 use crate::process::Gateway;
 use crate::target::Target;
 use crate::viewer::Viewer;
-use crate::{rdp_case, ssh_case, vnc_case};
+use crate::{devices_case, rdp_case, ssh_case, vnc_case};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -43,6 +43,8 @@ pub(crate) enum Case {
     Idle,
     /// A hundred connections that show a still picture and twenty that scroll, while somebody types into another
     Crowd,
+    /// Sixteen devices that send JPEG ten times a second, and four people at each
+    Devices,
 }
 
 /// One row of results. `added_ms_*` compare with the same server asked directly in the same run.
@@ -66,7 +68,7 @@ pub(crate) struct Measured {
 pub(crate) const WARM_UP: u32 = 10;
 
 impl Case {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::VncKey,
         Self::VncScroll,
         Self::VncRecord,
@@ -81,6 +83,7 @@ impl Case {
         Self::SshFlood,
         Self::Idle,
         Self::Crowd,
+        Self::Devices,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -99,6 +102,7 @@ impl Case {
             Self::SshFlood => "ssh-flood",
             Self::Idle => "idle",
             Self::Crowd => "crowd",
+            Self::Devices => "devices",
         }
     }
 
@@ -113,7 +117,7 @@ impl Case {
             Target::Vnc(_) => matches!(self, Self::VncKey | Self::VncScroll | Self::VncRecord | Self::Idle),
             Target::Rdp(_) => matches!(self, Self::RdpKey | Self::RdpScroll),
             Target::Ssh(_) => matches!(self, Self::SshKey | Self::SshScroll | Self::SshFlood),
-            Target::Guacd(_) => !matches!(self, Self::VncRecord | Self::SshFlood | Self::Crowd),
+            Target::Guacd(_) => !matches!(self, Self::VncRecord | Self::SshFlood | Self::Crowd | Self::Devices),
         }
     }
 
@@ -140,6 +144,7 @@ impl Case {
             Self::SshFlood => ssh_case::flood(seconds, target).await,
             Self::Idle => vnc_case::idle(seconds, target).await,
             Self::Crowd => vnc_case::crowd(seconds).await,
+            Self::Devices => devices_case::watched(seconds).await,
         }?;
         measured.case = self.name();
         measured.load = load();

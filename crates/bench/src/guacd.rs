@@ -85,6 +85,7 @@ impl Guacd {
             Server::Vnc { .. } => "vnc",
             Server::Rdp { .. } => "rdp",
             Server::Ssh { .. } => "ssh",
+            Server::Device { .. } => anyhow::bail!("guacd shows no machines behind devices"),
         };
         client.say(&["select", protocol]).await?;
         let asked = client.expect("args").await?;

@@ -7,6 +7,7 @@
 
 mod broker;
 mod case;
+mod devices_case;
 mod direct;
 mod guacd;
 mod motion;

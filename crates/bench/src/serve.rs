@@ -12,7 +12,9 @@ use axum::routing::any;
 use axum::serve::ListenerExt;
 use futures::{SinkExt, StreamExt, future};
 use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
-use oriel_gateway::{DialError, Dialler, Gateway, HostPin, Protocol, RdpTarget, Target, ViewerRequest};
+use oriel_gateway::{
+    DialError, Dialler, Gateway, Guest, GuestKind, HostPin, PhysicalOptions, Protocol, RdpTarget, Target, ViewerRequest,
+};
 use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
 use oriel_vnc::VncOptions;
@@ -43,18 +45,26 @@ pub(crate) enum Server {
         folder: Option<PathBuf>,
         command: String,
     },
+    /// Whoever is not person 0 comes to that one's connection.
+    Device {
+        address: SocketAddr,
+        pin: [u8; 32],
+    },
 }
 
 impl Server {
     pub const fn address(&self) -> SocketAddr {
         match self {
-            Self::Vnc { address, .. } | Self::Rdp { address, .. } | Self::Ssh { address, .. } => *address,
+            Self::Vnc { address, .. }
+            | Self::Rdp { address, .. }
+            | Self::Ssh { address, .. }
+            | Self::Device { address, .. } => *address,
         }
     }
 
     const fn port(&self) -> GuestPort {
         match self {
-            Self::Vnc { .. } => GuestPort::Console,
+            Self::Vnc { .. } | Self::Device { .. } => GuestPort::Console,
             Self::Rdp { .. } => GuestPort::Rdp,
             Self::Ssh { .. } => GuestPort::Ssh,
         }
@@ -71,6 +81,13 @@ impl Server {
                 let shell = ShellOptions { command: Some(command.clone()), ..ShellOptions::default() };
                 Protocol::ssh(ssh_options(folder.as_deref())?, shell)
             }
+            Self::Device { address, pin } => Protocol::Physical(Box::new(PhysicalOptions {
+                host: address.to_string(),
+                user: "admin".to_owned(),
+                password: "admin".into(),
+                pin: HostPin::Sha256(*pin),
+                ..PhysicalOptions::default()
+            })),
         })
     }
 }
@@ -145,15 +162,26 @@ async fn upgrade(
     Path((server, person)): Path<(u32, u32)>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let desktop = DesktopId(Uuid::from_u128((u128::from(server) << 64) | u128::from(person)));
+    let of = |person: u32| DesktopId(Uuid::from_u128((u128::from(server) << 64) | u128::from(person)));
+    let user = UserId(of(person).0);
+    let looks_on = person > 0 && matches!(servers.of(of(person)), Some(Server::Device { .. }));
+    let desktop = if looks_on { of(0) } else { of(person) };
+    let open = gateway.connections().into_iter().find(|info| looks_on && info.connection.desktop == desktop);
+    let guest = open.map(|info| Guest {
+        connection: info.connection.id,
+        name: person.to_string(),
+        kind: GuestKind::Helper { ask: false },
+        control: false,
+        may_control: false,
+    });
     let request = ViewerRequest {
-        user: UserId(desktop.0),
+        user,
         desktop,
         port: servers.of(desktop).map_or(GuestPort::Console, Server::port),
         person: String::new(),
         resume: None,
-        guest: None,
-        one_seat: false,
+        guest,
+        seat: None,
     };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();

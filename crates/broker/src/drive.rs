@@ -36,6 +36,8 @@ pub struct DesktopDrive {
     pub inside: Option<String>,
     /// By name.
     pub images: Vec<DriveImage>,
+    /// The desktop starts from it when it starts next.
+    pub starts: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -294,7 +296,7 @@ impl Broker {
         let inside = host.media(desktop.id).await.map_err(said)?;
         let inside = inside.and_then(|file| file.file_name()?.to_str().map(str::to_owned));
         let images = blocking(move || list(&folder)).await?;
-        Ok(DesktopDrive { inside, images })
+        Ok(DesktopDrive { inside, images, starts: desktop.facts.from_drive })
     }
 
     /// Begins a piece of an image of `size` bytes, at `offset` of it: 0 begins anew.
@@ -352,6 +354,24 @@ impl Broker {
             if found { Ok(()) } else { Err(BrokerError::missing("image", name)) }
         })
         .await
+    }
+
+    /// Has a desktop start from the CD in its drive, when it starts next and not again; `false` takes that back.
+    ///
+    /// # Errors
+    /// Conflicts `no_drive`, `drive_empty`; `Compute` when the host does not say.
+    pub async fn drive_start(&self, desktop: &Desktop, from_it: bool) -> Result<DesktopDrive, BrokerError> {
+        let (host, _) = self.drive_of(desktop).await?;
+        if from_it && host.media(desktop.id).await.map_err(said)?.is_none() {
+            return Err(BrokerError::conflict(
+                "drive_empty",
+                format!("nothing is in the drive of {} that it could start from", desktop.name),
+                "put a CD image into it first",
+            ));
+        }
+        tracing::info!(desktop = %desktop.name, from_it, "What a desktop starts from next is changed");
+        let after = self.inner.store.modify_desktop(desktop.id, |row| row.facts.from_drive = from_it).await?;
+        self.drive(&after).await
     }
 
     /// Puts one of its images into a desktop's drive, or takes out what is in it.

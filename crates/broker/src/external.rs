@@ -4,6 +4,7 @@
 //! sealed beside it and never comes out again but to the machine itself.
 
 use crate::clock::now;
+use crate::device::is_behind;
 use crate::{Broker, BrokerError};
 use oriel_machine::Keyboard;
 use oriel_model::{
@@ -187,9 +188,11 @@ impl Broker {
         external.has_private_key = new.secrets.private_key.is_some();
         external.has_totp = new.secrets.totp.is_some();
         external.has_gateway_password = new.secrets.gateway_password.is_some();
+        let id = DesktopId::new();
+        self.place_port(id, &new.name, &mut external).await?;
         self.check_machine(&external, &new.secrets)?;
         let desktop = Desktop {
-            id: DesktopId::new(),
+            id,
             name: new.name,
             pool: new.pool.id,
             owner: new.owner.as_ref().map(|owner| owner.id),
@@ -219,6 +222,13 @@ impl Broker {
         let mut secrets = self.machine_secrets(&before).await?;
         let moved = change.host.as_ref().is_some_and(|host| *host != external.host)
             || change.port.is_some_and(|port| port != external.port);
+        if moved && external.parameters.behind.is_some() {
+            return Err(BrokerError::conflict(
+                "of_its_device",
+                format!("{} is a port of a Switch, and is where its device is", before.name),
+                "change the address of that one",
+            ));
+        }
         // What is pinned proves itself on any way, unless another one is to be pinned with it.
         let is_pinned = external.identity.is_some()
             && change.identity.as_ref().is_none_or(|identity| *identity == external.identity);
@@ -294,6 +304,7 @@ impl Broker {
         external.has_private_key = secrets.private_key.is_some();
         external.has_totp = secrets.totp.is_some();
         external.has_gateway_password = secrets.gateway_password.is_some();
+        self.place_port(id, &before.name, &mut external).await?;
         self.check_machine(&external, &secrets)?;
         self.way_to(&Desktop { external: Some(external.clone()), ..before.clone() }).await?;
         let sealed = self.seal_machine(id, &secrets)?;
@@ -304,6 +315,9 @@ impl Broker {
                 row.external = Some(external);
             })
             .await?;
+        if moved {
+            self.move_ports(&after).await?;
+        }
         if (resealed || after.external != before.external)
             && let Some(sessions) = self.sessions()
         {
@@ -312,7 +326,7 @@ impl Broker {
             for other in self.inner.store.desktops().await? {
                 let behind = jump_of(&other).is_some()
                     && self.way_to(&other).await.is_ok_and(|way| way.iter().any(|hop| hop.id == id));
-                if other.id == id || behind {
+                if other.id == id || behind || is_behind(&other, &after.name) {
                     sessions.end_desktop(other.id, &why).await;
                 }
             }
@@ -332,6 +346,13 @@ impl Broker {
                 "jump_host",
                 format!("{} is the jump host on the way to {}", machine.name, behind.name),
                 "give that one another way first",
+            ));
+        }
+        if let Some(behind) = all.iter().find(|other| is_behind(other, &machine.name)) {
+            return Err(BrokerError::conflict(
+                "switch_device",
+                format!("{} is the device with the Switch that {} is at", machine.name, behind.name),
+                "remove that one first",
             ));
         }
         if let Some(sessions) = self.sessions() {
@@ -391,7 +412,7 @@ impl Broker {
             return self.pin_gateway(&machine, identity).await;
         }
         let machine = match hop.checked_sub(1) {
-            None => machine,
+            None => self.front_of(&machine).await?.0,
             Some(hop) => {
                 let mut way = self.way_to(&machine).await?;
                 if hop >= way.len() {

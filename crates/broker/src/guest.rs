@@ -4,7 +4,7 @@ use crate::external::no_screen;
 use crate::{Broker, BrokerError};
 use oriel_compute::Stream;
 use oriel_machine::GuestIdentity;
-use oriel_model::{Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol};
+use oriel_model::{Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol, SwitchPort};
 use secrecy::{ExposeSecret, SecretString};
 
 /// What an RD Gateway listens on unless it is said.
@@ -62,6 +62,8 @@ pub enum GuestCredentials {
         host: String,
         /// XKB name of the layout that text is typed for.
         keyboard: String,
+        /// The port of its Switch that the machine is at.
+        port: Option<SwitchPort>,
     },
 }
 
@@ -126,8 +128,11 @@ impl Broker {
     ) -> Result<GuestAccess, BrokerError> {
         Self::check_door(machine, external, port)?;
         let way = self.way_to(machine).await?;
-        let account = self.machine_account(machine, external).await?;
-        let (identity, parameters) = (external.identity.clone(), external.parameters.clone());
+        // A port of a Switch is met and signed in to as its device is.
+        let (front, switch_port) = self.front_of(machine).await?;
+        let of_front = front.external.as_ref().unwrap_or(external);
+        let account = self.machine_account(&front, of_front).await?;
+        let (identity, parameters) = (of_front.identity.clone(), external.parameters.clone());
         let credentials = match external.protocol {
             MachineProtocol::Rdp => GuestCredentials::Rdp {
                 account,
@@ -143,8 +148,9 @@ impl Broker {
             MachineProtocol::Pikvm => GuestCredentials::Pikvm {
                 account,
                 identity,
-                host: authority(external),
+                host: authority(of_front),
                 keyboard: self.keyboard_of(machine, &parameters).await?,
+                port: switch_port,
             },
             MachineProtocol::Redfish => return Err(no_screen(machine, external)),
             MachineProtocol::Ssh => {
@@ -162,7 +168,7 @@ impl Broker {
                 GuestCredentials::Ssh { account, host_key: identity, jumps, parameters }
             }
         };
-        let first = way.first().unwrap_or(machine);
+        let first = way.first().unwrap_or(&front);
         let stream = match redirected {
             // As what the machine itself is held to: a name or an address, and what the configuration lets be dialled.
             Some(host) => {

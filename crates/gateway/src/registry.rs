@@ -41,8 +41,9 @@ pub struct ViewerRequest {
     pub resume: Option<ConnectionId>,
     /// They come to somebody else's connection; `None`: it is their own.
     pub guest: Option<Guest>,
-    /// The machine has one keyboard and one screen, whoever looks at it: two people have no connections to it at once.
-    pub one_seat: bool,
+    /// What has the one keyboard and screen of the machine, whoever looks at it, and of all that share it: two people have no
+    /// connections to them at once. `None`: everybody has their own.
+    pub seat: Option<DesktopId>,
 }
 
 /// A live connection and its traffic over the last seconds.
@@ -77,6 +78,7 @@ struct Inner {
 pub(crate) struct Entry {
     pub user: UserId,
     pub desktop: DesktopId,
+    pub seat: Option<DesktopId>,
     pub port: GuestPort,
     pub started: Micros,
     /// For what lasts a while: it does not jump.
@@ -194,7 +196,7 @@ impl Gateway {
     /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
     pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
         let (port, person) = (GuestPort::Rdp, String::new());
-        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None, one_seat: false };
+        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None, seat: None };
         let message = |records: &[ViewerRecord]| {
             let mut message = Vec::new();
             records.iter().for_each(|record| record.encode(&mut message));
@@ -286,12 +288,21 @@ impl Gateway {
         !self.others_on(desktop, user).is_empty()
     }
 
-    /// Whether somebody else than this person is connected to a desktop and looks at it.
-    pub fn is_watched_by_others(&self, desktop: DesktopId, user: UserId) -> bool {
+    /// Whether somebody else than this person has this seat ([`ViewerRequest::seat`]), and looks at what is there.
+    pub fn is_seated_by_others(&self, seat: DesktopId, user: UserId) -> bool {
         let watched = |entry: &Entry| {
-            entry.desktop == desktop && entry.user != user && entry.counters.viewers.load(Ordering::Relaxed) > 0
+            entry.seat == Some(seat) && entry.user != user && entry.counters.viewers.load(Ordering::Relaxed) > 0
         };
         self.live().values().any(watched)
+    }
+
+    /// Who else than this person is connected to a desktop or to what shares its one screen, and to which.
+    pub fn others_at(&self, seat: DesktopId, user: UserId) -> HashSet<(UserId, DesktopId)> {
+        let others = |entry: &&Entry| {
+            let is_background = entry.counters.background.load(Ordering::Relaxed);
+            (entry.desktop == seat || entry.seat == Some(seat)) && entry.user != user && !is_background
+        };
+        self.live().values().filter(others).map(|entry| (entry.user, entry.desktop)).collect()
     }
 
     /// Who else than this person is connected to a desktop.
@@ -401,16 +412,22 @@ impl Gateway {
             }
             return Ok(entry.clone());
         }
-        if request.one_seat {
+        if request.seat.is_some() {
             // Whoever closed their window has left; for a moment nobody has come yet.
             let has_left = |entry: &Entry| {
                 entry.counters.viewers.load(Ordering::Relaxed) == 0 && entry.began.elapsed() > END_TIME_MAX
             };
-            let others = live.values().filter(|entry| entry.desktop == request.desktop && !entry.commands.is_closed());
+            let others = live.values().filter(|entry| entry.seat == request.seat && !entry.commands.is_closed());
             for other in others {
-                let text = "somebody else is at this machine now".to_owned();
-                let end = Command::End { code: ByeCode::TakenOver, text };
-                if !has_left(other) || other.commands.try_send(end).is_err() {
+                // At another port of the same switch: they go from one to the other.
+                let goes = other.user == request.user;
+                let text = if goes {
+                    "you went to another machine of the same switch"
+                } else {
+                    "somebody else is at this machine now"
+                };
+                let end = Command::End { code: ByeCode::TakenOver, text: text.to_owned() };
+                if !(goes || has_left(other)) || other.commands.try_send(end).is_err() {
                     return Err(Bye::new(
                         ByeCode::Unreachable,
                         "somebody else is at this machine; ask them to invite you, or try again when they have left",
@@ -435,6 +452,7 @@ impl Gateway {
         let entry = Entry {
             user: request.user,
             desktop: request.desktop,
+            seat: request.seat,
             port: request.port,
             started: now(),
             began: tokio::time::Instant::now(),

@@ -120,7 +120,7 @@ impl Gateway {
             person: guest.name.clone(),
             resume: None,
             guest: Some(guest),
-            one_seat: false,
+            seat: None,
         };
         let expires = Instant::now() + Duration::from_secs(GUEST_TICKET_SECONDS);
         let ticket = Ticket { session_sha256: session_sha256.to_owned(), request, expires };

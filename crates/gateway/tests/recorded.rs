@@ -210,7 +210,7 @@ impl House {
             person: "ada".into(),
             resume: None,
             guest: None,
-            one_seat: false,
+            seat: None,
         };
         Self { gateway, machines, shelf, request }
     }

@@ -189,7 +189,7 @@ fn request() -> ViewerRequest {
         person: "ada".into(),
         resume: None,
         guest: None,
-        one_seat: false,
+        seat: None,
     }
 }
 

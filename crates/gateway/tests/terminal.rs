@@ -237,7 +237,7 @@ fn request(resume: Option<ConnectionId>) -> ViewerRequest {
         person: "ada".into(),
         resume,
         guest: None,
-        one_seat: false,
+        seat: None,
     }
 }
 

@@ -106,6 +106,8 @@ impl Arch {
 pub enum Boot {
     /// The boot loader on its disk.
     Disk,
+    /// The CD in its drive, and its disk where nothing is in it that can be started.
+    Drive,
     /// A kernel that lies on the host.
     Kernel { kernel: PathBuf, initrd: Option<PathBuf>, command_line: String },
 }

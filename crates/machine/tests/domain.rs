@@ -1,6 +1,6 @@
 //! Domain XML against snapshots, and what must hold for any text in it.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use oriel_machine::{
     Arch, Boot, CdDrive, Hardware, HomeDrive, Keyboard, MachineSpec, Marker, Places, Surroundings, domain_xml,
@@ -49,6 +49,21 @@ fn places() -> Places {
 #[test]
 fn linux_on_a_user_network_without_kvm() {
     insta::assert_snapshot!(domain_xml(&spec(), &places(), LIBVIRT_9).unwrap());
+}
+
+#[test]
+fn the_drive_comes_first_where_it_is_told_to() {
+    let places = Places { medium: Some("/var/lib/oriel/media/a/debian.iso".into()), ..places() };
+    let usual = domain_xml(&spec(), &places, LIBVIRT_9).unwrap();
+    assert!(usual.contains("<boot dev=\"hd\"/>") && !usual.contains("<boot order="));
+    let xml = domain_xml(&MachineSpec { boot: Boot::Drive, ..spec() }, &places, LIBVIRT_9).unwrap();
+    // libvirt takes one way of saying it or the other.
+    assert!(!xml.contains("<boot dev="), "{xml}");
+    let at = |what: &str| xml.find(what).unwrap_or_else(|| panic!("no {what} in {xml}"));
+    let (disk, seed, medium) = (at("disk-3.qcow2"), at("seed-3.iso"), at("debian.iso"));
+    let (first, second) = (at("<boot order=\"1\"/>"), at("<boot order=\"2\"/>"));
+    assert!(disk < second && second < seed && medium < first, "{xml}");
+    assert_eq!(CdDrive::find(&xml).unwrap().medium, places.medium);
 }
 
 #[test]

@@ -171,6 +171,10 @@ pub struct DesktopFacts {
     pub boots: u32,
     /// It is to be off at once: its system is not asked.
     pub cut: bool,
+    /// It is to start from the CD in its drive when it starts next.
+    pub from_drive: bool,
+    /// It started from there: what runs may be an installer, which nobody reaches but by its console.
+    pub on_drive: bool,
     /// The name of the personal disk that this generation takes for its person's home.
     pub personal_disk: Option<Name>,
     /// Whose disk that is in the machine since it last started.

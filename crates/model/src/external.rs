@@ -1,7 +1,7 @@
 //! A machine that Oriel does not run: an address that an admin entered. It has no power, no disk and no host; what is known
 //! of it is where it is, what it speaks and whether it answers.
 
-use crate::GuestPort;
+use crate::{GuestPort, SwitchPort};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
@@ -255,6 +255,10 @@ pub struct MachineParameters {
     pub system: Option<String>,
     /// PiKVM, Redfish: the machine inside, by its name in Oriel, where it also speaks something that people can open.
     pub inside: Option<String>,
+    /// PiKVM: the device whose Switch the machine is at, by its name in Oriel; where that is and who signs in there is the device's.
+    pub behind: Option<String>,
+    /// PiKVM: which port of that Switch, [`SwitchPort`](crate::SwitchPort) as text: `1.3`.
+    pub switch_port: Option<String>,
 }
 
 /// A parameter that is set: its name, the protocols that it belongs to (none: all), and its text when it has one.
@@ -310,6 +314,8 @@ impl MachineParameters {
             ("container", &[Kubernetes], &self.container),
             ("system", &[Redfish], &self.system),
             ("inside", &[Pikvm, Redfish], &self.inside),
+            ("behind", &[Pikvm], &self.behind),
+            ("switch_port", &[Pikvm], &self.switch_port),
         ];
         let others = [
             ("security", &[Rdp] as &[_], self.security.is_some()),
@@ -432,6 +438,21 @@ impl MachineParameters {
         }
     }
 
+    /// Whether a port of a Switch is named whole, or none. The error says what is missing.
+    pub fn check_switch(&self) -> Result<(), String> {
+        match (&self.behind, &self.switch_port) {
+            (None, None) => Ok(()),
+            (Some(_), Some(port)) => port.parse::<SwitchPort>().map(drop),
+            (Some(_), None) => {
+                Err("behind names the device of a Switch: enter switch_port, the port that the machine is at, like 1.3"
+                    .to_owned())
+            }
+            (None, Some(_)) => {
+                Err("switch_port is about a Switch: enter behind, the device that it belongs to".to_owned())
+            }
+        }
+    }
+
     fn check_numbers(&self) -> Result<(), String> {
         let fits = |name: &str, value: Option<u16>, least: u16, most: u16| match value {
             Some(value) if !(least..=most).contains(&value) => {
@@ -451,6 +472,11 @@ impl External {
     /// Where a connection to it begins, when no jump host is on the way: at its RD Gateway, or itself.
     pub fn dialled(&self) -> (&str, u16) {
         self.parameters.gateway().unwrap_or((self.host.as_str(), self.port))
+    }
+
+    /// The device whose Switch the machine is at, by its name, and the port.
+    pub fn behind(&self) -> Option<(&str, SwitchPort)> {
+        Some((self.parameters.behind.as_deref()?, self.parameters.switch_port.as_deref()?.parse().ok()?))
     }
 
     /// Whether it can be kept. The error says what is wrong, and what fits.
@@ -490,6 +516,15 @@ impl External {
         }
         self.parameters.check_numbers()?;
         self.parameters.check_wake()?;
+        self.parameters.check_switch()?;
+        if self.parameters.behind.is_some()
+            && (self.user.is_some() || self.identity.is_some() || self.has_password || self.has_totp)
+        {
+            return Err(
+                "a port of a Switch is signed in to as its device is: leave user, password, second factor and identity out"
+                    .to_owned(),
+            );
+        }
         if self.protocol == MachineProtocol::Rdp {
             self.parameters.check_rdp()?;
         }
@@ -835,6 +870,26 @@ mod tests {
         bmc.has_totp = true;
         bmc.protocol = MachineProtocol::Redfish;
         assert!(bmc.check().unwrap_err().contains("TOTP"));
+    }
+
+    #[test]
+    fn a_port_of_a_switch_is_its_device_s() {
+        let mut port = machine(MachineProtocol::Pikvm, "pikvm.example");
+        port.parameters.switch_port = Some("1.3".to_owned());
+        assert!(port.check().unwrap_err().contains("enter behind"));
+        port.parameters.behind = Some("kvm".to_owned());
+        assert_eq!(port.check(), Ok(()));
+        assert_eq!(port.behind().map(|(device, port)| (device.to_owned(), port.index())), Some(("kvm".to_owned(), 2)));
+        port.has_password = true;
+        assert!(port.check().unwrap_err().contains("as its device is"));
+        port.has_password = false;
+        port.parameters.switch_port = Some("1.9".to_owned());
+        assert!(port.check().unwrap_err().contains("no port of a Switch"));
+        port.parameters.switch_port = None;
+        assert!(port.check().unwrap_err().contains("enter switch_port"));
+        let mut shell = machine(MachineProtocol::Ssh, "gate.example");
+        (shell.parameters.behind, shell.parameters.switch_port) = (Some("kvm".to_owned()), Some("1".to_owned()));
+        assert!(shell.check().unwrap_err().contains("is a parameter of pikvm"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod second_factor;
 mod session;
 mod size;
 mod subscription;
+mod switch_port;
 mod syslog;
 mod user;
 mod webhook;
@@ -98,6 +99,7 @@ pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use size::{PoolSize, RETURN_MINUTES_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};
 pub use subscription::{SUBSCRIPTION_EVENTS_MAX, Subscription};
+pub use switch_port::{SWITCH_UNIT_PORTS, SWITCH_UNITS_MAX, SwitchPort};
 pub use syslog::{
     SYSLOG_CA_BYTES_MAX, SYSLOG_ENTERPRISE, SYSLOGS_MAX, Syslog, SyslogFacility, SyslogSender, SyslogTarget,
 };

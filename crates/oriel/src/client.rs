@@ -30,6 +30,9 @@ const SOCKET_MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// How long an answer may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
 
+const JSON: &str = "application/json";
+const BYTES: &str = "application/octet-stream";
+
 /// A viewer's connection.
 pub type Socket = WebSocketStream<reqwest::Upgraded>;
 
@@ -127,28 +130,27 @@ impl Client {
 
     /// Puts bytes somewhere, and answers with what came of them.
     pub async fn put_bytes<T: DeserializeOwned>(&self, path: &str, bytes: Bytes) -> Result<T, Failure> {
-        let Self::Url { base, token, http } = self else {
-            return Err(Failure::usage("the local administrator sends no files").next("give --server URL and a token"));
+        let (base, token, http) = match self {
+            Self::Url { base, token, http } => (base, token, http),
+            Self::Socket { path: socket, .. } => {
+                let path = format!("{}{path}", oriel_server::access::BASE);
+                let sent = over_socket(socket, Method::PUT, &path, Some((BYTES, bytes)), None);
+                let (status, answer) = tokio::time::timeout(ANSWER_TIME_MAX, sent).await.map_err(|_| silent())??;
+                return answered(status, &answer);
+            }
         };
         let failed =
             |error: reqwest::Error| Failure::because("cannot send to the server", &error.without_url()).code(NO_SERVER);
         let answer = http
             .put(format!("{}{}{path}", base.as_str().trim_end_matches('/'), oriel_server::access::BASE))
             .bearer_auth(token.expose_secret())
-            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_TYPE, BYTES)
             .body(bytes)
             .send()
             .await
             .map_err(failed)?;
         let status = answer.status();
-        let answer = answer.bytes().await.map_err(failed)?;
-        if !status.is_success() {
-            return Err(refused(status, &answer));
-        }
-        serde_json::from_slice(&answer).map_err(|error| {
-            Failure::because("the server's answer is not what this program expects", &error)
-                .next("use the same version of oriel on both ends: compare `oriel version`")
-        })
+        answered(status, &answer.bytes().await.map_err(failed)?)
     }
 
     pub async fn put(&self, path: &str) -> Result<(), Failure> {
@@ -233,6 +235,7 @@ impl Client {
         let body = body.map(|body| body.to_string());
         let (status, answer) = match self {
             Self::Socket { path: socket, .. } => {
+                let body = body.map(|body| (JSON, Bytes::from(body)));
                 let sent = over_socket(socket, method, &path, body, range);
                 tokio::time::timeout(ANSWER_TIME_MAX, sent).await.map_err(|_| silent())??
             }
@@ -241,7 +244,7 @@ impl Client {
                     .request(method, format!("{}{path}", base.as_str().trim_end_matches('/')))
                     .bearer_auth(token.expose_secret());
                 if let Some(body) = body {
-                    request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+                    request = request.header(header::CONTENT_TYPE, JSON).body(body);
                 }
                 if let Some(range) = range {
                     request = request.header(header::RANGE, range);
@@ -268,7 +271,7 @@ async fn over_socket(
     socket: &Path,
     method: Method,
     path: &str,
-    body: Option<String>,
+    body: Option<(&'static str, Bytes)>,
     range: Option<String>,
 ) -> Result<(StatusCode, Bytes), Failure> {
     let stream = UnixStream::connect(socket).await.map_err(|error| no_server(socket, &error))?;
@@ -280,14 +283,14 @@ async fn over_socket(
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
-    if body.is_some() {
-        request = request.header(header::CONTENT_TYPE, "application/json");
+    if let Some((kind, _)) = &body {
+        request = request.header(header::CONTENT_TYPE, *kind);
     }
     if let Some(range) = range {
         request = request.header(header::RANGE, range);
     }
     let request = request
-        .body(Full::new(Bytes::from(body.unwrap_or_default())))
+        .body(Full::new(body.map(|(_, body)| body).unwrap_or_default()))
         .map_err(|error| Failure::because("cannot write the request", &error))?;
     let answer = sender.send_request(request).await.map_err(broken)?;
     let status = answer.status();
@@ -297,6 +300,17 @@ async fn over_socket(
         .map_err(|error| Failure::because("cannot read the server's answer", error.as_ref()))?
         .to_bytes();
     Ok((status, bytes))
+}
+
+/// What came of bytes that were put somewhere.
+fn answered<T: DeserializeOwned>(status: StatusCode, answer: &[u8]) -> Result<T, Failure> {
+    if !status.is_success() {
+        return Err(refused(status, answer));
+    }
+    serde_json::from_slice(answer).map_err(|error| {
+        Failure::because("the server's answer is not what this program expects", &error)
+            .next("use the same version of oriel on both ends: compare `oriel version`")
+    })
 }
 
 fn silent() -> Failure {

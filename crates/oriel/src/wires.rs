@@ -178,7 +178,7 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
             quality: parameters.jpeg_quality,
             ..VncOptions::default()
         })),
-        GuestCredentials::Pikvm { account, identity, host, keyboard } => {
+        GuestCredentials::Pikvm { account, identity, host, keyboard, port } => {
             Protocol::Physical(Box::new(PhysicalOptions {
                 host,
                 user: account.user.unwrap_or_else(|| "admin".to_owned()),
@@ -186,6 +186,7 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
                 totp: account.totp,
                 pin: pin(identity.as_deref())?,
                 keymap: Some(keymap_of_layout(&keyboard).to_owned()),
+                switch_port: port,
                 ..PhysicalOptions::default()
             }))
         }

@@ -13,12 +13,14 @@ use crate::frame::{Frames, FromDevice, ToDevice};
 use crate::hid::PING;
 use crate::multipart::Multipart;
 use crate::options::{Clock, PhysicalOptions, Way};
+use crate::state::State;
 use crate::{DeviceError, EVENT_BYTES_MAX, PRINT_BYTES_MAX, PhysicalSource};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::Incoming;
+use oriel_model::SwitchPort;
 use oriel_pin::{Fingerprint, HostPin};
 use oriel_stream::BoxStream;
 use serde_json::Value;
@@ -75,6 +77,9 @@ pub async fn connect(
     // Who was met is who must answer from now on.
     let options = PhysicalOptions { pin: HostPin::Sha256(identity.0), keeper: None, ..options };
     client.login(&options, clock).await?;
+    if let Some(port) = options.switch_port {
+        client.activate(port).await?;
+    }
     let home = Arc::new(Home { options, way, clock, cookie: Mutex::new(client.cookie()) });
     let events = client.websocket(EVENTS).await?;
     let pictures = home.pictures().await?;
@@ -123,6 +128,9 @@ impl Home {
             // Firmware that has nothing to check there will say no later.
             Ok(_) | Err(DeviceError::NotThere { .. }) => {}
             Err(error) => return Err(error),
+        }
+        if let Some(port) = self.options.switch_port {
+            client.stays_at(port).await?;
         }
         Ok(client)
     }
@@ -323,7 +331,11 @@ async fn hold_events(
     let mut backoff = Backoff::default();
     loop {
         let mut beat = Beat::new();
-        let why = events(&mut socket, &mut keys, &lost_keys, &to, &mut beat).await;
+        let why = events(&mut socket, &mut keys, &lost_keys, &to, (&mut beat, home.options.switch_port)).await;
+        if matches!(why, DeviceError::PortLeft(_)) {
+            to.send(FromDevice::Gone(why.to_string())).await.ok();
+            return;
+        }
         if beat.was_good() {
             backoff.reset();
         }
@@ -344,14 +356,20 @@ async fn events(
     keys: &mut mpsc::Receiver<Vec<u8>>,
     lost_keys: &Notify,
     to: &mpsc::Sender<FromDevice>,
-    beat: &mut Beat,
+    (beat, port): (&mut Beat, Option<SwitchPort>),
 ) -> DeviceError {
+    let mut told = State::default();
     loop {
         let step = tokio::select! {
             message = next(socket) => match message.inspect(|_| beat.silent = 0) {
                 Ok(Message::Text(text)) if text.len() <= EVENT_BYTES_MAX => {
-                    let event = FromDevice::Event(Bytes::from(text));
-                    to.send(event).await.map_err(|_| DeviceError::Lost("the session is over".to_owned()))
+                    match port.filter(|port| told.apply(text.as_bytes()).is_ok() && told.has_left(*port)) {
+                        Some(port) => Err(DeviceError::PortLeft(port)),
+                        None => {
+                            let event = FromDevice::Event(Bytes::from(text));
+                            to.send(event).await.map_err(|_| DeviceError::Lost("the session is over".to_owned()))
+                        }
+                    }
                 }
                 Ok(_) => Ok(()),
                 Err(error) => Err(error),

@@ -15,7 +15,7 @@ use url::form_urlencoded::Serializer;
 pub const POWER_SECONDS_MAX: u64 = 90;
 /// How long an image may take to appear in the list after it was sent.
 const LISTING_SECONDS_MAX: u64 = 15;
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long a streamer takes to start.
 const WARM_SECONDS_MAX: u64 = 8;
 /// Pieces of a remote download's progress that are kept, in bytes.
@@ -32,7 +32,7 @@ pub enum PowerAction {
 }
 
 impl PowerAction {
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::On => "on",
             Self::Off => "off",
@@ -56,7 +56,7 @@ pub enum Click {
 }
 
 impl Click {
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Power => "power",
             Self::PowerLong => "power_long",
@@ -74,7 +74,7 @@ pub enum Button {
     Press(Click),
 }
 
-fn with(path: &str, pairs: &[(&str, &str)]) -> String {
+pub(crate) fn with(path: &str, pairs: &[(&str, &str)]) -> String {
     format!("{path}?{}", Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
 
@@ -92,7 +92,7 @@ impl Client {
     /// # Errors
     /// The device does not answer.
     pub async fn overview(&mut self) -> Result<Overview, DeviceError> {
-        self.state(&["hid", "atx", "msd", "gpio", "streamer", "info"]).await.map(|state| state.overview())
+        self.state(&["hid", "atx", "msd", "gpio", "streamer", "info", "switch"]).await.map(|state| state.overview())
     }
 
     /// Some parts of its state, asked one by one.

@@ -1,5 +1,6 @@
 //! Why a device could not be used.
 
+use oriel_model::SwitchPort;
 use oriel_pin::Fingerprint;
 use oriel_screen::ByeCode;
 
@@ -48,6 +49,11 @@ pub enum DeviceError {
     /// It cannot do what was asked; the words say what, and what to do instead.
     #[error("{0}")]
     Lacks(String),
+    /// What is seen and typed at would be another machine.
+    #[error(
+        "port {0} of the Switch is no longer the active one: somebody chose another at the device itself; open the machine again to go back"
+    )]
+    PortLeft(SwitchPort),
     /// A BMC of several machines.
     #[error("the BMC has several systems, and none of them is named: {0}")]
     SystemUnclear(String),
@@ -67,6 +73,7 @@ impl DeviceError {
             | Self::OnlyVideo
             | Self::Unverified(_)
             | Self::Lacks(_)
+            | Self::PortLeft(_)
             | Self::SystemUnclear(_)
             | Self::Protocol(_) => ByeCode::Protocol,
         }
@@ -82,6 +89,7 @@ impl DeviceError {
                 | Self::Totp(_)
                 | Self::CredentialsRefused
                 | Self::OnlyVideo
+                | Self::PortLeft(_)
         )
     }
 }

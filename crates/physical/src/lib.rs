@@ -29,6 +29,7 @@ mod options;
 pub mod redfish;
 mod source;
 mod state;
+mod switch;
 mod totp;
 mod watcher;
 
@@ -44,6 +45,7 @@ pub use source::PhysicalSource;
 pub use state::{
     Channel, DeviceKind, Image, Overview, Power, STATE_BYTES_MAX, State, StateError, Storage, Video, ViewItem,
 };
+pub use switch::{PortState, Switch};
 pub use totp::{TotpError, check as check_totp};
 pub use watcher::Watcher;
 

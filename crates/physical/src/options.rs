@@ -1,6 +1,7 @@
 //! What a connection needs to know before it begins.
 
 use async_trait::async_trait;
+use oriel_model::SwitchPort;
 use oriel_pin::{HostPin, Keeper};
 use oriel_stream::BoxStream;
 use secrecy::SecretString;
@@ -28,6 +29,9 @@ pub struct PhysicalOptions {
     pub keeper: Option<Arc<dyn Keeper>>,
     /// kvmd's keymap with which it types text, `en-us`, `de`; the device's own when unset.
     pub keymap: Option<String>,
+    /// Which port of its Switch is to be active: it is made active first, and a session ends when it no longer is.
+    #[serde(default)]
+    pub switch_port: Option<SwitchPort>,
     /// Take H.264 where the device has it: only for viewers that can decode it.
     pub h264: bool,
     /// How long the device remembers that we are signed in, in seconds; a connection that comes later signs in anew.
@@ -44,6 +48,7 @@ impl Default for PhysicalOptions {
             pin: HostPin::default(),
             keeper: None,
             keymap: None,
+            switch_port: None,
             h264: false,
             signed_in_seconds: 12 * 3600,
         }

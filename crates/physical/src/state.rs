@@ -5,6 +5,7 @@
 
 use crate::EVENT_BYTES_MAX;
 use crate::redfish::Board;
+use crate::switch::Switch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -279,6 +280,7 @@ impl State {
             video: self.video(),
             storage: self.storage(),
             gpio: self.gpio(),
+            switch: self.switch(),
             board: None,
         }
     }
@@ -388,6 +390,8 @@ pub struct Overview {
     pub video: Option<Video>,
     pub storage: Option<Storage>,
     pub gpio: Vec<Vec<ViewItem>>,
+    /// A Switch behind it, with machines at its ports.
+    pub switch: Option<Switch>,
     /// What a BMC knows of its machine.
     pub board: Option<Board>,
 }

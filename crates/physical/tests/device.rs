@@ -8,9 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream;
 use hyper::Method;
+use oriel_model::SwitchPort;
 use oriel_physical::fake::{FakeDevice, FakeOptions, Faults, picture};
 use oriel_physical::{
-    Client, DeviceError, FromDevice, PhysicalOptions, PhysicalSource, PowerAction, Session, Way, connect, identity,
+    Button, Client, DeviceError, FromDevice, PhysicalOptions, PhysicalSource, PowerAction, Session, Way, connect,
+    identity,
 };
 use oriel_pin::{HostPin, Keeper};
 use oriel_screen::{InputEvent, ScreenEvent, Source, TileCodec};
@@ -100,6 +102,23 @@ impl Seat {
             }
         };
         timeout(Duration::from_secs(45), waiting).await.unwrap_or_else(|_| panic!("{what} did not happen"));
+    }
+
+    /// Why it ended by itself.
+    async fn over(&mut self) -> String {
+        let mut buffer = vec![0; 16 << 10];
+        let waiting = async {
+            loop {
+                let length = self.stream.read(&mut buffer).await.unwrap();
+                assert!(length > 0, "the session ended without a word");
+                let mut out = Vec::new();
+                if let Err(error) = self.source.receive(&buffer[..length], &mut out, &mut self.events) {
+                    return error.to_string();
+                }
+                self.events.clear();
+            }
+        };
+        timeout(Duration::from_secs(45), waiting).await.unwrap()
     }
 
     async fn input(&mut self, inputs: &[InputEvent]) {
@@ -406,6 +425,48 @@ async fn a_streamer_is_warmed_for_a_snapshot() {
     let watcher = client(&device).await;
     assert_eq!(near.warm_snapshot(320, watcher).await.unwrap(), picture(640, 480));
     seen(&device, "nobody watching", |world| (world.watchers == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn ports_of_a_switch_are_opened_one_at_a_time() {
+    let device = FakeDevice::start(FakeOptions { switch_units: 2, ..FakeOptions::default() }).await.unwrap();
+    let mut near = client(&device).await;
+    let shown = near.overview().await.unwrap().switch.unwrap();
+    assert_eq!((shown.ports.len(), shown.ports[0].name.as_str(), shown.ports[0].active), (8, "first", true));
+    let port = |text: &str| text.parse::<SwitchPort>().unwrap();
+
+    // Made active, and waited for, before anything is seen.
+    let at = |port| PhysicalOptions { switch_port: Some(port), ..options() };
+    let mut seat = session(&device, at(port("2.1"))).await;
+    seat.pictures(1).await;
+    {
+        let world = device.world();
+        assert_eq!(world.switch.chosen, [4]);
+        let place = |what: &str| world.requests.iter().position(|request| request.contains(what)).unwrap();
+        assert!(place("set_active?port=4") < place("/api/media/ws"), "{:?}", world.requests);
+    }
+    // Its own button, whichever port is active.
+    near.press_at(port("1.2"), Button::To(PowerAction::On)).await.unwrap();
+    let shown = near.overview().await.unwrap();
+    assert!(shown.at_port(port("1.2")).power.unwrap().on && !shown.at_port(port("2.1")).power.unwrap().on);
+    assert!(!shown.power.unwrap().on, "the device's own light is another");
+
+    // Somebody chooses another port at the device: what is seen is another machine, and the session is over.
+    near.ask(Method::POST, "/api/switch/set_active?port=0").await.unwrap();
+    let why = seat.over().await;
+    assert!(why.contains("port 2.1 of the Switch is no longer the active one"), "{why}");
+}
+
+#[tokio::test]
+async fn a_switch_that_does_not_follow_is_said() {
+    let faults = Faults { stuck_switch: true, ..Faults::default() };
+    let device = FakeDevice::start(FakeOptions { switch_units: 1, faults, ..FakeOptions::default() }).await.unwrap();
+    let mut client = client(&device).await;
+    let none = client.activate("2.1".parse().unwrap()).await.unwrap_err();
+    assert!(none.to_string().contains("no port 2.1: the last one is 1.4"), "{none}");
+    assert!(client.press_at("2.1".parse().unwrap(), Button::To(PowerAction::On)).await.is_err());
+    let late = timeout(Duration::from_secs(20), client.activate("1.2".parse().unwrap())).await.unwrap().unwrap_err();
+    assert!(late.to_string().contains("have not followed"), "{late}");
 }
 
 #[tokio::test]

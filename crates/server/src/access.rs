@@ -259,6 +259,9 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Post, "/desktops/{id}/drive", Desktop(P::DesktopsUse)),
     (Put, "/desktops/{id}/drive/image", Desktop(P::DesktopsUse)),
     (Delete, "/desktops/{id}/drive/image", Desktop(P::DesktopsUse)),
+    // A CD has all of the disk before it, whatever its system lets its person do.
+    (Put, "/desktops/{id}/drive/start", DesktopAs(P::DesktopsWrite)),
+    (Delete, "/desktops/{id}/drive/start", DesktopAs(P::DesktopsWrite)),
     (Get, "/desktops/{id}/files", Desktop(P::DesktopsUse)),
     (Delete, "/desktops/{id}/files", Desktop(P::DesktopsUse)),
     (Get, "/desktops/{id}/files/entry", Desktop(P::DesktopsUse)),

@@ -85,7 +85,7 @@ impl Viewer {
             person: "ada".into(),
             resume: None,
             guest: None,
-            one_seat: false,
+            seat: None,
         };
         let viewing = async move { gateway.attach(request, incoming, outgoing.sink_map_err(|_| ())).await };
         tokio::spawn(viewing);

@@ -383,6 +383,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/drive/start": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Have a desktop start from the CD in its drive: when it starts next, and not again. Whoever does that has all of its disk before them, so that its owner alone may not.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    put: operations["start_desktop_from_drive"];
+    post?: never;
+    /**
+     * Take back that a desktop starts from the CD in its drive.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["start_desktop_from_disk"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/files": {
     parameters: {
       query?: never;
@@ -3674,6 +3698,8 @@ export interface components {
       images: components["schemas"]["DesktopDriveImage"][];
       /** Format: int64 */
       images_max: number;
+      /** @description The desktop starts from it when it starts next, and not again. */
+      starts: boolean;
     };
     /** @description What is to be in the drive. */
     DesktopDriveChange: {
@@ -3767,6 +3793,7 @@ export interface components {
       platform: string | null;
       power: components["schemas"]["DeviceLights"] | null;
       storage: components["schemas"]["DeviceStorage"] | null;
+      switch: components["schemas"]["DeviceSwitch"] | null;
       /** @description Of kvmd, or of the BMC's firmware. */
       version: string | null;
       video: components["schemas"]["DeviceVideo"] | null;
@@ -3916,6 +3943,12 @@ export interface components {
       device: components["schemas"]["Device"];
       transfer: components["schemas"]["DeviceTransfer"] | null;
     };
+    /** @description Where a machine is at a Switch. */
+    DevicePort: {
+      /** @description The device in front of it, by its name in Oriel. */
+      device: string;
+      port: string;
+    };
     /**
      * @description What to do to the machine's power. The first four press a button only where the power light says that something is to do; the last
      *     three press it in any case.
@@ -3941,9 +3974,30 @@ export interface components {
       size: number;
       writable: boolean;
     };
+    /** @description A Switch: machines at its ports, one of which has the device's keyboard, screen and drive. */
+    DeviceSwitch: {
+      /** @description `1.3` is the third port of the first unit; null before somebody chose. */
+      active: string | null;
+      ports: components["schemas"]["DeviceSwitchPort"][];
+      /** @description Its units have done what they were told. */
+      synced: boolean;
+    };
     DeviceSwitchChange: {
       /** @description Left on or off; pressed for a moment when left out. */
       on?: boolean | null;
+    };
+    DeviceSwitchPort: {
+      active: boolean;
+      /** @description What the device calls it; often nothing. */
+      name: string;
+      /** @description `1.3` */
+      port: string;
+      /** @description By the lights of the machine there. */
+      power: components["schemas"]["DeviceLights"];
+      /** @description A machine takes the keyboard there. */
+      usb: boolean;
+      /** @description A machine shows a picture there. */
+      video: boolean;
     };
     /** @description A device among others. Nothing is asked for it: what is known comes from those who look at it. */
     DeviceTile: {
@@ -3959,6 +4013,7 @@ export interface components {
       kind: components["schemas"]["DeviceKind"];
       name: string;
       pool: components["schemas"]["Named"];
+      port: components["schemas"]["DevicePort"] | null;
       power: components["schemas"]["DeviceLights"] | null;
       video: components["schemas"]["DeviceVideo"] | null;
     };
@@ -4887,6 +4942,11 @@ export interface components {
       /** @default null */
       backspace: components["schemas"]["Backspace"] | null;
       /**
+       * @description PiKVM: the device whose Switch the machine is at, by its name in Oriel. Address, account and certificate are that device's: `host` is not read, and the rest left out.
+       * @default null
+       */
+      behind: string | null;
+      /**
        * @description SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`. Kubernetes: the client
        *     certificate for it and those above it, as PEM.
        * @default null
@@ -5083,6 +5143,11 @@ export interface components {
        * @default null
        */
       success_pattern: string | null;
+      /**
+       * @description PiKVM: which port of that Switch: `1.3` is the third of the first unit.
+       * @default null
+       */
+      switch_port: string | null;
       /**
        * @description Redfish: which of the BMC's systems, by id or name, where it has several.
        * @default null
@@ -7463,6 +7528,80 @@ export interface operations {
         content?: never;
       };
       /** @description it is in the drive, or there is no drive */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_desktop_from_drive: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DesktopDrive"];
+        };
+      };
+      /** @description it has no drive, or nothing is in it */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_desktop_from_disk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DesktopDrive"];
+        };
+      };
+      /** @description it has no drive */
       409: {
         headers: {
           [name: string]: unknown;

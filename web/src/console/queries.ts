@@ -125,6 +125,13 @@ export const ownQuotaQuery = queryOptions({
   refetchInterval: IDLE_MS,
 });
 
+/** A desktop's CD drive, and the images that lie on its host for it. */
+export const driveQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["drive", id],
+    queryFn: () => answer(client.GET("/api/v1/desktops/{id}/drive", { params: { path: { id } } })),
+  });
+
 /** One's own bookings, and the pools of which one may book desktops. */
 export const ownBookingsQuery = queryOptions({
   queryKey: ["bookings", "own"],

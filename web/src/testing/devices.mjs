@@ -30,6 +30,7 @@ function device(on) {
       size: 32_000_000_000,
       free: 20_000_000_000,
     },
+    switch: null,
     gpio: [
       [
         { kind: "label", text: "Rack door" },
@@ -75,6 +76,38 @@ function bmc() {
     video: null,
     storage: null,
     gpio: [],
+    switch: null,
+  };
+}
+
+/** A Switch of one unit, whose second port has the screen. */
+function ports() {
+  return {
+    active: "1.2",
+    synced: true,
+    ports: ["mail", "build", "", ""].map((name, at) => ({
+      port: `1.${at + 1}`,
+      name,
+      active: at === 1,
+      video: at < 2,
+      usb: at < 2,
+      power: { enabled: true, busy: false, on: at < 2, disk: false },
+    })),
+  };
+}
+
+/** What of a device is a port's. */
+function atPort(at) {
+  const all = ports();
+  const here = all.ports[at];
+  return {
+    ...device(here.power.on),
+    name: here.name || null,
+    power: here.power,
+    video: null,
+    storage: null,
+    gpio: [],
+    switch: { ...all, ports: [here] },
   };
 }
 
@@ -90,6 +123,7 @@ export function devices(id) {
       connections: 0,
       failure: null,
       inside: null,
+      port: null,
       ...more,
     },
     device: of,
@@ -100,8 +134,24 @@ export function devices(id) {
     one("rack-1", device(true), { connections: 1 }),
     one("rack-2", device(false)),
     one("rack-3", null, { failure: "rack-3: the device does not answer: connection refused" }),
+    one("kvm", { ...device(true), switch: ports() }),
+    one("build", atPort(1), { port: { device: "kvm", port: "1.2" } }),
     one("node-7", bmc(), { inside: { id: id(), name: "node-7-rdp", kind: "rdp" } }),
   ];
+}
+
+/** A port of a Switch that was given to a pool, as a device among the others. */
+export function portOf(made, pool, [like]) {
+  const { behind, switch_port: port } = made.parameters;
+  const tile = {
+    ...like.tile,
+    id: made.id,
+    name: made.name,
+    pool: { id: pool.id, name: pool.name },
+    connections: 0,
+    port: { device: behind, port },
+  };
+  return { tile, device: atPort(Number(port.split(".")[1]) - 1), transfer: null, sent: 0 };
 }
 
 export const asTile = ({ tile, device: of }) => ({

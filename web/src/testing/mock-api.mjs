@@ -17,7 +17,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dashboard, sessionDetail } from "./dashboard.mjs";
-import { asTile, answer as ofDevice } from "./devices.mjs";
+import { asTile, answer as ofDevice, portOf } from "./devices.mjs";
 import {
   asDesktop,
   CLOUD_FINDINGS,
@@ -231,6 +231,7 @@ export function startMock({ port = 0, dist }) {
         session.moves.set(d.id, { to: "gone", since: Date.now() });
         return send(response, 202, d);
       }
+      if (verb === "drive") return ofDrive(d, request.method, path, { url, body, ok, response });
       if (verb === "connect")
         return ok({ ticket: "mock", kind: body.kind, path: "/api/v1/connect/mock", expires_in_seconds: 30 });
       d.failure = null;
@@ -618,6 +619,7 @@ export function startMock({ port = 0, dist }) {
       });
       it.machines.push(made);
       it.desktops.push(asDesktop(made));
+      if (body.parameters?.behind) it.devices.push(portOf(made, pool, it.devices));
       return send(response, 201, made);
     }
     if (is("GET", "devices")) return ok({ devices: it.devices.map(asTile) });
@@ -1056,6 +1058,34 @@ function serveFile(dist, pathname, response) {
   response.end(readFileSync(file));
 }
 
+/** A desktop's CD drive. */
+const drives = new Map();
+function ofDrive(desktop, method, path, { url, body, ok, response }) {
+  const drive = drives.get(desktop.id) ?? {
+    image: null,
+    images: [{ name: "debian-13.iso", bytes: 700_000_000, changed: 1_796_000_000, complete: true }],
+    starts: false,
+    bytes_max: 2 ** 34,
+    images_max: 16,
+  };
+  drives.set(desktop.id, drive);
+  const name = url.searchParams.get("name");
+  if (path.endsWith("/start")) drive.starts = method === "PUT";
+  else if (method === "POST") drive.image = body.image;
+  else if (method === "PUT") {
+    const size = Number(url.searchParams.get("size"));
+    const offset = Number(url.searchParams.get("offset")) + body.bytes;
+    const complete = offset >= size;
+    drive.images = drive.images.filter((one) => one.name !== name);
+    drive.images.push({ name, bytes: offset, changed: 0, complete });
+    return ok({ offset, complete });
+  } else if (method === "DELETE") {
+    drive.images = drive.images.filter((one) => one.name !== name);
+    return send(response, 204);
+  }
+  return ok(drive);
+}
+
 function send(response, status, value, type = "application/json") {
   if (value === undefined) return response.writeHead(status).end();
   response.writeHead(status, { "Content-Type": type });
@@ -1064,7 +1094,7 @@ function send(response, status, value, type = "application/json") {
 
 async function readBody(request) {
   // A piece of a file: only how long it is.
-  if (request.method === "PUT" && request.url.includes("/device/upload")) {
+  if (request.method === "PUT" && /\/device\/upload|\/drive\/image/.test(request.url)) {
     let bytes = 0;
     for await (const part of request) bytes += part.length;
     return { bytes };

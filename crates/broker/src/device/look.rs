@@ -11,7 +11,7 @@ use super::{DEVICE_TIME_MAX, Trouble, external_of, failed, in_time, is_bmc, kvm_
 use crate::{Broker, BrokerError};
 use bytes::Bytes;
 use oriel_identity::sha256_hex;
-use oriel_model::{Desktop, DesktopId};
+use oriel_model::{Desktop, DesktopId, SwitchPort};
 use oriel_physical::{Client, DeviceError, Overview, State, Watcher};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,9 +49,9 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 /// After refused credentials: the device may ask a directory that locks accounts.
 const REFUSED_WAIT: Duration = Duration::from_mins(1);
 /// Everything, asked at the beginning.
-const PARTS: [&str; 6] = ["atx", "streamer", "msd", "gpio", "hid", "info"];
+const PARTS: [&str; 7] = ["atx", "streamer", "msd", "gpio", "hid", "info", "switch"];
 /// What is asked in turn where there are no events.
-const TURNS: [&str; 6] = ["atx", "streamer", "atx", "msd", "gpio", "hid"];
+const TURNS: [&str; 7] = ["atx", "streamer", "atx", "msd", "gpio", "hid", "switch"];
 
 /// A picture of what a machine shows.
 #[derive(Clone, Debug)]
@@ -78,6 +78,16 @@ pub struct DeviceLook {
     pub overview: Arc<Overview>,
     /// Since something of it was last heard.
     pub age: Duration,
+}
+
+impl DeviceLook {
+    /// What of it is a port's.
+    fn at(self, port: Option<SwitchPort>) -> Self {
+        match port {
+            Some(port) => Self { overview: Arc::new(self.overview.at_port(port)), ..self },
+            None => self,
+        }
+    }
 }
 
 /// What is known of a device without asking it.
@@ -251,6 +261,8 @@ impl Broker {
 
     /// Power, picture, drive and switches as they were a moment ago: one connection for all who ask.
     pub async fn device_look(&self, machine: &Desktop) -> Result<DeviceLook, BrokerError> {
+        let (device, port) = self.front_of(machine).await?;
+        let machine = &device;
         let look = self.look_at(machine, false)?;
         let mut seen = look.seen.subscribe();
         let known = timeout(DEVICE_TIME_MAX, seen.wait_for(|seen| seen.trouble.is_some() || seen.overview.is_some()))
@@ -262,7 +274,7 @@ impl Broker {
         let known = known.ok_or_else(late)?;
         match (&known.trouble, known.look()) {
             (Some(trouble), _) => Err(trouble.error()),
-            (None, Some(look)) => Ok(look),
+            (None, Some(look)) => Ok(look.at(port)),
             (None, None) => Err(late()),
         }
     }
@@ -291,11 +303,16 @@ impl Broker {
     }
 
     /// What is known without asking: of a device that nobody looks at nothing is.
-    pub fn device_known(&self, machine: DesktopId) -> DeviceKnown {
-        let look = self.inner.looks.all().get(&machine).cloned();
+    pub async fn device_known(&self, machine: &Desktop) -> DeviceKnown {
+        let (device, port) = match self.front_of(machine).await {
+            Ok(front) => front,
+            Err(error) => return DeviceKnown { look: None, trouble: Some(error.to_string()) },
+        };
+        let look = self.inner.looks.all().get(&device.id).cloned();
         let Some(look) = look else { return DeviceKnown::default() };
         let seen = look.seen.borrow();
-        DeviceKnown { look: seen.look(), trouble: seen.trouble.as_ref().map(|trouble| trouble.text.clone()) }
+        let trouble = seen.trouble.as_ref().map(|trouble| trouble.text.clone());
+        DeviceKnown { look: seen.look().map(|look| look.at(port)), trouble }
     }
 
     /// Looks until nobody looks any more, or the sign-in has to be made anew. `held`: since when the device answers.

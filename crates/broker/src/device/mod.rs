@@ -8,13 +8,16 @@
 mod bmc;
 mod look;
 mod media;
+mod port;
 
 pub(crate) use bmc::Logins;
 pub(crate) use look::Looks;
 pub use look::{DeviceKnown, DeviceLook, DevicePicture};
 pub(crate) use media::Transfers;
 pub use media::{DeviceTransfer, ImageUpload, TransferKind, UploadPiece};
+pub(crate) use port::is_behind;
 
+use self::port::port_of;
 use crate::guest::authority;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
@@ -111,6 +114,16 @@ fn is_bmc(machine: &Desktop) -> bool {
 /// A device with a picture, storage and switches, which a BMC has not. `what` of it was wished.
 fn kvm_of<'a>(machine: &'a Desktop, what: &str) -> Result<&'a External, BrokerError> {
     let external = external_of(machine)?;
+    if let Some((device, port)) = port_of(machine) {
+        return Err(BrokerError::conflict(
+            "device_lacks",
+            format!(
+                "{} is port {port} of a Switch, whose {what} is that of {device}, the device in front",
+                machine.name
+            ),
+            format!("do it there: oriel device show {device}"),
+        ));
+    }
     if external.protocol == MachineProtocol::Pikvm {
         return Ok(external);
     }
@@ -177,6 +190,8 @@ impl Broker {
 
     /// A connection that is signed in, for so many seconds as the device is concerned.
     async fn device(&self, machine: &Desktop, signed_in_seconds: u32) -> Result<Client, BrokerError> {
+        let (device, _) = self.front_of(machine).await?;
+        let machine = &device;
         let external = kvm_of(machine, "such part")?;
         let secrets = self.machine_secrets(machine).await?;
         let pin = pin_of(external)?;
@@ -204,7 +219,11 @@ impl Broker {
         if is_bmc(machine) {
             return self.with_bmc(machine, |mut bmc| async move { bmc.overview().await }).await;
         }
-        self.with_device(machine, |mut client| async move { client.overview().await }).await
+        let overview = self.with_device(machine, |mut client| async move { client.overview().await }).await?;
+        Ok(match port_of(machine) {
+            Some((_, port)) => overview.at_port(port),
+            None => overview,
+        })
     }
 
     /// Presses a button; the power light shows what came of it, in the overview.
@@ -213,6 +232,12 @@ impl Broker {
         if is_bmc(machine) {
             self.with_bmc(machine, |mut bmc| async move { bmc.press(power).await }).await?;
             self.inner.looks.hurry(machine.id, "atx");
+            return Ok(());
+        }
+        let (device, port) = self.front_of(machine).await?;
+        if let Some(port) = port {
+            self.with_device(machine, |mut client| async move { client.press_at(port, power).await }).await?;
+            self.inner.looks.hurry(device.id, "switch");
             return Ok(());
         }
         let press = |mut client: Client| async move {
@@ -246,6 +271,7 @@ impl Broker {
         if is_bmc(machine) {
             return self.bmc_drive(machine, wish).await;
         }
+        kvm_of(machine, "drive")?;
         tracing::info!(machine = %machine.name, ?wish, "A device's drive changes");
         let change = |mut client: Client| async move {
             let now = client.state(&["msd"]).await?.storage();

@@ -576,7 +576,7 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
         title: format!("{} (Oriel pool {})", desktop.name, pool.name),
         os: image.os,
         arch: broker.check_arch(&image, pool.cloud.is_some())?,
-        boot: Boot::Disk,
+        boot: if desktop.facts.from_drive { Boot::Drive } else { Boot::Disk },
         vcpus: pool.vcpus,
         memory_mib: pool.memory_mib,
         disk_gib: pool.disk_gib,
@@ -668,13 +668,15 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             row.facts.started = Some(now());
             row.facts.disk_of = disk_of;
             row.facts.boots += 1;
+            // Once.
+            row.facts.on_drive = std::mem::take(&mut row.facts.from_drive);
             row.step = Some(StartStep::Booting);
         })
         .await?;
         return Ok(Step::Moving);
     };
-    // An imported image may never speak RDP: its console is there as soon as it runs.
-    let imported = matches!(image.source, ImageSource::Imported { .. });
+    // An imported image may never speak RDP, nor an installer: its console is there as soon as it runs.
+    let imported = matches!(image.source, ImageSource::Imported { .. }) || desktop.facts.on_drive;
     let host = broker.host_of(desktop).await?;
     let answers = if imported { host.has_come_up(desktop).await } else { host.answers(desktop, GuestPort::Rdp).await };
     let seconds = seconds_since(started);

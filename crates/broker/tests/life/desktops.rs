@@ -120,8 +120,21 @@ async fn images_are_put_into_drives_and_go_with_the_generation() {
     broker.drive_insert(&desktop, None).await.unwrap();
     assert_eq!(house.host.media(desktop.id).await.unwrap(), None);
 
-    // Whoever gets it next finds nothing.
+    // From the CD once, and then from the disk again.
+    assert_eq!(code(broker.drive_start(&desktop, true).await.unwrap_err()), "drive_empty");
     broker.drive_insert(&desktop, Some("debian.iso")).await.unwrap();
+    assert!(broker.drive_start(&desktop, true).await.unwrap().starts);
+    assert!(!broker.drive_start(&desktop, false).await.unwrap().starts);
+    assert!(broker.drive_start(&desktop, true).await.unwrap().starts);
+    for on_drive in [true, false] {
+        broker.set_intent(desktop.id, DesktopIntent::Stopped).await.unwrap();
+        house.reaches(desktop.id, DesktopState::Stopped).await;
+        broker.set_intent(desktop.id, DesktopIntent::Running).await.unwrap();
+        let started = house.reaches(desktop.id, DesktopState::Ready).await;
+        assert_eq!((started.facts.from_drive, started.facts.on_drive), (false, on_drive));
+    }
+
+    // Whoever gets it next finds nothing.
     broker.set_intent(desktop.id, DesktopIntent::Recycle).await.unwrap();
     for _ in 0..600 {
         if house.store.desktop(desktop.id).await.unwrap().unwrap().generation == 2 {

@@ -132,7 +132,7 @@ impl LibvirtCompute {
             tracing::warn!(%error, "The host's GPUs cannot be read; a machine is described without knowing them");
             Surroundings::default()
         });
-        if spec.boot == Boot::Disk {
+        if matches!(spec.boot, Boot::Disk | Boot::Drive) {
             let disk = self.layout.file(spec.desktop, spec.generation, Kind::Disk);
             surroundings.efi_disk = firmware::efi_disk(&disk).await;
         }

@@ -53,6 +53,8 @@ pub(super) fn boot(case: &Case<'_>) -> Element {
     }
     match &case.spec.boot {
         Boot::Disk => os.child(element("boot").with("dev", "hd")),
+        // Each drive says its place itself: the seed may be a CD as well.
+        Boot::Drive => os,
         Boot::Kernel { kernel, initrd, command_line } => os
             .child(element("kernel").text(kernel.display()))
             .children(initrd.as_ref().map(|initrd| element("initrd").text(initrd.display())))

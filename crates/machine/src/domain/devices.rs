@@ -6,7 +6,7 @@ use super::{
     home::HomeDrive,
 };
 use crate::{
-    Arch, Places,
+    Arch, Boot, Places,
     quirks::{Case, Part},
     xml::{Element, element},
 };
@@ -34,7 +34,8 @@ pub(super) fn devices(
                 .with("device", "disk")
                 .child(element("driver").with("name", "qemu").with("type", "qcow2").with("discard", "unmap"))
                 .child(element("source").with("file", places.disk.display()))
-                .child(element("target").with("dev", drivers.disk_device).with("bus", drivers.disk_bus)),
+                .child(element("target").with("dev", drivers.disk_device).with("bus", drivers.disk_bus))
+                .children(order(case, 2)),
         )
         .children(places.seed.as_ref().map(|seed| {
             element("disk")
@@ -46,7 +47,7 @@ pub(super) fn devices(
                 .child(element("readonly"))
         }))
         .children(places.personal_disk.clone().map(|file| HomeDrive { file }.element()))
-        .children(drive.as_ref().map(CdDrive::element))
+        .children(drive.as_ref().map(|drive| drive.element().children(order(case, 1))))
         .children(drive.as_ref().and_then(CdDrive::controller))
         .child(element("controller").with("type", "usb").with("model", "qemu-xhci"))
         .children(units)
@@ -89,6 +90,11 @@ pub(super) fn devices(
                 .with("model", "virtio")
                 .child(element("backend").with("model", "random").text("/dev/urandom")),
         )
+}
+
+/// When the firmware tries a drive, where the disk is not the first.
+fn order(case: &Case<'_>, at: u8) -> Option<Element> {
+    (case.spec.boot == Boot::Drive).then(|| element("boot").with("order", at))
 }
 
 fn serial(arch: Arch, log: Option<&Path>) -> Element {

@@ -60,6 +60,9 @@ pub enum Command {
         /// Id or name
         desktop: String,
     },
+    /// Its CD drive: images, and starting from one
+    #[command(subcommand)]
+    Drive(super::desktop_drive::Command),
     /// Wipe it and make it again from its pool's image; what was stored on it is lost
     Recycle {
         /// Id or name
@@ -137,6 +140,7 @@ impl Command {
                 output::print_json(&client.get::<Value>(&path(&desktop)).await?)
             }
             Self::Show { desktop, .. } => show(&client.get(&path(&desktop)).await?),
+            Self::Drive(drive) => drive.run(client).await,
             Self::Start { desktop } => intend(client, &desktop, "start", "starts").await,
             Self::Stop { desktop } => intend(client, &desktop, "stop", "shuts down").await,
             Self::Restart { desktop } => intend(client, &desktop, "restart", "restarts").await,

@@ -3,7 +3,9 @@
 pub mod access;
 mod desktop;
 pub mod drive;
+mod port;
 mod serve;
+mod upload;
 
 use super::machine::secret;
 use crate::{
@@ -113,6 +115,9 @@ pub enum Command {
     /// What is in the drive that the device offers to the machine
     #[command(subcommand)]
     Media(Media),
+    /// The machines at the ports of its Switch
+    #[command(subcommand)]
+    Port(port::Command),
     /// What the device wrote down in the last hour
     Log {
         /// Id or name
@@ -133,7 +138,19 @@ pub enum Media {
         #[command(flatten)]
         json: Json,
     },
+    /// Send an image from here to the device's storage; cut off, it goes on when the same file is sent again, and Ctrl-C removes what arrived
+    Upload {
+        /// Id or name
+        device: String,
+        file: PathBuf,
+        /// What it is called in the device's storage; as the file when left out
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Put an image into the drive and let the machine see it
+    #[command(visible_alias = "connect")]
     Insert {
         /// Id or name
         device: String,
@@ -164,6 +181,7 @@ pub enum Media {
         json: Json,
     },
     /// Remove an image from the device's storage
+    #[command(visible_alias = "delete")]
     Remove {
         /// Id or name
         device: String,
@@ -340,6 +358,7 @@ impl Command {
                 client.tell(&at, &DeviceSwitchChange { on }).await
             }
             Self::Media(media) => media.run(client).await,
+            Self::Port(port) => port.run(client).await,
             Self::Log { device, json } => {
                 let log: DeviceLog = client.get(&format!("{}/log", path(&device))).await?;
                 if json.json {
@@ -361,6 +380,10 @@ impl Media {
         };
         match self {
             Self::List { device, json } => images(&client.get(&path(&device)).await?, json.json),
+            Self::Upload { device, file, name, json } => {
+                upload::Upload::open(client, &device, &file, name).await?.send().await?;
+                images(&client.get(&path(&device)).await?, json.json)
+            }
             Self::Insert { device, image, how, json } => {
                 let change = DeviceDriveChange {
                     image: Some(image),
@@ -533,6 +556,12 @@ fn show(device: &Device, json: bool) -> Done {
             }
             DeviceItem::Label { .. } => {}
         }
+    }
+    for one in device.switch.iter().flat_map(|switch| &switch.ports) {
+        let name = if one.name.is_empty() { String::new() } else { format!(" ({})", one.name) };
+        let active = if one.active { "active, " } else { "" };
+        let signal = if one.video { "picture" } else { "no picture" };
+        row("port", format!("{}{name}: {active}{signal}, power {}", one.port, on(one.power.on)));
     }
     rows.print()
 }

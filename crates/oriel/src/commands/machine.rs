@@ -315,6 +315,12 @@ pub struct Parameters {
     /// PiKVM, Redfish: the machine inside, by its name in Oriel, where its system speaks rdp, vnc or ssh as well
     #[arg(long, value_name = "MACHINE")]
     inside: Option<String>,
+    /// PiKVM: the device whose Switch the machine is at, by its name in Oriel: oriel device port add
+    #[arg(long, value_name = "DEVICE")]
+    behind: Option<String>,
+    /// PiKVM: which port of that Switch: 1.3
+    #[arg(long, value_name = "PORT")]
+    switch_port: Option<String>,
 }
 
 impl Parameters {
@@ -388,6 +394,8 @@ impl Parameters {
             container: text(self.container, before.container),
             system: text(self.system, before.system),
             inside: text(self.inside, before.inside),
+            behind: text(self.behind, before.behind),
+            switch_port: text(self.switch_port, before.switch_port),
         })
     }
 }

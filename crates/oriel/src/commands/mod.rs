@@ -7,6 +7,7 @@ pub mod booking;
 pub mod cloud;
 pub mod config;
 pub mod desktop;
+mod desktop_drive;
 pub mod device;
 pub mod directory;
 pub mod disk;

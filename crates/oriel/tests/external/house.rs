@@ -85,6 +85,12 @@ impl House {
         if output.status.success() { Ok(out) } else { Err(format!("{out}{err}")) }
     }
 
+    /// Begins a command, of which nobody reads what it says.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = oriel(self.data.path(), self.allow);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     pub fn ask(&self, arguments: &[&str]) -> Result<String, String> {
         self.ask_with(arguments, "")
     }

@@ -148,6 +148,26 @@ async fn a_device_s_power_drive_and_switches() {
     house.tell(&["device", "media", "remove", "server", "debian.iso"]);
     assert_eq!(house.json(&["device", "media", "list", "server"])["storage"]["images"], json!([]));
 
+    // A file from here, in two pieces; sent once more it is there already.
+    let file = house.file("tools.iso", &"x".repeat(5 << 20));
+    for _ in 0..2 {
+        let sent = house.json(&["device", "media", "upload", "server", &file]);
+        assert_eq!(sent["storage"]["images"], json!([{"name": "tools.iso", "size": 5 << 20, "complete": true}]));
+    }
+    let refused = house.ask(&["device", "media", "upload", "server", &house.file("empty.iso", "")]).unwrap_err();
+    assert!(refused.contains("is empty"), "{refused}");
+    // Interrupted, it is stopped on the device as well.
+    device.world().options.faults.slow = Some(Duration::from_secs(2));
+    let mut child = house.begin(&["device", "media", "upload", "server", &file, "--name", "half.iso"]);
+    let begun = |world: &World| world.requests.iter().any(|it| it.starts_with("POST /api/msd/write?image=half"));
+    seen(&device, "an upload", |world| begun(world).then_some(())).await;
+    let kill = format!("kill -INT {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    device.world().options.faults.slow = None;
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!device.world().images.contains_key("half.iso"));
+    house.tell(&["device", "media", "delete", "server", "tools.iso"]);
+
     // What the device fetches itself is waited for, and its own words are told.
     let fetched = house.json(&["device", "media", "fetch", "server", "https://mirror.example/net.iso"]);
     assert_eq!(fetched["storage"]["images"][0]["name"], "net.iso");
@@ -305,4 +325,69 @@ async fn many_look_by_one_connection_and_images_come_in_pieces() {
     let (status, problem) = ada.post(&format!("{at}/fetch"), json!({"url": "file:///etc/passwd"})).await;
     assert_eq!((status, &problem["code"]), (400, &json!("bad_url")), "{problem:#}");
     assert_eq!(ada.get(&format!("{at}/log")).await["lines"][0], "[2026-11-28 00:00:00 kvmd] --- Ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_port_of_a_switch_is_a_desktop() {
+    let house = House::new("127.0.0.0/8");
+    let device = FakeDevice::start(FakeOptions { switch_units: 1, ..FakeOptions::default() }).await.unwrap();
+    furnish(&house);
+    house.tell(&["pool", "create", "rack", "--kind", "external"]);
+    house.tell(&["pool", "allow", "office", "bob"]);
+    let url = format!("https://127.0.0.1:{}", device.address().port());
+    house
+        .ask_with(&["device", "add", &url, "--pool", "rack", "--name", "kvm", "--password-file", "-"], "admin\n")
+        .unwrap();
+    let add =
+        |port: &str, name: &str| house.ask(&["device", "port", "add", "kvm", port, "--pool", "office", "--name", name]);
+    add("1.1", "mail").unwrap();
+    add("2", "build").unwrap();
+    for (port, name, why) in [("1.2", "again", "is build already"), ("9", "nine", "is no port of a Switch")] {
+        let refused = add(port, name).unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+    let wrong = house.ask(&["device", "port", "add", "mail", "1.3", "--pool", "office", "--name", "deep"]).unwrap_err();
+    assert!(wrong.contains("is no PiKVM that was entered"), "{wrong}");
+    assert!(house.ask(&["machine", "remove", "kvm"]).unwrap_err().contains("with the Switch that"));
+
+    let listed = house.json(&["device", "port", "list", "kvm"]);
+    assert_eq!(
+        (&listed["switch"]["active"], &listed["switch"]["ports"][0]["name"], &listed["machines"]["1.2"]["name"]),
+        (&json!("1.1"), &json!("first"), &json!("build"))
+    );
+    assert_eq!(listed["switch"]["ports"].as_array().unwrap().len(), 4);
+    // Its own button; drive and table are the device's, which is pinned for all.
+    assert_eq!(house.json(&["device", "power", "build", "on"])["power"]["on"], true);
+    assert_eq!(device.world().switch.pressed, [(1, "on".to_owned())]);
+    assert!(!device.world().power);
+    let shown = house.json(&["device", "show", "build"]);
+    assert_eq!(
+        (&shown["switch"]["ports"][0]["port"], &shown["storage"], &shown["video"]),
+        (&json!("1.2"), &json!(null), &json!(null))
+    );
+    let refused = house.ask(&["device", "media", "insert", "build", "debian.iso"]).unwrap_err();
+    assert!(refused.contains("whose drive is that of kvm"), "{refused}");
+    assert_eq!(house.json(&["machine", "show", "kvm"])["identity"], json!(device.fingerprint().to_string()));
+    assert_eq!(house.json(&["machine", "show", "build"])["identity"], json!(null));
+
+    // Opened, it is made active; whoever else wants another port is told so.
+    let (ada, bob) = (house.sign_in("ada").await, house.sign_in("bob").await);
+    let mut build = ada.open("build").await;
+    build.until("picture", has_picture).await;
+    assert_eq!(device.world().switch.chosen, [1]);
+    let mail = house.json(&["machine", "show", "mail"])["id"].as_str().unwrap().to_owned();
+    let (status, problem) = bob.post(&format!("/desktops/{mail}/connect"), json!({"kind": "vnc"})).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("in_use")), "{problem:#}");
+    assert!(problem.to_string().contains("one machine at a time"), "{problem:#}");
+
+    // She goes to the other one herself; somebody who chooses at the device itself sends her away.
+    let mut of_mail = ada.open("mail").await;
+    of_mail.until("picture", has_picture).await;
+    let end = build.ends().await;
+    assert!(end.starts_with("TakenOver: "), "{end}");
+    assert_eq!(device.world().switch.chosen, [1, 0]);
+    device.world().switch.choose("1.4");
+    device.changed("switch");
+    let end = of_mail.ends().await;
+    assert!(end.contains("port 1.1 of the Switch is no longer the active one"), "{end}");
 }

@@ -111,7 +111,7 @@ async fn record(folder: &Path, port: u16) {
         person: "ada".into(),
         resume: None,
         guest: None,
-        one_seat: false,
+        seat: None,
     };
     tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
     let say = |record: &ViewerRecord| {

@@ -4,9 +4,11 @@
 pub mod bmc;
 mod routes;
 mod sockets;
+mod switch;
 mod world;
 
 pub use crate::gadget::Gadget;
+pub use switch::FakeSwitch;
 pub use world::{FakeOptions, Faults, Stored, World, picture};
 
 use hyper::server::conn::http1;

@@ -122,7 +122,10 @@ async fn command(
         (&Method::GET, "/api/media/ws") if !faults.without_media => sockets::media(inner, request),
         (&Method::GET, "/streamer/stream") => stream(inner),
         (&Method::GET, "/api/auth/check") => envelope(&json!({})),
-        (&Method::GET, "/api/hid" | "/api/atx" | "/api/msd" | "/api/gpio" | "/api/streamer" | "/api/info") => {
+        (
+            &Method::GET,
+            "/api/hid" | "/api/atx" | "/api/msd" | "/api/gpio" | "/api/streamer" | "/api/info" | "/api/switch",
+        ) => {
             let part = path.trim_start_matches("/api/");
             envelope(&inner.world().part(part))
         }
@@ -164,6 +167,17 @@ async fn command(
             }
             _ => refused(400, "ValidatorError", "The argument 'button' is not a valid ATX button"),
         },
+        (&Method::POST, "/api/switch/set_active") => {
+            inner.world().switch.choose(&arg("port"));
+            inner.changed("switch");
+            envelope(&json!({}))
+        }
+        (&Method::POST, "/api/switch/atx/power" | "/api/switch/atx/click") => {
+            let what = if path.ends_with("power") { arg("action") } else { arg("button") };
+            inner.world().switch.press(&arg("port"), &what);
+            inner.changed("switch");
+            envelope(&json!({}))
+        }
         (&Method::POST, "/api/gpio/switch" | "/api/gpio/pulse") => {
             if arg("channel") != "relay" {
                 return refused(400, "GpioChannelNotFoundError", "GPIO channel is not found");

@@ -2,6 +2,7 @@
 
 use super::Inner;
 use super::routes::{Answer, refused};
+use super::world::FakeOptions;
 use crate::hid::{Hid, PONG};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
@@ -11,7 +12,6 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::interval;
 use tokio_tungstenite::WebSocketStream;
@@ -162,7 +162,7 @@ pub(super) fn media(inner: &Arc<Inner>, request: Request<Incoming>) -> Answer {
 }
 
 async fn show(inner: &Arc<Inner>, mut socket: Socket) {
-    let video = inner.world().options.video.clone();
+    let FakeOptions { video, moving, period, .. } = inner.world().options.clone();
     let mut offer = json!({"jpeg": {}});
     if !video.is_empty() {
         offer = json!({"jpeg": {}, "h264": {"profile_level_id": "42E01F"}});
@@ -171,7 +171,7 @@ async fn show(inner: &Arc<Inner>, mut socket: Socket) {
         return;
     }
     let (mut format, mut at, mut sent) = (None, 0, 0u32);
-    let mut beat = interval(Duration::from_millis(50));
+    let mut beat = interval(period);
     loop {
         if inner.world().options.faults.silent {
             std::future::pending::<()>().await;
@@ -184,7 +184,10 @@ async fn show(inner: &Arc<Inner>, mut socket: Socket) {
                         Some(unit) => (unit.clone(), at == 0),
                         None => continue,
                     },
-                    Some(false) => (inner.world().options.picture.clone(), true),
+                    Some(false) => match moving.get(at % moving.len().max(1)) {
+                        Some(picture) => (picture.clone(), true),
+                        None => (inner.world().options.picture.clone(), true),
+                    },
                 };
                 at += 1;
                 sent += 1;

@@ -1,5 +1,6 @@
 //! What the device knows, and how it can go wrong.
 
+use super::switch::FakeSwitch;
 use crate::gadget::Gadget;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub struct Faults {
     pub without_api: bool,
     /// The power light does not follow the buttons.
     pub unwired: bool,
+    /// The units of its Switch do not follow.
+    pub stuck_switch: bool,
 }
 
 /// What a test gives it.
@@ -40,7 +43,13 @@ pub struct FakeOptions {
     pub video: Vec<Bytes>,
     /// A JPEG.
     pub picture: Bytes,
+    /// JPEGs that come one after the other in its place, where there are any.
+    pub moving: Vec<Bytes>,
+    /// Between two pictures of a WebSocket.
+    pub period: Duration,
     pub relative: bool,
+    /// Units of its Switch, each with four ports.
+    pub switch_units: u8,
 }
 
 impl Default for FakeOptions {
@@ -52,7 +61,10 @@ impl Default for FakeOptions {
             faults: Faults::default(),
             video: Vec::new(),
             picture: picture(640, 480),
+            moving: Vec::new(),
+            period: Duration::from_millis(50),
             relative: false,
+            switch_units: 0,
         }
     }
 }
@@ -108,6 +120,7 @@ pub struct World {
     pub pictures_sent: u32,
     pub keys_wanted: u32,
     pub jiggler: bool,
+    pub switch: FakeSwitch,
 }
 
 impl World {
@@ -116,6 +129,7 @@ impl World {
         images.insert("debian.iso".to_owned(), Stored { bytes: 4096, listed: Instant::now() });
         Self {
             gadget: Gadget::new(options.relative),
+            switch: FakeSwitch::new(options.switch_units),
             options,
             power: false,
             busy_until: None,
@@ -195,7 +209,8 @@ impl World {
                 "meta": {"server": {"host": "fake.example"}},
                 "system": {"kvmd": {"version": "4.197"}, "platform": {"base": "Virtual"}},
             }),
-            "switch" | "ocr" | "hid_keymaps" => json!({}),
+            "switch" => self.switch.part(self.options.faults.stuck_switch),
+            "ocr" | "hid_keymaps" => json!({}),
             "clients" => json!({"count": self.events_clients}),
             _ => Value::Null,
         }

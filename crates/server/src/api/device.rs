@@ -51,6 +51,43 @@ pub struct Device {
     pub storage: Option<DeviceStorage>,
     /// Its own table of switches and inputs, row by row; an empty row is a separator.
     pub gpio: Vec<Vec<DeviceItem>>,
+    /// A PiKVM Switch behind it, or of a machine at a port of one that port alone.
+    #[schema(required)]
+    pub switch: Option<DeviceSwitch>,
+}
+
+/// A Switch: machines at its ports, one of which has the device's keyboard, screen and drive.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceSwitch {
+    /// `1.3` is the third port of the first unit; null before somebody chose.
+    #[schema(required)]
+    pub active: Option<String>,
+    /// Its units have done what they were told.
+    pub synced: bool,
+    pub ports: Vec<DeviceSwitchPort>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceSwitchPort {
+    /// `1.3`
+    pub port: String,
+    /// What the device calls it; often nothing.
+    pub name: String,
+    pub active: bool,
+    /// A machine shows a picture there.
+    pub video: bool,
+    /// A machine takes the keyboard there.
+    pub usb: bool,
+    /// By the lights of the machine there.
+    pub power: DeviceLights,
+}
+
+/// Where a machine is at a Switch.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DevicePort {
+    /// The device in front of it, by its name in Oriel.
+    pub device: String,
+    pub port: String,
 }
 
 /// A machine as its BMC describes it.
@@ -192,6 +229,9 @@ pub struct DeviceTile {
     /// The machine inside, where one was entered and the caller may open it.
     #[schema(required)]
     pub inside: Option<DeviceInside>,
+    /// The port of a Switch that it is; it has no picture and no drive of its own.
+    #[schema(required)]
+    pub port: Option<DevicePort>,
 }
 
 /// What the system of a device's machine can be opened as.
@@ -474,6 +514,24 @@ impl From<redfish::Board> for DeviceBoard {
     }
 }
 
+impl From<physical::Switch> for DeviceSwitch {
+    fn from(of: physical::Switch) -> Self {
+        let one = |one: physical::PortState| DeviceSwitchPort {
+            port: one.port.to_string(),
+            name: one.name,
+            active: one.active,
+            video: one.video,
+            usb: one.usb,
+            power: one.power.into(),
+        };
+        Self {
+            active: of.active.map(|port| port.to_string()),
+            synced: of.synced,
+            ports: of.ports.into_iter().map(one).collect(),
+        }
+    }
+}
+
 impl From<physical::Overview> for Device {
     fn from(of: physical::Overview) -> Self {
         let wired = of.power.is_some_and(|power| power.enabled);
@@ -495,6 +553,7 @@ impl From<physical::Overview> for Device {
             video: of.video.map(Into::into),
             storage: of.storage.map(Into::into),
             gpio: of.gpio.into_iter().map(|row| row.into_iter().map(Into::into).collect()).collect(),
+            switch: of.switch.map(Into::into),
         }
     }
 }

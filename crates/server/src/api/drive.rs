@@ -10,6 +10,8 @@ pub struct DesktopDrive {
     #[schema(required)]
     pub image: Option<String>,
     pub images: Vec<DesktopDriveImage>,
+    /// The desktop starts from it when it starts next, and not again.
+    pub starts: bool,
     /// Most bytes of all images together, and most of them.
     pub bytes_max: u64,
     pub images_max: u64,
@@ -45,6 +47,7 @@ impl From<oriel_broker::DesktopDrive> for DesktopDrive {
         Self {
             image: of.inside,
             images: images.collect(),
+            starts: of.starts,
             bytes_max: oriel_broker::DRIVE_BYTES_MAX,
             images_max: oriel_broker::DRIVE_IMAGES_MAX as u64,
         }

@@ -132,6 +132,10 @@ pub struct MachineParameters {
     pub system: Option<String>,
     /// PiKVM, Redfish: the machine inside, by its name in Oriel: where its system also speaks something that people can open.
     pub inside: Option<String>,
+    /// PiKVM: the device whose Switch the machine is at, by its name in Oriel. Address, account and certificate are that device's: `host` is not read, and the rest left out.
+    pub behind: Option<String>,
+    /// PiKVM: which port of that Switch: `1.3` is the third of the first unit.
+    pub switch_port: Option<String>,
 }
 
 impl From<model::MachineParameters> for MachineParameters {
@@ -190,6 +194,8 @@ impl From<model::MachineParameters> for MachineParameters {
             container: given.container,
             system: given.system,
             inside: given.inside,
+            behind: given.behind,
+            switch_port: given.switch_port,
         }
     }
 }
@@ -250,6 +256,8 @@ impl From<MachineParameters> for model::MachineParameters {
             container: given.container,
             system: given.system,
             inside: given.inside,
+            behind: given.behind,
+            switch_port: given.switch_port,
         }
     }
 }

@@ -141,7 +141,7 @@ pub async fn viewer(
             person: caller.user.name.clone(),
             resume: ticket.resume,
             guest: None,
-            one_seat: desktop.has_one_seat(),
+            seat: app.broker.seat_of(&desktop).await?,
         }
     };
     let address = match peer {

@@ -170,11 +170,17 @@ pub async fn connect(
         ));
     }
     // Of those who only have a minute to come back the gateway lets go.
-    if desktop.has_one_seat() && app.gateway.is_watched_by_others(desktop.id, person.id) {
+    if let Some(seat) = app.broker.seat_of(&desktop).await?
+        && app.gateway.is_seated_by_others(seat, person.id)
+    {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "in_use",
-            format!("somebody else is at {}", desktop.name),
+            if seat == desktop.id {
+                format!("somebody else is at {}", desktop.name)
+            } else {
+                format!("somebody else is at the switch that {} is at, which shows one machine at a time", desktop.name)
+            },
             "ask them to invite you, or try again when they have left",
         ));
     }

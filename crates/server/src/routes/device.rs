@@ -5,7 +5,7 @@ use crate::{
     api::{
         Named,
         device::{
-            Device, DeviceBootSource, DeviceDriveChange, DeviceInside, DeviceKind, DeviceLog, DeviceNow,
+            Device, DeviceBootSource, DeviceDriveChange, DeviceInside, DeviceKind, DeviceLog, DeviceNow, DevicePort,
             DevicePowerAction, DeviceSwitchChange, DeviceTile, DeviceTileList,
         },
         problem::Problem,
@@ -142,8 +142,8 @@ pub async fn picture(
 ) -> Answer<Response> {
     let machine = app.broker.find_machine(&id).await?;
     // There is no looking on unseen, not even small: by the rules of whoever is there.
-    for other in app.gateway.others_on(machine.id, caller.user.id) {
-        if app.broker.session_policy(other, machine.id).await?.shadowing != ShadowingPolicy::Tell {
+    for (other, at) in app.gateway.others_at(machine.id, caller.user.id) {
+        if app.broker.session_policy(other, at).await?.shadowing != ShadowingPolicy::Tell {
             return Err(Problem::new(
                 StatusCode::CONFLICT,
                 "in_use",
@@ -214,7 +214,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<DeviceT
             let Some(external) = machine.external.as_ref().filter(|external| external.protocol.is_device()) else {
                 continue;
             };
-            let known = app.broker.device_known(machine.id);
+            let known = app.broker.device_known(&machine).await;
             let overview = known.look.map(|look| look.overview);
             devices.push(DeviceTile {
                 id: machine.id.to_string(),
@@ -226,6 +226,9 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<DeviceT
                 video: overview.as_ref().and_then(|overview| overview.video).map(Into::into),
                 failure: known.trouble,
                 inside: inside(&app, &caller, external).await?,
+                port: external
+                    .behind()
+                    .map(|(device, port)| DevicePort { device: device.to_owned(), port: port.to_string() }),
             });
         }
     }

@@ -70,6 +70,18 @@ pub async fn change(
     Ok((change.image.map(|image| Extension(AboutImage(image))), Json(drive.into())))
 }
 
+/// Have a desktop start from the CD in its drive: when it starts next, and not again. Whoever does that has all of its disk before them, so that its owner alone may not.
+#[utoipa::path(put, path = "/desktops/{id}/drive/start", tag = "desktops", operation_id = "start_desktop_from_drive", params(("id" = String, Path)), responses((status = 200, body = DesktopDrive), (status = 409, description = "it has no drive, or nothing is in it")))]
+pub async fn start(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<Json<DesktopDrive>> {
+    Ok(Json(app.broker.drive_start(&desktop, true).await?.into()))
+}
+
+/// Take back that a desktop starts from the CD in its drive.
+#[utoipa::path(delete, path = "/desktops/{id}/drive/start", tag = "desktops", operation_id = "start_desktop_from_disk", params(("id" = String, Path)), responses((status = 200, body = DesktopDrive), (status = 409, description = "it has no drive")))]
+pub async fn start_usual(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<Json<DesktopDrive>> {
+    Ok(Json(app.broker.drive_start(&desktop, false).await?.into()))
+}
+
 /// Send a piece (at most 32 MiB) of a CD image for a desktop's drive as the request's body. Images go with the desktop's disk when it is made anew.
 #[utoipa::path(put, path = "/desktops/{id}/drive/image", tag = "desktops", operation_id = "upload_desktop_drive_image", params(("id" = String, Path), DrivePieceQuery), request_body(content_type = "application/octet-stream", content = Vec<u8>), responses((status = 200, body = FileUpload), (status = 409, description = "it has no drive or no room, the image is there already, or the bytes before the piece are missing")))]
 pub async fn upload(

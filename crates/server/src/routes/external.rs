@@ -49,18 +49,22 @@ fn check(
     patterns.check().map_err(bad)
 }
 
-/// Whoever makes a machine the way to another uses what is kept for it: only where they administer it, too.
-async fn check_jump(app: &App, caller: &Caller, parameters: &model::MachineParameters) -> Answer<()> {
-    let Some(jump) = &parameters.jump else { return Ok(()) };
-    // The way goes by names: what looks like an id is another machine there than here.
-    if jump.parse::<model::DesktopId>().is_ok() && !caller.may(Permission::MachinesWrite) {
-        return Err(Problem::not_found("machine"));
-    }
-    match app.broker.find_machine(jump).await {
-        Ok(machine) if !caller.may_in(Permission::MachinesWrite, machine.pool) => Err(Problem::not_found("machine")),
+/// Whoever makes a machine the way to another, or a device what is in front of it, uses what is kept for it: only where they administer
+/// it, too.
+async fn check_way(app: &App, caller: &Caller, parameters: &model::MachineParameters) -> Answer<()> {
+    for way in parameters.jump.iter().chain(&parameters.behind) {
+        // The way goes by names: what looks like an id is another machine there than here.
+        if way.parse::<model::DesktopId>().is_ok() && !caller.may(Permission::MachinesWrite) {
+            return Err(Problem::not_found("machine"));
+        }
         // One that is not there is the broker's to refuse.
-        _ => Ok(()),
+        if let Ok(machine) = app.broker.find_machine(way).await
+            && !caller.may_in(Permission::MachinesWrite, machine.pool)
+        {
+            return Err(Problem::not_found("machine"));
+        }
     }
+    Ok(())
 }
 
 /// The machines of a pool.
@@ -94,7 +98,7 @@ pub async fn create(
         gateway_password: new.gateway_password.map(Into::into),
     };
     let parameters = new.parameters.unwrap_or_default().into();
-    check_jump(&app, &caller, &parameters).await?;
+    check_way(&app, &caller, &parameters).await?;
     check(&parameters, secrets.private_key.as_ref(), secrets.passphrase.as_ref())?;
     let machine = NewMachine {
         pool,
@@ -138,7 +142,7 @@ pub async fn change(
     let machine = app.broker.find_machine(&id).await?;
     let parameters: Option<model::MachineParameters> = change.parameters.map(Into::into);
     if let Some(parameters) = &parameters {
-        check_jump(&app, &caller, parameters).await?;
+        check_way(&app, &caller, parameters).await?;
     }
     let (private_key, passphrase) = (secret(change.private_key), secret(change.passphrase));
     {
@@ -173,7 +177,8 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Answer<St
 /// machine's `identity` to it.
 #[utoipa::path(get, path = "/machines/{id}/identity", tag = "machines", operation_id = "machine_identity", params(("id" = String, Path)), responses((status = 200, body = MachineIdentity)))]
 pub async fn identity(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<MachineIdentity>> {
-    let machine = app.broker.find_machine(&id).await?;
+    // A port of a Switch shows the certificate of its device.
+    let (machine, _) = app.broker.front_of(&app.broker.find_machine(&id).await?).await?;
     let external = machine.external.as_ref().ok_or_else(|| Problem::not_found("machine"))?;
     let shown = match external.protocol.door() {
         _ if !external.protocol.has_identity() => None,

@@ -138,6 +138,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(desktop::thumbnail))
         .routes(routes!(drive::show, drive::change))
         .routes(routes!(drive::upload, drive::delete_image))
+        .routes(routes!(drive::start, drive::start_usual))
         .routes(routes!(file::list, file::delete))
         .routes(routes!(file::entry))
         .routes(routes!(file::rename))

@@ -134,6 +134,10 @@ async fn lists_show_a_pool_admin_their_pools() {
     let made = house.browse(Some(&of_lab), &Method::POST, "/api/v1/pools/lab/machines", Some(through.clone())).await;
     assert_eq!((made.status, made.code()), (StatusCode::NOT_FOUND, "not_found".into()), "{}", made.json());
     assert!(house.broker.find_machine("gate").await.unwrap().id == machine.id);
+    // Nor to a port of a Switch whose device is another's.
+    let port = json!({"name": "port", "protocol": "pikvm", "host": "", "parameters": {"behind": "gate", "switch_port": "1.1"}});
+    let made = house.browse(Some(&of_lab), &Method::POST, "/api/v1/pools/lab/machines", Some(port)).await;
+    assert_eq!((made.status, made.code()), (StatusCode::NOT_FOUND, "not_found".into()), "{}", made.json());
     // Nor by a name that looks like an id, which is looked up as another machine than the one the way goes through.
     let like_an_id = json!({"name": "inside", "protocol": "ssh", "host": "192.0.2.7", "parameters": {"jump": NOTHING}});
     let made = house.browse(Some(&of_lab), &Method::POST, "/api/v1/pools/lab/machines", Some(like_an_id)).await;

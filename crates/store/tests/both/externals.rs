@@ -49,6 +49,15 @@ on_both! {
         assert_eq!(store.secret(gate.id).await.unwrap().as_deref(), Some("sealed anew"));
         store.delete_desktop(gate.id).await.unwrap();
         assert_eq!(store.secret(gate.id).await.unwrap(), None);
+        // At a port of a device's Switch.
+        let text = |text: &str| Some(text.to_owned());
+        let parameters =
+            MachineParameters { behind: text("kvm"), switch_port: text("2.1"), ..MachineParameters::default() };
+        let at = External { protocol: MachineProtocol::Pikvm, parameters, ..external("kvm.example") };
+        let port = Desktop { external: Some(at), ..machine("mail", office.id) };
+        store.create_desktop_with(&port, None).await.unwrap();
+        let back = store.desktop(port.id).await.unwrap().unwrap().external.unwrap();
+        assert_eq!(back.behind().map(|(device, port)| (device, port.index())), Some(("kvm", 4)));
     }
 
     async fn a_refused_machine_leaves_no_secret(store: Store) {

@@ -30,6 +30,7 @@ import { Drives, NextStart } from "./devices/Board";
 import { consoleWords } from "./devices/board-words";
 import { Events, OwnLog, useReadsAudit } from "./devices/Events";
 import { Media } from "./devices/Media";
+import { Ports } from "./devices/Ports";
 import { PowerPanel } from "./devices/PowerPanel";
 import { Screen } from "./devices/Screen";
 import { Switches } from "./devices/Switches";
@@ -60,6 +61,8 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
   const changes = locked("machines_write");
   const device = asked.data?.device;
   const screen = machine.kind === "pikvm";
+  // A port of a Switch has buttons and lights of its own; the rest is its device's.
+  const { port } = machine;
 
   return (
     <>
@@ -71,9 +74,13 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
       </Breadcrumb>
       <PageHead
         title={machine.name}
-        about={`${screen ? "The device in front of" : "The BMC in"} a machine of ${machine.pool.name}${
-          machine.connections > 0 ? ", at which somebody is now" : ""
-        }.`}
+        about={`${
+          port
+            ? `Port ${port.port} of the Switch of ${port.device}, in front of`
+            : screen
+              ? "The device in front of"
+              : "The BMC in"
+        } a machine of ${machine.pool.name}${machine.connections > 0 ? ", at which somebody is now" : ""}.`}
         actions={
           !locked("desktops_use") && (
             <>
@@ -104,7 +111,7 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
       <PageSection isFilled>
         <ProblemAlert error={asked.error} />
         <div className="device-page">
-          {screen && (
+          {screen && !port && (
             <Panel title="Picture" wide>
               <Screen machine={machine} locked={locked("desktops_use")} whole />
             </Panel>
@@ -118,6 +125,8 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
               <Panel title="State">
                 {device.board ? (
                   <BoardState device={device} board={device.board} />
+                ) : port ? (
+                  <PortState device={device} at={port} />
                 ) : (
                   <State device={device} />
                 )}
@@ -142,16 +151,21 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
                   />
                 </Panel>
               )}
+              {device.switch && !port && (
+                <Panel title="Ports" wide>
+                  <Ports machine={machine} of={device.switch} locked={changes} />
+                </Panel>
+              )}
               {device.gpio.some((row) => row.length > 0) && (
                 <Panel title="Switches">
                   <Switches machine={machine} table={device.gpio} locked={changes} />
                 </Panel>
               )}
-              {(readsAudit || (!changes && screen)) && (
+              {(readsAudit || (!changes && screen && !port)) && (
                 <Panel title="What happened" wide>
                   <div className="stack">
                     {readsAudit && <Events machine={machine} />}
-                    {!changes && screen && <OwnLog machine={machine} />}
+                    {!changes && screen && !port && <OwnLog machine={machine} />}
                   </div>
                 </Panel>
               )}
@@ -214,6 +228,19 @@ function BoardState({ device, board }: { device: Schemas["Device"]; board: Schem
         ? `${board.consoles.map(consoleWords).join("; ")}: on the BMC's own page`
         : "none",
     ],
+  ];
+  return <Rows rows={rows} />;
+}
+
+function PortState({ device, at }: { device: Schemas["Device"]; at: Schemas["DevicePort"] }) {
+  const here = device.switch?.ports[0];
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ["Port", `${at.port} of ${at.device}${device.name ? `, called ${device.name} there` : ""}`],
+    ["Power light", here ? (here.power.on ? "on" : "off") : "the Switch has no such port"],
+    ["Disk light", here ? (here.power.disk ? "on" : "off") : "not known"],
+    ["Signal", here?.video ? "there is a picture" : "none"],
+    ["Keyboard", here?.usb ? "taken by the machine" : "not taken by the machine"],
+    ["Active", here?.active ? "yes" : "no: opening it makes it active"],
   ];
   return <Rows rows={rows} />;
 }

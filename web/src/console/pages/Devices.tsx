@@ -95,9 +95,11 @@ function Tile({ device }: { device: Schemas["DeviceTile"] }) {
   const locked =
     device.kind === "redfish"
       ? "A BMC: power and drives, no picture"
-      : mayIn(me, "desktops_use", device.pool.id)
-        ? ""
-        : "Your role does not include looking at it";
+      : device.port
+        ? `Port ${device.port.port} of ${device.port.device}: open it to see it`
+        : mayIn(me, "desktops_use", device.pool.id)
+          ? ""
+          : "Your role does not include looking at it";
   const { power, video, failure } = device;
   const id = `device-${device.id}`;
   return (

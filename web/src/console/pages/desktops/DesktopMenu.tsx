@@ -7,6 +7,7 @@ import { useAct } from "../../act";
 import { whyNot } from "../../can";
 import { Confirm } from "../../parts/Confirm";
 import { RemoveMachine } from "../pools/RemoveMachine";
+import { CdDrive } from "./CdDrive";
 
 type Desktop = Schemas["Desktop"];
 type Move = "start" | "stop" | "restart";
@@ -23,7 +24,7 @@ const PATHS = {
 
 export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boolean }) {
   const [open, setOpen] = useState(false);
-  const [ask, setAsk] = useState<"cut" | "recycle" | "delete" | "remove" | null>(null);
+  const [ask, setAsk] = useState<"cd" | "cut" | "recycle" | "delete" | "remove" | null>(null);
   const params = { path: { id: desktop.id } };
   const move = useAct({
     do: (what: Move) => answer(client.POST(PATHS[what], { params })),
@@ -69,6 +70,7 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           {!desktop.external && item("Start", whyNot.start(desktop), () => move.mutate("start"))}
           {!desktop.external && item("Stop", whyNot.stop(desktop), () => move.mutate("stop"))}
           {!desktop.external && item("Restart", whyNot.restart(desktop), () => move.mutate("restart"))}
+          {!desktop.external && item("CD drive…", "", () => setAsk("cd"))}
           {!desktop.external && item("Cut power…", whyNot.stop(desktop), () => setAsk("cut"), true)}
           {admin && !desktop.external && (
             <>
@@ -79,6 +81,7 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           )}
         </DropdownList>
       </Dropdown>
+      {ask === "cd" && <CdDrive desktop={desktop} admin={admin} onClose={() => setAsk(null)} />}
       {ask === "cut" && (
         <Confirm
           title={`Cut the power of ${desktop.name}?`}

@@ -1,4 +1,5 @@
-/** A device's storage as a place that files are uploaded to, in pieces: `upload` of the viewer's files does the rest. */
+/** Places that images are uploaded to in pieces, a device's storage and a desktop's drive: `upload` of the viewer's files does the rest. */
+import type { Schemas } from "../../../api/client";
 import { ApiError } from "../../../viewer/api";
 import type { Progress } from "../../../viewer/files/client";
 import type { Destination } from "../../../viewer/files/upload";
@@ -34,34 +35,94 @@ export class DeviceStorage implements Destination {
     return this.#call("PUT", fields, bytes, PIECE_MS, stopped);
   }
 
-  async #call(
+  #call(
     method: "GET" | "PUT",
     fields: Record<string, string>,
     body: Blob | undefined,
     milliseconds: number,
     stopped?: AbortSignal,
   ): Promise<Progress> {
-    const late = AbortSignal.timeout(milliseconds);
-    let got: Response;
-    try {
-      got = await fetch(`${this.#base}?${new URLSearchParams(fields)}`, {
-        method,
-        headers: method === "GET" ? {} : { "X-Oriel-Csrf": this.csrf },
-        body: body ?? null,
-        signal: stopped ? AbortSignal.any([late, stopped]) : late,
-      });
-    } catch {
-      throw new ApiError(0, "no_answer", "No answer from the server", "", "");
-    }
-    const content = (await got.json().catch(() => null)) as Record<string, unknown> | null;
-    if (got.ok) return content as unknown as Progress;
-    const text = (name: string) => (typeof content?.[name] === "string" ? (content[name] as string) : "");
-    throw new ApiError(
-      got.status,
-      text("code"),
-      text("title") || `The server answered ${got.status}`,
-      text("detail"),
-      text("next_step"),
+    return ask(
+      `${this.#base}?${new URLSearchParams(fields)}`,
+      method,
+      this.csrf,
+      body,
+      milliseconds,
+      stopped,
     );
+  }
+}
+
+/** One request of an upload, which carries bytes rather than JSON. */
+async function ask<T>(
+  url: string,
+  method: "GET" | "PUT",
+  csrf: string,
+  body: Blob | undefined,
+  milliseconds: number,
+  stopped?: AbortSignal,
+): Promise<T> {
+  const late = AbortSignal.timeout(milliseconds);
+  let got: Response;
+  try {
+    got = await fetch(url, {
+      method,
+      headers: method === "GET" ? {} : { "X-Oriel-Csrf": csrf },
+      body: body ?? null,
+      signal: stopped ? AbortSignal.any([late, stopped]) : late,
+    });
+  } catch {
+    throw new ApiError(0, "no_answer", "No answer from the server", "", "");
+  }
+  const content = (await got.json().catch(() => null)) as Record<string, unknown> | null;
+  if (got.ok) return content as T;
+  const text = (name: string) => (typeof content?.[name] === "string" ? (content[name] as string) : "");
+  throw new ApiError(
+    got.status,
+    text("code"),
+    text("title") || `The server answered ${got.status}`,
+    text("detail"),
+    text("next_step"),
+  );
+}
+
+/** The images for a desktop's CD drive, on its host. They have no tags: what lies there from before is written anew. */
+export class DriveImages implements Destination {
+  readonly #base: string;
+  #began = false;
+
+  constructor(
+    desktop: string,
+    private readonly csrf: string,
+  ) {
+    this.#base = `/api/v1/desktops/${encodeURIComponent(desktop)}/drive`;
+  }
+
+  async uploaded(name: string, _tag: string, stopped?: AbortSignal): Promise<Progress> {
+    if (!this.#began) return { offset: 0, complete: false };
+    const drive = await ask<Schemas["DesktopDrive"]>(
+      this.#base,
+      "GET",
+      this.csrf,
+      undefined,
+      ANSWER_MS,
+      stopped,
+    );
+    const image = drive.images.find((one) => one.name === name);
+    return { offset: image?.bytes ?? 0, complete: image?.complete ?? false };
+  }
+
+  piece(
+    name: string,
+    _tag: string,
+    offset: number,
+    size: number,
+    bytes: Blob,
+    _replace: boolean,
+    stopped?: AbortSignal,
+  ): Promise<Progress> {
+    this.#began = true;
+    const fields = new URLSearchParams({ name, offset: String(offset), size: String(size) });
+    return ask(`${this.#base}/image?${fields}`, "PUT", this.csrf, bytes, PIECE_MS, stopped);
   }
 }

@@ -10,6 +10,7 @@ const tile = {
   video: { running: true, signal: false, width: 0, height: 0, frames_per_second: 0 },
   failure: null,
   inside: null,
+  port: null,
   kind: "pikvm" as const,
 };
 

@@ -291,6 +291,20 @@ export const PARAMETERS: readonly Parameter[] = [
     hint: "workstation",
     help: "A machine here that its system answers as (RDP, VNC, SSH): offered on the same card",
   },
+  {
+    name: "behind",
+    of: ["pikvm"],
+    label: "Device with a Switch",
+    hint: "kvm",
+    help: "A device here at whose Switch the machine is: address, account and certificate are that device's",
+  },
+  {
+    name: "switch_port",
+    of: ["pikvm"],
+    label: "Port of the Switch",
+    hint: "1.3",
+    help: "The third of the first unit",
+  },
   { name: "terminal_type", of: TERMINALS, label: "Terminal type", hint: "xterm-256color" },
   {
     name: "backspace",
