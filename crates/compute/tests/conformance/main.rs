@@ -14,6 +14,7 @@ mod scale;
 mod stages;
 mod suite;
 mod volumes;
+mod work;
 
 use oriel_compute::{Compute, ComputeError, ImageFile, Power};
 use oriel_machine::{GuestIdentity, MachineSpec};
