@@ -229,6 +229,11 @@ async fn a_desktop_gets_another_flavor_another_host_and_snapshots() {
     assert_eq!(sky.house.store.desktop(desktop.id).await.unwrap().unwrap().state, DesktopState::Ready);
 }
 
+/// Has the reconciler look at it now.
+async fn nudge(sky: &Sky, desktop: DesktopId) {
+    sky.house.broker.set_intent(desktop, DesktopIntent::Running).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_desktop_whose_host_is_down_says_so_and_is_evacuated() {
     let sky = sky().await;
@@ -236,17 +241,17 @@ async fn a_desktop_whose_host_is_down_says_so_and_is_evacuated() {
     let desktop = sky.desktop().await;
     sky.house.reaches(desktop.id, DesktopState::Ready).await;
     sky.there.set_power(desktop.id, Power::Lost);
-    sky.house.broker.connections_changed();
+    nudge(&sky, desktop.id).await;
     let lost = sky.house.reaches(desktop.id, DesktopState::Unreachable).await;
     let why = lost.failure.clone().unwrap();
     assert!(why.contains("does not answer to cloud:oak") && why.contains("--evacuate"), "{why}");
     // Its host is back.
     sky.there.set_power(desktop.id, Power::Running);
-    sky.house.broker.connections_changed();
+    nudge(&sky, desktop.id).await;
     let back = sky.house.reaches(desktop.id, DesktopState::Ready).await;
     assert_eq!((back.failure, back.generation), (None, 1));
     sky.there.set_power(desktop.id, Power::Lost);
-    sky.house.broker.connections_changed();
+    nudge(&sky, desktop.id).await;
     let lost = sky.house.reaches(desktop.id, DesktopState::Unreachable).await;
     let done = work(&sky, &lost, DesktopWork::Migrate { to: None, evacuate: true }).await;
     assert_eq!(done.state, OperationState::Done, "{done:?}");
