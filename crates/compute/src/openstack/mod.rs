@@ -119,6 +119,11 @@ impl OpenStackCompute {
         self.client.calls()
     }
 
+    /// As [`Self::calls`], by what they were for ("list servers").
+    pub fn calls_by_kind(&self) -> BTreeMap<String, u64> {
+        self.client.calls_by_kind()
+    }
+
     fn failed(&self, source: OpenStackError) -> ComputeError {
         ComputeError::Cloud { cloud: self.config.name.clone(), source }
     }
