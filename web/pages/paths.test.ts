@@ -609,7 +609,7 @@ test("clouds: added, examined, given an image, stood on, removed when nothing st
   await dialogue(page, "Add a desktop from sky").getByRole("button", { name: "Add desktop" }).click();
   await page.goto(`${url}/?all=true`);
   const onCloud = card(page, "sky-1");
-  await onCloud.getByText("Ready").waitFor();
+  await onCloud.getByText("Ready", { exact: true }).first().waitFor();
   await picture(page, "cloud-desktop");
   await button(page, "Actions for sky-1").click();
   await page.getByRole("menuitem", { name: "Flavor, host and snapshots…" }).click();
