@@ -641,6 +641,30 @@ test("clouds: added, examined, given an image, stood on, removed when nothing st
   expect(asked).not.toHaveProperty("vcpus");
   await page.getByRole("row", { name: /sky/ }).getByText("flavor v1.quarter").waitFor();
 
+  await button(page, "Add a desktop to sky").click();
+  await dialogue(page, "Add a desktop from sky").getByRole("button", { name: "Add desktop" }).click();
+  await page.goto(`${url}/?all=true`);
+  const onCloud = card(page, "sky-1");
+  await onCloud.getByText("Ready", { exact: true }).first().waitFor();
+  await picture(page, "cloud-desktop");
+  await button(page, "Actions for sky-1").click();
+  await page.getByRole("menuitem", { name: "Flavor, host and snapshots…" }).click();
+  const machine = dialogue(page, "sky-1 on its cloud");
+  await machine.getByText("compute-1").waitFor();
+  await machine.getByRole("button", { name: "Migrate" }).click();
+  await machine.getByText("compute-2").waitFor();
+  await machine.getByLabel("New snapshot").fill("monday");
+  await machine.getByRole("button", { name: "Keep snapshot" }).click();
+  await machine.getByRole("list", { name: "Snapshots" }).getByText("monday").waitFor();
+  await accessible(page, "a desktop's machine on its cloud");
+  await picture(page, "cloud-machine");
+  await machine.getByRole("button", { name: "Resize to v1.quarter…" }).click();
+  await dialogue(page, "Resize sky-1 to v1.quarter?").getByRole("button", { name: "Resize desktop" }).click();
+  await machine.getByText("It was resized or moved, and can still go back").waitFor();
+  await machine.getByRole("button", { name: "Confirm" }).click();
+  await machine.getByText("It was resized or moved, and can still go back").waitFor({ state: "detached" });
+  await machine.getByRole("button", { name: "Close", exact: true }).last().click();
+
   await page.goto(`${url}/clouds`);
   await row.getByText("sky").waitFor();
   await button(page, "Actions for ash").click();

@@ -9,6 +9,7 @@ mod booking;
 mod clock;
 mod cloud;
 mod desktop;
+mod desktop_work;
 mod device;
 mod directory;
 mod drive;

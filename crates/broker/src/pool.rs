@@ -62,6 +62,8 @@ pub struct PoolChange {
     pub leaving: Option<Leaving>,
     /// `Some(None)`: desktops that are made from then on take none. Disks stay.
     pub personal_disk: Option<Option<PoolDisk>>,
+    /// Of a pool on a cloud: desktops that are there get it when they are resized, or made anew.
+    pub flavor: Option<String>,
 }
 
 impl PoolChange {
@@ -75,6 +77,7 @@ impl PoolChange {
             || self.hardware.is_some()
             || self.size.is_some()
             || self.personal_disk.is_some()
+            || self.flavor.is_some()
     }
 }
 
@@ -147,8 +150,19 @@ impl Broker {
             return Err(BrokerError::invalid(
                 "cloud_pool",
                 format!("{} stands on a cloud: its flavor says what its desktops are made of", pool.name),
-                "change its image, desktops_max, size, keyboard, recording or policy; for another flavor make another pool",
+                "change its flavor, image, desktops_max, size, keyboard, recording or policy",
             ));
+        }
+        match (&mut pool.cloud, change.flavor) {
+            (_, None) => {}
+            (Some(place), Some(flavor)) => place.flavor = flavor,
+            (None, Some(_)) => {
+                return Err(BrokerError::invalid(
+                    "no_cloud_pool",
+                    format!("{} stands on no cloud: it has no flavor", pool.name),
+                    "change its vcpus, memory_mib and disk_gib",
+                ));
+            }
         }
         let is_moved = change.image.is_some() && change.image != pool.image;
         pool.image = change.image.or(pool.image);

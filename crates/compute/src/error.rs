@@ -76,6 +76,9 @@ pub enum ComputeError {
     /// A cloud that is well has no place for one more; the sentence says of what.
     #[error("cloud {cloud}: {reason}")]
     NoPlace { cloud: String, reason: String },
+    /// It does not do that, or not for these credentials, or not now; the sentence says why.
+    #[error("cloud {cloud}: {reason}")]
+    NotDone { cloud: String, reason: String },
     #[error("cloud {cloud} has not {action} after {seconds} s; it is looked at again")]
     CloudSlow { cloud: String, action: &'static str, seconds: u64 },
     #[error("cloud {cloud} has no {kind} {name:?}; {advice}")]

@@ -19,6 +19,7 @@ pub mod openstack;
 mod picture;
 pub mod probe;
 mod wake;
+mod work;
 
 pub use doctor::{DoctorOptions, doctor};
 pub use error::ComputeError;
@@ -26,6 +27,7 @@ pub use gpus::SettledGpus;
 pub use host::machine_facts;
 pub use jump::{Jump, JumpDialler, JumpHost};
 pub use picture::Screenshot;
+pub use work::MachineWork;
 
 use async_trait::async_trait;
 use oriel_gpu::{
@@ -80,6 +82,8 @@ pub enum Power {
     Off,
     Paused,
     Crashed,
+    /// The host under it does not answer to its engine: nothing is known of it, and nothing can be done with it where it stands.
+    Lost,
 }
 
 /// What came of making a machine anew where it stands.
@@ -306,6 +310,11 @@ pub trait Compute: Send + Sync {
         _progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<String, ComputeError> {
         Err(ComputeError::NoImage { path: image.path.to_owned() })
+    }
+
+    /// Another size, another host, snapshots of a machine, where the host is an engine that has them.
+    fn machine_work(&self) -> Option<&dyn MachineWork> {
+        None
     }
 
     /// What pools may choose of a cloud; nothing on a host of our own.

@@ -7,6 +7,7 @@
 //!                             └── Recycling (wipe and provision again)
 //! any state ─▶ Failed{reason}       any state ─▶ Deleting ─▶ (row gone)
 //! ```
+//! One on a cloud is `Unreachable` while the host under it does not answer to its cloud, and `Ready` again when it does.
 //! An external machine (one with [`Desktop::external`]) has no such life: it is `Ready`, `InUse` or `Unreachable`.
 //! Only the desktop reconciler moves a desktop along; people and the API change its [`DesktopIntent`].
 
@@ -23,7 +24,7 @@ pub struct Desktop {
     pub owner: Option<UserId>,
     pub intent: DesktopIntent,
     pub state: DesktopState,
-    /// Why it failed, when `state` is `Failed`: a sentence with what to do next.
+    /// Why it failed, when `state` is `Failed` or `Unreachable`: a sentence with what to do next.
     pub failure: Option<String>,
     /// What is being done right now, while it starts.
     pub step: Option<StartStep>,
@@ -89,7 +90,7 @@ pub enum DesktopState {
     Recycling,
     Deleting,
     Failed,
-    /// External machines only: it did not answer when it was last looked at; `failure` says why.
+    /// An external machine did not answer when it was last looked at, or a cloud's host is down; `failure` says why.
     Unreachable,
 }
 

@@ -5,6 +5,7 @@ mod booking;
 pub mod carried;
 mod cloud;
 mod desktop;
+mod desktop_work;
 mod directory;
 mod external;
 mod gpu;
@@ -48,6 +49,7 @@ pub use cloud::{
     CloudRoot,
 };
 pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, Seat, StartStep};
+pub use desktop_work::{DESKTOP_SNAPSHOTS_MAX, DesktopSnapshot, DesktopWork, MoveState, Standing};
 pub use directory::{
     DIRECTORIES_MAX, Directory, DirectoryKind, DirectoryPerson, DirectorySettings, GroupMapping, RoleMapping, fold_dn,
 };

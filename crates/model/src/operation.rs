@@ -73,6 +73,12 @@ pub enum OperationKind {
         title: String,
         work: crate::DiskWork,
     },
+    /// Something is done with a desktop's machine. `title`: what the desktop was called.
+    Desktop {
+        desktop: crate::DesktopId,
+        title: String,
+        work: crate::DesktopWork,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

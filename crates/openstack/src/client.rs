@@ -10,7 +10,7 @@ use crate::{
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
@@ -78,6 +78,11 @@ impl Client {
     /// Requests so far, repetitions included.
     pub fn calls(&self) -> u64 {
         self.http.calls()
+    }
+
+    /// As [`Self::calls`], by what they were for ("list servers").
+    pub fn calls_by_kind(&self) -> BTreeMap<String, u64> {
+        self.http.kinds()
     }
 
     /// A token that is good for a while: the last one, or a new one. Who asks at the same time waits for the same.

@@ -4,7 +4,9 @@ use crate::{Cloud, Microversion, OpenStackError, Service, answer::words};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
 
@@ -46,6 +48,8 @@ pub(crate) struct Http {
     client: reqwest::Client,
     pub(crate) options: Options,
     calls: AtomicU64,
+    /// As [`Self::calls`], by what they are for.
+    kinds: Mutex<BTreeMap<String, u64>>,
 }
 
 /// A file may take so long; its size over a slow line.
@@ -103,12 +107,17 @@ impl Http {
             builder = builder.tls_certs_merge(certificates(&pem).map_err(failed)?);
         }
         let client = builder.build().map_err(|error| OpenStackError::Setup(chain(&error)))?;
-        Ok(Self { client, options, calls: AtomicU64::new(0) })
+        Ok(Self { client, options, calls: AtomicU64::new(0), kinds: Mutex::default() })
     }
 
     /// Requests so far, repetitions included.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Requests so far by what they were for ("list servers"), repetitions included.
+    pub(crate) fn kinds(&self) -> BTreeMap<String, u64> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The answer, whatever its status; repeated while the cloud fails or asks for patience.
@@ -176,6 +185,8 @@ impl Http {
         file: Option<(reqwest::Body, u64)>,
     ) -> Result<Answer, (OpenStackError, bool)> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        // What there is to do is said in the code: there are not many.
+        *self.kinds.lock().unwrap_or_else(PoisonError::into_inner).entry(call.action.to_owned()).or_default() += 1;
         let mut request =
             self.client.request(call.method.clone(), call.url.clone()).header("Accept", "application/json");
         if let Some(token) = call.token {

@@ -19,6 +19,8 @@ pub struct Image {
     pub min_disk_gib: u64,
     pub min_memory_mib: u64,
     pub visibility: String,
+    /// It was made of a server's disk, and has the properties of the image that the server was made of.
+    pub is_snapshot: bool,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +44,7 @@ struct WireImage {
     min_ram: u64,
     #[serde(default)]
     visibility: String,
+    image_type: Option<String>,
 }
 
 impl From<WireImage> for Image {
@@ -55,6 +58,7 @@ impl From<WireImage> for Image {
             min_disk_gib: wire.min_disk,
             min_memory_mib: wire.min_ram,
             visibility: wire.visibility,
+            is_snapshot: wire.image_type.as_deref() == Some("snapshot"),
         }
     }
 }

@@ -85,6 +85,10 @@ pub struct Server {
     pub launched: Option<Timestamp>,
     /// Only admins are told.
     pub host: Option<String>,
+    /// How Nova finds that host: `UP`, `DOWN`, `UNKNOWN`, `MAINTENANCE` (2.16). Only admins are told.
+    pub host_status: Option<String>,
+    /// It is off, whatever is being done with it.
+    pub is_off: bool,
     pub metadata: BTreeMap<String, String>,
     pub tags: Vec<String>,
     /// Addresses by network's name; those that lead there from outside (floating ones) first.
@@ -94,6 +98,13 @@ pub struct Server {
     pub image: Option<String>,
     pub fault: Option<Fault>,
     pub locked: bool,
+}
+
+impl Server {
+    /// Its host does not answer to Nova: what it says of the server is what it said last.
+    pub fn is_host_lost(&self) -> bool {
+        matches!(self.host_status.as_deref(), Some("DOWN" | "UNKNOWN"))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -274,6 +285,11 @@ struct WireServer {
     launched: Option<String>,
     #[serde(rename = "OS-EXT-SRV-ATTR:host")]
     host: Option<String>,
+    host_status: Option<String>,
+    #[serde(rename = "OS-EXT-STS:vm_state")]
+    vm_state: Option<String>,
+    #[serde(rename = "OS-EXT-STS:power_state")]
+    power_state: Option<i64>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     #[serde(default)]
@@ -302,6 +318,9 @@ struct WireFlavor {
     original_name: String,
 }
 
+/// Nova's number of a machine that is shut down (`nova/objects/fields.py`, `InstancePowerState`).
+const SHUT_DOWN: i64 = 4;
+
 /// Nova writes some times without their zone; they are UTC.
 fn time(text: Option<String>) -> Option<Timestamp> {
     let text = text?;
@@ -317,6 +336,13 @@ impl From<WireServer> for Server {
             updated: time(wire.updated),
             launched: time(wire.launched),
             host: wire.host.filter(|host| !host.is_empty()),
+            host_status: wire.host_status.filter(|word| !word.is_empty()),
+            // Of one that was moved and not confirmed only the second says it.
+            is_off: match wire.vm_state.as_deref() {
+                Some("stopped") => true,
+                Some("resized") => wire.power_state == Some(SHUT_DOWN),
+                _ => false,
+            },
             metadata: wire.metadata,
             tags: wire.tags,
             addresses: wire
@@ -505,7 +531,7 @@ impl Client {
         Ok(crate::answer::read::<Output>(Service::Compute, action, &answer)?.output)
     }
 
-    async fn act(&self, action: &str, id: &str, body: Value) -> Result<crate::http::Answer, OpenStackError> {
+    pub(crate) async fn act(&self, action: &str, id: &str, body: Value) -> Result<crate::http::Answer, OpenStackError> {
         self.ask_for(Ask::post(Service::Compute, action, &["servers", id, "action"], body)).await
     }
 }

@@ -217,7 +217,6 @@ impl Store {
             row.image_id = sea_orm::NotSet;
         }
         row.created = sea_orm::NotSet;
-        row.cloud = sea_orm::NotSet;
         row.id = sea_orm::Unchanged(pool.id.to_string());
         match row.update(&self.writer).await {
             Ok(_) => Ok(()),

@@ -539,6 +539,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/machine": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * How the desktop's machine stands: its flavor, its host, its snapshots. Its cloud is asked for that.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    get: operations["show_desktop_machine"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/migrate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Bring it to another host of its cloud: while it runs, or, when it is off, as with a resize. The cloud lets its own admins do that.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["migrate_desktop"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/recycle": {
     parameters: {
       query?: never;
@@ -559,6 +599,66 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/resize": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Give it the flavor that its pool says now. It is switched off and on for that, and can go back until it is confirmed.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["resize_desktop"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/resize/confirm": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * What it was brought to by a resize or a migration stays.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["confirm_desktop_resize"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/resize/revert": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Bring it back to what it was before a resize or a migration that is not confirmed.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["revert_desktop_resize"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/restart": {
     parameters: {
       query?: never;
@@ -573,6 +673,66 @@ export interface paths {
      * @description The desktop's owner may call it (of an external machine without one: whoever may use its pool), and they whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin. For whoever may not see it the desktop does not exist (404).
      */
     post: operations["restart_desktop"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/snapshots": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Keep what its disk holds now. Its system is not asked: what it has not written yet is not in it.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["snapshot_desktop"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/snapshots/{snapshot}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Delete a snapshot.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["drop_desktop_snapshot"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/desktops/{id}/snapshots/{snapshot}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Make its disk what it was at a snapshot. What was written since is lost.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["restore_desktop"];
     delete?: never;
     options?: never;
     head?: never;
@@ -3746,6 +3906,29 @@ export interface components {
     DesktopList: {
       desktops: components["schemas"]["Desktop"][];
     };
+    /** @description How a desktop's machine stands, as its cloud says at this moment. */
+    DesktopMachine: {
+      /** @description What the cloud is doing with it, or what broke, in its words. */
+      doing: string | null;
+      /** @description What it is made of there. */
+      flavor: string;
+      /** @description The cloud's host that it stands on, where the cloud says that to Oriel's account. */
+      host: string | null;
+      /** @description That host does not answer to its cloud. */
+      host_lost: boolean;
+      /** @description What its pool says that desktops are made of: a resize brings it there. */
+      pool_flavor: string | null;
+      /** @description Oldest first. */
+      snapshots: components["schemas"]["DesktopSnapshot"][];
+      state: components["schemas"]["MachineMove"];
+    };
+    /** @description Where a desktop's machine shall go. */
+    DesktopMigrate: {
+      /** @description Its host is down: it is made anew elsewhere, and what lay on that host's own disk is lost. */
+      evacuate?: boolean;
+      /** @description A host of the cloud, by its name; the cloud chooses one when left out. */
+      to?: string | null;
+    };
     /** @description A new desktop. */
     DesktopNew: {
       /** @description The desktop's name; the pool's name with a number when left out. */
@@ -3754,6 +3937,23 @@ export interface components {
       owner?: string | null;
       /** @description A pool's id or name. */
       pool: string;
+    };
+    /** @description What a desktop's disk held once. */
+    DesktopSnapshot: {
+      /**
+       * Format: int64
+       * @description Bytes that it takes; 0 until it is whole.
+       */
+      bytes: number;
+      created_at: string;
+      /** @description The desktop was made anew since: it cannot be restored. */
+      foreign: boolean;
+      name: string;
+      whole: boolean;
+    };
+    DesktopSnapshotNew: {
+      /** @description As a desktop's name: lowercase letters, digits and hyphens. */
+      name: string;
     };
     /** @enum {string} */
     DesktopState:
@@ -4888,6 +5088,11 @@ export interface components {
     MachineList: {
       machines: components["schemas"]["Machine"][];
     };
+    /**
+     * @description How far a machine is that is brought to another size or place.
+     * @enum {string}
+     */
+    MachineMove: "settled" | "underway" | "unconfirmed" | "broken";
     /** @description A new machine. Secrets go in and never come out. */
     MachineNew: {
       /**
@@ -5309,7 +5514,7 @@ export interface components {
       /** @description Why it failed, with what to do next. */
       error: string | null;
       id: string;
-      /** @description `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export` or `personal_disk`. */
+      /** @description `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk` or `desktop`. */
       kind: string;
       /** @description The last lines of its log, oldest first. */
       log: string[];
@@ -5624,6 +5829,8 @@ export interface components {
       desktops_max?: number | null;
       /** Format: int64 */
       disk_gib?: number | null;
+      /** @description Of a pool on a cloud, by id or name. Desktops that are there get it when they are resized, or made anew. */
+      flavor?: string | null;
       gpu?: components["schemas"]["GpuRequest"] | null;
       hardware?: components["schemas"]["Hardware"] | null;
       hours?: components["schemas"]["PoolHours"] | null;
@@ -7966,6 +8173,84 @@ export interface operations {
       };
     };
   };
+  show_desktop_machine: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DesktopMachine"];
+        };
+      };
+      /** @description it stands on no cloud */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  migrate_desktop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DesktopMigrate"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description it stands on no cloud, or does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   recycle_desktop: {
     parameters: {
       query?: never;
@@ -7996,6 +8281,117 @@ export interface operations {
       };
     };
   };
+  resize_desktop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description it stands on no cloud, or does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  confirm_desktop_resize: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description it stands on no cloud, or does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  revert_desktop_resize: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description it stands on no cloud, or does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   restart_desktop: {
     parameters: {
       query?: never;
@@ -8014,6 +8410,123 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["Desktop"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  snapshot_desktop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DesktopSnapshotNew"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description it stands on no cloud, or does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  drop_desktop_snapshot: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        snapshot: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description it stands on no cloud, or does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  restore_desktop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        snapshot: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description it stands on no cloud, or does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

@@ -118,6 +118,17 @@ export const diskQuery = (id: string) =>
     refetchInterval: IDLE_MS,
   });
 
+/** A desktop's machine, asked of its cloud. */
+export const desktopMachineQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["desktop-machine", id],
+    queryFn: () => answer(client.GET("/api/v1/desktops/{id}/machine", { params: { path: { id } } })),
+    refetchInterval: (q) =>
+      q.state.data?.state === "underway" || q.state.data?.snapshots.some((one) => !one.whole)
+        ? MOVING_MS
+        : IDLE_MS,
+  });
+
 /** What one holds, and what limits it. */
 export const ownQuotaQuery = queryOptions({
   queryKey: ["quota", "own"],

@@ -127,6 +127,7 @@ export function startMock({ port = 0, dist }) {
         who: body.name,
         house: house(body.name),
         moves: new Map(),
+        machines: new Map(),
         born: Date.now(),
       };
       sessions.set(fresh, made);
@@ -214,11 +215,12 @@ export function startMock({ port = 0, dist }) {
       const owner = it.users.find((u) => u.id === body.owner);
       pool.desktops += 1;
       const made = desktop(body.name ?? `${pool.name}-${pool.desktops}`, pool, owner, {
-        state: "requested",
+        state: pool.cloud ? "ready" : "requested",
         created_at: new Date().toISOString(),
+        ...(pool.cloud ? { host: `cloud:${pool.cloud.cloud.name}` } : {}),
       });
       it.desktops.push(made);
-      session.moves.set(made.id, { to: "ready", since: Date.now() });
+      if (!pool.cloud) session.moves.set(made.id, { to: "ready", since: Date.now() });
       return send(response, 201, made);
     }
     if (is("GET", "desktops", "*", "thumbnail"))
@@ -232,6 +234,38 @@ export function startMock({ port = 0, dist }) {
         return send(response, 202, d);
       }
       if (verb === "drive") return ofDrive(d, request.method, path, { url, body, ok, response });
+      if (["machine", "resize", "migrate", "snapshots"].includes(verb)) {
+        const pool = it.pools.find((p) => p.id === d.pool.id);
+        const kept = session.machines.get(d.id) ?? { host: "compute-1", state: "settled", snapshots: [] };
+        session.machines.set(d.id, kept);
+        if (verb === "machine")
+          return ok({
+            flavor: "m1.small",
+            pool_flavor: pool?.cloud?.flavor ?? null,
+            host_lost: false,
+            doing: null,
+            ...kept,
+          });
+        if (verb === "snapshots" && request.method === "POST" && body.name)
+          kept.snapshots.push({
+            name: body.name,
+            created_at: new Date().toISOString(),
+            bytes: 3 * 2 ** 30,
+            whole: true,
+            foreign: false,
+          });
+        if (verb === "snapshots" && request.method === "DELETE")
+          kept.snapshots = kept.snapshots.filter((one) => one.name !== sub);
+        if (verb === "migrate") kept.host = body.to ?? "compute-2";
+        if (verb === "resize" && !sub)
+          Object.assign(kept, { flavor: pool?.cloud?.flavor, state: "unconfirmed" });
+        if (verb === "resize" && sub) kept.state = "settled";
+        return send(
+          response,
+          202,
+          operation("desktop", `${verb} desktop ${d.name}`, by, { created_at: new Date().toISOString() }),
+        );
+      }
       if (verb === "connect")
         return ok({ ticket: "mock", kind: body.kind, path: "/api/v1/connect/mock", expires_in_seconds: 30 });
       d.failure = null;

@@ -312,6 +312,10 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
             }
             Ok(Step::Waiting)
         }
+        (_, DesktopState::Unreachable) if power != Power::Lost => {
+            regain(broker, desktop, power).await?;
+            Ok(Step::Moving)
+        }
         (_, DesktopState::Stopped | DesktopState::Failed | DesktopState::Deleting | DesktopState::Unreachable) => {
             Ok(Step::Settled)
         }
@@ -756,6 +760,21 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
             advance(broker, desktop, enter_starting).await?;
             Ok(Step::Moving)
         }
+        // Somebody sees that it works all the same: only what watches over its host is gone.
+        Power::Lost if used => Ok(Step::Settled),
+        Power::Lost => {
+            let place = desktop.host.as_deref().unwrap_or("its cloud");
+            let text = format!(
+                "the host under it does not answer to {place}; it is back when that is, and an administrator can have it made anew on another one (oriel desktop migrate {} --evacuate)",
+                desktop.name
+            );
+            advance(broker, desktop, |row| {
+                row.state = DesktopState::Unreachable;
+                row.failure = Some(text);
+            })
+            .await?;
+            Ok(Step::Moving)
+        }
         Power::Off => {
             give_back(broker, desktop).await?;
             // Shut down from inside: it stays off until somebody opens it.
@@ -770,6 +789,21 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
             Ok(Step::Moving)
         }
     }
+}
+
+/// The host under it answers again, or it stands on another one.
+async fn regain(broker: &Broker, desktop: &Desktop, power: Power) -> Result<(), BrokerError> {
+    advance(broker, desktop, |row| {
+        row.failure = None;
+        // One that was evacuated is off, and nobody has asked for that.
+        if power == Power::Off && row.intent == DesktopIntent::Running {
+            enter_starting(row);
+        } else {
+            row.state = DesktopState::Ready;
+        }
+    })
+    .await
+    .map(drop)
 }
 
 async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {

@@ -34,6 +34,8 @@ enum Lane {
     Exporting,
     /// Copying somebody's disk may take hours, too.
     Disks,
+    /// And so may a machine that goes to another host of a cloud.
+    Desktops,
 }
 
 impl Lane {
@@ -41,6 +43,7 @@ impl Lane {
         match kind {
             OperationKind::RecordingExport { .. } => Self::Exporting,
             OperationKind::PersonalDisk { .. } => Self::Disks,
+            OperationKind::Desktop { .. } => Self::Desktops,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
             | OperationKind::ImageUpload { .. }
@@ -90,7 +93,7 @@ impl Reconciler for Operations {
                 running.cancel.cancel();
             }
         }
-        for lane in [Lane::Making, Lane::Exporting, Lane::Disks] {
+        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops] {
             if self.running.iter().any(|running| running.lane == lane) {
                 continue;
             }
@@ -196,6 +199,10 @@ async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Resu
         let step = broker.perform_disk_work(operation.id, *disk, work, job.as_ref()).await?;
         return Ok(Outcome { step, result: Some(disk.to_string()) });
     }
+    if let OperationKind::Desktop { desktop, work, .. } = &operation.kind {
+        let step = broker.perform_desktop_work(*desktop, work, job.as_ref()).await?;
+        return Ok(Outcome { step, result: Some(desktop.to_string()) });
+    }
     if let OperationKind::ImageUpload { cloud, image, title } = &operation.kind {
         let remote = broker.perform_upload(*cloud, *image, job.as_ref()).await?;
         return Ok(Outcome { step: format!("{title}: image {remote} there"), result: Some(remote) });
@@ -211,7 +218,8 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
         OperationKind::GpuSwitch { .. }
         | OperationKind::ImageUpload { .. }
         | OperationKind::RecordingExport { .. }
-        | OperationKind::PersonalDisk { .. } => {
+        | OperationKind::PersonalDisk { .. }
+        | OperationKind::Desktop { .. } => {
             return Err(BrokerError::internal("making an image", "the operation is none of images"));
         }
         OperationKind::ImageBuild { recipe, name } => {

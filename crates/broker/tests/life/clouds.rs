@@ -8,8 +8,8 @@ use oriel_compute::{
     fake::{FakeCompute, FakeMode, FakeStep},
 };
 use oriel_model::{
-    Cloud, CloudAddress, CloudPlace, CloudRoot, Desktop, DesktopId, DesktopIntent, DesktopState, Hardware, Network,
-    OperationState, Pool, PoolKind, PoolSize, RecordingPolicy, SessionPolicy,
+    Cloud, CloudAddress, CloudPlace, CloudRoot, Desktop, DesktopId, DesktopIntent, DesktopState, DesktopWork, Hardware,
+    MoveState, Network, Operation, OperationState, Pool, PoolKind, PoolSize, RecordingPolicy, SessionPolicy,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,6 +174,90 @@ async fn an_image_goes_to_a_cloud_and_desktops_are_made_of_it() {
     assert_eq!(broker.cloud_images(sky.cloud.id).await.unwrap()[0].remote, format!("of-{}", "0".repeat(64)));
     let desktop = sky.desktop().await;
     sky.house.reaches(desktop.id, DesktopState::Ready).await;
+}
+
+/// As an operation, to its end.
+async fn work(sky: &Sky, desktop: &Desktop, work: DesktopWork) -> Operation {
+    let begun = sky.house.broker.work_on_desktop(desktop, work, None).await.unwrap();
+    for _ in 0..600 {
+        let now = sky.house.broker.find_operation(&begun.id.to_string()).await.unwrap();
+        if matches!(now.state, OperationState::Done | OperationState::Failed) {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{begun:?}");
+}
+
+#[tokio::test]
+async fn a_desktop_gets_another_flavor_another_host_and_snapshots() {
+    let sky = sky().await;
+    let broker = &sky.house.broker;
+    sky.with_image().await;
+    let below = sky.house.desktop().await;
+    let below = sky.house.reaches(below.id, DesktopState::Ready).await;
+    let refused = broker.work_on_desktop(&below, DesktopWork::Resize, None).await.unwrap_err().to_string();
+    assert!(refused.contains("stands on no cloud"), "{refused}");
+    assert!(broker.desktop_standing(&below).await.is_err());
+
+    let desktop = sky.desktop().await;
+    let desktop = sky.house.reaches(desktop.id, DesktopState::Ready).await;
+    let change = PoolChange { flavor: Some("large".into()), ..PoolChange::default() };
+    assert_eq!(broker.change_pool(sky.pool.id, change).await.unwrap().cloud.unwrap().flavor, "large");
+    let none = PoolChange { flavor: Some("large".into()), ..PoolChange::default() };
+    assert!(broker.change_pool(below.pool, none).await.unwrap_err().to_string().contains("stands on no cloud"));
+    let done = work(&sky, &desktop, DesktopWork::Resize).await;
+    assert_eq!(done.state, OperationState::Done, "{done:?}");
+    assert!(done.step.contains("flavor large") && done.step.contains("confirm it, or revert it"), "{}", done.step);
+    assert_eq!(broker.desktop_standing(&desktop).await.unwrap().state, MoveState::Unconfirmed);
+    let back = work(&sky, &desktop, DesktopWork::Revert).await;
+    assert!(back.step.contains("of flavor tiny"), "{}", back.step);
+    work(&sky, &desktop, DesktopWork::Resize).await;
+    let kept = work(&sky, &desktop, DesktopWork::Confirm).await;
+    assert!(kept.step.contains("of flavor large"), "{}", kept.step);
+
+    let moved = work(&sky, &desktop, DesktopWork::Migrate { to: None, evacuate: false }).await;
+    assert!(moved.step.ends_with("stands on second"), "{moved:?}");
+    let snapshot = || "monday".parse().unwrap();
+    work(&sky, &desktop, DesktopWork::Snapshot { snapshot: snapshot() }).await;
+    assert_eq!(broker.desktop_standing(&desktop).await.unwrap().snapshots[0].name, "monday");
+    let done = work(&sky, &desktop, DesktopWork::Restore { snapshot: snapshot() }).await;
+    assert_eq!(done.state, OperationState::Done, "{done:?}");
+    work(&sky, &desktop, DesktopWork::DropSnapshot { snapshot: snapshot() }).await;
+    let failed = work(&sky, &desktop, DesktopWork::Restore { snapshot: snapshot() }).await;
+    assert!(failed.error.unwrap().contains("no such snapshot"));
+    assert_eq!(sky.house.store.desktop(desktop.id).await.unwrap().unwrap().state, DesktopState::Ready);
+}
+
+/// Has the reconciler look at it now.
+async fn nudge(sky: &Sky, desktop: DesktopId) {
+    sky.house.broker.set_intent(desktop, DesktopIntent::Running).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_desktop_whose_host_is_down_says_so_and_is_evacuated() {
+    let sky = sky().await;
+    sky.with_image().await;
+    let desktop = sky.desktop().await;
+    sky.house.reaches(desktop.id, DesktopState::Ready).await;
+    sky.there.set_power(desktop.id, Power::Lost);
+    nudge(&sky, desktop.id).await;
+    let lost = sky.house.reaches(desktop.id, DesktopState::Unreachable).await;
+    let why = lost.failure.clone().unwrap();
+    assert!(why.contains("does not answer to cloud:oak") && why.contains("--evacuate"), "{why}");
+    // Its host is back.
+    sky.there.set_power(desktop.id, Power::Running);
+    nudge(&sky, desktop.id).await;
+    let back = sky.house.reaches(desktop.id, DesktopState::Ready).await;
+    assert_eq!((back.failure, back.generation), (None, 1));
+    sky.there.set_power(desktop.id, Power::Lost);
+    nudge(&sky, desktop.id).await;
+    let lost = sky.house.reaches(desktop.id, DesktopState::Unreachable).await;
+    let done = work(&sky, &lost, DesktopWork::Migrate { to: None, evacuate: true }).await;
+    assert_eq!(done.state, OperationState::Done, "{done:?}");
+    // It is off then, and nobody has asked for that.
+    let again = sky.house.reaches(desktop.id, DesktopState::Ready).await;
+    assert_eq!(again.generation, 1);
 }
 
 #[tokio::test]

@@ -7,10 +7,13 @@
 //! It has GPUs when it is given a kernel in memory that has some: [`FakeCompute::with_gpus`], [`m60_host`].
 
 mod gpus;
+mod work;
 
 pub use gpus::{M60_GPUS, m60_host};
 
-use crate::{BoxStream, Compute, ComputeError, ImageFile, Observed, Power, Screenshot, SettledGpus, gpus::Gpus};
+use crate::{
+    BoxStream, Compute, ComputeError, ImageFile, MachineWork, Observed, Power, Screenshot, SettledGpus, gpus::Gpus,
+};
 use async_trait::async_trait;
 use gpus::FakeGpus;
 use oriel_gpu::{
@@ -69,6 +72,7 @@ pub enum FakeStep {
     PutImage,
     InsertMedia,
     PersonalDisk,
+    Work,
 }
 
 /// Serves the guest's end of a dialled stream.
@@ -94,6 +98,7 @@ struct State {
     /// Sizes in GiB, and names of snapshots.
     personal_disks: BTreeMap<PersonalDiskId, (u64, Vec<String>)>,
     machines: BTreeMap<(DesktopId, u32), Machine>,
+    worked: BTreeMap<DesktopId, work::Worked>,
     calls: Vec<(FakeStep, Option<DesktopId>)>,
     /// Calls are not kept.
     is_forgetful: bool,
@@ -609,6 +614,10 @@ impl Compute for FakeCompute {
             return Err(ComputeError::NoImage { path: image.path.to_owned() });
         }
         Ok(format!("of-{}", image.sha256))
+    }
+
+    fn machine_work(&self) -> Option<&dyn MachineWork> {
+        self.is_cloud.then_some(self as &dyn MachineWork)
     }
 
     /// One flavor and one network.

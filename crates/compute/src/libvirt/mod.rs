@@ -366,7 +366,7 @@ impl Compute for LibvirtCompute {
             match self::power(&domain)? {
                 Power::Running => Ok(()),
                 Power::Paused => domain.resume().map(drop).map_err(connection::failed("resume the machine")),
-                Power::Off | Power::Crashed => {
+                Power::Off | Power::Crashed | Power::Lost => {
                     domain.create().map(drop).map_err(connection::failed("start the machine"))
                 }
             }

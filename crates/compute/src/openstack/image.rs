@@ -20,7 +20,9 @@ impl OpenStackCompute {
     ) -> Result<String, ComputeError> {
         let failed = |error| self.failed(error);
         let mut empty = None;
-        for found in self.client.own_images_with(SHA256, image.sha256).await.map_err(failed)? {
+        // Snapshots of servers, and shelved ones, have the properties of the image that they were made of.
+        let own = self.client.own_images_with(SHA256, image.sha256).await.map_err(failed)?;
+        for found in own.into_iter().filter(|one| !one.is_snapshot) {
             match found.status.as_str() {
                 "active" => return Ok(found.id),
                 "queued" if empty.is_none() => empty = Some(found.id),

@@ -104,7 +104,7 @@ impl OpenStackCompute {
     }
 
     /// Says no before a server is made that could only fail. Who may not ask Placement learns it from Nova.
-    async fn has_place(&self, flavor: &Flavor) -> Result<(), ComputeError> {
+    pub(super) async fn has_place(&self, flavor: &Flavor) -> Result<(), ComputeError> {
         match self.client.fits(flavor).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) => Err(ComputeError::NoPlace { cloud: self.config.name.clone(), reason }),

@@ -12,8 +12,9 @@ mod mark;
 mod offer;
 mod renew;
 mod screen;
+mod work;
 
-use crate::{BoxStream, Compute, ComputeError, ImageFile, Jump, Observed, Power, Renewed, Screenshot};
+use crate::{BoxStream, Compute, ComputeError, ImageFile, Jump, MachineWork, Observed, Power, Renewed, Screenshot};
 use async_trait::async_trait;
 use floating::Floating;
 use groups::Groups;
@@ -118,6 +119,11 @@ impl OpenStackCompute {
         self.client.calls()
     }
 
+    /// As [`Self::calls`], by what they were for ("list servers").
+    pub fn calls_by_kind(&self) -> BTreeMap<String, u64> {
+        self.client.calls_by_kind()
+    }
+
     fn failed(&self, source: OpenStackError) -> ComputeError {
         ComputeError::Cloud { cloud: self.config.name.clone(), source }
     }
@@ -144,10 +150,7 @@ impl OpenStackCompute {
 
     /// The newest generation's server, to look at or to dial.
     async fn newest(&self, desktop: DesktopId) -> Result<Server, ComputeError> {
-        let all = self.of_desktop(desktop).await?;
-        let generation = all.last().map(|(mark, _)| mark.generation);
-        let oldest_of_it = all.into_iter().find(|(mark, _)| Some(mark.generation) == generation);
-        oldest_of_it.map(|(_, server)| server).ok_or(ComputeError::NoMachine)
+        self.its_server(desktop).await.map(|(_, server)| server)
     }
 
     /// The server of a generation. Of two, which a lost answer leaves, the younger goes.
@@ -238,6 +241,10 @@ impl OpenStackCompute {
                 ServerStatus::Paused | ServerStatus::Suspended if server.task.is_none() => {
                     self.client.resume_server(&server).await
                 }
+                // Nova stops none that could still go back to what it was before.
+                ServerStatus::VerifyResize if server.task.is_none() && !server.is_off => {
+                    self.client.confirm_move(&server.id).await.or_else(work::fine_when_over)
+                }
                 _ => Ok(()),
             };
             done.or_else(fine_when_done).map_err(|error| self.failed(error))?;
@@ -261,8 +268,11 @@ fn is_idle(server: &Server) -> bool {
 fn power(server: &Server) -> Power {
     match server.status {
         ServerStatus::Shutoff | ServerStatus::Shelved | ServerStatus::Deleted => Power::Off,
-        ServerStatus::Paused | ServerStatus::Suspended => Power::Paused,
+        // It is moved while it is off.
+        ServerStatus::VerifyResize | ServerStatus::Other(_) if server.is_off => Power::Off,
+        ServerStatus::Paused | ServerStatus::Suspended if !server.is_host_lost() => Power::Paused,
         ServerStatus::Error => Power::Crashed,
+        _ if server.is_host_lost() => Power::Lost,
         // One that is being built runs as soon as it is there: nothing starts it.
         _ => Power::Running,
     }
@@ -396,6 +406,10 @@ impl Compute for OpenStackCompute {
     async fn start(&self, spec: &MachineSpec) -> Result<(), ComputeError> {
         let mark = Mark { desktop: spec.desktop, generation: spec.generation };
         let server = self.only_one(mark).await?.ok_or(ComputeError::NoMachine)?;
+        // Its cloud would take the order, and nobody would carry it out.
+        if server.is_host_lost() {
+            return Err(self.no_host(&server));
+        }
         if server.task.is_some() {
             return Ok(());
         }
@@ -409,6 +423,10 @@ impl Compute for OpenStackCompute {
                 self.client.reboot_server(&server.id, Reboot::Hard).await
             }
             ServerStatus::Error => return Err(self.why(&server).await),
+            // Moved while it was off: it stays as it is now.
+            ServerStatus::VerifyResize if server.is_off => {
+                self.client.confirm_move(&server.id).await.or_else(work::fine_when_over)
+            }
             _ => Ok(()),
         };
         done.or_else(fine_when_done).map_err(|error| self.failed(error))
@@ -439,10 +457,18 @@ impl Compute for OpenStackCompute {
             if keep_generation == Some(mark.generation) && !std::mem::replace(&mut kept, true) {
                 continue;
             }
-            self.delete(&server).await?;
             going.push(server);
         }
-        self.until_gone(&going).await
+        // Before the servers, which say that there are some.
+        let stays = going.iter().any(work::is_kept) && self.drop_snapshots(desktop).await?;
+        for server in &going {
+            self.delete(server).await?;
+        }
+        self.until_gone(&going).await?;
+        if stays && self.drop_snapshots(desktop).await? {
+            tracing::warn!(cloud = self.config.name, %desktop, "A snapshot of a desktop that is gone is in use, and stays");
+        }
+        Ok(())
     }
 
     async fn prune(&self) -> Result<usize, ComputeError> {
@@ -512,6 +538,10 @@ impl Compute for OpenStackCompute {
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<String, ComputeError> {
         self.bring(image, progress).await
+    }
+
+    fn machine_work(&self) -> Option<&dyn MachineWork> {
+        Some(self)
     }
 
     async fn offer(&self) -> Result<CloudOffer, ComputeError> {

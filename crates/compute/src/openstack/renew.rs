@@ -9,6 +9,7 @@ use super::{
     floating::FROM,
     make::{metadata, user_data},
     mark::Mark,
+    work,
 };
 use crate::{ComputeError, Renewed};
 use oriel_machine::{GuestIdentity, MachineSpec};
@@ -34,6 +35,14 @@ impl OpenStackCompute {
         }
         if was_asked(&server, spec.generation) {
             return self.follow(spec, &parts.image, &server).await;
+        }
+        // Nova rebuilds what there is: another flavor since, and it is made anew.
+        if self.flavor(&parts.flavor).await.is_ok_and(|flavor| flavor.name != server.flavor) {
+            return Ok(Renewed::No);
+        }
+        // Nobody is there who could do it.
+        if server.is_host_lost() {
+            return Ok(Renewed::No);
         }
         let rests = matches!(server.status, ServerStatus::Active | ServerStatus::Shutoff) && server.task.is_none();
         // Nothing could be told apart from a server that never came up.
@@ -75,6 +84,10 @@ impl OpenStackCompute {
                 .is_some_and(|now| server.metadata.get(LAUNCHED).is_some_and(|was| *was != now.to_string()));
         if !is_there {
             return Ok(Renewed::No);
+        }
+        // What was kept is of the generation that has just gone. The tags, which say that there is something, are changed after it.
+        if work::is_kept(server) && self.drop_snapshots(spec.desktop).await? {
+            tracing::warn!(cloud = self.config.name, desktop = %spec.name, "A snapshot of an earlier generation is in use, and stays");
         }
         let mark = Mark { desktop: spec.desktop, generation: spec.generation };
         self.client

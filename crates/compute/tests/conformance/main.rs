@@ -12,8 +12,10 @@ mod real;
 mod renewed;
 mod scale;
 mod stages;
+mod storm;
 mod suite;
 mod volumes;
+mod work;
 
 use oriel_compute::{Compute, ComputeError, ImageFile, Power};
 use oriel_machine::{GuestIdentity, MachineSpec};
@@ -77,7 +79,16 @@ macro_rules! on_a_real_cloud {
 }
 
 mod real_cloud {
-    use super::{RealCloud, real};
+    use super::{RealCloud, real, storm};
+
+    /// Last, by its name: with hosts that only pretend nothing else can be tested.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it needs a real cloud: ./test openstack brings one up"]
+    async fn zz_many_desktops_converge_whatever_befalls() {
+        let cloud = RealCloud::find().await;
+        storm::many_desktops_converge_whatever_befalls(&cloud).await;
+        real::nothing_is_left(&cloud).await;
+    }
 
     on_a_real_cloud!(
         groups_are_made_kept_and_removed,
@@ -85,6 +96,7 @@ mod real_cloud {
         a_server_is_shelved_and_comes_back,
         a_screen_is_dialled_through_a_jump_host,
         a_floating_address_is_taken_once_and_given_back,
+        a_snapshot_is_kept_and_restored,
     );
 }
 

@@ -25,6 +25,12 @@ pub struct Guest {
     pub image: String,
     /// The server group's id.
     group: Option<String>,
+    pub flavor: String,
+    pub host: String,
+    /// It was off when it began to move.
+    off: bool,
+    /// What it can go back to: flavor, host, status.
+    before: Option<(String, String, String)>,
     pub created: jiff::Timestamp,
     launched: bool,
     /// Fresh disks that it got: each is another launch.
@@ -73,6 +79,12 @@ pub struct State {
     pub images: Vec<Value>,
     /// Where consoles are.
     pub screen: u16,
+    /// Hosts that do not answer to Nova.
+    pub lost: Vec<String>,
+    /// These credentials are no admin's.
+    pub no_admin: bool,
+    /// Nova finds no other host.
+    pub no_room: bool,
 }
 
 #[derive(Clone)]
@@ -145,6 +157,10 @@ impl State {
             metadata: json!({}),
             image: "image".into(),
             group: None,
+            flavor: "tiny".into(),
+            host: "first".into(),
+            off: false,
+            before: None,
             created: jiff::Timestamp::now(),
             launched: true,
             rebuilt: 0,
@@ -207,10 +223,12 @@ impl State {
         let at = |images: &[Value], id: &str| images.iter().position(|one| one["id"] == *id);
         match (method, rest) {
             ("GET", []) => {
-                let wanted = asked.query.split('&').find_map(|pair| pair.strip_prefix("oriel_sha256="));
-                let Some(wanted) = wanted else { return said(&json!({"images": self.images})) };
+                let wanted = asked.query.split('&').find_map(|pair| pair.split_once('='));
+                let Some((key, wanted)) = wanted.filter(|(key, _)| key.starts_with("oriel_")) else {
+                    return said(&json!({"images": self.images}));
+                };
                 assert!(asked.query.contains("owner=1") && asked.query.contains("visibility=private"));
-                let found: Vec<&Value> = self.images.iter().filter(|one| one["oriel_sha256"] == *wanted).collect();
+                let found: Vec<&Value> = self.images.iter().filter(|one| one[key] == *wanted).collect();
                 said(&json!({"images": found}))
             }
             ("POST", []) => {
@@ -381,7 +399,7 @@ impl State {
             .filter(|guest| wanted.iter().all(|tag| guest.tags.contains(tag)))
             // Newest first, as Nova lists.
             .rev()
-            .map(Guest::json)
+            .map(|guest| guest.json(&self.lost))
             .collect();
         said(&json!({"servers": found}))
     }
@@ -407,6 +425,7 @@ impl State {
         let guest = self.guests.last_mut().unwrap();
         let to = if fault.is_some() { "ERROR" } else { "ACTIVE" };
         (guest.status, guest.task) = ("BUILD".into(), Some("spawning"));
+        guest.flavor = if asked["flavorRef"] == "2" { "bare" } else { "tiny" }.into();
         (guest.metadata, guest.group) = (asked["metadata"].clone(), group);
         // Of one on a volume Nova names no image.
         if asked.get("block_device_mapping_v2").is_some() {
@@ -432,7 +451,7 @@ impl State {
             return refused(404, "itemNotFound", "Instance could not be found.");
         };
         match (method, rest) {
-            ("GET", []) => said(&json!({"server": guest.json()})),
+            ("GET", []) => said(&json!({"server": guest.json(&self.lost)})),
             ("DELETE", []) => {
                 (guest.task, guest.becomes) = (Some("deleting"), Some(("GONE".into(), LOOKS)));
                 Reply::new(204, "")
@@ -440,7 +459,26 @@ impl State {
             // The token is the server's id: it resolves to whatever is there.
             ("POST", ["remote-consoles"]) => said(&json!({"remote_console": {"protocol": "vnc", "type": "novnc",
                 "url": format!("http://127.0.0.1/vnc_lite.html?path=%3Ftoken%3D{id}")}})),
-            ("POST", ["action"]) => guest.act(body, bad),
+            ("POST", ["action"]) if body.contains("createImage") => {
+                let asked: Value = serde_json::from_str(body).unwrap();
+                let wish = &asked["createImage"];
+                guest.task = Some("image_uploading");
+                guest.becomes = Some((guest.status.clone(), LOOKS));
+                // As Nova: what the golden image says stands in it, too, unless it is said otherwise.
+                let mut made = json!({"oriel_sha256": "golden", "name": wish["name"], "status": "active", "size": 4096,
+                    "image_type": "snapshot", "created_at": jiff::Timestamp::now().to_string()});
+                for (key, value) in wish["metadata"].as_object().unwrap() {
+                    made[key] = value.clone();
+                }
+                self.made += 1;
+                made["id"] = format!("snapshot-{}", self.made).into();
+                self.images.push(made.clone());
+                Reply::new(202, json!({"image_id": made["id"]}).to_string())
+            }
+            ("POST", ["action"]) => {
+                let (admin, lost) = (!self.no_admin, self.lost.contains(&guest.host));
+                guest.moved(body, admin, lost, self.no_room).unwrap_or_else(|| guest.act(body, bad))
+            }
             ("PUT", ["tags"]) => {
                 let tags: Value = serde_json::from_str(body).unwrap();
                 guest.tags = serde_json::from_value(tags["tags"].clone()).unwrap();
@@ -452,6 +490,65 @@ impl State {
 }
 
 impl Guest {
+    /// Resizes and migrations; none: it is something else.
+    fn moved(&mut self, body: &str, admin: bool, lost: bool, no_room: bool) -> Option<Reply> {
+        let asked: Value = serde_json::from_str(body).unwrap();
+        let (word, wish) = asked.as_object().unwrap().iter().next().unwrap();
+        let of_admins = matches!(word.as_str(), "migrate" | "os-migrateLive" | "evacuate");
+        if of_admins && !admin {
+            return Some(refused(
+                403,
+                "forbidden",
+                "Policy doesn't allow os_compute_api:os-migrate-server to be performed.",
+            ));
+        }
+        let conflict =
+            || Some(refused(409, "conflictingRequest", &format!("Cannot '{word}' in vm_state {}", self.status)));
+        let rests = self.task.is_none();
+        let to = if no_room { self.host.clone() } else { wish["host"].as_str().unwrap_or("second").to_owned() };
+        let is_off = self.status == "SHUTOFF";
+        match word.as_str() {
+            "resize" | "migrate" if rests && matches!(self.status.as_str(), "ACTIVE" | "SHUTOFF") => {
+                let back = (self.flavor.clone(), self.host.clone(), self.status.clone());
+                (self.task, self.off) = (Some("resize_migrating"), is_off);
+                if no_room {
+                    self.becomes = Some((self.status.clone(), LOOKS));
+                } else {
+                    if word == "resize" {
+                        self.flavor = if wish["flavorRef"] == "2" { "bare" } else { "tiny" }.into();
+                    }
+                    (self.before, self.host) = (Some(back), to);
+                    self.becomes = Some(("VERIFY_RESIZE".into(), LOOKS));
+                }
+                self.status = "RESIZE".into();
+            }
+            "confirmResize" | "revertResize" if self.status != "VERIFY_RESIZE" || self.before.is_none() => {
+                return Some(refused(400, "badRequest", "Instance has not been resized."));
+            }
+            "confirmResize" => {
+                let (_, _, status) = self.before.take().unwrap();
+                self.becomes = Some((status, LOOKS));
+            }
+            "revertResize" => {
+                let (flavor, host, status) = self.before.take().unwrap();
+                (self.flavor, self.host, self.task) = (flavor, host, Some("resize_reverting"));
+                self.becomes = Some((status, LOOKS));
+            }
+            "os-migrateLive" if rests && self.status == "ACTIVE" && !lost => {
+                assert_eq!(wish["block_migration"], "auto");
+                (self.host, self.task, self.status) = (to, Some("migrating"), "MIGRATING".into());
+                self.becomes = Some(("ACTIVE".into(), LOOKS));
+            }
+            "evacuate" if lost => {
+                self.host = to;
+                (self.task, self.becomes) = (Some("rebuilding"), Some(("SHUTOFF".into(), LOOKS)));
+            }
+            "resize" | "migrate" | "os-migrateLive" | "evacuate" => return conflict(),
+            _ => return None,
+        }
+        Some(Reply::new(202, ""))
+    }
+
     fn act(&mut self, body: &str, bad_rebuilds: bool) -> Reply {
         let asked: Value = serde_json::from_str(body).unwrap();
         let word = asked.as_object().unwrap().keys().next().unwrap().clone();
@@ -467,8 +564,11 @@ impl Guest {
                 if !self.image.is_empty() {
                     asked["rebuild"]["imageRef"].as_str().unwrap().clone_into(&mut self.image);
                 }
-                self.metadata = asked["rebuild"]["metadata"].clone();
-                self.asked["user_data"] = asked["rebuild"]["user_data"].clone();
+                // What is not said stays.
+                if let Some(metadata) = asked["rebuild"].get("metadata") {
+                    self.metadata = metadata.clone();
+                    self.asked["user_data"] = asked["rebuild"]["user_data"].clone();
+                }
                 self.status = "REBUILD".into();
                 (self.task, self.becomes) = (Some("rebuilding"), Some((back, LOOKS)));
                 return Reply::new(202, "");
@@ -486,14 +586,22 @@ impl Guest {
         Reply::new(202, "")
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, lost: &[String]) -> Value {
+        let host_status = if lost.contains(&self.host) { "UNKNOWN" } else { "UP" };
+        let vm_state = match self.status.as_str() {
+            "VERIFY_RESIZE" => "resized",
+            "RESIZE" if self.off => "stopped",
+            "SHUTOFF" => "stopped",
+            _ => "active",
+        };
         let updated = self.created + jiff::SignedDuration::from_secs(self.changes);
         let launched = self.created + jiff::SignedDuration::from_secs(self.rebuilt);
         json!({
             "id": self.id, "name": self.name, "status": self.status, "OS-EXT-STS:task_state": self.task, "tags": self.tags,
             "created": self.created.to_string(), "updated": updated.to_string(),
             "OS-SRV-USG:launched_at": self.launched.then(|| launched.to_string()),
-            "flavor": {"original_name": "tiny"},
+            "flavor": {"original_name": self.flavor}, "OS-EXT-SRV-ATTR:host": self.host, "host_status": host_status,
+            "OS-EXT-STS:vm_state": vm_state, "OS-EXT-STS:power_state": if self.off { 4 } else { 1 },
             "image": if self.image.is_empty() { json!("") } else { json!({"id": self.image}) }, "metadata": self.metadata, "addresses": {}, "locked": false,
             "fault": self.fault.as_ref().filter(|_| self.status == "ERROR").map(|words| json!({"code": 500, "message": words})),
         })

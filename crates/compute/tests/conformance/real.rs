@@ -8,9 +8,9 @@ use crate::{
     stages::{INSTALLATION, RealCloud},
     suite::{self, Stage},
 };
-use oriel_compute::{Compute, ComputeError, Jump, JumpDialler, JumpHost, Power, Renewed};
+use oriel_compute::{Compute, ComputeError, Jump, JumpDialler, JumpHost, MachineWork, Power, Renewed};
 use oriel_machine::{GuestIdentity, MachineSpec};
-use oriel_model::GuestPort;
+use oriel_model::{GuestPort, MoveState};
 use oriel_openstack::{Opening, SecurityGroup, Server, ServerFilter, ServerStatus};
 use std::{
     path::{Path, PathBuf},
@@ -238,6 +238,38 @@ pub async fn a_server_is_shelved_and_comes_back(cloud: &RealCloud) {
         assert!(began.elapsed() < cloud.patience(), "what it was kept in stays in Glance");
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// `createImage` and `rebuild`: Nova keeps what the disk holds, and writes it back.
+pub async fn a_snapshot_is_kept_and_restored(cloud: &RealCloud) {
+    let host = cloud.host();
+    let spec = cloud.spec("kept").await;
+    suite::make(host, &spec, Path::new("")).await.unwrap();
+    let before = until(cloud, &spec, &ServerStatus::Active).await;
+    let monday = "monday".parse().unwrap();
+    host.take_snapshot(spec.desktop, &monday).await.unwrap();
+    let began = Instant::now();
+    loop {
+        let now = host.standing(spec.desktop).await.unwrap();
+        if now.state == MoveState::Settled && now.snapshots.iter().any(|one| one.is_whole) {
+            assert!(now.host.is_some() && !now.is_host_lost, "{now:?}");
+            break;
+        }
+        assert!(began.elapsed() < cloud.patience(), "{now:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+    host.restore_snapshot(spec.desktop, &monday).await.unwrap();
+    let after = until(cloud, &spec, &ServerStatus::Active).await;
+    assert_eq!(after.id, before.id);
+    assert_ne!(after.image, before.image, "it is the snapshot's");
+    // There is one real host: the cloud says that it has no other, or does nothing.
+    match host.migrate(spec.desktop, None, false).await {
+        Err(error) => assert!(matches!(error, ComputeError::NotDone { .. }), "{error}"),
+        Ok(asked) => assert!(asked),
+    }
+    until(cloud, &spec, &ServerStatus::Active).await;
+    suite::gone(cloud, &spec).await;
+    assert!(!cloud.client.images().await.unwrap().iter().any(|image| image.is_snapshot), "it goes with its desktop");
 }
 
 /// The address that Nova tells is what the jump host is asked for.

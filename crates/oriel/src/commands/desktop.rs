@@ -1,14 +1,17 @@
 //! `oriel desktop`.
 
+use super::operation::finished;
 use crate::{
     cli::Json,
     client::{Client, segment},
     failure::{Done, Failure},
     output::{self, Rows, age, or_dash, say, word},
 };
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use oriel_server::api::{
     desktop::{Desktop, DesktopList, DesktopNew, StepState},
+    desktop_work::{DesktopMachine, DesktopMigrate, DesktopSnapshotNew},
+    operation::Operation,
     pool::DesktopTake,
 };
 use serde_json::{Value, json};
@@ -68,6 +71,41 @@ pub enum Command {
         /// Id or name
         desktop: String,
     },
+    /// Show its machine on a cloud: flavor, host, snapshots
+    Machine {
+        /// Id or name
+        desktop: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Give it the flavor that its pool says now, on a cloud
+    ///
+    /// It is switched off and on for that, and can go back until it is confirmed. Say the flavor with `oriel pool set POOL --flavor`.
+    Resize {
+        /// Id or name
+        desktop: String,
+        /// What it was brought to by a resize or a migration stays
+        #[arg(long, conflicts_with = "revert")]
+        confirm: bool,
+        /// Bring it back to what it was before
+        #[arg(long)]
+        revert: bool,
+    },
+    /// Bring it to another host of its cloud, as an admin of the cloud
+    ///
+    /// One that runs goes on running. One that is off can go back until it is confirmed (`oriel desktop resize --confirm`).
+    Migrate {
+        /// Id or name
+        desktop: String,
+        /// The cloud's name of a host; the cloud chooses one when left out
+        #[arg(long, value_name = "HOST")]
+        to: Option<String>,
+        /// Its host is down: make it anew on another one; what lay on that host's own disk is lost
+        #[arg(long)]
+        evacuate: bool,
+    },
+    /// Keep what its disk holds now under a name, go back to it, or delete it, on a cloud
+    Snapshot(Snapshot),
     /// Delete it with its disk
     Delete {
         /// Id or name
@@ -81,6 +119,20 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Kind::Rdp)]
         kind: Kind,
     },
+}
+
+#[derive(Args)]
+pub struct Snapshot {
+    /// Id or name
+    desktop: String,
+    /// Its name: lowercase letters, digits and hyphens
+    name: String,
+    /// Bring the desktop's disk back to that snapshot; what was written since is lost
+    #[arg(long, conflicts_with = "delete")]
+    restore: bool,
+    /// Delete that snapshot
+    #[arg(long)]
+    delete: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -145,6 +197,34 @@ impl Command {
             Self::Stop { desktop } => intend(client, &desktop, "stop", "shuts down").await,
             Self::Restart { desktop } => intend(client, &desktop, "restart", "restarts").await,
             Self::Recycle { desktop } => intend(client, &desktop, "recycle", "is made again").await,
+            Self::Machine { desktop, json: Json { json: true } } => {
+                output::print_json(&client.get::<Value>(&format!("{}/machine", path(&desktop))).await?)
+            }
+            Self::Machine { desktop, .. } => machine(&client.get(&format!("{}/machine", path(&desktop))).await?),
+            Self::Resize { desktop, confirm, revert } => {
+                let what = match (confirm, revert) {
+                    (true, _) => "resize/confirm",
+                    (_, true) => "resize/revert",
+                    _ => "resize",
+                };
+                watch(client, client.post(&format!("{}/{what}", path(&desktop)), &json!({})).await?).await
+            }
+            Self::Migrate { desktop, to, evacuate } => {
+                let wish = DesktopMigrate { to, evacuate };
+                watch(client, client.post(&format!("{}/migrate", path(&desktop)), &wish).await?).await
+            }
+            Self::Snapshot(snapshot) => {
+                let all = format!("{}/snapshots", path(&snapshot.desktop));
+                let one = format!("{all}/{}", segment(&snapshot.name));
+                let operation = if snapshot.restore {
+                    client.post(&format!("{one}/restore"), &json!({})).await?
+                } else if snapshot.delete {
+                    client.delete_for(&one).await?
+                } else {
+                    client.post(&all, &DesktopSnapshotNew { name: snapshot.name }).await?
+                };
+                watch(client, operation).await
+            }
             Self::Delete { desktop } => {
                 client.delete(&path(&desktop)).await?;
                 say(format!("{desktop} is being deleted"));
@@ -183,6 +263,35 @@ async fn intend(client: &Client, desktop: &str, what: &str, says: &str) -> Done 
     let desktop: Desktop = client.post(&format!("{}/{what}", path(desktop)), &json!({})).await?;
     say(format!("{} {says}", desktop.name));
     Ok(())
+}
+
+/// Watches what was begun to its end, and says what came of it.
+async fn watch(client: &Client, operation: Operation) -> Done {
+    let done = finished(client, operation).await?;
+    say(done.step);
+    Ok(())
+}
+
+/// How its machine stands on its cloud.
+fn machine(machine: &DesktopMachine) -> Done {
+    let mut rows = Rows::without_headings();
+    let mut row = |name: &str, value: String| rows.row([name.to_owned(), value]);
+    row("flavor", machine.flavor.clone());
+    if let Some(other) = machine.pool_flavor.as_ref().filter(|flavor| **flavor != machine.flavor) {
+        row("pool's flavor", other.clone());
+    }
+    let lost = if machine.host_lost { " (it does not answer to its cloud)" } else { "" };
+    row("host", format!("{}{lost}", or_dash(machine.host.as_deref())));
+    row("state", word(&machine.state));
+    if let Some(doing) = &machine.doing {
+        row("  what", doing.clone());
+    }
+    for one in &machine.snapshots {
+        let size = if one.whole { output::bytes(one.bytes) } else { "being kept".to_owned() };
+        let foreign = if one.foreign { ", of an earlier generation: it cannot be restored" } else { "" };
+        row("snapshot", format!("{} ({size}, {}{foreign})", one.name, age(&one.created_at)));
+    }
+    rows.print()
 }
 
 /// The state with the step it is at.

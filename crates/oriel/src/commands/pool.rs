@@ -65,6 +65,9 @@ pub enum Command {
         /// Image: id, name (its newest version) or name:version
         #[arg(long)]
         image: Option<String>,
+        /// On a cloud: the flavor of its desktops, by id or name; those that are there get it by `oriel desktop resize`
+        #[arg(long)]
+        flavor: Option<String>,
         #[command(flatten)]
         size: Box<Size>,
     },
@@ -324,7 +327,7 @@ impl Command {
                 }
                 output::print(&pool.id)
             }
-            Self::Set { pool, image, size } => {
+            Self::Set { pool, image, flavor, size } => {
                 let (hours, leaving) = if size.hours.is_named() {
                     let before: Pool = client.get(&path(&pool)).await?;
                     size.hours.over(before.hours, before.leaving)
@@ -346,6 +349,7 @@ impl Command {
                     recording: size.recording,
                     policy: size.policy,
                     personal_disk: size.personal_disk,
+                    flavor,
                 };
                 let pool: Pool = client.patch(&path(&pool), &change).await?;
                 say(format!(

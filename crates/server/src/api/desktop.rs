@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 mirror! {
     DesktopState = model::DesktopState {
         Requested, Placed, Provisioning, Starting, Ready, InUse, Stopping, Stopped, Recycling, Deleting, Failed,
-        /// External machines only: it did not answer when it was last looked at.
+        /// An external machine did not answer when it was last looked at, or the host under it does not answer to its cloud.
         Unreachable,
     }
 }

@@ -32,6 +32,7 @@ pub mod booking;
 pub mod cloud;
 pub mod dashboard;
 pub mod desktop;
+pub mod desktop_work;
 pub mod device;
 pub mod directory;
 pub mod drive;

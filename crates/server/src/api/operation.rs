@@ -19,7 +19,7 @@ impl OperationState {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Operation {
     pub id: String,
-    /// `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export` or `personal_disk`.
+    /// `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk` or `desktop`.
     pub kind: String,
     /// A sentence for people: `build image debian-desktop`.
     pub title: String,
@@ -57,6 +57,7 @@ impl Operation {
                 ("recording_export", format!("export the recording of {desktop} as {}", format.word()))
             }
             model::OperationKind::PersonalDisk { title, work, .. } => ("personal_disk", disk_work(title, work)),
+            model::OperationKind::Desktop { title, work, .. } => ("desktop", desktop_work(title, work)),
         };
         Self {
             id: operation.id.to_string(),
@@ -90,5 +91,18 @@ fn disk_work(title: &str, work: &model::DiskWork) -> String {
         }
         model::DiskWork::Export => format!("copy the personal disk {title}"),
         model::DiskWork::Delete => format!("delete the personal disk {title}"),
+    }
+}
+
+fn desktop_work(title: &str, work: &model::DesktopWork) -> String {
+    match work {
+        model::DesktopWork::Resize => format!("resize desktop {title} to its pool's flavor"),
+        model::DesktopWork::Migrate { to: Some(host), .. } => format!("migrate desktop {title} to {host}"),
+        model::DesktopWork::Migrate { to: None, .. } => format!("migrate desktop {title}"),
+        model::DesktopWork::Confirm => format!("confirm what desktop {title} was brought to"),
+        model::DesktopWork::Revert => format!("bring desktop {title} back to what it was before"),
+        model::DesktopWork::Snapshot { snapshot } => format!("keep snapshot {snapshot} of desktop {title}"),
+        model::DesktopWork::Restore { snapshot } => format!("bring desktop {title} back to snapshot {snapshot}"),
+        model::DesktopWork::DropSnapshot { snapshot } => format!("delete snapshot {snapshot} of desktop {title}"),
     }
 }

@@ -566,4 +566,7 @@ pub struct PoolChange {
     /// For desktops that are made, or made anew, from now on; a size of 0 gives them none. Disks that there are stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal_disk: Option<PoolDisk>,
+    /// Of a pool on a cloud, by id or name. Desktops that are there get it when they are resized, or made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flavor: Option<String>,
 }

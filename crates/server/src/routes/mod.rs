@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod connect;
 pub mod dashboard;
 pub mod desktop;
+pub mod desktop_work;
 pub mod device;
 pub mod device_media;
 pub mod directory;
@@ -134,6 +135,14 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(desktop::cut))
         .routes(routes!(desktop::restart))
         .routes(routes!(desktop::recycle))
+        .routes(routes!(desktop_work::show))
+        .routes(routes!(desktop_work::resize))
+        .routes(routes!(desktop_work::confirm))
+        .routes(routes!(desktop_work::revert))
+        .routes(routes!(desktop_work::migrate))
+        .routes(routes!(desktop_work::keep))
+        .routes(routes!(desktop_work::restore))
+        .routes(routes!(desktop_work::drop_snapshot))
         .routes(routes!(desktop::connect))
         .routes(routes!(desktop::thumbnail))
         .routes(routes!(drive::show, drive::change))

@@ -186,6 +186,7 @@ pub async fn change(
         recording: change.recording.map(Into::into),
         policy: change.policy.map(Into::into),
         personal_disk: change.personal_disk.map(personal_disk).transpose()?,
+        flavor: change.flavor,
     };
     answer(&app, &app.broker.change_pool(pool.id, edit).await?).await
 }

@@ -8,6 +8,7 @@ import { whyNot } from "../../can";
 import { Confirm } from "../../parts/Confirm";
 import { RemoveMachine } from "../pools/RemoveMachine";
 import { CdDrive } from "./CdDrive";
+import { CloudMachine } from "./CloudMachine";
 
 type Desktop = Schemas["Desktop"];
 type Move = "start" | "stop" | "restart";
@@ -24,7 +25,7 @@ const PATHS = {
 
 export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boolean }) {
   const [open, setOpen] = useState(false);
-  const [ask, setAsk] = useState<"cd" | "cut" | "recycle" | "delete" | "remove" | null>(null);
+  const [ask, setAsk] = useState<"cd" | "cut" | "recycle" | "delete" | "remove" | "machine" | null>(null);
   const params = { path: { id: desktop.id } };
   const move = useAct({
     do: (what: Move) => answer(client.POST(PATHS[what], { params })),
@@ -75,6 +76,8 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           {admin && !desktop.external && (
             <>
               <Divider component="li" />
+              {desktop.host?.startsWith("cloud:") &&
+                item("Flavor, host and snapshots…", "", () => setAsk("machine"))}
               {item("Recycle…", whyNot.recycle(desktop), () => setAsk("recycle"))}
               {item("Delete…", whyNot.remove(desktop), () => setAsk("delete"), true)}
             </>
@@ -110,6 +113,7 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           </p>
         </Confirm>
       )}
+      {ask === "machine" && <CloudMachine desktop={desktop} onClose={() => setAsk(null)} />}
       {ask === "remove" && <RemoveMachine machine={desktop} onClose={() => setAsk(null)} />}
       {ask === "delete" && (
         <Confirm

@@ -39,6 +39,8 @@ interface Draft {
   policy: rules.RulesDraft;
   size: spares.SizeDraft;
   hours: hours.HoursDraft;
+  /** Of a pool on a cloud that is there already. */
+  flavor: string;
 }
 
 const FRESH: Draft = {
@@ -59,6 +61,7 @@ const FRESH: Draft = {
   policy: rules.draftOf(rules.USUAL_RULES),
   size: spares.FRESH_SIZE,
   hours: hours.NO_HOURS,
+  flavor: "",
 };
 
 function draftOf(pool: Schemas["Pool"]): Draft {
@@ -79,6 +82,7 @@ function draftOf(pool: Schemas["Pool"]): Draft {
     policy: rules.draftOf(pool.policy),
     size: spares.draftOf(pool),
     hours: hours.draftOf(pool.hours, pool.leaving),
+    flavor: pool.cloud?.flavor ?? "",
   };
 }
 
@@ -137,7 +141,14 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
         leaving: hours.leavingOf(draft.hours),
       };
       if (pool) {
-        return answer(client.PATCH("/api/v1/pools/{id}", { params: { path: { id: pool.id } }, body: size }));
+        const flavor = draft.flavor.trim();
+        const more = pool.cloud && flavor !== pool.cloud.flavor ? { flavor } : {};
+        return answer(
+          client.PATCH("/api/v1/pools/{id}", {
+            params: { path: { id: pool.id } },
+            body: { ...size, ...more },
+          }),
+        );
       }
       return answer(
         client.POST("/api/v1/pools", {
@@ -166,6 +177,7 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
     (image ? "" : "Choose an image") ||
     place.faultOf(draft.place) ||
     (draft.network !== "user" && !pool && !onCloud && !draft.networkName.trim() ? "Name the network" : "") ||
+    (pool?.cloud && !draft.flavor.trim() ? "Say a flavor" : "") ||
     (faults.some(Boolean) ? "A size is not a whole number" : "") ||
     spares.faultOf(draft.size, draft.most) ||
     hoursFault ||
@@ -216,6 +228,15 @@ export function PoolForm({ pool, onClose }: { pool?: Schemas["Pool"]; onClose: (
           onChange={(value) => set({ place: value })}
           clouds={clouds.data ?? []}
           image={image}
+        />
+      )}
+      {pool?.cloud && (
+        <Field
+          label="Flavor"
+          value={draft.flavor}
+          onChange={(flavor) => set({ flavor })}
+          help="By its name or id. Desktops that exist get it when an admin resizes them, or when they are made anew"
+          required
         />
       )}
       <Grid hasGutter sm={6}>
