@@ -5,6 +5,7 @@
 //! What Oriel observes is one list by tags for each look. `changes-since` would not show a delete: Nova takes a deleted server's tags away.
 
 mod floating;
+mod golden;
 mod groups;
 mod image;
 mod make;
@@ -16,6 +17,7 @@ mod screen;
 use crate::{BoxStream, Compute, ComputeError, ImageFile, Jump, Observed, Power, Renewed, Screenshot};
 use async_trait::async_trait;
 use floating::Floating;
+use golden::Golden;
 use groups::Groups;
 use ipnet::IpNet;
 use make::Flavors;
@@ -91,6 +93,7 @@ pub struct OpenStackCompute {
     idle: Mutex<Vec<String>>,
     groups: Groups,
     floating: Floating,
+    golden: Golden,
 }
 
 impl OpenStackCompute {
@@ -110,6 +113,7 @@ impl OpenStackCompute {
             idle: Mutex::default(),
             groups: Groups::default(),
             floating: Floating::default(),
+            golden: Golden::default(),
         })
     }
 
@@ -468,6 +472,10 @@ impl Compute for OpenStackCompute {
         Ok(surplus.len())
     }
 
+    async fn keep_golden(&self, images: &BTreeSet<String>) -> Result<bool, ComputeError> {
+        self.tidy_golden(images).await
+    }
+
     async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError> {
         let server = self.newest(desktop.id).await?;
         if power(&server) == Power::Off {
@@ -542,6 +550,7 @@ impl Compute for OpenStackCompute {
         // Whoever cannot sign in cannot see these either.
         if findings.iter().any(|one| one.id == "sign-in" && one.severity == Severity::Ok) {
             findings.extend(self.floating_finding().await);
+            findings.extend(self.golden_finding().await);
         }
         findings
     }
