@@ -5,7 +5,7 @@
 use crate::client::{Ask, Client, PAGE, PAGES_MAX};
 use crate::microversion::WireVersions;
 use crate::server::{time, too_many};
-use crate::{Microversion, OpenStackError, Service, Use, answer::read};
+use crate::{Microversion, OpenStackError, Service, Use};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -114,7 +114,8 @@ impl Client {
     /// The cloud has no Cinder, or it does not answer.
     pub async fn volume_version(&self) -> Result<Microversion, OpenStackError> {
         let (service, action) = (Service::BlockStorage, "say its versions");
-        let said: WireVersions = read(service, action, &self.root(service).await?)?;
+        // Unlike others, Cinder says it only to those who are signed in.
+        let said: WireVersions = self.ask(Ask::get(service, action, &[])).await?;
         said.span("v3.0").map(|(_, max)| max).ok_or_else(|| OpenStackError::NotUnderstood {
             service,
             action: action.to_owned(),
