@@ -85,6 +85,7 @@ mod real_cloud {
         a_server_is_shelved_and_comes_back,
         a_screen_is_dialled_through_a_jump_host,
         a_floating_address_is_taken_once_and_given_back,
+        desktops_are_cloned_from_one_snapshot_and_nothing_stays,
     );
 }
 

@@ -168,11 +168,8 @@ async fn many_are_cloned_from_one_snapshot_whatever_answers_are_lost() {
     tidied(host, &["image", "another"]).await;
     host.keep_golden(&kept(&["image", "another"])).await.unwrap();
     assert_eq!((cloud.count("GET", LIST), golden(&cloud).len()), (before + 1, 1), "a look, and not another");
-    for spec in &specs {
-        suite::gone(&cloud, spec).await;
-    }
+    futures::future::join_all(specs.iter().map(|spec| suite::gone(&cloud, spec))).await;
     cloud.nova.state().lose_of_volumes = 1;
-    host.keep_golden(&BTreeSet::new()).await.unwrap_err();
     tidied(host, &[]).await;
     let left = cloud.nova.state().volumes.clone();
     assert_eq!(left.len(), 1, "that of the desktop that stands: {left:?}");
@@ -235,7 +232,9 @@ async fn of_twins_the_older_is_cloned_and_what_is_anothers_stays() {
     for _ in 0..3 {
         assert!(!next.keep_golden(&BTreeSet::new()).await.unwrap());
     }
-    assert_eq!(cloud.nova.state().snapshots.len(), 1, "ours has gone");
+    let stays: Vec<Value> =
+        cloud.nova.state().snapshots.iter().filter(|one| one["status"] != "deleting").cloned().collect();
+    assert_eq!((stays.len(), &stays[0]["id"]), (1, &json!("by-hand")), "ours goes");
     let asked = cloud.compute.calls() + next.calls();
     assert!(!next.keep_golden(&BTreeSet::new()).await.unwrap());
     assert_eq!(cloud.compute.calls() + next.calls(), asked);
