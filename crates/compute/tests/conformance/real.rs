@@ -13,6 +13,7 @@ use oriel_machine::{GuestIdentity, MachineSpec};
 use oriel_model::GuestPort;
 use oriel_openstack::{Opening, SecurityGroup, Server, ServerFilter, ServerStatus};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -253,7 +254,8 @@ pub async fn desktops_are_cloned_from_one_snapshot_and_nothing_stays(cloud: &Rea
     let image = specs[0].cloud.as_ref().unwrap().image.clone();
     let golden = || async { cloud.client.volumes_with("oriel-of", INSTALLATION).await.unwrap() };
     // As soon as Cinder has it, whoever asked for it is gone.
-    let asked = host.write_seed(&specs[0], &identity(&specs[0]));
+    let keys = identity(&specs[0]);
+    let asked = host.write_seed(&specs[0], &keys);
     let heard = async {
         while golden().await.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -264,7 +266,7 @@ pub async fn desktops_are_cloned_from_one_snapshot_and_nothing_stays(cloud: &Rea
         () = heard => {}
     }
     let began = Instant::now();
-    let made = specs.iter().map(|spec| async {
+    let made = specs.iter().map(|spec| async move {
         while let Err(error) = suite::make(host, spec, Path::new("")).await {
             assert!(error.is_passing() && began.elapsed() < cloud.patience() * 2, "{error}");
             tokio::time::sleep(LOOK).await;
@@ -304,11 +306,11 @@ pub async fn desktops_are_cloned_from_one_snapshot_and_nothing_stays(cloud: &Rea
         suite::gone(cloud, spec).await;
     }
     // While a pool has the image it stays, and no longer.
-    let keep = std::collections::BTreeSet::from([image]);
+    let keep = BTreeSet::from([image]);
     assert!(host.keep_golden(&keep).await.unwrap());
     assert_eq!(golden().await.len(), 1);
     let began = Instant::now();
-    while !host.keep_golden(&std::collections::BTreeSet::new()).await.unwrap() {
+    while !host.keep_golden(&BTreeSet::new()).await.unwrap() {
         assert!(began.elapsed() < cloud.patience(), "{:?}", golden().await);
         tokio::time::sleep(LOOK).await;
     }
