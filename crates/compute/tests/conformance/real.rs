@@ -241,8 +241,8 @@ pub async fn a_server_is_shelved_and_comes_back(cloud: &RealCloud) {
     }
 }
 
-/// Cinder fills one golden volume, though its answer is lost; several desktops are cloned from its snapshot at once, come up, get fresh
-/// disks and go, and nothing stays.
+/// Cinder fills one golden volume, though its answer is lost; several desktops are cloned from its snapshot at once and come up, one gets
+/// a fresh disk, all go, and nothing stays.
 pub async fn desktops_are_cloned_from_one_snapshot_and_nothing_stays(cloud: &RealCloud) {
     let host = cloud.host();
     let mut specs = Vec::new();
