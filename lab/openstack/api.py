@@ -17,6 +17,8 @@ class Cloud:
         self.placement = f"http://127.0.0.1:{base + 2}"
         self.image = f"http://127.0.0.1:{base + 3}"
         self.network = f"http://127.0.0.1:{base + 4}"
+        # Behind it comes the project.
+        self.volume = f"http://127.0.0.1:{base + 9}/v3"
         self.token = None
 
     def call(self, method, url, body=None, token=None, version=None):

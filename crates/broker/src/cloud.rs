@@ -2,7 +2,7 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
-use oriel_compute::{ImageFile, JumpHost, openstack::gateway};
+use oriel_compute::{Compute, ComputeError, ImageFile, JumpHost, openstack::gateway};
 use oriel_image::{ImageError, Job};
 use oriel_model::{
     CLOUDS_MAX, Cloud, CloudId, CloudImage, CloudOffer, Finding, ImageId, Name, Operation, OperationKind, UserId,
@@ -10,6 +10,7 @@ use oriel_model::{
 use oriel_openstack::{Cloud as Way, Clouds as File};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Longest clouds.yaml that is read, in bytes.
 const FILE_BYTES_MAX: usize = 256 << 10;
@@ -21,6 +22,9 @@ const WORD_BYTES_MAX: usize = 255;
 const JUMP_KEY_BYTES_MAX: usize = 8 << 10;
 /// Most networks from which desktops of a cloud are dialled: each is two rules of a security group.
 const GATEWAYS_MAX: usize = 16;
+/// How long volumes of a cloud that is removed may take to go, and between two looks.
+const GOLDEN_TIME_MAX: Duration = Duration::from_mins(1);
+const GOLDEN_LOOK: Duration = Duration::from_secs(2);
 /// What failed, for people.
 const OPENING: &str = "opening how to sign in to a cloud";
 /// Whose servers are ours in a project that others use as well.
@@ -262,8 +266,13 @@ impl Broker {
 
     /// Refused while pools stand on it. What is there stays there: with its pools gone, nothing of ours is.
     pub async fn delete_cloud(&self, id: CloudId) -> Result<(), BrokerError> {
+        let host = self.cloud_host(id).await;
         self.inner.store.delete_cloud(id).await?;
         self.forget_cloud_host(id);
+        // What desktops of pools that have just gone were cloned from: nobody finds it later.
+        if let Ok(host) = host {
+            tokio::spawn(remove_golden(host));
+        }
         Ok(())
     }
 
@@ -405,6 +414,25 @@ fn read(sign_in: &CloudSignIn) -> Result<(Way, Kept), BrokerError> {
         .map_err(|error| bad(error.to_string()))?;
     let kept = Kept { file: part.expose_secret().to_owned(), ca: ca.cloned(), reach: KeptReach::default() };
     Ok((way, kept))
+}
+
+async fn remove_golden(host: Arc<dyn Compute>) {
+    let gone = async {
+        while !host.keep_golden(&BTreeSet::new()).await? {
+            tokio::time::sleep(GOLDEN_LOOK).await;
+        }
+        Ok::<_, ComputeError>(())
+    };
+    match tokio::time::timeout(GOLDEN_TIME_MAX, gone).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(cloud = host.name(), %error, "A cloud was removed without a look at its golden volumes");
+        }
+        Err(_) => tracing::warn!(
+            cloud = host.name(),
+            "A cloud was removed while golden volumes were there; `openstack volume list --long` shows them by oriel-of"
+        ),
+    }
 }
 
 /// As they are kept: each once, in their usual form.

@@ -158,6 +158,12 @@ pub trait Compute: Send + Sync {
         Ok(0)
     }
 
+    /// Deletes what machines of other images than these (a cloud's ids) were cloned from there. `false`: some of it is still there; ask
+    /// again.
+    async fn keep_golden(&self, _images: &BTreeSet<String>) -> Result<bool, ComputeError> {
+        Ok(true)
+    }
+
     /// Opens a stream to a door of the guest. An open stream does not yet mean that the guest answers: [`Self::answers`].
     async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError>;
 

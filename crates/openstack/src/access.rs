@@ -97,7 +97,7 @@ mod tests {
     fn what_only_some_pools_need_is_known_by_whatever_name() {
         let needed = needed_rules();
         let (some, all): (Vec<_>, Vec<_>) = needed.clone().into_iter().partition(AccessRule::is_for_some);
-        assert!(some.len() == 7 && all.len() > 30, "{some:?}");
+        assert!(some.len() == 12 && all.len() > 30, "{some:?}");
         assert_eq!(lacking_rules(&all, true), some);
         let renamed = |rule: &AccessRule| AccessRule {
             service: rule.service.replace("volumev3", "block-storage"),

@@ -15,6 +15,8 @@ pub struct Image {
     /// `active` ones can be used.
     pub status: String,
     pub size_bytes: u64,
+    /// How large the disk is that it holds; none where Glance does not say.
+    pub disk_bytes: Option<u64>,
     pub disk_format: String,
     pub min_disk_gib: u64,
     pub min_memory_mib: u64,
@@ -37,6 +39,7 @@ struct WireImage {
     #[serde(default)]
     status: String,
     size: Option<u64>,
+    virtual_size: Option<u64>,
     disk_format: Option<String>,
     #[serde(default)]
     min_disk: u64,
@@ -54,6 +57,7 @@ impl From<WireImage> for Image {
             name: wire.name.unwrap_or_default(),
             status: wire.status,
             size_bytes: wire.size.unwrap_or_default(),
+            disk_bytes: wire.virtual_size,
             disk_format: wire.disk_format.unwrap_or_default(),
             min_disk_gib: wire.min_disk,
             min_memory_mib: wire.min_ram,

@@ -29,6 +29,7 @@ mod server;
 mod server_group;
 mod token;
 mod volume;
+mod volume_snapshot;
 mod why;
 
 pub use access::{ACCESS_RULES, AccessRule, lacking_rules, needed_rules};
@@ -52,4 +53,5 @@ pub use server::{
 };
 pub use server_group::ServerGroup;
 pub use token::Token;
-pub use volume::{Volume, VolumeQuotas};
+pub use volume::{ImageVolume, Volume, VolumeQuotas};
+pub use volume_snapshot::VolumeSnapshot;

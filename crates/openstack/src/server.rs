@@ -135,12 +135,14 @@ pub enum Attach {
     Port(String),
 }
 
-/// A volume that Nova makes of the image with the server, and deletes with it.
+/// A volume that Nova makes with the server, of the image or of a snapshot that holds it, and deletes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewVolume {
     /// Cinder's name of a type (2.67); the project's usual one when left out.
     pub kind: Option<String>,
     pub gib: u64,
+    /// The id of the snapshot of which it is made in place of the image.
+    pub snapshot: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -202,8 +204,10 @@ impl NewServer {
             match &self.volume {
                 None => server.insert("imageRef".into(), self.image.as_str().into()),
                 Some(volume) => {
+                    let (source, id) =
+                        volume.snapshot.as_ref().map_or(("image", &self.image), |snapshot| ("snapshot", snapshot));
                     let mut disk = json!({
-                        "boot_index": 0, "source_type": "image", "uuid": self.image, "destination_type": "volume",
+                        "boot_index": 0, "source_type": source, "uuid": id, "destination_type": "volume",
                         "volume_size": volume.gib, "delete_on_termination": true,
                     });
                     if let (Some(kind), Some(disk)) = (&volume.kind, disk.as_object_mut()) {
@@ -322,7 +326,7 @@ struct WireFlavor {
 const SHUT_DOWN: i64 = 4;
 
 /// Nova writes some times without their zone; they are UTC.
-fn time(text: Option<String>) -> Option<Timestamp> {
+pub(crate) fn time(text: Option<String>) -> Option<Timestamp> {
     let text = text?;
     text.parse().ok().or_else(|| format!("{text}Z").parse().ok())
 }

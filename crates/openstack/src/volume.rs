@@ -1,14 +1,21 @@
-//! Volumes: disks of their own service. Nova makes and deletes those of servers itself; here is only what is looked at.
+//! Volumes: disks of their own service. Nova makes and deletes those of servers itself; what is made here is what those are cloned
+//! from.
 //! <https://docs.openstack.org/api-ref/block-storage/v3/>
 
 use crate::client::{Ask, Client, PAGE, PAGES_MAX};
-use crate::{OpenStackError, Service, Use, server::too_many};
-use serde::Deserialize;
+use crate::microversion::WireVersions;
+use crate::server::{time, too_many};
+use crate::{Microversion, OpenStackError, Service, Use};
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VolumeQuotas {
     pub volumes: Use,
+    pub snapshots: Use,
+    /// Of volumes and, unless the cloud says otherwise (`no_snapshot_gb_quota`), of snapshots.
     pub gib: Use,
 }
 
@@ -17,18 +24,49 @@ pub struct Volume {
     pub id: String,
     // null of those that Nova has made
     pub name: Option<String>,
+    /// `available` ones can be used; `creating` and `downloading` ones soon.
     #[serde(default)]
     pub status: String,
     #[serde(rename = "size", default)]
     pub gib: u64,
+    #[serde(rename = "created_at", default, deserialize_with = "moment")]
+    pub created: Option<Timestamp>,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// The snapshot that it was made of.
+    #[serde(rename = "snapshot_id")]
+    pub snapshot: Option<String>,
     /// What the image that it was made of says of itself.
     #[serde(rename = "volume_image_metadata", default)]
     pub image: BTreeMap<String, String>,
 }
 
+/// A volume that is made of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageVolume {
+    pub name: String,
+    /// For people who look with other tools.
+    pub about: String,
+    pub image: String,
+    pub gib: u64,
+    /// Cinder's name of a type; the project's usual one when left out.
+    pub kind: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Cinder writes times without their zone; they are UTC.
+pub(crate) fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    Option::<String>::deserialize(from).map(time)
+}
+
 #[derive(Deserialize)]
 struct Many {
     volumes: Vec<Volume>,
+}
+
+#[derive(Deserialize)]
+struct One {
+    volume: Volume,
 }
 
 #[derive(Deserialize)]
@@ -58,14 +96,31 @@ struct Limits {
 struct Absolute {
     max_total_volumes: i64,
     total_volumes_used: i64,
+    max_total_snapshots: i64,
+    total_snapshots_used: i64,
     max_total_volume_gigabytes: i64,
     total_gigabytes_used: i64,
 }
 
 impl Client {
     /// Cinder before 3.67 (2021) has the project in every path, and those since take it there, too.
-    async fn volume_project(&self) -> Result<String, OpenStackError> {
+    pub(crate) async fn volume_project(&self) -> Result<String, OpenStackError> {
         self.token().await?.project_id.clone().ok_or(OpenStackError::NoProject)
+    }
+
+    /// The newest version that this Cinder speaks. Oriel asks all of it in 3.0; Nova needs 3.68 to write an image over a volume.
+    ///
+    /// # Errors
+    /// The cloud has no Cinder, or it does not answer.
+    pub async fn volume_version(&self) -> Result<Microversion, OpenStackError> {
+        let (service, action) = (Service::BlockStorage, "say its versions");
+        // Unlike others, Cinder says it only to those who are signed in.
+        let said: WireVersions = self.ask(Ask::get(service, action, &[])).await?;
+        said.span("v3.0").map(|(_, max)| max).ok_or_else(|| OpenStackError::NotUnderstood {
+            service,
+            action: action.to_owned(),
+            what: "no version v3.0 with its span".to_owned(),
+        })
     }
 
     /// # Errors
@@ -77,6 +132,7 @@ impl Client {
         let it = all.limits.absolute;
         Ok(VolumeQuotas {
             volumes: Use::of(it.total_volumes_used, it.max_total_volumes),
+            snapshots: Use::of(it.total_snapshots_used, it.max_total_snapshots),
             gib: Use::of(it.total_gigabytes_used, it.max_total_volume_gigabytes),
         })
     }
@@ -97,12 +153,29 @@ impl Client {
     /// # Errors
     /// The cloud has no Cinder, refuses or fails.
     pub async fn unused_volumes(&self) -> Result<Vec<Volume>, OpenStackError> {
+        let mut all = self.volumes(("status", "available")).await?;
+        // The filter is the cloud's.
+        all.retain(|one| one.status == "available");
+        Ok(all)
+    }
+
+    /// The project's volumes that have this among their metadata.
+    ///
+    /// # Errors
+    /// The cloud has no Cinder, refuses or fails.
+    pub async fn volumes_with(&self, key: &str, value: &str) -> Result<Vec<Volume>, OpenStackError> {
+        let mut all = self.volumes(("metadata", &json!({key: value}).to_string())).await?;
+        all.retain(|one| one.metadata.get(key).is_some_and(|its| its == value));
+        Ok(all)
+    }
+
+    async fn volumes(&self, filter: (&str, &str)) -> Result<Vec<Volume>, OpenStackError> {
         let action = "list volumes";
         let project = self.volume_project().await?;
         let path = [project.as_str(), "volumes", "detail"];
         let mut volumes: Vec<Volume> = Vec::new();
         for _ in 0..PAGES_MAX {
-            let mut query = vec![("status", "available".to_owned()), ("limit", PAGE.to_string())];
+            let mut query = vec![(filter.0, filter.1.to_owned()), ("limit", PAGE.to_string())];
             if let Some(last) = volumes.last() {
                 query.push(("marker", last.id.clone()));
             }
@@ -111,11 +184,40 @@ impl Client {
             let last = page.len() < PAGE;
             volumes.extend(page);
             if last {
-                // The filter is the cloud's.
-                volumes.retain(|one| one.status == "available");
                 return Ok(volumes);
             }
         }
         Err(too_many(action, volumes.len()))
+    }
+
+    /// Asks for a volume that holds what an image does; Cinder fills it later. Where the answer is lost, it may be there all the same:
+    /// look for its metadata before asking again.
+    ///
+    /// # Errors
+    /// The cloud has no Cinder, refuses (as for a volume that is smaller than the image) or fails.
+    pub async fn create_volume(&self, new: &ImageVolume) -> Result<Volume, OpenStackError> {
+        let project = self.volume_project().await?;
+        let mut volume = json!({
+            "name": new.name, "description": new.about, "imageRef": new.image, "size": new.gib, "metadata": new.metadata,
+        });
+        if let (Some(kind), Some(volume)) = (&new.kind, volume.as_object_mut()) {
+            volume.insert("volume_type".to_owned(), kind.as_str().into());
+        }
+        let path = [project.as_str(), "volumes"];
+        let ask = Ask::post(Service::BlockStorage, "make a volume", &path, json!({"volume": volume}));
+        Ok(self.ask::<One>(ask).await?.volume)
+    }
+
+    /// Deletes it; done when it is not there. Cinder does it later.
+    ///
+    /// # Errors
+    /// The cloud refuses or fails: with 400 as long as it has snapshots or a server has it.
+    pub async fn delete_volume(&self, id: &str) -> Result<(), OpenStackError> {
+        let project = self.volume_project().await?;
+        let path = [project.as_str(), "volumes", id];
+        match self.ask_for(Ask::delete(Service::BlockStorage, "delete a volume", &path)).await {
+            Err(error) if !error.is_gone() => Err(error),
+            _ => Ok(()),
+        }
     }
 }

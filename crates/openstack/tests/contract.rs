@@ -6,7 +6,8 @@ mod fake;
 
 use fake::{Reply, Server};
 use oriel_openstack::{
-    Attach, Client, ConsoleKind, Microversion, NewServer, OpenStackError, Options, ServerFilter, ServerStatus, Service,
+    Attach, Client, ConsoleKind, ImageVolume, Microversion, NewServer, OpenStackError, Options, ServerFilter,
+    ServerStatus, Service,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -14,14 +15,18 @@ use std::collections::BTreeSet;
 const VERSIONS: [u16; 4] = [60, 79, 90, 93];
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-fn recording(minor: u16) -> Value {
-    let path = format!("{}/tests/recorded/2.{minor}.json", env!("CARGO_MANIFEST_DIR"));
+fn recording(name: &str) -> Value {
+    let path = format!("{}/tests/recorded/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// A cloud that says what the real one said.
 async fn replayed(minor: u16) -> (Server, Client, Value) {
-    let said = recording(minor);
+    replay(&format!("2.{minor}"), minor).await
+}
+
+async fn replay(name: &str, minor: u16) -> (Server, Client, Value) {
+    let said = recording(name);
     let replies = said.clone();
     let server = Server::start(move |asked, _| {
         let Some(answer) = replies.get(format!("{} {}", asked.method, asked.path)) else {
@@ -182,4 +187,55 @@ async fn refusals_are_in_the_clouds_own_words() {
     );
     client.delete_server(NOBODY).await.unwrap();
     assert!(matches!(client.server("../limits/x").await, Err(OpenStackError::Refused { status: 404, .. })));
+}
+
+#[tokio::test]
+async fn volumes_and_their_snapshots_are_read_and_asked_for() {
+    let (server, client, _) = replay("volumes", 93).await;
+    assert_eq!(client.volume_version().await.unwrap(), Microversion(3, 70));
+    let quotas = client.volume_quotas().await.unwrap();
+    assert_eq!((quotas.volumes.max, quotas.snapshots.max, quotas.gib.max), (Some(10), Some(10), Some(1000)));
+    assert_eq!(client.volume_types().await.unwrap(), ["__DEFAULT__"]);
+
+    let all = client.volumes_with("oriel-of", "recorded").await.unwrap();
+    let volume = &all[0];
+    assert_eq!(
+        (all.len(), volume.status.as_str(), volume.gib, volume.name.as_deref()),
+        (1, "available", 1, Some("golden"))
+    );
+    assert!(volume.created.is_some() && volume.snapshot.is_none(), "{volume:?}");
+    let list = server.asked.lock().unwrap().last().unwrap().clone();
+    assert!(list.query.contains("metadata=%7B%22oriel-of%22%3A%22recorded%22%7D"), "{}", list.query);
+    assert_eq!(client.volumes_with("oriel-of", "another").await.unwrap(), [], "whatever the cloud filters");
+    let image = volume.metadata["oriel-image"].clone();
+    assert_eq!(client.image(&image).await.unwrap().disk_bytes, Some(1 << 20));
+
+    let new = ImageVolume {
+        name: "golden".into(),
+        about: "recorded".into(),
+        image: image.clone(),
+        gib: 1,
+        kind: Some("ssd".into()),
+        metadata: volume.metadata.clone(),
+    };
+    let made = client.create_volume(&new).await.unwrap();
+    assert_eq!((&made.id, made.status.as_str(), made.created.is_some()), (&volume.id, "creating", true));
+    let asked = server.asked.lock().unwrap().last().unwrap().clone();
+    assert_eq!(
+        serde_json::from_str::<Value>(&asked.body).unwrap(),
+        json!({"volume": {"name": "golden", "description": "recorded", "imageRef": image, "size": 1, "volume_type": "ssd",
+            "metadata": volume.metadata}})
+    );
+    let made = client.create_volume_snapshot("golden", &volume.id, &volume.metadata).await.unwrap();
+    let snapshots = client.volume_snapshots(Some(&volume.id)).await.unwrap();
+    let snapshot = &snapshots[0];
+    assert_eq!((snapshots.len(), &snapshot.id, snapshot.status.as_str()), (1, &made.id, "available"));
+    assert_eq!((snapshot.gib, &snapshot.metadata, &snapshot.volume), (1, &volume.metadata, &volume.id));
+    assert_eq!(client.volume_snapshots(Some(NOBODY)).await.unwrap(), []);
+
+    let error = client.delete_volume(&volume.id).await.unwrap_err();
+    assert_eq!(error.status(), Some(400));
+    assert!(error.to_string().contains("have snapshots"), "{error}");
+    client.delete_volume_snapshot(&snapshot.id).await.unwrap();
+    client.delete_volume_snapshot(NOBODY).await.unwrap();
 }

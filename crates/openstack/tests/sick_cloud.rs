@@ -214,7 +214,6 @@ async fn nobody_is_followed_with_a_token() {
     assert_eq!(server.count("GET", LIST), 1);
 }
 
-/// Cinder as its documents have it: the lab's cloud has none.
 #[tokio::test]
 async fn volumes_are_counted_and_those_left_behind_are_named() {
     let volume = |id: &str, status: &str, image: &str| {
@@ -229,6 +228,10 @@ async fn volumes_are_counted_and_those_left_behind_are_named() {
         volume("theirs", "available", r#"{"image_id": "j"}"#),
         volume("held", "in-use", ours),
         r#"{"id": "empty", "name": null, "status": "available", "size": 1}"#.to_owned(),
+        // There to be cloned.
+        r#"{"id": "golden", "name": "golden", "status": "available", "size": 20, "metadata": {"oriel-of": "x"},
+            "volume_image_metadata": {"oriel_sha256": "abcd"}}"#
+            .to_owned(),
     ];
     let body = format!(r#"{{"volumes": [{}]}}"#, all.join(","));
     let used = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(3));
@@ -253,6 +256,17 @@ async fn volumes_are_counted_and_those_left_behind_are_named() {
             }
             "/volumev3/v3/1/types" => Reply::new(200, r#"{"volume_types": [{"id": "t", "name": "ssd", "is_public": true}]}"#),
             "/volumev3/v3/1/volumes/detail" => Reply::new(200, body.clone()),
+            "/volumev3/v3" => Reply::new(
+                200,
+                r#"{"versions": [{"id": "v3.0", "status": "CURRENT", "version": "3.67", "min_version": "3.0"}]}"#,
+            ),
+            "/volumev3/v3/1/snapshots/detail" if asked.query.contains("volume_id=") => {
+                Reply::new(200, r#"{"snapshots": [{"id": "s", "status": "available", "size": 20}]}"#)
+            }
+            "/volumev3/v3/1/snapshots/detail" => Reply::new(
+                200,
+                r#"{"snapshots": [{"id": "s", "status": "available", "size": 20, "volume_id": "golden"}]}"#,
+            ),
             _ => Reply::new(404, ""),
         }
     })
@@ -263,10 +277,17 @@ async fn volumes_are_counted_and_those_left_behind_are_named() {
     assert_eq!((quotas.volumes.free(), quotas.gib.free()), (Some(7), Some(940)));
     assert_eq!(client.volume_types().await.unwrap(), ["ssd"]);
     let unused = client.unused_volumes().await.unwrap();
-    assert_eq!(unused.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["left", "theirs", "empty"]);
+    assert_eq!(unused.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["left", "theirs", "empty", "golden"]);
     let findings = doctor::doctor(&cloud, None, &quick()).await;
     let find = |findings: &[oriel_model::Finding], id: &str| findings.iter().find(|one| one.id == id).cloned().unwrap();
-    assert_eq!(find(&findings, "volumes").severity, Severity::Ok);
+    let well = find(&findings, "volumes");
+    assert_eq!(well.severity, Severity::Ok);
+    assert!(well.reason.contains("of a snapshot of their image"), "{}", well.reason);
+    let fresh = well.evidence.iter().find(|one| one.path == "fresh disks").unwrap();
+    assert!(fresh.content.starts_with("with a new server (Cinder 3.67;"), "{}", fresh.content);
+    // One that does not say of what it is.
+    let error = client.volume_snapshots(Some("golden")).await.unwrap_err();
+    assert!(matches!(error, OpenStackError::NotUnderstood { .. }), "{error}");
     let left = find(&findings, "volumes-left");
     assert!(left.reason.starts_with("1 volumes (20 GiB)"), "{}", left.reason);
     assert_eq!(left.evidence[0].content, "left (20 GiB)");

@@ -15,7 +15,7 @@ use oriel_compute::{ComputeError, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort,
-    Image, ImageSource, Micros, Network, PoolKind, StartStep,
+    Image, ImageId, ImageSource, Micros, Network, PoolKind, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -101,12 +101,17 @@ impl Desktops {
         // The world first: a desktop made after this look is not taken for an orphan.
         let World { seen, mut orphans, blind, trouble } = look_at_world(broker).await?;
         self.total = 0;
+        let mut cloned: BTreeMap<CloudId, BTreeSet<ImageId>> = BTreeMap::new();
         // A pool at a time: of many thousands not all are held at once. Others' machines have no life that Oriel could move along.
         for pool in broker.inner.store.pools().await?.iter().filter(|pool| pool.kind != PoolKind::External) {
             let rows = broker.inner.store.desktops_in_pool(pool.id).await?;
             self.total += rows.len();
             for row in &rows {
                 orphans.remove(&row.id);
+            }
+            if let Some(place) = pool.cloud.as_ref().filter(|place| !place.root.is_usual()) {
+                let images = rows.iter().filter_map(|row| row.facts.image).chain(pool.image);
+                cloned.entry(place.cloud).or_default().extend(images);
             }
             // Of what cannot be seen nothing is known: it is not off, nor gone.
             if blind.contains(&pool.cloud.as_ref().map(|place| place.cloud)) {
@@ -123,6 +128,10 @@ impl Desktops {
                     Some(cloud) => remove_from_cloud(broker, cloud, id).await?,
                 }
             }
+        }
+        for cloud in broker.inner.store.clouds().await?.iter().filter(|cloud| !blind.contains(&Some(cloud.id))) {
+            let images = cloned.remove(&cloud.id).unwrap_or_default();
+            keep_golden(broker, cloud.id, &images).await?;
         }
         if let Some(error) = trouble {
             return Err(error);
@@ -239,6 +248,20 @@ async fn prune(broker: &Broker, cloud: CloudId) -> Result<(), BrokerError> {
     match tokio::time::timeout(Duration::from_secs(PRUNE_SECONDS_MAX), host.prune()).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(cloud = host.name(), %error, "What is there twice could not be removed"),
+        Err(_) => tracing::warn!(cloud = host.name(), seconds = PRUNE_SECONDS_MAX, "Tidying a cloud takes too long"),
+    }
+    Ok(())
+}
+
+/// As [`prune`], for what volumes of images are cloned from that no desktop there has or may get.
+async fn keep_golden(broker: &Broker, cloud: CloudId, images: &BTreeSet<ImageId>) -> Result<(), BrokerError> {
+    let host = broker.cloud_host(cloud).await?;
+    let there = broker.inner.store.cloud_images(cloud).await?;
+    let keep = there.into_iter().filter(|one| images.contains(&one.image)).map(|one| one.remote).collect();
+    broker.check_lead()?;
+    match tokio::time::timeout(Duration::from_secs(PRUNE_SECONDS_MAX), host.keep_golden(&keep)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(cloud = host.name(), %error, "Golden volumes could not be removed"),
         Err(_) => tracing::warn!(cloud = host.name(), seconds = PRUNE_SECONDS_MAX, "Tidying a cloud takes too long"),
     }
     Ok(())

@@ -107,6 +107,7 @@ struct State {
     guest: Option<FakeGuest>,
     silent: VecDeque<DuplexStream>,
     picture: Option<Screenshot>,
+    golden: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -203,6 +204,11 @@ impl FakeCompute {
             Some(message) => state.always.insert(step, message.to_owned()),
             None => state.always.remove(&step),
         };
+    }
+
+    /// The images that [`Compute::keep_golden`] named last.
+    pub fn golden(&self) -> BTreeSet<String> {
+        self.state().golden.clone()
     }
 
     /// Completes starts and stops that hang in [`FakeMode::Explicit`].
@@ -408,6 +414,11 @@ impl Compute for FakeCompute {
             std::fs::remove_dir_all(&folder).ok();
         }
         Ok(())
+    }
+
+    async fn keep_golden(&self, images: &BTreeSet<String>) -> Result<bool, ComputeError> {
+        self.state().golden.clone_from(images);
+        Ok(true)
     }
 
     async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError> {

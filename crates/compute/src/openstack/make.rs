@@ -34,10 +34,13 @@ impl OpenStackCompute {
             return Ok(());
         }
         let flavor = self.flavor(&parts.flavor).await?;
-        let volume = self.volume(parts, &flavor)?;
+        let mut volume = self.volume(parts, &flavor)?;
         // One on a volume takes nothing of its host's disk.
         let disk_gib = if volume.is_some() { 0 } else { flavor.disk_gib };
         self.has_place(&Flavor { disk_gib, ..flavor.clone() }).await?;
+        if let Some(volume) = &mut volume {
+            volume.snapshot = self.golden(&parts.image, volume.kind.as_deref(), volume.gib).await?;
+        }
         let _making = self.groups.making.read().await;
         let mut new = NewServer::new(spec.name.as_str(), &parts.image, &flavor.id);
         let (attach, is_guarded) = self.attach(&parts.network).await?;
@@ -79,9 +82,10 @@ impl OpenStackCompute {
                 reason: format!("{error}; delete servers of the project, or let the cloud's admin raise its quota"),
             }),
             Err(error) => {
-                // One of the groups may have been removed by somebody: the next try looks.
+                // One of the groups, or the snapshot, may have been removed by somebody: the next try looks.
                 if matches!(error.status(), Some(400 | 404)) {
                     self.groups.forget().await;
+                    self.golden.forget().await;
                 }
                 Err(self.failed(error))
             }
@@ -100,7 +104,7 @@ impl OpenStackCompute {
                 ),
             });
         }
-        Ok(Some(NewVolume { kind: kind.clone(), gib }))
+        Ok(Some(NewVolume { kind: kind.clone(), gib, snapshot: None }))
     }
 
     /// Says no before a server is made that could only fail. Who may not ask Placement learns it from Nova.

@@ -5,6 +5,7 @@
 //! What Oriel observes is one list by tags for each look. `changes-since` would not show a delete: Nova takes a deleted server's tags away.
 
 mod floating;
+mod golden;
 mod groups;
 mod image;
 mod make;
@@ -17,6 +18,7 @@ mod work;
 use crate::{BoxStream, Compute, ComputeError, ImageFile, Jump, MachineWork, Observed, Power, Renewed, Screenshot};
 use async_trait::async_trait;
 use floating::Floating;
+use golden::Golden;
 use groups::Groups;
 use ipnet::IpNet;
 use make::Flavors;
@@ -92,6 +94,7 @@ pub struct OpenStackCompute {
     idle: Mutex<Vec<String>>,
     groups: Groups,
     floating: Floating,
+    golden: Golden,
 }
 
 impl OpenStackCompute {
@@ -111,6 +114,7 @@ impl OpenStackCompute {
             idle: Mutex::default(),
             groups: Groups::default(),
             floating: Floating::default(),
+            golden: Golden::default(),
         })
     }
 
@@ -494,6 +498,10 @@ impl Compute for OpenStackCompute {
         Ok(surplus.len())
     }
 
+    async fn keep_golden(&self, images: &BTreeSet<String>) -> Result<bool, ComputeError> {
+        self.tidy_golden(images).await
+    }
+
     async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError> {
         let server = self.newest(desktop.id).await?;
         if power(&server) == Power::Off {
@@ -572,6 +580,7 @@ impl Compute for OpenStackCompute {
         // Whoever cannot sign in cannot see these either.
         if findings.iter().any(|one| one.id == "sign-in" && one.severity == Severity::Ok) {
             findings.extend(self.floating_finding().await);
+            findings.extend(self.golden_finding().await);
         }
         findings
     }

@@ -97,6 +97,7 @@ mod real_cloud {
         a_screen_is_dialled_through_a_jump_host,
         a_floating_address_is_taken_once_and_given_back,
         a_snapshot_is_kept_and_restored,
+        desktops_are_cloned_from_one_snapshot_and_nothing_stays,
     );
 }
 

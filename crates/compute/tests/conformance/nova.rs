@@ -85,6 +85,17 @@ pub struct State {
     pub no_admin: bool,
     /// Nova finds no other host.
     pub no_room: bool,
+    /// The catalog has a Cinder.
+    pub cinder: bool,
+    /// Cinder's, those of servers among them.
+    pub volumes: Vec<Value>,
+    pub snapshots: Vec<Value>,
+    /// Its store makes no snapshots.
+    pub no_snapshots: bool,
+    /// These credentials may not ask it.
+    pub no_volumes: bool,
+    /// As `lose`, of requests to Cinder.
+    pub lose_of_volumes: usize,
 }
 
 #[derive(Clone)]
@@ -123,6 +134,10 @@ impl Nova {
         let of_groups = asked.path.contains("os-server-groups") || asked.path.starts_with("/network");
         if of_groups && asked.method != "GET" && state.lose_of_groups > 0 {
             state.lose_of_groups -= 1;
+            return Reply { cut: true, ..reply };
+        }
+        if asked.path.starts_with("/volumev3") && asked.method != "GET" && state.lose_of_volumes > 0 {
+            state.lose_of_volumes -= 1;
             return Reply { cut: true, ..reply };
         }
         if changes && !of_groups && state.lose > 0 {
@@ -186,7 +201,9 @@ impl State {
             }
         }
         match (asked.method.as_str(), parts.as_slice()) {
-            ("POST", ["identity", "v3", "auth", "tokens"]) => token(host, self.tokens),
+            ("POST", ["identity", "v3", "auth", "tokens"]) => token(host, self.tokens, self.cinder),
+            (_, ["volumev3", ..]) if self.no_volumes => refused(403, "forbidden", "Policy doesn't allow that."),
+            (method, ["volumev3", "v3", "1", rest @ ..]) => self.volume(method, rest, asked),
             (_, ["compute", "v2.1", "os-server-groups", ..] | ["network", "v2.0", "security-groups", ..])
                 if self.no_groups =>
             {
@@ -252,6 +269,65 @@ impl State {
             }
             _ => refused(404, "itemNotFound", "The resource could not be found."),
         }
+    }
+
+    /// Each look is a step on the way.
+    fn volume(&mut self, method: &str, rest: &[&str], asked: &Asked) -> Reply {
+        let made = |key: &str, one: &Value| Reply::new(202, json!({key: one}).to_string());
+        match (method, rest) {
+            ("GET", ["volumes", "detail"]) => {
+                step(&mut self.volumes, false);
+                let ours = asked.query.contains("metadata=");
+                let is_wanted = |one: &&Value| !ours || one["metadata"].get("oriel-of").is_some();
+                said(&json!({"volumes": self.volumes.iter().filter(is_wanted).collect::<Vec<_>>()}))
+            }
+            ("GET", ["snapshots", "detail"]) => {
+                step(&mut self.snapshots, self.no_snapshots);
+                let of = asked.query.split('&').find_map(|pair| pair.strip_prefix("volume_id="));
+                let is_wanted = |one: &&Value| of.is_none_or(|of| one["volume_id"] == *of);
+                said(&json!({"snapshots": self.snapshots.iter().filter(is_wanted).collect::<Vec<_>>()}))
+            }
+            ("POST", ["volumes"]) => {
+                let wish = serde_json::from_str::<Value>(&asked.body).unwrap()["volume"].take();
+                assert_eq!(wish["imageRef"], "image");
+                let one = self.put_volume(&wish);
+                made("volume", &one)
+            }
+            ("POST", ["snapshots"]) => {
+                let mut one = serde_json::from_str::<Value>(&asked.body).unwrap()["snapshot"].take();
+                assert!(self.volumes.iter().any(|its| its["id"] == one["volume_id"] && its["status"] == "available"));
+                self.made += 1;
+                one["id"] = format!("snapshot-{}", self.made).into();
+                one["status"] = "creating".into();
+                one["size"] = 1.into();
+                one["created_at"] = jiff::Timestamp::now().to_string().into();
+                self.snapshots.push(one.clone());
+                made("snapshot", &one)
+            }
+            ("DELETE", [kind, id]) => {
+                if *kind == "volumes" && self.snapshots.iter().any(|one| one["volume_id"] == **id) {
+                    return refused(400, "badRequest", "Invalid volume: Volume must not have snapshots.");
+                }
+                let all = if *kind == "volumes" { &mut self.volumes } else { &mut self.snapshots };
+                let Some(one) = all.iter_mut().find(|one| one["id"] == **id) else {
+                    return refused(404, "itemNotFound", "It could not be found.");
+                };
+                one["status"] = "deleting".into();
+                Reply::new(202, "")
+            }
+            _ => refused(404, "itemNotFound", "The resource could not be found."),
+        }
+    }
+
+    /// A volume that is being made of what is wished for.
+    pub fn put_volume(&mut self, wish: &Value) -> Value {
+        self.made += 1;
+        let mut one = wish.clone();
+        one["id"] = format!("volume-{:03}", self.made).into();
+        one["status"] = "creating".into();
+        one["created_at"] = jiff::Timestamp::now().to_string().into();
+        self.volumes.push(one.clone());
+        one
     }
 
     fn apart(&mut self, method: &str, rest: &[&str], body: &str) -> Reply {
@@ -384,6 +460,8 @@ impl State {
             }
         }
         self.guests.retain(|guest| guest.status != "GONE");
+        let guests = &self.guests;
+        self.volumes.retain(|one| one["server"].as_str().is_none_or(|id| guests.iter().any(|guest| guest.id == id)));
     }
 
     fn list(&mut self, query: &str) -> Reply {
@@ -421,6 +499,10 @@ impl State {
         let asked = body["server"].take();
         let tags: Vec<String> = serde_json::from_value(asked["tags"].clone()).unwrap();
         let id = self.put(asked["name"].as_str().unwrap(), &tags);
+        if let Some(disk) = asked.get("block_device_mapping_v2").map(|all| &all[0]) {
+            let its = json!({"size": disk["volume_size"], "metadata": {}, "server": id});
+            self.put_volume(&its);
+        }
         let fault = self.faults.pop_front();
         let guest = self.guests.last_mut().unwrap();
         let to = if fault.is_some() { "ERROR" } else { "ACTIVE" };
@@ -608,10 +690,19 @@ impl Guest {
     }
 }
 
-fn token(host: &str, number: usize) -> Reply {
+/// What is being made is there, or in error; what is being deleted is gone.
+fn step(all: &mut Vec<Value>, fails: bool) {
+    all.retain(|one| one["status"] != "deleting");
+    for one in all.iter_mut().filter(|one| one["status"] == "creating") {
+        one["status"] = if fails { "error" } else { "available" }.into();
+    }
+}
+
+fn token(host: &str, number: usize, cinder: bool) -> Reply {
     let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
-    let catalog: Vec<Value> = ["compute", "image", "network", "placement"]
+    let catalog: Vec<Value> = ["compute", "image", "network", "placement", "volumev3"]
         .iter()
+        .filter(|kind| cinder || **kind != "volumev3")
         .map(|kind| {
             let path = if *kind == "compute" { "compute/v2.1" } else { kind };
             json!({"type": kind, "endpoints": [{"interface": "public", "region_id": "north", "url": format!("http://{host}/{path}")}]})

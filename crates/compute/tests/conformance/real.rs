@@ -13,6 +13,7 @@ use oriel_machine::{GuestIdentity, MachineSpec};
 use oriel_model::{GuestPort, MoveState};
 use oriel_openstack::{Opening, SecurityGroup, Server, ServerFilter, ServerStatus};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -270,6 +271,89 @@ pub async fn a_snapshot_is_kept_and_restored(cloud: &RealCloud) {
     until(cloud, &spec, &ServerStatus::Active).await;
     suite::gone(cloud, &spec).await;
     assert!(!cloud.client.images().await.unwrap().iter().any(|image| image.is_snapshot), "it goes with its desktop");
+}
+
+/// Cinder fills one golden volume, though its answer is lost; several desktops are cloned from its snapshot at once and come up, one gets
+/// a fresh disk, all go, and nothing stays.
+pub async fn desktops_are_cloned_from_one_snapshot_and_nothing_stays(cloud: &RealCloud) {
+    let host = cloud.host();
+    let mut specs = Vec::new();
+    for name in ["clone-a", "clone-b", "clone-c"] {
+        let mut spec = cloud.spec(name).await;
+        spec.cloud.as_mut().unwrap().root = "volume".parse().unwrap();
+        specs.push(spec);
+    }
+    let image = specs[0].cloud.as_ref().unwrap().image.clone();
+    let golden = || async { cloud.client.volumes_with("oriel-of", INSTALLATION).await.unwrap() };
+    // As soon as Cinder has it, whoever asked for it is gone.
+    let keys = identity(&specs[0]);
+    let asked = host.write_seed(&specs[0], &keys);
+    let heard = async {
+        while golden().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        done = asked => assert!(done.unwrap_err().is_passing()),
+        () = heard => {}
+    }
+    let began = Instant::now();
+    let made = specs.iter().map(|spec| async move {
+        while let Err(error) = suite::make(host, spec, Path::new("")).await {
+            assert!(error.is_passing() && began.elapsed() < cloud.patience() * 2, "{error}");
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    futures::future::join_all(made).await;
+    let volumes = golden().await;
+    assert_eq!((volumes.len(), &volumes[0].metadata["oriel-image"]), (1, &image), "{volumes:?}");
+    let snapshots = cloud.client.volume_snapshots(Some(&volumes[0].id)).await.unwrap();
+    assert_eq!((snapshots.len(), &snapshots[0].metadata["oriel-of"]), (1, &INSTALLATION.to_owned()), "{snapshots:?}");
+    for spec in &specs {
+        let server = until(cloud, spec, &ServerStatus::Active).await;
+        assert_eq!(server.image, None, "its disk is a volume");
+        let began = Instant::now();
+        while !cloud.client.console_output(&server.id, 10).await.unwrap().contains("ORIEL LAB GUEST UP") {
+            assert!(began.elapsed() < cloud.patience(), "a clone does not start from its disk");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    let quotas = cloud.client.volume_quotas().await.unwrap();
+    assert_eq!((quotas.volumes.used, quotas.snapshots.used), (4, 1));
+    let findings = host.doctor().await;
+    let finding = findings.iter().find(|one| one.id == "golden-volumes").unwrap();
+    assert!(finding.reason.starts_with("1 golden volumes (1 GiB) and 1 snapshots of them"), "{}", finding.reason);
+    assert!(findings.iter().all(|one| one.id != "volumes-left"), "{findings:?}");
+
+    // The image is written over a clone where it stands.
+    let before = server_of(cloud, &specs[0]).await;
+    let second = MachineSpec { generation: 2, ..specs[0].clone() };
+    let (keys, began) = (identity(&second), Instant::now());
+    while host.renew(&second, &keys).await.unwrap() != Renewed::Done {
+        assert!(began.elapsed() < cloud.patience(), "{:?}", server_of(cloud, &second).await);
+        tokio::time::sleep(LOOK).await;
+    }
+    assert_eq!(server_of(cloud, &second).await.id, before.id);
+    for spec in &specs {
+        suite::gone(cloud, spec).await;
+    }
+    // While a pool has the image it stays, and no longer.
+    let keep = BTreeSet::from([image]);
+    assert!(host.keep_golden(&keep).await.unwrap());
+    assert_eq!(golden().await.len(), 1);
+    let began = Instant::now();
+    while !host.keep_golden(&BTreeSet::new()).await.unwrap() {
+        assert!(began.elapsed() < cloud.patience(), "{:?}", golden().await);
+        tokio::time::sleep(LOOK).await;
+    }
+    loop {
+        let left = cloud.client.volume_quotas().await.unwrap();
+        if (left.volumes.used, left.snapshots.used) == (0, 0) {
+            return;
+        }
+        assert!(began.elapsed() < cloud.patience(), "something stays in Cinder: {left:?}");
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The address that Nova tells is what the jump host is asked for.
