@@ -154,6 +154,7 @@ async fn upgrade(
         resume: None,
         guest: None,
         one_seat: false,
+        app: None,
     };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();

@@ -2,7 +2,7 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_model::{Desktop, DesktopState, GpuClaim, HistoryPoint, Pool, PoolId, PoolKind};
+use oriel_model::{Desktop, DesktopState, GpuClaim, HistoryPoint, Pool, PoolId};
 use oriel_store::DesktopCount;
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl PoolNumbers {
             ..Self::default()
         };
         // Oriel neither starts others' machines nor keeps some ready.
-        let is_ours = pool.kind != PoolKind::External;
+        let is_ours = !pool.is_external();
         for count in counts {
             let free = count.all.saturating_sub(count.assigned);
             numbers.desktops += count.all;

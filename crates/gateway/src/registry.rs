@@ -14,7 +14,7 @@ use crate::worker::{self, WorkerProgram};
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
 use bytes::Bytes;
 use futures::{Sink, Stream, StreamExt, future, stream};
-use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
+use oriel_model::{AppId, Connection, ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
 use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
 use std::collections::{HashMap, HashSet};
@@ -43,6 +43,8 @@ pub struct ViewerRequest {
     pub guest: Option<Guest>,
     /// The machine has one keyboard and one screen, whoever looks at it: two people have no connections to it at once.
     pub one_seat: bool,
+    /// This program instead of the whole desktop: a connection of its own.
+    pub app: Option<AppId>,
 }
 
 /// A live connection and its traffic over the last seconds.
@@ -78,6 +80,7 @@ pub(crate) struct Entry {
     pub user: UserId,
     pub desktop: DesktopId,
     pub port: GuestPort,
+    pub app: Option<AppId>,
     pub started: Micros,
     /// For what lasts a while: it does not jump.
     pub began: tokio::time::Instant,
@@ -194,7 +197,8 @@ impl Gateway {
     /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
     pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
         let (port, person) = (GuestPort::Rdp, String::new());
-        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None, one_seat: false };
+        let request =
+            ViewerRequest { user, desktop, port, person, resume: None, guest: None, one_seat: false, app: None };
         let message = |records: &[ViewerRecord]| {
             let mut message = Vec::new();
             records.iter().for_each(|record| record.encode(&mut message));
@@ -348,8 +352,8 @@ impl Gateway {
         Arc::clone(&self.inner.dialler)
     }
 
-    pub(crate) fn dialler_for(&self, user: UserId) -> Arc<dyn Dialler> {
-        Arc::new(Personal { dialler: self.dialler(), user })
+    pub(crate) fn dialler_for(&self, user: UserId, app: Option<AppId>) -> Arc<dyn Dialler> {
+        Arc::new(Personal { dialler: self.dialler(), user, app })
     }
 
     /// A JPEG of what a live graphical connection to the desktop shows (RDP before the console); `None` without one.
@@ -387,6 +391,7 @@ impl Gateway {
             entry.user == request.user
                 && entry.desktop == request.desktop
                 && entry.port == request.port
+                && entry.app == request.app
                 && !entry.commands.is_closed()
         };
         if let Some(entry) = request.resume.and_then(|id| live.get(&id)).filter(|entry| own(entry)) {
@@ -436,6 +441,7 @@ impl Gateway {
             user: request.user,
             desktop: request.desktop,
             port: request.port,
+            app: request.app,
             started: now(),
             began: tokio::time::Instant::now(),
             commands,
@@ -455,7 +461,7 @@ impl Gateway {
             port: request.port,
             recordings: self.inner.recordings.get().cloned(),
             commands: inbox,
-            dialler: self.dialler_for(request.user),
+            dialler: self.dialler_for(request.user, request.app),
             counters: Arc::clone(&entry.counters),
             rules: Arc::clone(&entry.rules),
             drive: Arc::clone(&entry.drive),

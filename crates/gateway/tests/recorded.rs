@@ -211,6 +211,7 @@ impl House {
             resume: None,
             guest: None,
             one_seat: false,
+            app: None,
         };
         Self { gateway, machines, shelf, request }
     }

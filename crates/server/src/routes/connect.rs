@@ -142,6 +142,7 @@ pub async fn viewer(
             resume: ticket.resume,
             guest: None,
             one_seat: desktop.has_one_seat(),
+            app: ticket.app,
         }
     };
     let address = match peer {
