@@ -2,7 +2,7 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_model::{Desktop, DesktopState, GpuClaim, HistoryPoint, Pool, PoolId};
+use oriel_model::{Desktop, DesktopState, GpuClaim, HistoryPoint, Pool, PoolId, PoolKind};
 use oriel_store::DesktopCount;
 use std::collections::BTreeMap;
 
@@ -30,7 +30,8 @@ impl PoolNumbers {
     fn of<'a>(pool: &Pool, counts: impl Iterator<Item = &'a DesktopCount>, at: oriel_model::Micros) -> Self {
         let size = pool.size_at(at);
         let mut numbers = Self {
-            running_spares_wanted: size.running_spares.into(),
+            // Of session hosts those are places, and here hosts are counted.
+            running_spares_wanted: if pool.kind == PoolKind::SessionHost { 0 } else { size.running_spares.into() },
             stopped_spares_wanted: size.stopped_spares.into(),
             ..Self::default()
         };

@@ -36,14 +36,16 @@ impl Broker {
         Ok(on)
     }
 
-    /// Who has a place on which host of a pool.
+    /// Who has a place on which host of a pool, and whether they are connected.
     ///
     /// Errors: conflict `no_session_hosts`.
-    pub async fn places(&self, pool: &Pool) -> Result<Vec<HostPlace>, BrokerError> {
+    pub async fn places(&self, pool: &Pool) -> Result<Vec<(HostPlace, bool)>, BrokerError> {
         if pool.kind != PoolKind::SessionHost {
             return Err(no_hosts(pool));
         }
-        Ok(self.inner.store.places_in(pool.id).await?)
+        let moment = now();
+        let connected = |place: &HostPlace| place.until.is_some_and(|until| until > moment);
+        Ok(self.inner.store.places_in(pool.id).await?.into_iter().map(|place| (place, connected(&place))).collect())
     }
 
     /// A place on a host of the pool: the one that the person has, else one on the host that the pool's rule prefers, else on a host that is

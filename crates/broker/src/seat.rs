@@ -136,9 +136,10 @@ impl Broker {
     pub async fn enter(&self, user: &User, grants: &Grants, id: DesktopId) -> Result<Desktop, BrokerError> {
         let found = self.find_desktop_for(user, grants, &id.to_string(), Permission::DesktopsUse).await?;
         // It waits for them from now on, so that the place that they have now is theirs when they are there.
-        let has_place = found.owner.is_none() && self.inner.store.see_place(found.id, user.id, now()).await?;
+        let is_shared = found.owner.is_none() && self.is_session_host(found.pool).await?;
+        let has_place = is_shared && self.inner.store.see_place(found.id, user.id, now()).await?;
         if found.external.is_some() {
-            if !has_place && self.is_session_host(found.pool).await? {
+            if is_shared && !has_place {
                 return Err(BrokerError::missing("desktop", found.name));
             }
             return Ok(found);

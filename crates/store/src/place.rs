@@ -54,6 +54,9 @@ impl TryFrom<row::Model> for HostPlace {
     }
 }
 
+/// Whoever has just come to a host that is lost may not know it yet.
+const LOST_SECONDS: i64 = 60;
+
 /// What is one of a place.
 fn key(pool: PoolId, user: UserId) -> String {
     format!("{pool}/{user}")
@@ -168,19 +171,24 @@ impl Store {
             Err(StoreError::Missing { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let own = row::Entity::update_many()
-            .col_expr(row::Column::Seen, Expr::value(now.0))
-            .filter(row::Column::Id.eq(key(pool, user)))
-            .filter(row::Column::DesktopId.eq(seen.desktop.to_string()));
-        if own.exec(&txn).await?.rows_affected == 0 {
-            // It was taken back since.
-            return Ok(None);
-        }
+        let own = row::Entity::find_by_id(key(pool, user)).lock_exclusive().one(&txn).await?;
+        let own = own.map(HostPlace::try_from).transpose()?;
+        // It may have been taken back, and another one given, since.
+        let Some(own) = own.filter(|own| own.desktop == seen.desktop) else { return Ok(None) };
         if !lives(&desktop) {
+            // As long as they may still be connected they are led to no other one.
+            if own.until.max(Some(own.seat.seen.plus_seconds(LOST_SECONDS))) > Some(now) {
+                return Ok(Some(desktop));
+            }
             row::Entity::delete_by_id(key(pool, user)).exec(&txn).await?;
             txn.commit().await?;
             return Ok(None);
         }
+        row::Entity::update_many()
+            .col_expr(row::Column::Seen, Expr::value(now.0))
+            .filter(row::Column::Id.eq(key(pool, user)))
+            .exec(&txn)
+            .await?;
         if desktop.intent == DesktopIntent::Stopped {
             desktop.intent = DesktopIntent::Running;
             desktop.changed = now.max(desktop.changed);

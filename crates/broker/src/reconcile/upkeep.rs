@@ -166,8 +166,11 @@ pub(crate) fn decide_hosts(pool: &Pool, hosts: &[Desktop], on: &BTreeMap<Desktop
     let (off, running): (Vec<&Desktop>, Vec<&Desktop>) =
         standing.into_iter().partition(|one| one.intent == DesktopIntent::Stopped);
 
-    let mut deeds: Vec<Deed> =
-        draining.iter().filter(|one| people(one) == 0 && rests(one)).map(|one| Deed::Refresh(one.id)).collect();
+    let mut deeds: Vec<Deed> = draining
+        .iter()
+        .filter(|one| (people(one) == 0 || planted(Plant::NoHostDrain)) && rests(one))
+        .map(|one| Deed::Refresh(one.id))
+        .collect();
     let lost = failed.iter().filter(|one| people(one) == 0 && longer(one, FAILED_SECONDS));
     deeds.extend(lost.map(|one| Deed::Delete(one.id)));
 

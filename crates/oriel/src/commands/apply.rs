@@ -28,12 +28,7 @@ use crate::{
 };
 use clap::Args;
 use oriel_server::api::{
-    cloud::CloudList,
-    external::MachineList,
-    group::GroupList,
-    image::ImageList,
-    operation::Operation,
-    pool::{PoolKind, PoolList},
+    cloud::CloudList, external::MachineList, group::GroupList, image::ImageList, operation::Operation, pool::PoolList,
     user::UserList,
 };
 use plan::{Change, Does, How};
@@ -359,7 +354,7 @@ pub async fn fetch(client: &Client, needs: &Needs) -> Result<Present, Failure> {
         present.pools = client.get::<PoolList>("/pools").await?.pools;
     }
     if needs.machines {
-        for pool in present.pools.iter().filter(|pool| pool.kind == PoolKind::External) {
+        for pool in present.pools.iter().filter(|pool| pool.is_external()) {
             let path = format!("/pools/{}/machines", segment(&pool.id));
             present.machines.extend(client.get::<MachineList>(&path).await?.machines);
         }

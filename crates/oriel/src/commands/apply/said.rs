@@ -137,7 +137,7 @@ pub fn pool(pool: &Pool) -> Keys {
         keys.push(("network", text(&place.network)));
         keys.push(("address", text(&place.address)));
         keys.push(("root", text(&place.root)));
-    } else if pool.kind != PoolKind::External {
+    } else if !pool.is_external() {
         let gpu = pool.gpu.clone().and_then(|gpu| gpu.into_model().ok()?);
         keys.push(("vcpus", Said::Whole(pool.vcpus.into())));
         keys.push(("memory", Said::Whole(pool.memory_mib)));
@@ -150,12 +150,13 @@ pub fn pool(pool: &Pool) -> Keys {
     }
     keys.push(("desktops_max", Said::Whole(pool.desktops_max.into())));
     if pool.kind != PoolKind::External {
+        // Of others' session hosts: how many people come to each.
         keys.push(("spares", text(model::PoolSize::from(pool.size.clone()))));
     }
     keys.push(("peak", Said::List(pool.hours.peaks.clone())));
     keys.push(("holiday", Said::List(pool.hours.holidays.clone())));
     keys.push(("start_ahead", Said::Whole(pool.hours.start_ahead_minutes.into())));
-    if pool.kind != PoolKind::External {
+    if !pool.is_external() {
         let off = pool.hours.off_peak;
         let off = model::OffPeak {
             min: off.min,
