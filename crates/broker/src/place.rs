@@ -129,7 +129,7 @@ impl Broker {
                 "open it by RDP, which is a session of your own",
             ));
         }
-        if self.inner.store.see_place(host.id, user.id, now()).await? {
+        if self.inner.store.see_place(host.id, user.id, now(), None).await? {
             return Ok(());
         }
         Err(BrokerError::conflict(

@@ -137,7 +137,8 @@ impl Broker {
         let found = self.find_desktop_for(user, grants, &id.to_string(), Permission::DesktopsUse).await?;
         // It waits for them from now on, so that the place that they have now is theirs when they are there.
         let is_shared = found.owner.is_none() && self.is_session_host(found.pool).await?;
-        let has_place = is_shared && self.inner.store.see_place(found.id, user.id, now()).await?;
+        let until = Some(now().plus_seconds(PRESENCE_SECONDS));
+        let has_place = is_shared && self.inner.store.see_place(found.id, user.id, now(), until).await?;
         if found.external.is_some() {
             if is_shared && !has_place {
                 return Err(BrokerError::missing("desktop", found.name));

@@ -198,17 +198,23 @@ impl Store {
         Ok(Some(desktop))
     }
 
-    /// Somebody opens a connection to a host on which they have a place, or is about to: it waits for them from now on. Answers whether
-    /// they have one.
-    pub async fn see_place(&self, host: DesktopId, user: UserId, now: Micros) -> Result<bool, StoreError> {
+    /// Somebody opens a connection to a host on which they have a place, and is there until then, or is about to open one: it waits for them
+    /// from now on. Answers whether they have one.
+    pub async fn see_place(
+        &self,
+        host: DesktopId,
+        user: UserId,
+        now: Micros,
+        until: Option<Micros>,
+    ) -> Result<bool, StoreError> {
         seam::pass().await;
-        let seen = row::Entity::update_many()
-            .col_expr(row::Column::Seen, Expr::value(now.0))
-            .filter(row::Column::DesktopId.eq(host.to_string()))
-            .filter(row::Column::UserId.eq(user.to_string()))
-            .exec(&self.writer)
-            .await?;
-        Ok(seen.rows_affected > 0)
+        let mut seen = row::Entity::update_many().col_expr(row::Column::Seen, Expr::value(now.0));
+        if let Some(until) = until {
+            seen = seen.col_expr(row::Column::Until, Expr::value(until.0));
+        }
+        let own =
+            seen.filter(row::Column::DesktopId.eq(host.to_string())).filter(row::Column::UserId.eq(user.to_string()));
+        Ok(own.exec(&self.writer).await?.rows_affected > 0)
     }
 
     /// Says who is connected to which host until then. Answers those who are connected to a session host and have no place there, or no
@@ -249,8 +255,12 @@ impl Store {
         for some in people.chunks(ROWS_MAX) {
             let names = some.iter().map(ToString::to_string);
             let own = Condition::all().add(row::Column::DesktopId.eq(host)).add(row::Column::UserId.is_in(names));
-            let told =
-                row::Entity::update_many().col_expr(row::Column::Until, Expr::value(until.0)).filter(own.clone());
+            // A word that comes late takes nothing back.
+            let earlier = Condition::any().add(row::Column::Until.is_null()).add(row::Column::Until.lt(until.0));
+            let told = row::Entity::update_many()
+                .col_expr(row::Column::Until, Expr::value(until.0))
+                .filter(own.clone())
+                .filter(earlier);
             if told.exec(&self.writer).await?.rows_affected == some.len() as u64 {
                 continue;
             }
