@@ -73,8 +73,9 @@ export class Api {
     return call<Desktop>("GET", `/desktops/${encodeURIComponent(id)}`);
   }
 
-  connect(id: string, kind: ConnectionKind, resume?: string): Promise<Ticket> {
-    const body = resume ? { kind, resume } : { kind };
+  /** With `app`, a program that the desktop's pool publishes instead of the whole desktop. */
+  connect(id: string, kind: ConnectionKind, resume?: string, app?: string): Promise<Ticket> {
+    const body = { kind, ...(resume ? { resume } : {}), ...(app ? { app } : {}) };
     return this.#change<Ticket>("POST", `/desktops/${encodeURIComponent(id)}/connect`, body);
   }
 

@@ -1,4 +1,4 @@
-/** The viewer page: `/viewer/?desktop=ID&kind=rdp|vnc|ssh`. Puts the parts together; each part has a file of its own. */
+/** The viewer page: `/viewer/?desktop=ID&kind=rdp|vnc|ssh`, with `&app=ID` for one program. Puts the parts together; each part has a file of its own. */
 import "./style.css";
 import type { ConnectionKind, Way } from "./api";
 import { Clipboard } from "./clipboard";
@@ -137,7 +137,7 @@ const session = new Session(desktop, kind, way, {
     questions.clear();
     onPeople();
   },
-});
+}, query.get("app") ?? undefined);
 
 // ---- Others in front of the same machine ----
 
