@@ -4,6 +4,7 @@ use super::wanted::{WantedGroup, WantedPool, parameter_key};
 use crate::commands::machine::address_of;
 use oriel_model as model;
 use oriel_server::api::{
+    app::{App, AppRun},
     cloud::Cloud,
     external::Machine,
     group::Group,
@@ -50,6 +51,8 @@ pub struct Present {
     pub clouds: Vec<Cloud>,
     /// Of all pools of external machines.
     pub machines: Vec<Machine>,
+    /// Of all pools.
+    pub apps: Vec<App>,
 }
 
 impl Present {
@@ -96,6 +99,17 @@ pub fn group(group: &Group) -> Keys {
         ("second_factor", text(word(&group.second_factor))),
         ("members", names(&group.members)),
     ]
+}
+
+/// What a published program starts.
+pub fn app(run: &AppRun) -> Keys {
+    let keys = [
+        ("remote_app", &run.remote_app),
+        ("program", &run.initial_program),
+        ("arguments", &run.arguments),
+        ("folder", &run.folder),
+    ];
+    keys.into_iter().filter_map(|(key, said)| Some((key, text(said.as_ref()?)))).collect()
 }
 
 /// Without its members.
