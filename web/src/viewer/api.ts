@@ -19,7 +19,8 @@ export type InviteLink = { invite: Invite; path: string };
 
 /** How this page comes to its connection: it is the person's own, somebody sent a link, or an administrator looks on. */
 export type Way =
-  | { by: "own" }
+  /** With `app`, a program that the desktop's pool publishes, by its id. */
+  | { by: "own"; app?: string }
   | { by: "invite"; token: string }
   | { by: "shadow"; session: string; control: boolean };
 

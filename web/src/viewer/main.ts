@@ -56,7 +56,8 @@ const way: Way = ((): Way => {
   if (invited) return { by: "invite", token: invited };
   const shadowed = query.get("shadow");
   if (shadowed) return { by: "shadow", session: shadowed, control: query.has("control") };
-  return { by: "own" };
+  const app = query.get("app");
+  return app ? { by: "own", app } : { by: "own" };
 })();
 const asked = query.get("kind");
 const kind: ConnectionKind = asked === "vnc" || asked === "ssh" ? asked : "rdp";
@@ -137,7 +138,7 @@ const session = new Session(desktop, kind, way, {
     questions.clear();
     onPeople();
   },
-}, query.get("app") ?? undefined);
+});
 
 // ---- Others in front of the same machine ----
 

@@ -113,8 +113,6 @@ export class Session {
     readonly kind: ConnectionKind,
     readonly way: Way,
     private readonly events: SessionEvents,
-    /** A program that is opened instead of the whole desktop, by its id. */
-    private readonly app?: string,
   ) {
     const clock = new Worker(new URL("./clock.ts", import.meta.url), { type: "module", name: "clock" });
     clock.onmessage = () => this.#pulse?.();
@@ -215,8 +213,9 @@ export class Session {
   }
 
   async #ticket(resume = ""): Promise<Ticket> {
-    if (this.way.by === "own") return this.api.connect(this.desktop, this.kind, resume || undefined, this.app);
-    const ticket = await this.api.join(this.way);
+    const { way } = this;
+    if (way.by === "own") return this.api.connect(this.desktop, this.kind, resume || undefined, way.app);
+    const ticket = await this.api.join(way);
     this.owner = ticket.owner;
     this.title = ticket.desktop;
     this.events.named();

@@ -38,8 +38,15 @@ export const KINDS: ReadonlyArray<readonly [Kind, string]> = [
 ];
 
 export function draftOf(pool: Schemas["Pool"]): SizeDraft {
-  const { min = 0, running_spares = 0, stopped_spares = 0, return_minutes = 5, sessions = 10, fill = false, ...rest } =
-    pool.size;
+  const {
+    min = 0,
+    running_spares = 0,
+    stopped_spares = 0,
+    return_minutes = 5,
+    sessions = 10,
+    fill = false,
+    ...rest
+  } = pool.size;
   return {
     kind: pool.kind === "external" ? "dedicated" : pool.kind,
     min: String(min),
