@@ -447,10 +447,10 @@ impl<'a> World<'a> {
                 Actor::new(place, what, people::visit(broker, people, host, place, admin, desktop))
             }
             // Where hosts are shared they are drained, and opened again.
-            (60..62, Some(desktop)) if self.is_shared(&desktop) => {
+            (56..62, Some(desktop)) if self.is_shared(&desktop) => {
                 Actor::new(place, format!("{} is drained", desktop.name), async move {
                     let drained =
-                        if roll == 60 { broker.drain(&desktop).await } else { broker.undrain(&desktop).await };
+                        if roll % 2 == 0 { broker.drain(&desktop).await } else { broker.undrain(&desktop).await };
                     End::Deed(drained.map(|host| format!("draining: {}", host.facts.draining)))
                 })
             }

@@ -246,8 +246,9 @@ const fn rests(host: &Desktop) -> bool {
 /// that will be soonest, and among those that are as good the one that the pool's rule prefers.
 pub(crate) fn hosts_in_order(pool: &Pool, hosts: Vec<Desktop>, on: &BTreeMap<DesktopId, u32>) -> Vec<Desktop> {
     let people = |host: &Desktop| on.get(&host.id).copied().unwrap_or(0);
+    let is_full = |one: &Desktop| people(one) >= pool.size.sessions && !planted(Plant::NoPlaceFence);
     let rank = |one: &Desktop| match (one.intent, one.state) {
-        _ if one.facts.draining || one.owner.is_some() || people(one) >= pool.size.sessions => None,
+        _ if one.facts.draining || one.owner.is_some() || is_full(one) => None,
         (DesktopIntent::Running, DesktopState::Ready | DesktopState::InUse) => Some(0),
         (DesktopIntent::Running, DesktopState::Starting) => Some(1),
         (DesktopIntent::Stopped, DesktopState::Stopped) => Some(2),
