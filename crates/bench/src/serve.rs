@@ -182,6 +182,7 @@ async fn upgrade(
         resume: None,
         guest,
         seat: None,
+        app: None,
     };
     upgrade.write_buffer_size(0).on_upgrade(move |socket| async move {
         let (outgoing, incoming) = socket.split();

@@ -50,7 +50,7 @@ impl Broker {
 
     /// With a seat, it is the owner's for now: who asked their pool for one.
     pub(crate) async fn make_desktop(&self, new: NewDesktop, seat: Option<Seat>) -> Result<Desktop, BrokerError> {
-        if new.pool.kind == PoolKind::External {
+        if new.pool.is_external() {
             return Err(BrokerError::conflict(
                 "external_pool",
                 format!("{} holds external machines: Oriel cannot make one", new.pool.name),
@@ -58,6 +58,13 @@ impl Broker {
                     "enter a machine's address: oriel machine add {} --name NAME --protocol rdp --address HOST",
                     new.pool.name
                 ),
+            ));
+        }
+        if let (PoolKind::SessionHost, Some(owner)) = (new.pool.kind, &new.owner) {
+            return Err(BrokerError::conflict(
+                "session_host_pool",
+                format!("hosts of {} are shared by many people, and nobody's", new.pool.name),
+                format!("give {} a place: oriel desktop take {} --user {}", owner.name, new.pool.name, owner.name),
             ));
         }
         self.check_owner(&new.pool, new.owner.as_ref()).await?;

@@ -278,6 +278,14 @@ impl Broker {
                 "put the image in where it stands",
             ));
         }
+        // What one of many puts in, all of them see.
+        if desktop.owner.is_none() && self.is_session_host(desktop.pool).await? {
+            return Err(BrokerError::conflict(
+                "no_drive",
+                format!("{} is shared by many people: nobody has a drive of it", desktop.name),
+                "bring files with the session's own folder",
+            ));
+        }
         if desktop.host.is_none() {
             return Err(said(ComputeError::NoMachine));
         }

@@ -10,6 +10,7 @@ use oriel_machine::Keyboard;
 use oriel_model::{
     Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, External, GuestPort, Hardware, Leaving,
     MachineProtocol, Name, Network, Pool, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User,
+    UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,10 @@ const JUMPS_MAX: usize = 4;
 /// What an admin asks for.
 pub struct NewExternalPool {
     pub name: Name,
+    /// They are session hosts: each is for many people, who sign in as themselves.
+    pub is_shared: bool,
+    /// How many people come to one of them; the usual where they are no session hosts.
+    pub size: PoolSize,
     pub desktops_max: u32,
     pub keyboard: String,
     pub recording: RecordingPolicy,
@@ -128,13 +133,43 @@ impl MachineSecrets {
     }
 }
 
+fn owner_of(owner: Option<&User>) -> Option<UserId> {
+    owner.map(|owner| owner.id)
+}
+
+/// What a session host may be: somewhere that several people sign in at once, each as themselves.
+fn check_shared(pool: &Pool, external: &External, owner: Option<UserId>) -> Result<(), BrokerError> {
+    if pool.kind != PoolKind::SessionHost {
+        return Ok(());
+    }
+    let bad = |text: String, next: &str| Err(BrokerError::invalid("bad_session_host", text, next));
+    if !matches!(external.protocol, MachineProtocol::Rdp | MachineProtocol::Ssh) {
+        return bad(
+            format!("{} gives no sessions to several people at once", external.protocol.word()),
+            "use rdp or ssh, or a pool of kind external",
+        );
+    }
+    if owner.is_some() {
+        return bad("a session host is nobody's".to_owned(), "leave the owner out, or use a pool of kind external");
+    }
+    let keeps = external.user.is_some() || external.has_password || external.has_private_key || external.has_totp;
+    if keeps {
+        return bad(
+            "on a session host everybody signs in as themselves: an account that is kept for it would be everybody's"
+                .to_owned(),
+            "leave user, password, private_key and totp out",
+        );
+    }
+    Ok(())
+}
+
 impl Broker {
     pub async fn create_external_pool(&self, new: NewExternalPool) -> Result<Pool, BrokerError> {
         let pool = Pool {
             id: PoolId::new(),
             name: new.name,
-            kind: PoolKind::External,
-            size: PoolSize::default(),
+            kind: if new.is_shared { PoolKind::SessionHost } else { PoolKind::External },
+            size: new.size,
             hours: new.hours,
             leaving: new.leaving,
             image: None,
@@ -175,7 +210,7 @@ impl Broker {
     }
 
     pub async fn create_machine(&self, new: NewMachine) -> Result<Desktop, BrokerError> {
-        if new.pool.kind != PoolKind::External {
+        if !new.pool.is_external() {
             return Err(BrokerError::conflict(
                 "not_an_external_pool",
                 format!("{} holds desktops that Oriel makes, no external machines", new.pool.name),
@@ -191,6 +226,7 @@ impl Broker {
         let id = DesktopId::new();
         self.place_port(id, &new.name, &mut external).await?;
         self.check_machine(&external, &new.secrets)?;
+        check_shared(&new.pool, &external, owner_of(new.owner.as_ref()))?;
         let desktop = Desktop {
             id,
             name: new.name,
@@ -306,6 +342,7 @@ impl Broker {
         external.has_gateway_password = secrets.gateway_password.is_some();
         self.place_port(id, &before.name, &mut external).await?;
         self.check_machine(&external, &secrets)?;
+        check_shared(&self.pool_of(id).await?, &external, before.owner)?;
         self.way_to(&Desktop { external: Some(external.clone()), ..before.clone() }).await?;
         let sealed = self.seal_machine(id, &secrets)?;
         let after = self

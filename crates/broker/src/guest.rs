@@ -4,9 +4,14 @@ use crate::external::no_screen;
 use crate::{Broker, BrokerError};
 use oriel_compute::Stream;
 use oriel_machine::GuestIdentity;
-use oriel_model::{Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol, SwitchPort};
+use oriel_model::{
+    AppId, AppRun, Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol, RdpSecurity,
+    SwitchPort, UserId,
+};
 use secrecy::{ExposeSecret, SecretString};
 
+/// Whose account is said where a machine is only asked who it is.
+const NOBODY: &str = "nobody";
 /// What an RD Gateway listens on unless it is said.
 const HTTPS_PORT: u16 = 443;
 
@@ -106,15 +111,30 @@ pub struct GuestJump {
 impl Broker {
     /// Opens a stream to the guest through its host, with the credentials that its seed gave it; to an external machine from
     /// here, with what an admin entered.
-    pub async fn guest_access(&self, id: DesktopId, port: GuestPort) -> Result<GuestAccess, BrokerError> {
+    ///
+    /// On a session host it is the person's own account, whose password the machine asks for itself; for nobody it is nobody's. With
+    /// `app`, an RDP session is that program and no desktop.
+    pub async fn guest_access(
+        &self,
+        person: Option<UserId>,
+        id: DesktopId,
+        port: GuestPort,
+        app: Option<AppId>,
+    ) -> Result<GuestAccess, BrokerError> {
         let desktop = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
+        let run = self.run_of(&desktop, app).await?;
+        let shared = self.shared_account(person, &desktop, port).await?;
         if let Some(external) = &desktop.external {
-            return self.machine_access(&desktop, external, port, None).await;
+            let mut access = self.machine_access(&desktop, external, port, (None, shared)).await?;
+            run_instead(&mut access.credentials, run);
+            return Ok(access);
         }
-        let credentials = match port {
-            GuestPort::Console => GuestCredentials::Console,
-            GuestPort::Rdp | GuestPort::Ssh => self.credentials(&desktop, port).await?,
+        let mut credentials = match (port, shared) {
+            (GuestPort::Console, _) => GuestCredentials::Console,
+            (GuestPort::Rdp, Some(account)) => self.shared_credentials(&desktop, account).await?,
+            (GuestPort::Rdp | GuestPort::Ssh, _) => self.credentials(&desktop, port).await?,
         };
+        run_instead(&mut credentials, run);
         let stream = self.host_of(&desktop).await?.dial(&desktop, port).await?;
         Ok(GuestAccess { name: desktop.name.to_string(), stream, credentials })
     }
@@ -124,15 +144,23 @@ impl Broker {
         machine: &Desktop,
         external: &External,
         port: GuestPort,
-        redirected: Option<&str>,
+        (redirected, shared): (Option<&str>, Option<GuestAccount>),
     ) -> Result<GuestAccess, BrokerError> {
         Self::check_door(machine, external, port)?;
         let way = self.way_to(machine).await?;
         // A port of a Switch is met and signed in to as its device is.
         let (front, switch_port) = self.front_of(machine).await?;
         let of_front = front.external.as_ref().unwrap_or(external);
-        let account = self.machine_account(&front, of_front).await?;
-        let (identity, parameters) = (of_front.identity.clone(), external.parameters.clone());
+        let (identity, mut parameters) = (of_front.identity.clone(), external.parameters.clone());
+        let account = match shared {
+            Some(account) => {
+                if external.protocol == MachineProtocol::Rdp {
+                    asked_by_machine(&mut parameters);
+                }
+                account
+            }
+            None => self.machine_account(&front, of_front).await?,
+        };
         let credentials = match external.protocol {
             MachineProtocol::Rdp => GuestCredentials::Rdp {
                 account,
@@ -204,6 +232,7 @@ impl Broker {
         id: DesktopId,
         port: GuestPort,
         host: &str,
+        (person, app): (Option<UserId>, Option<AppId>),
     ) -> Result<GuestAccess, BrokerError> {
         let desktop = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
         let followed = |external: &&External| {
@@ -217,7 +246,56 @@ impl Broker {
             ));
         };
         tracing::info!(machine = %desktop.name, host, "A machine redirects a connection");
-        self.machine_access(&desktop, external, port, Some(host)).await
+        let run = self.run_of(&desktop, app).await?;
+        let shared = self.shared_account(person, &desktop, port).await?;
+        let mut access = self.machine_access(&desktop, external, port, (Some(host), shared)).await?;
+        run_instead(&mut access.credentials, run);
+        Ok(access)
+    }
+
+    /// The account of a person on a session host, which is called as they are; none elsewhere.
+    async fn shared_account(
+        &self,
+        person: Option<UserId>,
+        desktop: &Desktop,
+        port: GuestPort,
+    ) -> Result<Option<GuestAccount>, BrokerError> {
+        if desktop.owner.is_some() || !self.is_session_host(desktop.pool).await? {
+            return Ok(None);
+        }
+        // Who nobody is asks only what the machine says of itself.
+        let Some(person) = person else {
+            return match &desktop.external {
+                Some(_) => Ok(Some(GuestAccount { user: Some(NOBODY.to_owned()), ..GuestAccount::default() })),
+                None => Err(BrokerError::missing("desktop", &desktop.name)),
+            };
+        };
+        let user = self.inner.store.user(person).await?.ok_or_else(|| BrokerError::missing("user", person))?;
+        self.check_host_door(&user, desktop, port).await?;
+        Ok(Some(GuestAccount { user: Some(user.name), ..GuestAccount::default() }))
+    }
+
+    async fn shared_credentials(&self, host: &Desktop, account: GuestAccount) -> Result<GuestCredentials, BrokerError> {
+        let identity = self.guest_identity(host).await?;
+        let mut parameters = MachineParameters::default();
+        asked_by_machine(&mut parameters);
+        Ok(GuestCredentials::Rdp {
+            account,
+            certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),
+            keyboard: self.find_pool(&host.pool.to_string()).await?.keyboard,
+            parameters,
+            drive: true,
+            gateway: None,
+        })
+    }
+
+    /// What a session runs instead of the desktop.
+    ///
+    /// Errors: `Missing` app; one of another pool is as missing.
+    async fn run_of(&self, desktop: &Desktop, app: Option<AppId>) -> Result<Option<AppRun>, BrokerError> {
+        let Some(id) = app else { return Ok(None) };
+        let found = self.inner.store.app(id).await?.filter(|app| app.pool == desktop.pool);
+        Ok(Some(found.ok_or_else(|| BrokerError::missing("app", id))?.run))
     }
 
     /// The gateway on the way to a machine, or to where that redirects a connection.
@@ -326,6 +404,17 @@ impl Broker {
             .seal(text.expose_secret(), &sealing_context(id))
             .map_err(|error| BrokerError::internal("sealing a desktop's credentials", error))?;
         Ok(self.inner.store.put_secret(id, &sealed).await?)
+    }
+}
+
+/// No password is known here: without network level authentication the machine asks for it on its own screen.
+fn asked_by_machine(parameters: &mut MachineParameters) {
+    parameters.security = parameters.security.or(Some(RdpSecurity::Tls));
+}
+
+fn run_instead(credentials: &mut GuestCredentials, run: Option<AppRun>) {
+    if let (GuestCredentials::Rdp { parameters, .. }, Some(run)) = (credentials, run) {
+        *parameters = run.over(std::mem::take(parameters));
     }
 }
 

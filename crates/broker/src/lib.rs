@@ -4,6 +4,7 @@
 //! towards it: each reconciler takes no input, reads desired and observed state, takes one idempotent step per thing, and
 //! is woken by a timer or a signal. Kill the program at any point and start it again: it converges.
 
+mod app;
 mod audit;
 mod booking;
 mod clock;
@@ -29,6 +30,7 @@ mod operation;
 mod over;
 mod passkey;
 mod personal_disk;
+mod place;
 mod pool;
 mod provider;
 mod provider_sign_in;
@@ -50,6 +52,7 @@ mod user;
 mod wake;
 mod webhook;
 
+pub use app::AppChange;
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use booking::{BookedHour, NewBooking};
 pub use cloud::{CloudJump, CloudReach, CloudReachChange, CloudSignIn, NewCloud, ShownJump};

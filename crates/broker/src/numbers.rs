@@ -30,12 +30,13 @@ impl PoolNumbers {
     fn of<'a>(pool: &Pool, counts: impl Iterator<Item = &'a DesktopCount>, at: oriel_model::Micros) -> Self {
         let size = pool.size_at(at);
         let mut numbers = Self {
-            running_spares_wanted: size.running_spares.into(),
+            // Of session hosts those are places, and here hosts are counted.
+            running_spares_wanted: if pool.kind == PoolKind::SessionHost { 0 } else { size.running_spares.into() },
             stopped_spares_wanted: size.stopped_spares.into(),
             ..Self::default()
         };
         // Oriel neither starts others' machines nor keeps some ready.
-        let is_ours = pool.kind != PoolKind::External;
+        let is_ours = !pool.is_external();
         for count in counts {
             let free = count.all.saturating_sub(count.assigned);
             numbers.desktops += count.all;

@@ -176,6 +176,12 @@ impl Broker {
         if let Err(error) = wish.check() {
             return bad(error, "say another size_gib of the pool's `personal_disk`");
         }
+        if pool.kind == PoolKind::SessionHost {
+            return bad(
+                format!("a personal disk is in one machine at a time, and hosts of {} are many people's", pool.name),
+                "leave the pool's `personal_disk` out, and have the image mount people's homes from the network",
+            );
+        }
         if pool.kind == PoolKind::External || pool.cloud.is_some() {
             return bad(
                 format!("desktops of {} are not on a host of Oriel's own, which alone has personal disks", pool.name),

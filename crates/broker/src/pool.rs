@@ -68,14 +68,15 @@ pub struct PoolChange {
 
 impl PoolChange {
     /// Whether it changes what only desktops of Oriel's making have.
-    const fn is_about_desktops(&self) -> bool {
+    fn is_about_desktops(&self, kind: PoolKind) -> bool {
         self.image.is_some()
             || self.vcpus.is_some()
             || self.memory_mib.is_some()
             || self.disk_gib.is_some()
             || self.gpu.is_some()
             || self.hardware.is_some()
-            || self.size.is_some()
+            // How many people come to others' session hosts is for the pool to say.
+            || self.size.is_some() && kind != PoolKind::SessionHost
             || self.personal_disk.is_some()
             || self.flavor.is_some()
     }
@@ -133,7 +134,7 @@ impl Broker {
 
     pub async fn change_pool(&self, id: PoolId, change: PoolChange) -> Result<Pool, BrokerError> {
         let mut pool = self.inner.store.pool(id).await?.ok_or_else(|| BrokerError::missing("pool", id))?;
-        if pool.kind == PoolKind::External && change.is_about_desktops() {
+        if pool.is_external() && change.is_about_desktops(pool.kind) {
             return Err(BrokerError::invalid(
                 "external_pool",
                 format!("{} holds external machines: they have no image, size or GPU of Oriel's making", pool.name),
@@ -274,23 +275,26 @@ impl Broker {
         if let Err(error) = pool.leaving.check(&pool.hours) {
             return bad(error, "leave the pool's `leaving` out, or mend that part of it");
         }
-        if pool.kind == PoolKind::External {
-            if pool.hours.off_peak != OffPeak::default() {
-                return bad(
-                    format!("{} holds external machines, of which nothing is kept ready", pool.name),
-                    "leave `off_peak` of its `hours` out",
-                );
-            }
-            if let Err(error) = pool.hours.check(&pool.size, pool.desktops_max) {
-                return bad(error, "leave the pool's `hours` out, or mend that part of them");
-            }
-            return Ok(());
+        if pool.is_external() {
+            return Self::check_external_pool(pool);
         }
-        if let Err(error) = pool.hours.check(&pool.size, pool.desktops_max) {
+        if let Err(error) = pool.hours.check() {
             return bad(error, "leave the pool's `hours` out, or mend that part of them");
         }
-        if let Err(error) = pool.size.check(pool.desktops_max) {
-            return bad(error, "leave the pool's `size` out, or mend that part of it");
+        if let Err(error) = pool.check_size() {
+            return bad(error, "leave the pool's `size` out, or mend that part of it and of `off_peak`");
+        }
+        if pool.kind == PoolKind::SessionHost
+            && (pool.leaving.times.shut_down_minutes.is_some()
+                || pool.leaving.off_peak.is_some_and(|times| times.shut_down_minutes.is_some()))
+        {
+            return bad(
+                format!(
+                    "hosts of {} are nobody's: they are switched off when they are spare, and never for one person",
+                    pool.name
+                ),
+                "leave `shut_down` out of the pool's `leaving`",
+            );
         }
         self.check_pool_disk(pool).await?;
         let image = self.pool_image(pool).await?;
@@ -344,6 +348,26 @@ impl Broker {
                 format!("{name:?} cannot be a network's name"),
                 "use the name that `virsh net-list` or `ip link` shows",
             );
+        }
+        Ok(())
+    }
+
+    /// What the rest of a pool may say whose machines are others'.
+    fn check_external_pool(pool: &Pool) -> Result<(), BrokerError> {
+        let bad = |text: String, next: &str| Err(BrokerError::invalid("bad_pool", text, next));
+        let is_shared = pool.kind == PoolKind::SessionHost;
+        let spares = pool.size.min > 0 || pool.size.running_spares > 0 || pool.size.stopped_spares > 0;
+        if pool.hours.off_peak != OffPeak::default() || spares {
+            return bad(
+                format!("{} holds others' machines, of which nothing is kept ready", pool.name),
+                "leave `off_peak` of its `hours` out, and spares of its `size`",
+            );
+        }
+        if let Err(error) = pool.hours.check() {
+            return bad(error, "leave the pool's `hours` out, or mend that part of them");
+        }
+        if is_shared && let Err(error) = pool.check_size() {
+            return bad(error, "leave the pool's `size` out, or mend that part of it");
         }
         Ok(())
     }

@@ -63,7 +63,11 @@ impl Broker {
     ) -> Result<Desktop, BrokerError> {
         let desktop = self.any_desktop(key).await?;
         let is_theirs = self.is_theirs(user, &desktop).await?;
-        if (is_theirs && grants.scope.includes(to)) || grants.may_in(to, desktop.pool) {
+        // Who has a place on a host opens it; what becomes of it is not theirs to say.
+        let is_enough = desktop.owner.is_some()
+            || desktop.external.is_some()
+            || matches!(to, Permission::DesktopsUse | Permission::DesktopsRead);
+        if (is_theirs && is_enough && grants.scope.includes(to)) || grants.may_in(to, desktop.pool) {
             return Ok(desktop);
         }
         Err(refused(is_theirs, grants, &desktop, key))
@@ -106,13 +110,19 @@ impl Broker {
         found.ok_or_else(missing)
     }
 
-    /// What they own, and the machines without an owner of pools that let them in.
+    /// What they own, the machines without an owner of pools that let them in, and the session hosts on which they have a place as long as
+    /// their pool lets them in.
     pub(crate) async fn is_theirs(&self, user: &User, desktop: &Desktop) -> Result<bool, BrokerError> {
         if desktop.owner == Some(user.id) {
             return Ok(true);
         }
-        let shared = desktop.external.is_some() && desktop.owner.is_none();
-        Ok(shared && self.inner.store.entitled(desktop.pool, user.id).await?)
+        if desktop.owner.is_some() {
+            return Ok(false);
+        }
+        let store = &self.inner.store;
+        let shared = store.has_place(desktop.id, user.id).await?
+            || desktop.external.is_some() && !self.is_session_host(desktop.pool).await?;
+        Ok(shared && store.entitled(desktop.pool, user.id).await?)
     }
 
     /// The pool of a desktop that somebody may do this with.

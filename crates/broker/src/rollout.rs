@@ -120,6 +120,16 @@ impl Broker {
     }
 
     async fn rolled_image(&self, pool: &Pool) -> Result<Image, BrokerError> {
+        if pool.kind == PoolKind::SessionHost {
+            return Err(BrokerError::conflict(
+                "session_host_pool",
+                format!("hosts of {} are not rolled out", pool.name),
+                format!(
+                    "name the version (oriel pool set {} --image NAME:VERSION) and drain one host after the other (oriel desktop drain HOST): it is made anew when its last person has left",
+                    pool.name
+                ),
+            ));
+        }
         if pool.kind == PoolKind::External {
             return Err(BrokerError::conflict(
                 "external_pool",

@@ -15,8 +15,12 @@ impl Broker {
     pub async fn pools_for(&self, user: &User) -> Result<Vec<(Pool, Option<Desktop>)>, BrokerError> {
         let own = self.inner.store.desktops_of(user.id).await?;
         let pools = self.inner.store.pools_for(user.id).await?.into_iter();
-        let theirs =
-            |pool: &Pool| own.iter().find(|one| one.pool == pool.id && one.intent != DesktopIntent::Deleted).cloned();
+        // Hosts on which they have a place are among those that they may open.
+        let open = self.inner.store.desktops_for(user.id).await?;
+        let theirs = |pool: &Pool| {
+            let of = if pool.kind == PoolKind::SessionHost { &open } else { &own };
+            of.iter().find(|one| one.pool == pool.id && one.intent != DesktopIntent::Deleted).cloned()
+        };
         Ok(pools
             .filter(|pool| pool.kind != PoolKind::External)
             .map(|pool| {
@@ -30,7 +34,7 @@ impl Broker {
     /// for the last one at once, in any number of programs, one gets it.
     ///
     /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`, `personal_disk_in_use`;
-    /// `OverQuota`; `Booking` when the last ones are booked by others.
+    /// `OverQuota`; `Booking` when the last ones are booked by others. Of a pool of session hosts it is a place on one of them.
     pub async fn take_desktop(&self, user: &User, pool: &Pool) -> Result<Desktop, BrokerError> {
         let store = &self.inner.store;
         if !self.may_have_of(pool.id, user).await? {
@@ -42,6 +46,9 @@ impl Broker {
                 format!("{} holds external machines: they are not given away", pool.name),
                 "open one of its machines as it is",
             ));
+        }
+        if pool.kind == PoolKind::SessionHost {
+            return self.take_place(user, pool).await;
         }
         for _ in 0..TRIES_MAX {
             if let Some(desktop) = self.own_of(user, pool).await? {
@@ -128,11 +135,18 @@ impl Broker {
     /// Errors: `Missing` for who may not, or no longer.
     pub async fn enter(&self, user: &User, grants: &Grants, id: DesktopId) -> Result<Desktop, BrokerError> {
         let found = self.find_desktop_for(user, grants, &id.to_string(), Permission::DesktopsUse).await?;
+        // It waits for them from now on, so that the place that they have now is theirs when they are there.
+        let is_shared = found.owner.is_none() && self.is_session_host(found.pool).await?;
+        let until = Some(now().plus_seconds(PRESENCE_SECONDS));
+        let has_place = is_shared && self.inner.store.see_place(found.id, user.id, now(), until).await?;
         if found.external.is_some() {
+            if is_shared && !has_place {
+                return Err(BrokerError::missing("desktop", found.name));
+            }
             return Ok(found);
         }
         let may = |desktop: &Desktop| {
-            (grants.may_in(Permission::DesktopsUse, desktop.pool) || desktop.owner == Some(user.id))
+            (grants.may_in(Permission::DesktopsUse, desktop.pool) || desktop.owner == Some(user.id) || has_place)
                 && !matches!(desktop.intent, DesktopIntent::Recycle | DesktopIntent::Deleted)
         };
         match self.inner.store.enter(id, self.program(), PRESENCE_SECONDS, may).await? {

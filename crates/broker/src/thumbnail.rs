@@ -74,7 +74,7 @@ impl Broker {
     pub async fn thumbnail(&self, desktop: &Desktop) -> Result<Option<Thumbnail>, BrokerError> {
         let cache = &self.inner.thumbnails;
         // What one of many shows is not for the others.
-        if desktop.external.is_some() && desktop.owner.is_none() {
+        if desktop.owner.is_none() && (desktop.external.is_some() || self.is_session_host(desktop.pool).await?) {
             return Ok(None);
         }
         if !matches!(desktop.state, DesktopState::Starting | DesktopState::Ready | DesktopState::InUse) {

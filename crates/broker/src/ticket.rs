@@ -3,7 +3,7 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError, seat::PRESENCE_SECONDS};
 use oriel_identity as identity;
-use oriel_model::{ConnectionId, Desktop, DesktopIntent, DesktopState, GuestPort, Seat, Ticket, User};
+use oriel_model::{App, AppId, ConnectionId, Desktop, DesktopIntent, DesktopState, GuestPort, Seat, Ticket, User};
 use oriel_store::TicketRefusal;
 use secrecy::SecretString;
 
@@ -20,7 +20,8 @@ impl Broker {
     /// A ticket for one connection to a desktop that the person may use; a desktop that is off is started and the caller told
     /// to come back. `session_sha256` names the session that asks: only it can use the ticket.
     ///
-    /// Errors: conflict `desktop_not_ready`; `OverQuota` for one session, or one desktop that runs, more than they may have.
+    /// Errors: conflict `desktop_not_ready`; `OverQuota` for one session, or one desktop that runs, more than they may have; on a session host
+    /// conflicts `no_place`, `shared_host`.
     pub async fn connect(
         &self,
         user: &User,
@@ -29,8 +30,37 @@ impl Broker {
         resume: Option<ConnectionId>,
         session_sha256: &str,
     ) -> Result<NewTicket, BrokerError> {
+        self.connect_to(user, desktop, (port, None), resume, session_sha256).await
+    }
+
+    /// As [`Self::connect`], for a session that is one program of the desktop's pool. Errors: also `Missing` app.
+    pub async fn connect_app(
+        &self,
+        user: &User,
+        desktop: &Desktop,
+        app: &App,
+        resume: Option<ConnectionId>,
+        session_sha256: &str,
+    ) -> Result<NewTicket, BrokerError> {
+        if app.pool != desktop.pool {
+            return Err(BrokerError::missing("app", &app.name));
+        }
+        self.connect_to(user, desktop, (GuestPort::Rdp, Some(app.id)), resume, session_sha256).await
+    }
+
+    async fn connect_to(
+        &self,
+        user: &User,
+        desktop: &Desktop,
+        (port, app): (GuestPort, Option<AppId>),
+        resume: Option<ConnectionId>,
+        session_sha256: &str,
+    ) -> Result<NewTicket, BrokerError> {
         if let Some(external) = &desktop.external {
             Self::check_door(desktop, external, port)?;
+        }
+        if desktop.owner.is_none() && self.is_session_host(desktop.pool).await? {
+            self.check_host_door(user, desktop, port).await?;
         }
         if desktop.intent == DesktopIntent::Stopped {
             self.set_intent(desktop.id, DesktopIntent::Running).await?;
@@ -67,6 +97,7 @@ impl Broker {
             desktop: desktop.id,
             port,
             resume,
+            app,
             expires: now().plus_seconds(TICKET_SECONDS),
         };
         self.inner.store.put_ticket(&ticket, self.program()).await?;

@@ -133,7 +133,7 @@ impl Gateway {
     }
 
     async fn open_files(&self, user: UserId, desktop: DesktopId) -> Result<Arc<Files>, FilesError> {
-        let dialler = self.dialler_for(user);
+        let dialler = self.dialler_for(user, None);
         let Some(program) = self.workers() else {
             return Ok(Arc::new(Files::here(reach(dialler, desktop).await?)));
         };

@@ -14,7 +14,7 @@ use crate::worker::{self, WorkerProgram};
 use crate::{COMMANDS_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, files, viewer};
 use bytes::Bytes;
 use futures::{Sink, Stream, StreamExt, future, stream};
-use oriel_model::{Connection, ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
+use oriel_model::{AppId, Connection, ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
 use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
 use std::collections::{HashMap, HashSet};
@@ -44,6 +44,8 @@ pub struct ViewerRequest {
     /// What has the one keyboard and screen of the machine, whoever looks at it, and of all that share it: two people have no
     /// connections to them at once. `None`: everybody has their own.
     pub seat: Option<DesktopId>,
+    /// This program instead of the whole desktop: a connection of its own.
+    pub app: Option<AppId>,
 }
 
 /// A live connection and its traffic over the last seconds.
@@ -80,6 +82,7 @@ pub(crate) struct Entry {
     pub desktop: DesktopId,
     pub seat: Option<DesktopId>,
     pub port: GuestPort,
+    pub app: Option<AppId>,
     pub started: Micros,
     /// For what lasts a while: it does not jump.
     pub began: tokio::time::Instant,
@@ -196,7 +199,7 @@ impl Gateway {
     /// it takes the connection over; nobody within `PRELAUNCH_TIME` lets it go. The session in the guest stays.
     pub async fn prelaunch(&self, user: UserId, desktop: DesktopId) {
         let (port, person) = (GuestPort::Rdp, String::new());
-        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None, seat: None };
+        let request = ViewerRequest { user, desktop, port, person, resume: None, guest: None, seat: None, app: None };
         let message = |records: &[ViewerRecord]| {
             let mut message = Vec::new();
             records.iter().for_each(|record| record.encode(&mut message));
@@ -359,8 +362,8 @@ impl Gateway {
         Arc::clone(&self.inner.dialler)
     }
 
-    pub(crate) fn dialler_for(&self, user: UserId) -> Arc<dyn Dialler> {
-        Arc::new(Personal { dialler: self.dialler(), user })
+    pub(crate) fn dialler_for(&self, user: UserId, app: Option<AppId>) -> Arc<dyn Dialler> {
+        Arc::new(Personal { dialler: self.dialler(), user, app })
     }
 
     /// A JPEG of what a live graphical connection to the desktop shows (RDP before the console); `None` without one.
@@ -398,6 +401,7 @@ impl Gateway {
             entry.user == request.user
                 && entry.desktop == request.desktop
                 && entry.port == request.port
+                && entry.app == request.app
                 && !entry.commands.is_closed()
         };
         if let Some(entry) = request.resume.and_then(|id| live.get(&id)).filter(|entry| own(entry)) {
@@ -454,6 +458,7 @@ impl Gateway {
             desktop: request.desktop,
             seat: request.seat,
             port: request.port,
+            app: request.app,
             started: now(),
             began: tokio::time::Instant::now(),
             commands,
@@ -473,7 +478,7 @@ impl Gateway {
             port: request.port,
             recordings: self.inner.recordings.get().cloned(),
             commands: inbox,
-            dialler: self.dialler_for(request.user),
+            dialler: self.dialler_for(request.user, request.app),
             counters: Arc::clone(&entry.counters),
             rules: Arc::clone(&entry.rules),
             drive: Arc::clone(&entry.drive),

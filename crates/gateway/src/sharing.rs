@@ -121,6 +121,7 @@ impl Gateway {
             resume: None,
             guest: Some(guest),
             seat: None,
+            app: None,
         };
         let expires = Instant::now() + Duration::from_secs(GUEST_TICKET_SECONDS);
         let ticket = Ticket { session_sha256: session_sha256.to_owned(), request, expires };

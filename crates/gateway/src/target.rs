@@ -2,7 +2,7 @@
 
 use crate::idle::IdleEnd;
 use async_trait::async_trait;
-use oriel_model::{DesktopId, GuestPort, SessionPolicy, UserId};
+use oriel_model::{AppId, DesktopId, GuestPort, SessionPolicy, UserId};
 pub use oriel_physical::PhysicalOptions;
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{
@@ -25,6 +25,22 @@ pub trait Dialler: Send + Sync {
     /// As [`Self::dial`], for one person: what they may do on the connection ([`Target::policy`]) may depend on who they are.
     async fn dial_for(&self, _: UserId, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
         self.dial(desktop, port).await
+    }
+
+    /// As [`Self::dial_for`], for a session that is one program of the desktop's pool.
+    async fn dial_app(&self, _: UserId, _: AppId, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        Err(no_apps())
+    }
+
+    /// As [`Self::dial_app`], to where the machine redirects its connections.
+    async fn dial_other_app(
+        &self,
+        _: (UserId, AppId),
+        _: DesktopId,
+        _: GuestPort,
+        _host: &str,
+    ) -> Result<Target, DialError> {
+        Err(no_apps())
     }
 
     /// When a connection to the desktop that nobody touches is ended; `None`: never. Asked for each viewer of its owner.
@@ -75,20 +91,32 @@ pub trait Dialler: Send + Sync {
     }
 }
 
+fn no_apps() -> DialError {
+    DialError { code: ByeCode::Protocol, text: "no programs are published here".into() }
+}
+
 /// Dials for one person, whoever asks it to dial.
 pub(crate) struct Personal {
     pub dialler: Arc<dyn Dialler>,
     pub user: UserId,
+    /// What their session is instead of the whole desktop.
+    pub app: Option<AppId>,
 }
 
 #[async_trait]
 impl Dialler for Personal {
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
-        self.dialler.dial_for(self.user, desktop, port).await
+        match self.app {
+            Some(app) => self.dialler.dial_app(self.user, app, desktop, port).await,
+            None => self.dialler.dial_for(self.user, desktop, port).await,
+        }
     }
 
     async fn dial_other(&self, desktop: DesktopId, port: GuestPort, host: &str) -> Result<Target, DialError> {
-        self.dialler.dial_other_for(self.user, desktop, port, host).await
+        match self.app {
+            Some(app) => self.dialler.dial_other_app((self.user, app), desktop, port, host).await,
+            None => self.dialler.dial_other_for(self.user, desktop, port, host).await,
+        }
     }
 
     async fn wake(&self, desktop: DesktopId, port: GuestPort) -> Result<Option<u16>, DialError> {

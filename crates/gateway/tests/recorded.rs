@@ -211,6 +211,7 @@ impl House {
             resume: None,
             guest: None,
             seat: None,
+            app: None,
         };
         Self { gateway, machines, shelf, request }
     }

@@ -190,6 +190,7 @@ fn request() -> ViewerRequest {
         resume: None,
         guest: None,
         seat: None,
+        app: None,
     }
 }
 

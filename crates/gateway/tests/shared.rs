@@ -278,7 +278,7 @@ impl Viewer {
 
 fn owner(port: GuestPort) -> ViewerRequest {
     let (user, desktop, person) = (UserId::new(), DesktopId::new(), "ada".to_owned());
-    ViewerRequest { user, desktop, port, person, resume: None, guest: None, seat: None }
+    ViewerRequest { user, desktop, port, person, resume: None, guest: None, seat: None, app: None }
 }
 
 fn guest(connection: ConnectionId, name: &str, kind: GuestKind, control: bool) -> ViewerRequest {

@@ -238,6 +238,7 @@ fn request(resume: Option<ConnectionId>) -> ViewerRequest {
         resume,
         guest: None,
         seat: None,
+        app: None,
     }
 }
 

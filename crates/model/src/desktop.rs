@@ -180,6 +180,8 @@ pub struct DesktopFacts {
     pub personal_disk: Option<Name>,
     /// Whose disk that is in the machine since it last started.
     pub disk_of: Option<UserId>,
+    /// A session host that takes nobody new: it is made anew when the last one has left.
+    pub draining: bool,
 }
 
 /// That a desktop was given to somebody who asked for one.
@@ -188,6 +190,19 @@ pub struct Seat {
     pub since: Micros,
     /// When they were given it, or asked for it again.
     pub seen: Micros,
+}
+
+/// A place on a session host that somebody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostPlace {
+    pub pool: PoolId,
+    pub desktop: DesktopId,
+    pub user: UserId,
+    /// Which of the host's, from 1.
+    pub number: u32,
+    pub seat: Seat,
+    /// Until when they are, or were last known to be, connected.
+    pub until: Option<Micros>,
 }
 
 /// A door of the guest that the gateway dials.

@@ -55,4 +55,5 @@ ids! {
     SyslogId,
     BookingId,
     PersonalDiskId,
+    AppId,
 }

@@ -1,5 +1,6 @@
 //! The nouns of the house: ids, names, states. No I/O, no clock; every other room speaks in these.
 
+mod app;
 mod audit;
 mod booking;
 pub mod carried;
@@ -39,6 +40,7 @@ mod syslog;
 mod user;
 mod webhook;
 
+pub use app::{App, AppRun};
 pub use audit::{AuditDeed, AuditEntry, AuditQuery};
 pub use booking::{
     BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingRefusal,
@@ -48,7 +50,7 @@ pub use cloud::{
     CLOUDS_MAX, Cloud, CloudAddress, CloudFlavor, CloudImage, CloudLook, CloudNetwork, CloudOffer, CloudPlace,
     CloudRoot,
 };
-pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, Seat, StartStep};
+pub use desktop::{Desktop, DesktopFacts, DesktopIntent, DesktopState, GuestPort, HostPlace, Seat, StartStep};
 pub use desktop_work::{DESKTOP_SNAPSHOTS_MAX, DesktopSnapshot, DesktopWork, MoveState, Standing};
 pub use directory::{
     DIRECTORIES_MAX, Directory, DirectoryKind, DirectoryPerson, DirectorySettings, GroupMapping, RoleMapping, fold_dn,
@@ -69,7 +71,7 @@ pub use history::{HISTORY_COARSE_MINUTES, HISTORY_FINE_MINUTES, HISTORY_MINUTES_
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity, finding};
 pub use hours::{HOLIDAYS_MAX, OffPeak, PEAKS_MAX, Peak, PoolHours, START_AHEAD_MINUTES_MAX, holiday};
 pub use id::{
-    BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,
+    AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,
     OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId, WebhookId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
@@ -99,7 +101,7 @@ pub use rollout::{
 };
 pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
-pub use size::{PoolSize, RETURN_MINUTES_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};
+pub use size::{PoolSize, RETURN_MINUTES_MAX, SESSIONS_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};
 pub use subscription::{SUBSCRIPTION_EVENTS_MAX, Subscription};
 pub use switch_port::{SWITCH_UNIT_PORTS, SWITCH_UNITS_MAX, SwitchPort};
 pub use syslog::{

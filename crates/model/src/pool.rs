@@ -57,6 +57,25 @@ impl Pool {
         }
     }
 
+    /// Whether its machines are others', by their addresses: Oriel makes none of them.
+    pub const fn is_external(&self) -> bool {
+        match self.kind {
+            PoolKind::External => true,
+            PoolKind::SessionHost => self.image.is_none(),
+            PoolKind::Dedicated | PoolKind::Floating | PoolKind::Ephemeral => false,
+        }
+    }
+
+    /// What is out of bounds of what it keeps ready, at peak and off peak. The error is a sentence.
+    pub fn check_size(&self) -> Result<(), String> {
+        let check = |size: &PoolSize| match self.kind {
+            PoolKind::SessionHost => size.check_hosts(self.desktops_max),
+            _ => size.check(self.desktops_max),
+        };
+        check(&self.size)?;
+        check(&self.hours.off_peak.over(&self.size)).map_err(|error| format!("off peak, {error}"))
+    }
+
     /// Whether all its desktops are as administrators made them: nothing is kept ready, at no hour.
     pub fn keeps_nothing(&self) -> bool {
         self.size.is_default() && self.hours.off_peak == OffPeak::default()
@@ -75,6 +94,8 @@ pub enum PoolKind {
     Ephemeral,
     /// Somebody else's: addresses that an admin entered. Sizes, network and GPU mean nothing here.
     External,
+    /// Each for many people at once, who have a place on one of them: made from an image, or somebody else's.
+    SessionHost,
 }
 
 impl PoolKind {

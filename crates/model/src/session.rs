@@ -1,6 +1,6 @@
 //! Being signed in ([`WebSession`], [`ApiToken`]), being let in once ([`Ticket`]), being connected ([`Connection`]).
 
-use crate::{ConnectionId, DesktopId, GuestPort, Micros, SignInStep, TokenId, TokenScope, UserId};
+use crate::{AppId, ConnectionId, DesktopId, GuestPort, Micros, SignInStep, TokenId, TokenScope, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A browser that is signed in. The cookie's value is stored only as SHA-256 hex.
@@ -42,6 +42,8 @@ pub struct Ticket {
     pub port: GuestPort,
     /// Resume this connection rather than dialling a new one.
     pub resume: Option<ConnectionId>,
+    /// This program of its pool instead of the whole desktop.
+    pub app: Option<AppId>,
     pub expires: Micros,
 }
 

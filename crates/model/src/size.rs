@@ -11,6 +11,8 @@ pub const STARTS_MAX: u32 = 1000;
 pub const RETURN_MINUTES_MAX: u32 = 24 * 60;
 /// Longest time that a desktop settles, in seconds.
 pub const SETTLE_SECONDS_MAX: u32 = 3600;
+/// Most people on one session host.
+pub const SESSIONS_MAX: u32 = 500;
 
 /// What a pool keeps ready for those who come. The pool's `desktops_max` is the other end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +20,7 @@ pub const SETTLE_SECONDS_MAX: u32 = 3600;
 pub struct PoolSize {
     /// Desktops that there always are, used or not.
     pub min: u32,
-    /// Desktops that run and are nobody's.
+    /// Desktops that run and are nobody's. In pools of session hosts: free places on hosts that run.
     pub running_spares: u32,
     /// Desktops that are made, off, and nobody's.
     pub stopped_spares: u32,
@@ -33,6 +35,10 @@ pub struct PoolSize {
     /// How long a desktop waits for its person after they left or were cut off, before it is made anew or goes. Means nothing to
     /// dedicated desktops.
     pub return_minutes: u32,
+    /// Most people on one session host at once. Means nothing in other pools.
+    pub sessions: u32,
+    /// Whoever comes is given the fullest session host that has a place, so that others can be empty; the emptiest otherwise.
+    pub fill: bool,
 }
 
 impl Default for PoolSize {
@@ -46,6 +52,8 @@ impl Default for PoolSize {
             percent: 100,
             settle_seconds: 0,
             return_minutes: 5,
+            sessions: 10,
+            fill: false,
         }
     }
 }
@@ -57,15 +65,25 @@ impl PoolSize {
 
     /// What is out of bounds, for a pool that may hold `desktops_max`. The error is a sentence.
     pub fn check(&self, desktops_max: u32) -> Result<(), String> {
+        self.check_spares(desktops_max, desktops_max)
+    }
+
+    /// As [`Self::check`], for a pool of session hosts, whose running spares are places.
+    pub fn check_hosts(&self, desktops_max: u32) -> Result<(), String> {
+        self.check_spares(desktops_max, desktops_max.saturating_mul(self.sessions))
+    }
+
+    fn check_spares(&self, desktops_max: u32, running_max: u32) -> Result<(), String> {
         for (what, value, least, most) in [
             ("min", self.min, 0, desktops_max),
-            ("running spares", self.running_spares, 0, SPARES_MAX.min(desktops_max)),
+            ("running spares", self.running_spares, 0, SPARES_MAX.min(running_max)),
             ("stopped spares", self.stopped_spares, 0, SPARES_MAX.min(desktops_max)),
             ("parallel", self.parallel, 1, STARTS_MAX),
             ("per minute", self.per_minute, 1, STARTS_MAX),
             ("percent", self.percent, 1, 100),
             ("settle seconds", self.settle_seconds, 0, SETTLE_SECONDS_MAX),
             ("return minutes", self.return_minutes, 0, RETURN_MINUTES_MAX),
+            ("sessions", self.sessions, 1, SESSIONS_MAX),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(format!(
@@ -76,7 +94,7 @@ impl PoolSize {
         Ok(())
     }
 
-    fn fields(&mut self) -> [(&'static str, &mut u32); 8] {
+    fn fields(&mut self) -> [(&'static str, &mut u32); 9] {
         [
             ("min", &mut self.min),
             ("running", &mut self.running_spares),
@@ -86,6 +104,7 @@ impl PoolSize {
             ("percent", &mut self.percent),
             ("settle", &mut self.settle_seconds),
             ("return", &mut self.return_minutes),
+            ("sessions", &mut self.sessions),
         ]
     }
 }
@@ -94,13 +113,16 @@ impl PoolSize {
 impl fmt::Display for PoolSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut own, mut usual) = (self.clone(), Self::default());
-        let parts: Vec<String> = own
+        let mut parts: Vec<String> = own
             .fields()
             .into_iter()
             .zip(usual.fields())
             .filter(|((_, value), (_, usual))| value != usual)
             .map(|((word, value), _)| format!("{word}={value}"))
             .collect();
+        if self.fill {
+            parts.push("fill".to_owned());
+        }
         if parts.is_empty() { f.write_str("default") } else { f.write_str(&parts.join(",")) }
     }
 }
@@ -114,6 +136,10 @@ impl FromStr for PoolSize {
             if part == "default" {
                 continue;
             }
+            if part == "fill" {
+                size.fill = true;
+                continue;
+            }
             let field = part.split_once('=').and_then(|(word, value)| {
                 let (_, field) = size.fields().into_iter().find(|(known, _)| *known == word)?;
                 Some((field, value))
@@ -121,7 +147,7 @@ impl FromStr for PoolSize {
             let Some((field, value)) = field else {
                 return Err(format!(
                     "{:?} is no size of a pool; write some of min=, running=, stopped=, parallel=, per_minute=, percent=, \
-                     settle=SECONDS, return=MINUTES, or default for what is usual",
+                     settle=SECONDS, return=MINUTES, sessions=, fill, or default for what is usual",
                     part.chars().take(40).collect::<String>()
                 ));
             };
@@ -138,7 +164,12 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_they_are_written() {
-        for text in ["default", "min=4,running=2,stopped=1", "parallel=1,per_minute=3,percent=40,settle=30,return=0"] {
+        for text in [
+            "default",
+            "min=4,running=2,stopped=1",
+            "parallel=1,per_minute=3,percent=40,settle=30,return=0",
+            "running=12,sessions=20,fill",
+        ] {
             assert_eq!(text.parse::<PoolSize>().unwrap().to_string(), text);
         }
         for wrong in ["", "min", "min=few", "most=3", "running=-1"] {
@@ -152,6 +183,10 @@ mod tests {
         assert_eq!(PoolSize::default().check(0), Ok(()));
         let size = PoolSize { min: 5, ..PoolSize::default() };
         assert!(size.check(4).unwrap_err().ends_with("choose 0 to 4"));
+        // Spares of session hosts are places.
+        let hosts = PoolSize { running_spares: 12, sessions: 4, ..PoolSize::default() };
+        assert_eq!(hosts.check_hosts(3), Ok(()));
+        assert!(hosts.check(3).is_err() && hosts.check_hosts(2).is_err());
         assert!(PoolSize { parallel: 0, ..PoolSize::default() }.check(4).is_err());
     }
 }

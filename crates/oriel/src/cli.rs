@@ -3,9 +3,9 @@
 use crate::{
     client::Client,
     commands::{
-        apply, audit, backup, booking, cloud, config, desktop, device, directory, disk, doctor, export, gpu, group,
-        image, import, machine, node, operation, pool, provider, quota, recording, serve, session, syslog, token, user,
-        webhook,
+        app, apply, audit, backup, booking, cloud, config, desktop, device, directory, disk, doctor, export, gpu,
+        group, image, import, machine, node, operation, pool, provider, quota, recording, serve, session, syslog,
+        token, user, webhook,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -72,6 +72,9 @@ pub enum Command {
     /// Sets of like desktops, and who may use them
     #[command(subcommand)]
     Pool(pool::Command),
+    /// Programs that pools publish: opened without the desktop around them
+    #[command(subcommand)]
+    App(app::Command),
     /// Machines that people use
     #[command(subcommand)]
     Desktop(desktop::Command),
@@ -190,6 +193,7 @@ impl Cli {
             Command::Image(command) => command.run(&global.client()?).await,
             Command::Recipe(command) => command.run(&global.client()?).await,
             Command::Pool(command) => command.run(&global.client()?).await,
+            Command::App(command) => command.run(&global.client()?).await,
             Command::Desktop(command) => command.run(&global.client()?).await,
             Command::Machine(command) => command.run(&global.client()?).await,
             Command::Device(command) => command.run(global.client()?).await,

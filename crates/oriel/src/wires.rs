@@ -15,7 +15,7 @@ use oriel_gateway::{
     Program, Protocol, RdpGateway, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, RemoteApp,
     ShellTarget, Target, TimeZone, VncOptions,
 };
-use oriel_model::{self as model, DesktopId, GuestPort, RecordingId, RecordingRules, UserId};
+use oriel_model::{self as model, AppId, DesktopId, GuestPort, RecordingId, RecordingRules, UserId};
 use oriel_physical::keymap_of_layout;
 use oriel_screen::{ByeCode, recording::Chunk};
 
@@ -26,16 +26,29 @@ pub struct Doors(pub Broker);
 impl Dialler for Doors {
     /// For nobody, who is in no group: what the machine says of itself is asked, and nothing is let through to a person.
     async fn dial(&self, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
-        self.dial_for(UserId::new(), desktop, port).await
+        let access = self.0.guest_access(None, desktop, port, None).await.map_err(|error| dial_error(&error))?;
+        self.lead(UserId::new(), desktop, access).await
     }
 
     async fn dial_for(&self, user: UserId, desktop: DesktopId, port: GuestPort) -> Result<Target, DialError> {
-        let access = self.0.guest_access(desktop, port).await.map_err(|error| dial_error(&error))?;
+        let access = self.0.guest_access(Some(user), desktop, port, None).await.map_err(|error| dial_error(&error))?;
         self.lead(user, desktop, access).await
     }
 
+    async fn dial_app(
+        &self,
+        user: UserId,
+        app: AppId,
+        desktop: DesktopId,
+        port: GuestPort,
+    ) -> Result<Target, DialError> {
+        let access = self.0.guest_access(Some(user), desktop, port, Some(app)).await;
+        self.lead(user, desktop, access.map_err(|error| dial_error(&error))?).await
+    }
+
     async fn dial_other(&self, desktop: DesktopId, port: GuestPort, host: &str) -> Result<Target, DialError> {
-        self.dial_other_for(UserId::new(), desktop, port, host).await
+        let access = self.0.redirected_access(desktop, port, host, (None, None)).await;
+        self.lead(UserId::new(), desktop, access.map_err(|error| dial_error(&error))?).await
     }
 
     async fn dial_other_for(
@@ -45,8 +58,19 @@ impl Dialler for Doors {
         port: GuestPort,
         host: &str,
     ) -> Result<Target, DialError> {
-        let access = self.0.redirected_access(desktop, port, host).await.map_err(|error| dial_error(&error))?;
-        self.lead(user, desktop, access).await
+        let access = self.0.redirected_access(desktop, port, host, (Some(user), None)).await;
+        self.lead(user, desktop, access.map_err(|error| dial_error(&error))?).await
+    }
+
+    async fn dial_other_app(
+        &self,
+        (user, app): (UserId, AppId),
+        desktop: DesktopId,
+        port: GuestPort,
+        host: &str,
+    ) -> Result<Target, DialError> {
+        let access = self.0.redirected_access(desktop, port, host, (Some(user), Some(app))).await;
+        self.lead(user, desktop, access.map_err(|error| dial_error(&error))?).await
     }
 
     async fn wake(&self, desktop: DesktopId, port: GuestPort) -> Result<Option<u16>, DialError> {

@@ -52,6 +52,7 @@ impl Names {
         let image = desktop.facts.image.or(pool.and_then(|pool| pool.image)).and_then(|id| self.images.get(&id));
         let owner = desktop.owner.map(|id| self.user(id));
         let facts = &desktop.facts;
+        let is_shared = pool.is_some_and(|pool| pool.kind == model::PoolKind::SessionHost);
         Desktop {
             id: desktop.id.to_string(),
             name: desktop.name.to_string(),
@@ -85,7 +86,9 @@ impl Names {
             changed_at: desktop.changed.rfc3339(),
             external: desktop.external.as_ref().map(|external| external.protocol.into()),
             inside: desktop.external.as_ref().and_then(|external| external.parameters.inside.clone()),
-            kinds: kinds(desktop),
+            kinds: if is_shared && desktop.external.is_none() { vec![ConnectKind::Rdp] } else { kinds(desktop) },
+            shared: is_shared,
+            draining: desktop.facts.draining,
         }
     }
 

@@ -1,8 +1,10 @@
 //! What must hold: after every step, and when everything has come to rest.
 
-use crate::world::World;
+use crate::world::{Rows, World};
 use oriel_compute::{Compute, Power};
-use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, DiskHolder, PersonalDiskId, PoolKind, UserId};
+use oriel_model::{
+    Desktop, DesktopId, DesktopIntent, DesktopState, DiskHolder, HostPlace, PersonalDiskId, Pool, PoolKind, UserId,
+};
 use oriel_store::seam::{Plant, planted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,10 +37,39 @@ async fn everybody_is_in_their_own(world: &World<'_>) -> Result<(), String> {
         desktops.iter().any(|one| one.id == id && one.intent == DesktopIntent::Recycle && one.facts.next.is_some())
     };
     world.gateways.are_left_alone(now, goes)?;
+    let places = rows.places.iter().map(|place| (place.user, place.desktop)).collect();
+    world.gateways.keep_their_places(now, &places)?;
+    places_hold(world, &rows)?;
     let mut seats = BTreeSet::new();
     for desktop in desktops.iter().filter(|one| one.facts.seat.is_some()) {
         if !seats.insert((desktop.pool, desktop.owner)) {
             return Err(format!("{:?} has two seats, one of them {}", desktop.owner, desktop.name));
+        }
+    }
+    Ok(())
+}
+
+/// No more people than places on a host, and nobody in two places of a pool.
+fn places_hold(world: &World<'_>, rows: &Rows) -> Result<(), String> {
+    let mut people = BTreeSet::new();
+    let mut on: BTreeMap<DesktopId, u32> = BTreeMap::new();
+    for place in &rows.places {
+        if !people.insert((place.pool, place.user)) {
+            return Err(format!("{} has two places", place.user));
+        }
+        *on.entry(place.desktop).or_default() += 1;
+        let goes = |one: &&Desktop| {
+            one.id == place.desktop && matches!(one.intent, DesktopIntent::Recycle | DesktopIntent::Deleted)
+        };
+        if let Some(host) = rows.desktops.iter().find(goes) {
+            return Err(format!("{} goes while {} has a place on it", host.name, place.user));
+        }
+    }
+    for (host, count) in on {
+        let of = rows.desktops.iter().find(|one| one.id == host).map(|one| one.pool);
+        let most = world.pools.iter().find(|pool| Some(pool.id) == of).map_or(0, |pool| pool.size.sessions);
+        if count > most {
+            return Err(format!("{count} people have places on {host}, which has {most}"));
         }
     }
     Ok(())
@@ -134,7 +165,8 @@ pub async fn at_rest(world: &World<'_>) -> Result<(), String> {
         }
     }
     rollouts_have_ended(world).await?;
-    spares_are_there(world, &desktops)?;
+    let rows = world.look().await?;
+    spares_are_there(world, &desktops, &rows)?;
     the_world_is_what_rows_say(world, &desktops)?;
     disks_are_where_rows_say(world, &desktops).await?;
     slices_are_what_claims_say(world, &desktops).await
@@ -196,7 +228,7 @@ async fn rollouts_have_ended(world: &World<'_>) -> Result<(), String> {
 }
 
 /// Nobody keeps what they have left, and pools have the spares that they shall have.
-fn spares_are_there(world: &World<'_>, desktops: &[Desktop]) -> Result<(), String> {
+fn spares_are_there(world: &World<'_>, desktops: &[Desktop], rows: &Rows) -> Result<(), String> {
     for pool in &world.pools {
         let own: Vec<&Desktop> = desktops.iter().filter(|one| one.pool == pool.id).collect();
         let size = pool.size_at(crate::stage::with(|stage| stage.now()));
@@ -206,6 +238,10 @@ fn spares_are_there(world: &World<'_>, desktops: &[Desktop]) -> Result<(), Strin
         }
         if own.len() > pool.desktops_max as usize {
             return Err(format!("{} holds {} desktops", pool.name, own.len()));
+        }
+        if pool.kind == PoolKind::SessionHost {
+            hosts_are_there(pool, &own, &rows.places)?;
+            continue;
         }
         let free = |intent| own.iter().filter(|one| one.owner.is_none() && one.intent == intent).count();
         let (running, stopped) = (free(DesktopIntent::Running), free(DesktopIntent::Stopped));
@@ -222,6 +258,27 @@ fn spares_are_there(world: &World<'_>, desktops: &[Desktop]) -> Result<(), Strin
         if own.len() < size.min as usize {
             return Err(format!("{} of at least {} desktops are there", own.len(), size.min));
         }
+    }
+    Ok(())
+}
+
+/// Nobody has a place that they left long ago, no host drains for nobody, and there are the places and hosts that there shall be.
+fn hosts_are_there(pool: &Pool, hosts: &[&Desktop], places: &[HostPlace]) -> Result<(), String> {
+    if let Some(place) = places.first() {
+        return Err(format!("{} left long ago and has a place on {}", place.user, place.desktop));
+    }
+    if let Some(host) = hosts.iter().find(|host| host.facts.draining) {
+        return Err(format!("{} drains, and nobody is on it", host.name));
+    }
+    let size = pool.size_at(crate::stage::with(|stage| stage.now()));
+    let most = pool.desktops_max as usize;
+    let running = hosts.iter().filter(|host| host.intent == DesktopIntent::Running).count();
+    let needed = (size.running_spares.div_ceil(size.sessions) as usize).min(most);
+    if running < needed {
+        return Err(format!("{running} of {needed} hosts run: {size:?}"));
+    }
+    if hosts.len() < (size.min as usize).max(needed + size.stopped_spares as usize).min(most) {
+        return Err(format!("{} hosts are there: {size:?}", hosts.len()));
     }
     Ok(())
 }

@@ -5,10 +5,11 @@ use crate::{
     stage::{self, before_call},
 };
 use async_trait::async_trait;
-use oriel_broker::{Broker, BrokerError, Sessions};
+use oriel_broker::{Broker, BrokerError, Open, OpenAs, Sessions};
 use oriel_compute::{Power, fake::FakeCompute};
 use oriel_model::{
-    Desktop, DesktopId, DesktopState, GuestPort, Micros, Permission, Pool, Role, RolloutPlan, TokenScope, User, UserId,
+    Desktop, DesktopId, DesktopState, GuestPort, Micros, Permission, Pool, PoolKind, Role, RolloutPlan, TokenScope,
+    User, UserId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,6 +35,8 @@ pub struct Session {
     pub is_admin: bool,
     /// In somebody else's.
     pub is_guest: bool,
+    /// On a session host, where others are, too.
+    pub is_shared: bool,
 }
 
 #[derive(Default)]
@@ -74,6 +77,17 @@ impl Sessions for Gateway {
 
     async fn end_desktop(&self, desktop: DesktopId, _: &str) {
         self.people.state().sessions.retain(|session| session.program != self.program || session.desktop != desktop);
+    }
+
+    fn open(&self) -> Vec<Open> {
+        let of = |session: Session| Open { user: session.person, desktop: session.desktop, what: OpenAs::Files };
+        self.people.of(self.program).into_iter().map(of).collect()
+    }
+
+    async fn end_of(&self, user: UserId, desktop: DesktopId, _: &str) {
+        let is_it =
+            |session: &Session| session.program == self.program && session.person == user && session.desktop == desktop;
+        self.people.state().sessions.retain(|session| !is_it(session));
     }
 
     async fn end_user(&self, user: UserId, _: &str) {
@@ -144,7 +158,7 @@ impl People {
     /// Somebody is in a desktop from now on.
     fn seat(&self, session: Session) {
         let mut state = self.state();
-        if session.is_guest {
+        if session.is_guest || session.is_shared {
             state.sessions.push(session);
             return;
         }
@@ -165,10 +179,25 @@ impl People {
         now: Micros,
         owner: impl Fn(DesktopId) -> Option<Option<UserId>>,
     ) -> Result<(), String> {
-        for session in self.state().sessions.iter_mut().filter(|session| !session.is_admin && !session.is_lost) {
+        let own = |session: &&mut Session| !session.is_admin && !session.is_lost && !session.is_shared;
+        for session in self.state().sessions.iter_mut().filter(own) {
             let Some(owner) = owner(session.desktop).filter(|owner| *owner != Some(session.person)) else { continue };
             if now < session.said_until {
                 return Err(format!("{} is in {}, which is of {owner:?}", session.person, session.desktop));
+            }
+            session.is_lost = true;
+        }
+        Ok(())
+    }
+
+    /// Whoever is on a session host, and is known to be, has a place there.
+    pub fn keep_their_places(&self, now: Micros, places: &BTreeSet<(UserId, DesktopId)>) -> Result<(), String> {
+        for session in self.state().sessions.iter_mut().filter(|session| session.is_shared && !session.is_lost) {
+            if places.contains(&(session.person, session.desktop)) {
+                continue;
+            }
+            if now < session.said_until {
+                return Err(format!("{} is on {} and has no place there", session.person, session.desktop));
             }
             session.is_lost = true;
         }
@@ -213,7 +242,9 @@ async fn try_to_come(
 ) -> Result<String, BrokerError> {
     let desktop = broker.take_desktop(person, pool).await?;
     stage::with(|stage| stage.tally.given += 1);
-    people.give(&desktop, person.id);
+    if pool.kind != PoolKind::SessionHost {
+        people.give(&desktop, person.id);
+    }
     go_in(broker, people, host, program, person, &desktop).await
 }
 
@@ -284,6 +315,7 @@ async fn go_in(
         host.observed().into_iter().find(|found| found.desktop == ticket.desktop && found.power == Power::Running);
     let Some(found) = running else { return Ok("the guest is off".to_owned()) };
     stage::with(|stage| stage.tally.entered += 1);
+    let is_shared = broker.find_pool(&desktop.pool.to_string()).await?.kind == PoolKind::SessionHost;
     people.seat(Session {
         person: person.id,
         desktop: ticket.desktop,
@@ -294,6 +326,7 @@ async fn go_in(
         is_lost: false,
         is_admin,
         is_guest,
+        is_shared,
     });
     Ok(format!("is in {}", desktop.name))
 }

@@ -14,8 +14,8 @@ use oriel_compute::{
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
-    Accelerator, AcceleratorKind, Desktop, DesktopIntent, DesktopState, GpuClaim, Hardware, Image, ImageId, ImageOs,
-    ImageSource, ImageState, Leaving, LeavingTimes, Micros, Network, OffPeak, Peak, Pool, PoolHours, PoolKind,
+    Accelerator, AcceleratorKind, Desktop, DesktopIntent, DesktopState, GpuClaim, Hardware, HostPlace, Image, ImageId,
+    ImageOs, ImageSource, ImageState, Leaving, LeavingTimes, Micros, Network, OffPeak, Peak, Pool, PoolHours, PoolKind,
     PoolSize, QuotaScope, RecordingPolicy, Role, RolloutPlan, SessionPolicy, Share, User, UserId,
 };
 use oriel_store::{Store, seam};
@@ -49,6 +49,7 @@ pub struct Rows {
     writes: u64,
     pub desktops: Vec<Desktop>,
     pub claims: Vec<GpuClaim>,
+    pub places: Vec<HostPlace>,
 }
 
 pub struct World<'a> {
@@ -169,6 +170,14 @@ impl<'a> World<'a> {
         let has_disks = !has_gpus && size.settle_seconds % 4 == 1;
         let personal_disk =
             if has_disks { Some("size=1".parse::<oriel_model::PoolDisk>().map_err(anyhow::Error::msg)?) } else { None };
+        // In some worlds many share a host. No chance is asked either.
+        let shares = kind == PoolKind::Floating && !has_disks && size.settle_seconds % 4 == 2;
+        let (kind, size, leaving) = if shares {
+            let size = PoolSize { sessions: 1 + size.settle_seconds % 3, fill: size.settle_seconds % 8 == 2, ..size };
+            (PoolKind::SessionHost, size, Leaving::default())
+        } else {
+            (kind, size, leaving)
+        };
         let new = NewPool {
             name: "lab".parse()?,
             image: image.id,
@@ -437,6 +446,14 @@ impl<'a> World<'a> {
                 let what = format!("{} looks into {}", admin.name, desktop.name);
                 Actor::new(place, what, people::visit(broker, people, host, place, admin, desktop))
             }
+            // Where hosts are shared they are drained, and opened again.
+            (56..62, Some(desktop)) if self.is_shared(&desktop) => {
+                Actor::new(place, format!("{} is drained", desktop.name), async move {
+                    let drained =
+                        if roll % 2 == 0 { broker.drain(&desktop).await } else { broker.undrain(&desktop).await };
+                    End::Deed(drained.map(|host| format!("draining: {}", host.facts.draining)))
+                })
+            }
             (60..62, _) => {
                 let Some(pool) = self.pools.first().cloned() else { return };
                 let is_limited = self.quota.is_some();
@@ -471,12 +488,24 @@ impl<'a> World<'a> {
                     85..93 => DesktopIntent::Recycle,
                     _ => DesktopIntent::Deleted,
                 };
+                // Whoever wipes or deletes a shared host by hand takes it from under its people.
+                let intent = match intent {
+                    DesktopIntent::Recycle | DesktopIntent::Deleted if self.is_shared(&desktop) => {
+                        DesktopIntent::Restart
+                    }
+                    other => other,
+                };
                 Actor::new(place, format!("{} shall be {intent:?}", desktop.name), async move {
                     End::Deed(broker.set_intent(desktop.id, intent).await.map(|desktop| format!("{:?}", desktop.state)))
                 })
             }
         };
         self.actors.push(actor);
+    }
+
+    /// Whether many have places on it.
+    fn is_shared(&self, desktop: &Desktop) -> bool {
+        self.pools.iter().any(|pool| pool.id == desktop.pool && pool.kind == PoolKind::SessionHost)
     }
 
     /// Something happens to a machine.
@@ -577,7 +606,11 @@ impl<'a> World<'a> {
         let desktops = store.desktops().await.map_err(|error| error.to_string())?;
         let claims =
             if self.has_gpus { store.gpu_claims().await.map_err(|error| error.to_string())? } else { Vec::new() };
-        let rows = Rc::new(Rows { writes, desktops, claims });
+        let mut places = Vec::new();
+        for pool in self.pools.iter().filter(|pool| pool.kind == PoolKind::SessionHost) {
+            places.extend(store.places_in(pool.id).await.map_err(|error| error.to_string())?);
+        }
+        let rows = Rc::new(Rows { writes, desktops, claims, places });
         *self.rows.borrow_mut() = Some(Rc::clone(&rows));
         Ok(rows)
     }

@@ -90,6 +90,16 @@ fn a_missing_look_at_quotas_is_noticed() {
 }
 
 #[test]
+fn places_that_are_given_without_a_look_are_noticed() {
+    is_noticed(Plant::NoPlaceFence, "have places on");
+}
+
+#[test]
+fn a_host_that_goes_under_its_people_is_noticed() {
+    is_noticed(Plant::NoHostDrain, "goes while");
+}
+
+#[test]
 fn a_personal_disk_that_is_given_twice_is_noticed() {
     is_noticed(Plant::NoDiskFence, "run with the same personal disk");
 }

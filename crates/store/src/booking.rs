@@ -77,6 +77,11 @@ impl Store {
                 PoolKind::External => {
                     refused("not_bookable", format!("{} holds external machines", pool.name), "open one as it is")
                 }
+                PoolKind::SessionHost => refused(
+                    "not_bookable",
+                    format!("hosts of {} are shared by many people", pool.name),
+                    "get a place when you need one",
+                ),
                 _ => refused(
                     "not_bookable",
                     format!("desktops of {} stay with the people who have them", pool.name),

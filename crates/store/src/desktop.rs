@@ -7,7 +7,7 @@
 use crate::{
     Store, StoreError, booking,
     change::changed,
-    codec, now, pool, quota,
+    codec, now, place, pool, quota,
     seam::{self, Plant},
 };
 use oriel_model::{Desktop, DesktopId, DesktopState, Micros, Name, PoolId, UserId};
@@ -200,14 +200,17 @@ impl Store {
         self.list(row::Entity::find().filter(row::Column::OwnerId.eq(user.to_string()))).await
     }
 
-    /// What the user may open, by name: their own, and the external machines without an owner of pools that they may use.
+    /// What the user may open, by name: their own, the external machines without an owner of pools that they may use, and the session
+    /// hosts on which they have a place.
     pub async fn desktops_for(&self, user: UserId) -> Result<Vec<Desktop>, StoreError> {
         let shared = Condition::all()
             .add(row::Column::External.is_not_null())
             .add(row::Column::OwnerId.is_null())
-            .add(row::Column::PoolId.in_subquery(pool::allowed(user)));
+            .add(row::Column::PoolId.in_subquery(pool::allowed(user)))
+            .add(row::Column::PoolId.not_in_subquery(pool::of_session_hosts()));
         let own = row::Column::OwnerId.eq(user.to_string());
-        self.list(row::Entity::find().filter(Condition::any().add(own).add(shared))).await
+        let host = row::Column::Id.in_subquery(place::hosts_of(user));
+        self.list(row::Entity::find().filter(Condition::any().add(own).add(shared).add(host))).await
     }
 
     /// Those of these that there are, by name.

@@ -54,11 +54,21 @@ pub const TABLES: &[&str] = &[
     "syslog",
     "personal_disk",
     "personal_disk_hold",
+    "app",
 ];
 
 /// What a backup leaves out.
-pub const PASSING: &[&str] =
-    &["web_session", "ticket", "lease", "remembered_device", "presence", "provider_sign_in", "attendance", "history"];
+pub const PASSING: &[&str] = &[
+    "web_session",
+    "ticket",
+    "lease",
+    "remembered_device",
+    "presence",
+    "provider_sign_in",
+    "attendance",
+    "history",
+    "host_place",
+];
 
 /// Disks of people are not in a backup: what was being done with them was done, or given up, long ago, and done once more it would throw
 /// them back to a snapshot, or delete them.

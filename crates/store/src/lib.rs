@@ -10,6 +10,7 @@
 //! SQLite has one writing connection and a few reading ones: writers queue in the program rather than fail with
 //! "database is locked".
 
+mod app;
 mod audit;
 mod booking;
 mod change;
@@ -33,6 +34,7 @@ mod migration;
 mod operation;
 mod passkey;
 mod personal_disk;
+mod place;
 mod pool;
 mod provider;
 mod quota;

@@ -43,6 +43,7 @@ const STEPS: &[Step] = &[
     Step { name: "m0041_personal_disk", sql: include_str!("m0041_personal_disk.sql") },
     Step { name: "m0042_syslog", sql: include_str!("m0042_syslog.sql") },
     Step { name: "m0044_history", sql: include_str!("m0044_history.sql") },
+    Step { name: "m0045_session_host", sql: include_str!("m0045_session_host.sql") },
 ];
 
 impl MigrationName for Step {

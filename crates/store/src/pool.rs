@@ -280,6 +280,11 @@ pub(crate) fn allowed(user: UserId) -> SelectStatement {
     Query::select().column(row::Column::Id).from(row::Entity).cond_where(may_use(user)).to_owned()
 }
 
+/// The pools of session hosts, for a query.
+pub(crate) fn of_session_hosts() -> SelectStatement {
+    Query::select().column(row::Column::Id).from(row::Entity).and_where(row::Column::Kind.eq("session_host")).to_owned()
+}
+
 fn may_use(user: UserId) -> Condition {
     let themselves = Query::select()
         .column(entitlement::Column::PoolId)

@@ -39,6 +39,10 @@ pub enum Plant {
     NoQuotaFence,
     /// Whoever wants a person's disk gets it, whoever has it.
     NoDiskFence,
+    /// A place on a session host is given without a look whether one is left, or whether it takes anybody.
+    NoPlaceFence,
+    /// A session host is made anew, switched off or deleted without a look whether somebody has a place on it.
+    NoHostDrain,
 }
 
 thread_local! {

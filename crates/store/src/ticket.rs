@@ -25,6 +25,7 @@ pub(crate) mod row {
         pub expires: i64,
         /// When it was taken.
         pub used: Option<i64>,
+        pub app_id: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -42,6 +43,7 @@ impl TryFrom<row::Model> for Ticket {
             desktop: codec::parse("ticket", &row.desktop_id)?,
             port: codec::from_word("ticket", row.port)?,
             resume: row.resume.map(|id| codec::parse("ticket", &id)).transpose()?,
+            app: row.app_id.map(|id| codec::parse("ticket", &id)).transpose()?,
             expires: Micros(row.expires),
         })
     }
@@ -87,6 +89,7 @@ impl Store {
             resume: ticket.resume.map(|id| id.to_string()),
             expires: ticket.expires.0,
             used: None,
+            app_id: ticket.app.map(|id| id.to_string()),
         };
         row::Entity::insert(row.into_active_model())
             .exec_without_returning(&txn)

@@ -86,6 +86,7 @@ impl Viewer {
             resume: None,
             guest: None,
             seat: None,
+            app: None,
         };
         let viewing = async move { gateway.attach(request, incoming, outgoing.sink_map_err(|_| ())).await };
         tokio::spawn(viewing);

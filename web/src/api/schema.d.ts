@@ -1610,6 +1610,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/apps": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The programs that one may open.
+     * @description Anybody who is signed in may call it.
+     */
+    get: operations["list_own_apps"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/me/bookings": {
     parameters: {
       query?: never;
@@ -3658,6 +3678,8 @@ export interface components {
     };
     /** @description Ask to be let in. */
     Connect: {
+      /** @description A program that the desktop's pool publishes, by its id, instead of the whole desktop: by RDP. */
+      app?: string | null;
       kind: components["schemas"]["ConnectKind"];
       /** @description The connection (named by the viewer protocol's hello) to continue rather than dialling anew. */
       resume?: string | null;
@@ -3823,6 +3845,8 @@ export interface components {
        */
       connections: number;
       created_at: string;
+      /** @description A session host that takes nobody new. */
+      draining?: boolean;
       external: components["schemas"]["MachineProtocol"] | null;
       facts: components["schemas"]["DesktopFacts"];
       /** @description Why it failed and what to do next, when `state` is `failed` or `unreachable`. */
@@ -3840,6 +3864,8 @@ export interface components {
       name: string;
       owner: components["schemas"]["Named"] | null;
       pool: components["schemas"]["Named"];
+      /** @description It is a session host: many people have a session of their own on it, and none of them its power. */
+      shared?: boolean;
       start_steps: components["schemas"]["StepProgress"][];
       state: components["schemas"]["DesktopState"];
       step: components["schemas"]["StartStep"] | null;
@@ -3971,6 +3997,8 @@ export interface components {
       | "unreachable";
     /** @description For whom a desktop is taken. */
     DesktopTake: {
+      /** @description A program that the pool publishes, by its id: the desktop on which it runs for them. */
+      app?: string | null;
       /** @description Id or name of another person, for admins; who asks, when left out. */
       user?: string | null;
     };
@@ -5542,6 +5570,15 @@ export interface components {
       pools: components["schemas"]["BookablePool"][];
     };
     /** @description A pool of which a person may have a desktop. */
+    /** @description A program that somebody may open. */
+    OwnApp: {
+      id: string;
+      name: string;
+      pool: components["schemas"]["Named"];
+    };
+    OwnAppList: {
+      apps: components["schemas"]["OwnApp"][];
+    };
     OwnPool: {
       desktop: components["schemas"]["Named"] | null;
       id: string;
@@ -5918,7 +5955,7 @@ export interface components {
      * @description Whose machines it holds: those that Oriel makes from an image, or others', by their addresses.
      * @enum {string}
      */
-    PoolKind: "dedicated" | "floating" | "ephemeral" | "external";
+    PoolKind: "dedicated" | "floating" | "ephemeral" | "external" | "session_host";
     PoolList: {
       pools: components["schemas"]["Pool"][];
     };
@@ -5982,6 +6019,17 @@ export interface components {
     };
     /** @description What a pool keeps ready. What is left out is as usual. */
     PoolSize: {
+      /**
+       * @description Whoever comes is given the fullest session host that has a place, rather than the emptiest.
+       * @default false
+       */
+      fill: boolean;
+      /**
+       * Format: int32
+       * @description Most people on one session host at once; means nothing in other pools.
+       * @default 10
+       */
+      sessions: number;
       /**
        * Format: int32
        * @description Desktops that there always are.
@@ -10360,6 +10408,34 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_own_apps: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OwnAppList"];
+        };
       };
       /** @description a problem */
       default: {

@@ -54,6 +54,13 @@ export const ownPoolsQuery = queryOptions({
   refetchInterval: IDLE_MS,
 });
 
+/** Programs that the person may open. */
+export const ownAppsQuery = queryOptions({
+  queryKey: ["own-apps"],
+  queryFn: async () => (await answer(client.GET("/api/v1/me/apps"))).apps,
+  refetchInterval: RARE_MS,
+});
+
 export const machinesQuery = (pool: string) =>
   queryOptions({
     queryKey: ["machines", pool],

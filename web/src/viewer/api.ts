@@ -19,7 +19,8 @@ export type InviteLink = { invite: Invite; path: string };
 
 /** How this page comes to its connection: it is the person's own, somebody sent a link, or an administrator looks on. */
 export type Way =
-  | { by: "own" }
+  /** With `app`, a program that the desktop's pool publishes, by its id. */
+  | { by: "own"; app?: string }
   | { by: "invite"; token: string }
   | { by: "shadow"; session: string; control: boolean };
 
@@ -73,8 +74,9 @@ export class Api {
     return call<Desktop>("GET", `/desktops/${encodeURIComponent(id)}`);
   }
 
-  connect(id: string, kind: ConnectionKind, resume?: string): Promise<Ticket> {
-    const body = resume ? { kind, resume } : { kind };
+  /** With `app`, a program that the desktop's pool publishes instead of the whole desktop. */
+  connect(id: string, kind: ConnectionKind, resume?: string, app?: string): Promise<Ticket> {
+    const body = { kind, ...(resume ? { resume } : {}), ...(app ? { app } : {}) };
     return this.#change<Ticket>("POST", `/desktops/${encodeURIComponent(id)}/connect`, body);
   }
 

@@ -1,4 +1,4 @@
-/** The viewer page: `/viewer/?desktop=ID&kind=rdp|vnc|ssh`. Puts the parts together; each part has a file of its own. */
+/** The viewer page: `/viewer/?desktop=ID&kind=rdp|vnc|ssh`, with `&app=ID` for one program. Puts the parts together; each part has a file of its own. */
 import "./style.css";
 import type { ConnectionKind, Way } from "./api";
 import { Clipboard } from "./clipboard";
@@ -56,7 +56,8 @@ const way: Way = ((): Way => {
   if (invited) return { by: "invite", token: invited };
   const shadowed = query.get("shadow");
   if (shadowed) return { by: "shadow", session: shadowed, control: query.has("control") };
-  return { by: "own" };
+  const app = query.get("app");
+  return app ? { by: "own", app } : { by: "own" };
 })();
 const asked = query.get("kind");
 const kind: ConnectionKind = asked === "vnc" || asked === "ssh" ? asked : "rdp";

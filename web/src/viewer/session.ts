@@ -213,8 +213,9 @@ export class Session {
   }
 
   async #ticket(resume = ""): Promise<Ticket> {
-    if (this.way.by === "own") return this.api.connect(this.desktop, this.kind, resume || undefined);
-    const ticket = await this.api.join(this.way);
+    const { way } = this;
+    if (way.by === "own") return this.api.connect(this.desktop, this.kind, resume || undefined, way.app);
+    const ticket = await this.api.join(way);
     this.owner = ticket.owner;
     this.title = ticket.desktop;
     this.events.named();

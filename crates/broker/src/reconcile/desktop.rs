@@ -15,7 +15,7 @@ use oriel_compute::{ComputeError, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort,
-    Image, ImageId, ImageSource, Micros, Network, PoolKind, StartStep,
+    Image, ImageId, ImageSource, Micros, Network, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -103,7 +103,7 @@ impl Desktops {
         self.total = 0;
         let mut cloned: BTreeMap<CloudId, BTreeSet<ImageId>> = BTreeMap::new();
         // A pool at a time: of many thousands not all are held at once. Others' machines have no life that Oriel could move along.
-        for pool in broker.inner.store.pools().await?.iter().filter(|pool| pool.kind != PoolKind::External) {
+        for pool in broker.inner.store.pools().await?.iter().filter(|pool| !pool.is_external()) {
             let rows = broker.inner.store.desktops_in_pool(pool.id).await?;
             self.total += rows.len();
             for row in &rows {

@@ -3,7 +3,7 @@
 use super::{
     Again, Reconciler, Round,
     rollout::{self, Look, Move},
-    upkeep::{Deed, budget, decide, is_gone, is_unused, unused_seconds},
+    upkeep::{Deed, budget, decide, decide_hosts, is_gone, is_unused, unused_seconds},
 };
 use crate::clock::now;
 use crate::{Broker, BrokerError, NewDesktop, seat::PRESENCE_SECONDS};
@@ -58,7 +58,8 @@ impl Reconciler for Pools {
         };
         let rollouts = store.open_rollouts().await?;
         let (mut done, mut desktops) = (0, 0);
-        for pool in pools.iter().filter(|pool| pool.kind != PoolKind::External) {
+        let kept = |pool: &&Pool| pool.kind != PoolKind::External;
+        for pool in pools.iter().filter(kept) {
             let rollout = rollouts.iter().find(|one| one.pool == pool.id);
             let steps = keep(broker, pool, rollout, &mut desktops).await?;
             if steps == 0 {
@@ -80,8 +81,48 @@ impl Reconciler for Pools {
     }
 }
 
+/// A pool of session hosts: gives places back that people have left, and keeps as many free as there shall be.
+async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<u32, BrokerError> {
+    let store = &broker.inner.store;
+    let mut done = 0;
+    let moment = now();
+    // Who is connected through this program is there, even where it slept for longer than its word in the database holds.
+    let here = crate::place::people_here(broker);
+    for place in store.places_in(pool.id).await? {
+        let gone = |seat, until| is_gone(pool, seat, until, moment);
+        if here.contains(&(place.user, place.desktop)) || !gone(place.seat, place.until) {
+            continue;
+        }
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        match store.take_back_place(place, gone).await {
+            Ok(taken) => done += u32::from(taken),
+            // Its host has gone, and the place with it.
+            Err(StoreError::Missing { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let hosts = store.desktops_in_pool(pool.id).await?;
+    *desktops += i64::try_from(hosts.len()).unwrap_or(i64::MAX);
+    if pool.is_external() {
+        return Ok(done);
+    }
+    let on = broker.places_on(pool.id).await?;
+    for deed in decide_hosts(pool, &hosts, &on, moment) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(perform(broker, pool, deed).await?);
+    }
+    Ok(done)
+}
+
 /// One pool. Answers how much was done; counts its desktops.
 async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops: &mut i64) -> Result<u32, BrokerError> {
+    if pool.kind == PoolKind::SessionHost {
+        return keep_hosts(broker, pool, desktops).await;
+    }
     let store = &broker.inner.store;
     // Who is where first: whoever comes meanwhile holds the row that a deed looks at once more.
     let mut presence = store.presence_in(pool.id).await?;
@@ -232,6 +273,13 @@ async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, Broke
                 Err(error) => Err(error),
             }
         }
+        Deed::Stop(id) if pool.kind == PoolKind::SessionHost => {
+            set_empty(broker, id, DesktopIntent::Stopped, |_| true).await
+        }
+        Deed::Delete(id) if pool.kind == PoolKind::SessionHost => {
+            set_empty(broker, id, DesktopIntent::Deleted, |_| true).await
+        }
+        Deed::Refresh(id) => set_empty(broker, id, DesktopIntent::Recycle, |host| host.facts.draining).await,
         Deed::Start(id) => set_free(broker, id, DesktopIntent::Running).await,
         Deed::Stop(id) => set_free(broker, id, DesktopIntent::Stopped).await,
         Deed::Delete(id) => set_free(broker, id, DesktopIntent::Deleted).await,
@@ -277,6 +325,25 @@ async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, Broke
                 Err(error) => Err(error.into()),
             }
         }
+    }
+}
+
+/// Only of a session host on which nobody has a place: somebody may have got one since it was looked at.
+async fn set_empty(
+    broker: &Broker,
+    id: DesktopId,
+    intent: DesktopIntent,
+    may: impl FnOnce(&Desktop) -> bool + Send,
+) -> Result<bool, BrokerError> {
+    match broker.inner.store.change_host(id, intent, now(), may).await {
+        Ok(done) => {
+            if done {
+                broker.wake_desktop(id);
+            }
+            Ok(done)
+        }
+        Err(StoreError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Again, Reconciler, Round};
 use crate::clock::now;
 use crate::{Broker, BrokerError, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
-use oriel_model::{DesktopId, Micros};
+use oriel_model::{DesktopId, Micros, UserId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -45,6 +45,13 @@ impl Reconciler for Presence {
         broker.inner.store.set_presence(broker.program(), &touched, until, &gone, self.said, moment).await?;
         let attending = broker.inner.attending.told(until);
         broker.inner.store.prolong_attendance(broker.program(), &attending, until).await?;
+        // Whoever is on a session host and has no place there any more is led out.
+        let people = crate::place::people_here(broker);
+        let without = broker.inner.store.set_places(&people, until).await?;
+        if !without.is_empty() {
+            let users: Vec<UserId> = without.iter().map(|(user, _)| *user).collect();
+            broker.end_what_is_over(None, &users).await;
+        }
         let summary = format!("desktops with somebody in them: {}", here.len());
         let gone: Vec<DesktopId> = gone.into_iter().collect();
         for left in broker.inner.store.desktops_named(&gone).await? {

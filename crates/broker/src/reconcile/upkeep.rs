@@ -59,6 +59,8 @@ pub(crate) enum Deed {
     /// It is nobody's, and somebody was in it.
     Wipe(DesktopId),
     Delete(DesktopId),
+    /// A session host takes nobody new, and the last one has left: it is made anew.
+    Refresh(DesktopId),
 }
 
 /// What is to be done for a pool. `presence` says until when somebody is, or was, connected to each desktop; so many of them are `booked`
@@ -146,6 +148,126 @@ pub(crate) fn decide(
         deeds.extend(old.rev().take(beyond).map(|one| Deed::Delete(one.id)));
     }
     deeds
+}
+
+/// What is to be done for a pool of session hosts. `on`: how many people have a place on each. Spares that run are places there.
+pub(crate) fn decide_hosts(pool: &Pool, hosts: &[Desktop], on: &BTreeMap<DesktopId, u32>, now: Micros) -> Vec<Deed> {
+    let size = &pool.size_at(now);
+    let people = |host: &Desktop| on.get(&host.id).copied().unwrap_or(0);
+    let longer = |one: &Desktop, seconds: i64| now.0 - one.changed.0 > seconds * SECOND;
+    let standing: Vec<&Desktop> = hosts
+        .iter()
+        .filter(|one| one.owner.is_none() && !matches!(one.intent, DesktopIntent::Deleted | DesktopIntent::Recycle))
+        .collect();
+    let coming = hosts.iter().filter(|one| one.intent == DesktopIntent::Recycle).count();
+    let (failed, standing): (Vec<&Desktop>, Vec<&Desktop>) =
+        standing.into_iter().partition(|one| one.state == DesktopState::Failed);
+    let (draining, standing): (Vec<&Desktop>, Vec<&Desktop>) = standing.into_iter().partition(|one| one.facts.draining);
+    let (off, running): (Vec<&Desktop>, Vec<&Desktop>) =
+        standing.into_iter().partition(|one| one.intent == DesktopIntent::Stopped);
+
+    let mut deeds: Vec<Deed> = draining
+        .iter()
+        .filter(|one| (people(one) == 0 || planted(Plant::NoHostDrain)) && rests(one))
+        .map(|one| Deed::Refresh(one.id))
+        .collect();
+    let lost = failed.iter().filter(|one| people(one) == 0 && longer(one, FAILED_SECONDS));
+    deeds.extend(lost.map(|one| Deed::Delete(one.id)));
+
+    let places = |host: &Desktop| size.sessions.saturating_sub(people(host));
+    let mut free: u32 = running.iter().map(|one| places(one)).sum();
+    // What is being made anew is on its way to be free.
+    free = free.saturating_add(size.sessions.saturating_mul(u32::try_from(coming).unwrap_or(u32::MAX)));
+    let (stock, least) = (size.stopped_spares as usize, size.min as usize);
+    let most = (pool.desktops_max as usize).saturating_sub(failed.len());
+    let mut total = running.len() + off.len() + draining.len() + coming;
+    let mut budget = budget(pool, hosts, now);
+
+    // What is made already first.
+    let mut started = 0;
+    for one in off.iter().filter(|one| one.state == DesktopState::Stopped) {
+        if free >= size.running_spares || budget == 0 {
+            break;
+        }
+        deeds.push(Deed::Start(one.id));
+        free += places(one);
+        (budget, started) = (budget - 1, started + 1);
+    }
+    let mut made = 0;
+    let mut empty = running.iter().filter(|one| people(one) == 0).count() + coming;
+    let mut asleep = off.len() - started;
+    while total < most && budget > 0 {
+        // What runs for nobody, and is more than shall be free, is switched off for the stock when it is there.
+        let beyond = free.saturating_sub(size.running_spares) / size.sessions.max(1);
+        let stocked = asleep + empty.min(beyond as usize);
+        if free >= size.running_spares && total >= least && stocked >= stock {
+            break;
+        }
+        deeds.push(Deed::Make);
+        free = free.saturating_add(size.sessions);
+        (total, budget, empty, made) = (total + 1, budget - 1, empty + 1, made + 1);
+    }
+    if started > 0 || made > 0 {
+        return deeds;
+    }
+    // One too many: empty ones, from the last on. Off where stock is missing or the pool would be too small, else it goes.
+    let idle = running.iter().filter(|one| one.state == DesktopState::Ready && people(one) == 0);
+    for one in idle.rev().filter(|one| longer(one, SURPLUS_SECONDS)) {
+        if free < size.running_spares.saturating_add(size.sessions) {
+            break;
+        }
+        if asleep < stock || total <= least {
+            deeds.push(Deed::Stop(one.id));
+            asleep += 1;
+        } else {
+            deeds.push(Deed::Delete(one.id));
+            total -= 1;
+        }
+        free = free.saturating_sub(size.sessions);
+    }
+    let old =
+        off.iter().filter(|one| one.state == DesktopState::Stopped && people(one) == 0 && longer(one, SURPLUS_SECONDS));
+    for one in old.rev() {
+        if asleep <= stock || total <= least {
+            break;
+        }
+        deeds.push(Deed::Delete(one.id));
+        (asleep, total) = (asleep - 1, total - 1);
+    }
+    deeds
+}
+
+/// Whether nothing is on its way with it.
+const fn rests(host: &Desktop) -> bool {
+    matches!(host.state, DesktopState::Ready | DesktopState::InUse | DesktopState::Stopped | DesktopState::Failed)
+}
+
+/// The hosts on which somebody new may have a place, in the order in which they are given: those that are ready for it first, then those
+/// that will be soonest, and among those that are as good the one that the pool's rule prefers.
+pub(crate) fn hosts_in_order(pool: &Pool, hosts: Vec<Desktop>, on: &BTreeMap<DesktopId, u32>) -> Vec<Desktop> {
+    let people = |host: &Desktop| on.get(&host.id).copied().unwrap_or(0);
+    let is_full = |one: &Desktop| people(one) >= pool.size.sessions && !planted(Plant::NoPlaceFence);
+    let rank = |one: &Desktop| match (one.intent, one.state) {
+        _ if one.facts.draining || one.owner.is_some() || is_full(one) => None,
+        (DesktopIntent::Running, DesktopState::Ready | DesktopState::InUse) => Some(0),
+        (DesktopIntent::Running, DesktopState::Starting) => Some(1),
+        (DesktopIntent::Stopped, DesktopState::Stopped) => Some(2),
+        // What is being wiped takes nobody before that is done.
+        (DesktopIntent::Running, DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning) => {
+            Some(3)
+        }
+        _ => None,
+    };
+    let mut ranked: Vec<(u8, u32, Desktop)> = hosts
+        .into_iter()
+        .filter_map(|one| {
+            let people = people(&one);
+            let weight = if pool.size.fill { u32::MAX - people } else { people };
+            Some((rank(&one)?, weight, one))
+        })
+        .collect();
+    ranked.sort_by(|(rank, weight, one), (other, than, two)| (rank, weight, one.id).cmp(&(other, than, two.id)));
+    ranked.into_iter().map(|(_, _, one)| one).collect()
 }
 
 /// Whether its person is gone for so long that others may have it.
@@ -457,5 +579,66 @@ mod tests {
         let one = desktop(&pool, DesktopState::Ready);
         let touched = BTreeMap::from([(one.id, NOW)]);
         assert_eq!(decide(&pool, std::slice::from_ref(&one), &touched, 0, NOW), [Deed::Wipe(one.id)]);
+    }
+
+    fn place_counts(counts: &[(&Desktop, u32)]) -> BTreeMap<DesktopId, u32> {
+        counts.iter().map(|(host, people)| (host.id, *people)).collect()
+    }
+
+    #[test]
+    fn spares_of_session_hosts_are_places() {
+        let pool = pool(PoolKind::SessionHost, "running=5,sessions=4,parallel=9");
+        let asks = |hosts: &[Desktop], on: &BTreeMap<DesktopId, u32>| decide_hosts(&pool, hosts, on, NOW);
+        assert_eq!(asks(&[], &BTreeMap::new()), [Deed::Make, Deed::Make], "five places are on two hosts");
+        let host = || desktop(&pool, DesktopState::Ready);
+        let two = [host(), host()];
+        assert_eq!(asks(&two, &place_counts(&[(&two[0], 3)])), [], "five are free");
+        assert_eq!(asks(&two, &place_counts(&[(&two[0], 4)])), [Deed::Make], "four are");
+        // One that is off is started first.
+        let off = [two[0].clone(), desktop(&pool, DesktopState::Stopped)];
+        assert_eq!(asks(&off, &place_counts(&[(&off[0], 1)])), [Deed::Start(off[1].id)]);
+        // An empty one too many goes, and none with somebody on it.
+        let three = [host(), host(), host()];
+        assert_eq!(asks(&three, &BTreeMap::new()), [Deed::Delete(three[2].id)]);
+        let on = place_counts(&[(&three[2], 1)]);
+        assert_eq!(asks(&three, &on), [Deed::Delete(three[1].id)]);
+    }
+
+    #[test]
+    fn stock_and_least_size_of_session_hosts() {
+        let pool = pool(PoolKind::SessionHost, "min=2,stopped=1,sessions=4,parallel=9");
+        let asks = |hosts: &[Desktop]| decide_hosts(&pool, hosts, &BTreeMap::new(), NOW);
+        assert_eq!(asks(&[]), [Deed::Make, Deed::Make]);
+        let two = [desktop(&pool, DesktopState::Ready), desktop(&pool, DesktopState::Ready)];
+        assert_eq!(asks(&two), [Deed::Stop(two[1].id), Deed::Stop(two[0].id)]);
+        let off = [desktop(&pool, DesktopState::Stopped), desktop(&pool, DesktopState::Stopped)];
+        assert_eq!(asks(&off), [], "two there always are");
+    }
+
+    #[test]
+    fn a_draining_host_is_made_anew_when_the_last_one_has_left() {
+        let pool = pool(PoolKind::SessionHost, "sessions=4");
+        let mut host = desktop(&pool, DesktopState::InUse);
+        host.facts.draining = true;
+        let hosts = [host.clone()];
+        assert_eq!(decide_hosts(&pool, &hosts, &place_counts(&[(&host, 1)]), NOW), []);
+        assert_eq!(decide_hosts(&pool, &hosts, &BTreeMap::new(), NOW), [Deed::Refresh(host.id)]);
+        assert!(hosts_in_order(&pool, hosts.to_vec(), &BTreeMap::new()).is_empty(), "it takes nobody");
+    }
+
+    #[test]
+    fn the_rule_says_which_host_is_given() {
+        let hosts = |pool: &Pool| [desktop(pool, DesktopState::Ready), desktop(pool, DesktopState::Ready)];
+        for (rule, chosen) in [("sessions=3", 0), ("sessions=3,fill", 1)] {
+            let pool = pool(PoolKind::SessionHost, rule);
+            let mut all = hosts(&pool).to_vec();
+            let on = place_counts(&[(&all[0], 1), (&all[1], 2)]);
+            let (full, off) = (desktop(&pool, DesktopState::Ready), desktop(&pool, DesktopState::Stopped));
+            let on: BTreeMap<DesktopId, u32> = on.into_iter().chain([(full.id, 3)]).collect();
+            let expected = [all[chosen].id, all[1 - chosen].id, off.id];
+            all.extend([full, off]);
+            let order: Vec<DesktopId> = hosts_in_order(&pool, all, &on).iter().map(|one| one.id).collect();
+            assert_eq!(order, expected, "{rule}: and never the full one");
+        }
     }
 }

@@ -185,7 +185,7 @@ async fn a_new_program_finds_the_desktops_of_the_old_one() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let after = house.store.desktop(desktop.id).await.unwrap().unwrap();
     assert_eq!(before, after, "a restart changes nothing");
-    house.broker.guest_access(desktop.id, GuestPort::Rdp).await.expect("the credentials can still be read");
+    house.broker.guest_access(None, desktop.id, GuestPort::Rdp, None).await.expect("the credentials can still be read");
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 async fn office(house: &House) -> Pool {
     let new = NewExternalPool {
         name: "office".parse().unwrap(),
+        is_shared: false,
+        size: oriel_model::PoolSize::default(),
         desktops_max: 10,
         keyboard: "de".to_owned(),
         recording: oriel_model::RecordingPolicy::Off,
@@ -112,14 +114,14 @@ async fn secrets_are_sealed_and_come_out_only_to_sign_in() {
     let sealed = house.store.secret(gate.id).await.unwrap().unwrap();
     assert!(sealed.starts_with("oriel:v1:") && !sealed.contains("sesame"));
     assert!(gate.external.as_ref().unwrap().has_password);
-    let access = house.broker.guest_access(gate.id, GuestPort::Ssh).await.unwrap();
+    let access = house.broker.guest_access(None, gate.id, GuestPort::Ssh, None).await.unwrap();
     let GuestCredentials::Ssh { account, host_key: None, .. } = access.credentials else { panic!("other credentials") };
     assert_eq!(account.user.as_deref(), Some("root"));
     assert_eq!(account.password.unwrap().expose_secret(), "open sesame");
     // A sealed text of another row does not open.
     let other = add(&house, &pool, "other", external(MachineProtocol::Ssh, "127.0.0.1", port)).await.unwrap();
     house.store.put_secret(other.id, &sealed).await.unwrap();
-    assert!(house.broker.guest_access(other.id, GuestPort::Ssh).await.is_err());
+    assert!(house.broker.guest_access(None, other.id, GuestPort::Ssh, None).await.is_err());
 
     let key = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
     let change = MachineChange {
@@ -130,12 +132,14 @@ async fn secrets_are_sealed_and_come_out_only_to_sign_in() {
     };
     let changed = house.broker.change_machine(gate.id, change).await.unwrap().external.unwrap();
     assert!(!changed.has_password && changed.has_private_key);
-    let access = house.broker.guest_access(gate.id, GuestPort::Ssh).await.unwrap();
+    let access = house.broker.guest_access(None, gate.id, GuestPort::Ssh, None).await.unwrap();
     let GuestCredentials::Ssh { account, .. } = access.credentials else { panic!("other credentials") };
     assert!(account.password.is_none() && account.passphrase.is_some());
     let change = MachineChange { private_key: Some(None), user: Some(None), ..MachineChange::default() };
     house.broker.change_machine(gate.id, change).await.unwrap();
-    let Err(refused) = house.broker.guest_access(gate.id, GuestPort::Ssh).await else { panic!("signed in") };
+    let Err(refused) = house.broker.guest_access(None, gate.id, GuestPort::Ssh, None).await else {
+        panic!("signed in")
+    };
     assert_eq!(code(&refused), "no_credentials");
 }
 
@@ -154,7 +158,7 @@ async fn a_machine_behind_a_gateway_is_dialled_there() {
     let desk = add(&house, &pool, "desk", desk).await.unwrap();
     house.reaches(desk.id, DesktopState::Ready).await;
     let through = async || {
-        let access = house.broker.guest_access(desk.id, GuestPort::Rdp).await.unwrap();
+        let access = house.broker.guest_access(None, desk.id, GuestPort::Rdp, None).await.unwrap();
         let GuestCredentials::Rdp { gateway: Some(gateway), .. } = access.credentials else { panic!("no gateway") };
         gateway
     };
@@ -296,7 +300,7 @@ async fn machines_behind_jump_hosts() {
     let middle = add(&house, &pool, "middle", behind("10.0.0.6", "gate")).await.unwrap();
     let inner = add(&house, &pool, "inner", behind("10.0.0.7", "middle")).await.unwrap();
     house.reaches(inner.id, DesktopState::Ready).await;
-    let access = house.broker.guest_access(inner.id, GuestPort::Ssh).await.unwrap();
+    let access = house.broker.guest_access(None, inner.id, GuestPort::Ssh, None).await.unwrap();
     let GuestCredentials::Ssh { jumps, .. } = access.credentials else { panic!("other credentials") };
     let way: Vec<(&str, u16)> = jumps.iter().map(|jump| (jump.to_host.as_str(), jump.to_port)).collect();
     assert_eq!(way, [("10.0.0.6", 22), ("10.0.0.7", 22)]);

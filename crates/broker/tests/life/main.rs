@@ -18,4 +18,5 @@ mod personal_disks;
 mod pools;
 mod quotas;
 mod rollouts;
+mod session_hosts;
 mod webhooks;

@@ -28,13 +28,8 @@ use crate::{
 };
 use clap::Args;
 use oriel_server::api::{
-    cloud::CloudList,
-    external::MachineList,
-    group::GroupList,
-    image::ImageList,
-    operation::Operation,
-    pool::{PoolKind, PoolList},
-    user::UserList,
+    app::AppList, cloud::CloudList, external::MachineList, group::GroupList, image::ImageList, operation::Operation,
+    pool::PoolList, user::UserList,
 };
 use plan::{Change, Does, How};
 use read::Spot;
@@ -317,11 +312,13 @@ pub struct Needs {
     pub users: bool,
     pub clouds: bool,
     pub machines: bool,
+    pub apps: bool,
 }
 
 impl Needs {
     /// All of it.
-    pub const ALL: Self = Self { images: true, groups: true, pools: true, users: true, clouds: true, machines: true };
+    pub const ALL: Self =
+        Self { images: true, groups: true, pools: true, users: true, clouds: true, machines: true, apps: true };
 
     fn of(wanted: &Wanted) -> Self {
         let pools = &wanted.pools;
@@ -336,6 +333,7 @@ impl Needs {
                 || machines().any(|machine| machine.owner.is_some()),
             clouds: pools.iter().any(|pool| pool.cloud.is_some()),
             machines: machines().next().is_some(),
+            apps: pools.iter().any(|pool| !pool.apps.is_empty()),
         }
     }
 }
@@ -359,9 +357,15 @@ pub async fn fetch(client: &Client, needs: &Needs) -> Result<Present, Failure> {
         present.pools = client.get::<PoolList>("/pools").await?.pools;
     }
     if needs.machines {
-        for pool in present.pools.iter().filter(|pool| pool.kind == PoolKind::External) {
+        for pool in present.pools.iter().filter(|pool| pool.is_external()) {
             let path = format!("/pools/{}/machines", segment(&pool.id));
             present.machines.extend(client.get::<MachineList>(&path).await?.machines);
+        }
+    }
+    if needs.apps {
+        for pool in &present.pools {
+            let path = format!("/pools/{}/apps", segment(&pool.id));
+            present.apps.extend(client.get::<AppList>(&path).await?.apps);
         }
     }
     Ok(present)

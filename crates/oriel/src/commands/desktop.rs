@@ -66,6 +66,16 @@ pub enum Command {
     /// Its CD drive: images, and starting from one
     #[command(subcommand)]
     Drive(super::desktop_drive::Command),
+    /// Let a session host take nobody new: when its last person has left, one of Oriel's own is made anew of its pool's image
+    Drain {
+        /// Id or name
+        desktop: String,
+    },
+    /// Let a session host take people again
+    Undrain {
+        /// Id or name
+        desktop: String,
+    },
     /// Wipe it and make it again from its pool's image; what was stored on it is lost
     Recycle {
         /// Id or name
@@ -178,7 +188,7 @@ impl Command {
             }
             Self::Take { pool, user, json: Json { json } } => {
                 let path = format!("/pools/{}/take", segment(&pool));
-                let taken: Value = client.post(&path, &DesktopTake { user }).await?;
+                let taken: Value = client.post(&path, &DesktopTake { user, app: None }).await?;
                 if json {
                     return output::print_json(&taken);
                 }
@@ -196,6 +206,16 @@ impl Command {
             Self::Start { desktop } => intend(client, &desktop, "start", "starts").await,
             Self::Stop { desktop } => intend(client, &desktop, "stop", "shuts down").await,
             Self::Restart { desktop } => intend(client, &desktop, "restart", "restarts").await,
+            Self::Drain { desktop } => {
+                let host: Desktop = client.put_json(&format!("{}/drain", path(&desktop)), &json!({})).await?;
+                say(format!("{} takes nobody new; who is on it stays until they leave", host.name));
+                Ok(())
+            }
+            Self::Undrain { desktop } => {
+                let host: Desktop = client.delete_for(&format!("{}/drain", path(&desktop))).await?;
+                say(format!("{} takes people again", host.name));
+                Ok(())
+            }
             Self::Recycle { desktop } => intend(client, &desktop, "recycle", "is made again").await,
             Self::Machine { desktop, json: Json { json: true } } => {
                 output::print_json(&client.get::<Value>(&format!("{}/machine", path(&desktop))).await?)
@@ -298,6 +318,7 @@ fn machine(machine: &DesktopMachine) -> Done {
 fn state(desktop: &Desktop) -> String {
     match &desktop.step {
         Some(step) => format!("{}, {}", word(&desktop.state), word(step)),
+        None if desktop.draining => format!("{}, draining", word(&desktop.state)),
         None => word(&desktop.state),
     }
 }

@@ -12,7 +12,7 @@ use oriel_server::api::{
         Backspace, Machine, MachineChange, MachineIdentity, MachineList, MachineNew, MachineParameters,
         MachineProtocol, RdpSecurity,
     },
-    pool::{PoolKind, PoolList},
+    pool::{Pool, PoolList},
 };
 use serde_json::{Value, json};
 use std::{
@@ -475,7 +475,7 @@ async fn list(client: &Client, pool: Option<&str>, json: bool) -> Done {
         Some(pool) => vec![pool.to_owned()],
         None => {
             let list: PoolList = client.get("/pools").await?;
-            list.pools.into_iter().filter(|pool| pool.kind == PoolKind::External).map(|pool| pool.id).collect()
+            list.pools.into_iter().filter(Pool::is_external).map(|pool| pool.id).collect()
         }
     };
     let mut machines: Vec<Machine> = Vec::new();

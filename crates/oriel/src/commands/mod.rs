@@ -1,5 +1,6 @@
 //! The commands, one file per noun.
 
+pub mod app;
 pub mod apply;
 pub mod audit;
 pub mod backup;

@@ -9,11 +9,12 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use oriel_server::api::{
+    app::HostPlaceList,
     cloud::CloudPlace,
     hardware::Hardware,
     personal_disk::PoolDisk,
     policy::SessionPolicy,
-    pool::{GpuRequest, Leaving, Network, Pool, PoolChange, PoolCount, PoolHours, PoolList, PoolSize},
+    pool::{GpuRequest, Leaving, Network, Pool, PoolChange, PoolCount, PoolHours, PoolKind, PoolList, PoolSize},
     recording::RecordingPolicy,
 };
 use serde_json::{Value, json};
@@ -33,8 +34,9 @@ pub enum Command {
     Create {
         name: String,
         /// dedicated: desktops of one person each; floating: anyone gets a free one, made anew after them; ephemeral: made for who
-        /// asks, deleted after them; external: machines by their addresses
-        #[arg(long, default_value = "dedicated", value_parser = ["dedicated", "floating", "ephemeral", "external", "virtual"], hide_possible_values = true)]
+        /// asks, deleted after them; session-host: machines for many people at once, made from an image or, without one, others' by
+        /// their addresses; external: machines by their addresses
+        #[arg(long, default_value = "dedicated", value_parser = ["dedicated", "floating", "ephemeral", "session-host", "external", "virtual"], hide_possible_values = true)]
         kind: String,
         /// Image: id, name (its newest version) or name:version
         #[arg(long, required_unless_present("kind"), required_if_eq_any([("kind", "dedicated"), ("kind", "floating"), ("kind", "ephemeral"), ("kind", "virtual")]))]
@@ -80,6 +82,13 @@ pub enum Command {
         pool: String,
         #[command(flatten)]
         how: pool_rollout::How,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Who has a place on which host of a pool of session hosts
+    Places {
+        /// Id or name
+        pool: String,
         #[command(flatten)]
         json: Json,
     },
@@ -152,7 +161,8 @@ pub struct Size {
     desktops_max: Option<u32>,
     /// What the pool keeps ready, as words with commas between: `min=4` (there always are so many), `running=2` and
     /// `stopped=1` (spares), `parallel=4`, `per_minute=20` and `percent=100` (spares on their way), `settle=SECONDS`,
-    /// `return=MINUTES` (how long a desktop waits for its person); `default` for what is usual
+    /// `return=MINUTES` (how long a desktop waits for its person), `sessions=10` (most people on one session host) and `fill` (one
+    /// host is filled before the next); of session hosts `running` counts free places; `default` for what is usual
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     spares: Option<PoolSize>,
     #[command(flatten)]
@@ -187,6 +197,15 @@ pub struct Size {
     /// `,name=NAME` where it is another than that of other pools, or none. For desktops that are made, or made anew, from then on
     #[arg(long, value_name = "DISK", value_parser = parse_disk)]
     personal_disk: Option<PoolDisk>,
+}
+
+/// What a pool shall keep ready now, in desktops: of session hosts, running spares are places.
+pub fn wanted(pool: &Pool) -> PoolSize {
+    let mut size = pool.now.size.clone();
+    if pool.kind == PoolKind::SessionHost {
+        size.running_spares = 0;
+    }
+    size
 }
 
 /// What of a pool is nobody's: `2 of 3 ready, 1 of 1 stopped, 1 on its way, 1 failed`.
@@ -287,7 +306,7 @@ impl Command {
                         place,
                         pool.keyboard,
                         format!("{} of {}", pool.desktops, pool.desktops_max),
-                        free(&pool.count, &pool.now.size),
+                        free(&pool.count, &wanted(&pool)),
                         oriel_model::PoolSize::from(pool.size).to_string(),
                         open_to,
                         age(&pool.created_at),
@@ -360,6 +379,24 @@ impl Command {
             }
             Self::Rollout(command) => command.run(client).await,
             Self::Rollback { pool, how, json } => pool_rollout::roll_back(client, &pool, &how, json.json).await,
+            Self::Places { pool, json: Json { json: true } } => {
+                output::print_json(&client.get::<Value>(&format!("{}/places", path(&pool))).await?)
+            }
+            Self::Places { pool, .. } => {
+                let list: HostPlaceList = client.get(&format!("{}/places", path(&pool))).await?;
+                let mut rows =
+                    Rows::new(["host", "place", "user", "since", "connected"], "nobody has a place there").right(&[1]);
+                for place in list.places {
+                    rows.row([
+                        place.host.name,
+                        place.number.to_string(),
+                        place.user.name,
+                        age(&place.since),
+                        if place.connected { "yes" } else { "no" }.to_owned(),
+                    ]);
+                }
+                rows.print()
+            }
             Self::Delete { pool } => {
                 client.delete(&path(&pool)).await?;
                 say(format!("deleted pool {pool}"));

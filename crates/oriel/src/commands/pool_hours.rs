@@ -145,7 +145,7 @@ pub fn leaving_in_words(pool: &Pool) -> Vec<String> {
     let then = match pool.kind {
         PoolKind::Floating => Some("made anew for the next person"),
         PoolKind::Ephemeral => Some("deleted"),
-        PoolKind::Dedicated | PoolKind::External => None,
+        PoolKind::Dedicated | PoolKind::External | PoolKind::SessionHost => None,
     };
     if let Some(then) = then {
         let back = match pool.hours.off_peak.return_minutes {
@@ -155,6 +155,12 @@ pub fn leaving_in_words(pool: &Pool) -> Vec<String> {
             _ => format!("{} min", pool.size.return_minutes),
         };
         lines.push(format!("without a connection for {back} the desktop is taken back and {then}"));
+    }
+    if pool.kind == PoolKind::SessionHost {
+        lines.push(format!(
+            "without a connection for {} min the place on the host is free again; what runs there goes by the host's own rules",
+            pool.size.return_minutes
+        ));
     }
     if lines.is_empty() {
         lines.push("nothing happens: desktops run until somebody stops them".to_owned());

@@ -1,7 +1,7 @@
 //! One pool, in words.
 
 use super::{
-    pool::{free, open_to, place_of},
+    pool::{free, open_to, place_of, wanted},
     pool_hours::{leaving_in_words, now_in_words},
 };
 use crate::{
@@ -34,7 +34,7 @@ pub fn show(pool: &Pool) -> Done {
     }
     row("keyboard", pool.keyboard.clone());
     row("desktops", format!("{} of {}, {} in use", pool.desktops, pool.desktops_max, pool.count.used));
-    row("free", free(&pool.count, &pool.now.size));
+    row("free", free(&pool.count, &wanted(pool)));
     row("size", model::PoolSize::from(pool.size.clone()).to_string());
     if let Ok(hours) = pool.hours.clone().into_model()
         && !hours.peaks.is_empty()

@@ -112,6 +112,7 @@ async fn record(folder: &Path, port: u16) {
         resume: None,
         guest: None,
         seat: None,
+        app: None,
     };
     tokio::spawn(async move { gateway.attach(request, incoming, outgoing).await });
     let say = |record: &ViewerRecord| {

@@ -145,6 +145,12 @@ pub struct Desktop {
     pub changed_at: String,
     /// What it can be opened as.
     pub kinds: Vec<ConnectKind>,
+    /// It is a session host: many people have a session of their own on it, and none of them its power.
+    #[serde(default)]
+    pub shared: bool,
+    /// A session host that takes nobody new.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 /// The steps of a start as a list of what is done, what is being done, and what is to come.
@@ -202,6 +208,9 @@ pub struct Connect {
     /// The connection (named by the viewer protocol's hello) to continue rather than dialling anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// A program that the desktop's pool publishes, by its id, instead of the whole desktop: by RDP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
 }
 
 /// Lets the same signed-in person open one WebSocket, once.

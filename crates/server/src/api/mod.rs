@@ -27,6 +27,7 @@ macro_rules! mirror {
     };
 }
 
+pub mod app;
 pub mod audit;
 pub mod booking;
 pub mod cloud;

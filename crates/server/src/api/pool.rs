@@ -26,6 +26,9 @@ mirror! {
         Ephemeral,
         /// Others' machines, by their addresses.
         External,
+        /// Machines for many people at once, who have a place on one of them: made from an image, or others' by their addresses.
+        #[serde(alias = "session-host")]
+        SessionHost,
     }
 }
 
@@ -174,7 +177,7 @@ impl GpuRequest {
 pub struct PoolSize {
     /// Desktops that there always are.
     pub min: u32,
-    /// Desktops that run and are nobody's.
+    /// Desktops that run and are nobody's; in pools of session hosts free places on hosts that run.
     pub running_spares: u32,
     /// Desktops that are made, off, and nobody's.
     pub stopped_spares: u32,
@@ -186,8 +189,12 @@ pub struct PoolSize {
     pub percent: u32,
     /// A spare that was ready for less is given away last.
     pub settle_seconds: u32,
-    /// How long a floating or ephemeral desktop waits for its person after they left or were cut off.
+    /// How long a floating or ephemeral desktop, or a place on a session host, waits for its person after they left or were cut off.
     pub return_minutes: u32,
+    /// Most people on one session host at once; means nothing in other pools.
+    pub sessions: u32,
+    /// Whoever comes is given the fullest session host that has a place, rather than the emptiest.
+    pub fill: bool,
 }
 
 impl Default for PoolSize {
@@ -207,8 +214,21 @@ impl From<model::PoolSize> for PoolSize {
             percent,
             settle_seconds,
             return_minutes,
+            sessions,
+            fill,
         } = size;
-        Self { min, running_spares, stopped_spares, parallel, per_minute, percent, settle_seconds, return_minutes }
+        Self {
+            min,
+            running_spares,
+            stopped_spares,
+            parallel,
+            per_minute,
+            percent,
+            settle_seconds,
+            return_minutes,
+            sessions,
+            fill,
+        }
     }
 }
 
@@ -223,8 +243,21 @@ impl From<PoolSize> for model::PoolSize {
             percent,
             settle_seconds,
             return_minutes,
+            sessions,
+            fill,
         } = size;
-        Self { min, running_spares, stopped_spares, parallel, per_minute, percent, settle_seconds, return_minutes }
+        Self {
+            min,
+            running_spares,
+            stopped_spares,
+            parallel,
+            per_minute,
+            percent,
+            settle_seconds,
+            return_minutes,
+            sessions,
+            fill,
+        }
     }
 }
 
@@ -405,6 +438,9 @@ pub struct DesktopTake {
     /// Id or name of another person, for admins; who asks, when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// A program that the pool publishes, by its id: the desktop on which it runs for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -461,6 +497,17 @@ pub struct Pool {
     pub created_at: String,
 }
 
+impl Pool {
+    /// Whether its machines are others', by their addresses.
+    pub fn is_external(&self) -> bool {
+        match self.kind {
+            PoolKind::External => true,
+            PoolKind::SessionHost => self.image.is_none(),
+            PoolKind::Dedicated | PoolKind::Floating | PoolKind::Ephemeral => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PoolList {
     pub pools: Vec<Pool>,
@@ -474,7 +521,7 @@ pub struct PoolNew {
     /// `dedicated` when left out.
     #[serde(default)]
     pub kind: Option<PoolKind>,
-    /// An image's id, `name` for the newest version, or `name:version`; none for external machines.
+    /// An image's id, `name` for the newest version, or `name:version`; none for external machines, and for session hosts that are others'.
     #[serde(default)]
     pub image: Option<String>,
     /// 2 when left out.

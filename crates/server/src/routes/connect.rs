@@ -142,6 +142,7 @@ pub async fn viewer(
             resume: ticket.resume,
             guest: None,
             seat: app.broker.seat_of(&desktop).await?,
+            app: ticket.app,
         }
     };
     let address = match peer {

@@ -3,7 +3,7 @@
 use crate::{
     Answer, App,
     api::{
-        desktop::{Connect, ConnectTicket, Desktop, DesktopList, DesktopNew},
+        desktop::{Connect, ConnectKind, ConnectTicket, Desktop, DesktopList, DesktopNew},
         problem::Problem,
     },
     caller::{Caller, TheDesktop},
@@ -185,7 +185,19 @@ pub async fn connect(
         ));
     }
     let session = caller.session_sha256().unwrap_or_default();
-    let made = app.broker.connect(person, &desktop, connect.kind.into(), resume, session).await;
+    let made = match &connect.app {
+        None => app.broker.connect(person, &desktop, connect.kind.into(), resume, session).await,
+        Some(_) if connect.kind != ConnectKind::Rdp => {
+            return Err(Problem::bad_request(
+                "a program is opened by RDP",
+                "say `rdp` with `kind`, or leave `app` out",
+            ));
+        }
+        Some(key) => {
+            let run = app.broker.find_app_for(person, key).await?;
+            app.broker.connect_app(person, &desktop, &run, resume, session).await
+        }
+    };
     let made = made.map_err(|error| error.said_to(person))?;
     let ticket = made.secret.expose_secret().to_owned();
     Ok(Json(ConnectTicket {

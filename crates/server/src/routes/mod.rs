@@ -1,5 +1,6 @@
 //! The API's endpoints, one file per noun. Who may call what is said in [`crate::access`] and enforced before a handler runs.
 
+pub mod app;
 pub mod audit;
 pub mod booking;
 pub mod cloud;
@@ -113,6 +114,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(rollout::back))
         .routes(routes!(pool::own))
         .routes(routes!(pool::take))
+        .routes(routes!(app::own))
+        .routes(routes!(app::list, app::create))
+        .routes(routes!(app::change, app::delete))
+        .routes(routes!(app::places))
+        .routes(routes!(app::drain, app::undrain))
         .routes(routes!(external::list, external::create))
         .routes(routes!(external::show, external::change, external::delete))
         .routes(routes!(external::identity))

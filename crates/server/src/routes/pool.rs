@@ -49,13 +49,14 @@ fn personal_disk(wanted: PoolDisk) -> Answer<Option<model::PoolDisk>> {
 
 /// What external machines have is left to them.
 fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
+    let is_shared = new.kind == Some(PoolKind::SessionHost);
     let asks = new.image.is_some()
         || new.vcpus.is_some()
         || new.memory_mib.is_some()
         || new.disk_gib.is_some()
         || new.network.is_some()
         || new.gpu.is_some()
-        || new.size.is_some()
+        || new.size.is_some() && !is_shared
         || new.cloud.is_some()
         || new.hardware.is_some()
         || new.personal_disk.is_some();
@@ -67,6 +68,8 @@ fn external(new: PoolNew, name: model::Name) -> Answer<NewExternalPool> {
     }
     Ok(NewExternalPool {
         name,
+        is_shared,
+        size: new.size.map(Into::into).unwrap_or_default(),
         desktops_max: new.desktops_max.unwrap_or(1000),
         keyboard: new.keyboard.unwrap_or_else(|| "us".to_owned()),
         recording: new.recording.map(Into::into).unwrap_or_default(),
@@ -94,7 +97,8 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Answer<Json<PoolLis
 #[utoipa::path(post, path = "/pools", tag = "pools", operation_id = "create_pool", request_body = PoolNew, responses((status = 201, body = Pool)))]
 pub async fn create(State(app): State<App>, Body(new): Body<PoolNew>) -> Answer<(StatusCode, Json<Pool>)> {
     let name = super::image::name(&new.name)?;
-    if new.kind == Some(PoolKind::External) {
+    let is_others = new.kind == Some(PoolKind::SessionHost) && new.image.is_none();
+    if is_others || new.kind == Some(PoolKind::External) {
         let pool = external(new, name)?;
         let pool = app.broker.create_external_pool(pool).await?;
         return Ok((StatusCode::CREATED, answer(&app, &pool).await?));
@@ -232,7 +236,16 @@ pub async fn take(
         Some(_) if !caller.may_in(model::Permission::DesktopsWrite, pool.id) => return Err(Problem::forbidden()),
         Some(key) => app.broker.find_user(key).await?,
     };
-    let taken = app.broker.take_desktop(&user, &pool).await;
+    let taken = match &take.app {
+        None => app.broker.take_desktop(&user, &pool).await,
+        Some(key) => {
+            let run = app.broker.find_app_for(&user, key).await?;
+            if run.pool != pool.id {
+                return Err(Problem::not_found("app"));
+            }
+            app.broker.desktop_for_app(&user, &run).await
+        }
+    };
     let desktop = taken.map_err(|error| error.said_to(&caller.user))?;
     Ok(Json(names::desktop(&app, &desktop).await?))
 }

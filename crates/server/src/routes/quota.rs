@@ -151,11 +151,11 @@ pub async fn set_pool(
     Body(limits): Body<QuotaSet>,
 ) -> Answer<Json<Quota>> {
     let pool = app.broker.find_pool(&id).await?;
-    if pool.kind == model::PoolKind::External {
+    if matches!(pool.kind, model::PoolKind::External | model::PoolKind::SessionHost) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "external_pool",
-            format!("{} holds external machines: they are not given away, and not counted", pool.name),
+            format!("machines of {} are not given away, and not counted", pool.name),
             "limit how many sessions a person has open: oriel quota set --user USER sessions=1",
         ));
     }

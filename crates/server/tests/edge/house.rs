@@ -194,6 +194,8 @@ impl House {
     pub async fn machine(&self, user: &User) -> oriel_model::Desktop {
         let new = NewExternalPool {
             name: "office".parse().unwrap(),
+            is_shared: false,
+            size: oriel_model::PoolSize::default(),
             desktops_max: 10,
             keyboard: "us".into(),
             recording: oriel_model::RecordingPolicy::Off,

@@ -20,6 +20,7 @@ mod opening;
 mod operations;
 mod passkeys;
 mod personal_disks;
+mod places;
 mod pools;
 mod postgres;
 mod providers;

@@ -94,6 +94,7 @@ pub fn ticket(user: UserId, desktop: DesktopId) -> Ticket {
         desktop,
         port: GuestPort::Rdp,
         resume: None,
+        app: None,
         expires: NOW.plus_seconds(30),
     }
 }

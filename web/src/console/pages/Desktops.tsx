@@ -6,13 +6,14 @@ import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Loaded } from "../parts/Loaded";
 import { QuotaBars } from "../parts/QuotaBars";
-import { desktopsQuery, ownBookingsQuery, ownPoolsQuery, ownQuotaQuery } from "../queries";
+import { desktopsQuery, ownAppsQuery, ownBookingsQuery, ownPoolsQuery, ownQuotaQuery } from "../queries";
 import { may } from "../roles";
 import { useMe } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
 import { BookDesktop } from "./desktops/BookDesktop";
 import { DesktopCard } from "./desktops/DesktopCard";
 import { NoDesktops } from "./desktops/NoDesktops";
+import { OwnApp } from "./desktops/OwnApp";
 import { OwnBookings } from "./desktops/OwnBookings";
 import { OwnPool } from "./desktops/OwnPools";
 
@@ -23,6 +24,8 @@ export function Desktops() {
   const navigate = useNavigate();
   const desktops = useQuery(desktopsQuery(all));
   const pools = useQuery(ownPoolsQuery);
+  const published = useQuery(ownAppsQuery);
+  const apps = all ? [] : (published.data ?? []);
   const quota = useQuery(ownQuotaQuery);
   const bookings = useQuery(ownBookingsQuery);
   const [booking, setBooking] = useState<Schemas["BookablePool"] | null>(null);
@@ -52,7 +55,7 @@ export function Desktops() {
       {!all && quota.data && <QuotaBars of={quota.data} label="What you hold of what you may" />}
       <Loaded query={desktops} skeleton={<Cards />}>
         {(list) =>
-          list.length === 0 && waiting.length === 0 ? (
+          list.length === 0 && waiting.length === 0 && apps.length === 0 ? (
             <NoDesktops all={all} />
           ) : (
             <Gallery
@@ -69,6 +72,11 @@ export function Desktops() {
                     me={me}
                     inside={list.find((one) => desktop.inside !== null && one.name === desktop.inside)}
                   />
+                </li>
+              ))}
+              {apps.map((app) => (
+                <li key={app.id}>
+                  <OwnApp app={app} />
                 </li>
               ))}
               {waiting.map((pool) => (

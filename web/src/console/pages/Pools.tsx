@@ -17,6 +17,7 @@ import { Loaded } from "../parts/Loaded";
 import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
 import { RowActions } from "../parts/Row";
+import { isExternal } from "../pool";
 import { imagesQuery, poolsQuery, quotasQuery } from "../queries";
 import { whyNot } from "../roles";
 import { useMe } from "../shell/me";
@@ -125,7 +126,7 @@ function Inside() {
                   <Tr key={p.id}>
                     <Td dataLabel="Name">
                       <strong>{p.name}</strong>
-                      {p.kind !== "external" && <div className="about">{sizeWords(p)}</div>}
+                      {!isExternal(p) && <div className="about">{sizeWords(p)}</div>}
                       {rulesOf(p) && <div className="about">{rulesOf(p)}</div>}
                     </Td>
                     <Td dataLabel="Image">
@@ -150,7 +151,7 @@ function Inside() {
                       )}
                     </Td>
                     <Td dataLabel="Each desktop">
-                      {p.kind === "external"
+                      {isExternal(p)
                         ? "as it is"
                         : p.cloud
                           ? `flavor ${p.cloud.flavor}`
@@ -158,7 +159,7 @@ function Inside() {
                       {p.gpu && ` · ${p.gpu.profile ?? `GPU ${p.gpu.mode}`}`}
                     </Td>
                     <Td dataLabel="Network">
-                      {p.kind === "external" ? (
+                      {isExternal(p) ? (
                         "by address"
                       ) : p.cloud ? (
                         `${p.cloud.network} on ${p.cloud.cloud.name}`
@@ -168,7 +169,7 @@ function Inside() {
                     </Td>
                     <Td dataLabel="Desktops">
                       {p.desktops} <span className="about">of {p.desktops_max}</span>
-                      {p.kind !== "external" && freeWords(p) && <div className="about">{freeWords(p)}</div>}
+                      {!isExternal(p) && freeWords(p) && <div className="about">{freeWords(p)}</div>}
                     </Td>
                     <Td dataLabel="People">
                       <ReasonButton
@@ -182,7 +183,7 @@ function Inside() {
                       </ReasonButton>
                     </Td>
                     <Td className="row-button">
-                      {p.kind === "external" ? (
+                      {isExternal(p) ? (
                         <Button
                           variant="secondary"
                           size="sm"
@@ -232,7 +233,7 @@ function Inside() {
                             text: "Quota…",
                             reason:
                               locked ||
-                              (p.kind === "external" ? "Its machines are not given away" : "") ||
+                              (isExternal(p) ? "Its machines are not given away" : "") ||
                               (quotas.data ? "" : "Quotas are not loaded yet"),
                             act: () => setDialogue({ is: "quota", pool: p.id }),
                           },
@@ -250,7 +251,7 @@ function Inside() {
                             reason:
                               whyNot(me, "pools_make") ||
                               (p.desktops > 0
-                                ? `It still holds ${count(p.desktops, p.kind === "external" ? "machine" : "desktop")}`
+                                ? `It still holds ${count(p.desktops, isExternal(p) ? "machine" : "desktop")}`
                                 : ""),
                             act: () => setDialogue({ is: "delete", pool: p.id }),
                           },
@@ -268,7 +269,7 @@ function Inside() {
       {dialogue?.is === "new-external" && <ExternalPoolForm onClose={close} />}
       {dialogue?.is === "edit" &&
         pool &&
-        (pool.kind === "external" ? (
+        (isExternal(pool) ? (
           <ExternalPoolForm pool={pool} onClose={close} />
         ) : (
           <PoolForm pool={pool} onClose={close} />

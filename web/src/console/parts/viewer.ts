@@ -4,6 +4,10 @@ import type { Schemas } from "../../api/client";
 export const viewerHref = (id: string, kind: Schemas["ConnectKind"]) =>
   `/viewer/?desktop=${encodeURIComponent(id)}&kind=${kind}`;
 
+/** Where a program opens that a desktop's pool publishes. */
+export const appHref = (desktop: string, app: string) =>
+  `${viewerHref(desktop, "rdp")}&app=${encodeURIComponent(app)}`;
+
 /** Where a recording is played. */
 export const playerHref = (id: string) => `/player/?recording=${encodeURIComponent(id)}`;
 

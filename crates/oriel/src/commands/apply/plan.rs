@@ -1,11 +1,11 @@
 //! What is wanted beside what there is: the steps from one to the other, in an order in which each can be done.
 //!
 //! ```text
-//! images ─▶ groups ─▶ pools ─▶ people ─▶ who no longer may ─▶ who may ─▶ machines
+//! images ─▶ groups ─▶ pools ─▶ people ─▶ who no longer may ─▶ who may ─▶ machines ─▶ apps
 //! ```
 //!
 //! What a file does not name stays as it is. With `prune`, a pool also loses whom it lets in and rules that the file does not name, a group its
-//! members and rules; pools, groups, machines, images and people never go.
+//! members and rules; pools, groups, machines, apps, images and people never go.
 
 mod machine;
 mod people;
@@ -14,7 +14,7 @@ mod pool;
 use super::{
     read::{Wrong, near},
     said::{self, Present, Said},
-    wanted::{ImageFrom, Reference, SecretFrom, Wanted, WantedGroup, WantedImage},
+    wanted::{ImageFrom, Reference, SecretFrom, Wanted, WantedApp, WantedGroup, WantedImage, WantedPool},
 };
 use crate::client::segment;
 use oriel_model as model;
@@ -135,6 +135,9 @@ pub fn plan(wanted: &Wanted, present: &Present, how: How) -> Result<Vec<Change>,
     for (pool, machine) in world.machines()? {
         changes.extend(world.machine(pool, machine)?);
     }
+    for pool in &wanted.pools {
+        changes.extend(pool.apps.iter().filter_map(|app| world.app(pool, app)));
+    }
     Ok(changes)
 }
 
@@ -228,6 +231,32 @@ impl World<'_> {
         let version = of_name().map(|one| one.version).max().map_or(1, |newest| newest + 1);
         draft.says("version", None, version);
         Some(draft.change(Mark::Add, "image", &image.name, Does::Operation, path.to_owned()))
+    }
+
+    fn app(&self, pool: &WantedPool, app: &WantedApp) -> Option<Change> {
+        let there = self.present.apps.iter().find(|one| one.pool.name == pool.name && one.name == app.name);
+        let before = there.map(|there| said::app(&there.run));
+        let wanted = said::app(&app.run);
+        if before.as_ref() == Some(&wanted) {
+            return None;
+        }
+        let mut draft = Draft::default();
+        draft.compare(&wanted, before.as_deref());
+        for (key, said) in before.iter().flatten().filter(|(key, _)| wanted.iter().all(|(its, _)| its != key)) {
+            draft.says(key, Some(said.to_string()), "nothing");
+        }
+        draft.put("run", &app.run);
+        let apps = format!("/pools/{}/apps", segment(&pool.name));
+        Some(match there {
+            Some(there) => {
+                let path = format!("{apps}/{}", segment(&there.id));
+                draft.change(Mark::Change, "app", &app.name, Does::Patch, path)
+            }
+            None => {
+                draft.put("name", &app.name);
+                draft.change(Mark::Add, "app", &app.name, Does::Post, apps)
+            }
+        })
     }
 
     fn group(&self, group: &WantedGroup) -> Option<Change> {

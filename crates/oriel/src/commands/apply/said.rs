@@ -4,6 +4,7 @@ use super::wanted::{WantedGroup, WantedPool, parameter_key};
 use crate::commands::machine::address_of;
 use oriel_model as model;
 use oriel_server::api::{
+    app::{App, AppRun},
     cloud::Cloud,
     external::Machine,
     group::Group,
@@ -50,6 +51,8 @@ pub struct Present {
     pub clouds: Vec<Cloud>,
     /// Of all pools of external machines.
     pub machines: Vec<Machine>,
+    /// Of all pools.
+    pub apps: Vec<App>,
 }
 
 impl Present {
@@ -98,6 +101,17 @@ pub fn group(group: &Group) -> Keys {
     ]
 }
 
+/// What a published program starts.
+pub fn app(run: &AppRun) -> Keys {
+    let keys = [
+        ("remote_app", &run.remote_app),
+        ("program", &run.initial_program),
+        ("arguments", &run.arguments),
+        ("folder", &run.folder),
+    ];
+    keys.into_iter().filter_map(|(key, said)| Some((key, text(said.as_ref()?)))).collect()
+}
+
 /// Without its members.
 pub fn wanted_group(group: &WantedGroup) -> Keys {
     let keys = [
@@ -137,7 +151,7 @@ pub fn pool(pool: &Pool) -> Keys {
         keys.push(("network", text(&place.network)));
         keys.push(("address", text(&place.address)));
         keys.push(("root", text(&place.root)));
-    } else if pool.kind != PoolKind::External {
+    } else if !pool.is_external() {
         let gpu = pool.gpu.clone().and_then(|gpu| gpu.into_model().ok()?);
         keys.push(("vcpus", Said::Whole(pool.vcpus.into())));
         keys.push(("memory", Said::Whole(pool.memory_mib)));
@@ -150,12 +164,13 @@ pub fn pool(pool: &Pool) -> Keys {
     }
     keys.push(("desktops_max", Said::Whole(pool.desktops_max.into())));
     if pool.kind != PoolKind::External {
+        // Of others' session hosts: how many people come to each.
         keys.push(("spares", text(model::PoolSize::from(pool.size.clone()))));
     }
     keys.push(("peak", Said::List(pool.hours.peaks.clone())));
     keys.push(("holiday", Said::List(pool.hours.holidays.clone())));
     keys.push(("start_ahead", Said::Whole(pool.hours.start_ahead_minutes.into())));
-    if pool.kind != PoolKind::External {
+    if !pool.is_external() {
         let off = pool.hours.off_peak;
         let off = model::OffPeak {
             min: off.min,

@@ -5,6 +5,7 @@ use super::read::{Place, Spot, Table, Wrong};
 use crate::commands::machine::split_address;
 use oriel_model as model;
 use oriel_server::api::{
+    app::AppRun,
     external::{MachineParameters, MachineProtocol},
     image::ImageOs,
     pool::PoolKind,
@@ -20,12 +21,13 @@ use std::{
 /// Most things that are declared at once.
 pub const DECLARED_MAX: usize = 10_000;
 
-const KINDS: [&str; 5] = ["dedicated", "floating", "ephemeral", "external", "virtual"];
+const KINDS: [&str; 6] = ["dedicated", "floating", "ephemeral", "session-host", "external", "virtual"];
 const PROTOCOLS: [&str; 7] = ["rdp", "vnc", "ssh", "telnet", "kubernetes", "pikvm", "redfish"];
 const ROLES: [&str; 5] = ["admin", "user", "helpdesk", "pool-admin", "auditor"];
 const FACTORS: [&str; 3] = ["optional", "required", "every-time"];
 const NOUNS: [&str; 4] = ["image", "group", "pool", "user"];
-const POOL_KEYS: [&str; 27] = [
+const POOL_KEYS: [&str; 28] = [
+    "app",
     "kind",
     "image",
     "vcpus",
@@ -160,6 +162,13 @@ pub struct WantedPool {
     pub users: Option<Vec<Reference>>,
     pub groups: Option<Vec<Reference>>,
     pub machines: Vec<WantedMachine>,
+    pub apps: Vec<WantedApp>,
+}
+
+/// A program that the pool publishes.
+pub struct WantedApp {
+    pub name: String,
+    pub run: AppRun,
 }
 
 pub struct WantedMachine {
@@ -215,7 +224,7 @@ impl Wanted {
 
     /// That nothing is there twice, and not too much.
     fn check(&self, file: &Spot<'_>) -> Result<(), Wrong> {
-        let machines: usize = self.pools.iter().map(|pool| pool.machines.len()).sum();
+        let machines: usize = self.pools.iter().map(|pool| pool.machines.len() + pool.apps.len()).sum();
         if self.images.len() + self.groups.len() + self.pools.len() + self.users.len() + machines > DECLARED_MAX {
             return Err(file
                 .place
@@ -389,6 +398,13 @@ fn pool(name: &str, table: &Table<'_>, folder: &Path) -> Result<WantedPool, Wron
         }
         Ok(network)
     })?;
+    let apps = match table.get("app") {
+        None => Vec::new(),
+        Some(spot) => {
+            let all = spot.table()?;
+            all.all().into_iter().map(|(name, spot)| app(name, &spot.table()?)).collect::<Result<_, _>>()?
+        }
+    };
     let machines = match table.get("machine") {
         None => Vec::new(),
         Some(spot) => {
@@ -426,7 +442,23 @@ fn pool(name: &str, table: &Table<'_>, folder: &Path) -> Result<WantedPool, Wron
         users: table.maybe("users", references)?,
         groups: table.maybe("groups", references)?,
         machines,
+        apps,
     })
+}
+
+fn app(name: &str, table: &Table<'_>) -> Result<WantedApp, Wrong> {
+    table.only(&["remote_app", "program", "arguments", "folder"])?;
+    let run = AppRun {
+        remote_app: table.maybe("remote_app", Spot::some_text)?,
+        initial_program: table.maybe("program", Spot::some_text)?,
+        arguments: table.maybe("arguments", Spot::some_text)?,
+        folder: table.maybe("folder", Spot::some_text)?,
+    };
+    if run.remote_app.is_some() == run.initial_program.is_some() {
+        let wrong = table.place.wrong("an app is either a remote_app (of Windows) or a program");
+        return Err(wrong.next("give one of the two"));
+    }
+    Ok(WantedApp { name: name.to_owned(), run })
 }
 
 /// `word` stands for nothing.

@@ -15,14 +15,14 @@ struct Section {
     name: String,
     comments: Vec<String>,
     keys: Vec<(String, Said)>,
-    /// A noun of its own, with what is below it.
-    below: Option<(&'static str, Vec<Section>)>,
+    /// Nouns of its own, each with what is below it: one at least.
+    below: Vec<(&'static str, Vec<Section>)>,
 }
 
 impl Section {
     fn new(name: &str, keys: Keys) -> Self {
         let keys = keys.into_iter().map(|(key, said)| (key.to_owned(), said)).collect();
-        Self { name: name.to_owned(), comments: Vec::new(), keys, below: None }
+        Self { name: name.to_owned(), comments: Vec::new(), keys, below: Vec::new() }
     }
 }
 
@@ -89,7 +89,10 @@ fn pool(present: &Present, pool: &Pool) -> Section {
     keys.push(("users", Said::List(pool.users.iter().map(|one| one.name.clone()).collect())));
     keys.push(("groups", Said::List(pool.groups.iter().map(|one| one.name.clone()).collect())));
     let machines: Vec<Section> = present.machines.iter().filter(|one| one.pool.id == pool.id).map(machine).collect();
-    Section { below: (!machines.is_empty()).then_some(("machine", machines)), ..Section::new(&pool.name, keys) }
+    let apps = present.apps.iter().filter(|one| one.pool.id == pool.id);
+    let apps: Vec<Section> = apps.map(|one| Section::new(&one.name, said::app(&one.run))).collect();
+    let below = [("machine", machines), ("app", apps)].into_iter().filter(|(_, below)| !below.is_empty());
+    Section { below: below.collect(), ..Section::new(&pool.name, keys) }
 }
 
 fn machine(machine: &Machine) -> Section {
@@ -102,7 +105,7 @@ fn machine(machine: &Machine) -> Section {
     let kept = secrets.into_iter().filter(|(has, _, _)| *has);
     let comments =
         kept.map(|(_, what, key)| format!("It has {what}, which is not written here: {key} = \"FILE\"")).collect();
-    Section { name: machine.name.clone(), comments, keys: said::machine(machine), below: None }
+    Section { name: machine.name.clone(), comments, keys: said::machine(machine), below: Vec::new() }
 }
 
 /// A text between quotes, as both languages read it.
@@ -140,7 +143,7 @@ fn toml(text: &mut String, path: &str, sections: &[Section]) {
         for (name, said) in &section.keys {
             writeln!(text, "{} = {}", key(name), value(said)).ok();
         }
-        if let Some((noun, below)) = &section.below {
+        for (noun, below) in &section.below {
             toml(text, &format!("{path}.{noun}"), below);
         }
     }
@@ -153,7 +156,7 @@ fn yaml(text: &mut String, noun: &str, sections: &[Section], indent: usize) {
     }
     writeln!(text, "{pad}{noun}:").ok();
     for section in sections {
-        let nothing = section.keys.is_empty() && section.below.is_none();
+        let nothing = section.keys.is_empty() && section.below.is_empty();
         writeln!(text, "{pad}  {}:{}", key(&section.name), if nothing { " {}" } else { "" }).ok();
         for comment in &section.comments {
             writeln!(text, "{pad}    # {comment}").ok();
@@ -161,7 +164,7 @@ fn yaml(text: &mut String, noun: &str, sections: &[Section], indent: usize) {
         for (name, said) in &section.keys {
             writeln!(text, "{pad}    {}: {}", key(name), value(said)).ok();
         }
-        if let Some((noun, below)) = &section.below {
+        for (noun, below) in &section.below {
             yaml(text, noun, below, indent + 4);
         }
     }

@@ -297,7 +297,7 @@ async fn open(shared: &Shared) -> Result<Socket, Failure> {
     if !may_open(&desktop) {
         return Err(Failure::new(format!("{} is off", shared.name)));
     }
-    let connect = Connect { kind: shared.kind, resume: None };
+    let connect = Connect { kind: shared.kind, resume: None, app: None };
     let ticket: ConnectTicket = shared.client.post(&format!("{}/connect", path(&shared.id)), &connect).await?;
     shared.client.websocket(&ticket.path).await
 }

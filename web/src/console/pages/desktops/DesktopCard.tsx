@@ -32,13 +32,15 @@ interface Props {
 export function DesktopCard({ desktop, me, inside }: Props) {
   const state = desktopState(desktop.state);
   const others = desktop.owner?.id !== me.id;
-  const theirs = !others || (desktop.external && !desktop.owner);
+  // Of a shared machine they have a session, and not its power.
+  const shares = desktop.shared === true;
+  const theirs = !others || shares || (desktop.external && !desktop.owner);
   const notTheirs =
     theirs || mayIn(me, "desktops_use", desktop.pool.id)
       ? ""
       : "It is another person's: look on from Sessions, with their consent";
   const cannotOpen = notTheirs || whyNot.open(desktop);
-  const operates = theirs || mayIn(me, "desktops_operate", desktop.pool.id);
+  const operates = (theirs && !shares) || mayIn(me, "desktops_operate", desktop.pool.id);
   const admin = mayIn(me, "desktops_write", desktop.pool.id);
   // An external machine has one door, its protocol's.
   const main = desktop.external ? (desktop.kinds[0] ?? "rdp") : "rdp";
@@ -82,7 +84,8 @@ export function DesktopCard({ desktop, me, inside }: Props) {
           {desktop.external
             ? `external, ${MACHINE_PROTOCOLS[desktop.external].text}`
             : `${count(desktop.facts.vcpus, "CPU")} · ${memory(desktop.facts.memory_mib)}`}
-          {others && !(desktop.external && !desktop.owner) && (
+          {shares && <> · shared{desktop.draining ? ", takes nobody new" : ""}</>}
+          {others && !shares && !(desktop.external && !desktop.owner) && (
             <> · {desktop.owner ? `for ${desktop.owner.name}` : "not assigned"}</>
           )}
         </p>

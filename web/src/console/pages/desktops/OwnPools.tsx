@@ -10,6 +10,7 @@ const WHAT: Record<Schemas["PoolKind"], string> = {
     "You get a fresh desktop. Some time after you leave it is made anew for others: keep nothing in it.",
   ephemeral: "A desktop is made for you. Some time after you leave it is deleted with all that is in it.",
   external: "",
+  session_host: "You get a session of your own on a machine that others use, too.",
 };
 
 export function OwnPool({ pool }: { pool: Schemas["OwnPool"] }) {

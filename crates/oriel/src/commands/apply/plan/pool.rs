@@ -90,8 +90,12 @@ impl World<'_> {
         ];
         let named = |keys: &[&str]| own.iter().find(|(key, named)| *named && keys.contains(key)).map(|(key, _)| *key);
         let at = |key: &str| Place { path: format!("{}.{key}", pool.place.path), ..pool.place.clone() };
-        if kind == PoolKind::External {
-            return match named(&own.map(|(key, _)| key)) {
+        let has_image = pool.image.is_some() || there.is_some_and(|there| there.image.is_some());
+        let is_others = kind == PoolKind::SessionHost && !has_image;
+        if is_others || kind == PoolKind::External {
+            let keys: Vec<&str> =
+                own.iter().map(|(key, _)| *key).filter(|key| !is_others || *key != "spares").collect();
+            return match named(&keys) {
                 Some(key) => Err(at(key)
                     .wrong("external machines have no image, size, network, GPU or cloud of Oriel's making")
                     .next("leave it out")),
@@ -102,7 +106,7 @@ impl World<'_> {
             return Err(machine
                 .place
                 .wrong(format!("pool {} is {}: Oriel makes its desktops", pool.name, said::word(&kind)))
-                .next("declare machines in a pool of kind external"));
+                .next("declare machines in a pool of kind external, or of session hosts without an image"));
         }
         let on_cloud = pool.cloud.is_some() || there.is_some_and(|there| there.cloud.is_some());
         if on_cloud && let Some(key) = named(&["vcpus", "memory", "disk", "gpu", "hardware", "personal_disk"]) {

@@ -87,6 +87,12 @@ fn present() -> Present {
         }]))
         .unwrap(),
         machines: vec![serde_json::from_value(machine).unwrap()],
+        apps: serde_json::from_value(json!([{
+            "id": "a1", "pool": named("p1", "office"), "name": "Ledger \u{1F4D2}",
+            "run": {"remote_app": "||ledger", "initial_program": null, "arguments": "/year 2026", "folder": null},
+            "created_at": "2026-11-29T00:00:00Z",
+        }]))
+        .unwrap(),
     }
 }
 
@@ -284,4 +290,24 @@ fn machines_keep_their_secrets_until_they_are_elsewhere() {
         serde_json::from_value(Value::Object(changes[0].call.body.clone())).unwrap();
     assert_eq!((new.host.as_str(), new.port, new.private_key), ("front.example", Some(22), None));
     assert_eq!(changes[0].call.secrets, [("private_key", SecretFrom::File("/srv/lab/front.key".into()))]);
+}
+
+#[test]
+fn apps_are_what_files_say() {
+    let office = |app: &str| format!("[pool.office]\n[pool.office.app.{app}\n");
+    let how = How::default();
+    let same = office("\"Ledger \u{1F4D2}\"]\nremote_app = \"||ledger\"\narguments = \"/year 2026\"");
+    assert_eq!(lines(&same, &present(), how), Vec::<String>::new());
+    let other = office("\"Ledger \u{1F4D2}\"]\nremote_app = \"||ledger\"");
+    let changes = plan(&wanted(&other).unwrap(), &present(), how).unwrap();
+    assert_eq!(
+        (changes.len(), changes[0].mark, changes[0].call.path.as_str()),
+        (1, Mark::Change, "/pools/office/apps/a1")
+    );
+    assert_eq!(changes[0].call.body["run"]["arguments"], Value::Null, "as a whole");
+    let new = office("top]\nprogram = \"xterm -e top\"");
+    let changes = plan(&wanted(&new).unwrap(), &present(), how).unwrap();
+    assert_eq!((changes[0].mark, changes[0].call.path.as_str()), (Mark::Add, "/pools/office/apps"));
+    assert_eq!(changes[0].call.body["name"], "top");
+    assert!(refused(&office("top]\nfolder = \"/srv\"")).contains("either a remote_app"));
 }

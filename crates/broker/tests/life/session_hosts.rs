@@ -1,0 +1,181 @@
+//! Many people on one machine: places, doors, draining, and programs that pools publish.
+
+use crate::{
+    house::House,
+    pools::{enter, house, person, until},
+};
+use oriel_broker::{BrokerError, GuestCredentials, MachineSecrets, NewDesktop, NewExternalPool, NewMachine, Outside};
+use oriel_model::{
+    AppRun, Desktop, DesktopState, External, GuestPort, MachineParameters, MachineProtocol, Pool, PoolKind,
+    RdpSecurity, Role, TokenScope,
+};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+fn code<T: std::fmt::Debug>(refused: Result<T, BrokerError>) -> &'static str {
+    match refused {
+        Err(BrokerError::Conflict { code, .. } | BrokerError::Invalid { code, .. }) => code,
+        Err(BrokerError::Missing { .. }) => "missing",
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn ready(desktops: &[Desktop]) -> bool {
+    desktops.len() == 1 && desktops[0].state == DesktopState::Ready
+}
+
+#[tokio::test]
+async fn many_people_share_a_host_and_nobody_has_its_other_doors() {
+    let (house, pool, _gateway) = house(PoolKind::SessionHost, "running=2,sessions=2,parallel=1", 1).await;
+    let host = until(&house, &pool, "a host is ready", ready).await.remove(0);
+    let (bob, cem) = (person(&house, &pool, "bob").await, person(&house, &pool, "cem").await);
+    let broker = &house.broker;
+    for user in [&house.anna, &bob] {
+        assert_eq!(broker.take_desktop(user, &pool).await.unwrap().id, host.id);
+        assert_eq!(broker.take_desktop(user, &pool).await.unwrap().id, host.id, "and the same again");
+    }
+    assert_eq!(code(broker.take_desktop(&cem, &pool).await), "pool_full");
+    let places = broker.places(&pool).await.unwrap();
+    assert_eq!(
+        places.iter().map(|(place, there)| (place.number, *there)).collect::<Vec<_>>(),
+        [(1, false), (2, false)]
+    );
+
+    // Each signs in as themselves, on the machine's own screen, and nobody as its administrator.
+    let ticket = broker.connect(&house.anna, &host, GuestPort::Rdp, None, "s").await;
+    assert!(ticket.is_ok());
+    let access = broker.guest_access(Some(bob.id), host.id, GuestPort::Rdp, None).await.unwrap();
+    let GuestCredentials::Rdp { account, parameters, .. } = access.credentials else { panic!("no RDP") };
+    assert_eq!((account.user.as_deref(), account.password.is_some()), (Some("bob"), false));
+    assert_eq!(parameters.security, Some(RdpSecurity::Tls));
+    for door in [GuestPort::Ssh, GuestPort::Console] {
+        let refused = broker.connect(&house.anna, &host, door, None, "s").await.map(drop);
+        assert_eq!(code(refused), "shared_host");
+        let refused = broker.guest_access(Some(house.anna.id), host.id, door, None).await.map(drop);
+        assert_eq!(code(refused), "shared_host");
+    }
+    assert!(broker.thumbnail(&host).await.unwrap().is_none(), "what one of many shows is not for the others");
+    // Who has no place has no way in; who has one does not say what becomes of the host.
+    assert_eq!(code(enter(&house, &cem, host.id).await), "missing");
+    assert!(enter(&house, &bob, host.id).await.is_ok());
+    let grants = broker.grants(&bob, TokenScope::All).await.unwrap();
+    let stop = oriel_model::Permission::DesktopsOperate;
+    let refused = broker.find_desktop_for(&bob, &grants, &host.id.to_string(), stop).await;
+    assert!(matches!(refused, Err(BrokerError::Forbidden { .. })), "{refused:?}");
+    // A right that is taken away takes the place with it.
+    broker.unentitle(pool.id, bob.id).await.unwrap();
+    assert_eq!(code(enter(&house, &bob, host.id).await), "missing");
+    // Nobody owns a host.
+    let owned = NewDesktop { pool: pool.clone(), owner: Some(house.anna.clone()), name: None };
+    assert_eq!(code(broker.create_desktop(owned).await), "session_host_pool");
+}
+
+#[tokio::test]
+async fn a_host_that_drains_is_made_anew_when_its_people_are_gone() {
+    let (house, pool, _gateway) = house(PoolKind::SessionHost, "running=1,sessions=4,return=0", 1).await;
+    let host = until(&house, &pool, "a host is ready", ready).await.remove(0);
+    let bob = person(&house, &pool, "bob").await;
+    let broker = &house.broker;
+    broker.take_desktop(&house.anna, &pool).await.unwrap();
+    assert!(broker.drain(&host).await.unwrap().facts.draining);
+    assert_eq!(code(broker.take_desktop(&bob, &pool).await), "pool_full", "it takes nobody new");
+    assert_eq!(broker.take_desktop(&house.anna, &pool).await.unwrap().id, host.id, "who is there comes back");
+    let (place, _) = broker.places(&pool).await.unwrap()[0];
+    assert!(house.store.take_back_place(place, |_, _| true).await.unwrap());
+    // Once more, so that the pool is looked at now.
+    broker.drain(&host).await.unwrap();
+    until(&house, &pool, "it is made anew, and open again", |all| {
+        ready(all) && all[0].generation == host.generation + 1 && !all[0].facts.draining
+    })
+    .await;
+    assert_eq!(broker.take_desktop(&bob, &pool).await.unwrap().id, host.id);
+    assert_eq!(code(broker.drain(&house.desktop().await).await), "no_session_hosts");
+}
+
+/// A pool of others' session hosts.
+async fn others(house: &House) -> Pool {
+    let new = NewExternalPool {
+        name: "farm".parse().unwrap(),
+        is_shared: true,
+        size: "sessions=1".parse().unwrap(),
+        desktops_max: 10,
+        keyboard: "de".to_owned(),
+        recording: oriel_model::RecordingPolicy::Off,
+        policy: oriel_model::SessionPolicy::default(),
+        hours: oriel_model::PoolHours::default(),
+        leaving: oriel_model::Leaving::default(),
+    };
+    house.broker.create_external_pool(new).await.unwrap()
+}
+
+fn machine(pool: &Pool, name: &str, (protocol, port): (MachineProtocol, u16), user: Option<&str>) -> NewMachine {
+    NewMachine {
+        pool: pool.clone(),
+        name: name.parse().unwrap(),
+        owner: None,
+        external: External {
+            protocol,
+            host: "127.0.0.1".to_owned(),
+            port,
+            user: user.map(str::to_owned),
+            parameters: MachineParameters::default(),
+            identity: None,
+            has_password: false,
+            has_private_key: false,
+            has_totp: false,
+            has_gateway_password: false,
+        },
+        secrets: MachineSecrets::default(),
+    }
+}
+
+#[tokio::test]
+async fn others_machines_are_shared_by_their_own_accounts_alone() {
+    let house = House::new(oriel_compute::fake::FakeMode::Auto).await;
+    house.broker.set_outside(Arc::new(Outside::parse("127.0.0.0/8").unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (broker, pool) = (&house.broker, others(&house).await);
+    broker.entitle(pool.id, house.anna.id).await.unwrap();
+    let bob = person(&house, &pool, "bob").await;
+    let refused = broker.create_machine(machine(&pool, "one", (MachineProtocol::Rdp, port), Some("all"))).await;
+    assert_eq!(code(refused), "bad_session_host");
+    let refused = broker.create_machine(machine(&pool, "one", (MachineProtocol::Vnc, port), None)).await;
+    assert_eq!(code(refused), "bad_session_host");
+    let one = broker.create_machine(machine(&pool, "one", (MachineProtocol::Rdp, port), None)).await.unwrap();
+    house.reaches(one.id, DesktopState::Ready).await;
+    // Whoever may use the pool does not see its machines before they have a place there.
+    assert_eq!(code(broker.find_desktop(&house.anna, "one").await), "missing");
+    assert_eq!(broker.take_desktop(&house.anna, &pool).await.unwrap().id, one.id);
+    assert!(broker.find_desktop(&house.anna, "one").await.is_ok());
+    assert_eq!(broker.desktops(&house.anna, false).await.unwrap().len(), 1);
+    assert_eq!(code(enter(&house, &bob, one.id).await), "missing");
+    assert_eq!(code(broker.take_desktop(&bob, &pool).await), "pool_full");
+}
+
+#[tokio::test]
+async fn an_app_runs_where_its_person_has_a_place() {
+    let (house, pool, _gateway) = house(PoolKind::SessionHost, "running=2,sessions=2", 1).await;
+    let host = until(&house, &pool, "a host is ready", ready).await.remove(0);
+    let broker = &house.broker;
+    let run = AppRun { initial_program: Some("xterm -e top".into()), ..AppRun::default() };
+    assert_eq!(code(broker.create_app(&pool, " ".into(), run.clone()).await), "bad_app");
+    assert_eq!(code(broker.create_app(&pool, "Top".into(), AppRun::default()).await), "bad_app");
+    let app = broker.create_app(&pool, "Top".into(), run).await.unwrap();
+    assert_eq!(broker.apps_for(&house.anna).await.unwrap(), [app.clone()]);
+    let new = oriel_broker::NewUser { name: "eve".into(), role: Role::User, password: None };
+    let (eve, _) = broker.create_user(new).await.unwrap();
+    assert_eq!(broker.apps_for(&eve).await.unwrap(), []);
+    assert_eq!(code(broker.find_app_for(&eve, &app.id.to_string()).await), "missing");
+
+    let given = broker.desktop_for_app(&house.anna, &app).await.unwrap();
+    assert_eq!(given.id, host.id);
+    let ticket = broker.connect_app(&house.anna, &given, &app, None, "s").await.unwrap();
+    assert_eq!((ticket.ticket.app, ticket.ticket.port), (Some(app.id), GuestPort::Rdp));
+    let access = broker.guest_access(Some(house.anna.id), host.id, GuestPort::Rdp, Some(app.id)).await.unwrap();
+    let GuestCredentials::Rdp { parameters, .. } = access.credentials else { panic!("no RDP") };
+    assert_eq!(parameters.initial_program.as_deref(), Some("xterm -e top"));
+    // What a pool publishes runs on its own machines.
+    let other = house.desktop().await;
+    assert_eq!(code(broker.connect_app(&house.anna, &other, &app, None, "s").await.map(drop)), "missing");
+}

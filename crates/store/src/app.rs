@@ -1,0 +1,106 @@
+//! Programs that pools publish.
+
+use crate::{Store, StoreError, codec, pool};
+use oriel_model::{App, AppId, Micros, PoolId, UserId};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "app")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub pool_id: String,
+        pub name: String,
+        /// JSON.
+        pub run: String,
+        pub created: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl TryFrom<row::Model> for App {
+    type Error = StoreError;
+    fn try_from(row: row::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: codec::parse("app", &row.id)?,
+            pool: codec::parse("app", &row.pool_id)?,
+            name: row.name,
+            run: codec::from_json("app", &row.run)?,
+            created: Micros(row.created),
+        })
+    }
+}
+
+fn to_row(app: &App) -> Result<row::Model, StoreError> {
+    Ok(row::Model {
+        id: app.id.to_string(),
+        pool_id: app.pool.to_string(),
+        name: app.name.clone(),
+        run: codec::json(&app.run)?,
+        created: app.created.0,
+    })
+}
+
+fn refused(error: DbErr, app: &App) -> StoreError {
+    match error.sql_err() {
+        Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_)) => StoreError::missing("pool", app.pool),
+        _ => StoreError::taken(error, "app", &app.name),
+    }
+}
+
+impl Store {
+    /// Errors: `Taken` name in its pool, `Missing` pool.
+    pub async fn create_app(&self, app: &App) -> Result<(), StoreError> {
+        let insert = row::Entity::insert(to_row(app)?.into_active_model());
+        insert.exec_without_returning(&self.writer).await.map(drop).map_err(|error| refused(error, app))
+    }
+
+    /// Writes name and what it runs. Errors: `Taken`, `Missing`.
+    pub async fn update_app(&self, app: &App) -> Result<(), StoreError> {
+        let mut row = to_row(app)?.into_active_model().reset_all();
+        row.id = sea_orm::Unchanged(app.id.to_string());
+        row.created = sea_orm::NotSet;
+        match row.update(&self.writer).await {
+            Ok(_) => Ok(()),
+            Err(DbErr::RecordNotUpdated) => Err(StoreError::missing("app", app.id)),
+            Err(error) => Err(refused(error, app)),
+        }
+    }
+
+    /// Errors: `Missing`.
+    pub async fn delete_app(&self, id: AppId) -> Result<(), StoreError> {
+        let done = row::Entity::delete_by_id(id.to_string()).exec(&self.writer).await?;
+        if done.rows_affected == 0 { Err(StoreError::missing("app", id)) } else { Ok(()) }
+    }
+
+    pub async fn app(&self, id: AppId) -> Result<Option<App>, StoreError> {
+        row::Entity::find_by_id(id.to_string()).one(&self.reader).await?.map(App::try_from).transpose()
+    }
+
+    /// All, by name.
+    pub async fn apps(&self) -> Result<Vec<App>, StoreError> {
+        let rows = row::Entity::find().order_by_asc(row::Column::Name).order_by_asc(row::Column::Id);
+        rows.all(&self.reader).await?.into_iter().map(App::try_from).collect()
+    }
+
+    /// Those of a pool, by name.
+    pub async fn apps_in(&self, pool: PoolId) -> Result<Vec<App>, StoreError> {
+        let rows = row::Entity::find().filter(row::Column::PoolId.eq(pool.to_string())).order_by_asc(row::Column::Name);
+        rows.all(&self.reader).await?.into_iter().map(App::try_from).collect()
+    }
+
+    /// Those of pools that somebody may use, by name.
+    pub async fn apps_for(&self, user: UserId) -> Result<Vec<App>, StoreError> {
+        let rows = row::Entity::find()
+            .filter(row::Column::PoolId.in_subquery(pool::allowed(user)))
+            .order_by_asc(row::Column::Name)
+            .order_by_asc(row::Column::Id);
+        rows.all(&self.reader).await?.into_iter().map(App::try_from).collect()
+    }
+}
