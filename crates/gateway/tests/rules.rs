@@ -148,8 +148,16 @@ impl Viewer {
         let (send, incoming) = unbounded();
         let (outgoing, receive) = unbounded();
         let (desktop, port) = (DesktopId::new(), GuestPort::Console);
-        let request =
-            ViewerRequest { user, desktop, port, person: "anna".into(), resume: None, guest: None, seat: None, app: None };
+        let request = ViewerRequest {
+            user,
+            desktop,
+            port,
+            person: "anna".into(),
+            resume: None,
+            guest: None,
+            seat: None,
+            app: None,
+        };
         let its = gateway.clone();
         tokio::spawn(async move { its.attach(request, incoming, outgoing).await });
         let mut viewer = Self { send, receive, told, gateway, heard: Vec::new() };
@@ -310,7 +318,8 @@ async fn whoever_may_no_longer_is_let_go_of_at_once() {
     let (send, incoming) = unbounded();
     let (outgoing, receive) = unbounded::<Bytes>();
     let (user, desktop, port) = (UserId::new(), DesktopId::new(), GuestPort::Console);
-    let request = ViewerRequest { user, desktop, port, person: "anna".into(), resume: None, guest: None, seat: None, app: None };
+    let request =
+        ViewerRequest { user, desktop, port, person: "anna".into(), resume: None, guest: None, seat: None, app: None };
     let hello = ViewerHello { version: PROTOCOL_VERSION, width: 800, height: 600, scale: 100, ..Default::default() };
     let mut message = Vec::new();
     ViewerRecord::Hello(hello).encode(&mut message);
