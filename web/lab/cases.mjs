@@ -1,12 +1,15 @@
 /** The words in which cases are written, as `lab/check` has them: a line each on standard output, everything else on standard error. */
 
-export const PATIENCE_MS = 60_000;
+/** How many times slower than a quiet machine this one may be. */
+export const SLOW = Number(process.env.ORIEL_LAB_SLOW ?? 1);
+export const PATIENCE_MS = 60_000 * SLOW;
 const AGAIN_MS = 100;
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until `look` gives something; what it throws meanwhile is why it did not. */
-export async function until(what, look, ms = PATIENCE_MS) {
+/** Waits until `look` gives something, for so long on a quiet machine; what it throws meanwhile is why it did not. */
+export async function until(what, look, quiet_ms = 60_000) {
+  const ms = quiet_ms * SLOW;
   let why = "";
   for (const end = performance.now() + ms; performance.now() < end; ) {
     try {

@@ -1,33 +1,42 @@
 /** `lab/board door`: what the machine within is asked for, one line each way. */
-import { once } from "node:events";
 import { connect } from "node:net";
-import { createInterface } from "node:readline";
-import { until } from "./cases.mjs";
+import { PATIENCE_MS, SLOW, until } from "./cases.mjs";
 
-const ANSWER_MS_MAX = 60_000;
 /** While it boots: what is sent to a machine without a network is sent again ever more rarely, so that a new call is sooner there. */
-const FIRST_ANSWER_MS_MAX = 4_000;
+const FIRST_ANSWER_MS_MAX = 5_000 * SLOW;
 
 export class Door {
-  #lines;
   #socket;
+  #text = "";
+  #answered = null;
 
-  constructor(socket) {
-    this.#socket = socket;
-    this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+  constructor(port) {
+    this.#socket = connect(port, "127.0.0.1");
+    this.#socket.setEncoding("utf8");
+    this.#socket.setNoDelay(true);
+    this.#socket.on("data", (piece) => {
+      this.#text += piece;
+      const end = this.#text.indexOf("\n");
+      if (end < 0) return;
+      this.#answer(this.#text.slice(0, end));
+      this.#text = this.#text.slice(end + 1);
+    });
+    this.#socket.on("timeout", () => this.#socket.destroy());
+    this.#socket.on("error", () => undefined);
+    this.#socket.on("close", () => this.#answer(null));
+  }
+
+  #answer(line) {
+    this.#answered?.(line);
+    this.#answered = null;
   }
 
   /** Once somebody answers behind it: QEMU accepts connections before its machine has booted. */
-  static async open(port, ms) {
+  static open(port, ms) {
     return until(
       "the machine within opens its door",
       async () => {
-        const socket = connect(port, "127.0.0.1");
-        await once(socket, "connect");
-        // What goes wrong later is seen as a missing answer.
-        socket.on("error", () => undefined);
-        socket.on("timeout", () => socket.destroy());
-        const door = new Door(socket);
+        const door = new Door(port);
         await door.#asked(["alive"], FIRST_ANSWER_MS_MAX);
         return door;
       },
@@ -37,16 +46,20 @@ export class Door {
 
   /** One question at a time. */
   ask(...what) {
-    return this.#asked(what, ANSWER_MS_MAX);
+    return this.#asked(what, PATIENCE_MS);
   }
 
   async #asked(what, ms) {
+    if (this.#socket.destroyed) throw new Error("the machine within has gone");
+    const answered = new Promise((resolve) => {
+      this.#answered = resolve;
+    });
     this.#socket.setTimeout(ms);
     this.#socket.write(`${JSON.stringify(what)}\n`);
-    const { value, done } = await this.#lines.next();
+    const line = await answered;
     this.#socket.setTimeout(0);
-    if (done) throw new Error(`the machine within did not answer to ${what[0]}`);
-    const answer = JSON.parse(value);
+    if (line === null) throw new Error(`the machine within did not answer to ${what[0]}`);
+    const answer = JSON.parse(line);
     if (answer.error !== undefined) throw new Error(`${what.join(" ")}: ${answer.error}`);
     return answer.said;
   }

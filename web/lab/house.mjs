@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const ADMIN = { name: "root", password: "seven green lamps in a row" };
 
 export class House {
-  folder = mkdtempSync(join(tmpdir(), "oriel-lab-"));
+  folder;
   url = "";
   #program;
   #serve;
@@ -19,6 +19,7 @@ export class House {
   constructor(program) {
     this.#program = program;
     if (!existsSync(program)) throw new Error(`there is no ${program}: cargo build --release -p oriel`);
+    this.folder = mkdtempSync(join(tmpdir(), "oriel-lab-"));
   }
 
   get #environment() {
