@@ -97,10 +97,13 @@ export class House {
       const answer = await fetch("/api/v1/desktops");
       return (await answer.json()).desktops.find((one) => one.name === wanted)?.id;
     }, name);
-    await page.goto(`${this.url}/viewer/?desktop=${id}&kind=vnc`);
-    await page.waitForFunction(() => ["live", "ended"].includes(window.oriel?.phase));
-    const phase = await page.evaluate(() => window.oriel.phase);
-    if (phase !== "live") throw new Error(`the screen ended: ${await page.locator("body").innerText()}`);
+    await until("a picture", async () => {
+      await page.goto(`${this.url}/viewer/?desktop=${id}&kind=vnc`);
+      await page.waitForFunction(() => ["live", "ended"].includes(window.oriel?.phase));
+      // A board under emulation on a busy machine may not answer in time: then once more.
+      if ((await page.evaluate(() => window.oriel.phase)) === "live") return true;
+      throw new Error(`the screen ended: ${await page.locator("body").innerText()}`);
+    });
     return page;
   }
 

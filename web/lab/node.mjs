@@ -261,12 +261,12 @@ async function main() {
       house.device(NAME, `https://127.0.0.1:${NODE_PORT}`, "lab"),
     );
     if (!entered) return;
-    await check("and the certificate that it shows is kept", async () => {
+    const page = await picture(house, door);
+    if (!page) return;
+    await check("the certificate that the node showed first is kept", async () => {
       const kept = JSON.parse(await house.oriel(["machine", "identity", NAME, "--json"]));
       if (!kept.same || !kept.pinned) throw new Error(JSON.stringify(kept));
     });
-    const page = await picture(house, door);
-    if (!page) return;
     await devicePage(house, door);
     await page.bringToFront();
     await rounds(page, door);
