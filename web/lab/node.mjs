@@ -118,19 +118,21 @@ async function devicePage(house, door) {
   const page = await house.page(`/devices/${NAME}`);
   const main = page.getByRole("main");
   await check("the machine's caps lock light is seen on the device's page", async () => {
+    const caps = main.getByText(/^caps(,|$)/);
     await main.getByText("Locks", { exact: true }).waitFor();
     await door.ask("light", 1, 1);
-    await main.getByText("caps", { exact: true }).waitFor();
+    await caps.waitFor();
     await door.ask("light", 1, 0);
-    await main.getByText("caps", { exact: true }).waitFor({ state: "detached" });
+    await caps.waitFor({ state: "detached" });
   });
-  await check("Power on presses the button once, for less than a second", async () => {
+  await check("Power on presses the button once, and briefly", async () => {
     await main.getByRole("button", { name: "Power on" }).click();
     const presses = await until("a pulse on the line", async () => {
       const took = await door.ask("presses", 0);
       return took.length > 0 && !took.includes(null) && took;
     });
-    if (presses.length !== 1 || presses[0] >= 1000) throw new Error(`presses of ${presses} ms`);
+    // A long press, which cuts power, is one of five seconds.
+    if (presses.length !== 1 || presses[0] >= 4000) throw new Error(`presses of ${presses} ms`);
   });
   await check("and is believed by the light", async () => {
     await door.ask("wire", 2, 1);
@@ -141,7 +143,10 @@ async function devicePage(house, door) {
   await check("a CD's image is uploaded from the browser", async () => {
     const file = { name: "tools.iso", mimeType: "application/octet-stream", buffer: image };
     await page.locator('input[type="file"]').setInputFiles(file);
-    await main.getByText(/tools\.iso: .*, done$/).waitFor();
+    await main
+      .getByText(/tools\.iso: .*, done$/)
+      .first()
+      .waitFor();
   });
   await check("and inserted, mounted by the machine: its file is what was uploaded", async () => {
     await main.getByRole("combobox", { name: "In its drive" }).selectOption("tools.iso");
@@ -195,6 +200,8 @@ async function rounds(page, door) {
 async function glass(page, door) {
   const [delays, asked] = [[], []];
   await check("what changes on the screen is seen in the browser", async () => {
+    await door.ask("control", "Test Pattern", "100% Black");
+    await shown(page, [0, 0, 0], 20_000);
     for (let number = 0; number < CHANGES; number += 1) {
       const [pattern, colour] = PLAIN[number % 2];
       const seen = shown(page, colour, 20_000);
