@@ -6,6 +6,8 @@ const CANDIDATES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/
 
 export function launch() {
   const executablePath = process.env.ORIEL_CHROMIUM ?? CANDIDATES.find((path) => existsSync(path));
+  if (!executablePath || !existsSync(executablePath))
+    throw new Error("there is no Chromium: install the package chromium, or name one in ORIEL_CHROMIUM");
   return chromium.launch({
     executablePath,
     args: [
