@@ -55,6 +55,10 @@ pub enum GuestCredentials {
         identity: Option<String>,
         parameters: MachineParameters,
     },
+    /// The stream leads to the machine's serial console, as [`oriel_model::serial`] says.
+    Serial {
+        parameters: MachineParameters,
+    },
     Pikvm {
         account: GuestAccount,
         identity: Option<String>,
@@ -125,6 +129,13 @@ impl Broker {
         redirected: Option<&str>,
     ) -> Result<GuestAccess, BrokerError> {
         Self::check_door(machine, external, port)?;
+        if external.protocol == MachineProtocol::Ipmi {
+            return Ok(GuestAccess {
+                name: machine.name.to_string(),
+                stream: self.bmc_console(machine)?,
+                credentials: GuestCredentials::Serial { parameters: external.parameters.clone() },
+            });
+        }
         let way = self.way_to(machine).await?;
         let account = self.machine_account(machine, external).await?;
         let (identity, parameters) = (external.identity.clone(), external.parameters.clone());
@@ -146,7 +157,7 @@ impl Broker {
                 host: authority(external),
                 keyboard: self.keyboard_of(machine, &parameters).await?,
             },
-            MachineProtocol::Redfish => return Err(no_screen(machine, external)),
+            MachineProtocol::Redfish | MachineProtocol::Ipmi => return Err(no_screen(machine, external)),
             MachineProtocol::Ssh => {
                 let mut jumps = Vec::with_capacity(way.len());
                 let places = way.iter().skip(1).chain([machine]).filter_map(|next| next.external.as_ref());
