@@ -15,7 +15,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 /// How often something is said before nobody is believed to be there.
-const TRIES: u32 = 4;
+const TRIES: u32 = 3;
 /// How long an answer may take; each time twice as long.
 const PATIENCE: Duration = Duration::from_millis(1000);
 /// As that, of what is better not done twice.
@@ -89,7 +89,14 @@ async fn step<T>(
     Err(IpmiError::Unreachable("no answer while signing in".to_owned()))
 }
 
-/// Whether there is a BMC that speaks IPMI v2.0.
+/// Whether a BMC that speaks IPMI v2.0 is there. Nobody signs in for it.
+///
+/// # Errors
+/// Nobody answers, or it speaks nothing newer than IPMI 1.5.
+pub async fn reaches(socket: &UdpSocket) -> Result<(), IpmiError> {
+    greet(socket, &mut vec![0; DATAGRAM_BYTES_MAX], Role::Operator).await
+}
+
 async fn greet(socket: &UdpSocket, buffer: &mut [u8], role: Role) -> Result<(), IpmiError> {
     let request = wire::plain(&message::request(0, GET_CAPABILITIES, &[THIS_CHANNEL, role.number()])?)?;
     let mut patience = PATIENCE / 2;

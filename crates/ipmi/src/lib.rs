@@ -30,7 +30,7 @@ mod wire;
 pub use account::{Account, Role};
 pub use boot::{Boot, BootDevice};
 pub use chassis::{Chassis, Control, DeviceId};
-pub use client::Client;
+pub use client::{Client, reaches};
 pub use console::Console;
 pub use crypto::Suite;
 pub use error::IpmiError;
