@@ -60,6 +60,7 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
   const changes = locked("machines_write");
   const device = asked.data?.device;
   const screen = machine.kind === "pikvm";
+  const opens = ({ pikvm: "vnc", ipmi: "ssh", redfish: null } as const)[machine.kind];
 
   return (
     <>
@@ -71,25 +72,25 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
       </Breadcrumb>
       <PageHead
         title={machine.name}
-        about={`${screen ? "The device in front of" : "The BMC in"} a machine of ${machine.pool.name}${
+        about={`${ABOUT[machine.kind]} a machine of ${machine.pool.name}${
           machine.connections > 0 ? ", at which somebody is now" : ""
         }.`}
         actions={
           !locked("desktops_use") && (
             <>
-              {screen && (
+              {opens && (
                 <Button
                   variant="primary"
                   component="a"
-                  href={viewerHref(machine.id, "vnc")}
-                  target={viewerTab(machine.name, "vnc")}
+                  href={viewerHref(machine.id, opens)}
+                  target={viewerTab(machine.name, opens)}
                 >
-                  Open
+                  {screen ? "Open" : "Open its console"}
                 </Button>
               )}
               {machine.inside && (
                 <Button
-                  variant={screen ? "secondary" : "primary"}
+                  variant={opens ? "secondary" : "primary"}
                   component="a"
                   href={viewerHref(machine.inside.id, machine.inside.kind)}
                   target={viewerTab(machine.inside.name, machine.inside.kind)}
@@ -122,7 +123,7 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
                   <State device={device} />
                 )}
               </Panel>
-              {device.board && (
+              {device.board && machine.kind === "redfish" && (
                 <Panel title="Drives" wide>
                   <Drives machine={machine} board={device.board} locked={changes} />
                 </Panel>
@@ -162,6 +163,12 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
     </>
   );
 }
+
+const ABOUT = {
+  pikvm: "The device in front of",
+  redfish: "The BMC in",
+  ipmi: "BMC (IPMI) in",
+} as const;
 
 function Panel({ title, wide, children }: { title: string; wide?: boolean; children: ReactNode }) {
   const id = useId();
@@ -204,9 +211,18 @@ function BoardState({ device, board }: { device: Schemas["Device"]; board: Schem
     ["Health", board.health ?? unknown],
     ["Calls itself", device.name ?? unknown],
     ["Model", device.platform ?? unknown],
+    ["BMC's firmware", device.version ?? unknown],
+    // Over IPMI a BMC says none of these.
+    ...(device.kind === "redfish" ? boardRows(board) : []),
+  ];
+  return <Rows rows={rows} />;
+}
+
+function boardRows(board: Schemas["DeviceBoard"]): ReadonlyArray<readonly [string, string]> {
+  const unknown = "not known";
+  return [
     ["Serial number", board.serial ?? unknown],
     ["Firmware", board.bios ?? unknown],
-    ["BMC's firmware", device.version ?? unknown],
     ["System", board.system],
     [
       "Its own consoles",
@@ -215,7 +231,6 @@ function BoardState({ device, board }: { device: Schemas["Device"]; board: Schem
         : "none",
     ],
   ];
-  return <Rows rows={rows} />;
 }
 
 function Rows({ rows }: { rows: ReadonlyArray<readonly [string, string]> }) {
