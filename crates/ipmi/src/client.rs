@@ -142,8 +142,15 @@ impl Client {
         let session = session.ok_or(IpmiError::NoSuite)?;
         let mut client = Self { socket, session, sequence: 0, buffer };
         // A session begins as a user's (22.18).
-        match client.ask(SET_PRIVILEGE, &[role.number()]).await {
-            Ok(_) => Ok(client),
+        let granted = client.ask(SET_PRIVILEGE, &[role.number()]).await;
+        // Some answer with a lower one instead of saying no.
+        let is_less = |level: &u8| (1..role.number()).contains(&(level & 0x0f));
+        let granted = granted.and_then(|data| match data.first() {
+            Some(level) if is_less(level) => Err(IpmiError::RoleRefused(role)),
+            _ => Ok(()),
+        });
+        match granted {
+            Ok(()) => Ok(client),
             Err(error) => {
                 client.close().await;
                 Err(match error {

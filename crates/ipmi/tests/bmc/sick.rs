@@ -45,6 +45,8 @@ async fn another_client_and_the_fake() {
 async fn nothing_weaker_is_taken() {
     let fake = Fake::start(Sick::Downgrades).await;
     assert!(matches!(open(&fake, "secret").await, Err(IpmiError::NoSuite)));
+    let fake = Fake::start(Sick::Lesser).await;
+    assert!(matches!(open(&fake, "secret").await, Err(IpmiError::RoleRefused(Role::Operator))));
     let fake = Fake::start(Sick::WrongProof).await;
     assert!(matches!(open(&fake, "secret").await, Err(IpmiError::CredentialsRefused)));
 }
