@@ -70,9 +70,7 @@ impl Console {
         let room = match answered {
             Ok((0, data)) => room(&data).ok_or(IpmiError::Protocol("its console's sizes are too short")),
             Ok((0x80, _)) => Err(IpmiError::ConsoleTaken),
-            Ok((0x81, code)) if code.is_empty() => {
-                Err(IpmiError::Lacks { what: "SOL is switched off in it", code: 0x81 })
-            }
+            Ok((code @ 0x81, _)) => Err(IpmiError::Lacks { what: "SOL is switched off in it", code }),
             Ok((0x82, _)) => Err(IpmiError::Busy("it gives no more consoles at a time")),
             Ok((code @ 0x83, _)) => Err(IpmiError::Lacks { what: "its console is not given encrypted", code }),
             Ok((code, _)) => Err(message::refusal(ACTIVATE, code)),

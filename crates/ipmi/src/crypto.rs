@@ -142,7 +142,7 @@ impl Keys {
             return None;
         }
         let (iv, blocks) = datagram.payload.split_first_chunk::<BLOCK>()?;
-        if blocks.is_empty() || blocks.len() % BLOCK != 0 {
+        if blocks.is_empty() || !blocks.len().is_multiple_of(BLOCK) {
             return None;
         }
         let mut blocks = blocks.to_vec();
