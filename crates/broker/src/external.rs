@@ -371,6 +371,7 @@ impl Broker {
         // Whoever looks at it looks with what holds now.
         self.inner.looks.forget(id);
         self.inner.logins.forget(id);
+        self.inner.bmcs.forget(id);
         self.wake_machines();
         Ok(after)
     }
@@ -398,6 +399,7 @@ impl Broker {
         self.inner.store.delete_desktop(machine.id).await?;
         self.inner.looks.forget(machine.id);
         self.inner.logins.forget(machine.id);
+        self.inner.bmcs.forget(machine.id);
         self.inner.transfers.stop(machine.id);
         Ok(Desktop { intent: DesktopIntent::Deleted, state: DesktopState::Deleting, ..machine.clone() })
     }

@@ -60,6 +60,10 @@ pub enum GuestCredentials {
         identity: Option<String>,
         parameters: MachineParameters,
     },
+    /// The stream leads to the machine's serial console, as [`oriel_model::serial`] says.
+    Serial {
+        parameters: MachineParameters,
+    },
     Pikvm {
         account: GuestAccount,
         identity: Option<String>,
@@ -147,6 +151,13 @@ impl Broker {
         (redirected, shared): (Option<&str>, Option<GuestAccount>),
     ) -> Result<GuestAccess, BrokerError> {
         Self::check_door(machine, external, port)?;
+        if external.protocol == MachineProtocol::Ipmi {
+            return Ok(GuestAccess {
+                name: machine.name.to_string(),
+                stream: self.bmc_console(machine)?,
+                credentials: GuestCredentials::Serial { parameters: external.parameters.clone() },
+            });
+        }
         let way = self.way_to(machine).await?;
         // A port of a Switch is met and signed in to as its device is.
         let (front, switch_port) = self.front_of(machine).await?;
@@ -180,7 +191,7 @@ impl Broker {
                 keyboard: self.keyboard_of(machine, &parameters).await?,
                 port: switch_port,
             },
-            MachineProtocol::Redfish => return Err(no_screen(machine, external)),
+            MachineProtocol::Redfish | MachineProtocol::Ipmi => return Err(no_screen(machine, external)),
             MachineProtocol::Ssh => {
                 let mut jumps = Vec::with_capacity(way.len());
                 let places = way.iter().skip(1).chain([machine]).filter_map(|next| next.external.as_ref());

@@ -153,6 +153,7 @@ struct Inner {
     thumbnails: thumbnail::Cache,
     looks: device::Looks,
     logins: device::Logins,
+    bmcs: device::Bmcs,
     transfers: device::Transfers,
     gpu_rules: OnceLock<GpuRules>,
     /// One choice at a time: two that look together would both take the last licence.
@@ -191,6 +192,7 @@ impl Broker {
                 thumbnails: thumbnail::Cache::default(),
                 looks: device::Looks::default(),
                 logins: device::Logins::default(),
+                bmcs: device::Bmcs::default(),
                 transfers: device::Transfers::default(),
                 gpu_rules: OnceLock::new(),
                 choosing_gpus: tokio::sync::Mutex::default(),

@@ -92,6 +92,8 @@ pub enum ExternalError {
         "{host}:{port} did not answer within {seconds} seconds; check that the machine runs and that no firewall is between"
     )]
     TimedOut { host: String, port: u16, seconds: u64 },
+    #[error("nothing can be sent to {address}: {source}; check the address and this machine's network")]
+    NoWay { address: SocketAddr, source: io::Error },
     #[error("the packet that wakes the machine cannot be sent to {address}: {source}; check wake_broadcast")]
     NotWoken { address: SocketAddr, source: io::Error },
 }
@@ -106,7 +108,7 @@ impl ExternalError {
             Self::Unresolved { .. } | Self::NoAddress { .. } => {
                 format!("the address of {machine} cannot be found: an administrator can check it")
             }
-            Self::Unreachable { source, .. } => {
+            Self::Unreachable { source, .. } | Self::NoWay { source, .. } => {
                 format!("{machine} does not answer: {source}; check that it runs, and try again in a moment")
             }
             Self::NotWoken { source, .. } => {
@@ -226,6 +228,40 @@ impl Outside {
         }
         Err(last.unwrap_or_else(|| ExternalError::NoAddress { host: host.to_owned() }))
     }
+}
+
+impl Outside {
+    /// A UDP socket that is connected to the first address that may be dialled, held to the same rules as [`Self::dial`]; nothing is
+    /// sent. `seconds` bounds resolving.
+    ///
+    /// # Errors
+    /// The name has no address that may be dialled, or there is no way to it.
+    pub async fn datagrams(&self, host: &str, port: u16, seconds: u16) -> Result<tokio::net::UdpSocket, ExternalError> {
+        let end = Instant::now() + Duration::from_secs(u64::from(seconds.max(1)));
+        let late = || ExternalError::TimedOut { host: host.to_owned(), port, seconds: u64::from(seconds.max(1)) };
+        let mut last = None;
+        for address in resolve(host, port, end).await?.ok_or_else(late)? {
+            if let Err(refused) = self.check(host, address) {
+                last = last.or(Some(refused));
+                continue;
+            }
+            match connected(address).await {
+                Ok(socket) => return Ok(socket),
+                Err(source) => last = Some(ExternalError::NoWay { address, source }),
+            }
+        }
+        Err(last.unwrap_or_else(|| ExternalError::NoAddress { host: host.to_owned() }))
+    }
+}
+
+async fn connected(to: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+    let own: SocketAddr = match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = tokio::net::UdpSocket::bind(own).await?;
+    socket.connect(to).await?;
+    Ok(socket)
 }
 
 /// `None` when it took too long.

@@ -15,7 +15,7 @@ use oriel_rdp::drive::Drive;
 use oriel_rdp::{ClipboardFiles, Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Monitors, Source};
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
-use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, telnet};
+use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, serial, telnet};
 use oriel_vnc::VncOptions;
 use std::fmt;
 use std::sync::Arc;
@@ -310,6 +310,7 @@ pub(crate) async fn shell(target: Target, door: &Door, columns: u16, rows: u16, 
             let keeper = Some(door.keeper());
             kubernetes::connect(target.stream, KubernetesOptions { columns, rows, keeper, ..*options }).await
         }
+        ShellTarget::Serial { backspace } => serial::connect(target.stream, backspace).await,
     };
     opened.map_err(|error| terminal_bye(&error))
 }
@@ -344,7 +345,7 @@ pub(crate) fn terminal_bye(error: &TerminalError) -> Bye {
         TerminalError::Unreachable { .. } | TerminalError::NoWayOn { .. } | TerminalError::TelnetBroken(_) => {
             ByeCode::Unreachable
         }
-        TerminalError::ClusterUnreachable(_) => ByeCode::Unreachable,
+        TerminalError::ClusterUnreachable(_) | TerminalError::SerialRefused(_) => ByeCode::Unreachable,
         TerminalError::HostKeyChanged { .. }
         | TerminalError::CertificateChanged { .. }
         | TerminalError::HostKeyNotKept(_) => ByeCode::IdentityChanged,

@@ -68,7 +68,7 @@ pub(crate) async fn ask(door: &Door) -> Result<Option<String>, Bye> {
                     let seen = oriel_terminal::Connection::look(stream, &ssh).await;
                     seen.map(|seen| Some(seen.openssh)).map_err(|error| terminal_bye(&error))
                 }
-                ShellTarget::Telnet(_) => Ok(None),
+                ShellTarget::Telnet(_) | ShellTarget::Serial { .. } => Ok(None),
                 ShellTarget::Kubernetes(_) => {
                     let seen = oriel_terminal::kubernetes::look(stream).await;
                     seen.map(|seen| Some(seen.to_string())).map_err(|error| terminal_bye(&error))

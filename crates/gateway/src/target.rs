@@ -11,7 +11,7 @@ pub use oriel_rdp::{
 };
 use oriel_screen::ByeCode;
 pub use oriel_stream::Stream;
-use oriel_terminal::{KubernetesOptions, ShellOptions, SshOptions, TelnetOptions};
+use oriel_terminal::{Backspace, KubernetesOptions, ShellOptions, SshOptions, TelnetOptions};
 pub use oriel_vnc::{Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
 use secrecy::SecretString;
 use std::fmt;
@@ -204,6 +204,10 @@ pub enum ShellTarget {
     },
     Telnet(TelnetOptions),
     Kubernetes(Box<KubernetesOptions>),
+    /// A serial line: a machine's console by its BMC.
+    Serial {
+        backspace: Backspace,
+    },
 }
 
 impl Protocol {

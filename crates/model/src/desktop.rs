@@ -42,9 +42,11 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// Whether it has one keyboard and one screen for all: a machine behind a KVM over IP. Two people are never at it at once.
+    /// Whether it has one keyboard and one screen for all: a machine behind a KVM over IP, or a BMC's serial console. Two people are
+    /// never at it at once.
     pub fn has_one_seat(&self) -> bool {
-        self.external.as_ref().is_some_and(|external| external.protocol == MachineProtocol::Pikvm)
+        let one = |protocol| matches!(protocol, MachineProtocol::Pikvm | MachineProtocol::Ipmi);
+        self.external.as_ref().is_some_and(|external| one(external.protocol))
     }
 
     /// Whether its machine started without its person's disk, or with somebody else's: it must start again before anybody gets in.

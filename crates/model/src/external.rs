@@ -15,6 +15,8 @@ pub const MACHINE_COMMAND_BYTES_MAX: usize = 4096;
 pub const MACHINE_IDENTITY_BYTES_MAX: usize = 4096;
 /// Longest user certificate, in bytes.
 pub const MACHINE_CERTIFICATE_BYTES_MAX: usize = 16 << 10;
+/// Longest name of an account of IPMI, in bytes (IPMI v2.0 22.28).
+pub const MACHINE_IPMI_USER_BYTES_MAX: usize = 16;
 /// Longest routing token in bytes (MS-RDPBCGR 2.2.1.1: what its message has room for).
 pub const MACHINE_TOKEN_BYTES_MAX: usize = 238;
 /// Longest time that a machine may be given to wake up, in seconds.
@@ -42,11 +44,13 @@ pub enum MachineProtocol {
     Pikvm,
     /// A BMC that speaks Redfish: its machine's power and drives, and no screen.
     Redfish,
+    /// A BMC that speaks IPMI v2.0: its machine's power, and its serial console.
+    Ipmi,
 }
 
 impl MachineProtocol {
-    pub const ALL: [Self; 7] =
-        [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes, Self::Pikvm, Self::Redfish];
+    pub const ALL: [Self; 8] =
+        [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes, Self::Pikvm, Self::Redfish, Self::Ipmi];
 
     pub const fn word(self) -> &'static str {
         match self {
@@ -57,6 +61,7 @@ impl MachineProtocol {
             Self::Kubernetes => "kubernetes",
             Self::Pikvm => "pikvm",
             Self::Redfish => "redfish",
+            Self::Ipmi => "ipmi",
         }
     }
 
@@ -69,28 +74,30 @@ impl MachineProtocol {
             Self::Telnet => 23,
             Self::Kubernetes => 6443,
             Self::Pikvm | Self::Redfish => 443,
+            // UDP.
+            Self::Ipmi => 623,
         }
     }
 
-    /// Which door of a desktop it is: a screen of its own, the machine's screen, or a terminal. A BMC has none.
+    /// Which door of a desktop it is: a screen of its own, the machine's screen, or a terminal. A BMC that speaks Redfish has none.
     pub const fn door(self) -> Option<GuestPort> {
         match self {
             Self::Rdp => Some(GuestPort::Rdp),
             Self::Vnc | Self::Pikvm => Some(GuestPort::Console),
-            Self::Ssh | Self::Telnet | Self::Kubernetes => Some(GuestPort::Ssh),
+            Self::Ssh | Self::Telnet | Self::Kubernetes | Self::Ipmi => Some(GuestPort::Ssh),
             Self::Redfish => None,
         }
     }
 
     /// Whether it is a device: beside or instead of a screen it has the machine's power and drives.
     pub const fn is_device(self) -> bool {
-        matches!(self, Self::Pikvm | Self::Redfish)
+        matches!(self, Self::Pikvm | Self::Redfish | Self::Ipmi)
     }
 
     /// Whether the machine can show who it is before anything is told to it: a certificate or a host key. VNC servers do when they
-    /// have TLS or RSA-AES.
+    /// have TLS or RSA-AES. A BMC that speaks IPMI proves that it knows the account's password, and nothing before that.
     pub const fn has_identity(self) -> bool {
-        !matches!(self, Self::Telnet)
+        !matches!(self, Self::Telnet | Self::Ipmi)
     }
 }
 
@@ -238,7 +245,7 @@ pub struct MachineParameters {
     pub command: Option<String>,
     /// SSH, telnet: `TERM`; `xterm-256color` when unset.
     pub terminal_type: Option<String>,
-    /// SSH, telnet, Kubernetes: 0x7f when unset.
+    /// SSH, telnet, Kubernetes, IPMI: 0x7f when unset.
     pub backspace: Option<Backspace>,
     /// Telnet: regular expressions for its prompts, and for what it says when it let somebody in or did not.
     pub user_prompt: Option<String>,
@@ -253,7 +260,7 @@ pub struct MachineParameters {
     pub container: Option<String>,
     /// Redfish: which of the BMC's systems, by id or name, where it has several.
     pub system: Option<String>,
-    /// PiKVM, Redfish: the machine inside, by its name in Oriel, where it also speaks something that people can open.
+    /// PiKVM, Redfish, IPMI: the machine inside, by its name in Oriel, where it also speaks something that people can open.
     pub inside: Option<String>,
     /// PiKVM: the device whose Switch the machine is at, by its name in Oriel; where that is and who signs in there is the device's.
     pub behind: Option<String>,
@@ -276,7 +283,7 @@ impl MachineParameters {
     }
 
     fn set(&self) -> impl Iterator<Item = Set<'_>> {
-        use MachineProtocol::{Kubernetes, Pikvm, Rdp, Redfish, Ssh, Telnet, Vnc};
+        use MachineProtocol::{Ipmi, Kubernetes, Pikvm, Rdp, Redfish, Ssh, Telnet, Vnc};
         const TERMINALS: &[MachineProtocol] = &[Ssh, Telnet];
         const KEYED: &[MachineProtocol] = &[Ssh, Kubernetes];
         const MACHINES: &[MachineProtocol] = &[Rdp, Vnc, Ssh, Telnet];
@@ -313,7 +320,7 @@ impl MachineParameters {
             ("pod", &[Kubernetes], &self.pod),
             ("container", &[Kubernetes], &self.container),
             ("system", &[Redfish], &self.system),
-            ("inside", &[Pikvm, Redfish], &self.inside),
+            ("inside", &[Pikvm, Redfish, Ipmi], &self.inside),
             ("behind", &[Pikvm], &self.behind),
             ("switch_port", &[Pikvm], &self.switch_port),
         ];
@@ -334,7 +341,7 @@ impl MachineParameters {
             ("gateway_port", &[Rdp], self.gateway_port.is_some()),
             ("jpeg_quality", &[Vnc], self.jpeg_quality.is_some()),
             ("agent_forwarding", &[Ssh], self.agent_forwarding.is_some()),
-            ("backspace", &[Ssh, Telnet, Kubernetes], self.backspace.is_some()),
+            ("backspace", &[Ssh, Telnet, Kubernetes, Ipmi], self.backspace.is_some()),
         ];
         let texts = texts.into_iter().filter_map(|(name, of, text)| Some((name, of, Some(text.as_deref()?))));
         texts.chain(others.into_iter().filter(|(.., set)| *set).map(|(name, of, _)| (name, of, None)))
@@ -514,6 +521,17 @@ impl External {
         if self.protocol == MachineProtocol::Kubernetes {
             self.check_container()?;
         }
+        if self.protocol == MachineProtocol::Ipmi {
+            match self.user.as_deref().map(str::len) {
+                None => return Err("user is missing: IPMI signs in with an account of the BMC".to_owned()),
+                Some(0..=MACHINE_IPMI_USER_BYTES_MAX) => {}
+                Some(_) => {
+                    return Err(format!(
+                        "user has more than the {MACHINE_IPMI_USER_BYTES_MAX} bytes that IPMI has room for"
+                    ));
+                }
+            }
+        }
         self.parameters.check_numbers()?;
         self.parameters.check_wake()?;
         self.parameters.check_switch()?;
@@ -670,7 +688,9 @@ fn check_identity(protocol: MachineProtocol, identity: &str) -> Result<(), Strin
             Err("the identity of a machine that speaks ssh is its public host key, like `ssh-ed25519 AAAA…` without a comment"
                 .to_owned())
         }
-        MachineProtocol::Telnet => Err("a machine that speaks telnet shows no identity that could be kept".to_owned()),
+        MachineProtocol::Telnet | MachineProtocol::Ipmi => {
+            Err(format!("a machine that speaks {} shows no identity that could be kept", protocol.word()))
+        }
     }
 }
 
@@ -890,6 +910,20 @@ mod tests {
         let mut shell = machine(MachineProtocol::Ssh, "gate.example");
         (shell.parameters.behind, shell.parameters.switch_port) = (Some("kvm".to_owned()), Some("1".to_owned()));
         assert!(shell.check().unwrap_err().contains("is a parameter of pikvm"));
+    }
+
+    #[test]
+    fn a_bmc_that_speaks_ipmi_is_a_device_with_a_terminal() {
+        let mut bmc = machine(MachineProtocol::Ipmi, "bmc.example");
+        assert_eq!((bmc.protocol.door(), bmc.protocol.is_device(), bmc.port), (Some(GuestPort::Ssh), true, 623));
+        bmc.user = Some("ada".to_owned());
+        bmc.parameters.inside = Some("desk".to_owned());
+        bmc.parameters.backspace = Some(Backspace::ControlH);
+        assert_eq!(bmc.check(), Ok(()));
+        bmc.user = Some("an account with a long name".to_owned());
+        assert!(bmc.check().unwrap_err().contains("16 bytes"));
+        bmc.user = None;
+        assert!(bmc.check().unwrap_err().contains("user is missing"));
     }
 
     #[test]

@@ -255,6 +255,9 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
                 ..TelnetOptions::default()
             })))
         }
+        GuestCredentials::Serial { parameters } => {
+            Protocol::Shell(Box::new(ShellTarget::Serial { backspace: backspace(parameters.backspace) }))
+        }
         GuestCredentials::Kubernetes { account, identity, parameters } => {
             let namespace = parameters.namespace.unwrap_or_else(|| "default".to_owned());
             let base = KubernetesOptions::new(namespace, parameters.pod.unwrap_or_default(), pin(identity.as_deref())?);

@@ -295,6 +295,8 @@ pub enum DeviceKind {
     Pikvm,
     /// A BMC in it.
     Redfish,
+    /// A BMC in it, over IPMI.
+    Ipmi,
 }
 
 /// The machine's power, by its lights.

@@ -64,6 +64,9 @@ pub enum TerminalError {
     /// What should run in a container.
     #[error("the command that was set for this machine cannot be run: {0}; set it again")]
     BadCommand(String),
+    /// In the words of whoever has the line.
+    #[error("{0}")]
+    SerialRefused(String),
     #[error("the connection to the machine broke: {0}")]
     Broken(#[from] russh::Error),
     /// The session is over.

@@ -1,9 +1,10 @@
-//! Terminals and files of remote machines: SSH and telnet.
+//! Terminals and files of remote machines: SSH, telnet, containers and serial lines.
 //!
 //! ```text
 //!  stream ─▶ ssh::Connection (jump hosts, host keys, signing in) ─▶ Shell   bytes, untouched
 //!         │                                                      └▶ Files   SFTP below one folder
-//!         └▶ telnet::connect (options, login patterns)           ─▶ Shell
+//!         ├▶ telnet::connect (options, login patterns)           ─▶ Shell
+//!         └▶ serial::connect (a line of somebody's)               ─▶ Shell
 //!  bytes  ─▶ Headless: what a terminal shows, for viewers that come later
 //! ```
 //! Bytes go through untouched in both directions. When [`Shell::next`] is not called, SSH's channel window closes (telnet's
@@ -14,6 +15,7 @@ mod error;
 pub mod files;
 mod headless;
 pub mod kubernetes;
+pub mod serial;
 mod shell;
 mod skim;
 pub mod ssh;

@@ -1,8 +1,8 @@
 //! An open shell on a remote machine, whatever carries it.
 
-use crate::kubernetes;
 use crate::telnet::Reader;
 use crate::{Backspace, Connection, SeenKey, TerminalError};
+use crate::{kubernetes, serial};
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
@@ -53,6 +53,7 @@ enum Way {
     },
     Telnet(Box<Reader>),
     Kubernetes(kubernetes::Reader),
+    Serial(serial::Reader),
 }
 
 impl Shell {
@@ -74,6 +75,10 @@ impl Shell {
         Self { way: Way::Kubernetes(reader), writes, backspace, over: false }
     }
 
+    pub(crate) fn serial(reader: serial::Reader, writes: mpsc::Sender<Write>, backspace: Backspace) -> Self {
+        Self { way: Way::Serial(reader), writes, backspace, over: false }
+    }
+
     /// What the shell does next; `None` after the end. May be dropped while it waits: nothing is lost.
     pub async fn next(&mut self) -> Option<TerminalEvent> {
         if self.over {
@@ -82,6 +87,11 @@ impl Shell {
         let (reader, exit) = match &mut self.way {
             Way::Ssh { reader, exit, .. } => (reader, exit),
             Way::Telnet(reader) => {
+                let data = reader.next().await;
+                self.over = data.is_none();
+                return data.map(TerminalEvent::Data);
+            }
+            Way::Serial(reader) => {
                 let data = reader.next().await;
                 self.over = data.is_none();
                 return data.map(TerminalEvent::Data);
@@ -124,7 +134,7 @@ impl Shell {
     pub fn host_keys(&self) -> &[SeenKey] {
         match &self.way {
             Way::Ssh { connection, .. } => connection.host_keys(),
-            Way::Telnet(_) | Way::Kubernetes(_) => &[],
+            Way::Telnet(_) | Way::Kubernetes(_) | Way::Serial(_) => &[],
         }
     }
 

@@ -1347,7 +1347,7 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Power, picture, drive and switches of a machine's device (one that speaks `pikvm` or `redfish`): it is asked.
+     * Power, picture, drive and switches of a machine's device (one that speaks `pikvm`, `redfish` or `ipmi`): it is asked.
      * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
      */
     get: operations["show_device"];
@@ -4038,7 +4038,7 @@ export interface components {
       /** @description In the BMC's words: `On`, `Off`, `PoweringOn`. */
       power_state: string | null;
       serial: string | null;
-      /** @description Its id among the systems of the BMC. */
+      /** @description Its id among the systems of the BMC; empty where a BMC has one machine alone (IPMI). */
       system: string;
     };
     /** @description What a machine starts from next. */
@@ -4129,10 +4129,10 @@ export interface components {
           text: string;
         };
     /**
-     * @description What a device is: a KVM over IP in front of its machine, or a BMC in it.
+     * @description What a device is: a KVM over IP in front of its machine, or a BMC in it, over Redfish or IPMI.
      * @enum {string}
      */
-    DeviceKind: "pikvm" | "redfish";
+    DeviceKind: "pikvm" | "redfish" | "ipmi";
     /** @description The lights of the machine's keyboard. */
     DeviceLeds: {
       caps: boolean;
@@ -5268,7 +5268,7 @@ export interface components {
        */
       initial_program: string | null;
       /**
-       * @description PiKVM, Redfish: the machine inside, by its name in Oriel: where its system also speaks something that people can open.
+       * @description PiKVM, Redfish, IPMI: the machine inside, by its name in Oriel: where its system also speaks something that people can open.
        * @default null
        */
       inside: string | null;
@@ -5444,7 +5444,7 @@ export interface components {
      * @description What a machine speaks.
      * @enum {string}
      */
-    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes" | "pikvm" | "redfish";
+    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes" | "pikvm" | "redfish" | "ipmi";
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */

@@ -97,6 +97,7 @@ export const MACHINE_PROTOCOLS: Record<Schemas["MachineProtocol"], { text: strin
   kubernetes: { text: "Kubernetes", port: 6443 },
   pikvm: { text: "PiKVM", port: 443 },
   redfish: { text: "Redfish", port: 443 },
+  ipmi: { text: "IPMI", port: 623 },
 };
 
 export const GPU_MODES: Record<Schemas["GpuMode"], { text: string; about: string; tone: Tone }> = {

@@ -91,7 +91,7 @@ export function externalMachine(name, pool, protocol, host, more = {}) {
     owner: null,
     protocol,
     host,
-    port: { rdp: 3389, vnc: 5900, ssh: 22, telnet: 23, kubernetes: 6443, pikvm: 443, redfish: 443 }[protocol],
+    port: { rdp: 3389, vnc: 5900, ssh: 22, telnet: 23, kubernetes: 6443, pikvm: 443, redfish: 443, ipmi: 623 }[protocol],
     user: null,
     has_password: false,
     has_private_key: false,
@@ -114,6 +114,7 @@ const DOORS = {
   telnet: ["ssh"],
   kubernetes: ["ssh"],
   redfish: [],
+  ipmi: ["ssh"],
 };
 
 /** What people see of a machine. */

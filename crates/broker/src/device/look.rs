@@ -7,7 +7,7 @@
 //! The task begins with the first who asks and ends when nobody has asked for a while. It has the device's events only where nobody
 //! else has its streamer run: whoever comes to the events lets all keys go that somebody at the machine holds.
 
-use super::{DEVICE_TIME_MAX, Trouble, external_of, failed, in_time, is_bmc, kvm_of};
+use super::{DEVICE_TIME_MAX, Trouble, external_of, failed, in_time, is_bmc, is_ipmi, kvm_of};
 use crate::{Broker, BrokerError};
 use bytes::Bytes;
 use oriel_identity::sha256_hex;
@@ -319,6 +319,9 @@ impl Broker {
     async fn look(&self, machine: &Desktop, look: &Arc<Look>, held: &mut Option<Instant>) -> Result<(), BrokerError> {
         // As it is now: its address, credentials and identity may be others than when somebody asked first.
         let machine = &self.find_machine(&machine.id.to_string()).await?;
+        if is_ipmi(machine) {
+            return self.look_at_ipmi(machine, look, held).await;
+        }
         if is_bmc(machine) {
             return self.look_at_bmc(machine, look, held).await;
         }

@@ -1,16 +1,18 @@
 //! Devices of machines: a PiKVM in front of one, a BMC in one. Their power, drive and switches, one connection for each command. Whoever
 //! looks on shares one connection with all who do ([`look`]), and images are on their way to it in tasks of their own ([`media`]).
-//! What a BMC takes is said in [`bmc`].
+//! What a BMC takes is said in [`bmc`], and in [`ipmi`] where it has nothing better.
 //!
 //! What a device answers is parsed here by a total parser with bounds; its pictures are parsed in sessions' processes, and passed on
 //! here as they came.
 
 mod bmc;
+mod ipmi;
 mod look;
 mod media;
 mod port;
 
 pub(crate) use bmc::Logins;
+pub(crate) use ipmi::Bmcs;
 pub(crate) use look::Looks;
 pub use look::{DeviceKnown, DeviceLook, DevicePicture};
 pub(crate) use media::Transfers;
@@ -101,7 +103,7 @@ fn external_of(machine: &Desktop) -> Result<&External, BrokerError> {
     external.ok_or_else(|| {
         BrokerError::conflict(
             "not_a_device",
-            format!("{} is no device: it does not speak pikvm or redfish", machine.name),
+            format!("{} is no device: it does not speak pikvm, redfish or ipmi", machine.name),
             "enter a device: oriel device add URL",
         )
     })
@@ -109,6 +111,10 @@ fn external_of(machine: &Desktop) -> Result<&External, BrokerError> {
 
 fn is_bmc(machine: &Desktop) -> bool {
     machine.external.as_ref().is_some_and(|external| external.protocol == MachineProtocol::Redfish)
+}
+
+fn is_ipmi(machine: &Desktop) -> bool {
+    machine.external.as_ref().is_some_and(|external| external.protocol == MachineProtocol::Ipmi)
 }
 
 /// A device with a picture, storage and switches, which a BMC has not. `what` of it was wished.
@@ -129,9 +135,14 @@ fn kvm_of<'a>(machine: &'a Desktop, what: &str) -> Result<&'a External, BrokerEr
     }
     Err(BrokerError::conflict(
         "device_lacks",
-        format!("{} is a BMC, which has no {what} over Redfish", machine.name),
+        format!("{} is a BMC, which has no {what} over {}", machine.name, spoken(external)),
         format!("what it has: oriel device show {}", machine.name),
     ))
+}
+
+/// What a BMC speaks, as people write it.
+const fn spoken(external: &External) -> &'static str {
+    if matches!(external.protocol, MachineProtocol::Ipmi) { "IPMI" } else { "Redfish" }
 }
 
 /// Who a device must be.
@@ -216,6 +227,9 @@ impl Broker {
 
     /// Power, picture, drive and switches of a device, as they are now.
     pub async fn device_overview(&self, machine: &Desktop) -> Result<Overview, BrokerError> {
+        if is_ipmi(machine) {
+            return self.ipmi_overview(machine).await;
+        }
         if is_bmc(machine) {
             return self.with_bmc(machine, |mut bmc| async move { bmc.overview().await }).await;
         }
@@ -229,6 +243,11 @@ impl Broker {
     /// Presses a button; the power light shows what came of it, in the overview.
     pub async fn device_power(&self, machine: &Desktop, power: DevicePower) -> Result<(), BrokerError> {
         tracing::info!(machine = %machine.name, ?power, "A device presses a button");
+        if is_ipmi(machine) {
+            self.ipmi_press(machine, power).await?;
+            self.inner.looks.hurry(machine.id, "atx");
+            return Ok(());
+        }
         if is_bmc(machine) {
             self.with_bmc(machine, |mut bmc| async move { bmc.press(power).await }).await?;
             self.inner.looks.hurry(machine.id, "atx");
@@ -307,6 +326,12 @@ impl Broker {
 
     /// What the machine of a BMC starts from next, for one start.
     pub async fn device_boot(&self, machine: &Desktop, from: BootOnce) -> Result<(), BrokerError> {
+        if is_ipmi(machine) {
+            tracing::info!(machine = %machine.name, ?from, "A machine is told what to start from once");
+            self.ipmi_boot(machine, from).await?;
+            self.inner.looks.hurry(machine.id, "boot");
+            return Ok(());
+        }
         if external_of(machine)?.protocol != MachineProtocol::Redfish {
             return Err(BrokerError::conflict(
                 "device_lacks",

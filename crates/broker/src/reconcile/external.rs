@@ -9,7 +9,7 @@ use super::{Again, Reconciler, Round};
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use oriel_model::{Desktop, DesktopId, DesktopState};
+use oriel_model::{Desktop, DesktopId, DesktopState, External, MachineProtocol};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,18 @@ impl Machines {
 
 async fn look(broker: &Broker, machine: &Desktop) -> Option<(DesktopId, Look)> {
     let external = machine.external.as_ref()?;
-    let failure = match broker.way_to(machine).await {
+    let failure = if external.protocol == MachineProtocol::Ipmi {
+        broker.greet_bmc(machine).await.err().map(|error| error.to_string())
+    } else {
+        dial(broker, machine, external).await
+    };
+    let look = Look { at: Instant::now(), host: external.host.clone(), port: external.port, failure };
+    Some((machine.id, look))
+}
+
+/// Why it does not answer, where it does not.
+async fn dial(broker: &Broker, machine: &Desktop, external: &External) -> Option<String> {
+    match broker.way_to(machine).await {
         Err(error) => Some(error.to_string()),
         Ok(way) => {
             // Beyond a jump host or a gateway nothing is seen from here: whether that one answers is what is known.
@@ -98,9 +109,7 @@ async fn look(broker: &Broker, machine: &Desktop) -> Option<(DesktopId, Look)> {
             let dialled = broker.outside().dial(host, port, PROBE_SECONDS_MAX).await;
             dialled.err().map(|error| format!("{before}{error}"))
         }
-    };
-    let look = Look { at: Instant::now(), host: external.host.clone(), port: external.port, failure };
-    Some((machine.id, look))
+    }
 }
 
 async fn settle(

@@ -1,4 +1,4 @@
-//! `oriel device`: devices of machines (PiKVM, or a BMC that speaks Redfish), and desktops that are shown as a PiKVM.
+//! `oriel device`: devices of machines (PiKVM, or a BMC that speaks Redfish or IPMI), and desktops that are shown as a PiKVM.
 
 pub mod access;
 mod desktop;
@@ -40,11 +40,11 @@ pub enum Command {
     },
     /// Enter a device; its certificate is kept from the first connection on
     Add {
-        /// Its address: https://pikvm.example, https://bmc.example
+        /// Its address: https://pikvm.example, https://bmc.example, ipmi://bmc.example
         url: String,
-        /// What it is: a KVM over IP in front of the machine, or a BMC in it
-        #[arg(long, value_enum, default_value = "pikvm")]
-        kind: Kind,
+        /// What it is: a KVM over IP in front of the machine, or a BMC in it; as the address says when left out (https: pikvm)
+        #[arg(long, value_enum)]
+        kind: Option<Kind>,
         /// Pool of external machines: id or name
         #[arg(long)]
         pool: String,
@@ -52,7 +52,7 @@ pub enum Command {
         #[arg(long)]
         name: Option<String>,
         /// Account on the device; a PiKVM's is admin when left out
-        #[arg(long, required_if_eq("kind", "redfish"))]
+        #[arg(long, required_if_eq_any([("kind", "redfish"), ("kind", "ipmi")]))]
         user: Option<String>,
         /// File with its password (- for stdin)
         #[arg(long, value_name = "FILE")]
@@ -206,6 +206,8 @@ pub enum Kind {
     Pikvm,
     /// A BMC: iDRAC, iLO, OpenBMC and others
     Redfish,
+    /// A BMC that has nothing better: power, the next boot and a serial console
+    Ipmi,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -311,13 +313,14 @@ impl Command {
                 owner,
                 keyboard,
             } => {
-                let (host, port) = address(&url)?;
+                let (kind, host, port) = address(&url, kind)?;
                 let short = host.split('.').next().unwrap_or_default().to_owned();
                 let new = MachineNew {
                     name: name.unwrap_or(short),
                     protocol: match kind {
                         Kind::Pikvm => MachineProtocol::Pikvm,
                         Kind::Redfish => MachineProtocol::Redfish,
+                        Kind::Ipmi => MachineProtocol::Ipmi,
                     },
                     host,
                     port,
@@ -447,30 +450,38 @@ async fn until(client: &Client, device: &str, light: bool) -> Result<Device, Fai
             ))
             .next(match now.kind {
                 DeviceKind::Pikvm => "look at the machine's picture, and check the wires between device and machine",
-                DeviceKind::Redfish => "its system may not listen to the button; power is cut by off-hard",
+                DeviceKind::Redfish | DeviceKind::Ipmi => {
+                    "its system may not listen to the button; power is cut by off-hard"
+                }
             }));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-/// `https://HOST[:PORT][/]`.
-fn address(text: &str) -> Result<(String, Option<u16>), Failure> {
+/// `https://HOST[:PORT][/]`, or `ipmi://HOST[:PORT][/]`, which says what it is.
+fn address(text: &str, kind: Option<Kind>) -> Result<(Kind, String, Option<u16>), Failure> {
     let wrong = || {
-        let next = if text.starts_with("redfish") {
-            "give one like https://bmc.example, and --kind redfish"
-        } else {
-            "give one like https://pikvm.example or https://192.0.2.7:8443"
+        let next = match kind {
+            _ if text.starts_with("redfish") => "give one like https://bmc.example, and --kind redfish",
+            Some(Kind::Ipmi) => "give one like ipmi://bmc.example",
+            _ => "give one like https://pikvm.example or https://192.0.2.7:8443",
         };
         Failure::usage(format!("{text:?} is no device's address")).next(next)
     };
     let url = url::Url::parse(text).map_err(|_| wrong())?;
     let plain = url.username().is_empty() && url.password().is_none() && matches!(url.path(), "" | "/");
-    if url.scheme() != "https" || !plain || url.query().is_some() {
+    let kind = match (url.scheme(), kind) {
+        ("https", None) => Kind::Pikvm,
+        ("https", Some(kind @ (Kind::Pikvm | Kind::Redfish))) => kind,
+        ("ipmi", None | Some(Kind::Ipmi)) => Kind::Ipmi,
+        _ => return Err(wrong()),
+    };
+    if !plain || url.query().is_some() {
         return Err(wrong());
     }
-    let host = url.host_str().ok_or_else(wrong)?;
-    Ok((host.trim_matches(['[', ']']).to_owned(), url.port()))
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+    Ok((kind, host.trim_matches(['[', ']']).to_owned(), url.port()))
 }
 
 async fn list(client: &Client, json: bool) -> Done {
@@ -478,8 +489,9 @@ async fn list(client: &Client, json: bool) -> Done {
     let mut devices: Vec<Machine> = Vec::new();
     for pool in pools.pools.into_iter().filter(|pool| pool.kind == PoolKind::External) {
         let list: MachineList = client.get(&format!("/pools/{}/machines", segment(&pool.id))).await?;
-        let is_device =
-            |machine: &Machine| matches!(machine.protocol, MachineProtocol::Pikvm | MachineProtocol::Redfish);
+        let is_device = |machine: &Machine| {
+            matches!(machine.protocol, MachineProtocol::Pikvm | MachineProtocol::Redfish | MachineProtocol::Ipmi)
+        };
         devices.extend(list.machines.into_iter().filter(is_device));
     }
     if json {
@@ -521,6 +533,7 @@ fn show(device: &Device, json: bool) -> Done {
         match device.kind {
             DeviceKind::Pikvm => format!("kvmd {version} on {platform}"),
             DeviceKind::Redfish => format!("BMC {version} of {platform}"),
+            DeviceKind::Ipmi => format!("BMC (IPMI) {version} of {platform}"),
         },
     );
     if let Some(power) = &device.power {
@@ -570,7 +583,7 @@ fn show(device: &Device, json: bool) -> Done {
 fn board(board: &DeviceBoard) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let texts = [
-        ("system", Some(&board.system)),
+        ("system", Some(&board.system).filter(|system| !system.is_empty())),
         ("serial number", board.serial.as_ref()),
         ("firmware", board.bios.as_ref()),
         ("health", board.health.as_ref()),

@@ -97,6 +97,7 @@ pub enum Protocol {
     Kubernetes,
     Pikvm,
     Redfish,
+    Ipmi,
 }
 
 impl From<Protocol> for MachineProtocol {
@@ -109,6 +110,7 @@ impl From<Protocol> for MachineProtocol {
             Protocol::Kubernetes => Self::Kubernetes,
             Protocol::Pikvm => Self::Pikvm,
             Protocol::Redfish => Self::Redfish,
+            Protocol::Ipmi => Self::Ipmi,
         }
     }
 }
@@ -312,7 +314,7 @@ pub struct Parameters {
     /// Redfish: which of the BMC's systems, by id or name, where it has several
     #[arg(long)]
     system: Option<String>,
-    /// PiKVM, Redfish: the machine inside, by its name in Oriel, where its system speaks rdp, vnc or ssh as well
+    /// PiKVM, Redfish, IPMI: the machine inside, by its name in Oriel, where its system speaks rdp, vnc or ssh as well
     #[arg(long, value_name = "MACHINE")]
     inside: Option<String>,
     /// PiKVM: the device whose Switch the machine is at, by its name in Oriel: oriel device port add

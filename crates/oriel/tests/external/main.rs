@@ -11,6 +11,7 @@
 mod connecting;
 mod guacamole;
 mod house;
+mod ipmi;
 mod kvm_vdi;
 mod mariadb;
 mod physical;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mirror! {
-    /// What a device is: a KVM over IP in front of its machine, or a BMC in it.
-    DeviceKind = physical::DeviceKind { Pikvm, Redfish }
+    /// What a device is: a KVM over IP in front of its machine, or a BMC in it, over Redfish or IPMI.
+    DeviceKind = physical::DeviceKind { Pikvm, Redfish, Ipmi }
 }
 
 mirror! {
@@ -93,7 +93,7 @@ pub struct DevicePort {
 /// A machine as its BMC describes it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeviceBoard {
-    /// Its id among the systems of the BMC.
+    /// Its id among the systems of the BMC; empty where a BMC has one machine alone (IPMI).
     pub system: String,
     #[schema(required)]
     pub serial: Option<String>,
@@ -363,6 +363,7 @@ impl DeviceKind {
     pub const fn of(protocol: model::MachineProtocol) -> Self {
         match protocol {
             model::MachineProtocol::Redfish => Self::Redfish,
+            model::MachineProtocol::Ipmi => Self::Ipmi,
             _ => Self::Pikvm,
         }
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 mirror! {
     /// What a machine speaks.
-    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes, Pikvm, Redfish }
+    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes, Pikvm, Redfish, Ipmi }
 }
 
 mirror! {
@@ -130,7 +130,7 @@ pub struct MachineParameters {
     pub container: Option<String>,
     /// Redfish: which of the BMC's systems, by id or name, where it has several.
     pub system: Option<String>,
-    /// PiKVM, Redfish: the machine inside, by its name in Oriel: where its system also speaks something that people can open.
+    /// PiKVM, Redfish, IPMI: the machine inside, by its name in Oriel: where its system also speaks something that people can open.
     pub inside: Option<String>,
     /// PiKVM: the device whose Switch the machine is at, by its name in Oriel. Address, account and certificate are that device's: `host` is not read, and the rest left out.
     pub behind: Option<String>,

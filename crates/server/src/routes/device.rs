@@ -56,7 +56,7 @@ const fn waits() -> bool {
     true
 }
 
-/// Power, picture, drive and switches of a machine's device (one that speaks `pikvm` or `redfish`): it is asked.
+/// Power, picture, drive and switches of a machine's device (one that speaks `pikvm`, `redfish` or `ipmi`): it is asked.
 #[utoipa::path(get, path = "/machines/{id}/device", tag = "devices", operation_id = "show_device", params(("id" = String, Path)), responses((status = 200, body = Device)))]
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Device>> {
     let machine = app.broker.find_machine(&id).await?;

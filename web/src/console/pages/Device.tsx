@@ -63,6 +63,7 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
   const screen = machine.kind === "pikvm";
   // A port of a Switch has buttons and lights of its own; the rest is its device's.
   const { port } = machine;
+  const opens = ({ pikvm: "vnc", ipmi: "ssh", redfish: null } as const)[machine.kind];
 
   return (
     <>
@@ -75,28 +76,24 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
       <PageHead
         title={machine.name}
         about={`${
-          port
-            ? `Port ${port.port} of the Switch of ${port.device}, in front of`
-            : screen
-              ? "The device in front of"
-              : "The BMC in"
+          port ? `Port ${port.port} of the Switch of ${port.device}, in front of` : ABOUT[machine.kind]
         } a machine of ${machine.pool.name}${machine.connections > 0 ? ", at which somebody is now" : ""}.`}
         actions={
           !locked("desktops_use") && (
             <>
-              {screen && (
+              {opens && (
                 <Button
                   variant="primary"
                   component="a"
-                  href={viewerHref(machine.id, "vnc")}
-                  target={viewerTab(machine.name, "vnc")}
+                  href={viewerHref(machine.id, opens)}
+                  target={viewerTab(machine.name, opens)}
                 >
-                  Open
+                  {screen ? "Open" : "Open its console"}
                 </Button>
               )}
               {machine.inside && (
                 <Button
-                  variant={screen ? "secondary" : "primary"}
+                  variant={opens ? "secondary" : "primary"}
                   component="a"
                   href={viewerHref(machine.inside.id, machine.inside.kind)}
                   target={viewerTab(machine.inside.name, machine.inside.kind)}
@@ -131,7 +128,7 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
                   <State device={device} />
                 )}
               </Panel>
-              {device.board && (
+              {device.board && machine.kind === "redfish" && (
                 <Panel title="Drives" wide>
                   <Drives machine={machine} board={device.board} locked={changes} />
                 </Panel>
@@ -177,6 +174,12 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
   );
 }
 
+const ABOUT = {
+  pikvm: "The device in front of",
+  redfish: "The BMC in",
+  ipmi: "BMC (IPMI) in",
+} as const;
+
 function Panel({ title, wide, children }: { title: string; wide?: boolean; children: ReactNode }) {
   const id = useId();
   return (
@@ -218,9 +221,18 @@ function BoardState({ device, board }: { device: Schemas["Device"]; board: Schem
     ["Health", board.health ?? unknown],
     ["Calls itself", device.name ?? unknown],
     ["Model", device.platform ?? unknown],
+    ["BMC's firmware", device.version ?? unknown],
+    // Over IPMI a BMC says none of these.
+    ...(device.kind === "redfish" ? boardRows(board) : []),
+  ];
+  return <Rows rows={rows} />;
+}
+
+function boardRows(board: Schemas["DeviceBoard"]): ReadonlyArray<readonly [string, string]> {
+  const unknown = "not known";
+  return [
     ["Serial number", board.serial ?? unknown],
     ["Firmware", board.bios ?? unknown],
-    ["BMC's firmware", device.version ?? unknown],
     ["System", board.system],
     [
       "Its own consoles",
@@ -229,7 +241,6 @@ function BoardState({ device, board }: { device: Schemas["Device"]; board: Schem
         : "none",
     ],
   ];
-  return <Rows rows={rows} />;
 }
 
 function PortState({ device, at }: { device: Schemas["Device"]; at: Schemas["DevicePort"] }) {

@@ -83,18 +83,24 @@ function None() {
   return (
     <EmptyState icon={ThIcon} titleText="No devices yet" headingLevel="h2">
       <EmptyStateBody>
-        Enter a PiKVM or a BMC (Redfish) as a machine of a pool of external machines: its power and drive are
+        Enter a PiKVM or a BMC (Redfish, IPMI) as a machine of a pool of external machines: its power and drive are
         here then, and a PiKVM's picture.
       </EmptyStateBody>
     </EmptyState>
   );
 }
 
+/** What is where a picture would be. */
+const BMCS = {
+  redfish: "A BMC: power and drives, no picture",
+  ipmi: "BMC (IPMI): power and a serial console, no picture",
+} as const;
+
 function Tile({ device }: { device: Schemas["DeviceTile"] }) {
   const me = useMe();
   const locked =
-    device.kind === "redfish"
-      ? "A BMC: power and drives, no picture"
+    device.kind !== "pikvm"
+      ? BMCS[device.kind]
       : device.port
         ? `Port ${device.port.port} of ${device.port.device}: open it to see it`
         : mayIn(me, "desktops_use", device.pool.id)

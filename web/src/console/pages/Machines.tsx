@@ -152,10 +152,12 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
                             text: "Identity…",
                             reason:
                               locked ||
-                              (m.protocol === "telnet" ? "Machines that speak Telnet show none" : ""),
+                              (m.protocol === "telnet" || m.protocol === "ipmi"
+                                ? `Machines that speak ${MACHINE_PROTOCOLS[m.protocol].text} show none`
+                                : ""),
                             act: () => setDialogue({ is: "identity", machine: m.id }),
                           },
-                          ...(m.protocol === "pikvm" || m.protocol === "redfish"
+                          ...(m.protocol === "pikvm" || m.protocol === "redfish" || m.protocol === "ipmi"
                             ? [
                                 {
                                   text: "Device",

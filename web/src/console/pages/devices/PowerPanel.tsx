@@ -50,7 +50,7 @@ export function PowerPanel({ machine, device, locked }: Props) {
   const shown = came ?? last;
 
   if (!lights) return <p className="about">The device shows no power light.</p>;
-  if (device.kind === "redfish" && !lights.enabled)
+  if (device.kind !== "pikvm" && !lights.enabled)
     return (
       <p className="about">
         The machine is {lights.on ? "on" : "off"}, and its BMC offers no power actions: its account may have

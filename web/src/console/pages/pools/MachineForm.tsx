@@ -143,6 +143,7 @@ export function MachineForm({
                   ["kubernetes", "Kubernetes: a terminal in a container"],
                   ["pikvm", "PiKVM: a machine behind a KVM over IP"],
                   ["redfish", "Redfish: a machine's power and drives by its BMC"],
+                  ["ipmi", "IPMI: a machine's power and serial console by its BMC"],
                 ]}
                 required
               />
@@ -185,7 +186,9 @@ export function MachineForm({
                     ? "Where the server wants one"
                     : protocol === "redfish"
                       ? "Of the BMC, with the rights for power and virtual media"
-                      : undefined
+                      : protocol === "ipmi"
+                        ? "Of the BMC, an operator's or, where its console wants that, an administrator's"
+                        : undefined
                 }
               />
             </GridItem>

@@ -286,7 +286,7 @@ export const PARAMETERS: readonly Parameter[] = [
   },
   {
     name: "inside",
-    of: ["pikvm", "redfish"],
+    of: ["pikvm", "redfish", "ipmi"],
     label: "The machine inside",
     hint: "workstation",
     help: "A machine here that its system answers as (RDP, VNC, SSH): offered on the same card",
@@ -308,7 +308,7 @@ export const PARAMETERS: readonly Parameter[] = [
   { name: "terminal_type", of: TERMINALS, label: "Terminal type", hint: "xterm-256color" },
   {
     name: "backspace",
-    of: [...TERMINALS, "kubernetes"],
+    of: [...TERMINALS, "kubernetes", "ipmi"],
     label: "Backspace sends",
     options: [
       ["", "Delete, as on Linux"],
