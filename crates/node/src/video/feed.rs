@@ -88,6 +88,11 @@ impl Feed {
         self.came.notify_one();
     }
 
+    /// What the picture is like that waits to be taken.
+    pub fn waiting(&self) -> Option<Shape> {
+        self.state().newest.as_ref().map(|frame| frame.shape)
+    }
+
     /// The newest picture, once there is one.
     pub async fn next(&self) -> Frame {
         loop {
@@ -168,7 +173,9 @@ mod tests {
             feed.state().due = Instant::now();
             feed.offer(&format, Pixels::Yuyv, &[[count; 8], [2; 8]].concat());
         }
+        let waiting = feed.waiting();
         let frame = feed.next().now_or_never().unwrap();
+        assert_eq!((waiting, feed.waiting()), (Some(frame.shape), None));
         assert_eq!((frame.shape.width, frame.shape.height), (2, 2));
         assert_eq!(frame.bytes, [5, 5, 5, 5, 2, 2, 2, 2]);
         assert!(feed.next().now_or_never().is_none());

@@ -206,8 +206,9 @@ async fn run(shared: Arc<Shared>) {
         let now = *wanted.borrow_and_update();
         shared.feed.want(Some(now.frames_per_second));
         let first = timeout(SIGNAL_LOST, shared.feed.next()).await.unwrap_or_else(|_| blank());
+        let shape = first.shape;
         // What is too large for one encoder tells nothing of another size.
-        if last_shape.replace(first.shape) != Some(first.shape) {
+        if last_shape.replace(shape) != Some(shape) {
             luck = Luck::default();
         }
         let Some(coder) = found.coders.get(luck.at).copied() else { return };
@@ -219,11 +220,22 @@ async fn run(shared: Arc<Shared>) {
                     tracing::warn!(encoder = coder.name, why, "The encoder of H.264 ended");
                     said = why;
                 }
-                let rest = luck.ended(counts.units.load(Ordering::Relaxed), found.coders.len());
-                sleep(rest).await;
+                rest(&shared, luck.ended(counts.units.load(Ordering::Relaxed), found.coders.len()), shape).await;
             }
         }
     }
+}
+
+/// Waits so long after an encoder that failed. Pictures of another shape end the wait, for they may fare better, but none ends it before the first rest is over.
+async fn rest(shared: &Shared, most: Duration, failed: Shape) {
+    let least = most.min(REST);
+    sleep(least).await;
+    let others = async {
+        while shared.feed.waiting().is_none_or(|shape| shape == failed) {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(most.saturating_sub(least), others).await.ok();
 }
 
 /// Why an encoder ended.
