@@ -189,7 +189,7 @@ async fn h264(findings: &mut Findings, config: &Config) {
             H264Mode::Hardware => {
                 "load the driver of the board's encoder (on a Raspberry Pi bcm2835-codec, of Raspberry Pi OS's kernel) and install ffmpeg, or set video.h264 = \"auto\""
             }
-            _ => "apt install ffmpeg, or set video.h264 = \"off\"",
+            _ => "install ffmpeg, 5.1 or newer (apt install ffmpeg), or set video.h264 = \"off\"",
         };
         // What was asked for by name is to be there.
         let asked = matches!(video.h264, H264Mode::Hardware | H264Mode::Software);

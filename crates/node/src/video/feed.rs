@@ -5,6 +5,7 @@ use super::capture::pace;
 use super::colour::Colours;
 use super::encode::{Pixels, SIDE_MAX, whole};
 use super::raw::PixFormat;
+use oriel_screen::SURFACE_PIXELS_MAX;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -71,7 +72,11 @@ impl Feed {
         copy.clear();
         let shape = fill(&mut copy, format, pixels, bytes);
         let mut state = self.state();
-        match shape.filter(|_| state.rate.is_some()) {
+        if state.rate.is_none() {
+            // Nobody wants them any more: their memory is not kept either.
+            return;
+        }
+        match shape {
             Some(shape) => {
                 if let Some(missed) = state.newest.replace(Frame { shape, bytes: copy }) {
                     state.spare = missed.bytes;
@@ -81,6 +86,11 @@ impl Feed {
         }
         drop(state);
         self.came.notify_one();
+    }
+
+    /// What the picture is like that waits to be taken.
+    pub fn waiting(&self) -> Option<Shape> {
+        self.state().newest.as_ref().map(|frame| frame.shape)
     }
 
     /// The newest picture, once there is one.
@@ -106,24 +116,31 @@ impl Feed {
     }
 }
 
+/// Whether there is video of such a picture: two by two pixels share their colours, and whoever watches takes no larger ones.
+fn fits(width: u32, height: u32) -> bool {
+    let sides = 2..=SIDE_MAX;
+    sides.contains(&width) && sides.contains(&height) && width * height <= SURFACE_PIXELS_MAX
+}
+
 /// The picture's bytes, row by row.
 fn fill(out: &mut Vec<u8>, format: &PixFormat, pixels: Pixels, bytes: &[u8]) -> Option<Shape> {
     let colours = Colours::of(format, pixels);
     if pixels == Pixels::Jpeg {
         let jpeg = whole(bytes)?;
         let (width, height) = oriel_physical::jpeg::size(&jpeg)?;
+        let shape = Shape { pixels, width: width.into(), height: height.into(), colours };
+        if !fits(shape.width, shape.height) {
+            return None;
+        }
         out.extend_from_slice(&jpeg);
-        return Some(Shape { pixels, width: width.into(), height: height.into(), colours });
+        return Some(shape);
     }
-    if !(1..=SIDE_MAX).contains(&format.width) || !(1..=SIDE_MAX).contains(&format.height) {
+    if !fits(format.width, format.height) {
         return None;
     }
     // Two pixels share their colours; one that has no partner is left out.
     let width = if matches!(pixels, Pixels::Yuyv | Pixels::Uyvy) { format.width & !1 } else { format.width };
     let row = width as usize * pixels.bytes_a_pixel();
-    if row == 0 {
-        return None;
-    }
     let pitch = (format.bytesperline as usize).max(format.width as usize * pixels.bytes_a_pixel());
     let needed = pitch.checked_mul(format.height as usize - 1)?.checked_add(row)?;
     let bytes = bytes.get(..needed)?;
@@ -156,7 +173,9 @@ mod tests {
             feed.state().due = Instant::now();
             feed.offer(&format, Pixels::Yuyv, &[[count; 8], [2; 8]].concat());
         }
+        let waiting = feed.waiting();
         let frame = feed.next().now_or_never().unwrap();
+        assert_eq!((waiting, feed.waiting()), (Some(frame.shape), None));
         assert_eq!((frame.shape.width, frame.shape.height), (2, 2));
         assert_eq!(frame.bytes, [5, 5, 5, 5, 2, 2, 2, 2]);
         assert!(feed.next().now_or_never().is_none());
@@ -170,6 +189,12 @@ mod tests {
         feed.state().due = Instant::now() + std::time::Duration::from_mins(1);
         feed.offer(&format, Pixels::Yuyv, &rows);
         assert!(feed.next().now_or_never().is_none());
+        // Sizes of which there is no video.
+        for (width, height, fit) in
+            [(1, 2, false), (2, 2, true), (3840, 2160, true), (8192, 8192, false), (9000, 2, false)]
+        {
+            assert_eq!(fits(width, height), fit, "{width}x{height}");
+        }
         feed.want(None);
         assert!(feed.state().spare.capacity() == 0);
     }

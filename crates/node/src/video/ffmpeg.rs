@@ -1,5 +1,5 @@
 //! The program `ffmpeg`, which encodes: pictures go into it one by one, and access units of H.264 come out of it, each as soon as it is made. No shell sees its
-//! arguments, it may use no network and no file, and it ends with whoever started it: when its pictures end, and when this is dropped.
+//! arguments, it is told to open nothing but its pipes, and it ends with whoever started it: when its pictures end, and when this is dropped.
 //!
 //! What comes out is H.264 as in Annex B, each unit behind a line with its length: of a bare stream one only knows that a unit has ended when the next one begins, which
 //! would show every picture one picture late.
@@ -255,7 +255,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Gives one; returns when the encoder has taken nearly all of it. What is given half is the encoder's end.
+    /// Gives one; returns when the pipe has it, so that of a raw one the encoder has nearly all. What is given half is the encoder's end.
     ///
     /// # Errors
     /// The encoder has ended.

@@ -6,7 +6,7 @@
 //!               └▶ none works: JPEG only                        └── it ends, or gives nothing ──▶ rests (longer each time), or takes the next encoder
 //! ```
 //! Key frames come at least each `gop` pictures. ffmpeg cannot be asked for one in between: an encoder that owes one for too long is started anew, for what comes out of a new
-//! one first is a key frame.
+//! one first is a key frame. That interrupts all who watch, so one that will come by itself is waited for.
 
 use super::colour::Colours;
 use super::encode::Pixels;
@@ -15,10 +15,10 @@ use super::ffmpeg::{Coder, Frames, Running, Units, find};
 use oriel_device::{Encoder, UNITS_MAX, VideoWanted};
 use oriel_screen::h264::{Matrix, Unit};
 use serde::Deserialize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -29,19 +29,28 @@ const BLANK_SIZE: (u32, u32) = (640, 480);
 const BLANK_AGAIN: Duration = Duration::from_secs(1);
 /// Whoever looks away and back finds the same encoder.
 const LINGER: Duration = Duration::from_secs(5);
-/// How long somebody waits for a key frame until the encoder is started anew, and how often that may be.
-const KEY_WAIT_MAX: Duration = Duration::from_secs(1);
-const ANEW_MIN: Duration = Duration::from_secs(2);
-/// An encoder that gets pictures and gives nothing for so long is stuck.
+/// How much longer than until the next key frame is due somebody waits for one before the encoder is started anew, how long at most, and how often that may be: one
+/// viewer who is always late may not take the picture from all others.
+const KEY_WAIT: Duration = Duration::from_secs(1);
+const KEY_WAIT_MAX: Duration = Duration::from_secs(3);
+const ANEW_MIN: Duration = Duration::from_secs(5);
+/// From the start of one encoder to the next: a source that changes with each picture, and settings that do, start no more processes than that.
+const APART_MIN: Duration = Duration::from_millis(500);
+/// An encoder that gives nothing for so long is stuck: it gets a picture each second or two, be it a blank one.
 const STUCK: Duration = Duration::from_secs(8);
+/// So many pictures are on their way through an encoder at most. More would wait in queues of ffmpeg (since 7.0) or of a driver, and be shown late.
+const INSIDE_MAX: u32 = 4;
+/// Where nothing comes out for so long, those inside are forgotten: of a broken JPEG nothing comes, and some encoders want more before they begin.
+const FORGOTTEN: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 /// Rests after an encoder that ended: the first, and the longest.
 const REST: Duration = Duration::from_millis(500);
 const REST_MAX: Duration = Duration::from_secs(30);
 /// One that gave so many units was a good one.
 const GOOD_UNITS: u64 = 100;
-/// So often one may end without a single unit before the next is tried.
+/// So often in a row one may end without a single unit, or soon after its first ones, before the next is tried.
 const VAIN_MAX: u32 = 2;
+const BAD_MAX: u32 = 4;
 
 /// What may encode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -160,11 +169,11 @@ struct Luck {
 }
 
 impl Luck {
-    /// One that gave so many units has ended. Of so many encoders the next one is taken where this one gives nothing.
+    /// One that gave so many units has ended. Of so many encoders the next one is taken where this one gives nothing, or never lasts.
     fn ended(&mut self, units: u64, coders: usize) -> Duration {
         self.vain = if units == 0 { self.vain + 1 } else { 0 };
         self.bad = if units >= GOOD_UNITS { 0 } else { self.bad.saturating_add(1) };
-        if self.vain >= VAIN_MAX && self.at + 1 < coders {
+        if (self.vain >= VAIN_MAX || self.bad >= BAD_MAX) && self.at + 1 < coders {
             *self = Self { at: self.at + 1, ..Self::default() };
             return Duration::ZERO;
         }
@@ -197,24 +206,36 @@ async fn run(shared: Arc<Shared>) {
         let now = *wanted.borrow_and_update();
         shared.feed.want(Some(now.frames_per_second));
         let first = timeout(SIGNAL_LOST, shared.feed.next()).await.unwrap_or_else(|_| blank());
+        let shape = first.shape;
         // What is too large for one encoder tells nothing of another size.
-        if last_shape.replace(first.shape) != Some(first.shape) {
+        if last_shape.replace(shape) != Some(shape) {
             luck = Luck::default();
         }
         let Some(coder) = found.coders.get(luck.at).copied() else { return };
-        let counts = Counts::default();
+        let (counts, began) = (Counts::default(), Instant::now());
         match session(&shared, &mut wanted, coder, now, first, &counts).await {
-            Over::Anew => {}
+            Over::Anew => sleep(APART_MIN.saturating_sub(began.elapsed())).await,
             Over::Failed(why) => {
                 if said != why {
                     tracing::warn!(encoder = coder.name, why, "The encoder of H.264 ended");
                     said = why;
                 }
-                let rest = luck.ended(counts.units.load(Ordering::Relaxed), found.coders.len());
-                sleep(rest).await;
+                rest(&shared, luck.ended(counts.units.load(Ordering::Relaxed), found.coders.len()), shape).await;
             }
         }
     }
+}
+
+/// Waits so long after an encoder that failed. Pictures of another shape end the wait, for they may fare better, but none ends it before the first rest is over.
+async fn rest(shared: &Shared, most: Duration, failed: Shape) {
+    let least = most.min(REST);
+    sleep(least).await;
+    let others = async {
+        while shared.feed.waiting().is_none_or(|shape| shape == failed) {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(most.saturating_sub(least), others).await.ok();
 }
 
 /// Why an encoder ended.
@@ -231,8 +252,34 @@ type Ended = Option<Over>;
 #[derive(Debug, Default)]
 struct Counts {
     units: AtomicU64,
-    /// Pictures since the last unit.
-    waiting: AtomicU64,
+    /// Pictures on their way through it.
+    inside: AtomicU32,
+    came: Notify,
+}
+
+impl Counts {
+    /// One goes in.
+    fn picture(&self) {
+        self.inside.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One came out.
+    fn unit(&self) {
+        self.units.fetch_add(1, Ordering::Relaxed);
+        // Those that were forgotten may come after all.
+        let inside = self.inside.load(Ordering::Relaxed).saturating_sub(1);
+        self.inside.store(inside, Ordering::Relaxed);
+        self.came.notify_one();
+    }
+
+    /// Waits until another may go in.
+    async fn room(&self) {
+        while self.inside.load(Ordering::Relaxed) >= INSIDE_MAX {
+            if timeout(FORGOTTEN, self.came.notified()).await.is_err() {
+                self.inside.store(0, Ordering::Relaxed);
+            }
+        }
+    }
 }
 
 async fn session(
@@ -253,7 +300,7 @@ async fn session(
         ended = give(shared, &mut frames, first, counts) => ended,
         ended = take(shared, &mut units, counts) => ended,
         ended = settings(wanted, now) => ended,
-        ended = look(shared, counts) => ended,
+        ended = look(shared, now, counts) => ended,
     };
     match ended {
         Some(over) => over,
@@ -268,11 +315,12 @@ async fn give(shared: &Shared, frames: &mut Frames, first: Frame, counts: &Count
     let patience = if shape == nothing.shape { BLANK_AGAIN } else { SIGNAL_LOST };
     let mut frame = first;
     loop {
+        counts.picture();
         if frames.write(&frame.bytes).await.is_err() {
             return None;
         }
-        counts.waiting.fetch_add(1, Ordering::Relaxed);
         shared.feed.done(frame);
+        counts.room().await;
         frame = match timeout(patience, shared.feed.next()).await {
             Ok(frame) => frame,
             Err(_) => Frame { shape: nothing.shape, bytes: nothing.bytes.clone() },
@@ -292,8 +340,7 @@ async fn take(shared: &Shared, units: &mut Units, counts: &Counts) -> Ended {
                 if unit.key {
                     shared.set_key_wanted(None);
                 }
-                counts.units.fetch_add(1, Ordering::Relaxed);
-                counts.waiting.store(0, Ordering::Relaxed);
+                counts.unit();
                 // Nobody may listen at the moment.
                 shared.units.send(unit).ok();
             }
@@ -320,22 +367,29 @@ async fn settings(wanted: &mut watch::Receiver<VideoWanted>, was: VideoWanted) -
     }
 }
 
+/// How long a key frame is waited for before the encoder begins anew.
+fn patience(wanted: VideoWanted) -> Duration {
+    let by_itself = Duration::from_secs(wanted.gop.into()) / u32::from(wanted.frames_per_second.max(1));
+    (by_itself + KEY_WAIT).min(KEY_WAIT_MAX)
+}
+
 /// Until it owes a key frame, or anything, for too long.
-async fn look(shared: &Shared, counts: &Counts) -> Ended {
+async fn look(shared: &Shared, wanted: VideoWanted, counts: &Counts) -> Ended {
+    let patience = patience(wanted);
     let mut period = interval(LOOK);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (began, mut last, mut since) = (Instant::now(), 0, Instant::now());
     loop {
         period.tick().await;
         let units = counts.units.load(Ordering::Relaxed);
-        if units != last || counts.waiting.load(Ordering::Relaxed) == 0 {
+        if units != last {
             (last, since) = (units, Instant::now());
         }
         if since.elapsed() > STUCK {
             let seconds = STUCK.as_secs();
-            return Some(Over::Failed(format!("it took pictures and gave nothing for {seconds} s")));
+            return Some(Over::Failed(format!("it gave nothing for {seconds} s")));
         }
-        let owes = shared.key_wanted().is_some_and(|since| since.elapsed() > KEY_WAIT_MAX);
+        let owes = shared.key_wanted().is_some_and(|since| since.elapsed() > patience);
         if owes && units > 0 && began.elapsed() > ANEW_MIN {
             return Some(Over::Anew);
         }
@@ -348,6 +402,7 @@ mod tests {
     use super::*;
     use crate::video::raw::{self, PixFormat};
     use async_trait::async_trait;
+    use futures::FutureExt as _;
     use oriel_device::{Button, Device, DeviceOptions, Machine, Picture, Report, Status, Wanted};
     use oriel_physical::{PhysicalOptions, PhysicalSource, Session, Way, connect};
     use oriel_screen::{ScreenEvent, Source as _};
@@ -568,5 +623,27 @@ mod tests {
             assert!(luck.ended(0, 2) <= REST_MAX);
         }
         assert_eq!((luck.ended(GOOD_UNITS, 2), luck.at), (REST, 1));
+        // So does one that never lasts.
+        let mut luck = Luck::default();
+        let rests: [Duration; 4] = std::array::from_fn(|_| luck.ended(3, 2));
+        assert_eq!((rests, luck.at), ([REST, REST * 2, REST * 4, Duration::ZERO], 1));
+    }
+
+    #[test]
+    fn a_key_frame_that_comes_by_itself_is_waited_for() {
+        let of = |frames_per_second, gop| patience(VideoWanted { watching: true, frames_per_second, kilobits: 1, gop });
+        assert_eq!([of(30, 0), of(30, 30), of(30, 60), of(1, 60)].map(|wait| wait.as_secs()), [1, 2, 3, 3]);
+    }
+
+    #[tokio::test]
+    async fn few_pictures_are_inside_an_encoder() {
+        let counts = Counts::default();
+        for _ in 0..INSIDE_MAX {
+            assert!(counts.room().now_or_never().is_some());
+            counts.picture();
+        }
+        assert!(counts.room().now_or_never().is_none());
+        counts.unit();
+        assert!(counts.room().now_or_never().is_some());
     }
 }
