@@ -162,7 +162,7 @@ async fn an_app_runs_where_its_person_has_a_place() {
     assert_eq!(code(broker.create_app(&pool, " ".into(), run.clone()).await), "bad_app");
     assert_eq!(code(broker.create_app(&pool, "Top".into(), AppRun::default()).await), "bad_app");
     let app = broker.create_app(&pool, "Top".into(), run).await.unwrap();
-    assert_eq!(broker.apps_for(&house.anna).await.unwrap(), [app.clone()]);
+    assert_eq!(broker.apps_for(&house.anna).await.unwrap(), std::slice::from_ref(&app));
     let new = oriel_broker::NewUser { name: "eve".into(), role: Role::User, password: None };
     let (eve, _) = broker.create_user(new).await.unwrap();
     assert_eq!(broker.apps_for(&eve).await.unwrap(), []);

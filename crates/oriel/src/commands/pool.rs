@@ -286,7 +286,7 @@ impl Command {
                 )
                 .right(&[3, 4, 5, 12]);
                 for pool in list.pools {
-                    let (open_to, place) = (open_to(&pool), place_of(&pool));
+                    let (open_to, place, free) = (open_to(&pool), place_of(&pool), free(&pool.count, &wanted(&pool)));
                     rows.row([
                         pool.name,
                         output::word(&pool.kind),
@@ -306,7 +306,7 @@ impl Command {
                         place,
                         pool.keyboard,
                         format!("{} of {}", pool.desktops, pool.desktops_max),
-                        free(&pool.count, &wanted(&pool)),
+                        free,
                         oriel_model::PoolSize::from(pool.size).to_string(),
                         open_to,
                         age(&pool.created_at),
