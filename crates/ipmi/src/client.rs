@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 /// How often something is said before nobody is believed to be there.
 const TRIES: u32 = 3;
 /// How long an answer may take; each time twice as long.
-const PATIENCE: Duration = Duration::from_millis(1000);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// As that, of what is better not done twice.
 const LONG_PATIENCE: Duration = Duration::from_secs(4);
 

@@ -83,8 +83,8 @@ function None() {
   return (
     <EmptyState icon={ThIcon} titleText="No devices yet" headingLevel="h2">
       <EmptyStateBody>
-        Enter a PiKVM or a BMC (Redfish, IPMI) as a machine of a pool of external machines: its power and drive are
-        here then, and a PiKVM's picture.
+        Enter a PiKVM or a BMC (Redfish, IPMI) as a machine of a pool of external machines: its power and
+        drive are here then, and a PiKVM's picture.
       </EmptyStateBody>
     </EmptyState>
   );

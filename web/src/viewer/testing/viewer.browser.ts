@@ -610,9 +610,7 @@ describe("a connection", () => {
     await live(page);
     const sign = page.getByText("Recorded", { exact: true });
     expect(await sign.isVisible()).toBe(true);
-    expect(await page.locator("p", { has: sign }).getAttribute("title")).toBe(
-      "This connection is recorded.",
-    );
+    expect(await page.locator("p", { has: sign }).getAttribute("title")).toBe("This connection is recorded.");
     if (process.env.ORIEL_PAGES_PICTURES)
       await page.screenshot({ path: `${process.env.ORIEL_PAGES_PICTURES}/viewer-recorded.png` });
     // Keys are said in view, not only where a pointer rests.
