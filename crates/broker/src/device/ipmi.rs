@@ -30,7 +30,7 @@ const CHANGES: Duration = Duration::from_mins(1);
 /// How long a BMC may take to say that it is there.
 const GREETING: Duration = Duration::from_secs(4);
 /// How long a console waits for somebody who looks.
-const BEGIN_TIME_MAX: Duration = Duration::from_secs(60);
+const BEGIN_TIME_MAX: Duration = Duration::from_mins(1);
 /// How long the last words of a console may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// What such a BMC takes, in Redfish's words.
