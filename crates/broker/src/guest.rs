@@ -2,7 +2,7 @@
 
 use crate::external::no_screen;
 use crate::{Broker, BrokerError};
-use oriel_compute::Stream;
+use oriel_compute::{ScreenProtocol, Stream};
 use oriel_machine::GuestIdentity;
 use oriel_model::{Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol};
 use secrecy::{ExposeSecret, SecretString};
@@ -31,8 +31,13 @@ pub enum GuestCredentials {
         gateway: Option<GuestGateway>,
     },
     /// The machine's own display, by its host.
-    Console,
+    Console(ScreenProtocol),
     Vnc {
+        account: GuestAccount,
+        identity: Option<String>,
+        parameters: MachineParameters,
+    },
+    Spice {
         account: GuestAccount,
         identity: Option<String>,
         parameters: MachineParameters,
@@ -109,11 +114,16 @@ impl Broker {
         if let Some(external) = &desktop.external {
             return self.machine_access(&desktop, external, port, None).await;
         }
-        let credentials = match port {
-            GuestPort::Console => GuestCredentials::Console,
-            GuestPort::Rdp | GuestPort::Ssh => self.credentials(&desktop, port).await?,
+        let (stream, credentials) = match port {
+            GuestPort::Console => {
+                let (stream, spoken) = self.host_of(&desktop).await?.dial_screen(&desktop).await?;
+                (stream, GuestCredentials::Console(spoken))
+            }
+            GuestPort::Rdp | GuestPort::Ssh => {
+                let credentials = self.credentials(&desktop, port).await?;
+                (self.host_of(&desktop).await?.dial(&desktop, port).await?, credentials)
+            }
         };
-        let stream = self.host_of(&desktop).await?.dial(&desktop, port).await?;
         Ok(GuestAccess { name: desktop.name.to_string(), stream, credentials })
     }
 
@@ -138,6 +148,7 @@ impl Broker {
                 drive: true,
             },
             MachineProtocol::Vnc => GuestCredentials::Vnc { account, identity, parameters },
+            MachineProtocol::Spice => GuestCredentials::Spice { account, identity, parameters },
             MachineProtocol::Telnet => GuestCredentials::Telnet { account, parameters },
             MachineProtocol::Kubernetes => GuestCredentials::Kubernetes { account, identity, parameters },
             MachineProtocol::Pikvm => GuestCredentials::Pikvm {

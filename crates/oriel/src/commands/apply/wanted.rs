@@ -21,7 +21,7 @@ use std::{
 pub const DECLARED_MAX: usize = 10_000;
 
 const KINDS: [&str; 5] = ["dedicated", "floating", "ephemeral", "external", "virtual"];
-const PROTOCOLS: [&str; 7] = ["rdp", "vnc", "ssh", "telnet", "kubernetes", "pikvm", "redfish"];
+const PROTOCOLS: [&str; 8] = ["rdp", "vnc", "spice", "ssh", "telnet", "kubernetes", "pikvm", "redfish"];
 const ROLES: [&str; 5] = ["admin", "user", "helpdesk", "pool-admin", "auditor"];
 const FACTORS: [&str; 3] = ["optional", "required", "every-time"];
 const NOUNS: [&str; 4] = ["image", "group", "pool", "user"];
