@@ -338,7 +338,7 @@ mod tests {
         }
         assert!(sent(&out).is_empty() && agent.waiting.len() <= WAITING_BYTES_MAX);
         agent.more_tokens(1, &mut out);
-        assert_eq!(out.iter().rev().take(2).count(), 2);
+        assert!(!out.is_empty());
         let (mut large, mut events) = (message(CLIPBOARD, &[]), Vec::new());
         large[16..20].copy_from_slice(&(8u32 << 20).to_le_bytes());
         agent.data(&large, &mut out, &mut events).unwrap();

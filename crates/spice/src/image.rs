@@ -71,7 +71,7 @@ impl Pixels {
     /// Part of a row.
     pub(crate) fn row(&self, x: u32, y: u32, w: u16) -> Option<&[u8]> {
         let at = (y as usize * usize::from(self.width) + x as usize) * 4;
-        let inside = x + u32::from(w) <= u32::from(self.width);
+        let inside = u64::from(x) + u64::from(w) <= u64::from(self.width);
         self.rgba.get(at..at + usize::from(w) * 4).filter(|_| inside)
     }
 

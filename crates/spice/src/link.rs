@@ -112,7 +112,7 @@ impl Link {
         let mut reader = Reader::new(bytes);
         match &mut self.state {
             State::Header => {
-                if &reader.array()? != MAGIC {
+                if reader.array::<4>()? != *MAGIC {
                     return Err(ConnectError::NotSpice);
                 }
                 let (major, minor, length) = (reader.u32()?, reader.u32()?, reader.u32()?);

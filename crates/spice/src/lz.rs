@@ -19,8 +19,8 @@ const VERSION: u32 = 0x0001_0001;
 const REPEATS: u8 = 32;
 /// The longest distance that has no bytes of its own.
 const NEAR_MAX: usize = 8191;
-/// Longest row of a picture with a palette, in bytes.
-const STRIDE_MAX: u32 = 4 * oriel_screen::SURFACE_SIDE_MAX as u32;
+/// Bytes of all rows of a picture with a palette: as many as a screen has pixels.
+const ROWS_BYTES_MAX: u64 = oriel_screen::SURFACE_PIXELS_MAX as u64;
 
 /// What one unit is, and how much shorter lengths are written than they are.
 trait Unit {
@@ -168,7 +168,7 @@ pub(crate) fn decode(bytes: &[u8], palette: Option<&Palette>, budget: &mut Budge
                 4 => Depth::FourHigh,
                 _ => Depth::Eight,
             };
-            if stride > STRIDE_MAX || (stride as usize) < depth.row_bytes(width) {
+            if u64::from(stride) * u64::from(height) > ROWS_BYTES_MAX || (stride as usize) < depth.row_bytes(width) {
                 return bad(format!("an LZ picture {width} pixels wide has rows of {stride} bytes"));
             }
             let mut rows = vec![0; stride as usize * usize::from(height)];

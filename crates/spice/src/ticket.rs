@@ -87,7 +87,7 @@ fn power(base: &[u8; TICKET_BYTES], exponent: &[u8], modulus: &[u8]) -> Option<[
     }
     let modulus: Odd<BoxedUint> = Odd::new(modulus).into_option()?;
     let form = BoxedMontyForm::new(base, &BoxedMontyParams::new(modulus));
-    form.pow(&exponent).retrieve().to_be_bytes().as_ref().try_into().ok()
+    <[u8; TICKET_BYTES]>::try_from(&*form.pow(&exponent).retrieve().to_be_bytes()).ok()
 }
 
 #[cfg(test)]
