@@ -83,7 +83,7 @@ impl Incoming {
                     return Ok(Some(Heard::Ended("the machine moves to another host; connect again".to_owned())));
                 }
                 NOTIFY => {
-                    tracing::debug!(text = printable(body.get(24..).unwrap_or_default()), "A SPICE server's notice")
+                    tracing::debug!(text = printable(body.get(24..).unwrap_or_default()), "A SPICE server's notice");
                 }
                 // For clients that share a cache of pictures among channels.
                 WAIT_FOR_CHANNELS => {}

@@ -62,7 +62,7 @@ pub(crate) struct Demux {
 pub(crate) enum Piece<'a> {
     Bytes(Channel, &'a [u8]),
     /// A piece of the reason.
-    Ended(Channel, &'a [u8]),
+    Ended(&'a [u8]),
 }
 
 /// A frame of no channel.
@@ -88,9 +88,9 @@ impl Demux {
                 self.got = 0;
                 let [number, low, high] = self.header;
                 self.left = usize::from(u16::from_le_bytes([low, high]));
-                let channel = Channel::of(number & !ENDED).ok_or(NoFrame)?;
+                Channel::of(number & !ENDED).ok_or(NoFrame)?;
                 if self.left == 0 && number & ENDED != 0 {
-                    return Ok(Some(Piece::Ended(channel, &[])));
+                    return Ok(Some(Piece::Ended(&[])));
                 }
             }
         }
@@ -101,8 +101,10 @@ impl Demux {
         *bytes = rest;
         self.left -= now.len();
         let [number, ..] = self.header;
-        let channel = Channel::of(number & !ENDED).ok_or(NoFrame)?;
-        Ok(Some(if number & ENDED == 0 { Piece::Bytes(channel, now) } else { Piece::Ended(channel, now) }))
+        if number & ENDED != 0 {
+            return Ok(Some(Piece::Ended(now)));
+        }
+        Ok(Channel::of(number).map(|channel| Piece::Bytes(channel, now)))
     }
 }
 
@@ -124,7 +126,7 @@ mod tests {
                     match piece {
                         Piece::Bytes(Channel::Display, bytes) => display.extend_from_slice(bytes),
                         Piece::Bytes(_, bytes) => main.extend_from_slice(bytes),
-                        Piece::Ended(_, bytes) => reason.extend_from_slice(bytes),
+                        Piece::Ended(bytes) => reason.extend_from_slice(bytes),
                     }
                 }
             }

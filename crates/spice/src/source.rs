@@ -201,7 +201,7 @@ impl SpiceSource {
             match piece.map_err(|_| Over::Broken("a frame of no channel".to_owned()))? {
                 None => return Ok(()),
                 Some(Piece::Bytes(channel, bytes)) => self.hear(channel, bytes, out, events)?,
-                Some(Piece::Ended(_, piece)) => {
+                Some(Piece::Ended(piece)) => {
                     if self.reason.len() < REASON_BYTES_MAX {
                         self.reason.push_str(&printable(piece));
                     }
