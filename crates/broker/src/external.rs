@@ -611,7 +611,7 @@ pub(crate) fn no_screen(machine: &Desktop, external: &External) -> BrokerError {
         None => (
             "it shows no screen, and nothing inside it was entered",
             format!(
-                "enter what its system speaks (rdp, vnc or ssh) as a machine, and name it: oriel machine set {} --inside MACHINE",
+                "enter what its system speaks (rdp, vnc, spice or ssh) as a machine, and name it: oriel machine set {} --inside MACHINE",
                 machine.name
             ),
         ),

@@ -2,7 +2,7 @@
 
 use crate::external::no_screen;
 use crate::{Broker, BrokerError};
-use oriel_compute::Stream;
+use oriel_compute::{ScreenProtocol, Stream};
 use oriel_machine::GuestIdentity;
 use oriel_model::{
     AppId, AppRun, Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol, RdpSecurity,
@@ -36,8 +36,13 @@ pub enum GuestCredentials {
         gateway: Option<GuestGateway>,
     },
     /// The machine's own display, by its host.
-    Console,
+    Console(ScreenProtocol),
     Vnc {
+        account: GuestAccount,
+        identity: Option<String>,
+        parameters: MachineParameters,
+    },
+    Spice {
         account: GuestAccount,
         identity: Option<String>,
         parameters: MachineParameters,
@@ -133,13 +138,21 @@ impl Broker {
             run_instead(&mut access.credentials, run);
             return Ok(access);
         }
-        let mut credentials = match (port, shared) {
-            (GuestPort::Console, _) => GuestCredentials::Console,
-            (GuestPort::Rdp, Some(account)) => self.shared_credentials(&desktop, account).await?,
-            (GuestPort::Rdp | GuestPort::Ssh, _) => self.credentials(&desktop, port).await?,
+        let (stream, mut credentials) = match (port, shared) {
+            (GuestPort::Console, _) => {
+                let (stream, spoken) = self.host_of(&desktop).await?.dial_screen(&desktop).await?;
+                (stream, GuestCredentials::Console(spoken))
+            }
+            (GuestPort::Rdp, Some(account)) => {
+                let credentials = self.shared_credentials(&desktop, account).await?;
+                (self.host_of(&desktop).await?.dial(&desktop, port).await?, credentials)
+            }
+            (GuestPort::Rdp | GuestPort::Ssh, _) => {
+                let credentials = self.credentials(&desktop, port).await?;
+                (self.host_of(&desktop).await?.dial(&desktop, port).await?, credentials)
+            }
         };
         run_instead(&mut credentials, run);
-        let stream = self.host_of(&desktop).await?.dial(&desktop, port).await?;
         Ok(GuestAccess { name: desktop.name.to_string(), stream, credentials })
     }
 
@@ -182,6 +195,7 @@ impl Broker {
                 drive: true,
             },
             MachineProtocol::Vnc => GuestCredentials::Vnc { account, identity, parameters },
+            MachineProtocol::Spice => GuestCredentials::Spice { account, identity, parameters },
             MachineProtocol::Telnet => GuestCredentials::Telnet { account, parameters },
             MachineProtocol::Kubernetes => GuestCredentials::Kubernetes { account, identity, parameters },
             MachineProtocol::Pikvm => GuestCredentials::Pikvm {

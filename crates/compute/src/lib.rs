@@ -98,6 +98,13 @@ pub enum Renewed {
 }
 
 /// A host of desktops. Every step may be repeated without harm, and does nothing when there is nothing to do.
+/// What is spoken at a machine's own display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScreenProtocol {
+    Vnc,
+    Spice,
+}
+
 #[async_trait]
 pub trait Compute: Send + Sync {
     /// The host's name, as stored in `Desktop::host`.
@@ -166,6 +173,11 @@ pub trait Compute: Send + Sync {
 
     /// Opens a stream to a door of the guest. An open stream does not yet mean that the guest answers: [`Self::answers`].
     async fn dial(&self, desktop: &Desktop, port: GuestPort) -> Result<BoxStream, ComputeError>;
+
+    /// As [`Self::dial`], to the machine's own display, and what is spoken there.
+    async fn dial_screen(&self, desktop: &Desktop) -> Result<(BoxStream, ScreenProtocol), ComputeError> {
+        Ok((self.dial(desktop, GuestPort::Console).await?, ScreenProtocol::Vnc))
+    }
 
     /// What the machine's own display shows.
     async fn screenshot(&self, desktop: DesktopId) -> Result<Screenshot, ComputeError>;

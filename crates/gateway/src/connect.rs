@@ -9,11 +9,13 @@ use crate::rules::Rules;
 use crate::target::{Dialler, Introduction, Protocol, ShellTarget, Stream, Target};
 use async_trait::async_trait;
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
-use oriel_physical::{PhysicalOptions, Way};
+use oriel_physical::PhysicalOptions;
 use oriel_pin::Keeper;
 use oriel_rdp::drive::Drive;
 use oriel_rdp::{ClipboardFiles, Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
 use oriel_screen::{ByeCode, Monitors, Source};
+use oriel_spice::SpiceOptions;
+use oriel_stream::Way;
 use oriel_terminal::ssh::{Ask, SHELL_WINDOW_BYTES};
 use oriel_terminal::{Connection, FilesError, KubernetesOptions, Shell, TerminalError, kubernetes, serial, telnet};
 use oriel_vnc::VncOptions;
@@ -243,6 +245,12 @@ pub(crate) async fn screen(
                 let options = VncOptions { audio: policy.sound, keeper: Some(door.keeper()), ..*options };
                 vnc(stream, options, door).await
             }
+            Protocol::Spice(options) => {
+                let options = SpiceOptions { audio: policy.sound, keeper: Some(door.keeper()), ..*options };
+                let opened = oriel_spice::connect(stream, options, Arc::new(door.again())).await;
+                let session = opened.map_err(|error| spice_bye(&error))?;
+                Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
+            }
             Protocol::Physical(options) => {
                 let options = PhysicalOptions { keeper: Some(door.keeper()), h264, ..*options };
                 let opened = oriel_physical::connect(stream, options, Arc::new(door.again()), unix_seconds).await;
@@ -325,6 +333,10 @@ fn unix_seconds() -> u64 {
 }
 
 pub(crate) fn vnc_bye(error: oriel_vnc::ConnectError) -> Bye {
+    Bye::new(error.bye_code(), error.to_string())
+}
+
+pub(crate) fn spice_bye(error: &oriel_spice::ConnectError) -> Bye {
     Bye::new(error.bye_code(), error.to_string())
 }
 

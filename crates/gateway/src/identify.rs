@@ -1,7 +1,7 @@
 //! Who a machine says it is right now, to be compared with who it must be.
 
 use crate::command::Bye;
-use crate::connect::{Door, Task, dial, physical_bye, rdp_bye, terminal_bye, too_late, vnc_bye};
+use crate::connect::{Door, Task, dial, physical_bye, rdp_bye, spice_bye, terminal_bye, too_late, vnc_bye};
 use crate::registry::Counters;
 use crate::target::{DialError, Protocol, ShellTarget, Target};
 use crate::{CONNECT_TIME_MAX, Gateway, worker};
@@ -57,6 +57,10 @@ pub(crate) async fn ask(door: &Door) -> Result<Option<String>, Bye> {
             Protocol::Vnc(options) => {
                 let seen = oriel_vnc::identity(stream, &options).await;
                 seen.map(|seen| seen.map(|seen| seen.to_string())).map_err(vnc_bye)
+            }
+            Protocol::Spice(options) => {
+                let seen = oriel_spice::identity(stream, &options).await;
+                seen.map(|seen| seen.map(|seen| seen.to_string())).map_err(|error| spice_bye(&error))
             }
             Protocol::Physical(_) => {
                 let seen = oriel_physical::identity(stream).await;

@@ -10,6 +10,7 @@ pub use oriel_rdp::{
     SessionOptions as RdpSession, TimeZone,
 };
 use oriel_screen::ByeCode;
+pub use oriel_spice::SpiceOptions;
 pub use oriel_stream::Stream;
 use oriel_terminal::{Backspace, KubernetesOptions, ShellOptions, SshOptions, TelnetOptions};
 pub use oriel_vnc::{Security as VncSecurity, SecurityPolicy as VncSecurityPolicy, VncOptions};
@@ -49,7 +50,7 @@ pub trait Dialler: Send + Sync {
     }
 
     /// A machine that was dialled with nothing pinned showed who it is, and has proven it: the place to pin it from now on. Asked
-    /// before the machine is told who we are. `identity` is a [`Fingerprint`] as text (RDP, VNC) or an OpenSSH public key (SSH);
+    /// before the machine is told who we are. `identity` is a [`Fingerprint`] as text (RDP, VNC, SPICE) or an OpenSSH public key (SSH);
     /// `hop` is 0 for the machine itself and counts jump hosts from 1.
     ///
     /// # Errors
@@ -144,6 +145,8 @@ pub enum Protocol {
     Rdp(Box<RdpTarget>),
     /// A machine's console, or any other VNC server.
     Vnc(Box<VncOptions>),
+    /// The screen of a virtual machine elsewhere.
+    Spice(Box<SpiceOptions>),
     /// A machine behind a PiKVM.
     Physical(Box<PhysicalOptions>),
     Shell(Box<ShellTarget>),
@@ -224,7 +227,7 @@ impl Protocol {
     pub(crate) fn into_shell(self) -> Option<ShellTarget> {
         match self {
             Self::Shell(target) => Some(*target),
-            Self::Rdp(_) | Self::Vnc(_) | Self::Physical(_) => None,
+            Self::Rdp(_) | Self::Vnc(_) | Self::Spice(_) | Self::Physical(_) => None,
         }
     }
 }

@@ -35,6 +35,8 @@ pub const MACHINE_TIMEOUT_SECONDS_MAX: u16 = 40;
 pub enum MachineProtocol {
     Rdp,
     Vnc,
+    /// The screen of a virtual machine, as QEMU, libvirt, Proxmox and oVirt show it.
+    Spice,
     Ssh,
     /// In clear text, and nobody proves who they are.
     Telnet,
@@ -49,13 +51,23 @@ pub enum MachineProtocol {
 }
 
 impl MachineProtocol {
-    pub const ALL: [Self; 8] =
-        [Self::Rdp, Self::Vnc, Self::Ssh, Self::Telnet, Self::Kubernetes, Self::Pikvm, Self::Redfish, Self::Ipmi];
+    pub const ALL: [Self; 9] = [
+        Self::Rdp,
+        Self::Vnc,
+        Self::Spice,
+        Self::Ssh,
+        Self::Telnet,
+        Self::Kubernetes,
+        Self::Pikvm,
+        Self::Redfish,
+        Self::Ipmi,
+    ];
 
     pub const fn word(self) -> &'static str {
         match self {
             Self::Rdp => "rdp",
             Self::Vnc => "vnc",
+            Self::Spice => "spice",
             Self::Ssh => "ssh",
             Self::Telnet => "telnet",
             Self::Kubernetes => "kubernetes",
@@ -65,11 +77,11 @@ impl MachineProtocol {
         }
     }
 
-    /// The port that IANA gave it; the one that Kubernetes' own installer gives an API server.
+    /// The port that IANA gave it; the first that libvirt gives screens; the one that Kubernetes' own installer gives an API server.
     pub const fn port(self) -> u16 {
         match self {
             Self::Rdp => 3389,
-            Self::Vnc => 5900,
+            Self::Vnc | Self::Spice => 5900,
             Self::Ssh => 22,
             Self::Telnet => 23,
             Self::Kubernetes => 6443,
@@ -83,7 +95,7 @@ impl MachineProtocol {
     pub const fn door(self) -> Option<GuestPort> {
         match self {
             Self::Rdp => Some(GuestPort::Rdp),
-            Self::Vnc | Self::Pikvm => Some(GuestPort::Console),
+            Self::Vnc | Self::Spice | Self::Pikvm => Some(GuestPort::Console),
             Self::Ssh | Self::Telnet | Self::Kubernetes | Self::Ipmi => Some(GuestPort::Ssh),
             Self::Redfish => None,
         }
@@ -95,7 +107,7 @@ impl MachineProtocol {
     }
 
     /// Whether the machine can show who it is before anything is told to it: a certificate or a host key. VNC servers do when they
-    /// have TLS or RSA-AES. A BMC that speaks IPMI proves that it knows the account's password, and nothing before that.
+    /// have TLS or RSA-AES, SPICE servers on their TLS port. A BMC that speaks IPMI proves that it knows the account's password, and nothing before that.
     pub const fn has_identity(self) -> bool {
         !matches!(self, Self::Telnet | Self::Ipmi)
     }
@@ -113,7 +125,7 @@ pub struct External {
     pub user: Option<String>,
     #[serde(default)]
     pub parameters: MachineParameters,
-    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP, VNC, Kubernetes, PiKVM and Redfish, an OpenSSH public key for SSH. Pinned at the
+    /// Who it must be: SHA-256 of its certificate or key (lowercase hex) for RDP, VNC, SPICE, Kubernetes, PiKVM and Redfish, an OpenSSH public key for SSH. Pinned at the
     /// first connection when nobody entered one.
     #[serde(default)]
     pub identity: Option<String>,
@@ -228,6 +240,8 @@ pub struct MachineParameters {
     pub repeater: Option<String>,
     /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when unset.
     pub jpeg_quality: Option<u8>,
+    /// SPICE: whether the port is the server's TLS port; it is not when unset.
+    pub tls: Option<bool>,
     /// SSH: the machine on the way, by its name in Oriel; the address is what that one calls it.
     pub jump: Option<String>,
     /// SSH: the user certificate for the private key, the line of `….pub`. Kubernetes: the client certificate for it, as PEM.
@@ -283,10 +297,10 @@ impl MachineParameters {
     }
 
     fn set(&self) -> impl Iterator<Item = Set<'_>> {
-        use MachineProtocol::{Ipmi, Kubernetes, Pikvm, Rdp, Redfish, Ssh, Telnet, Vnc};
+        use MachineProtocol::{Ipmi, Kubernetes, Pikvm, Rdp, Redfish, Spice, Ssh, Telnet, Vnc};
         const TERMINALS: &[MachineProtocol] = &[Ssh, Telnet];
         const KEYED: &[MachineProtocol] = &[Ssh, Kubernetes];
-        const MACHINES: &[MachineProtocol] = &[Rdp, Vnc, Ssh, Telnet];
+        const MACHINES: &[MachineProtocol] = &[Rdp, Vnc, Spice, Ssh, Telnet];
         let texts = [
             ("wake_mac", MACHINES, &self.wake_mac),
             ("wake_broadcast", MACHINES, &self.wake_broadcast),
@@ -340,6 +354,7 @@ impl MachineParameters {
             ("preconnection_id", &[Rdp], self.preconnection_id.is_some()),
             ("gateway_port", &[Rdp], self.gateway_port.is_some()),
             ("jpeg_quality", &[Vnc], self.jpeg_quality.is_some()),
+            ("tls", &[Spice], self.tls.is_some()),
             ("agent_forwarding", &[Ssh], self.agent_forwarding.is_some()),
             ("backspace", &[Ssh, Telnet, Kubernetes, Ipmi], self.backspace.is_some()),
         ];
@@ -549,6 +564,12 @@ impl External {
         if let Some(identity) = &self.identity {
             check_identity(self.protocol, identity)?;
         }
+        if self.protocol == MachineProtocol::Spice && self.identity.is_some() && self.parameters.tls != Some(true) {
+            return Err(
+                "identity is about a certificate, which SPICE has on its TLS port alone: set tls, and that port"
+                    .to_owned(),
+            );
+        }
         if self.has_private_key && !matches!(self.protocol, MachineProtocol::Ssh | MachineProtocol::Kubernetes) {
             return Err(format!(
                 "a private key is for ssh and kubernetes, and the machine speaks {}",
@@ -665,6 +686,7 @@ fn check_identity(protocol: MachineProtocol, identity: &str) -> Result<(), Strin
     match protocol {
         MachineProtocol::Rdp
         | MachineProtocol::Vnc
+        | MachineProtocol::Spice
         | MachineProtocol::Kubernetes
         | MachineProtocol::Pikvm
         | MachineProtocol::Redfish => {
@@ -938,6 +960,10 @@ mod tests {
             assert!(pinned(MachineProtocol::Ssh, bad).is_err(), "{bad}");
         }
         assert_eq!(pinned(MachineProtocol::Vnc, &"0a".repeat(32)), Ok(()));
+        assert!(pinned(MachineProtocol::Spice, &"0a".repeat(32)).unwrap_err().contains("set tls"));
+        let mut screen = machine(MachineProtocol::Spice, "gate.example");
+        (screen.parameters.tls, screen.identity) = (Some(true), Some("0a".repeat(32)));
+        assert_eq!((screen.check(), screen.protocol.door()), (Ok(()), Some(GuestPort::Console)));
         assert!(pinned(MachineProtocol::Telnet, &"0a".repeat(32)).is_err());
     }
 }

@@ -6,6 +6,7 @@ use oriel_broker::{
     Broker, BrokerError, GuestAccess, GuestAccount, GuestCredentials, GuestGateway, LiveRecording, NewRecording, Open,
     OpenAs, Sessions,
 };
+use oriel_compute::ScreenProtocol;
 use oriel_gateway::terminal::telnet::LoginPatterns;
 use oriel_gateway::terminal::{
     Backspace, Credentials, HostKeyPin, Jump, Key, KubernetesOptions, ShellOptions, SshOptions, TelnetOptions,
@@ -13,7 +14,7 @@ use oriel_gateway::terminal::{
 use oriel_gateway::{
     Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, IdleEnd, Looks, PhysicalOptions, Preconnection,
     Program, Protocol, RdpGateway, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, RemoteApp,
-    ShellTarget, Target, TimeZone, VncOptions,
+    ShellTarget, SpiceOptions, Target, TimeZone, VncOptions,
 };
 use oriel_model::{self as model, AppId, DesktopId, GuestPort, RecordingId, RecordingRules, UserId};
 use oriel_physical::keymap_of_layout;
@@ -162,7 +163,8 @@ fn dial_error(error: &BrokerError) -> DialError {
 /// What the gateway says there. `None`: an identity on record cannot be read.
 fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
     Some(match credentials {
-        GuestCredentials::Console => Protocol::console(),
+        GuestCredentials::Console(ScreenProtocol::Vnc) => Protocol::console(),
+        GuestCredentials::Console(ScreenProtocol::Spice) => Protocol::Spice(Box::default()),
         GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters, drive, gateway } => {
             let certificate = pin(certificate_sha256.as_deref())?;
             let base =
@@ -201,6 +203,12 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
             repeater: parameters.repeater,
             quality: parameters.jpeg_quality,
             ..VncOptions::default()
+        })),
+        GuestCredentials::Spice { account, identity, parameters } => Protocol::Spice(Box::new(SpiceOptions {
+            password: account.password,
+            tls: parameters.tls == Some(true),
+            pin: pin(identity.as_deref())?,
+            ..SpiceOptions::default()
         })),
         GuestCredentials::Pikvm { account, identity, host, keyboard, port } => {
             Protocol::Physical(Box::new(PhysicalOptions {
@@ -485,6 +493,11 @@ mod tests {
             (Some("10.0.0.7:5901"), Some(7), HostPin::FirstUse)
         );
         assert_eq!((vnc.user.as_deref(), vnc.password.is_some(), vnc.nearby), (Some("anna"), true, false));
+
+        let parameters = MachineParameters { tls: Some(true), ..MachineParameters::default() };
+        let given = GuestCredentials::Spice { account: account(), identity: Some("0a".repeat(32)), parameters };
+        let Some(Protocol::Spice(spice)) = protocol(given) else { panic!("no SPICE") };
+        assert_eq!((spice.tls, spice.pin, spice.password.is_some()), (true, HostPin::Sha256([10; 32]), true));
 
         let parameters = MachineParameters {
             pod: Some("web-0".into()),

@@ -40,7 +40,8 @@ pub use error::DeviceError;
 pub use frame::{FRAME_BYTES_MAX, FromDevice, ToDevice};
 pub use keymap::of_layout as keymap_of_layout;
 pub use multipart::Multipart;
-pub use options::{Clock, PhysicalOptions, Way};
+pub use options::{Clock, PhysicalOptions};
+pub use oriel_stream::Way;
 pub use source::PhysicalSource;
 pub use state::{
     Channel, DeviceKind, Image, Overview, Power, STATE_BYTES_MAX, State, StateError, Storage, Video, ViewItem,

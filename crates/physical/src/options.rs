@@ -1,11 +1,8 @@
 //! What a connection needs to know before it begins.
 
-use async_trait::async_trait;
 use oriel_model::SwitchPort;
 use oriel_pin::{HostPin, Keeper};
-use oriel_stream::BoxStream;
 use secrecy::SecretString;
-use std::fmt;
 use std::sync::Arc;
 
 /// Seconds since 1970: what codes of TOTP are made from. The crate reads no clock of its own.
@@ -53,12 +50,4 @@ impl Default for PhysicalOptions {
             signed_in_seconds: 12 * 3600,
         }
     }
-}
-
-/// Opens one more stream to the same device: a session has one for events, one for pictures, and new ones after a loss.
-#[async_trait]
-pub trait Way: Send + Sync + fmt::Debug {
-    /// # Errors
-    /// The words are for the person in front of the viewer.
-    async fn open(&self) -> Result<BoxStream, String>;
 }

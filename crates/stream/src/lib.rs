@@ -1,6 +1,8 @@
 //! An open way to a machine, whatever carries it.
 
+use async_trait::async_trait;
 use std::any::Any;
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -27,6 +29,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Any> Stream for T {
 }
 
 pub type BoxStream = Box<dyn Stream>;
+
+/// Opens one more stream to the same machine, for protocols whose sessions have several, or new ones after a loss.
+#[async_trait]
+pub trait Way: Send + Sync + fmt::Debug {
+    /// # Errors
+    /// The words are for the person in front of the viewer.
+    async fn open(&self) -> Result<BoxStream, String>;
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test")]

@@ -5067,7 +5067,7 @@ export interface components {
       /** @description An address, or a name that is resolved each time. */
       host: string;
       id: string;
-      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM, Redfish), its public host key (SSH). None before the first connection. */
+      /** @description Who it must be: SHA-256 of its certificate or key (RDP, VNC, SPICE, Kubernetes, PiKVM, Redfish), its public host key (SSH). None before the first connection. */
       identity: string | null;
       name: string;
       owner: components["schemas"]["Named"] | null;
@@ -5110,7 +5110,7 @@ export interface components {
       pinned: string | null;
       /** @description Whether they are the same. */
       same: boolean;
-      /** @description None where the machine shows none: telnet, and VNC without TLS and RSA-AES. */
+      /** @description None where the machine shows none: telnet, SPICE without TLS, and VNC without TLS and RSA-AES. */
       shown: string | null;
     };
     MachineList: {
@@ -5144,7 +5144,7 @@ export interface components {
       password?: string | null;
       /**
        * Format: int32
-       * @description The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443, 443.
+       * @description The protocol's own when left out: 3389, 5900, 5900, 22, 23, 6443, 443, 443.
        */
       port?: number | null;
       /**
@@ -5408,6 +5408,11 @@ export interface components {
        */
       timeout_seconds: number | null;
       /**
+       * @description SPICE: the port is the server's TLS port.
+       * @default null
+       */
+      tls: boolean | null;
+      /**
        * @description Telnet: a regular expression for the prompt for a name; the usual ones when left out.
        * @default null
        */
@@ -5444,7 +5449,7 @@ export interface components {
      * @description What a machine speaks.
      * @enum {string}
      */
-    MachineProtocol: "rdp" | "vnc" | "ssh" | "telnet" | "kubernetes" | "pikvm" | "redfish" | "ipmi";
+    MachineProtocol: "rdp" | "vnc" | "spice" | "ssh" | "telnet" | "kubernetes" | "pikvm" | "redfish" | "ipmi";
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */

@@ -92,6 +92,7 @@ export function length(ms: number): string {
 export const MACHINE_PROTOCOLS: Record<Schemas["MachineProtocol"], { text: string; port: number }> = {
   rdp: { text: "RDP", port: 3389 },
   vnc: { text: "VNC", port: 5900 },
+  spice: { text: "SPICE", port: 5900 },
   ssh: { text: "SSH", port: 22 },
   telnet: { text: "Telnet", port: 23 },
   kubernetes: { text: "Kubernetes", port: 6443 },

@@ -15,7 +15,10 @@ mod renew;
 mod screen;
 mod work;
 
-use crate::{BoxStream, Compute, ComputeError, ImageFile, Jump, MachineWork, Observed, Power, Renewed, Screenshot};
+use crate::{
+    BoxStream, Compute, ComputeError, ImageFile, Jump, MachineWork, Observed, Power, Renewed, ScreenProtocol,
+    Screenshot,
+};
 use async_trait::async_trait;
 use floating::Floating;
 use golden::Golden;
@@ -313,6 +316,35 @@ fn address(server: &Server) -> Option<IpAddr> {
     all.iter().find(|ip| ip.is_ipv4()).or_else(|| all.first()).copied()
 }
 
+impl OpenStackCompute {
+    /// A stream to a server's screen: VNC where its compute host has that, SPICE where it has that alone.
+    async fn open_screen(&self, server: &Server) -> Result<(BoxStream, ScreenProtocol), ComputeError> {
+        let (way, protocol) = match self.client.console(&server.id, ConsoleKind::Vnc).await {
+            Ok(way) => (way, ScreenProtocol::Vnc),
+            // "Unavailable console type": where neither is there, the first is what is told.
+            Err(error) if error.status() == Some(400) => {
+                match self.client.console(&server.id, ConsoleKind::Spice).await {
+                    Ok(way) => (way, ScreenProtocol::Spice),
+                    Err(other) if other.status() == Some(400) => return Err(self.failed(error)),
+                    Err(other) => return Err(self.failed(other)),
+                }
+            }
+            Err(error) => return Err(self.failed(error)),
+        };
+        let ConsoleAddress { host, port, .. } = way.address.clone();
+        let unreachable = |reason: String| OpenStackError::ScreenUnreachable {
+            server: server.id.clone(),
+            address: format!("{host}:{port}"),
+            reason,
+        };
+        let door = u16::try_from(port).map_err(|_| self.failed(unreachable(String::from("that is no port"))))?;
+        let stream = self.connect(&host, door).await.map_err(|reason| self.failed(unreachable(reason)))?;
+        // Looked at after it is open: the port behind it may be another server's by now.
+        let way = self.client.still_open(way).await.map_err(|error| self.failed(error))?;
+        Ok((Box::new(Screen::new(Arc::clone(&self.client), stream, way)), protocol))
+    }
+}
+
 #[async_trait]
 impl Compute for OpenStackCompute {
     fn name(&self) -> &str {
@@ -508,22 +540,7 @@ impl Compute for OpenStackCompute {
             return Err(ComputeError::NotRunning);
         }
         let port = match port {
-            GuestPort::Console => {
-                let way =
-                    self.client.console(&server.id, ConsoleKind::Vnc).await.map_err(|error| self.failed(error))?;
-                let ConsoleAddress { host, port, .. } = way.address.clone();
-                let unreachable = |reason: String| OpenStackError::ScreenUnreachable {
-                    server: server.id.clone(),
-                    address: format!("{host}:{port}"),
-                    reason,
-                };
-                let door =
-                    u16::try_from(port).map_err(|_| self.failed(unreachable(String::from("that is no port"))))?;
-                let stream = self.connect(&host, door).await.map_err(|reason| self.failed(unreachable(reason)))?;
-                // Looked at after it is open: the port behind it may be another server's by now.
-                let way = self.client.still_open(way).await.map_err(|error| self.failed(error))?;
-                return Ok(Box::new(Screen::new(Arc::clone(&self.client), stream, way)));
-            }
+            GuestPort::Console => return Ok(self.open_screen(&server).await?.0),
             GuestPort::Rdp => RDP_PORT,
             GuestPort::Ssh => SSH_PORT,
         };
@@ -538,6 +555,14 @@ impl Compute for OpenStackCompute {
         self.connect(&address.ip().to_string(), port)
             .await
             .map_err(|reason| ComputeError::NotAnswering { address: address.to_string(), reason })
+    }
+
+    async fn dial_screen(&self, desktop: &Desktop) -> Result<(BoxStream, ScreenProtocol), ComputeError> {
+        let server = self.newest(desktop.id).await?;
+        if power(&server) == Power::Off {
+            return Err(ComputeError::NotRunning);
+        }
+        self.open_screen(&server).await
     }
 
     async fn put_image(

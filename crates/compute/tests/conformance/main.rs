@@ -11,6 +11,7 @@ mod nova;
 mod real;
 mod renewed;
 mod scale;
+mod screens;
 mod stages;
 mod storm;
 mod suite;

@@ -96,6 +96,8 @@ pub struct State {
     pub no_volumes: bool,
     /// As `lose`, of requests to Cinder.
     pub lose_of_volumes: usize,
+    /// The compute hosts have SPICE and no VNC.
+    pub spice_only: bool,
 }
 
 #[derive(Clone)]
@@ -528,7 +530,7 @@ impl State {
         if method == "GET" {
             self.look();
         }
-        let bad = self.bad_rebuilds;
+        let (bad, spice_only) = (self.bad_rebuilds, self.spice_only);
         let Some(guest) = self.guests.iter_mut().find(|guest| guest.id == id) else {
             return refused(404, "itemNotFound", "Instance could not be found.");
         };
@@ -537,6 +539,9 @@ impl State {
             ("DELETE", []) => {
                 (guest.task, guest.becomes) = (Some("deleting"), Some(("GONE".into(), LOOKS)));
                 Reply::new(204, "")
+            }
+            ("POST", ["remote-consoles"]) if spice_only != body.contains("spice-html5") => {
+                refused(400, "badRequest", "Unavailable console type.")
             }
             // The token is the server's id: it resolves to whatever is there.
             ("POST", ["remote-consoles"]) => said(&json!({"remote_console": {"protocol": "vnc", "type": "novnc",

@@ -92,6 +92,7 @@ pub enum Command {
 pub enum Protocol {
     Rdp,
     Vnc,
+    Spice,
     Ssh,
     Telnet,
     Kubernetes,
@@ -105,6 +106,7 @@ impl From<Protocol> for MachineProtocol {
         match protocol {
             Protocol::Rdp => Self::Rdp,
             Protocol::Vnc => Self::Vnc,
+            Protocol::Spice => Self::Spice,
             Protocol::Ssh => Self::Ssh,
             Protocol::Telnet => Self::Telnet,
             Protocol::Kubernetes => Self::Kubernetes,
@@ -136,7 +138,7 @@ pub struct Account {
     /// RDP: file with the password of --gateway-user (- for stdin); an empty file takes it away
     #[arg(long, value_name = "FILE")]
     gateway_password_file: Option<PathBuf>,
-    /// Who it must be: SHA-256 of its certificate (RDP, VNC, Kubernetes, PiKVM, Redfish), its public host key (SSH); kept from the first connection otherwise
+    /// Who it must be: SHA-256 of its certificate (RDP, VNC, SPICE, Kubernetes, PiKVM, Redfish), its public host key (SSH); kept from the first connection otherwise
     #[arg(long)]
     identity: Option<String>,
 }
@@ -263,6 +265,9 @@ pub struct Parameters {
     /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best)
     #[arg(long, value_name = "0-9")]
     jpeg_quality: Option<u8>,
+    /// SPICE: whether the port is the server's TLS port
+    #[arg(long, value_name = "BOOL")]
+    tls: Option<bool>,
     /// SSH: the machine on the way, by its name in Oriel
     #[arg(long, value_name = "MACHINE")]
     jump: Option<String>,
@@ -314,7 +319,7 @@ pub struct Parameters {
     /// Redfish: which of the BMC's systems, by id or name, where it has several
     #[arg(long)]
     system: Option<String>,
-    /// PiKVM, Redfish, IPMI: the machine inside, by its name in Oriel, where its system speaks rdp, vnc or ssh as well
+    /// PiKVM, Redfish, IPMI: the machine inside, by its name in Oriel, where its system speaks rdp, vnc, spice or ssh as well
     #[arg(long, value_name = "MACHINE")]
     inside: Option<String>,
     /// PiKVM: the device whose Switch the machine is at, by its name in Oriel: oriel device port add
@@ -374,6 +379,7 @@ impl Parameters {
             gateway_identity: text(self.gateway_identity, before.gateway_identity),
             repeater: text(self.repeater, before.repeater),
             jpeg_quality: self.jpeg_quality.or(before.jpeg_quality),
+            tls: self.tls.or(before.tls),
             jump: text(self.jump, before.jump),
             certificate: text(certificate, before.certificate),
             agent_forwarding: self.agent_forwarding.or(before.agent_forwarding),

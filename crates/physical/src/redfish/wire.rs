@@ -4,7 +4,6 @@ use super::told::{hidden_refusal, is_full, refusal};
 use super::{ANSWER_BYTES_MAX, QUESTIONS_MAX, TOTAL_BYTES_MAX, board::Seen};
 use crate::DeviceError;
 use crate::client::meet;
-use crate::options::Way;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use oriel_pin::{HostPin, Keeper};
+use oriel_stream::Way;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::collections::HashMap;

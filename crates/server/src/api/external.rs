@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 mirror! {
     /// What a machine speaks.
-    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Ssh, Telnet, Kubernetes, Pikvm, Redfish, Ipmi }
+    MachineProtocol = model::MachineProtocol { Rdp, Vnc, Spice, Ssh, Telnet, Kubernetes, Pikvm, Redfish, Ipmi }
 }
 
 mirror! {
@@ -94,6 +94,8 @@ pub struct MachineParameters {
     pub repeater: Option<String>,
     /// VNC: the server may send JPEG, from 0 (smallest) to 9 (best); only lossless pictures when left out.
     pub jpeg_quality: Option<u8>,
+    /// SPICE: the port is the server's TLS port.
+    pub tls: Option<bool>,
     /// SSH: the machine on the way, by its name in Oriel; the address is what that one calls it.
     pub jump: Option<String>,
     /// SSH: the user certificate for the private key, the line of the file that ends in `-cert.pub`. Kubernetes: the client
@@ -176,6 +178,7 @@ impl From<model::MachineParameters> for MachineParameters {
             gateway_identity: given.gateway_identity,
             repeater: given.repeater,
             jpeg_quality: given.jpeg_quality,
+            tls: given.tls,
             jump: given.jump,
             certificate: given.certificate,
             agent_forwarding: given.agent_forwarding,
@@ -238,6 +241,7 @@ impl From<MachineParameters> for model::MachineParameters {
             gateway_identity: given.gateway_identity,
             repeater: given.repeater,
             jpeg_quality: given.jpeg_quality,
+            tls: given.tls,
             jump: given.jump,
             certificate: given.certificate,
             agent_forwarding: given.agent_forwarding,
@@ -284,7 +288,7 @@ pub struct Machine {
     pub has_totp: bool,
     /// RDP: the password of the account on its RD Gateway is kept.
     pub has_gateway_password: bool,
-    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC, Kubernetes, PiKVM, Redfish), its public host key (SSH). None before the first connection.
+    /// Who it must be: SHA-256 of its certificate or key (RDP, VNC, SPICE, Kubernetes, PiKVM, Redfish), its public host key (SSH). None before the first connection.
     #[schema(required)]
     pub identity: Option<String>,
     pub parameters: MachineParameters,
@@ -311,7 +315,7 @@ pub struct MachineNew {
     pub name: String,
     pub protocol: MachineProtocol,
     pub host: String,
-    /// The protocol's own when left out: 3389, 5900, 22, 23, 6443, 443, 443.
+    /// The protocol's own when left out: 3389, 5900, 5900, 22, 23, 6443, 443, 443.
     #[serde(default)]
     pub port: Option<u16>,
     #[serde(default)]
@@ -385,7 +389,7 @@ pub struct MachineChange {
 pub struct MachineIdentity {
     #[schema(required)]
     pub pinned: Option<String>,
-    /// None where the machine shows none: telnet, and VNC without TLS and RSA-AES.
+    /// None where the machine shows none: telnet, SPICE without TLS, and VNC without TLS and RSA-AES.
     #[schema(required)]
     pub shown: Option<String>,
     /// Whether they are the same.

@@ -47,7 +47,7 @@ async fn admins_enter_change_and_remove_them() {
         (json!({"name": "a", "protocol": "vnc", "host": "http://a"}), "bad_machine"),
         (json!({"name": "a", "protocol": "vnc", "host": "a", "parameters": {"command": "x"}}), "bad_machine"),
         (json!({"name": "a", "protocol": "vnc", "host": "a", "parameters": {"enable_audio": true}}), "bad_request"),
-        (json!({"name": "a", "protocol": "spice", "host": "a"}), "bad_request"),
+        (json!({"name": "a", "protocol": "x2go", "host": "a"}), "bad_request"),
         (json!({"name": "A", "protocol": "vnc", "host": "a"}), "bad_name"),
     ] {
         let (_, problem) = call(Method::POST, "/pools/office/machines", Some(body)).await;

@@ -93,8 +93,8 @@ function OfPool({ pool }: { pool: Schemas["Pool"] }) {
           list.length === 0 ? (
             <EmptyState icon={NetworkIcon} titleText="No machines yet" headingLevel="h2">
               <EmptyStateBody>
-                Enter the address of a machine that speaks RDP, VNC, SSH, Telnet or Kubernetes, of a PiKVM in
-                front of one, or of its BMC: people open it in a tab like any desktop.
+                Enter the address of a machine that speaks RDP, VNC, SPICE, SSH, Telnet or Kubernetes, of a
+                PiKVM in front of one, or of its BMC: people open it in a tab like any desktop.
               </EmptyStateBody>
               <EmptyStateFooter>
                 <EmptyStateActions>{add}</EmptyStateActions>

@@ -22,7 +22,7 @@ use std::{
 pub const DECLARED_MAX: usize = 10_000;
 
 const KINDS: [&str; 6] = ["dedicated", "floating", "ephemeral", "session-host", "external", "virtual"];
-const PROTOCOLS: [&str; 8] = ["rdp", "vnc", "ssh", "telnet", "kubernetes", "pikvm", "redfish", "ipmi"];
+const PROTOCOLS: [&str; 9] = ["rdp", "vnc", "spice", "ssh", "telnet", "kubernetes", "pikvm", "redfish", "ipmi"];
 const ROLES: [&str; 5] = ["admin", "user", "helpdesk", "pool-admin", "auditor"];
 const FACTORS: [&str; 3] = ["optional", "required", "every-time"];
 const NOUNS: [&str; 4] = ["image", "group", "pool", "user"];

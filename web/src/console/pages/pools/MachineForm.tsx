@@ -138,6 +138,7 @@ export function MachineForm({
                 options={[
                   ["rdp", "RDP: a desktop"],
                   ["vnc", "VNC: a screen"],
+                  ["spice", "SPICE: a virtual machine's screen"],
                   ["ssh", "SSH: a terminal"],
                   ["telnet", "Telnet: a terminal in clear text"],
                   ["kubernetes", "Kubernetes: a terminal in a container"],
@@ -175,7 +176,7 @@ export function MachineForm({
       </FormSection>
       <FormSection title="Signing in" titleElement="h2">
         <Grid hasGutter sm={6}>
-          {protocol !== "kubernetes" && (
+          {protocol !== "kubernetes" && protocol !== "spice" && (
             <GridItem>
               <Field
                 label="Account"
@@ -277,7 +278,9 @@ export function MachineForm({
             help={
               protocol === "vnc"
                 ? "What it shows at the first connection is kept when this is empty; many VNC servers show nothing"
-                : "What it shows at the first connection is kept when this is empty"
+                : protocol === "spice"
+                  ? "With TLS alone; what it shows at the first connection is kept when this is empty"
+                  : "What it shows at the first connection is kept when this is empty"
             }
           />
         )}

@@ -17,7 +17,7 @@ export interface Parameter {
 }
 
 const TERMINALS = ["ssh", "telnet"] as const;
-const ALL = ["rdp", "vnc", "ssh", "telnet"] as const;
+const ALL = ["rdp", "vnc", "spice", "ssh", "telnet"] as const;
 
 export const PARAMETERS: readonly Parameter[] = [
   { name: "domain", of: ["rdp"], label: "Windows domain", hint: "WORKSHOP" },
@@ -210,6 +210,16 @@ export const PARAMETERS: readonly Parameter[] = [
     label: "Asked of a repeater",
     hint: "10.0.0.7:5900 or ID:42",
     help: "Where the address is an UltraVNC repeater's",
+  },
+  {
+    name: "tls",
+    of: ["spice"],
+    is: "switch",
+    label: "Encryption",
+    options: [
+      ["", "None: the server's plain port"],
+      ["true", "TLS: the server's TLS port"],
+    ],
   },
   {
     name: "jpeg_quality",

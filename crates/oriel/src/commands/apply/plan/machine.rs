@@ -63,7 +63,7 @@ impl<'a> World<'a> {
             return Err(machine
                 .place
                 .wrong("a machine that is not there yet needs a `protocol`")
-                .next("rdp, vnc, ssh, telnet, kubernetes, pikvm, redfish or ipmi"));
+                .next("rdp, vnc, spice, ssh, telnet, kubernetes, pikvm, redfish or ipmi"));
         };
         let mut draft = Draft::default();
         let moved = address(machine, protocol, there, &mut draft)?;
