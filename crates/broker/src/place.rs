@@ -6,13 +6,14 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError, NewDesktop, OpenAs, reconcile::upkeep};
 use oriel_model::{
-    Desktop, DesktopId, GuestPort, HostPlace, Permission, Pool, PoolId, PoolKind, TokenScope, User, UserId,
+    Desktop, DesktopId, GuestPort, HostPlace, Name, NameError, Permission, Pool, PoolId, PoolKind, TokenScope, User,
+    UserId,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at what is free after others were quicker, before giving up.
-const TRIES_MAX: usize = 8;
+const TRIES_MAX: usize = 32;
 /// Hosts that one look tries: many people who come together want the same one.
 const HOSTS_MAX: usize = 16;
 
@@ -52,12 +53,14 @@ impl Broker {
     /// started or made for them. Answers the host.
     pub(crate) async fn take_place(&self, user: &User, pool: &Pool) -> Result<Desktop, BrokerError> {
         let store = &self.inner.store;
+        let mut lost = BTreeSet::new();
         for _ in 0..TRIES_MAX {
             if let Some(host) = store.keep_place(pool.id, user.id, now()).await? {
                 self.wake_desktop(host.id);
                 return Ok(host);
             }
             let (hosts, on) = (store.desktops_in_pool(pool.id).await?, self.places_on(pool.id).await?);
+            let name = next_name(pool, &hosts, &lost);
             let open = upkeep::hosts_in_order(pool, hosts, &on);
             let found = open.len();
             for host in open.into_iter().take(HOSTS_MAX) {
@@ -65,21 +68,27 @@ impl Broker {
                     return Ok(host);
                 }
             }
+            // They asked twice at once, and have one by now: no host is made for them.
+            if store.place_of(pool.id, user.id).await?.is_some() {
+                continue;
+            }
             if pool.is_external() {
                 if found == 0 {
                     return Err(full(pool));
                 }
                 continue;
             }
-            let new = NewDesktop { pool: pool.clone(), owner: None, name: None };
+            let name = name?;
+            let new = NewDesktop { pool: pool.clone(), owner: None, name: Some(name.clone()) };
             match self.make_desktop(new, None).await {
-                // Others may be quicker there, too: then it is one of those that are looked at next.
+                // Others may be quicker there, too.
                 Ok(host) => {
                     if let Some(host) = self.take_place_on(user, &host).await? {
                         return Ok(host);
                     }
                 }
-                Err(BrokerError::Store(StoreError::Taken { .. })) => {}
+                // Others have made it: then it is one of those that are looked at next.
+                Err(BrokerError::Store(StoreError::Taken { .. })) => _ = lost.insert(name.to_string()),
                 Err(BrokerError::Store(StoreError::PoolFull { .. })) if found > 0 => {}
                 Err(BrokerError::Store(StoreError::PoolFull { .. })) => return Err(full(pool)),
                 Err(error) => return Err(error),
@@ -161,6 +170,23 @@ impl Broker {
         self.wake_pool(pool.id);
         Ok(host)
     }
+}
+
+/// What the next host is called. Whoever sees the same ones calls it the same, and one of them makes it: many people who come at once to a
+/// pool that is full get one host more, and not one each. `lost`: names that were others'.
+fn next_name(pool: &Pool, hosts: &[Desktop], lost: &BTreeSet<String>) -> Result<Name, BrokerError> {
+    let taken: BTreeSet<&str> =
+        hosts.iter().map(|host| host.name.as_str()).chain(lost.iter().map(String::as_str)).collect();
+    // One more than there are: one of them is free.
+    let mut names = (1..=taken.len() + 1).map(|number| format!("{}-{number}", pool.name));
+    let free = names.find(|name| !taken.contains(name.as_str())).unwrap_or_default();
+    free.parse().map_err(|error: NameError| {
+        BrokerError::invalid(
+            "bad_name",
+            error.to_string(),
+            "give the pool a shorter name: its hosts are called after it",
+        )
+    })
 }
 
 fn full(pool: &Pool) -> BrokerError {

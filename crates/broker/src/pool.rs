@@ -275,15 +275,6 @@ impl Broker {
         if let Err(error) = pool.leaving.check(&pool.hours) {
             return bad(error, "leave the pool's `leaving` out, or mend that part of it");
         }
-        if pool.is_external() {
-            return Self::check_external_pool(pool);
-        }
-        if let Err(error) = pool.hours.check() {
-            return bad(error, "leave the pool's `hours` out, or mend that part of them");
-        }
-        if let Err(error) = pool.check_size() {
-            return bad(error, "leave the pool's `size` out, or mend that part of it and of `off_peak`");
-        }
         if pool.kind == PoolKind::SessionHost
             && (pool.leaving.times.shut_down_minutes.is_some()
                 || pool.leaving.off_peak.is_some_and(|times| times.shut_down_minutes.is_some()))
@@ -295,6 +286,15 @@ impl Broker {
                 ),
                 "leave `shut_down` out of the pool's `leaving`",
             );
+        }
+        if pool.is_external() {
+            return Self::check_external_pool(pool);
+        }
+        if let Err(error) = pool.hours.check() {
+            return bad(error, "leave the pool's `hours` out, or mend that part of them");
+        }
+        if let Err(error) = pool.check_size() {
+            return bad(error, "leave the pool's `size` out, or mend that part of it and of `off_peak`");
         }
         self.check_pool_disk(pool).await?;
         let image = self.pool_image(pool).await?;

@@ -3,9 +3,9 @@
 use crate::{AppId, MachineParameters, Micros, PoolId};
 use serde::{Deserialize, Serialize};
 
-/// Longest name, in characters.
+/// Longest name, in characters (units of UTF-16).
 const NAME_CHARS_MAX: usize = 80;
-/// Longest program, folder or arguments, in characters: what the machine is told has at most 520 bytes of UTF-16
+/// Longest program, folder or arguments, in units of UTF-16: what the machine is told has at most 520 bytes of UTF-16
 /// (MS-RDPERP §2.2.2.3.1, MS-RDPBCGR §2.2.1.11.1.1).
 const TEXT_CHARS_MAX: usize = 255;
 
@@ -38,7 +38,7 @@ impl App {
     /// What is wrong with it. The error is a sentence.
     pub fn check(&self) -> Result<(), String> {
         let text = |what: &str, text: &str, most: usize| {
-            let length = text.chars().count();
+            let length = text.encode_utf16().count();
             if text.trim().is_empty() || length > most || text.chars().any(char::is_control) {
                 return Err(format!("an app's {what} has 1 to {most} characters, and none that cannot be seen"));
             }
@@ -98,6 +98,9 @@ mod tests {
         assert!(app(AppRun::default()).check().is_err(), "nothing to run");
         assert!(app(AppRun { initial_program: text("xterm"), ..remote.clone() }).check().is_err(), "two of them");
         assert!(app(AppRun { remote_app: text("a\nb"), ..AppRun::default() }).check().is_err());
+        let long = |unit: &str, count| AppRun { initial_program: Some(unit.repeat(count)), ..AppRun::default() };
+        assert_eq!(app(long("x", 255)).check(), Ok(()));
+        assert!(app(long("\u{1F4D2}", 128)).check().is_err(), "each is two units");
         assert!(App { name: "x".repeat(81), ..app(remote.clone()) }.check().is_err());
 
         let before =

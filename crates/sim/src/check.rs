@@ -280,6 +280,11 @@ fn hosts_are_there(pool: &Pool, hosts: &[&Desktop], places: &[HostPlace]) -> Res
     if hosts.len() < (size.min as usize).max(needed + size.stopped_spares as usize).min(most) {
         return Err(format!("{} hosts are there: {size:?}", hosts.len()));
     }
+    // Where hours change the size, what was ready for busy ones may have had no time to go.
+    let most = (size.min as usize).max(needed + size.stopped_spares as usize);
+    if pool.hours.peaks.is_empty() && hosts.len() > most {
+        return Err(format!("{} hosts stay, of {most} that shall be there: {size:?}", hosts.len()));
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::{
     desktop::{ROWS_MAX, locked, refused, row as desktop_row, write},
     pool, quota, seam,
     seam::{Plant, planted},
+    seat::entered_until,
 };
 use oriel_model::{Desktop, DesktopId, DesktopIntent, DesktopState, HostPlace, Micros, PoolId, PoolKind, Seat, UserId};
 use sea_orm::{
@@ -199,7 +200,8 @@ impl Store {
     }
 
     /// Somebody opens a connection to a host on which they have a place, and is there until then, or is about to open one: it waits for them
-    /// from now on. Answers whether they have one.
+    /// from now on; where they are only about to, a host that is lost waits for nobody: who asks for it again and again would have their place
+    /// there for ever. Answers whether they have one.
     pub async fn see_place(
         &self,
         host: DesktopId,
@@ -208,6 +210,12 @@ impl Store {
         until: Option<Micros>,
     ) -> Result<bool, StoreError> {
         seam::pass().await;
+        if until.is_none() {
+            let there = desktop_row::Entity::find_by_id(host.to_string()).one(&self.reader).await?;
+            if there.map(Desktop::try_from).transpose()?.is_some_and(|there| !lives(&there)) {
+                return self.has_place(host, user).await;
+            }
+        }
         let mut seen = row::Entity::update_many().col_expr(row::Column::Seen, Expr::value(now.0));
         if let Some(until) = until {
             seen = seen.col_expr(row::Column::Until, Expr::value(until.0));
@@ -295,8 +303,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes what a session host that is nobody's shall be, when nobody has a place on it and `may` says so of it as it is now. Answers
-    /// whether it was changed. Errors: `Missing`.
+    /// Changes what a session host that is nobody's shall be, when nobody has a place on it, nobody else is in it (an administrator, at its
+    /// console) and `may` says so of it as it is now. Answers whether it was changed. Errors: `Missing`.
     pub async fn change_host(
         &self,
         id: DesktopId,
@@ -310,7 +318,8 @@ impl Store {
             && matches!(desktop.intent, DesktopIntent::Running | DesktopIntent::Stopped)
             && desktop.intent != intent
             && may(&desktop)
-            && (planted(Plant::NoHostDrain) || count(&txn, id).await? == 0);
+            && (planted(Plant::NoHostDrain)
+                || count(&txn, id).await? == 0 && entered_until(&txn, id).await?.is_none_or(|until| until <= now));
         if !is_free {
             return Ok(false);
         }

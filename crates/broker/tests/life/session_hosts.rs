@@ -4,12 +4,13 @@ use crate::{
     house::House,
     pools::{enter, house, person, until},
 };
+use futures::future::join_all;
 use oriel_broker::{BrokerError, GuestCredentials, MachineSecrets, NewDesktop, NewExternalPool, NewMachine, Outside};
 use oriel_model::{
     AppRun, Desktop, DesktopState, External, GuestPort, MachineParameters, MachineProtocol, Pool, PoolKind,
     RdpSecurity, Role, TokenScope,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::net::TcpListener;
 
 fn code<T: std::fmt::Debug>(refused: Result<T, BrokerError>) -> &'static str {
@@ -68,6 +69,19 @@ async fn many_people_share_a_host_and_nobody_has_its_other_doors() {
     // Nobody owns a host.
     let owned = NewDesktop { pool: pool.clone(), owner: Some(house.anna.clone()), name: None };
     assert_eq!(code(broker.create_desktop(owned).await), "session_host_pool");
+}
+
+#[tokio::test]
+async fn who_come_at_once_come_to_one_new_host() {
+    let (house, pool, _gateway) = house(PoolKind::SessionHost, "sessions=4", 5).await;
+    let mut people = vec![house.anna.clone()];
+    for name in ["bob", "cem", "dan"] {
+        people.push(person(&house, &pool, name).await);
+    }
+    let given = join_all(people.iter().map(|user| house.broker.take_desktop(user, &pool))).await;
+    let hosts: BTreeSet<_> = given.into_iter().map(|host| host.unwrap().id).collect();
+    assert_eq!(hosts.len(), 1);
+    assert_eq!(house.store.desktops_in_pool(pool.id).await.unwrap().len(), 1, "and no other was made");
 }
 
 #[tokio::test]

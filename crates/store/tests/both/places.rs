@@ -4,7 +4,7 @@ use crate::{
 };
 use oriel_model::{App, AppId, AppRun, Desktop, DesktopId, DesktopIntent, Pool, PoolKind, Role, UserId};
 use oriel_store::{Store, StoreError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pool of session hosts, with one of them.
 async fn stored_host(store: &Store, sessions: u32) -> (Pool, Desktop) {
@@ -86,16 +86,20 @@ on_both! {
         let (pool, host) = stored_host(&store, 3).await;
         let people = four(&store).await;
         let place = store.take_place(host.id, people[0], NOW).await.unwrap().unwrap();
-        let change = async |intent| store.change_host(host.id, intent, NOW, |_| true).await.unwrap();
-        assert!(!change(DesktopIntent::Recycle).await);
+        let change = async |now| store.change_host(host.id, DesktopIntent::Recycle, now, |_| true).await.unwrap();
+        assert!(!change(NOW).await);
         // It drains: who is there comes back, and nobody new.
         store.modify_desktop(host.id, |row| row.facts.draining = true).await.unwrap();
         assert_eq!(store.take_place(host.id, people[1], NOW).await.unwrap(), None);
         let back = store.keep_place(pool.id, people[0], NOW.plus_seconds(9)).await.unwrap();
         assert_eq!(back.map(|back| back.id), Some(host.id));
         assert!(store.take_back_place(place, |seat, _| seat.seen == NOW.plus_seconds(9)).await.unwrap());
-        assert!(change(DesktopIntent::Recycle).await);
-        assert!(!change(DesktopIntent::Recycle).await, "once");
+        // An administrator, who has no place, is still looking at it.
+        let (here, until) = (BTreeMap::from([(host.id, None)]), NOW.plus_seconds(60));
+        store.set_presence("one", &here, until, &BTreeSet::new(), NOW, NOW).await.unwrap();
+        assert!(!change(NOW).await);
+        assert!(change(until).await);
+        assert!(!change(until).await, "once");
         store.modify_desktop(host.id, |row| row.facts.draining = false).await.unwrap();
         assert_eq!(store.take_place(host.id, people[1], NOW).await.unwrap(), None, "it is being made anew");
     }
@@ -116,7 +120,9 @@ on_both! {
         assert!(!store.see_place(host.id, people[1], NOW, Some(until)).await.unwrap());
         // A host that is lost keeps nobody for longer than they may still be connected to it.
         store.modify_desktop(host.id, |row| row.state = oriel_model::DesktopState::Failed).await.unwrap();
-        assert!(store.keep_place(pool.id, people[0], NOW.plus_seconds(59)).await.unwrap().is_some());
+        let later = NOW.plus_seconds(59);
+        assert!(store.see_place(host.id, people[0], later, None).await.unwrap(), "who asks again holds it no longer");
+        assert!(store.keep_place(pool.id, people[0], later).await.unwrap().is_some());
         assert_eq!(store.keep_place(pool.id, people[0], NOW.plus_seconds(60)).await.unwrap(), None);
         assert!(!store.take_back_place(place, |_, _| true).await.unwrap(), "it is gone already");
     }

@@ -233,7 +233,9 @@ function Inside() {
                             text: "Quota…",
                             reason:
                               locked ||
-                              (isExternal(p) ? "Its machines are not given away" : "") ||
+                              (isExternal(p) || p.kind === "session_host"
+                                ? "Its machines are not given away"
+                                : "") ||
                               (quotas.data ? "" : "Quotas are not loaded yet"),
                             act: () => setDialogue({ is: "quota", pool: p.id }),
                           },
