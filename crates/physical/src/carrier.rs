@@ -24,6 +24,7 @@ use oriel_model::SwitchPort;
 use oriel_pin::{Fingerprint, HostPin};
 use oriel_stream::{BoxStream, Way};
 use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
@@ -80,7 +81,8 @@ pub async fn connect(
     if let Some(port) = options.switch_port {
         client.activate(port).await?;
     }
-    let home = Arc::new(Home { options, way, clock, cookie: Mutex::new(client.cookie()) });
+    let home =
+        Arc::new(Home { options, way, clock, cookie: Mutex::new(client.cookie()), deaf: AtomicBool::new(false) });
     let events = client.websocket(EVENTS).await?;
     let pictures = home.pictures().await?;
     let (stream, far) = duplex(STREAM_BYTES);
@@ -105,6 +107,8 @@ struct Home {
     way: Arc<dyn Way>,
     clock: Clock,
     cookie: Mutex<Option<Cookie>>,
+    /// No events come. Of a port of a Switch nothing is shown meanwhile: nobody says which port is active.
+    deaf: AtomicBool,
 }
 
 enum Pictures {
@@ -114,6 +118,10 @@ enum Pictures {
 }
 
 impl Home {
+    fn hides_pictures(&self) -> bool {
+        self.options.switch_port.is_some() && self.deaf.load(Ordering::Relaxed)
+    }
+
     /// Signed in, with the session that there is where the device still knows it.
     async fn client(&self) -> Result<Client, DeviceError> {
         let stream = self.way.open().await.map_err(DeviceError::Unreachable)?;
@@ -234,7 +242,13 @@ async fn type_text(home: &Home, kept: &mut Option<Client>, text: &str) {
     let keymap = home.options.keymap.as_deref();
     let typing = async {
         let mut client = match kept.take().filter(Client::is_open) {
-            Some(client) => client,
+            Some(mut client) => {
+                // It was signed in before somebody may have chosen another port, and what is typed may be a password.
+                if let Some(port) = home.options.switch_port {
+                    client.stays_at(port).await?;
+                }
+                client
+            }
             None => home.client().await?,
         };
         client.print(text, keymap).await?;
@@ -332,6 +346,7 @@ async fn hold_events(
     loop {
         let mut beat = Beat::new();
         let why = events(&mut socket, &mut keys, &lost_keys, &to, (&mut beat, home.options.switch_port)).await;
+        home.deaf.store(true, Ordering::Relaxed);
         if matches!(why, DeviceError::PortLeft(_)) {
             to.send(FromDevice::Gone(why.to_string())).await.ok();
             return;
@@ -346,6 +361,7 @@ async fn hold_events(
         }
         let Some(opened) = again(&mut backoff, &to, &why, || home.events()).await else { return };
         socket = opened;
+        home.deaf.store(false, Ordering::Relaxed);
         // What was typed while nobody took it.
         while keys.try_recv().is_ok() {}
     }
@@ -397,8 +413,8 @@ async fn hold_pictures(
     loop {
         let mut got = 0u64;
         let why = match &mut pictures {
-            Pictures::Socket(socket) => socket_pictures(socket, home.options.h264, &mut wanted, &to, &mut got).await,
-            Pictures::Stream(body) => stream_pictures(body, &to, &mut got).await,
+            Pictures::Socket(socket) => socket_pictures(socket, &home, &mut wanted, &to, &mut got).await,
+            Pictures::Stream(body) => stream_pictures(body, &home, &to, &mut got).await,
         };
         if got >= GOOD_PICTURES {
             backoff.reset();
@@ -424,22 +440,30 @@ fn format(offer: &str, h264: bool) -> Option<&'static str> {
 
 async fn socket_pictures(
     socket: &mut Socket,
-    h264: bool,
+    home: &Home,
     wanted: &mut mpsc::Receiver<()>,
     to: &mpsc::Sender<FromDevice>,
     got: &mut u64,
 ) -> DeviceError {
-    let (mut beat, mut asked) = (Beat::new(), None);
+    let (mut beat, mut asked, mut hidden) = (Beat::new(), None, false);
     loop {
         let step = tokio::select! {
             message = next(socket) => match message.inspect(|_| beat.silent = 0) {
                 Ok(Message::Text(text)) if asked.is_none() && text.contains("\"media\"") => {
-                    let Some(format) = format(&text, h264) else { return DeviceError::OnlyVideo };
+                    let Some(format) = format(&text, home.options.h264) else { return DeviceError::OnlyVideo };
                     asked = Some(format);
                     let start = format!(r#"{{"event_type":"start","event":{{"type":"video","format":"{format}"}}}}"#);
                     send(socket, Message::Text(start.into())).await
                 }
                 Ok(Message::Binary(bytes)) => match bytes.first() {
+                    Some(&1) if home.hides_pictures() => {
+                        hidden = true;
+                        Ok(())
+                    }
+                    // Video goes on from a whole picture alone.
+                    Some(&1) if asked == Some("h264") && std::mem::take(&mut hidden) => {
+                        send(socket, Message::Binary(Bytes::from_static(&[1]))).await
+                    }
                     Some(&1) if bytes.len() > 2 => {
                         *got += 1;
                         let picture = bytes.slice(2..);
@@ -461,7 +485,12 @@ async fn socket_pictures(
     }
 }
 
-async fn stream_pictures(body: &mut Incoming, to: &mpsc::Sender<FromDevice>, got: &mut u64) -> DeviceError {
+async fn stream_pictures(
+    body: &mut Incoming,
+    home: &Home,
+    to: &mpsc::Sender<FromDevice>,
+    got: &mut u64,
+) -> DeviceError {
     let mut parts = Multipart::default();
     loop {
         let frame = match timeout(STILL_MAX, body.frame()).await {
@@ -473,6 +502,7 @@ async fn stream_pictures(body: &mut Incoming, to: &mpsc::Sender<FromDevice>, got
         parts.feed(frame.data_ref().unwrap_or(&Bytes::new()));
         loop {
             match parts.next_picture() {
+                Ok(Some(_)) if home.hides_pictures() => {}
                 Ok(Some(picture)) => {
                     *got += 1;
                     if to.send(FromDevice::Jpeg(picture)).await.is_err() {

@@ -51,7 +51,7 @@ pub enum DeviceError {
     Lacks(String),
     /// What is seen and typed at would be another machine.
     #[error(
-        "port {0} of the Switch is no longer the active one: somebody chose another at the device itself; open the machine again to go back"
+        "port {0} of the Switch is no longer the active one: somebody chose another at the device itself, or the Switch is gone; open the machine again to go back"
     )]
     PortLeft(SwitchPort),
     /// A BMC of several machines.

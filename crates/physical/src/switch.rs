@@ -85,9 +85,10 @@ impl State {
         self.get("/switch/summary/active_port")?.as_i64()
     }
 
-    /// Whether the device says that another port is active now.
+    /// Whether the device says that something else is active now than this port, whatever it says that it is.
     pub(crate) fn has_left(&self, port: SwitchPort) -> bool {
-        self.active_port().is_some_and(|active| usize::try_from(active).ok() != Some(port.index()))
+        let told = self.get("/switch/summary/active_port");
+        told.is_some_and(|active| active.as_u64() != Some(port.index() as u64))
     }
 }
 
@@ -157,9 +158,10 @@ impl Client {
     }
 
     /// # Errors
-    /// Another port is active by now.
+    /// Another port is active by now, or the device no longer says which: its Switch may be gone.
     pub(crate) async fn stays_at(&mut self, port: SwitchPort) -> Result<(), DeviceError> {
-        if self.switch_state().await?.has_left(port) { Err(DeviceError::PortLeft(port)) } else { Ok(()) }
+        let switch = self.switch_state().await?.switch();
+        if switch.is_some_and(|switch| switch.active == Some(port)) { Ok(()) } else { Err(DeviceError::PortLeft(port)) }
     }
 
     /// Presses a button of the machine at a port, whichever is active.
@@ -220,6 +222,13 @@ mod tests {
         assert_eq!(state.apply(told.to_string().as_bytes()), Ok(Some("switch")));
         let switch = state.switch().unwrap();
         assert_eq!((switch.active, switch.synced), (SwitchPort::from_index(0), false));
+        // What is no port's number is no port, and nothing told is nothing said.
+        for (active, left) in [(json!(-1), true), (json!(null), true), (json!("0"), true), (json!(0), false)] {
+            let mut state = State::default();
+            state.set("switch", json!({"summary": {"active_port": active}})).unwrap();
+            assert_eq!(state.has_left(SwitchPort::from_index(0).unwrap()), left);
+        }
+        assert!(!State::default().has_left(third));
         assert!(switch.ports.iter().all(|port| port.active == (port.port.index() == 0)) && state.has_left(third));
     }
 

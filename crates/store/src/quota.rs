@@ -183,6 +183,23 @@ impl Store {
         Ok(())
     }
 
+    /// The desktops that others than this person are in through other programs than this one.
+    pub async fn attended_elsewhere(
+        &self,
+        without: UserId,
+        program: &str,
+        now: Micros,
+    ) -> Result<BTreeSet<DesktopId>, StoreError> {
+        let rows = attendance::Entity::find()
+            .filter(attendance::Column::Until.gt(now.0))
+            .filter(attendance::Column::UserId.ne(without.to_string()))
+            .all(&self.reader)
+            .await?;
+        let own = format!("/{program}");
+        let elsewhere = rows.iter().filter(|row| !row.id.ends_with(&own));
+        elsewhere.map(|row| codec::parse("attendance", &row.desktop_id)).collect()
+    }
+
     /// Those who are in desktops through this program still are, until then.
     pub async fn prolong_attendance(
         &self,

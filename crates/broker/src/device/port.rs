@@ -1,8 +1,9 @@
 //! Ports of a PiKVM Switch as machines of their own: the device in front of them is asked, whose address, account and certificate hold
 //! for all its ports. They share its keyboard and screen, so that one person at a time is at the device or at one of its ports.
 
+use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_model::{Desktop, DesktopId, External, MachineProtocol, Name, SwitchPort};
+use oriel_model::{Desktop, DesktopId, External, MachineProtocol, Name, SwitchPort, UserId};
 
 /// The device's name and the port, where a machine is at one.
 pub(super) fn port_of(machine: &Desktop) -> Option<(&str, SwitchPort)> {
@@ -49,6 +50,20 @@ impl Broker {
         Ok(Some(self.front_of(desktop).await?.0.id))
     }
 
+    /// Whether somebody else than this person has this seat ([`Self::seat_of`]) through another program on this database, as far as that
+    /// one has said.
+    pub async fn is_seated_elsewhere(&self, seat: DesktopId, person: UserId) -> Result<bool, BrokerError> {
+        let there = self.inner.store.attended_elsewhere(person, self.program(), now()).await?;
+        let there: Vec<DesktopId> = there.into_iter().collect();
+        for desktop in self.inner.store.desktops_named(&there).await? {
+            // Nobody is at a port whose device is gone.
+            if self.seat_of(&desktop).await.is_ok_and(|at| at == Some(seat)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A port is where its device is; nobody has it yet.
     pub(crate) async fn place_port(
         &self,
@@ -58,6 +73,13 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         let Some((device, port)) = external.behind() else { return Ok(()) };
         let front = self.device_in_front(device, machine).await?;
+        if front.id == id {
+            return Err(BrokerError::conflict(
+                "switch_device",
+                format!("{machine} cannot be at a port of its own Switch"),
+                format!("enter the port as a machine of its own: oriel device port add {machine} PORT"),
+            ));
+        }
         let all = self.inner.store.desktops().await?;
         let is_there = |other: &&Desktop| other.id != id && port_of(other) == Some((device, port));
         if let Some(other) = all.iter().find(is_there) {

@@ -666,6 +666,10 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
     if matches!(power, Power::Off | Power::Crashed) && change_lost_ports(broker, desktop, &spec).await? {
         return Ok(Step::Moving);
     }
+    // What was taken out meanwhile is nothing to start from.
+    if spec.boot == Boot::Drive && matches!(broker.host_of(desktop).await?.media(desktop.id).await, Ok(None)) {
+        spec.boot = Boot::Disk;
+    }
     if power != Power::Running {
         if let Some(step) = hold_disk(broker, desktop, power, &mut spec).await? {
             return Ok(step);
@@ -695,8 +699,9 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             row.facts.started = Some(now());
             row.facts.disk_of = disk_of;
             row.facts.boots += 1;
-            // Once.
-            row.facts.on_drive = std::mem::take(&mut row.facts.from_drive);
+            // Once; who told it to since the machine was described means the next start.
+            row.facts.on_drive = spec.boot == Boot::Drive;
+            row.facts.from_drive &= !desktop.facts.from_drive;
             row.step = Some(StartStep::Booting);
         })
         .await?;

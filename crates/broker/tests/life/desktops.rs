@@ -120,13 +120,16 @@ async fn images_are_put_into_drives_and_go_with_the_generation() {
     broker.drive_insert(&desktop, None).await.unwrap();
     assert_eq!(house.host.media(desktop.id).await.unwrap(), None);
 
-    // From the CD once, and then from the disk again.
+    // From the CD once, and then from the disk again; not from one that was taken out meanwhile.
     assert_eq!(code(broker.drive_start(&desktop, true).await.unwrap_err()), "drive_empty");
     broker.drive_insert(&desktop, Some("debian.iso")).await.unwrap();
     assert!(broker.drive_start(&desktop, true).await.unwrap().starts);
     assert!(!broker.drive_start(&desktop, false).await.unwrap().starts);
-    assert!(broker.drive_start(&desktop, true).await.unwrap().starts);
-    for on_drive in [true, false] {
+    for (told, inside, on_drive) in [(true, true, true), (false, true, false), (true, false, false)] {
+        assert_eq!(broker.drive_start(&desktop, told).await.unwrap().starts, told);
+        if !inside {
+            broker.drive_insert(&desktop, None).await.unwrap();
+        }
         broker.set_intent(desktop.id, DesktopIntent::Stopped).await.unwrap();
         house.reaches(desktop.id, DesktopState::Stopped).await;
         broker.set_intent(desktop.id, DesktopIntent::Running).await.unwrap();

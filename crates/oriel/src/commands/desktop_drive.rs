@@ -1,6 +1,6 @@
 //! `oriel desktop drive`: the CD drive of a desktop that Oriel runs.
 
-use super::device::drive::load;
+use super::device::drive::{Others, load};
 use crate::{
     cli::Json,
     client::{Client, segment},
@@ -21,7 +21,7 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
-    /// Put a CD image from here into it; it goes to the desktop's host first, unless it lies there
+    /// Put a CD image from here into it; it goes to the desktop's host first, unless it lies there, in place of one of its name
     Insert {
         /// Desktop: id or name
         desktop: String,
@@ -51,12 +51,12 @@ impl Command {
         match self {
             Self::Show { desktop, json } => show(&client.get(&place(&desktop)).await?, json.json),
             Self::Insert { desktop, file } => {
-                load(client, &place(&desktop), Some(file.as_path())).await?;
+                load(client, &place(&desktop), Some(file.as_path()), Others::Stay).await?;
                 say(format!("{} is in the drive of {desktop}", file.display()));
                 Ok(())
             }
             Self::Eject { desktop } => {
-                load(client, &place(&desktop), None).await?;
+                load(client, &place(&desktop), None, Others::Stay).await?;
                 say(format!("the drive of {desktop} is empty"));
                 Ok(())
             }

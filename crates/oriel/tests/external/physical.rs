@@ -349,6 +349,8 @@ async fn each_port_of_a_switch_is_a_desktop() {
     let wrong = house.ask(&["device", "port", "add", "mail", "1.3", "--pool", "office", "--name", "deep"]).unwrap_err();
     assert!(wrong.contains("is no PiKVM that was entered"), "{wrong}");
     assert!(house.ask(&["machine", "remove", "kvm"]).unwrap_err().contains("with the Switch that"));
+    let itself = house.ask(&["machine", "set", "kvm", "--behind", "kvm", "--switch-port", "1.3"]).unwrap_err();
+    assert!(itself.contains("a port of its own Switch"), "{itself}");
 
     let listed = house.json(&["device", "port", "list", "kvm"]);
     assert_eq!(

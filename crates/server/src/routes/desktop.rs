@@ -171,7 +171,7 @@ pub async fn connect(
     }
     // Of those who only have a minute to come back the gateway lets go.
     if let Some(seat) = app.broker.seat_of(&desktop).await?
-        && app.gateway.is_seated_by_others(seat, person.id)
+        && (app.gateway.is_seated_by_others(seat, person.id) || app.broker.is_seated_elsewhere(seat, person.id).await?)
     {
         return Err(Problem::new(
             StatusCode::CONFLICT,

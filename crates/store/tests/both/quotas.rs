@@ -190,6 +190,12 @@ on_both! {
         store.leave(ada, won[0], "there", now().plus_seconds(60)).await.unwrap();
         store.attend(ada, other, "there", 60).await.unwrap();
         assert_eq!(store.attended_by(ada, now()).await.unwrap(), BTreeSet::from([other]));
+        // Others, through other programs.
+        let bob = oriel_model::UserId::new();
+        for (without, program, there) in [(bob, "here", true), (bob, "there", false), (ada, "here", false)] {
+            let elsewhere = store.attended_elsewhere(without, program, now()).await.unwrap();
+            assert_eq!(elsewhere.contains(&other), there, "{program}");
+        }
         // A program that says nothing more is one that is gone.
         assert!(store.attended_by(ada, now().plus_seconds(61)).await.unwrap().is_empty());
         let until = now().plus_seconds(300);

@@ -15,7 +15,13 @@ const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000];
 /** Trying again may change it: no answer, a server or a machine in trouble, a piece that came late or at the wrong place. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
-  const again = ["upload_gap", "piece_too_slow", "bad_csrf_token"].includes(error.code);
+  const again = [
+    "upload_gap",
+    "bytes_missing",
+    "image_on_its_way",
+    "piece_too_slow",
+    "bad_csrf_token",
+  ].includes(error.code);
   return again || error.status === 0 || error.status >= 500 || error.status === 429;
 }
 

@@ -206,7 +206,7 @@ impl Slot for ServedDesktop {
         let shared = &self.shared;
         let place = format!("{}/drive", path(&shared.id));
         let file = medium.map(|medium| medium.file);
-        let loaded = drive::load(&shared.client, &place, file.as_deref()).await;
+        let loaded = drive::load(&shared.client, &place, file.as_deref(), drive::Others::Go).await;
         loaded.map_err(|failure| match failure.next_step {
             Some(next_step) => format!("{}; {next_step}", failure.what),
             None => failure.what,

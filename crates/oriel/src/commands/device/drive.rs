@@ -57,34 +57,46 @@ pub async fn fetched(from: &Remote) -> Result<Fetched, String> {
     })
 }
 
+/// What becomes of the other images that lie on the desktop's host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// They may be somebody's only copies.
+    Stay,
+    /// They make room: the folder that is served has its own.
+    Go,
+}
+
 /// Puts an image into the desktop's drive, or takes out what is in it. `place`: the API's path of the drive.
-pub async fn load(client: &Client, place: &str, file: Option<&Path>) -> Result<(), Failure> {
+pub async fn load(client: &Client, place: &str, file: Option<&Path>, others: Others) -> Result<(), Failure> {
     let image = match file {
         None => None,
-        Some(file) => Some(send(client, place, file).await?),
+        Some(file) => Some(send(client, place, file, others).await?),
     };
     client.post::<DesktopDrive>(place, &DesktopDriveChange { image }).await.map(drop)
 }
 
 /// Makes an image lie on the desktop's host as it lies here; answers what it is called there.
-async fn send(client: &Client, place: &str, path: &Path) -> Result<String, Failure> {
+async fn send(client: &Client, place: &str, path: &Path, others: Others) -> Result<String, Failure> {
     let cannot = |error: std::io::Error| Failure::because(format!("cannot read {}", path.display()), &error);
     let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     let name = name.ok_or_else(|| Failure::new(format!("{} is no image's name", path.display())))?;
     let mut file = File::open(path).await.map_err(cannot)?;
     let meta = file.metadata().await.map_err(cannot)?;
     let (size, changed) = (meta.len(), meta.modified().map_err(cannot)?);
+    // Before anything is removed for it.
+    if !meta.is_file() || size == 0 {
+        return Err(Failure::new(format!("{} is no file, or is empty", path.display())).next("give an image"));
+    }
     let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let drive: DesktopDrive = client.get(place).await?;
     if drive.images.iter().any(|it| it.complete && it.name == name && it.bytes == size && it.changed >= changed) {
         return Ok(name);
     }
-    // Room for it: the host keeps what was shown last, and the folder here keeps all of them.
-    if drive.image.is_some() {
+    if drive.image.as_ref().is_some_and(|inside| others == Others::Go || *inside == name) {
         client.post::<DesktopDrive>(place, &DesktopDriveChange { image: None }).await?;
     }
-    for old in &drive.images {
-        client.delete(&format!("{place}/image?name={}", segment(&old.name))).await?;
+    for old in leaving(&drive, &name, others) {
+        client.delete(&format!("{place}/image?name={}", segment(old))).await?;
     }
     say(format!("{name}: {} MiB go to the desktop's host", size >> 20));
     let (mut at, mut tries) = (0u64, 0);
@@ -103,6 +115,10 @@ async fn send(client: &Client, place: &str, path: &Path) -> Result<String, Failu
                 }
                 tokio::time::sleep(PAUSE).await;
                 let drive: DesktopDrive = client.get(place).await?;
+                // The answer to the last piece was lost.
+                if drive.images.iter().any(|it| it.complete && it.name == name && it.bytes == size) {
+                    break;
+                }
                 let arrived = drive.images.iter().find(|image| !image.complete && image.name == name);
                 at = arrived.map_or(0, |image| image.bytes);
             }
@@ -110,6 +126,12 @@ async fn send(client: &Client, place: &str, path: &Path) -> Result<String, Failu
     }
     say(format!("{name} is there"));
     Ok(name)
+}
+
+/// The images that go before one of this name is sent: another one of that name does in any case.
+fn leaving<'a>(drive: &'a DesktopDrive, name: &str, others: Others) -> Vec<&'a str> {
+    let names = drive.images.iter().map(|image| image.name.as_str());
+    names.filter(|old| others == Others::Go || *old == name).collect()
 }
 
 /// Refusals after which an image goes on where its next byte is missing.
@@ -132,4 +154,20 @@ async fn piece(
     }
     let path = format!("{place}/image?name={}&offset={at}&size={size}", segment(name));
     client.put_bytes(&path, Bytes::from(bytes)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oriel_server::api::drive::DesktopDriveImage;
+
+    #[test]
+    fn only_its_own_name_makes_room_where_others_stay() {
+        let image = |name: &str| DesktopDriveImage { name: name.to_owned(), bytes: 1, changed: 0, complete: true };
+        let images = vec![image("a.iso"), image("b.iso")];
+        let drive = DesktopDrive { image: None, images, starts: false, bytes_max: 2, images_max: 2 };
+        assert_eq!(leaving(&drive, "b.iso", Others::Stay), ["b.iso"]);
+        assert!(leaving(&drive, "c.iso", Others::Stay).is_empty());
+        assert_eq!(leaving(&drive, "c.iso", Others::Go), ["a.iso", "b.iso"]);
+    }
 }

@@ -13,6 +13,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useId, useRef, useState } from "react";
 import { answer, client, type Schemas } from "../../../api/client";
 import { words } from "../../../viewer/files/client";
+import { sleep } from "../../../viewer/files/retry";
 import { upload } from "../../../viewer/files/upload";
 import { useAct } from "../../act";
 import { Dialogue } from "../../parts/Dialogue";
@@ -148,7 +149,7 @@ function Inside({ desktop, drive, admin }: InsideProps) {
         )}
       </Flex>
       <ProblemAlert error={put.error ?? remove.error ?? start.error} />
-      <Send desktop={desktop} />
+      <Send desktop={desktop} there={whole.map((one) => one.name)} />
     </>
   );
 }
@@ -160,7 +161,13 @@ interface Sending {
   why: string;
 }
 
-function Send({ desktop }: { desktop: Props["desktop"] }) {
+interface SendProps {
+  desktop: Props["desktop"];
+  /** Images that an upload does not replace, nor its end remove. */
+  there: readonly string[];
+}
+
+function Send({ desktop, there }: SendProps) {
   const me = useMe();
   const queries = useQueryClient();
   const id = useId();
@@ -170,6 +177,11 @@ function Send({ desktop }: { desktop: Props["desktop"] }) {
 
   const again = () => queries.invalidateQueries({ queryKey: ["drive"] });
   const begin = (file: File) => {
+    if (there.includes(file.name)) {
+      const why = `There is an image ${file.name} already: delete it first, or give this one another name`;
+      setSending({ file, done: 0, is: "failed", why });
+      return;
+    }
     const stopped = new AbortController();
     stop.current = stopped;
     const change = (part: Partial<Sending>) =>
@@ -189,7 +201,12 @@ function Send({ desktop }: { desktop: Props["desktop"] }) {
     stop.current?.abort();
     setSending(null);
     const params = { path: { id: desktop.id }, query: { name } };
-    await client.DELETE("/api/v1/desktops/{id}/drive/image", { params });
+    // The piece on its way settles first.
+    for (let tries = 0; tries < 5; tries += 1) {
+      const { response } = await client.DELETE("/api/v1/desktops/{id}/drive/image", { params });
+      if (response.status !== 409) break;
+      await sleep(500);
+    }
     await again();
   };
 

@@ -90,6 +90,7 @@ async function ask<T>(
 export class DriveImages implements Destination {
   readonly #base: string;
   #began = false;
+  #whole = false;
 
   constructor(
     desktop: string,
@@ -99,6 +100,7 @@ export class DriveImages implements Destination {
   }
 
   async uploaded(name: string, _tag: string, stopped?: AbortSignal): Promise<Progress> {
+    // A first piece whose answer was lost is sent anew as well.
     if (!this.#began) return { offset: 0, complete: false };
     const drive = await ask<Schemas["DesktopDrive"]>(
       this.#base,
@@ -109,10 +111,11 @@ export class DriveImages implements Destination {
       stopped,
     );
     const image = drive.images.find((one) => one.name === name);
-    return { offset: image?.bytes ?? 0, complete: image?.complete ?? false };
+    this.#whole = image?.complete ?? false;
+    return { offset: image?.bytes ?? 0, complete: this.#whole };
   }
 
-  piece(
+  async piece(
     name: string,
     _tag: string,
     offset: number,
@@ -121,8 +124,12 @@ export class DriveImages implements Destination {
     _replace: boolean,
     stopped?: AbortSignal,
   ): Promise<Progress> {
-    this.#began = true;
+    // The answer to its last piece was lost: a whole image takes no more of them.
+    if (this.#whole && offset === size) return { offset, complete: true };
     const fields = new URLSearchParams({ name, offset: String(offset), size: String(size) });
-    return ask(`${this.#base}/image?${fields}`, "PUT", this.csrf, bytes, PIECE_MS, stopped);
+    const place = `${this.#base}/image?${fields}`;
+    const now = await ask<Progress>(place, "PUT", this.csrf, bytes, PIECE_MS, stopped);
+    this.#began = true;
+    return now;
   }
 }
