@@ -335,6 +335,31 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/drain": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Let a session host take nobody new. When its last person has left, one of Oriel's own is made anew of its pool's image, and takes people
+     *     again.
+     * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
+     */
+    put: operations["drain_host"];
+    post?: never;
+    /**
+     * Let a session host take people again.
+     * @description Only they may call it whose role gives `desktops_operate`: helpdesk, pool_admin (for their pools), admin.
+     */
+    delete: operations["undrain_host"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/drive": {
     parameters: {
       query?: never;
@@ -2267,6 +2292,54 @@ export interface paths {
     patch: operations["change_pool"];
     trace?: never;
   };
+  "/api/v1/pools/{id}/apps": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The programs that a pool publishes.
+     * @description Only they may call it whose role gives `pools_read`: helpdesk, pool_admin (for their pools), auditor, admin.
+     */
+    get: operations["list_apps"];
+    put?: never;
+    /**
+     * Publish a program of a pool's machines: whoever may use the pool may open it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["create_app"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/apps/{app}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Publish a program no longer. Sessions that are open go on.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["delete_app"];
+    options?: never;
+    head?: never;
+    /**
+     * Change a published program, for sessions that are opened from now on.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    patch: operations["change_app"];
+    trace?: never;
+  };
   "/api/v1/pools/{id}/bookings": {
     parameters: {
       query?: never;
@@ -2334,6 +2407,26 @@ export interface paths {
      * @description Only they may call it whose role gives `machines_write`: pool_admin (for their pools), admin.
      */
     post: operations["create_machine"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/places": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Who has a place on which host of a pool of session hosts.
+     * @description Only they may call it whose role gives `pools_read`: helpdesk, pool_admin (for their pools), auditor, admin.
+     */
+    get: operations["list_places"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -3357,6 +3450,52 @@ export interface components {
      * @enum {string}
      */
     Accelerator: "kvm" | "tcg";
+    /** @description A program that a pool publishes. */
+    App: {
+      created_at: string;
+      id: string;
+      /** @description What people see. */
+      name: string;
+      pool: components["schemas"]["Named"];
+      run: components["schemas"]["AppRun"];
+    };
+    /** @description What to change; what is left out stays. */
+    AppChange: {
+      name?: string | null;
+      run?: components["schemas"]["AppRun"] | null;
+    };
+    AppList: {
+      apps: components["schemas"]["App"][];
+    };
+    /** @description A program to publish. */
+    AppNew: {
+      /** @description 1 to 80 characters; unique in its pool. */
+      name: string;
+      run: components["schemas"]["AppRun"];
+    };
+    /** @description What is started over RDP instead of the desktop: one of the first two. */
+    AppRun: {
+      /**
+       * @description Of a RemoteApp.
+       * @default null
+       */
+      arguments: string | null;
+      /**
+       * @description The folder that it starts in.
+       * @default null
+       */
+      folder: string | null;
+      /**
+       * @description Any program with its arguments, which the machine runs instead of its desktop.
+       * @default null
+       */
+      initial_program: string | null;
+      /**
+       * @description A RemoteApp of Windows: its path there, or `||` and the name that it is published under.
+       * @default null
+       */
+      remote_app: string | null;
+    };
     /** @description What following all rows found. */
     AuditCheck: {
       /**
@@ -4898,6 +5037,23 @@ export interface components {
       /** @description One sentence: what the probe saw. */
       reason: string;
     };
+    /** @description A place on a session host that somebody has. */
+    HostPlace: {
+      /** @description Whether they are connected; who is not may come back for a while. */
+      connected: boolean;
+      host: components["schemas"]["Named"];
+      /**
+       * Format: int32
+       * @description Which of the host's, from 1.
+       */
+      number: number;
+      /** @description Since when they have it. */
+      since: string;
+      user: components["schemas"]["Named"];
+    };
+    HostPlaceList: {
+      places: components["schemas"]["HostPlace"][];
+    };
     /**
      * @description How an integrated Intel GPU is given whole (GVT-d).
      * @enum {string}
@@ -5569,12 +5725,6 @@ export interface components {
     };
     /** @enum {string} */
     OperationState: "queued" | "running" | "done" | "failed" | "cancelled";
-    OwnBookings: {
-      /** @description Those that are not over, by when they begin. */
-      bookings: components["schemas"]["Booking"][];
-      pools: components["schemas"]["BookablePool"][];
-    };
-    /** @description A pool of which a person may have a desktop. */
     /** @description A program that somebody may open. */
     OwnApp: {
       id: string;
@@ -5584,6 +5734,12 @@ export interface components {
     OwnAppList: {
       apps: components["schemas"]["OwnApp"][];
     };
+    OwnBookings: {
+      /** @description Those that are not over, by when they begin. */
+      bookings: components["schemas"]["Booking"][];
+      pools: components["schemas"]["BookablePool"][];
+    };
+    /** @description A pool of which a person may have a desktop. */
     OwnPool: {
       desktop: components["schemas"]["Named"] | null;
       id: string;
@@ -5980,7 +6136,7 @@ export interface components {
       gpu?: components["schemas"]["GpuRequest"] | null;
       hardware?: components["schemas"]["Hardware"] | null;
       hours?: components["schemas"]["PoolHours"] | null;
-      /** @description An image's id, `name` for the newest version, or `name:version`; none for external machines. */
+      /** @description An image's id, `name` for the newest version, or `name:version`; none for external machines, and for session hosts that are others'. */
       image?: string | null;
       /** @description `us` when left out. */
       keyboard?: string | null;
@@ -6031,12 +6187,6 @@ export interface components {
       fill: boolean;
       /**
        * Format: int32
-       * @description Most people on one session host at once; means nothing in other pools.
-       * @default 10
-       */
-      sessions: number;
-      /**
-       * Format: int32
        * @description Desktops that there always are.
        * @default 0
        */
@@ -6061,16 +6211,22 @@ export interface components {
       percent: number;
       /**
        * Format: int32
-       * @description How long a floating or ephemeral desktop waits for its person after they left or were cut off.
+       * @description How long a floating or ephemeral desktop, or a place on a session host, waits for its person after they left or were cut off.
        * @default 5
        */
       return_minutes: number;
       /**
        * Format: int32
-       * @description Desktops that run and are nobody's.
+       * @description Desktops that run and are nobody's; in pools of session hosts free places on hosts that run.
        * @default 0
        */
       running_spares: number;
+      /**
+       * Format: int32
+       * @description Most people on one session host at once; means nothing in other pools.
+       * @default 10
+       */
+      sessions: number;
       /**
        * Format: int32
        * @description A spare that was ready for less is given away last.
@@ -7623,6 +7779,66 @@ export interface operations {
     requestBody?: never;
     responses: {
       202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Desktop"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  drain_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Desktop"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  undrain_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
         headers: {
           [name: string]: unknown;
         };
@@ -10243,6 +10459,34 @@ export interface operations {
       };
     };
   };
+  list_own_apps: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OwnAppList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   list_own_bookings: {
     parameters: {
       query?: never;
@@ -10413,34 +10657,6 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
-      };
-      /** @description a problem */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["ProblemDetails"];
-        };
-      };
-    };
-  };
-  list_own_apps: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["OwnAppList"];
-        };
       };
       /** @description a problem */
       default: {
@@ -11438,6 +11654,134 @@ export interface operations {
       };
     };
   };
+  list_apps: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AppList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_app: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AppNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["App"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_app: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        app: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  change_app: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        app: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AppChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["App"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   show_booked_hours: {
     parameters: {
       query?: {
@@ -11616,6 +11960,36 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Machine"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_places: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostPlaceList"];
         };
       };
       /** @description a problem */
