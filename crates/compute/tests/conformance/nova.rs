@@ -673,6 +673,7 @@ impl Guest {
         let vm_state = match self.status.as_str() {
             "VERIFY_RESIZE" => "resized",
             "RESIZE" if self.off => "stopped",
+            "REBUILD" if self.becomes.as_ref().is_some_and(|(to, _)| to == "SHUTOFF") => "stopped",
             "SHUTOFF" => "stopped",
             _ => "active",
         };
