@@ -41,7 +41,8 @@ impl Broker {
         self.queue_operation(kind, by).await
     }
 
-    /// Asked twice by one who is in a hurry, a restore would take what was written since the first, and a migration go on to a third host.
+    /// Asked twice by one who is in a hurry, a restore would take what was written since the first, and a migration go on to a third
+    /// host.
     async fn only_one(&self, desktop: &Desktop) -> Result<(), BrokerError> {
         let all = self.operations().await?;
         let is_its = |one: &&Operation| {
