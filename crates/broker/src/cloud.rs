@@ -2,7 +2,7 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
-use oriel_compute::{Compute, ComputeError, ImageFile, JumpHost, openstack::gateway};
+use oriel_compute::{Compute, ImageFile, JumpHost, openstack::gateway};
 use oriel_image::{ImageError, Job};
 use oriel_model::{
     CLOUDS_MAX, Cloud, CloudId, CloudImage, CloudOffer, Finding, ImageId, Name, Operation, OperationKind, UserId,
@@ -418,21 +418,25 @@ fn read(sign_in: &CloudSignIn) -> Result<(Way, Kept), BrokerError> {
 
 async fn remove_golden(host: Arc<dyn Compute>) {
     let gone = async {
-        while !host.keep_golden(&BTreeSet::new()).await? {
-            tokio::time::sleep(GOLDEN_LOOK).await;
+        loop {
+            match host.keep_golden(&BTreeSet::new()).await {
+                Ok(true) => return Ok(()),
+                // A cloud that does not answer just now may do so in a moment.
+                Err(error) if !error.is_passing() => return Err(error),
+                Ok(false) | Err(_) => tokio::time::sleep(GOLDEN_LOOK).await,
+            }
         }
-        Ok::<_, ComputeError>(())
     };
-    match tokio::time::timeout(GOLDEN_TIME_MAX, gone).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::debug!(cloud = host.name(), %error, "A cloud was removed without a look at its golden volumes");
-        }
-        Err(_) => tracing::warn!(
-            cloud = host.name(),
-            "A cloud was removed while golden volumes were there; `openstack volume list --long` shows them by oriel-of"
-        ),
-    }
+    let why = match tokio::time::timeout(GOLDEN_TIME_MAX, gone).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "they are not gone after a minute".to_owned(),
+    };
+    tracing::warn!(
+        cloud = host.name(),
+        why,
+        "A cloud was removed, and golden volumes may be left there; `openstack volume list --long` shows them by oriel-of"
+    );
 }
 
 /// As they are kept: each once, in their usual form.

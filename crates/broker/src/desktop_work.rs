@@ -5,7 +5,8 @@ use crate::{Broker, BrokerError};
 use oriel_compute::MachineWork;
 use oriel_image::{ImageError, Job};
 use oriel_model::{
-    Desktop, DesktopId, DesktopIntent, DesktopState, DesktopWork, MoveState, Operation, OperationKind, Standing, UserId,
+    Desktop, DesktopId, DesktopIntent, DesktopState, DesktopWork, MoveState, Operation, OperationKind, OperationState,
+    Standing, UserId,
 };
 use std::time::{Duration, Instant};
 
@@ -34,9 +35,31 @@ impl Broker {
         if self.host_of(desktop).await?.machine_work().is_none() {
             return Err(not_on_a_cloud(desktop));
         }
-        rests(desktop)?;
+        rests(desktop, &work)?;
+        self.only_one(desktop).await?;
         let kind = OperationKind::Desktop { desktop: desktop.id, title: desktop.name.to_string(), work };
         self.queue_operation(kind, by).await
+    }
+
+    /// Asked twice by one who is in a hurry, a restore would take what was written since the first, and a migration go on to a third
+    /// host.
+    async fn only_one(&self, desktop: &Desktop) -> Result<(), BrokerError> {
+        let all = self.operations().await?;
+        let is_its = |one: &&Operation| {
+            matches!(one.state, OperationState::Queued | OperationState::Running)
+                && matches!(&one.kind, OperationKind::Desktop { desktop: of, .. } if *of == desktop.id)
+        };
+        let Some(other) = all.iter().find(is_its) else { return Ok(()) };
+        Err(BrokerError::conflict(
+            "desktop_busy",
+            format!(
+                "operation {} is about the machine of {} already, and is {}",
+                other.id,
+                desktop.name,
+                other.state.word()
+            ),
+            "wait for it, or cancel it",
+        ))
     }
 
     /// The operation's work. Answers one line for people.
@@ -50,9 +73,10 @@ impl Broker {
         let host = self.host_of(&desktop).await?;
         let of = host.machine_work().ok_or_else(|| not_on_a_cloud(&desktop))?;
         // One that was cut off finds what it has begun.
-        let before = until(of, id, job, |now| now.state != MoveState::Underway).await?;
+        let evacuates = is_evacuation(work);
+        let before = until(of, id, job, |now| now.state != MoveState::Underway || (evacuates && is_stuck(now))).await?;
         let desktop = self.inner.store.desktop(id).await?.ok_or_else(|| BrokerError::missing("desktop", id))?;
-        rests(&desktop)?;
+        rests(&desktop, work)?;
         self.check_lead()?;
         let name = &desktop.name;
         let rested = |now: &Standing| now.state != MoveState::Underway;
@@ -60,8 +84,11 @@ impl Broker {
             DesktopWork::Resize => {
                 let pool = self.pool_of(id).await?;
                 let place = pool.cloud.as_ref().ok_or_else(|| not_on_a_cloud(&desktop))?;
-                self.end_for(&desktop, "gets another size, and starts again").await;
                 let asked = of.resize(id, &place.flavor).await?;
+                // Not before: whoever is connected stays where there is nothing to do, or the cloud says no.
+                if asked {
+                    self.end_for(&desktop, "gets another size, and starts again").await;
+                }
                 let now = not_broken(until(of, id, job, rested).await?)?;
                 if asked && now.flavor == before.flavor {
                     return Err(gave_up(&desktop, "resize"));
@@ -85,8 +112,8 @@ impl Broker {
                 Ok(format!("{name} stays as it is, of flavor {}", now.flavor))
             }
             DesktopWork::Revert => {
-                self.end_for(&desktop, "goes back to what it was, and starts again").await;
                 of.revert(id).await?;
+                self.end_for(&desktop, "goes back to what it was, and starts again").await;
                 let now = until(of, id, job, |now| !matches!(now.state, MoveState::Underway | MoveState::Unconfirmed));
                 let now = not_broken(now.await?)?;
                 Ok(format!("{name} is what it was before, of flavor {}", now.flavor))
@@ -103,8 +130,8 @@ impl Broker {
                 Ok(format!("snapshot {snapshot} of {name} is kept"))
             }
             DesktopWork::Restore { snapshot } => {
-                self.end_for(&desktop, "gets back what it was at a snapshot, and starts again").await;
                 of.restore_snapshot(id, snapshot).await?;
+                self.end_for(&desktop, "gets back what it was at a snapshot, and starts again").await;
                 not_broken(until(of, id, job, rested).await?)?;
                 self.wake_desktop(id);
                 Ok(format!("{name} is what it was at snapshot {snapshot}"))
@@ -155,6 +182,15 @@ async fn until(
     }
 }
 
+const fn is_evacuation(work: &DesktopWork) -> bool {
+    matches!(work, DesktopWork::Migrate { evacuate: true, .. })
+}
+
+/// What its cloud was doing with it waits for a host that is gone. Making it anew elsewhere does not.
+fn is_stuck(now: &Standing) -> bool {
+    now.is_host_lost && !now.doing.as_deref().is_some_and(|doing| doing.starts_with("rebuild"))
+}
+
 fn said(now: &Standing, text: String) -> String {
     if now.state == MoveState::Unconfirmed {
         format!("{text}; confirm it, or revert it: it can go back until then")
@@ -195,8 +231,8 @@ fn not_on_a_cloud(desktop: &Desktop) -> BrokerError {
     )
 }
 
-/// Nothing else is being done with it.
-fn rests(desktop: &Desktop) -> Result<(), BrokerError> {
+/// Nothing else is being done with it. What was to start, or to stop, on a host that is down is evacuated all the same.
+fn rests(desktop: &Desktop, work: &DesktopWork) -> Result<(), BrokerError> {
     let is_quiet = matches!(
         desktop.state,
         DesktopState::Ready
@@ -204,7 +240,8 @@ fn rests(desktop: &Desktop) -> Result<(), BrokerError> {
             | DesktopState::Stopped
             | DesktopState::Failed
             | DesktopState::Unreachable
-    );
+    ) || (is_evacuation(work)
+        && matches!(desktop.state, DesktopState::Starting | DesktopState::Stopping));
     if is_quiet && !matches!(desktop.intent, DesktopIntent::Recycle | DesktopIntent::Deleted) {
         return Ok(());
     }

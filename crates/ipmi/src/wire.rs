@@ -161,7 +161,7 @@ mod tests {
         let bytes = plain(b"ab").unwrap();
         assert_eq!(read_plain(&bytes), Some(b"ab".as_slice()));
         assert!(super::read(&bytes).is_none() && read_plain(&bytes[..15]).is_none());
-        assert!(plain(&[0; 256]).is_err() && bare(0, &[0; 1 << 16]).is_err());
+        assert!(plain(&[0; 256]).is_err() && bare(0, &vec![0; 1 << 16]).is_err());
     }
 
     proptest! {

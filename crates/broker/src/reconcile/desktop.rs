@@ -19,7 +19,7 @@ use oriel_model::{
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Desktops worked on at once.
 const PARALLEL_MAX: usize = 4;
@@ -27,6 +27,8 @@ const PARALLEL_MAX: usize = 4;
 const START_SECONDS_MAX: i64 = 900;
 /// How long tidying a cloud may take in one round.
 const PRUNE_SECONDS_MAX: u64 = 20;
+/// Where tidying what volumes are cloned from failed or took too long, it is tried again after so long.
+const GOLDEN_AGAIN: Duration = Duration::from_mins(5);
 /// A guest that has not even greeted on SSH for so long hangs in its boot: it is switched off and on, a few times at most.
 const BOOT_SECONDS_MAX: f64 = 180.0;
 /// In software emulation, beside others: slow is not stuck, and switched off it begins anew.
@@ -42,6 +44,8 @@ pub(super) struct Desktops {
     /// Rounds in a row in which a desktop's step failed.
     failures: HashMap<DesktopId, u32>,
     look: Look,
+    /// Clouds whose golden volumes are not looked at until then.
+    golden_after: HashMap<CloudId, Instant>,
     /// How many there were when all were looked at.
     total: usize,
 }
@@ -129,9 +133,13 @@ impl Desktops {
                 }
             }
         }
+        self.golden_after.retain(|_, after| Instant::now() < *after);
         for cloud in broker.inner.store.clouds().await?.iter().filter(|cloud| !blind.contains(&Some(cloud.id))) {
             let images = cloned.remove(&cloud.id).unwrap_or_default();
-            keep_golden(broker, cloud.id, &images).await?;
+            // Desktops everywhere wait for it: not each time for a Cinder that is down.
+            if !self.golden_after.contains_key(&cloud.id) && !keep_golden(broker, cloud.id, &images).await? {
+                self.golden_after.insert(cloud.id, Instant::now() + GOLDEN_AGAIN);
+            }
         }
         if let Some(error) = trouble {
             return Err(error);
@@ -253,18 +261,18 @@ async fn prune(broker: &Broker, cloud: CloudId) -> Result<(), BrokerError> {
     Ok(())
 }
 
-/// As [`prune`], for what volumes of images are cloned from that no desktop there has or may get.
-async fn keep_golden(broker: &Broker, cloud: CloudId, images: &BTreeSet<ImageId>) -> Result<(), BrokerError> {
+/// As [`prune`], for what volumes of images are cloned from that no desktop there has or may get. `false`: its cloud failed.
+async fn keep_golden(broker: &Broker, cloud: CloudId, images: &BTreeSet<ImageId>) -> Result<bool, BrokerError> {
     let host = broker.cloud_host(cloud).await?;
     let there = broker.inner.store.cloud_images(cloud).await?;
     let keep = there.into_iter().filter(|one| images.contains(&one.image)).map(|one| one.remote).collect();
     broker.check_lead()?;
     match tokio::time::timeout(Duration::from_secs(PRUNE_SECONDS_MAX), host.keep_golden(&keep)).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(_)) => return Ok(true),
         Ok(Err(error)) => tracing::warn!(cloud = host.name(), %error, "Golden volumes could not be removed"),
         Err(_) => tracing::warn!(cloud = host.name(), seconds = PRUNE_SECONDS_MAX, "Tidying a cloud takes too long"),
     }
-    Ok(())
+    Ok(false)
 }
 
 /// A cloud that says no has nothing to do with the others: its leftovers are found again.
@@ -670,7 +678,9 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
     if spec.boot == Boot::Drive && matches!(broker.host_of(desktop).await?.media(desktop.id).await, Ok(None)) {
         spec.boot = Boot::Disk;
     }
-    if power != Power::Running {
+    // It was asked to start, and may: only what watches over its host is silent, as for a minute when its cloud is down.
+    let is_awaited = power == Power::Lost && desktop.facts.started.is_some();
+    if power != Power::Running && !is_awaited {
         if let Some(step) = hold_disk(broker, desktop, power, &mut spec).await? {
             return Ok(step);
         }

@@ -110,7 +110,8 @@ fn place(look: Look<'_>, desktop: &Desktop) -> Option<Place> {
             DesktopState::Failed => Place::Failed,
             // One that somebody stopped before it had come up says nothing, and nobody waits for it.
             DesktopState::Ready | DesktopState::InUse | DesktopState::Stopped => Place::Up,
-            DesktopState::Stopping if desktop.facts.ready.is_some() => Place::Up,
+            // It came up; that its cloud's host is down since has nothing to do with its system.
+            DesktopState::Stopping | DesktopState::Unreachable if desktop.facts.ready.is_some() => Place::Up,
             _ => Place::Coming,
         });
     }

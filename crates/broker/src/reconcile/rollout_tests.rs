@@ -201,6 +201,7 @@ fn it_ends_when_all_are_new_and_none_is_on_its_way() {
     assert_eq!(stage.decides(), [Move::Finish], "an empty pool is all new");
     stage.new_one(DesktopState::Ready);
     stage.new_one(DesktopState::Stopped);
+    stage.new_one(DesktopState::Unreachable);
     let coming = stage.new_one(DesktopState::Starting);
     assert_eq!(stage.decides(), []);
     stage.desktops[coming].state = DesktopState::InUse;

@@ -9,7 +9,8 @@ use oriel_compute::{
 };
 use oriel_model::{
     Cloud, CloudAddress, CloudPlace, CloudRoot, Desktop, DesktopId, DesktopIntent, DesktopState, DesktopWork, Hardware,
-    MoveState, Network, Operation, OperationState, Pool, PoolKind, PoolSize, RecordingPolicy, SessionPolicy,
+    MoveState, Network, Operation, OperationId, OperationState, Pool, PoolKind, PoolSize, RecordingPolicy,
+    SessionPolicy,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,7 +232,12 @@ async fn a_desktop_gets_another_flavor_another_host_and_snapshots() {
     assert_eq!(done.state, OperationState::Done, "{done:?}");
     work(&sky, &desktop, DesktopWork::DropSnapshot { snapshot: snapshot() }).await;
     let failed = work(&sky, &desktop, DesktopWork::Restore { snapshot: snapshot() }).await;
-    assert!(failed.error.unwrap().contains("no such snapshot"));
+    assert!(failed.error.clone().unwrap().contains("no such snapshot"));
+    // One after the other: what is asked twice is done once.
+    let at_it = Operation { id: OperationId::new(), state: OperationState::Running, ..failed };
+    sky.house.store.create_operation(&at_it).await.unwrap();
+    let refused = broker.work_on_desktop(&desktop, DesktopWork::Resize, None).await.unwrap_err().to_string();
+    assert!(refused.contains("already, and is running"), "{refused}");
     assert_eq!(sky.house.store.desktop(desktop.id).await.unwrap().unwrap().state, DesktopState::Ready);
 }
 

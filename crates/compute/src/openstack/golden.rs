@@ -30,6 +30,9 @@ const FILLING_SECONDS_MAX: u64 = 3600;
 /// What Cinder refuses to delete is asked for again after so long.
 const REFUSED: Duration = Duration::from_mins(5);
 const GIB: u64 = 1 << 30;
+/// Cinder's words for what it deletes, and for what it could not delete.
+const GOING: &str = "deleting";
+const STUCK: &str = "error_deleting";
 /// Longest piece of an image's name in another name, in characters: Cinder's names have 255.
 const NAME_MAX: usize = 200;
 const ABOUT: &str =
@@ -178,7 +181,9 @@ impl OpenStackCompute {
     /// One step on the way, or what is there already.
     async fn make_golden(&self, wish: &Wish) -> Result<Progress, OpenStackError> {
         let holds = |one: &Volume| {
-            one.metadata.get(IMAGE) == Some(&wish.image)
+            // One that goes may take its time, or for ever.
+            !matches!(one.status.as_str(), GOING | STUCK)
+                && one.metadata.get(IMAGE) == Some(&wish.image)
                 && one.metadata.get(TYPE) == wish.kind.as_ref()
                 && one.gib <= wish.gib
         };
@@ -188,7 +193,7 @@ impl OpenStackCompute {
             "creating" | "downloading" if age > FILLING_SECONDS_MAX => {
                 return Ok(Progress::Never(format!("Cinder has not filled volume {} after {age} s", volume.id)));
             }
-            "creating" | "downloading" | "deleting" => return Ok(Progress::Underway(age)),
+            "creating" | "downloading" => return Ok(Progress::Underway(age)),
             status if is_failed(status) => {
                 return Ok(Progress::Never(format!(
                     "Cinder could not fill volume {}: it is {status}, and its admins see why in Cinder's log",
@@ -233,6 +238,10 @@ impl OpenStackCompute {
                 "the image holds a disk of {gib} GiB, and desktops' volumes have {} GiB",
                 wish.gib
             )));
+        }
+        // Filled for nothing, it would be deleted again, each time.
+        if self.client.volume_quotas().await.is_ok_and(|quotas| quotas.snapshots.free() == Some(0)) {
+            return Ok(Progress::Never("the project's quota has no more snapshots of volumes".to_owned()));
         }
         let name: String = image.name.chars().take(NAME_MAX).collect();
         let new = ImageVolume {
@@ -282,12 +291,18 @@ impl OpenStackCompute {
         let mut there = BTreeSet::new();
         let (mut is_done, mut was_refused) = (true, false);
         for volume in volumes {
+            // It is nobody's twin.
+            if volume.status == GOING {
+                is_done = false;
+                continue;
+            }
             let (image, kind) = (volume.metadata.get(IMAGE), volume.metadata.get(TYPE));
             let came_to_nothing = known.iter().any(|(wish, (snapshot, _))| {
                 let is_its = Some(&wish.image) == image && wish.kind.as_ref() == kind && volume.gib <= wish.gib;
                 snapshot.is_none() && is_its
             });
-            let is_wanted = image.is_some_and(|image| keep.contains(image)) && !came_to_nothing;
+            let is_wanted =
+                image.is_some_and(|image| keep.contains(image)) && !came_to_nothing && volume.status != STUCK;
             if is_wanted && there.insert((image.cloned(), kind.cloned(), volume.gib)) {
                 continue;
             }
@@ -319,13 +334,14 @@ impl OpenStackCompute {
             if !self.is_ours(snapshot) {
                 // Somebody has made it, and the volume stays as long as it does.
                 outcome = Discarded::Refused;
-            } else if snapshot.status != "deleting"
-                && let Discarded::Refused = refused(self.client.delete_volume_snapshot(&snapshot.id).await)?
-            {
-                outcome = Discarded::Refused;
+            } else if snapshot.status != GOING {
+                let asked = refused(self.client.delete_volume_snapshot(&snapshot.id).await)?;
+                if matches!(asked, Discarded::Refused) || snapshot.status == STUCK {
+                    outcome = Discarded::Refused;
+                }
             }
         }
-        if !snapshots.is_empty() || volume.status == "deleting" {
+        if !snapshots.is_empty() {
             return Ok(outcome);
         }
         tracing::info!(
@@ -333,7 +349,9 @@ impl OpenStackCompute {
             volume = volume.id,
             "A golden volume that no pool needs is being deleted"
         );
-        refused(self.client.delete_volume(&volume.id).await)
+        let asked = refused(self.client.delete_volume(&volume.id).await)?;
+        // It takes the order, and fails again: not at each look.
+        Ok(if volume.status == STUCK { Discarded::Refused } else { asked })
     }
 
     /// For the doctor: they are counted against the quotas, and cost what the cloud asks.

@@ -39,7 +39,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::net::TcpStream;
@@ -95,6 +98,8 @@ pub struct OpenStackCompute {
     surplus: Mutex<BTreeSet<String>>,
     /// Ids of servers that the last list saw off for long enough to be put away.
     idle: Mutex<Vec<String>>,
+    /// A server with snapshots was seen since this was started, so that some may be left of one that has gone.
+    has_snapshots: AtomicBool,
     groups: Groups,
     floating: Floating,
     golden: Golden,
@@ -115,6 +120,7 @@ impl OpenStackCompute {
             flavors: tokio::sync::Mutex::default(),
             surplus: Mutex::default(),
             idle: Mutex::default(),
+            has_snapshots: AtomicBool::default(),
             groups: Groups::default(),
             floating: Floating::default(),
             golden: Golden::default(),
@@ -240,6 +246,10 @@ impl OpenStackCompute {
     /// Both are `os-stop`, which asks the guest first and pulls the plug after the cloud's own patience (`shutdown_timeout`).
     async fn stop(&self, desktop: DesktopId) -> Result<(), ComputeError> {
         for (_, server) in self.of_desktop(desktop).await? {
+            // Nova would write the order down for nobody, and from then on the server would be at it.
+            if server.is_host_lost() {
+                continue;
+            }
             let done = match server.status {
                 ServerStatus::Active | ServerStatus::Rescue | ServerStatus::Error if server.task.is_none() => {
                     self.client.stop_server(&server.id).await
@@ -275,8 +285,8 @@ fn is_idle(server: &Server) -> bool {
 fn power(server: &Server) -> Power {
     match server.status {
         ServerStatus::Shutoff | ServerStatus::Shelved | ServerStatus::Deleted => Power::Off,
-        // It is moved while it is off.
-        ServerStatus::VerifyResize | ServerStatus::Other(_) if server.is_off => Power::Off,
+        // It is moved, or gets another disk, while it is off.
+        ServerStatus::VerifyResize | ServerStatus::Rebuild | ServerStatus::Other(_) if server.is_off => Power::Off,
         ServerStatus::Paused | ServerStatus::Suspended if !server.is_host_lost() => Power::Paused,
         ServerStatus::Error => Power::Crashed,
         _ if server.is_host_lost() => Power::Lost,
@@ -398,6 +408,9 @@ impl Compute for OpenStackCompute {
             }
         }
         *self.surplus.lock().unwrap_or_else(PoisonError::into_inner) = surplus;
+        if all.iter().any(|(_, server)| work::is_kept(server)) {
+            self.has_snapshots.store(true, Ordering::Relaxed);
+        }
         if self.config.shelve {
             let idle = all.iter().filter(|(_, server)| is_idle(server)).map(|(_, server)| server.id.clone());
             *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = idle.take(SHELVED_AT_ONCE).collect();
@@ -495,13 +508,15 @@ impl Compute for OpenStackCompute {
             }
             going.push(server);
         }
-        // Before the servers, which say that there are some.
-        let stays = going.iter().any(work::is_kept) && self.drop_snapshots(desktop).await?;
+        // Before the servers, which say that there are some. They may have gone at an earlier try; a first generation had none.
+        let may_be_left = going.is_empty() && keep_generation != Some(1) && self.has_snapshots.load(Ordering::Relaxed);
+        let looks = may_be_left || going.iter().any(work::is_kept);
+        let stays = looks && self.drop_snapshots(desktop, keep_generation).await?;
         for server in &going {
             self.delete(server).await?;
         }
         self.until_gone(&going).await?;
-        if stays && self.drop_snapshots(desktop).await? {
+        if stays && self.drop_snapshots(desktop, keep_generation).await? {
             tracing::warn!(cloud = self.config.name, %desktop, "A snapshot of a desktop that is gone is in use, and stays");
         }
         Ok(())

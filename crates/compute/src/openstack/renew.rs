@@ -85,15 +85,14 @@ impl OpenStackCompute {
         if !is_there {
             return Ok(Renewed::No);
         }
-        // What was kept is of the generation that has just gone. The tags, which say that there is something, are changed after it.
-        if work::is_kept(server) && self.drop_snapshots(spec.desktop).await? {
-            tracing::warn!(cloud = self.config.name, desktop = %spec.name, "A snapshot of an earlier generation is in use, and stays");
-        }
         let mark = Mark { desktop: spec.desktop, generation: spec.generation };
-        self.client
-            .set_server_tags(&server.id, &mark.tags(&self.config.installation))
-            .await
-            .map_err(|error| self.failed(error))?;
+        let mut tags = mark.tags(&self.config.installation);
+        // What was kept is of the generation that has just gone. The tags, which say that there is something, are changed after it.
+        if work::is_kept(server) && self.drop_snapshots(spec.desktop, Some(spec.generation)).await? {
+            tracing::warn!(cloud = self.config.name, desktop = %spec.name, "A snapshot of an earlier generation is in use, and stays until this one goes");
+            tags.push(work::KEPT.to_owned());
+        }
+        self.client.set_server_tags(&server.id, &tags).await.map_err(|error| self.failed(error))?;
         Ok(Renewed::Done)
     }
 }

@@ -9,10 +9,10 @@ use crate::{ComputeError, MachineWork};
 use async_trait::async_trait;
 use oriel_model::{DESKTOP_SNAPSHOTS_MAX, DesktopId, DesktopSnapshot, Micros, MoveState, Name, Standing};
 use oriel_openstack::{Flavor, OpenStackError, Server, ServerSnapshot, ServerStatus};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 /// On servers that have snapshots.
-const KEPT: &str = "oriel-has-snapshots";
+pub(super) const KEPT: &str = "oriel-has-snapshots";
 /// Properties of snapshots: whose they are, of which desktop and generation, and what they are called.
 const OF: &str = "oriel_of";
 const DESKTOP: &str = "oriel_desktop";
@@ -24,6 +24,18 @@ const SHA256: &str = "oriel_sha256";
 /// Whether its desktop may have snapshots.
 pub(super) fn is_kept(server: &Server) -> bool {
     server.tags.iter().any(|tag| tag == KEPT)
+}
+
+/// What the image of a snapshot is called.
+fn title(server: &str, snapshot: &str) -> String {
+    format!("oriel {server} {snapshot}")
+}
+
+/// Nova copies a snapshot's properties to whatever is made of a server that was brought back to it: to the only disk that a shelved one
+/// has, and to images that people make by hand. Only its name is its own.
+fn is_called_so(one: &ServerSnapshot) -> bool {
+    let ends = |snapshot: &String| one.name.ends_with(&format!(" {snapshot}"));
+    one.name.starts_with("oriel ") && one.properties.get(NAME).is_some_and(ends)
 }
 
 fn state(server: &Server) -> MoveState {
@@ -105,18 +117,20 @@ impl OpenStackCompute {
         all.retain(|one| {
             has(one, OF, &self.config.installation)
                 && has(one, DESKTOP, &desktop.to_string())
-                && one.properties.contains_key(NAME)
+                && is_called_so(one)
                 && one.properties.get("image_type").is_some_and(|kind| kind == "snapshot")
         });
         all.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(all)
     }
 
-    /// Deletes what was kept of a desktop. Answers whether something stays because it is in use, as in a store whose disks are clones of
-    /// their images: it goes after its server.
-    pub(super) async fn drop_snapshots(&self, desktop: DesktopId) -> Result<bool, ComputeError> {
+    /// Deletes what was kept of a desktop, but of the generation that stays. Answers whether something stays because it is in use, as in a
+    /// store whose disks are clones of their images: it goes after its server.
+    pub(super) async fn drop_snapshots(&self, desktop: DesktopId, keep: Option<u32>) -> Result<bool, ComputeError> {
         let mut stays = false;
-        for one in self.snapshots_of(desktop).await? {
+        let mut all = self.snapshots_of(desktop).await?;
+        all.retain(|one| keep.is_none_or(|generation| !is_of(one, Mark { desktop, generation })));
+        for one in all {
             match self.client.delete_image(&one.id).await {
                 Err(error) if error.is_conflict() => {
                     tracing::debug!(cloud = self.config.name, image = one.id, %error, "A snapshot is in use");
@@ -267,6 +281,7 @@ impl MachineWork for OpenStackCompute {
         if server.image.is_none() {
             return Err(self.not_done("its disk is a volume, of which Oriel takes no snapshots yet"));
         }
+        self.has_snapshots.store(true, Ordering::Relaxed);
         // Before there is one: whoever removes the server looks for it.
         if !is_kept(&server) {
             let mut tags = server.tags.clone();
@@ -282,7 +297,7 @@ impl MachineWork for OpenStackCompute {
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into();
-        let name = format!("oriel {} {snapshot}", server.name);
+        let name = title(&server.name, snapshot.as_str());
         let made = self.client.snapshot_server(&server.id, &name, &properties).await;
         let image = made.map_err(|error| self.said_no(error, "members of the project (servers:create_image)"))?;
         tracing::info!(cloud = self.config.name, server = server.id, image, "What a server's disk holds is being kept");
@@ -316,7 +331,14 @@ impl MachineWork for OpenStackCompute {
 
     async fn drop_snapshot(&self, desktop: DesktopId, snapshot: &Name) -> Result<(), ComputeError> {
         let of_it = |one: &ServerSnapshot| one.properties.get(NAME).is_some_and(|it| it == snapshot.as_str());
+        let servers = self.of_desktop(desktop).await?;
         for one in self.snapshots_of(desktop).await?.into_iter().filter(of_it) {
+            // Nova makes of it again what it brings to another host, or evacuates.
+            if servers.iter().any(|(_, server)| server.image.as_deref() == Some(one.id.as_str())) {
+                return Err(self.not_done(format!(
+                    "the desktop was brought back to snapshot {snapshot}, and its disk is made of it: bring it back to another, or recycle it, first"
+                )));
+            }
             let gone = self.client.delete_image(&one.id).await;
             gone.map_err(|error| self.said_no(error, "whoever may delete the project's images"))?;
         }

@@ -94,6 +94,7 @@ pub struct State {
     pub no_snapshots: bool,
     /// These credentials may not ask it.
     pub no_volumes: bool,
+    pub snapshot_quota_is_used: bool,
     /// As `lose`, of requests to Cinder.
     pub lose_of_volumes: usize,
     /// The compute hosts have SPICE and no VNC.
@@ -277,6 +278,9 @@ impl State {
     fn volume(&mut self, method: &str, rest: &[&str], asked: &Asked) -> Reply {
         let made = |key: &str, one: &Value| Reply::new(202, json!({key: one}).to_string());
         match (method, rest) {
+            ("GET", ["limits"]) => said(&json!({"limits": {"absolute": {
+                "maxTotalVolumes": -1, "totalVolumesUsed": 1, "maxTotalVolumeGigabytes": -1, "totalGigabytesUsed": 1,
+                "maxTotalSnapshots": if self.snapshot_quota_is_used { 0 } else { 10 }, "totalSnapshotsUsed": 0}}})),
             ("GET", ["volumes", "detail"]) => {
                 step(&mut self.volumes, false);
                 let ours = asked.query.contains("metadata=");
@@ -678,6 +682,7 @@ impl Guest {
         let vm_state = match self.status.as_str() {
             "VERIFY_RESIZE" => "resized",
             "RESIZE" if self.off => "stopped",
+            "REBUILD" if self.becomes.as_ref().is_some_and(|(to, _)| to == "SHUTOFF") => "stopped",
             "SHUTOFF" => "stopped",
             _ => "active",
         };

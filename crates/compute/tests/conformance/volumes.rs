@@ -203,6 +203,32 @@ async fn where_there_are_no_snapshots_volumes_are_made_of_the_image() {
     assert_eq!((source(3), cloud.count("POST", VOLUMES)), (json!("image"), 1));
 }
 
+/// Quota of 0, and a store that does not get rid of one.
+#[tokio::test]
+async fn nothing_is_filled_for_nothing_and_one_that_never_goes_is_in_nobodys_way() {
+    let cloud = with_cinder().await;
+    cloud.nova.state().snapshot_quota_is_used = true;
+    make(&cloud.compute, &spec(&cloud, "plain", "volume,size=4").await).await.unwrap();
+    assert_eq!(cloud.count("POST", VOLUMES), 0);
+    let host = cloud.again(|_| {});
+    cloud.nova.state().snapshot_quota_is_used = false;
+    made(&host, &spec(&cloud, "cloned", "volume,size=4").await).await;
+    // Older than the one that is used, and never quite gone.
+    let mut stuck = golden(&cloud).swap_remove(0);
+    stuck["id"] = "stuck".into();
+    stuck["created_at"] = "2020-01-01T00:00:00".into();
+    stuck["status"] = "error_deleting".into();
+    cloud.nova.state().volumes.push(stuck);
+    assert!(!host.keep_golden(&kept(&["image"])).await.unwrap());
+    let asked = host.calls();
+    assert!(!host.keep_golden(&kept(&["image"])).await.unwrap());
+    assert_eq!(host.calls(), asked, "not at each look");
+    let left: Vec<Value> = golden(&cloud).iter().map(|one| one["status"].clone()).collect();
+    assert_eq!(left, [json!("available"), json!("deleting")]);
+    make(&cloud.again(|_| {}), &spec(&cloud, "more", "volume,size=4").await).await.unwrap();
+    assert_eq!(cloud.count("POST", VOLUMES), 1, "the good one is cloned");
+}
+
 #[tokio::test]
 async fn of_twins_the_older_is_cloned_and_what_is_anothers_stays() {
     let cloud = with_cinder().await;

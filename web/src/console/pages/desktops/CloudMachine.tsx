@@ -94,6 +94,8 @@ function Inside({
     : machine.state === "underway"
       ? "Its cloud is at it"
       : "";
+  // What was to start, or to stop, there waits for that host.
+  const hangs = desktop.state === "starting" || desktop.state === "stopping";
   const lost = machine.host_lost ? "The host under it does not answer to its cloud" : "";
   const open = machine.state === "unconfirmed" ? "Confirm or revert first" : "";
   const broken = machine.state === "broken" ? "It is in error: restart or recycle it" : "";
@@ -130,7 +132,7 @@ function Inside({
       {lost && (
         <Alert variant="warning" isInline title={lost} component="h3">
           It is back when its host is. Or it can be made anew on another one.{" "}
-          <ReasonButton variant="link" reason={waits} onClick={() => onAsk({ is: "evacuate" })}>
+          <ReasonButton variant="link" reason={hangs ? "" : waits} onClick={() => onAsk({ is: "evacuate" })}>
             Evacuate…
           </ReasonButton>
         </Alert>

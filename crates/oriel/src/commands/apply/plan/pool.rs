@@ -43,7 +43,7 @@ impl World<'_> {
         }
         let differ = draft.compare(&keys, before.as_deref());
         if let Some(there) = there {
-            let fixed = ["kind", "network", "flavor", "address", "root"].into_iter().find(|key| differ.contains(*key));
+            let fixed = ["kind", "network", "address", "root"].into_iter().find(|key| differ.contains(*key));
             if let Some(key) = fixed {
                 let place = Place { path: format!("{}.{key}", pool.place.path), ..pool.place.clone() };
                 let is = draft.fields.iter().find(|field| field.key == key);
@@ -112,7 +112,9 @@ impl World<'_> {
         if on_cloud && let Some(key) = named(&["vcpus", "memory", "disk", "gpu", "hardware", "personal_disk"]) {
             return Err(at(key).wrong("on a cloud the flavor says what a desktop is made of").next("leave it out"));
         }
-        if !on_cloud && let Some(key) = named(&["address", "root"]) {
+        // Of a new one it is said below that the two go together.
+        let of_clouds: &[&str] = if there.is_some() { &["flavor", "address", "root"] } else { &["address", "root"] };
+        if !on_cloud && let Some(key) = named(of_clouds) {
             return Err(at(key).wrong("that is for pools on a cloud").next("leave it out, or say which with `cloud`"));
         }
         if there.is_none() && pool.image.is_none() {
@@ -212,6 +214,10 @@ fn pool_body(
     }
     if names(&["disk"]) {
         draft.put("disk_gib", pool.disk);
+    }
+    // A new pool has it in its place on a cloud.
+    if names(&["flavor"]) && there.is_some() {
+        draft.put("flavor", &pool.flavor);
     }
     if names(&["desktops_max"]) {
         draft.put("desktops_max", pool.desktops_max);

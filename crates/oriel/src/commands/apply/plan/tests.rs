@@ -224,6 +224,14 @@ fn pruning_takes_who_is_not_named_and_never_a_noun() {
 }
 
 #[test]
+fn a_pool_on_a_cloud_gets_another_flavor() {
+    let text = "[pool.sky]\nflavor = \"m1.large\"\n";
+    assert_eq!(lines(text, &present(), How::default()), ["~ pool sky: flavor m1.small → m1.large"]);
+    let changes = plan(&wanted(text).unwrap(), &present(), How::default()).unwrap();
+    assert_eq!(Value::Object(changes[0].call.body.clone()), json!({"flavor": "m1.large"}));
+}
+
+#[test]
 fn what_cannot_be_is_said_before_anything_is_done() {
     for (text, said) in [
         ("[pool.office]\nusers = [\"adda\"]\n", "did you mean `Ada`?"),
@@ -241,6 +249,7 @@ fn what_cannot_be_is_said_before_anything_is_done() {
         ("[pool.sky]\naddress = \"floating from world\"\n", "fixed and cannot become floating from world"),
         ("[pool.sky]\nroot = \"disk\"\n", "is no disk of a cloud's desktops"),
         ("[pool.office]\nroot = \"volume\"\n", "that is for pools on a cloud"),
+        ("[pool.office]\nflavor = \"m1.large\"\n", "that is for pools on a cloud"),
         ("[pool.lab]\nvcpus = 2\n", "external machines have no image"),
         ("[pool.office.machine.gate]\nprotocol = \"rdp\"\n", "pool office is floating: Oriel makes its desktops"),
         ("[pool.lab.machine.gate]\nprotocol = \"rdp\"\n", "machine gate speaks ssh"),
