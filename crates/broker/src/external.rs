@@ -574,6 +574,13 @@ impl Broker {
         };
         external.check().map_err(bad)?;
         secrets.check().map_err(bad)?;
+        let bytes = secrets.password.as_ref().map_or(0, |password| password.expose_secret().len());
+        if external.protocol == MachineProtocol::Ipmi && bytes > oriel_ipmi::PASSWORD_BYTES_MAX {
+            return Err(bad(format!(
+                "password has more than the {} bytes that IPMI has room for: set a shorter one in the BMC, and give that",
+                oriel_ipmi::PASSWORD_BYTES_MAX
+            )));
+        }
         if let Some(Err(error)) = external.parameters.keyboard.as_deref().map(Keyboard::chosen) {
             return Err(bad(error.to_string()));
         }

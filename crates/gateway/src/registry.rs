@@ -407,8 +407,8 @@ impl Gateway {
         if let Some(entry) = request.resume.and_then(|id| live.get(&id)).filter(|entry| own(entry)) {
             return Ok(entry.clone());
         }
-        // A screen is one place: opening it again continues it here. Every shell is a shell of its own.
-        if request.port != GuestPort::Ssh
+        // A screen is one place: opening it again continues it here. Every shell is a shell of its own, but a machine's serial console.
+        if (request.port != GuestPort::Ssh || request.seat.is_some())
             && let Some(entry) = live.values().find(|entry| own(entry))
         {
             if background {

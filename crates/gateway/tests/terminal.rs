@@ -263,6 +263,11 @@ async fn whoever_comes_late_gets_a_repaint() {
     assert!(repainted > 1000, "the bytes at the start are gone: {repainted}");
     second.say(&ViewerRecord::TerminalInput(Bytes::from_static(b"here\r")));
     second.until("got here").await;
+
+    // The one console of a machine is continued, and not opened beside itself.
+    let console = ViewerRequest { resume: None, seat: Some(request.desktop), ..request.clone() };
+    Viewer::open(&gateway, &console).until("got here").await;
+    assert_eq!((gateway.connections().len(), *machines.dialled.lock().unwrap()), (1, 1));
 }
 
 #[tokio::test]

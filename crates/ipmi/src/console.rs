@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Silence after which the BMC is asked whether it is there; sessions that are silent for a minute end (6.12.15).
 const SILENCE: Duration = Duration::from_secs(15);
@@ -20,9 +20,14 @@ const PULSES_MAX: u32 = 4;
 /// Read at once of what is typed.
 const TYPED_BYTES: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often a console that somebody has is asked for, and after what pause: they may be giving it back just now.
+const TAKEN_TRIES: u32 = 4;
+const TAKEN_PAUSE: Duration = Duration::from_millis(750);
 
 const ACTIVATE: Command = Command { function: APP, number: 0x48, what: "to give its console" };
 const DEACTIVATE: Command = Command { function: APP, number: 0x49, what: "to take its console back" };
+/// Its completion code where somebody has it.
+const TAKEN: u8 = 0x80;
 /// SOL, its first instance.
 const PAYLOAD: [u8; 2] = [1, 1];
 /// Encrypted and with authentication codes; alerts are put off meanwhile.
@@ -66,10 +71,17 @@ impl Console {
 
     async fn activate(mut client: Client) -> Result<Self, IpmiError> {
         let asked = [PAYLOAD.as_slice(), &HOW].concat();
-        let answered = client.ask_for(ACTIVATE, &asked, PATIENCE, 3).await;
+        let mut answered = client.ask_for(ACTIVATE, &asked, PATIENCE, 3).await;
+        for _ in 1..TAKEN_TRIES {
+            if !matches!(answered, Ok((TAKEN, _))) {
+                break;
+            }
+            sleep(TAKEN_PAUSE).await;
+            answered = client.ask_for(ACTIVATE, &asked, PATIENCE, 3).await;
+        }
         let room = match answered {
             Ok((0, data)) => room(&data).ok_or(IpmiError::Protocol("its console's sizes are too short")),
-            Ok((0x80, _)) => Err(IpmiError::ConsoleTaken),
+            Ok((TAKEN, _)) => Err(IpmiError::ConsoleTaken),
             Ok((code @ 0x81, _)) => Err(IpmiError::Lacks { what: "SOL is switched off in it", code }),
             Ok((0x82, _)) => Err(IpmiError::Busy("it gives no more consoles at a time")),
             Ok((code @ 0x83, _)) => Err(IpmiError::Lacks { what: "its console is not given encrypted", code }),
@@ -109,6 +121,7 @@ impl Console {
         let ended = |end| match end {
             End::Deactivated => IpmiError::ConsoleEnded,
             End::Silent => IpmiError::Lost,
+            End::Stuck => IpmiError::Busy("its machine takes nothing of what is typed"),
         };
         loop {
             let now = Instant::now();

@@ -148,7 +148,7 @@ impl Keys {
         let mut blocks = blocks.to_vec();
         self.decrypting.decrypt(&mut blocks, DecryptionContext::Iv128(FixedLength::from(iv))).ok()?;
         let padding = usize::from(blocks.pop()?);
-        // 0 to 15 are needed; some pad a whole block more.
+        // 0 to 15 are needed; some pad a whole block more. What they pad with (13.29: 1, 2, 3, …) is theirs: the code covered it.
         if padding > BLOCK {
             return None;
         }

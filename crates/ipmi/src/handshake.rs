@@ -43,7 +43,8 @@ type Step<T> = Result<Option<T>, IpmiError>;
 /// Status codes of RMCP+ and RAKP (13.24).
 const fn status(code: u8, role: Role) -> IpmiError {
     match code {
-        0x01 => IpmiError::Busy("it has no session left"),
+        // None at all, and none for this role.
+        0x01 | 0x0b => IpmiError::Busy("it has no session left"),
         // Each of its algorithms by itself, or all together.
         0x04..=0x07 | 0x10 | 0x11 => IpmiError::NoSuite,
         0x09 | 0x0a => IpmiError::RoleRefused(role),
@@ -85,11 +86,13 @@ impl Handshake {
         if of != tag {
             return Ok(None);
         }
+        let (_reserved, id) = (reader.word(), reader.double());
         if code != 0 {
-            return Err(status(code, self.role));
+            // Not of a handshake before this one, whose tags were the same. Some leave the number out where they say no.
+            let is_ours = id.is_none_or(|id| id == 0 || id == self.console_id);
+            return if is_ours { Err(status(code, self.role)) } else { Ok(None) };
         }
-        let (Some(_), Some(id)) = (reader.word(), reader.double()) else { return Ok(None) };
-        Ok((id == self.console_id).then_some(reader))
+        Ok((id == Some(self.console_id)).then_some(reader))
     }
 
     /// The BMC's number of the session.
@@ -219,6 +222,10 @@ mod tests {
         }
         assert!(matches!(ours.open_answer(3, &[3, 0x11]), Err(IpmiError::NoSuite)));
         assert!(matches!(ours.open_answer(3, &[3, 1, 0, 0]), Err(IpmiError::Busy(_))));
+        let refusal = |id: u32| [&[3, 0x11, 0, 0], id.to_le_bytes().as_slice()].concat();
+        assert!(matches!(ours.open_answer(3, &refusal(ours.console_id)), Err(IpmiError::NoSuite)));
+        let late = ours.open_answer(3, &refusal(ours.console_id.wrapping_add(1).max(1)));
+        assert!(matches!(late, Ok(None)), "of a handshake before");
         assert!(matches!(ours.rakp_2(3, 7, &[3, 0x0d]), Err(IpmiError::CredentialsRefused)));
         assert!(matches!(ours.rakp_2(3, 7, &[3, 9]), Err(IpmiError::RoleRefused(Role::Operator))));
     }

@@ -19,6 +19,8 @@ const HEADER_BYTES: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a packet is sent before nobody is believed to be there.
 const TRIES: u32 = 8;
+/// How long there may be no room for what is typed while none of it is taken: nobody sees meanwhile that its person has left.
+const STUCK_MAX: Duration = Duration::from_mins(1);
 
 /// Bits of the fourth byte.
 const NACK: u8 = 0x40;
@@ -33,6 +35,8 @@ pub(crate) enum End {
     Deactivated,
     /// Nothing is acknowledged any more.
     Silent,
+    /// It acknowledges, and takes nothing.
+    Stuck,
 }
 
 /// What was sent, and is not acknowledged.
@@ -60,6 +64,8 @@ pub(crate) struct Sol {
     held: bool,
     /// What is to be acknowledged: number, characters, and whether more may come.
     owed: Option<(u8, u8, bool)>,
+    /// Since when there is no room for what is typed, and none of it is taken.
+    stuck_since: Option<Instant>,
 }
 
 impl Sol {
@@ -74,6 +80,7 @@ impl Sol {
             last: None,
             held: false,
             owed: None,
+            stuck_since: None,
         }
     }
 
@@ -116,6 +123,9 @@ impl Sol {
         let Some(mut sent) = self.sent.take_if(|sent| number != 0 && sent.number == number) else { return };
         // Those that it took are gone; the rest goes in another packet.
         let rest = sent.characters.split_off(accepted.min(sent.characters.len()));
+        if accepted > 0 || rest.is_empty() {
+            self.stuck_since = None;
+        }
         if nack && !rest.is_empty() && accepted == 0 {
             // It has no room, or nothing is behind it (a machine without power): this one later, as often as it says so.
             self.sent = Some(Sent { characters: rest, again_at: now + PATIENCE, tries: 1, ..sent });
@@ -126,6 +136,11 @@ impl Sol {
 
     /// A packet that is to be sent now.
     pub fn next(&mut self, now: Instant) -> Result<Option<Vec<u8>>, End> {
+        if self.has_room() {
+            self.stuck_since = None;
+        } else if now.saturating_duration_since(*self.stuck_since.get_or_insert(now)) >= STUCK_MAX {
+            return Err(End::Stuck);
+        }
         if let Some(sent) = &mut self.sent {
             if sent.again_at <= now {
                 if sent.tries >= TRIES {
@@ -240,6 +255,32 @@ mod tests {
             assert!(sol.next(at).unwrap().is_some());
         }
         assert_eq!(sol.next(at + PATIENCE), Err(End::Silent));
+    }
+
+    #[test]
+    fn a_machine_that_takes_nothing_does_not_hold_a_console_for_ever() {
+        let (mut sol, mut at) = (Sol::new(100), Instant::now());
+        let full = |sol: &mut Sol| {
+            while sol.has_room() {
+                typed(sol, "hello");
+            }
+        };
+        full(&mut sol);
+        let refuse = |sol: &mut Sol, at: &mut Instant, seconds: u32| -> Result<(), End> {
+            for _ in 0..seconds {
+                let packet = sol.next(*at)?.unwrap();
+                sol.take(&[0, packet[0], 0, NACK], *at).unwrap();
+                full(sol);
+                *at += PATIENCE;
+            }
+            Ok(())
+        };
+        refuse(&mut sol, &mut at, 50).unwrap();
+        let packet = sol.next(at).unwrap().unwrap();
+        sol.take(&[0, packet[0], 1, 0], at).unwrap();
+        full(&mut sol);
+        refuse(&mut sol, &mut at, 50).unwrap();
+        assert_eq!(refuse(&mut sol, &mut at, 20), Err(End::Stuck));
     }
 
     #[test]

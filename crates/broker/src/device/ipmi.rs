@@ -10,6 +10,7 @@ use oriel_model::serial::{SERIAL_BEGIN, serial_answer};
 use oriel_model::{Desktop, DesktopId};
 use oriel_physical::redfish::{self, Board, BootOnce};
 use oriel_physical::{Button, Click, DeviceKind, Overview, Power, PowerAction};
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,6 +50,8 @@ struct Known {
 /// A session that is kept, and what was learnt in it.
 struct Held {
     client: Client,
+    /// That it was begun with: another program of this service may have been given another one.
+    password: SecretString,
     id: Option<DeviceId>,
     used: Instant,
 }
@@ -80,6 +83,11 @@ impl Bmcs {
         if all.len() >= SESSIONS_MAX && !all.contains_key(&machine) {
             all.clear();
         }
+        // Those that nobody asks any more keep no sockets and no keys here.
+        all.retain(|_, (_, place)| {
+            let is_fresh = |held: &Held| held.used.elapsed() < SILENCE_MAX;
+            Arc::strong_count(place) > 1 || place.try_lock().is_ok_and(|held| held.as_ref().is_some_and(is_fresh))
+        });
         let place = Place::default();
         all.insert(machine, (where_and_who, Arc::clone(&place)));
         place
@@ -236,12 +244,13 @@ impl Broker {
 
     /// Whether a BMC is there; nobody signs in.
     pub(crate) async fn greet_bmc(&self, machine: &Desktop) -> Result<(), BrokerError> {
-        let socket = self.bmc_socket(machine).await?;
-        let silent = IpmiError::Unreachable("no answer".to_owned());
-        timeout(GREETING, oriel_ipmi::reaches(&socket))
-            .await
-            .unwrap_or(Err(silent))
-            .map_err(|error| refused(machine, &error))
+        // With finding its address: many are looked at in turn.
+        let greeting = async {
+            let socket = self.bmc_socket(machine).await?;
+            oriel_ipmi::reaches(&socket).await.map_err(|error| refused(machine, &error))
+        };
+        let silent = |_| Err(refused(machine, &IpmiError::Unreachable("no answer".to_owned())));
+        timeout(GREETING, greeting).await.unwrap_or_else(silent)
     }
 
     /// Does something in the session that is kept, or in a new one, and answers how the machine was just before.
@@ -255,7 +264,10 @@ impl Broker {
             let mut place = place.lock().await;
             // Taken out: a question that is given up on half-way leaves no session behind that is in the middle of something.
             let mut known = None;
-            if let Some(mut held) = place.take().filter(|held| held.used.elapsed() < SILENCE_MAX) {
+            let holds = |held: &Held| {
+                held.used.elapsed() < SILENCE_MAX && held.password.expose_secret() == account.password.expose_secret()
+            };
+            if let Some(mut held) = place.take().filter(holds) {
                 match held.look().await {
                     Ok(now) => known = Some((held, now)),
                     // The BMC restarted, and knows nothing of it.
@@ -271,7 +283,8 @@ impl Broker {
                 None => {
                     let socket = self.bmc_socket(machine).await?;
                     let client = Client::open(socket, &account, Role::Operator).await.map_err(fail)?;
-                    let mut held = Held { client, id: None, used: Instant::now() };
+                    let password = account.password.clone();
+                    let mut held = Held { client, password, id: None, used: Instant::now() };
                     match held.look().await {
                         Ok(now) => (held, now),
                         Err(error) => {
@@ -354,6 +367,8 @@ impl Broker {
 
     async fn open_console(&self, machine: &Desktop) -> Result<Console, BrokerError> {
         let opening = async {
+            // As it is now: it may have been moved or removed since the terminal was let in.
+            let machine = &self.find_machine(&machine.id.to_string()).await?;
             let account = self.bmc_account(machine).await?;
             // Where it is is for admins.
             let socket = self.bmc_socket(machine).await.map_err(|error| match error {

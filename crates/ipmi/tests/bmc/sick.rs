@@ -33,7 +33,20 @@ async fn another_client_and_the_fake() {
     for suite in ["3", "17"] {
         let port = fake.at.port().to_string();
         let mut tool = Command::new("ipmitool");
-        tool.args(["-I", "lanplus", "-H", "127.0.0.1", "-p", &port, "-U", "ada", "-P", "secret", "-C", suite]);
+        tool.kill_on_drop(true).args([
+            "-I",
+            "lanplus",
+            "-H",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "ada",
+            "-P",
+            "secret",
+            "-C",
+            suite,
+        ]);
         let told = timeout(Duration::from_secs(20), tool.args(["chassis", "power", "status"]).output()).await;
         let told = told.unwrap().expect("Debian's ipmitool");
         let text = String::from_utf8_lossy(&told.stdout);

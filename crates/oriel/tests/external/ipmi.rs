@@ -5,8 +5,12 @@ use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Its power is a file beside it.
 const CHASSIS: &str = r#"#!/bin/sh
@@ -55,7 +59,7 @@ async fn a_machine_with_a_bmc_that_speaks_ipmi() {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let _simulator = start(folder.path(), port, serial.local_addr().unwrap().port());
     // Its line is open: it hears on its port, too.
-    let (mut machine, _) = serial.accept().await.unwrap();
+    let (mut machine, _) = timeout(PATIENCE, serial.accept()).await.expect("the simulator has its line").unwrap();
     let house = House::new("127.0.0.0/8");
     furnish(&house);
     let url = format!("ipmi://127.0.0.1:{port}");
@@ -75,11 +79,14 @@ async fn a_machine_with_a_bmc_that_speaks_ipmi() {
     let mut viewer = ada.open("server").await;
     viewer.types("root\r").await;
     let mut typed = [0; 5];
-    machine.read_exact(&mut typed).await.unwrap();
+    timeout(PATIENCE, machine.read_exact(&mut typed)).await.unwrap().unwrap();
     assert_eq!(&typed, b"root\r");
     machine.write_all(b"Password: ").await.unwrap();
     viewer.shows("Password: ").await;
-    house.ask_with(&["machine", "set", "server", "--password-file", "-"], "wrong\n").unwrap();
+    let set = ["machine", "set", "server", "--password-file", "-"];
+    let refused = house.ask_with(&set, "a password of 23 bytes.\n").unwrap_err();
+    assert!(refused.contains("20 bytes"), "{refused}");
+    house.ask_with(&set, "wrong\n").unwrap();
     assert!(house.ask(&["device", "show", "server"]).unwrap_err().contains("different passwords"));
     assert!(!house.log().contains("calvin"));
 }
