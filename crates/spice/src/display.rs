@@ -19,6 +19,9 @@ const DAMAGE_RECTS_MAX: usize = 64;
 const PAINT_FACTOR_MAX: u64 = 64;
 const PAINT_PIXELS_MIN: u64 = 1 << 20;
 
+/// What is shown, black, until the machine has a screen: viewers and recordings have no use for one without pixels.
+const FIRST_SIZE: (u16, u16) = (640, 480);
+
 /// `SPICE_MSGC_DISPLAY_INIT` and `…_PREFERRED_COMPRESSION`.
 const INIT: u16 = 101;
 const PREFERRED_COMPRESSION: u16 = 103;
@@ -195,7 +198,11 @@ pub(crate) struct Display {
 impl Default for Display {
     fn default() -> Self {
         Self {
-            screen: Canvas { surface: Surface::default(), format: Format::ThirtyTwo, alpha: false },
+            screen: Canvas {
+                surface: Surface::new(FIRST_SIZE.0, FIRST_SIZE.1).unwrap_or_default(),
+                format: Format::ThirtyTwo,
+                alpha: false,
+            },
             screen_id: None,
             others: HashMap::new(),
             others_pixels: 0,
