@@ -13,7 +13,7 @@ use oriel_spice::{Channel, Link, SpiceSource};
 const SCREEN: [u8; 29] =
     [2, 26, 0, 0x3a, 1, 20, 0, 0, 0, 0, 0, 0, 0, 96, 0, 0, 0, 70, 0, 0, 0, 32, 0, 0, 0, 1, 0, 0, 0];
 /// Larger screens only make each try slow.
-const SIDE_MAX: u16 = 512;
+const SIDE_MAX: u16 = 640;
 
 fuzz_target!(|data: &[u8]| {
     let [choice, piece, server @ ..] = data else { return };
@@ -22,7 +22,8 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let mut source = SpiceSource::default();
-    let (mut out, mut events, mut screen) = (Vec::new(), Vec::new(), (0, 0));
+    let (mut out, mut events) = (Vec::new(), Vec::new());
+    let mut screen = (source.framebuffer().width(), source.framebuffer().height());
     if choice & 2 != 0 {
         source.receive(&SCREEN, &mut out, &mut events).expect("a screen is made");
         screen = (96, 70);

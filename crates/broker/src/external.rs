@@ -279,7 +279,9 @@ impl Broker {
                 let way = |of: &oriel_model::MachineParameters| {
                     let (blob, token) = (of.preconnection_blob.clone(), of.load_balance_info.clone());
                     let gateway = of.gateway().map(|(host, port)| (host.to_owned(), port));
-                    (of.jump.clone(), of.repeater.clone(), of.preconnection_id, blob, token, gateway)
+                    // Without TLS a SPICE server is told the password under a key that proves nothing.
+                    let sealed = of.tls.unwrap_or(false);
+                    (of.jump.clone(), of.repeater.clone(), of.preconnection_id, blob, token, gateway, sealed)
                 };
                 way(parameters) != way(&external.parameters)
             });

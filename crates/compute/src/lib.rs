@@ -97,7 +97,6 @@ pub enum Renewed {
     Done,
 }
 
-/// A host of desktops. Every step may be repeated without harm, and does nothing when there is nothing to do.
 /// What is spoken at a machine's own display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScreenProtocol {
@@ -105,6 +104,7 @@ pub enum ScreenProtocol {
     Spice,
 }
 
+/// A host of desktops. Every step may be repeated without harm, and does nothing when there is nothing to do.
 #[async_trait]
 pub trait Compute: Send + Sync {
     /// The host's name, as stored in `Desktop::host`.

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest, VncOptions};
+use oriel_gateway::{DialError, Dialler, Gateway, Protocol, SpiceOptions, Target, ViewerRequest, VncOptions};
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent, TileCodec};
@@ -401,4 +401,82 @@ async fn a_jpeg_is_handed_on_and_painted_for_who_comes_later() {
     let mut later = Viewer::open(&gateway, &request);
     let red = later.painted().await;
     assert!((200..240).contains(&red), "{red}");
+}
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// A message of a SPICE channel.
+fn spice_message(kind: u16, body: &[u8]) -> Vec<u8> {
+    [&kind.to_le_bytes()[..], &words(&[body.len() as u32]), body].concat()
+}
+
+/// Whichever channel of a SPICE server is asked for. It looks at no ticket, and its screen has one colour.
+async fn spice(mut stream: DuplexStream) -> std::io::Result<()> {
+    let header = read(&mut stream, 16).await?;
+    let length = u32::from_le_bytes(header[12..].try_into().unwrap()) as usize;
+    let channel = read(&mut stream, length).await?[4];
+    // An RSA key of 1024 bits (RFC 3279).
+    let key = [
+        &b"\x30\x81\x9f\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x81\x8d\x00"[..],
+        b"\x30\x81\x89\x02\x81\x81\x00",
+        &[0xff; 128],
+        b"\x02\x03\x01\x00\x01",
+    ]
+    .concat();
+    let reply = [vec![0; 4], key, words(&[1, 1, 178, 0b1011, 0])].concat();
+    stream.write_all(&[&b"REDQ"[..], &words(&[2, 2, reply.len() as u32]), &reply].concat()).await?;
+    read(&mut stream, 4 + 128).await?;
+    let mut said = vec![0; 4];
+    match channel {
+        1 => {
+            said.extend(spice_message(103, &words(&[7, 1, 3, 2, 0, 0, 0, 0])));
+            said.extend(spice_message(104, &[&words(&[5])[..], &[1, 0, 2, 0, 3, 0, 4, 0, 5, 0]].concat()));
+        }
+        2 => {
+            let (width, height) = (u32::from(WIDTH), u32::from(HEIGHT));
+            said.extend(spice_message(314, &words(&[0, width, height, 32, 1])));
+            let area = words(&[0, 0, 0, height, width]);
+            // Not clipped, a solid brush, put, no mask.
+            let fill = [area, vec![0, 1], words(&[0x0028_0000]), vec![8, 0, 0], words(&[0; 3])].concat();
+            said.extend(spice_message(302, &fill));
+        }
+        _ => {}
+    }
+    stream.write_all(&said).await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
+}
+
+#[derive(Default)]
+struct Channels(AtomicUsize);
+
+#[async_trait]
+impl Dialler for Channels {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let (near, far) = tokio::io::duplex(1 << 16);
+        tokio::spawn(spice(far));
+        let options = SpiceOptions { password: Some("secret".into()), ..SpiceOptions::default() };
+        Ok(Target {
+            title: "spice".into(),
+            stream: Box::new(near),
+            protocol: Protocol::Spice(Box::new(options)),
+            policy: oriel_model::SessionPolicy::default(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_five_connections_is_one() {
+    let machines = Arc::new(Channels::default());
+    let gateway = gateway(machines.clone());
+    let request = request();
+    let mut viewer = Viewer::open(&gateway, &request);
+    assert_eq!(viewer.painted().await, 40);
+    assert_eq!(machines.0.load(Ordering::Relaxed), 5, "SPICE has a connection for each channel");
+    // Who comes back finds the same session.
+    drop(viewer);
+    assert_eq!(Viewer::open(&gateway, &request).painted().await, 40);
+    assert_eq!(machines.0.load(Ordering::Relaxed), 5);
 }

@@ -15,6 +15,8 @@ const PIECE_BYTES_MAX: usize = 2048;
 const TOKENS: u32 = 32;
 /// Bytes that wait for tokens: one clipboard and what else there is. More is left out.
 const WAITING_BYTES_MAX: usize = 3 << 20;
+/// Pieces that are sent before more comes from the server: it gives out tokens as it likes, and a few bytes can ask for a long text.
+const PIECES_AT_ONCE_MAX: usize = 1024;
 const HEADER_BYTES: usize = 20;
 /// Largest message that is collected, in bytes; larger ones are left out.
 const MESSAGE_BYTES_MAX: usize = CLIPBOARD_BYTES_MAX + 64;
@@ -46,6 +48,8 @@ pub(crate) struct Agent {
     /// What it can.
     capabilities: u32,
     tokens: u32,
+    /// Pieces that were sent since more came from the server.
+    sent: usize,
     /// Pieces it sent since it got tokens.
     taken: u32,
     waiting: VecDeque<u8>,
@@ -65,6 +69,7 @@ impl Agent {
         *self = Self {
             connected: true,
             tokens,
+            sent: self.sent,
             wish: self.wish.take(),
             copied: std::mem::take(&mut self.copied),
             ..Self::default()
@@ -74,7 +79,18 @@ impl Agent {
     }
 
     pub(crate) fn gone(&mut self) {
-        *self = Self { wish: self.wish.take(), copied: std::mem::take(&mut self.copied), ..Self::default() };
+        *self = Self {
+            sent: self.sent,
+            wish: self.wish.take(),
+            copied: std::mem::take(&mut self.copied),
+            ..Self::default()
+        };
+    }
+
+    /// More came from the server: what waits may go on.
+    pub(crate) fn go_on(&mut self, out: &mut Vec<u8>) {
+        self.sent = 0;
+        self.flush(out);
     }
 
     pub(crate) fn more_tokens(&mut self, tokens: u32, out: &mut Vec<u8>) {
@@ -104,8 +120,9 @@ impl Agent {
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) {
-        while self.tokens > 0 && !self.waiting.is_empty() {
+        while self.tokens > 0 && self.sent < PIECES_AT_ONCE_MAX && !self.waiting.is_empty() {
             self.tokens -= 1;
+            self.sent += 1;
             let length = self.waiting.len().min(PIECE_BYTES_MAX);
             let piece: Vec<u8> = self.waiting.drain(..length).collect();
             channel::send(out, Channel::Main, AGENT_DATA, &piece);
@@ -131,8 +148,18 @@ impl Agent {
         }
         let skipped = (piece.len() as u64).min(self.skip);
         self.skip -= skipped;
-        self.got.extend_from_slice(piece.get(skipped as usize..).unwrap_or_default());
-        while let Some(header) = self.got.get(..HEADER_BYTES) {
+        let mut got = std::mem::take(&mut self.got);
+        got.extend_from_slice(piece.get(skipped as usize..).unwrap_or_default());
+        let used = self.messages(&got, out, events)?;
+        got.drain(..used);
+        self.got = got;
+        Ok(())
+    }
+
+    /// Those that are there as a whole. Answers how many bytes they are.
+    fn messages(&mut self, got: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<usize, Broken> {
+        let mut rest = got;
+        while let Some((header, body)) = rest.split_at_checked(HEADER_BYTES) {
             let mut reader = Reader::new(header);
             let (protocol, kind, _opaque, length) =
                 (reader.u32()?, reader.u32()?, reader.u64()?, reader.u32()? as usize);
@@ -141,18 +168,16 @@ impl Agent {
             }
             if length > MESSAGE_BYTES_MAX {
                 tracing::warn!(bytes = length, "A message of a guest's agent is too large, left out");
-                let there = self.got.len() - HEADER_BYTES;
-                self.skip = length.saturating_sub(there) as u64;
-                self.got.drain(..HEADER_BYTES + length.min(there));
+                let there = length.min(body.len());
+                self.skip = (length - there) as u64;
+                rest = body.get(there..).unwrap_or_default();
                 continue;
             }
-            if self.got.len() < HEADER_BYTES + length {
-                break;
-            }
-            let message: Vec<u8> = self.got.drain(..HEADER_BYTES + length).skip(HEADER_BYTES).collect();
-            self.message(kind, &message, out, events)?;
+            let Some((message, later)) = body.split_at_checked(length) else { break };
+            self.message(kind, message, out, events)?;
+            rest = later;
         }
-        Ok(())
+        Ok(got.len() - rest.len())
     }
 
     fn message(
@@ -198,6 +223,10 @@ impl Agent {
             }
             CLIPBOARD_REQUEST => {
                 let ours = reader.take(selection.len())?.first().is_none_or(|selection| *selection == 0);
+                // Asked again before it took the last answer: there is no room for one more, and no need to make it.
+                if self.waiting.len() + 2 * self.copied.len() > WAITING_BYTES_MAX {
+                    return Ok(());
+                }
                 let wanted = reader.u32()? == TYPE_UTF8_TEXT && ours && !self.copied.is_empty();
                 let (kind, text) = match wanted {
                     true if self.can(CAP_GUEST_LINES_END_CRLF) => (TYPE_UTF8_TEXT, self.copied.replace('\n', "\r\n")),

@@ -8,6 +8,10 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 
 const HEADER_BYTES: usize = 6;
+/// Longest message of a channel without pictures, in bytes: the largest pointer; pings that measure the network have a quarter of it.
+const SMALL_BYTES_MAX: usize = 1 << 20;
+/// Of a notice, what is written into the log, in bytes.
+const NOTICE_BYTES_MAX: usize = 1024;
 
 const MIGRATE: u16 = 1;
 const MIGRATE_DATA: u16 = 2;
@@ -31,6 +35,14 @@ pub(crate) fn message(kind: u16, body: &[u8]) -> Vec<u8> {
     message.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
     message.extend_from_slice(body);
     message
+}
+
+/// Longest message that is accepted on a channel.
+const fn bytes_max(channel: Channel) -> usize {
+    match channel {
+        Channel::Display => MESSAGE_BYTES_MAX,
+        Channel::Main | Channel::Inputs | Channel::Cursor | Channel::Playback => SMALL_BYTES_MAX,
+    }
 }
 
 /// What the server says on one channel.
@@ -60,7 +72,7 @@ impl Incoming {
                 return Ok(None);
             };
             let (kind, length) = (u16::from_le_bytes([k0, k1]), u32::from_le_bytes([l0, l1, l2, l3]) as usize);
-            if length > MESSAGE_BYTES_MAX {
+            if length > bytes_max(channel) {
                 return bad(format!("a message of type {kind} has {length} bytes"));
             }
             if self.buffer.len() < HEADER_BYTES + length {
@@ -83,7 +95,8 @@ impl Incoming {
                     return Ok(Some(Heard::Ended("the machine moves to another host; connect again".to_owned())));
                 }
                 NOTIFY => {
-                    tracing::debug!(text = printable(body.get(24..).unwrap_or_default()), "A SPICE server's notice");
+                    let text = body.get(24..body.len().min(24 + NOTICE_BYTES_MAX)).unwrap_or_default();
+                    tracing::debug!(text = printable(text), "A SPICE server's notice");
                 }
                 // For clients that share a cache of pictures among channels.
                 WAIT_FOR_CHANNELS => {}

@@ -19,6 +19,9 @@ const DAMAGE_RECTS_MAX: usize = 64;
 const PAINT_FACTOR_MAX: u64 = 64;
 const PAINT_PIXELS_MIN: u64 = 1 << 20;
 
+/// What is shown, black, until the machine has a screen: viewers and recordings have no use for one without pixels.
+const FIRST_SIZE: (u16, u16) = (640, 480);
+
 /// `SPICE_MSGC_DISPLAY_INIT` and `…_PREFERRED_COMPRESSION`.
 const INIT: u16 = 101;
 const PREFERRED_COMPRESSION: u16 = 103;
@@ -27,6 +30,9 @@ const COMPRESSION_LZ: u8 = 6;
 const DICTIONARY_PIXELS: u32 = 1 << 20;
 
 const PRIMARY: u32 = 1;
+const ROP3: u16 = 309;
+/// Three inputs and eight cases of each bit.
+const ROP3_WEIGHT: u64 = 4;
 
 /// What the server is told first: no cache of pictures, and LZ where it lets itself be asked.
 pub(crate) fn greeting(asks: bool) -> Vec<u8> {
@@ -192,7 +198,11 @@ pub(crate) struct Display {
 impl Default for Display {
     fn default() -> Self {
         Self {
-            screen: Canvas { surface: Surface::default(), format: Format::ThirtyTwo, alpha: false },
+            screen: Canvas {
+                surface: Surface::new(FIRST_SIZE.0, FIRST_SIZE.1).unwrap_or_default(),
+                format: Format::ThirtyTwo,
+                alpha: false,
+            },
             screen_id: None,
             others: HashMap::new(),
             others_pixels: 0,
@@ -210,8 +220,12 @@ impl Display {
 
     /// More bytes came: drawing may go on.
     pub(crate) fn refill(&mut self) {
+        self.budget = Budget::new(self.paint_max());
+    }
+
+    fn paint_max(&self) -> u64 {
         let size = u64::from(self.screen.surface.width()) * u64::from(self.screen.surface.height());
-        self.budget = Budget::new(size.max(PAINT_PIXELS_MIN) * PAINT_FACTOR_MAX);
+        size.max(PAINT_PIXELS_MIN) * PAINT_FACTOR_MAX
     }
 
     fn canvas(&self, id: u32) -> Result<&Canvas, Broken> {
@@ -312,7 +326,9 @@ impl Display {
             self.screen_id = Some(id);
             self.streams.clear();
             events.push(ScreenEvent::Resize { width, height });
-            self.refill();
+            // Not anew: screens that are made over and over would be endless work.
+            let pixels = self.paint_max();
+            self.budget.raise(pixels);
             return Ok(());
         }
         if self.others.len() >= SURFACES_MAX || self.others_pixels + pixels > u64::from(SURFACE_PIXELS_MAX) {
@@ -325,6 +341,8 @@ impl Display {
 
     /// The screen's picture stays until there is a new one.
     fn destroy(&mut self, id: u32) {
+        // A frame that comes after its surface is passed over, as one after its stream is.
+        self.streams.retain(|_, stream| stream.surface != id);
         if self.screen_id == Some(id) {
             self.screen_id = None;
         }
@@ -360,8 +378,9 @@ impl Display {
         events.push(ScreenEvent::Damage(Rect::new(x, y, right - x, bottom - y)));
     }
 
-    fn spend(&mut self, areas: &[Rect]) -> Result<(), Broken> {
-        self.budget.spend(areas.iter().map(|area| u64::from(area.area())).sum())
+    /// `weight`: how much more work a pixel is than one that is copied.
+    fn spend(&mut self, areas: &[Rect], weight: u64) -> Result<(), Broken> {
+        self.budget.spend(pixels_of(areas) * weight)
     }
 
     fn copy_bits(&mut self, body: &[u8], events: &mut Vec<ScreenEvent>) -> Result<(), Broken> {
@@ -369,7 +388,7 @@ impl Display {
         let base = Base::read(&mut reader)?;
         let (from_x, from_y) = (reader.i32()?, reader.i32()?);
         let areas = base.areas(&self.canvas(base.surface)?.surface);
-        self.spend(&areas)?;
+        self.spend(&areas, 1)?;
         let (dx, dy) = (i64::from(from_x) - i64::from(base.to.left), i64::from(from_y) - i64::from(base.to.top));
         let canvas = self.canvas_mut(base.surface)?;
         let (width, height) = (canvas.surface.width(), canvas.surface.height());
@@ -388,7 +407,10 @@ impl Display {
             }
             return Ok(());
         }
-        // Each from what was there before any of them.
+        // Each from what was there before any of them, which is kept meanwhile.
+        if pixels_of(&areas) > u64::from(width) * u64::from(height) {
+            return bad("pixels are copied to rectangles that overlap");
+        }
         let mut before = Vec::with_capacity(areas.len());
         for area in &areas {
             let (x, y) = source(area)?;
@@ -407,7 +429,7 @@ impl Display {
             Image::Here(pixels) => Ok(Source { pixels, from }),
             Image::Surface(id) => {
                 let rect = self.canvas(id).map(|canvas| from.on(canvas.surface.width(), canvas.surface.height()))?;
-                self.spend(&[rect])?;
+                self.spend(&[rect], 1)?;
                 let canvas = self.canvas(id)?;
                 let pixels = crop(&canvas.surface, rect, canvas.alpha);
                 let (x, y) = (i32::from(rect.x), i32::from(rect.y));
@@ -451,7 +473,7 @@ impl Display {
         let mut reader = Reader::new(body);
         let base = Base::read(&mut reader)?;
         let areas = base.areas(&self.canvas(base.surface)?.surface);
-        self.spend(&areas)?;
+        self.spend(&areas, if kind == ROP3 { ROP3_WEIGHT } else { 1 })?;
         let no_mask = MaskAt { inverted: false, x: 0, y: 0, picture: 0 };
         let (drawing, mask) = match kind {
             // FILL
@@ -482,8 +504,7 @@ impl Display {
                 let rop = Rop::new(1 << (7 + (kind - 306)), OF_BRUSH, OF_TARGET)?;
                 (Drawing::Fill(Brush::Nothing, rop), read_mask(&mut reader)?)
             }
-            // ROP3
-            309 => {
+            ROP3 => {
                 let (picture, from) = (reader.u32()?, reader.area()?);
                 let brush = read_brush(&mut reader)?;
                 let table = reader.u8()?;
@@ -588,13 +609,17 @@ impl Display {
             pixels.turn_over();
         }
         let areas = base.areas(&self.canvas(base.surface)?.surface);
-        self.spend(&areas)?;
+        self.spend(&areas, 1)?;
         let side = |shown: u32, has: u16| i32::from(u16::try_from(shown).unwrap_or(has).min(has));
         let from = Area { left: 0, top: 0, right: side(shown.0, pixels.width), bottom: side(shown.1, pixels.height) };
         draw::put(&mut self.canvas_mut(base.surface)?.surface, &areas, &Stretched { pixels: &pixels, from, to })?;
         self.changed(base.surface, &areas, events);
         Ok(())
     }
+}
+
+fn pixels_of(areas: &[Rect]) -> u64 {
+    areas.iter().map(|area| u64::from(area.area())).sum()
 }
 
 /// Part of a surface, which lies on it.

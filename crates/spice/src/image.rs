@@ -30,17 +30,26 @@ const TOP_DOWN: u8 = 4;
 /// How many pixels may be decoded and painted before more bytes come: a few bytes can say "fill the screen", and a thousand of them
 /// cost work and show nothing.
 #[derive(Debug)]
-pub(crate) struct Budget(u64);
+pub(crate) struct Budget {
+    left: u64,
+    all: u64,
+}
 
 impl Budget {
     pub(crate) const fn new(pixels: u64) -> Self {
-        Self(pixels)
+        Self { left: pixels, all: pixels }
+    }
+
+    /// It is so many in all, where that is more than before; what was painted stays spent.
+    pub(crate) fn raise(&mut self, pixels: u64) {
+        self.left = self.left.saturating_add(pixels.saturating_sub(self.all));
+        self.all = self.all.max(pixels);
     }
 
     pub(crate) fn spend(&mut self, pixels: u64) -> Result<(), Broken> {
-        match self.0.checked_sub(pixels) {
+        match self.left.checked_sub(pixels) {
             Some(left) => {
-                self.0 = left;
+                self.left = left;
                 Ok(())
             }
             None => bad("it paints the screen over and over"),

@@ -43,7 +43,7 @@ pub use mux::Channel;
 pub use options::SpiceOptions;
 pub use source::SpiceSource;
 
-/// Longest message that is accepted, in bytes: the largest screen, not compressed.
+/// Longest message that is accepted, in bytes: the largest screen, not compressed. Channels without pictures have less.
 pub const MESSAGE_BYTES_MAX: usize = oriel_screen::SURFACE_PIXELS_MAX as usize * 4 + (1 << 20);
 /// Surfaces beside the screen that are kept for a server; together they have as many pixels as a screen may have.
 pub const SURFACES_MAX: usize = 1024;

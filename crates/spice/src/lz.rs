@@ -171,6 +171,8 @@ pub(crate) fn decode(bytes: &[u8], palette: Option<&Palette>, budget: &mut Budge
             if u64::from(stride) * u64::from(height) > ROWS_BYTES_MAX || (stride as usize) < depth.row_bytes(width) {
                 return bad(format!("an LZ picture {width} pixels wide has rows of {stride} bytes"));
             }
+            // Rows may be much longer than the picture is wide.
+            budget.spend(u64::from(stride) * u64::from(height))?;
             let mut rows = vec![0; stride as usize * usize::from(height)];
             unpack::<Index>(&mut reader, &mut rows)?;
             expand(depth, (width, height), stride as usize, &rows, palette)?

@@ -23,7 +23,7 @@ pub(crate) struct Sound {
 }
 
 impl Sound {
-    pub(crate) fn message(&mut self, kind: u16, body: &Bytes, events: &mut Vec<ScreenEvent>) -> Result<(), Broken> {
+    pub(crate) fn message(&mut self, kind: u16, body: &[u8], events: &mut Vec<ScreenEvent>) -> Result<(), Broken> {
         let mut reader = Reader::new(body);
         match kind {
             // DATA
@@ -33,7 +33,8 @@ impl Sound {
                 let frame = 2 * usize::from(channels);
                 let whole = reader.rest().len() / frame * frame;
                 if whole > 0 {
-                    let bytes = body.slice(4..4 + whole);
+                    // Copied: it waits for viewers, and the buffer that it came in may be large.
+                    let bytes = Bytes::copy_from_slice(reader.take(whole)?);
                     events.push(ScreenEvent::Audio { codec: AudioCodec::Pcm, channels, rate, time_ms, bytes });
                 }
             }

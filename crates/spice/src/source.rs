@@ -10,7 +10,9 @@ use crate::{
     reader::{Broken, Reader, bad, printable},
     sound::Sound,
 };
-use oriel_screen::{Framebuffer, InputEvent, Monitor, Rect, SURFACE_SIDE_MAX, ScreenEvent, Source, SourceError};
+use oriel_screen::{
+    Framebuffer, InputEvent, Monitor, Rect, SURFACE_PIXELS_MAX, SURFACE_SIDE_MAX, ScreenEvent, Source, SourceError,
+};
 
 /// Channels that a server may list.
 const CHANNELS_MAX: u32 = 256;
@@ -79,6 +81,7 @@ impl SpiceSource {
     /// What the main channel says while the others are not open yet.
     pub(crate) fn begin(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), SourceError> {
         let mut events = std::mem::take(&mut self.early);
+        self.agent.go_on(out);
         let heard = self.hear(Channel::Main, bytes, out, &mut events);
         self.early = events;
         heard.map_err(SourceError::from)
@@ -196,6 +199,7 @@ impl SpiceSource {
 
     fn take(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, events: &mut Vec<ScreenEvent>) -> Result<(), Over> {
         self.display.refill();
+        self.agent.go_on(out);
         loop {
             let piece = self.demux.next(&mut bytes);
             match piece.map_err(|_| Over::Broken("a frame of no channel".to_owned()))? {
@@ -214,6 +218,17 @@ impl SpiceSource {
     }
 }
 
+const fn is_pointer(event: &ScreenEvent) -> bool {
+    matches!(event, ScreenEvent::Cursor { .. } | ScreenEvent::CursorHidden | ScreenEvent::CursorDefault)
+}
+
+/// A screen of this size, or of as much of it as Oriel takes.
+fn within(width: u16, height: u16) -> Rect {
+    let width = width.min(SURFACE_SIDE_MAX);
+    let most = SURFACE_PIXELS_MAX.checked_div(width.into()).and_then(|most| u16::try_from(most).ok());
+    Rect::new(0, 0, width, height.min(SURFACE_SIDE_MAX).min(most.unwrap_or(u16::MAX)))
+}
+
 /// Those before 2012 say nothing about it, and take ten.
 const TOKENS_OF_OLD_SERVERS: u32 = 10;
 
@@ -228,6 +243,12 @@ impl Source for SpiceSource {
         let drawn = events.iter().skip(before).any(|event| {
             matches!(event, ScreenEvent::Damage(_) | ScreenEvent::Copy { .. } | ScreenEvent::Resize { .. })
         });
+        // Of pointers that came together the last one is seen. Each may be half a megabyte for each viewer, and a few bytes name one that
+        // is kept.
+        if let Some(last) = events.iter().rposition(is_pointer) {
+            let mut at = 0_usize..;
+            events.retain(|event| at.next() == Some(last) || !is_pointer(event));
+        }
         // The protocol has no pictures that are whole: what came together belongs together.
         if drawn {
             events.push(ScreenEvent::FrameEnd);
@@ -244,7 +265,7 @@ impl Source for SpiceSource {
             InputEvent::Clipboard(text) if text.is_empty() => {}
             InputEvent::Clipboard(text) => self.agent.copy(text, out),
             InputEvent::Resize { width, height, scale } => {
-                let rect = Rect::new(0, 0, *width.min(&SURFACE_SIDE_MAX), *height.min(&SURFACE_SIDE_MAX));
+                let rect = within(*width, *height);
                 if !rect.is_empty() {
                     self.agent.wish(vec![Monitor { rect, scale: *scale, primary: true }], out);
                 }
@@ -252,7 +273,7 @@ impl Source for SpiceSource {
             // One channel is one screen: the whole of them.
             InputEvent::Monitors(monitors) => {
                 let (width, height) = monitors.size();
-                let rect = Rect::new(0, 0, width.min(SURFACE_SIDE_MAX), height.min(SURFACE_SIDE_MAX));
+                let rect = within(width, height);
                 self.agent.wish(vec![Monitor { rect, scale: 100, primary: true }], out);
             }
             other => self.input.event(other, self.size(), out),

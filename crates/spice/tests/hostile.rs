@@ -105,6 +105,10 @@ fn limits_have_words() {
     refused(&message(Channel::Cursor, 6, &[]), "shut");
     let painted = fill([0, 0, 64, 64], 0, 8).repeat(50_000);
     refused(&painted, "over and over");
+    refused(&screen(4096).repeat(70), "over and over");
+    refused(&frame(Channel::Cursor, &[103, 0, 0, 0, 0x20, 0]), "bytes");
+    let clip = [words(&[0, 0, 0, 64, 64]), vec![1], words(&[2]), words(&[0, 0, 64, 64]).repeat(2), words(&[0, 0])];
+    refused(&display(104, &clip.concat()), "overlap");
     let mut surfaces = Vec::new();
     for id in 1..4 {
         surfaces.extend(display(314, &words(&[id, 4096, 4096, 32, 0])));
@@ -114,6 +118,39 @@ fn limits_have_words() {
         let head = [base([0, 0, 1, 1]), words(&[57, 0, 0, 1, 1]), vec![8, 0, 0, 0], words(&[0, 0, 0])].concat();
         refused(&display(304, &[head, words(&[7, 0]), vec![kind, 0], words(&[1, 1])].concat()), name);
     }
+}
+
+#[test]
+fn what_comes_late_or_too_often_does_no_harm() {
+    let mut source = SpiceSource::default();
+    feed(&mut source, &screen(8)).unwrap();
+    let video = [words(&[0, 1]), vec![1, 1], vec![0; 8], words(&[8, 8, 8, 8, 0, 0, 8, 8]), vec![0]].concat();
+    feed(&mut source, &message(Channel::Display, 122, &video)).unwrap();
+    feed(&mut source, &message(Channel::Display, 315, &words(&[0]))).unwrap();
+    let picture = [words(&[1, 0, 3]), vec![1, 2, 3]].concat();
+    feed(&mut source, &message(Channel::Display, 123, &picture)).unwrap();
+    // A pointer of one pixel.
+    let pointer = |colour: u8| {
+        [vec![0, 0, 0, 0, 1, 0, 0], vec![0_u8; 8], vec![0, 1, 0, 1, 0, 0, 0, 0, 0, colour, 0, 0, 255]].concat()
+    };
+    let many: Vec<u8> = (1..9).flat_map(|colour| message(Channel::Cursor, 103, &pointer(colour))).collect();
+    let (_, events) = feed(&mut source, &many).unwrap();
+    let rgba = |event: &ScreenEvent| if let ScreenEvent::Cursor { rgba, .. } = event { rgba.to_vec() } else { vec![] };
+    assert_eq!(events.iter().map(rgba).collect::<Vec<_>>(), [[0, 0, 8, 255]], "the last one alone");
+    // No screen is asked for that Oriel itself would refuse.
+    let agent = |kind: u32, body: &[u8]| {
+        let head = [words(&[1, kind, 0, 0, body.len() as u32]), body.to_vec()];
+        message(Channel::Main, 109, &head.concat())
+    };
+    feed(&mut source, &message(Channel::Main, 115, &words(&[u32::MAX]))).unwrap();
+    feed(&mut source, &agent(6, &words(&[0, 1 << 1 | 1 << 5]))).unwrap();
+    let mut out = Vec::new();
+    source.input(&InputEvent::Resize { width: 8192, height: 8192, scale: 100 }, &mut out).unwrap();
+    assert!(out.windows(8).any(|told| told == words(&[2250, 8192])));
+    // A long text is asked for over and over.
+    source.input(&InputEvent::Clipboard("x".repeat(1 << 20)), &mut out).unwrap();
+    let (out, _) = feed(&mut source, &agent(8, &words(&[1])).repeat(500)).unwrap();
+    assert!(((1 << 20)..(3 << 20)).contains(&out.len()), "{} bytes", out.len());
 }
 
 #[test]

@@ -91,7 +91,15 @@ async fn a_machine_answers_or_does_not() {
     let change = MachineChange { parameters: Some(parameters), ..MachineChange::default() };
     let refused = house.broker.change_machine(telnet.id, change).await.unwrap_err();
     assert_eq!(code(&refused), "credentials_of_another_address");
+    // Nor said without the encryption that it was given for.
+    let parameters = MachineParameters { tls: Some(true), ..MachineParameters::default() };
+    let screen = External { parameters, ..external(MachineProtocol::Spice, "127.0.0.1", 9) };
+    let screen = add(&house, &pool, "screen", screen).await.unwrap();
+    let change = MachineChange { parameters: Some(MachineParameters::default()), ..MachineChange::default() };
+    let refused = house.broker.change_machine(screen.id, change).await.unwrap_err();
+    assert_eq!(code(&refused), "credentials_of_another_address");
     house.broker.set_intent(telnet.id, DesktopIntent::Deleted).await.unwrap();
+    house.broker.set_intent(screen.id, DesktopIntent::Deleted).await.unwrap();
     let gone = house.reaches(gate.id, DesktopState::Unreachable).await;
     assert!(gone.failure.unwrap().contains("127.0.0.1:9 does not answer"));
     // The reconciler of desktops leaves it alone, and it has no power.
