@@ -80,14 +80,14 @@ impl Bmcs {
         {
             return Arc::clone(place);
         }
-        if all.len() >= SESSIONS_MAX && !all.contains_key(&machine) {
-            all.clear();
-        }
         // Those that nobody asks any more keep no sockets and no keys here.
         all.retain(|_, (_, place)| {
             let is_fresh = |held: &Held| held.used.elapsed() < SILENCE_MAX;
             Arc::strong_count(place) > 1 || place.try_lock().is_ok_and(|held| held.as_ref().is_some_and(is_fresh))
         });
+        if all.len() >= SESSIONS_MAX && !all.contains_key(&machine) {
+            all.clear();
+        }
         let place = Place::default();
         all.insert(machine, (where_and_who, Arc::clone(&place)));
         place
@@ -425,7 +425,11 @@ mod tests {
         let first = bmcs.of(machine, "ada@a:623".to_owned());
         assert!(Arc::ptr_eq(&first, &bmcs.of(machine, "ada@a:623".to_owned())));
         assert!(!Arc::ptr_eq(&first, &bmcs.of(machine, "ada@b:623".to_owned())));
-        bmcs.forget(machine);
+        // In it nobody is signed in.
+        let other = DesktopId::new();
+        bmcs.of(other, "ada@c:623".to_owned());
+        assert!(!bmcs.all().contains_key(&machine));
+        bmcs.forget(other);
         assert!(bmcs.all().is_empty());
     }
 }

@@ -177,7 +177,7 @@ function Of({ machine }: { machine: Schemas["DeviceTile"] }) {
 const ABOUT = {
   pikvm: "The device in front of",
   redfish: "The BMC in",
-  ipmi: "BMC (IPMI) in",
+  ipmi: "The BMC (IPMI) in",
 } as const;
 
 function Panel({ title, wide, children }: { title: string; wide?: boolean; children: ReactNode }) {
