@@ -246,7 +246,8 @@ pub(crate) async fn screen(
                 vnc(stream, options, door).await
             }
             Protocol::Spice(options) => {
-                let options = SpiceOptions { audio: policy.sound, keeper: Some(door.keeper()), ..*options };
+                let (keeper, size) = (Some(door.keeper()), (width, height));
+                let options = SpiceOptions { audio: policy.sound, keeper, size, ..*options };
                 let opened = oriel_spice::connect(stream, options, Arc::new(door.again())).await;
                 let session = opened.map_err(|error| spice_bye(&error))?;
                 Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })

@@ -59,7 +59,7 @@ pub async fn connect(stream: BoxStream, options: SpiceOptions, way: Arc<dyn Way>
         options.pin = HostPin::Sha256(identity.0);
     }
     begin(&mut main, Channel::Main, 0, &options).await?;
-    let mut source = SpiceSource::default();
+    let mut source = SpiceSource::for_window(options.size);
     let session = open(&mut main, &mut source).await?;
     let offered: Vec<Channel> = source.channels().unwrap_or_default().to_vec();
     if !offered.contains(&Channel::Display) {

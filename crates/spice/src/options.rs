@@ -19,4 +19,6 @@ pub struct SpiceOptions {
     pub keeper: Option<Arc<dyn Keeper>>,
     /// Take sound.
     pub audio: bool,
+    /// Width and height of the person's window, in pixels, for the guest's agent; 0 where it has none.
+    pub size: (u16, u16),
 }

@@ -68,6 +68,16 @@ impl From<Over> for SourceError {
 }
 
 impl SpiceSource {
+    /// For a person with a window of this size: the guest's agent is told once it is there.
+    pub(crate) fn for_window((width, height): (u16, u16)) -> Self {
+        let mut source = Self::default();
+        let rect = within(width, height);
+        if !rect.is_empty() {
+            source.agent.wish(vec![Monitor { rect, scale: 100, primary: true }], &mut Vec::new());
+        }
+        source
+    }
+
     /// What the server calls the session: its other channels are opened with it.
     pub(crate) const fn session(&self) -> Option<u32> {
         self.session

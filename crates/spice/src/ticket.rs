@@ -108,6 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_make_no_key_make_no_ticket() {
+        let head = b"\x30\x81\x9f\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x81\x8d\x00\x30\x81\x89\x02\x81\x81\x00";
+        let key = |fill: u8, last: u8| -> [u8; KEY_BYTES] {
+            [&head[..], &[fill; 127], &[last], &[2, 3, 1, 0, 1]].concat().try_into().unwrap()
+        };
+        let ticket = make(&key(0xff, 0xff), b"x");
+        assert!(ticket.is_some() && ticket != make(&key(0xff, 0xff), b"x"), "none is like another");
+        assert!(make(&key(0xff, 0xfe), b"x").is_none(), "an even modulus");
+        assert!(make(&key(0, 1), b"x").is_none() && make(&key(0, 0), b"x").is_none());
+        assert!(make(&key(0xff, 0xff), &[b'x'; 61]).is_none());
+    }
+
+    #[test]
     fn keys_of_other_shapes_are_refused() {
         assert!(parse(&[0x30; KEY_BYTES]).is_none());
         assert!(make(&[0; KEY_BYTES], b"x").is_none());

@@ -9,7 +9,8 @@ use std::io;
 pub const MEMORY_MIB: u64 = 1024;
 /// Addresses beyond its own memory, in MiB.
 const PROGRAM_MIB: u64 = 768;
-/// Open files: its sockets, one stream to the machine and one more while that is replaced, and what the runtime needs.
+/// Open files: its sockets, one stream to the machine and one more while that is replaced, or the
+/// five of SPICE, and what the runtime needs.
 const FILES_MAX: u64 = 32;
 /// The same of a process that makes films: pipes of ffmpeg, libraries, fonts.
 const FILM_FILES_MAX: u64 = 256;
