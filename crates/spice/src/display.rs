@@ -15,7 +15,8 @@ use std::collections::HashMap;
 const CLIP_RECTS_MAX: u32 = 16 << 10;
 /// Changed rectangles of one drawing that are told one by one; of more, the box around them.
 const DAMAGE_RECTS_MAX: usize = 64;
-/// How often the screen may be painted before more bytes come, and the smallest screen that counts as one.
+/// How often the screen may be painted before more bytes come, and the smallest screen that counts as one. Servers have at most 40
+/// messages on their way that were not acknowledged, which happens between two reads.
 const PAINT_FACTOR_MAX: u64 = 64;
 const PAINT_PIXELS_MIN: u64 = 1 << 20;
 

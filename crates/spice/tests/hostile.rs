@@ -187,7 +187,7 @@ fn bytes_of_channels() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_panics_and_pieces_do_not_matter(bytes in bytes_of_channels(), size in 1usize..200) {
