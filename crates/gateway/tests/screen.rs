@@ -159,15 +159,21 @@ impl Viewer {
         }
     }
 
-    /// Waits for a picture of one colour, acknowledges its frame and returns the colour's red.
+    /// Waits for a frame of one colour, acknowledges it and returns the colour's red, the last one where it was painted over.
     async fn red(&mut self) -> u8 {
-        let fill = self.until(|r| matches!(r, ServerRecord::Fill { .. })).await;
-        let end = self.until(|r| matches!(r, ServerRecord::FrameEnd { .. })).await;
-        let (ServerRecord::Fill { rgb: [red, ..], .. }, ServerRecord::FrameEnd { sequence }) = (&fill, &end) else {
-            panic!("{fill:?} {end:?}")
-        };
-        self.say(&ViewerRecord::Ack { sequence: *sequence });
-        *red
+        let mut painted = None;
+        loop {
+            match self.next().await {
+                ServerRecord::Fill { rgb: [red, ..], .. } => painted = Some(red),
+                ServerRecord::FrameEnd { sequence } => {
+                    if let Some(red) = painted {
+                        self.say(&ViewerRecord::Ack { sequence });
+                        return red;
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// As [`Self::red`], once the machine has painted: before that the surface is black.
