@@ -38,7 +38,7 @@ mod webhooks;
 
 use oriel_store::Store;
 use postgres::Postgres;
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use std::future::Future;
 
 /// Makes of each test two: `name::sqlite` and `name::postgres`, each with a fresh database. A test that opens it once more
@@ -77,9 +77,13 @@ pub async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: impl FnOnc
 /// Runs the test with a new database of a PostgreSQL server, and drops it, also when the test fails.
 pub async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Store, String) -> F) {
     let server = tokio::task::spawn_blocking(Postgres::get).await.unwrap();
-    let admin = Database::connect(server.admin_url()).await.unwrap();
+    // One connection: a lock is its session's.
+    let mut options = ConnectOptions::new(server.admin_url());
+    options.max_connections(1);
+    let admin = Database::connect(options).await.unwrap();
     let name = format!("oriel_test_{}", uuid::Uuid::new_v4().simple());
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let template = template(&server, &admin).await;
+    admin.execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await.unwrap();
     let store = Store::open(&server.url(&name)).await.unwrap();
     let outcome = tokio::spawn(test(store.clone(), server.url(&name))).await;
     store.close().await.unwrap();
@@ -89,6 +93,29 @@ pub async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: impl FnO
     if let Err(failed) = outcome {
         std::panic::resume_unwind(failed.into_panic());
     }
+}
+
+/// A database with all tables, of which the others are copies: made once on a server that many processes share, each of them one test.
+async fn template(server: &Postgres, admin: &DatabaseConnection) -> String {
+    if !server.is_shared() {
+        return "template1".to_owned();
+    }
+    // Of these tests as they were compiled: another version of them may have other tables.
+    let program = std::env::current_exe().unwrap().metadata().unwrap();
+    let made = program.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let name = format!("oriel_template_{}_{}", program.len(), made.as_nanos());
+    admin.execute_unprepared("SELECT pg_advisory_lock(611)").await.unwrap();
+    let known = format!("SELECT 1 FROM pg_database WHERE datname = '{name}'");
+    let known = admin.query_one_raw(Statement::from_string(DbBackend::Postgres, known)).await.unwrap();
+    if known.is_none() {
+        // What was killed half-way is begun anew.
+        admin.execute_unprepared("DROP DATABASE IF EXISTS oriel_template_new WITH (FORCE)").await.unwrap();
+        admin.execute_unprepared("CREATE DATABASE oriel_template_new").await.unwrap();
+        Store::open(&server.url("oriel_template_new")).await.unwrap().close().await.unwrap();
+        admin.execute_unprepared(&format!("ALTER DATABASE oriel_template_new RENAME TO {name}")).await.unwrap();
+    }
+    admin.execute_unprepared("SELECT pg_advisory_unlock(611)").await.unwrap();
+    name
 }
 
 /// Runs `count` futures at once and collects what they say.

@@ -17,14 +17,14 @@ const START_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Postgres {
     server: Url,
-    _own: Option<Arc<Own>>,
+    own: Option<Arc<Own>>,
 }
 
 impl Postgres {
     /// The named server, or our own: one for all tests of this process that run together.
     pub fn get() -> Self {
         if let Ok(url) = std::env::var("ORIEL_TEST_POSTGRES") {
-            return Self { server: url.parse().expect("ORIEL_TEST_POSTGRES is a URL"), _own: None };
+            return Self { server: url.parse().expect("ORIEL_TEST_POSTGRES is a URL"), own: None };
         }
         static OWN: Mutex<Weak<Own>> = Mutex::new(Weak::new());
         let mut shared = OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -32,7 +32,12 @@ impl Postgres {
         *shared = Arc::downgrade(&own);
         let socket = own.folder.path().to_str().expect("a temporary folder's path is UTF-8");
         let server = Url::parse_with_params("postgres://oriel@localhost/postgres", [("host", socket)]).unwrap();
-        Self { server, _own: Some(own) }
+        Self { server, own: Some(own) }
+    }
+
+    /// Whether other processes have their databases on it too.
+    pub const fn is_shared(&self) -> bool {
+        self.own.is_none()
     }
 
     pub fn url(&self, database: &str) -> String {
