@@ -138,22 +138,26 @@ function Inside({
         </Alert>
       )}
       <Form onSubmit={(event) => event.preventDefault()}>
-        <ReasonButton
-          variant="secondary"
-          reason={locked || (fits ? "It has its pool's flavor" : "")}
-          onClick={() => onAsk({ is: "resize" })}
-        >
-          {fits ? "Resize" : `Resize to ${machine.pool_flavor}…`}
-        </ReasonButton>
+        <div>
+          <ReasonButton
+            variant="secondary"
+            reason={locked || (fits ? "It has its pool's flavor" : "")}
+            onClick={() => onAsk({ is: "resize" })}
+          >
+            {fits ? "Resize" : `Resize to ${machine.pool_flavor}…`}
+          </ReasonButton>
+        </div>
         <Field
           label="Migrate to host"
           value={to}
           onChange={setTo}
           help="Empty: its cloud chooses one. Only with credentials of an admin of the cloud"
         />
-        <ReasonButton variant="secondary" reason={locked} onClick={() => migrate.mutate()}>
-          Migrate
-        </ReasonButton>
+        <div>
+          <ReasonButton variant="secondary" reason={locked} onClick={() => migrate.mutate()}>
+            Migrate
+          </ReasonButton>
+        </div>
         <Field
           label="New snapshot"
           value={name}
@@ -161,13 +165,15 @@ function Inside({
           fault={nameFault(name)}
           placeholder="before-the-update"
         />
-        <ReasonButton
-          variant="secondary"
-          reason={locked || nameFault(name) || (name ? "" : "Give it a name")}
-          onClick={() => keep.mutate()}
-        >
-          Keep snapshot
-        </ReasonButton>
+        <div>
+          <ReasonButton
+            variant="secondary"
+            reason={locked || nameFault(name) || (name ? "" : "Give it a name")}
+            onClick={() => keep.mutate()}
+          >
+            Keep snapshot
+          </ReasonButton>
+        </div>
       </Form>
       <ProblemAlert error={migrate.error ?? confirm.error ?? keep.error ?? drop.error} />
       {machine.snapshots.length > 0 && (
