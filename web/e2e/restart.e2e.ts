@@ -41,7 +41,8 @@ it("finds its running desktop again, and the viewer comes back to the same sessi
 
 const MIB = 1024;
 const IDLE_MIB_MAX = 60_000 / MIB;
-const SESSION_MIB_MAX = 12_000 / MIB;
+// What is not optimised, as CI's program, has half as much again to relocate.
+const SESSION_MIB_MAX = (process.env.ORIEL_CARGO_CONFIG ? 20_000 : 12_000) / MIB;
 
 /** The server's process and those of its sessions. */
 function processes(): number[] {
