@@ -11,7 +11,7 @@ export default defineConfig({
     globalSetup: ["pages/setup.ts"],
     fileParallelism: false,
     // A walk looks at some twenty pages, each by axe too.
-    testTimeout: 180_000,
+    testTimeout: 300_000,
     hookTimeout: 60_000,
   },
 });
