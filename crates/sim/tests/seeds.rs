@@ -34,11 +34,11 @@ fn a_seed_plays_the_same_again() {
     }
 }
 
-/// Some seed breaks with the mistake, in these words, and is whole without it.
-fn is_noticed(plant: Plant, words: &str) {
+/// Some seed breaks with the mistake, in these words, and is whole without it. `usual`: the one that did before, which is tried first.
+fn is_noticed(plant: Plant, words: &str, usual: u64) {
     let theatre = Theatre::new(Some(plant)).unwrap();
     let noticed = |seed| theatre.play(seed, false).err().filter(|broken| broken.what.contains(words));
-    let broken = (1..=SEEDS_TO_NOTICE).find_map(noticed);
+    let broken = std::iter::once(usual).chain(1..=SEEDS_TO_NOTICE).find_map(noticed);
     let broken = broken.unwrap_or_else(|| panic!("{plant:?} goes unnoticed for {SEEDS_TO_NOTICE} seeds"));
     assert!(
         theatre.play(broken.seed, true).unwrap_err().what.contains(words),
@@ -56,50 +56,50 @@ fn is_noticed(plant: Plant, words: &str) {
 /// Two programs act on one host.
 #[test]
 fn a_missing_lease_is_noticed() {
-    is_noticed(Plant::NoLead, "changes the host");
+    is_noticed(Plant::NoLead, "changes the host", 1);
 }
 
 #[test]
 fn missing_uniqueness_of_ports_is_noticed() {
-    is_noticed(Plant::NoPortFence, "run with the same ports");
+    is_noticed(Plant::NoPortFence, "run with the same ports", 2);
 }
 
 #[test]
 fn a_missing_look_whether_a_seat_is_free_is_noticed() {
-    is_noticed(Plant::NoSeatFence, "was given to");
+    is_noticed(Plant::NoSeatFence, "was given to", 42);
 }
 
 #[test]
 fn missing_uniqueness_of_seats_is_noticed() {
-    is_noticed(Plant::NoSeatKey, "has two seats");
+    is_noticed(Plant::NoSeatKey, "has two seats", 1);
 }
 
 #[test]
 fn a_skipped_drain_is_noticed() {
-    is_noticed(Plant::NoDrain, "which is of");
+    is_noticed(Plant::NoDrain, "which is of", 4);
 }
 
 #[test]
 fn a_skipped_wipe_is_noticed() {
-    is_noticed(Plant::NoWipe, "was given to");
+    is_noticed(Plant::NoWipe, "was given to", 98);
 }
 
 #[test]
 fn a_missing_look_at_quotas_is_noticed() {
-    is_noticed(Plant::NoQuotaFence, "and may hold");
+    is_noticed(Plant::NoQuotaFence, "and may hold", 12);
 }
 
 #[test]
 fn places_that_are_given_without_a_look_are_noticed() {
-    is_noticed(Plant::NoPlaceFence, "have places on");
+    is_noticed(Plant::NoPlaceFence, "have places on", 11);
 }
 
 #[test]
 fn a_host_that_goes_under_its_people_is_noticed() {
-    is_noticed(Plant::NoHostDrain, "goes while");
+    is_noticed(Plant::NoHostDrain, "goes while", 7);
 }
 
 #[test]
 fn a_personal_disk_that_is_given_twice_is_noticed() {
-    is_noticed(Plant::NoDiskFence, "run with the same personal disk");
+    is_noticed(Plant::NoDiskFence, "run with the same personal disk", 276);
 }
