@@ -67,6 +67,11 @@ async function open(): Promise<Page> {
   return page;
 }
 
+/** The network is away for a moment, and the panel says so meanwhile: it may be back at once afterwards. */
+const cutOff = async (page: Page) => {
+  await Promise.all([page.getByText("Cut off at").waitFor({ timeout: PATIENCE_MS }), network.cut(1500)]);
+};
+
 const picture = async (page: Page, name: string) => {
   if (PICTURES) await page.screenshot({ path: join(PICTURES, `${name}.png`) });
 };
@@ -127,8 +132,7 @@ describe.skipIf(!existsSync(PROGRAM))("files of a real machine", () => {
       });
     await reaches(LARGE_BYTES * 0.3);
     await picture(page, "files-upload");
-    await network.cut(1500);
-    await page.getByText("Cut off at").waitFor({ timeout: 5000 });
+    await cutOff(page);
     await picture(page, "files-cut");
     await reaches(LARGE_BYTES);
     await page.getByText("uploaded").first().waitFor({ timeout: PATIENCE_MS });
@@ -156,8 +160,7 @@ describe.skipIf(!existsSync(PROGRAM))("files of a real machine", () => {
     await page.getByRole("button", { name: "large.bin", exact: true }).click();
     await reaches(LARGE_BYTES * 0.3);
     await picture(page, "files-download");
-    await network.cut(1500);
-    await page.getByText("Cut off at").waitFor({ timeout: 5000 });
+    await cutOff(page);
     await page
       .getByText("saved", { exact: false })
       .first()
