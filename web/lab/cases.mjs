@@ -28,18 +28,28 @@ function words(error) {
   return error instanceof Error ? error.message : String(error);
 }
 
+let [good, bad] = [0, 0];
+
 /** Its line, and whether it passed. */
 export async function check(name, work) {
   try {
     await work();
+    good += 1;
     console.log(`ok - ${name}`);
     return true;
   } catch (error) {
+    bad += 1;
     console.log(`not ok - ${name}`);
     const lines = words(error).split("\n").slice(0, 12);
     console.log(lines.map((line) => `#   ${line.slice(0, 300)}`).join("\n"));
     return false;
   }
+}
+
+/** The line that `./test` counts by, for a scene that is whole in here; whether all passed. */
+export function tally(scene) {
+  console.log(`lab ${scene}: ${good} passed, ${bad} failed, ${Math.round(performance.now() / 1000)} s`);
+  return bad === 0;
 }
 
 /** What was measured, as a comment of the results. */
