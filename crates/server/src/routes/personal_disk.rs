@@ -146,10 +146,7 @@ pub async fn export(
 pub async fn content(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<Response> {
     let disk = app.broker.find_personal_disk(&id).await?;
     let (path, bytes) = app.broker.personal_disk_export(&disk.disk).await?;
-    let chosen = match Chosen::of(&headers, bytes, true, "copy") {
-        Ok(chosen) => chosen,
-        Err(answer) => return Ok(answer),
-    };
+    let chosen = Chosen::of(&headers, bytes, true, "copy")?;
     let range = chosen.bytes();
     let gone = |error: std::io::Error| {
         tracing::warn!(path = %path.display(), %error, "A copy of a personal disk cannot be read");
