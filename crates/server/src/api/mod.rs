@@ -61,6 +61,7 @@ pub mod rollout;
 pub mod second_factor;
 pub mod session;
 pub mod sign_in;
+pub mod subscription;
 pub mod syslog;
 pub mod token;
 pub mod user;
