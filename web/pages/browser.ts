@@ -76,6 +76,9 @@ export async function signIn(page: Page, who: string, password = "password") {
 
 export const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { level: 1, name });
 export const dialogue = (page: Page, name: string | RegExp) => page.getByRole("dialog", { name });
+export const button = (page: Page, name: string | RegExp) =>
+  page.getByRole("button", { name, exact: typeof name === "string" });
+export const card = (page: Page, name: string) => page.getByRole("article", { name });
 
 /** Nothing serious or critical, by axe-core. */
 export async function accessible(page: Page, what: string) {

@@ -7,14 +7,15 @@ use tokio::process::Command;
 /// Most of a program's complaint that an error repeats, in characters.
 const REASON_CHARS_MAX: usize = 600;
 
-pub(crate) struct Output {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+/// What a program ended with and said.
+pub struct Output {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 /// Runs to the end, whatever the exit status; killed when it takes longer than `seconds`.
-pub(crate) async fn run_any<S: AsRef<OsStr>>(
+pub async fn run_any<S: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = S>,
     action: &str,
@@ -49,7 +50,7 @@ pub(crate) async fn run_any<S: AsRef<OsStr>>(
 }
 
 /// Runs to the end and wants success; gives what it printed.
-pub(crate) async fn run<S: AsRef<OsStr>>(
+pub async fn run<S: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = S>,
     action: &str,
@@ -63,7 +64,7 @@ pub(crate) async fn run<S: AsRef<OsStr>>(
 }
 
 /// A complaint on one line, bounded.
-pub(crate) fn short(text: &str) -> String {
+pub fn short(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() { String::from("it gave no reason") } else { line.chars().take(REASON_CHARS_MAX).collect() }
 }

@@ -2,7 +2,7 @@
 
 use crate::{command::run, host::machine_facts, probe};
 use oriel_model::{Finding, Severity, finding};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Below this much free disk no desktop should be made, in bytes.
 const DISK_ERROR: u64 = 2 << 30;
@@ -10,22 +10,14 @@ const DISK_WARNING: u64 = 20 << 30;
 const MEMORY_WARNING_MIB: u64 = 3 * 1024;
 const VERSION_SECONDS_MAX: u64 = 10;
 
-/// Where to look.
-#[derive(Clone, Debug)]
-pub struct DoctorOptions {
-    /// The data folder, which need not exist.
-    pub data: PathBuf,
-    /// libvirt's address, for example `qemu:///system`.
-    pub uri: String,
-}
-
-/// Looks at this machine; changes nothing but the remembered verdict of the probe.
-pub async fn doctor(options: &DoctorOptions) -> Vec<Finding> {
-    let verdict = probe::probe(&options.data).await;
+/// Looks at this machine; changes nothing but the remembered verdict of the probe. `data` is the data folder, which need not
+/// exist; `libvirt` is what was found of libvirt, and takes its place among the rest.
+pub async fn doctor(data: &Path, libvirt: Vec<Finding>) -> Vec<Finding> {
+    let verdict = probe::probe(data).await;
     let mut findings = vec![verdict.finding(), qemu().await, qemu_img().await, passt().await, ffmpeg().await];
-    findings.extend(libvirt(options).await);
-    findings.extend(apparmor(&options.data));
-    findings.extend([disk_space(&options.data), memory(&options.data)]);
+    findings.extend(libvirt);
+    findings.extend(apparmor(data));
+    findings.extend([disk_space(data), memory(data)]);
     findings
 }
 
@@ -102,25 +94,6 @@ async fn passt() -> Finding {
         "https://passt.top/passt/about/",
     )
     .await
-}
-
-#[cfg(feature = "libvirt")]
-async fn libvirt(options: &DoctorOptions) -> Vec<Finding> {
-    crate::libvirt::findings(&options.uri, &options.data).await
-}
-
-#[cfg(not(feature = "libvirt"))]
-#[expect(clippy::unused_async, reason = "the same shape as with libvirt")]
-async fn libvirt(options: &DoctorOptions) -> Vec<Finding> {
-    vec![finding(
-        "libvirt",
-        Severity::Warning,
-        &options.uri,
-        &[],
-        String::from("this program was built without libvirt, so it can hold no desktops on this machine"),
-        "cargo build --release --features libvirt",
-        "https://libvirt.org/",
-    )]
 }
 
 const APPARMOR: &str = "/sys/module/apparmor/parameters/enabled";
@@ -239,9 +212,8 @@ mod tests {
     #[tokio::test]
     async fn says_what_contract_asks_for() {
         let data = tempfile::tempdir().unwrap();
-        let findings =
-            doctor(&DoctorOptions { data: data.path().to_owned(), uri: String::from("qemu:///nowhere-such") }).await;
-        for id in ["kvm", "qemu", "qemu-img", "passt", "libvirt", "disk-space", "memory"] {
+        let findings = doctor(data.path(), Vec::new()).await;
+        for id in ["kvm", "qemu", "qemu-img", "passt", "disk-space", "memory"] {
             let finding = findings.iter().find(|finding| finding.id == id).unwrap_or_else(|| panic!("no {id}"));
             assert_eq!(finding.fix.is_empty(), finding.severity == Severity::Ok, "{finding:?}");
             assert!(!finding.reason.is_empty() && finding.source.starts_with("https://"), "{finding:?}");

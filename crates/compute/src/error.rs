@@ -111,7 +111,8 @@ impl ComputeError {
         }
     }
 
-    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    /// `action` is what could not be done to `path`: "write", "look into".
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }
     }

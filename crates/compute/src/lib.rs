@@ -1,11 +1,11 @@
-//! The room that talks to machines which run desktops. It is the only one that speaks libvirt.
+//! The room that talks to machines which run desktops.
 //!
 //! [`Compute`] is a set of steps, each safe to repeat: whoever moves desktops along looks at [`Compute::list`], takes the
-//! next step, and may be killed between any two. [`libvirt`] does them on a host of our own, [`openstack`] on a cloud, [`fake`] in
-//! memory for tests.
+//! next step, and may be killed between any two. [`openstack`] does them on a cloud, [`fake`] in memory for tests, and
+//! a room of its own above this one, `oriel-libvirt`, on a host of ours.
 //! [`probe`] finds out whether KVM really works here, [`doctor`] says what is wrong with a host and how to mend it.
 
-mod command;
+pub mod command;
 mod doctor;
 mod error;
 pub mod external;
@@ -13,17 +13,15 @@ pub mod fake;
 mod gpus;
 mod host;
 mod jump;
-#[cfg(feature = "libvirt")]
-pub mod libvirt;
 pub mod openstack;
 mod picture;
 pub mod probe;
 mod wake;
 mod work;
 
-pub use doctor::{DoctorOptions, doctor};
+pub use doctor::doctor;
 pub use error::ComputeError;
-pub use gpus::SettledGpus;
+pub use gpus::{Gpus, SettledGpus};
 pub use host::machine_facts;
 pub use jump::{Jump, JumpDialler, JumpHost};
 pub use picture::Screenshot;

@@ -118,6 +118,22 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Of a gadget that is made in that folder, and not bound yet.
+    fn new(options: GadgetOptions, folder: PathBuf) -> Self {
+        Self {
+            options,
+            folder,
+            ports: std::array::from_fn(|_| Port::default()),
+            shown: Mutex::new(true),
+            stale: AtomicU64::new(0),
+            unbound: AtomicBool::new(false),
+            keyboard: Mutex::new(None),
+            ends: Mutex::new(false),
+            ending: Condvar::new(),
+            host: watch::Sender::new(Host::default()),
+        }
+    }
+
     fn at(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
@@ -274,22 +290,19 @@ impl Shared {
         let ready = sys::poll(file.as_fd(), LOOK).unwrap_or_default();
         let mut report = [0; 64];
         let read = if ready.readable { file.read(&mut report) } else { Ok(0) };
-        match read {
+        let is_gone = match read {
             Ok(1..) => {
                 let [report, ..] = report;
                 self.host.send_if_modified(|host| std::mem::replace(&mut host.leds, leds(report)) != leds(report));
+                false
             }
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                *keyboard = None;
-                return false;
-            }
-            _ if ready.broken => {
-                *keyboard = None;
-                return false;
-            }
-            _ => {}
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => true,
+            _ => ready.broken,
+        };
+        if is_gone {
+            *keyboard = None;
         }
-        true
+        !is_gone
     }
 }
 
@@ -324,18 +337,7 @@ impl Gadget {
             plan::remove(&folder).ok();
             return Err(GadgetError::Make(undone));
         }
-        let shared = Arc::new(Shared {
-            options,
-            folder,
-            ports: std::array::from_fn(|_| Port::default()),
-            shown: Mutex::new(true),
-            stale: AtomicU64::new(0),
-            unbound: AtomicBool::new(false),
-            keyboard: Mutex::new(None),
-            ends: Mutex::new(false),
-            ending: Condvar::new(),
-            host: watch::Sender::new(Host::default()),
-        });
+        let shared = Arc::new(Shared::new(options, folder));
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new().name("gadget".to_owned()).spawn(move || theirs.run());
         match thread {
@@ -471,19 +473,7 @@ mod tests {
         fs::write(places.ports.join("fake.0/state"), "not attached\n").unwrap();
         let options =
             GadgetOptions { places, name: "oriel".to_owned(), port: None, identity: Identity::default(), drive: true };
-        let shared = Shared {
-            options,
-            folder,
-            ports: std::array::from_fn(|_| Port::default()),
-            shown: Mutex::new(true),
-            stale: AtomicU64::new(0),
-            unbound: AtomicBool::new(false),
-            keyboard: Mutex::new(None),
-            ends: Mutex::new(false),
-            ending: Condvar::new(),
-            host: watch::Sender::new(Host::default()),
-        };
-        Gadget { shared: Arc::new(shared), thread: Mutex::new(None) }
+        Gadget { shared: Arc::new(Shared::new(options, folder)), thread: Mutex::new(None) }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 mod bmc;
+mod seat;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,32 +11,19 @@ use futures::stream;
 use hyper::Method;
 use oriel_model::SwitchPort;
 use oriel_physical::fake::{FakeDevice, FakeOptions, Faults, picture};
-use oriel_physical::{
-    Button, Client, DeviceError, FromDevice, PhysicalOptions, PhysicalSource, PowerAction, Session, Way, connect,
-    identity,
-};
+use oriel_physical::{Button, Client, DeviceError, FromDevice, PhysicalOptions, PhysicalSource, PowerAction, identity};
 use oriel_pin::{HostPin, Keeper};
 use oriel_screen::{InputEvent, ScreenEvent, Source, TileCodec};
 use oriel_stream::BoxStream;
+use seat::{PATIENCE, Seat, clock};
 use secrecy::SecretString;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 const SECRET: &str = "JBSWY3DPEHPK3PXP";
-
-#[derive(Debug)]
-struct Loopback(SocketAddr);
-
-#[async_trait]
-impl Way for Loopback {
-    async fn open(&self) -> Result<BoxStream, String> {
-        TcpStream::connect(self.0).await.map(|stream| Box::new(stream) as BoxStream).map_err(|error| error.to_string())
-    }
-}
 
 #[derive(Debug, Default)]
 struct Met(Mutex<Vec<String>>);
@@ -46,10 +34,6 @@ impl Keeper for Met {
         self.0.lock().unwrap().push(identity.to_owned());
         Ok(())
     }
-}
-
-fn clock() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn options() -> PhysicalOptions {
@@ -77,33 +61,10 @@ async fn client(device: &FakeDevice) -> Client {
 }
 
 async fn session(device: &FakeDevice, options: PhysicalOptions) -> Seat {
-    let way = Arc::new(Loopback(device.address()));
-    let Session { stream, source, .. } = connect(stream(device).await, options, way, clock).await.unwrap();
-    Seat { stream, source, events: Vec::new() }
-}
-
-/// What the gateway does.
-struct Seat {
-    stream: DuplexStream,
-    source: PhysicalSource,
-    events: Vec<ScreenEvent>,
+    Seat::new(device.address(), options).await
 }
 
 impl Seat {
-    async fn until(&mut self, what: &str, found: impl Fn(&[ScreenEvent]) -> bool) {
-        let mut buffer = vec![0; 16 << 10];
-        let waiting = async {
-            while !found(&self.events) {
-                let length = self.stream.read(&mut buffer).await.unwrap();
-                assert!(length > 0, "the session ended before {what}");
-                let mut out = Vec::new();
-                self.source.receive(&buffer[..length], &mut out, &mut self.events).unwrap();
-                self.stream.write_all(&out).await.unwrap();
-            }
-        };
-        timeout(Duration::from_secs(45), waiting).await.unwrap_or_else(|_| panic!("{what} did not happen"));
-    }
-
     /// Why it ended by itself.
     async fn over(&mut self) -> String {
         let mut buffer = vec![0; 16 << 10];
@@ -118,13 +79,7 @@ impl Seat {
                 self.events.clear();
             }
         };
-        timeout(Duration::from_secs(45), waiting).await.unwrap()
-    }
-
-    async fn input(&mut self, inputs: &[InputEvent]) {
-        let mut out = Vec::new();
-        inputs.iter().for_each(|input| self.source.input(input, &mut out).unwrap());
-        self.stream.write_all(&out).await.unwrap();
+        timeout(PATIENCE, waiting).await.unwrap()
     }
 
     async fn pictures(&mut self, count: usize) {

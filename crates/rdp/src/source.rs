@@ -27,7 +27,7 @@ use ironrdp_connector::connection_activation::{
 use ironrdp_connector::{Config, ConnectionResult, DesktopSize, Sequence as _};
 use ironrdp_core::{WriteBuf, encode_vec};
 use ironrdp_displaycontrol::pdu::MonitorLayoutEntry;
-use ironrdp_dvc::DrdynvcClient;
+use ironrdp_dvc::{DrdynvcClient, DvcMessage};
 use ironrdp_pdu::Action;
 use ironrdp_pdu::input::InputEventPdu;
 use ironrdp_pdu::input::fast_path::{FastPathInput, FastPathInputEvent};
@@ -457,6 +457,11 @@ impl RdpSource {
         let Some(mut channel) = self.stage.get_dvc_mut::<Microphone>() else { return Ok(()) };
         let id = channel.channel_id();
         let messages = pdus(channel.processor_mut().samples(format, samples));
+        self.send_over(id, messages, out)
+    }
+
+    /// Messages over the dynamic channel with that number.
+    fn send_over(&mut self, id: u32, messages: Vec<DvcMessage>, out: &mut Vec<u8>) -> Result<(), SourceError> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -489,13 +494,7 @@ impl RdpSource {
             Some(contacts) => touch.contacts(contacts, size),
             None => touch.cancel(),
         });
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let messages = ironrdp_dvc::encode_dvc_messages(id, messages, ChannelFlags::empty())
-            .map_err(|error| protocol(chain(&error)))?;
-        out.extend(self.stage.encode_dvc_messages(messages).map_err(|error| protocol(chain(&error)))?);
-        Ok(())
+        self.send_over(id, messages, out)
     }
 
     /// Brings what the pipeline's surfaces show in a part of the screen into the picture.
@@ -522,9 +521,7 @@ impl RdpSource {
                 continue;
             };
             let message = channel.processor_mut().acknowledgement(frame, behind);
-            let messages = ironrdp_dvc::encode_dvc_messages(id, vec![message], ChannelFlags::empty())
-                .map_err(|error| protocol(chain(&error)))?;
-            out.extend(self.stage.encode_dvc_messages(messages).map_err(|error| protocol(chain(&error)))?);
+            self.send_over(id, vec![message], out)?;
         }
         Ok(())
     }

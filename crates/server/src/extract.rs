@@ -1,11 +1,12 @@
 //! Reading requests: bodies and queries, with errors that say what is wrong.
 
-use crate::api::problem::Problem;
+use crate::{Answer, api::problem::Problem};
 use axum::{
     Json,
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
+use oriel_model::{Name, NameError};
 use serde::de::DeserializeOwned;
 
 /// A JSON body, at most [`crate::BODY_BYTES_MAX`] long.
@@ -37,6 +38,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             )),
         }
     }
+}
+
+/// A name that somebody gives.
+pub fn name(text: &str) -> Answer<Name> {
+    text.parse().map_err(|error: NameError| Problem::bad_request(error.to_string(), "give it another name"))
 }
 
 fn refused(rejection: &JsonRejection) -> Problem {

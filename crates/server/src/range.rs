@@ -1,6 +1,6 @@
 //! The one range of bytes that a request may ask for, and the answer that has it.
 
-use crate::{api::problem::Problem, attachment::attachment};
+use crate::{Answer, api::problem::Problem, attachment::attachment};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -41,22 +41,21 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// As the request asks. `same`: what it has a part of is what there is; otherwise it gets everything. `what` is for people.
-    /// Errors: the answer to a range that is not there.
-    #[allow(clippy::result_large_err, reason = "it is the answer")]
-    pub fn of(headers: &HeaderMap, size: u64, same: bool, what: &str) -> Result<Self, Response> {
+    /// Errors: a range that is not there.
+    pub fn of(headers: &HeaderMap, size: u64, same: bool, what: &str) -> Answer<Self> {
         let asked = headers.get(header::RANGE).filter(|_| same).and_then(|value| value.to_str().ok());
         match asked.map(|asked| parse(asked, size)) {
             None | Some(Asked::Everything) => Ok(Self { status: StatusCode::OK, range: 0..size, size }),
             Some(Asked::Part(range)) => Ok(Self { status: StatusCode::PARTIAL_CONTENT, range, size }),
-            Some(Asked::Nothing) => {
-                let problem = Problem::new(
+            Some(Asked::Nothing) => Err(Problem {
+                whole_bytes: Some(size),
+                ..Problem::new(
                     StatusCode::RANGE_NOT_SATISFIABLE,
                     "no_such_range",
                     format!("the {what} has {size} bytes and no such range"),
                     "ask for the whole of it",
-                );
-                Err(([(header::CONTENT_RANGE, format!("bytes */{size}"))], problem).into_response())
-            }
+                )
+            }),
         }
     }
 

@@ -6865,45 +6865,48 @@ export interface components {
      * @enum {string}
      */
     StepState: "done" | "now" | "todo";
-    Syslog: {
-      app_name: string;
+    /** @description What one is told of, and how far that has come. */
+    Subscription: {
       /**
        * Format: int64
        * @description Newer rows of the audit.
        */
       behind: number;
-      created_at: string;
       /**
        * Format: int64
-       * @description The newest row of the audit that was sent, or that it is not told of.
+       * @description The newest row of the audit that was taken, or that it is not told of.
        */
       delivered: number;
-      /**
-       * Format: int32
-       * @description Whose names the structured data has: `oriel@NUMBER`.
-       */
-      enterprise: number;
       /** @description Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when empty. */
       events: string[];
-      /** @description What messages are filed under: `authpriv`. */
-      facility: string;
       /**
        * Format: int32
-       * @description How often the next messages were sent in vain.
+       * @description How often the next message was sent in vain.
        */
       failures: number;
-      /** @description Whether it must show a certificate of a CA of its own. */
-      has_ca: boolean;
-      id: string;
-      /** @description Why the last ones were not taken. */
+      /** @description Why the last one was not taken. */
       last_error: string | null;
       /**
        * Format: int64
        * @description Rows that it was never told of, as it was too far behind.
        */
       lost: number;
-      /** @description When they are sent again, RFC 3339; null where none waits. */
+      /** @description When it is sent again, RFC 3339; null where none waits. */
       next_try_at: string | null;
+    };
+    Syslog: components["schemas"]["Subscription"] & {
+      app_name: string;
+      created_at: string;
+      /**
+       * Format: int32
+       * @description Whose names the structured data has: `oriel@NUMBER`.
+       */
+      enterprise: number;
+      /** @description What messages are filed under: `authpriv`. */
+      facility: string;
+      /** @description Whether it must show a certificate of a CA of its own. */
+      has_ca: boolean;
+      id: string;
       /** @description `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT`, or `local` for the server's own. */
       target: string;
     };
@@ -7049,35 +7052,9 @@ export interface components {
       pools?: string[] | null;
       role: components["schemas"]["Role"];
     };
-    Webhook: {
-      /**
-       * Format: int64
-       * @description Newer rows of the audit.
-       */
-      behind: number;
+    Webhook: components["schemas"]["Subscription"] & {
       created_at: string;
-      /**
-       * Format: int64
-       * @description The newest row of the audit that it took, or that it is not told of.
-       */
-      delivered: number;
-      /** @description Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when empty. */
-      events: string[];
-      /**
-       * Format: int32
-       * @description How often the next message was sent in vain.
-       */
-      failures: number;
       id: string;
-      /** @description Why the last one was not taken. */
-      last_error: string | null;
-      /**
-       * Format: int64
-       * @description Rows that it was never told of, as it was too far behind.
-       */
-      lost: number;
-      /** @description When it is sent again, RFC 3339; null where none waits. */
-      next_try_at: string | null;
       /** @description Without its query for who may not change webhooks: keys of receivers stand there. */
       url: string;
     };

@@ -625,33 +625,11 @@ function onRules(bits: number, clipboardKib: number): void {
 }
 
 function onNotice(notice: Notice, seconds: number): void {
-  for (const one of banners()) sayNotice(one, notice, seconds);
+  for (const one of banners()) one.announce(notice, seconds);
 }
 
 /** That of each window. */
 const banners = (): Banner[] => [banner, ...(monitors?.windows.map((one) => one.banner) ?? [])];
-
-function sayNotice(banner: Banner, notice: Notice, seconds: number): void {
-  if (seconds === 0) {
-    banner.calm(notice);
-    return;
-  }
-  if (notice === "lock") {
-    banner.countdown(
-      notice,
-      "Nobody is here: this browser locks soon. Press a key or move the pointer to go on.",
-      seconds,
-    );
-  } else if (notice === "idle") {
-    banner.countdown(
-      notice,
-      "Nobody is here: this connection ends soon. Press a key or move the pointer to stay.",
-      seconds,
-    );
-  } else if (seconds > 90) {
-    banner.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
-  } else banner.countdown(notice, "This connection ends soon. Save your work now.", seconds);
-}
 
 function onPhase(phase: Phase): void {
   if (phase.name === "ended" || phase.name === "asking") for (const one of banners()) one.calm();

@@ -6,6 +6,7 @@
 use super::{
     Again, Reconciler, Round,
     look::{Look, Wanted},
+    world::{World, keep_golden, look_at_world, remove_from_cloud},
 };
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault, personal_disk::DiskWish};
@@ -25,8 +26,6 @@ use std::time::{Duration, Instant};
 const PARALLEL_MAX: usize = 4;
 /// A guest that has not answered for so long has failed. Software emulation is slow, and a first boot does more.
 const START_SECONDS_MAX: i64 = 900;
-/// How long tidying a cloud may take in one round.
-const PRUNE_SECONDS_MAX: u64 = 20;
 /// Where tidying what volumes are cloned from failed or took too long, it is tried again after so long.
 const GOLDEN_AGAIN: Duration = Duration::from_mins(5);
 /// A guest that has not even greeted on SSH for so long hangs in its boot: it is switched off and on, a few times at most.
@@ -205,84 +204,6 @@ impl Desktops {
         }
         Ok(())
     }
-}
-
-/// What there is on all hosts.
-struct World {
-    seen: HashMap<DesktopId, Observed>,
-    /// Where each desktop was seen, until its row is found.
-    orphans: BTreeMap<DesktopId, Option<CloudId>>,
-    /// Hosts that could not be looked at; `None` is our own.
-    blind: BTreeSet<Option<CloudId>>,
-    /// Why our own could not.
-    trouble: Option<BrokerError>,
-}
-
-async fn look_at_world(broker: &Broker) -> Result<World, BrokerError> {
-    let clouds = broker.inner.store.clouds().await?;
-    let mut world = World { seen: HashMap::new(), orphans: BTreeMap::new(), blind: BTreeSet::new(), trouble: None };
-    let mut looked = vec![(None, broker.inner.compute.list().await.map_err(BrokerError::from))];
-    // One that does not answer keeps none of the others waiting.
-    let looks = clouds.iter().map(|cloud| async { (Some(cloud.id), broker.look_at_cloud(cloud.id, None).await) });
-    looked.extend(futures::future::join_all(looks).await);
-    for (host, found) in looked {
-        match found {
-            Ok(found) => {
-                world.orphans.extend(found.iter().map(|found| (found.desktop, host)));
-                world.seen.extend(found.into_iter().map(|found| (found.desktop, found)));
-                if let Some(cloud) = host {
-                    prune(broker, cloud).await?;
-                }
-            }
-            // It said why in the log.
-            Err(_) if host.is_some() => {
-                world.blind.insert(host);
-            }
-            Err(error) if clouds.is_empty() => return Err(error),
-            Err(error) => {
-                world.blind.insert(None);
-                world.trouble = Some(error);
-            }
-        }
-    }
-    Ok(world)
-}
-
-/// As [`remove_from_cloud`], for what a lost answer left twice.
-async fn prune(broker: &Broker, cloud: CloudId) -> Result<(), BrokerError> {
-    let host = broker.cloud_host(cloud).await?;
-    broker.check_lead()?;
-    // Desktops everywhere wait for it. What is not done by then is found again by a later look.
-    match tokio::time::timeout(Duration::from_secs(PRUNE_SECONDS_MAX), host.prune()).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(cloud = host.name(), %error, "What is there twice could not be removed"),
-        Err(_) => tracing::warn!(cloud = host.name(), seconds = PRUNE_SECONDS_MAX, "Tidying a cloud takes too long"),
-    }
-    Ok(())
-}
-
-/// As [`prune`], for what volumes of images are cloned from that no desktop there has or may get. `false`: its cloud failed.
-async fn keep_golden(broker: &Broker, cloud: CloudId, images: &BTreeSet<ImageId>) -> Result<bool, BrokerError> {
-    let host = broker.cloud_host(cloud).await?;
-    let there = broker.inner.store.cloud_images(cloud).await?;
-    let keep = there.into_iter().filter(|one| images.contains(&one.image)).map(|one| one.remote).collect();
-    broker.check_lead()?;
-    match tokio::time::timeout(Duration::from_secs(PRUNE_SECONDS_MAX), host.keep_golden(&keep)).await {
-        Ok(Ok(_)) => return Ok(true),
-        Ok(Err(error)) => tracing::warn!(cloud = host.name(), %error, "Golden volumes could not be removed"),
-        Err(_) => tracing::warn!(cloud = host.name(), seconds = PRUNE_SECONDS_MAX, "Tidying a cloud takes too long"),
-    }
-    Ok(false)
-}
-
-/// A cloud that says no has nothing to do with the others: its leftovers are found again.
-async fn remove_from_cloud(broker: &Broker, cloud: CloudId, desktop: DesktopId) -> Result<(), BrokerError> {
-    let host = broker.cloud_host(cloud).await?;
-    broker.check_lead()?;
-    if let Err(error) = host.remove(desktop, None).await {
-        tracing::warn!(cloud = host.name(), %desktop, %error, "What is left of a desktop could not be removed");
-    }
-    Ok(())
 }
 
 /// What a step came to.

@@ -22,6 +22,7 @@ mod recording;
 pub(crate) mod rollout;
 mod subscription;
 pub(crate) mod upkeep;
+mod world;
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};

@@ -4,7 +4,6 @@
 //! Before anything else is done, a switch that a crash cut off is recovered and every mode that was set is made true again
 //! (after a reboot the kernel has forgotten). What of that fails is tried again whenever somebody calls [`Gpus::settle`].
 
-#[cfg(feature = "libvirt")]
 mod surroundings;
 
 use crate::ComputeError;
@@ -12,7 +11,6 @@ use oriel_gpu::{
     Inventory, Sysfs, assign, doctor, inventory,
     mode::{self, Plan, Progress, ReapplyOutcome, RecoveryOutcome, StateFolder, Wish},
 };
-#[cfg(feature = "libvirt")]
 use oriel_machine::Surroundings;
 use oriel_model::{Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GpuUnit};
 use std::{
@@ -30,7 +28,7 @@ const LOOK_SECONDS: u64 = 3;
 const STEPS_UNHEARD_MAX: usize = 64;
 
 /// What the operation hears of a switch: the number of the step that begins, how many there are, what it does.
-pub(crate) type Listener<'a> = &'a (dyn for<'b> Fn(usize, usize, &'b str) + Send + Sync);
+pub type Listener<'a> = &'a (dyn for<'b> Fn(usize, usize, &'b str) + Send + Sync);
 
 /// What became of the modes that were set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +43,8 @@ pub struct SettledGpus {
     pub failed: Vec<String>,
 }
 
-pub(crate) struct Gpus {
+/// What a host answers with where [`Compute`](crate::Compute) asks for its GPUs.
+pub struct Gpus {
     shared: Arc<Shared>,
     /// The first try to make modes true: nothing is asked before it. What it came to is for who asks first.
     ready: OnceCell<Mutex<Option<Settling>>>,
@@ -65,7 +64,7 @@ struct Shared {
 
 impl Gpus {
     /// `state` is made when it is needed.
-    pub(crate) fn new(sysfs: Arc<dyn Sysfs>, state: PathBuf) -> Self {
+    pub fn new(sysfs: Arc<dyn Sysfs>, state: PathBuf) -> Self {
         let shared = Shared { sysfs, state, look: Mutex::default() };
         Self { shared: Arc::new(shared), ready: OnceCell::new(), change: AsyncMutex::default() }
     }
@@ -92,7 +91,7 @@ impl Gpus {
     }
 
     /// Makes true again what was set, and says what came of it. Where it is so already, nothing is done.
-    pub(crate) async fn settle(&self) -> Result<SettledGpus, ComputeError> {
+    pub async fn settle(&self) -> Result<SettledGpus, ComputeError> {
         let first = self.first_try().await.lock().unwrap_or_else(PoisonError::into_inner).take();
         let settled = match first {
             Some(settled) => settled,
@@ -106,15 +105,15 @@ impl Gpus {
     }
 
     /// The modes that were set.
-    pub(crate) async fn wishes(&self) -> Result<Vec<Wish>, ComputeError> {
+    pub async fn wishes(&self) -> Result<Vec<Wish>, ComputeError> {
         self.with(|shared| Ok(shared.wishes())).await
     }
 
-    pub(crate) async fn inventory(&self) -> Result<Inventory, ComputeError> {
+    pub async fn inventory(&self) -> Result<Inventory, ComputeError> {
         self.with(|shared| shared.inventory().map(|inventory| Inventory::clone(&inventory))).await
     }
 
-    pub(crate) async fn findings(&self, gpu: Option<GpuAddress>) -> Result<Vec<Finding>, ComputeError> {
+    pub async fn findings(&self, gpu: Option<GpuAddress>) -> Result<Vec<Finding>, ComputeError> {
         self.with(move |shared| {
             let inventory = shared.inventory()?;
             if let Some(gpu) = &gpu {
@@ -127,7 +126,7 @@ impl Gpus {
         .await
     }
 
-    pub(crate) async fn prepare(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+    pub async fn prepare(&self, hold: &GpuHold) -> Result<(), ComputeError> {
         let _change = self.change.lock().await;
         let hold = hold.clone();
         self.with(move |shared| {
@@ -139,7 +138,7 @@ impl Gpus {
         .await
     }
 
-    pub(crate) async fn release(&self, hold: &GpuHold) -> Result<(), ComputeError> {
+    pub async fn release(&self, hold: &GpuHold) -> Result<(), ComputeError> {
         let _change = self.change.lock().await;
         let hold = hold.clone();
         self.with(move |shared| {
@@ -151,7 +150,7 @@ impl Gpus {
     }
 
     /// Slices of desktops, whether anybody claims them or not.
-    pub(crate) async fn slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
+    pub async fn slices(&self) -> Result<Vec<GpuHold>, ComputeError> {
         self.with(|shared| {
             // Slices that were made this moment count, whoever made them.
             shared.forget_look();
@@ -161,7 +160,7 @@ impl Gpus {
         .await
     }
 
-    pub(crate) async fn plan(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
+    pub async fn plan(&self, switch: &GpuSwitch) -> Result<Plan, ComputeError> {
         let wish = Wish {
             profile: switch.profile.clone(),
             count: switch.count,
@@ -176,7 +175,7 @@ impl Gpus {
         .await
     }
 
-    pub(crate) async fn apply(&self, plan: &Plan, listener: Listener<'_>) -> Result<(), ComputeError> {
+    pub async fn apply(&self, plan: &Plan, listener: Listener<'_>) -> Result<(), ComputeError> {
         let _change = self.change.lock().await;
         let plan = plan.clone();
         let (say, mut said) = mpsc::channel(STEPS_UNHEARD_MAX);
@@ -203,8 +202,7 @@ impl Gpus {
     }
 
     /// What decides how a machine that holds these looks.
-    #[cfg(feature = "libvirt")]
-    pub(crate) async fn surroundings(&self, holds: &[GpuHold], roms: PathBuf) -> Result<Surroundings, ComputeError> {
+    pub async fn surroundings(&self, holds: &[GpuHold], roms: PathBuf) -> Result<Surroundings, ComputeError> {
         let holds = holds.to_vec();
         self.with(move |shared| Ok(surroundings::surroundings(&*shared.sysfs, &*shared.inventory()?, &holds, &roms)))
             .await

@@ -1,5 +1,5 @@
-//! One suite for every backend: in memory, a cloud in memory behind HTTP, a real cloud (`ORIEL_TEST_CLOUDS`), libvirt with QEMU
-//! (`ORIEL_TEST_VM`). And what is a cloud's alone.
+//! One suite for every backend: in memory, a cloud in memory behind HTTP, a real cloud (`ORIEL_TEST_CLOUDS`); libvirt
+//! with QEMU in `oriel-libvirt`'s tests. And what is a cloud's alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr, reason = "a test")]
 
@@ -100,16 +100,6 @@ mod real_cloud {
         a_snapshot_is_kept_and_restored,
         desktops_are_cloned_from_one_snapshot_and_nothing_stays,
     );
-}
-
-#[cfg(feature = "libvirt")]
-#[tokio::test(flavor = "multi_thread")]
-async fn real_vm_on_libvirt() {
-    let Some(libvirt) = stages::OnLibvirt::find(33_000).await else { return };
-    suite::lives_and_leaves_nothing(&libvirt).await;
-    suite::steps_may_be_repeated(&libvirt).await;
-    suite::foreign_machines_are_left_alone(&libvirt).await;
-    libvirt.tidy().await;
 }
 
 async fn made(cloud: &FakeCloud, name: &str) -> Result<MachineSpec, ComputeError> {

@@ -1,9 +1,9 @@
-//! What everything above counts on, of any backend.
+//! What everything above counts on, of any backend. `oriel-libvirt` asks the same of libvirt: this file is a module of its tests as well.
 
 use async_trait::async_trait;
 use oriel_compute::{Compute, ComputeError, Observed, Power};
-use oriel_machine::{GuestIdentity, MachineSpec};
-use oriel_model::{Desktop, DesktopId, GuestPort, PoolId};
+use oriel_machine::{Arch, Boot, CloudParts, GuestIdentity, Hardware, Keyboard, MachineSpec};
+use oriel_model::{AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Network, PoolId};
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -30,6 +30,30 @@ pub trait Stage: Send + Sync {
 }
 
 type Done = Result<(), ComputeError>;
+
+/// A machine for any backend; each changes what it must.
+pub fn spec(name: &str, cloud: Option<CloudParts>) -> MachineSpec {
+    MachineSpec {
+        desktop: DesktopId::new(),
+        generation: 1,
+        name: name.parse().unwrap(),
+        title: format!("{name} (a test)"),
+        os: ImageOs::Linux,
+        arch: Arch::X86_64,
+        boot: Boot::Disk,
+        vcpus: 1,
+        memory_mib: 64,
+        disk_gib: 1,
+        accelerator: AcceleratorKind::Tcg,
+        network: Network::User,
+        port_base: None,
+        keyboard: Keyboard::default(),
+        gpus: Vec::new(),
+        hardware: Hardware::default(),
+        cloud,
+        home: None,
+    }
+}
 
 pub fn row(spec: &MachineSpec) -> Desktop {
     let row = serde_json::json!({

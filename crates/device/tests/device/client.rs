@@ -1,33 +1,15 @@
 //! Our own client against our own server, over TLS: what one writes, the other reads.
 
 use crate::house::{Fake, House, options};
-use async_trait::async_trait;
+use crate::seat::{Seat, clock};
 use oriel_device::{Accounts, Button, DeviceOptions};
-use oriel_physical::{Client, DeviceError, PhysicalOptions, PhysicalSource, PowerAction, Session, Way, connect};
+use oriel_physical::{Client, DeviceError, PhysicalOptions, PowerAction};
 use oriel_screen::{InputEvent, ScreenEvent, Source as _};
 use oriel_stream::BoxStream;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-#[derive(Debug)]
-struct Loopback(SocketAddr);
-
-#[async_trait]
-impl Way for Loopback {
-    async fn open(&self) -> Result<BoxStream, String> {
-        TcpStream::connect(self.0).await.map(|stream| Box::new(stream) as BoxStream).map_err(|error| error.to_string())
-    }
-}
-
-fn clock() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
 
 fn tls() -> Arc<ServerConfig> {
     let made = rcgen::generate_simple_self_signed(["fake.example".to_owned()]).unwrap();
@@ -61,44 +43,14 @@ async fn client(house: &House, account: &PhysicalOptions) -> Result<Client, Devi
     Ok(client)
 }
 
-struct Seat {
-    stream: DuplexStream,
-    source: PhysicalSource,
-    events: Vec<ScreenEvent>,
-}
-
-impl Seat {
-    async fn new(house: &House) -> Self {
-        let way = Arc::new(Loopback(house.address));
-        let Session { stream, source, .. } = connect(stream(house).await, account(), way, clock).await.unwrap();
-        Self { stream, source, events: Vec::new() }
-    }
-
-    async fn until(&mut self, what: &str, found: impl Fn(&[ScreenEvent]) -> bool) {
-        let mut buffer = vec![0; 16 << 10];
-        let waiting = async {
-            while !found(&self.events) {
-                let length = self.stream.read(&mut buffer).await.unwrap();
-                assert!(length > 0, "the session ended before {what}");
-                let mut out = Vec::new();
-                self.source.receive(&buffer[..length], &mut out, &mut self.events).unwrap();
-                self.stream.write_all(&out).await.unwrap();
-            }
-        };
-        timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("{what} did not happen"));
-    }
-
-    async fn input(&mut self, inputs: &[InputEvent]) {
-        let mut out = Vec::new();
-        inputs.iter().for_each(|input| self.source.input(input, &mut out).unwrap());
-        self.stream.write_all(&out).await.unwrap();
-    }
+async fn seat(house: &House) -> Seat {
+    Seat::new(house.address, account()).await
 }
 
 #[tokio::test]
 async fn a_session_sees_the_picture_and_its_keys_arrive() {
     let house = house(options()).await;
-    let mut seat = Seat::new(&house).await;
+    let mut seat = seat(&house).await;
     seat.until("a picture", |events| events.iter().any(|event| matches!(event, ScreenEvent::Tile { .. }))).await;
     seat.until("the lights", |events| events.contains(&ScreenEvent::Leds(0))).await;
     seat.source.settle().unwrap();

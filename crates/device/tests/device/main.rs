@@ -6,4 +6,6 @@ mod client;
 mod drive;
 mod house;
 mod requests;
+#[path = "../../../physical/tests/seat/mod.rs"]
+mod seat;
 mod sockets;

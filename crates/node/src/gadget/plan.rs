@@ -129,13 +129,9 @@ impl Step {
                     made => made.map_err(failed("cannot make", path)),
                 }
             }
-            Self::Write(path, bytes) => {
+            Self::Write(path, bytes) | Self::WriteIf(path, bytes) => {
                 let path = folder.join(path);
-                put(&path, bytes).map_err(failed("cannot write", path))
-            }
-            Self::WriteIf(path, bytes) => {
-                let path = folder.join(path);
-                if !path.exists() {
+                if matches!(self, Self::WriteIf(..)) && !path.exists() {
                     return Ok(());
                 }
                 put(&path, bytes).map_err(failed("cannot write", path))

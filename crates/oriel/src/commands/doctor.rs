@@ -7,12 +7,10 @@ use crate::{
     output,
 };
 use clap::Args;
-use oriel_compute::DoctorOptions;
 use oriel_model::{Finding, FindingEvidence, Severity, finding};
 use oriel_recording::{Bucket, BucketOptions};
 use serde_json::json;
-use std::fmt::Write as _;
-use std::time::Duration;
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 #[derive(Args)]
 pub struct Doctor {
@@ -23,8 +21,7 @@ pub struct Doctor {
 impl Doctor {
     pub async fn run(self, global: &Global) -> Done {
         let config = global.config(None)?;
-        let options = DoctorOptions { data: config.data(), uri: config.get("libvirt_uri").to_owned() };
-        let mut findings = oriel_compute::doctor(&options).await;
+        let mut findings = host(&config.data(), config.get("libvirt_uri")).await;
         findings.extend(gpus());
         match config.bucket() {
             Ok(options) => findings.extend(bucket(options.as_ref()).await),
@@ -41,6 +38,30 @@ impl Doctor {
         }
         Ok(())
     }
+}
+
+/// What keeps desktops from this machine: `data` is the data folder, which need not exist, and `uri` libvirt's address.
+pub async fn host(data: &Path, uri: &str) -> Vec<Finding> {
+    oriel_compute::doctor(data, libvirt(data, uri).await).await
+}
+
+#[cfg(feature = "libvirt")]
+async fn libvirt(data: &Path, uri: &str) -> Vec<Finding> {
+    oriel_libvirt::findings(uri, data).await
+}
+
+#[cfg(not(feature = "libvirt"))]
+#[expect(clippy::unused_async, reason = "the same shape as with libvirt")]
+async fn libvirt(_: &Path, uri: &str) -> Vec<Finding> {
+    vec![finding(
+        "libvirt",
+        Severity::Warning,
+        uri,
+        &[],
+        String::from("this program was built without libvirt, so it can hold no desktops on this machine"),
+        "cargo build --release --features libvirt",
+        "https://libvirt.org/",
+    )]
 }
 
 /// How long a bucket may take to answer.

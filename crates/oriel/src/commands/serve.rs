@@ -19,7 +19,7 @@ use crate::{
 use clap::Args;
 use futures::FutureExt as _;
 use oriel_broker::{Broker, Films, Outside};
-use oriel_compute::{Compute, DoctorOptions, probe};
+use oriel_compute::{Compute, probe};
 use oriel_gateway::Gateway;
 use oriel_identity::Vault;
 use oriel_image::ImageStore;
@@ -185,7 +185,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
 
 #[cfg(feature = "libvirt")]
 fn compute(config: &Config, folder: &DataFolder) -> Arc<dyn Compute> {
-    use oriel_compute::libvirt::{LibvirtCompute, LibvirtConfig};
+    use oriel_libvirt::{LibvirtCompute, LibvirtConfig};
     let uri = config.get("libvirt_uri").to_owned();
     if uri == "none" {
         return Arc::new(Absent { uri });
@@ -220,12 +220,12 @@ async fn accelerator(config: &Config, folder: &DataFolder) -> Result<Accelerator
 
 /// Opens the doors; answers the address for browsers.
 async fn open_doors(config: &Config, folder: &DataFolder, house: &House) -> Result<String, Failure> {
-    let options = DoctorOptions { data: folder.path.clone(), uri: config.get("libvirt_uri").to_owned() };
+    let (data, uri) = (folder.path.clone(), config.get("libvirt_uri").to_owned());
     let bucket = config.bucket()?;
     let doctor = Arc::new(move || {
-        let (options, bucket) = (options.clone(), bucket.clone());
+        let (data, uri, bucket) = (data.clone(), uri.clone(), bucket.clone());
         async move {
-            let mut findings = oriel_compute::doctor(&options).await;
+            let mut findings = super::doctor::host(&data, &uri).await;
             findings.extend(super::doctor::bucket(bucket.as_ref()).await);
             findings
         }

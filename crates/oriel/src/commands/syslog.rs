@@ -62,16 +62,16 @@ impl Command {
                 )
                 .right(&[4, 5, 6]);
                 for syslog in list.syslogs {
-                    let events = syslog.events.join(", ");
+                    let events = syslog.subscription.events.join(", ");
                     rows.row([
                         syslog.id,
                         syslog.target,
                         format!("{}, {}", syslog.facility, syslog.app_name),
                         if events.is_empty() { "everything".to_owned() } else { events },
-                        syslog.behind.to_string(),
-                        syslog.lost.to_string(),
-                        syslog.failures.to_string(),
-                        or_dash(syslog.last_error.as_deref()),
+                        syslog.subscription.behind.to_string(),
+                        syslog.subscription.lost.to_string(),
+                        syslog.subscription.failures.to_string(),
+                        or_dash(syslog.subscription.last_error.as_deref()),
                         age(&syslog.created_at),
                     ]);
                 }

@@ -48,15 +48,15 @@ impl Command {
                 )
                 .right(&[3, 4, 5]);
                 for webhook in list.webhooks {
-                    let events = webhook.events.join(", ");
+                    let events = webhook.subscription.events.join(", ");
                     rows.row([
                         webhook.id,
                         webhook.url,
                         if events.is_empty() { "everything".to_owned() } else { events },
-                        webhook.behind.to_string(),
-                        webhook.lost.to_string(),
-                        webhook.failures.to_string(),
-                        or_dash(webhook.last_error.as_deref()),
+                        webhook.subscription.behind.to_string(),
+                        webhook.subscription.lost.to_string(),
+                        webhook.subscription.failures.to_string(),
+                        or_dash(webhook.subscription.last_error.as_deref()),
                         age(&webhook.created_at),
                     ]);
                 }

@@ -9,6 +9,7 @@
 
 mod applied;
 mod backup;
+mod receiver;
 mod syslog;
 mod webhook;
 

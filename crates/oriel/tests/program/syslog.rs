@@ -1,40 +1,24 @@
 //! What is done, sent to receivers of syslog.
 
-use crate::{Server, run, said};
+use crate::{
+    Server,
+    receiver::{self, ALLOW_LOOPBACK, ANY, PATIENCE, accepted, listen, out},
+    said,
+};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::Value;
 use std::{
-    io::{ErrorKind, Read as _},
+    io::Read as _,
     net::{TcpListener, UdpSocket},
     path::Path,
     sync::Arc,
-    time::{Duration, Instant},
 };
 use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn out(data: &Path, arguments: &[&str]) -> String {
-    let output = run(data, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// All messages of the next connection, whose octets are counted.
 fn messages(listener: &TcpListener) -> Vec<String> {
-    let began = Instant::now();
-    let mut socket = loop {
-        match listener.accept() {
-            Ok((socket, _)) => break socket,
-            Err(error) if error.kind() == ErrorKind::WouldBlock && began.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => panic!("nobody came: {error}"),
-        }
-    };
-    socket.set_nonblocking(false).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut socket = accepted(listener);
     let mut text = String::new();
     socket.read_to_string(&mut text).unwrap();
     let (mut rest, mut all) = (text.as_str(), Vec::new());
@@ -49,23 +33,14 @@ fn messages(listener: &TcpListener) -> Vec<String> {
 
 /// The receiver with that target, once it is as it shall be.
 fn until(data: &Path, target: &str, shall: impl Fn(&Value) -> bool) {
-    let began = Instant::now();
-    loop {
-        let list: Value = serde_json::from_str(&out(data, &["syslog", "list", "--json"])).unwrap();
-        let found = list["syslogs"].as_array().unwrap().iter().find(|one| one["target"] == target).unwrap();
-        if shall(found) {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{list}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    receiver::until(data, "syslog", |one| one["target"] == target, shall);
 }
 
 #[test]
 fn what_is_done_comes_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    std::fs::write(data.join("oriel.toml"), "[external]\nallow = [\"127.0.0.0/8\"]\n").unwrap();
+    std::fs::write(data.join("oriel.toml"), ALLOW_LOOPBACK).unwrap();
     let server = Server::start(data);
     for (arguments, why) in [
         (&["log.example"][..], "no receiver of syslog"),
@@ -78,8 +53,7 @@ fn what_is_done_comes_also_after_a_restart() {
         let refused = said(data, &[&["syslog", "add"][..], arguments].concat());
         assert!(refused.contains(why) && refused.ends_with("[exit 1]"), "{arguments:?}: {refused}");
     }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
+    let listener = listen(ANY);
     let address = listener.local_addr().unwrap();
     let tcp = format!("tcp://{address}");
     let filed = ["--facility", "local3", "--app-name", "lab", "--enterprise", "1"];
@@ -113,8 +87,7 @@ fn what_is_done_comes_also_after_a_restart() {
     out(data, &["group", "delete", "artists"]);
     until(data, &tcp, |one| one["failures"].as_u64().unwrap() > 0);
     server.stop();
-    let listener = TcpListener::bind(address).unwrap();
-    listener.set_nonblocking(true).unwrap();
+    let listener = listen(address);
     let server = Server::start(data);
     let next = messages(&listener);
     assert_eq!(next.len(), 1, "{next:?}");
@@ -135,7 +108,7 @@ fn what_is_done_comes_also_after_a_restart() {
 async fn a_receiver_by_tls_is_who_its_ca_says() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    std::fs::write(data.join("oriel.toml"), "[external]\nallow = [\"127.0.0.0/8\"]\n").unwrap();
+    std::fs::write(data.join("oriel.toml"), ALLOW_LOOPBACK).unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let ca = data.join("ca.pem");
     std::fs::write(&ca, made.cert.pem()).unwrap();

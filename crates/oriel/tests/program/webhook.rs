@@ -1,41 +1,22 @@
 //! What is done, told to an address that listens.
 
-use crate::{Server, oriel, run, said};
+use crate::{
+    Server, oriel,
+    receiver::{self, ALLOW_LOOPBACK, ANY, accepted, listen, out},
+    said,
+};
 use oriel_identity::hmac_sha256_hex;
 use serde_json::Value;
 use std::{
-    io::{ErrorKind, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    io::{Read as _, Write as _},
+    net::TcpListener,
     path::Path,
     time::{Duration, Instant},
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn out(data: &Path, arguments: &[&str]) -> String {
-    let output = run(data, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn accepted(listener: &TcpListener) -> TcpStream {
-    let began = Instant::now();
-    loop {
-        match listener.accept() {
-            Ok((socket, _)) => return socket,
-            Err(error) if error.kind() == ErrorKind::WouldBlock && began.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => panic!("nobody came: {error}"),
-        }
-    }
-}
-
 /// The next message, answered with a status: its body, whose signature is good.
 fn message(listener: &TcpListener, secret: &str, status: &str) -> Value {
     let mut socket = accepted(listener);
-    socket.set_nonblocking(false).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let (mut text, mut piece) = (Vec::new(), [0; 4096]);
     let (head, body) = loop {
         let count = socket.read(&mut piece).unwrap();
@@ -63,22 +44,14 @@ fn header(head: &str, name: &str) -> String {
 
 /// The only webhook, once it is as it shall be.
 fn until(data: &Path, shall: impl Fn(&Value) -> bool) -> Value {
-    let began = Instant::now();
-    loop {
-        let list: Value = serde_json::from_str(&out(data, &["webhook", "list", "--json"])).unwrap();
-        if shall(&list["webhooks"][0]) {
-            return list["webhooks"][0].clone();
-        }
-        assert!(began.elapsed() < PATIENCE, "{list}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    receiver::until(data, "webhook", |_| true, shall)
 }
 
 #[test]
 fn what_was_not_taken_is_told_again_also_by_the_next_program() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    std::fs::write(data.join("oriel.toml"), "[external]\nallow = [\"127.0.0.0/8\"]\n").unwrap();
+    std::fs::write(data.join("oriel.toml"), ALLOW_LOOPBACK).unwrap();
     let server = Server::start(data);
     for (address, why) in [
         ("http://log.example/", "by https only"),
@@ -89,8 +62,7 @@ fn what_was_not_taken_is_told_again_also_by_the_next_program() {
         let refused = said(data, &["webhook", "add", address]);
         assert!(refused.contains(why) && refused.ends_with("[exit 1]"), "{address}: {refused}");
     }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
+    let listener = listen(ANY);
     let url = format!("http://{}/hook?of=lab", listener.local_addr().unwrap());
     let secret = out(data, &["webhook", "add", &url, "--events", "create_group,delete_*"]);
     let secret = secret.trim();

@@ -1,15 +1,12 @@
 //! A BMC in memory that speaks Redfish over TLS on loopback, with faults. Written after DSP0266 and what makers' documents show of their
 //! answers, and not after their code.
 
-use super::certificate;
+use super::tls::Tls;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use oriel_pin::Fingerprint;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -18,11 +15,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use tokio_rustls::TlsAcceptor;
 
 type Answer = Response<Full<Bytes>>;
 
@@ -96,8 +90,6 @@ pub struct BmcWorld {
 
 struct Inner {
     world: Mutex<BmcWorld>,
-    broken: watch::Sender<u32>,
-    acceptor: Mutex<(TlsAcceptor, Fingerprint)>,
 }
 
 impl Inner {
@@ -109,15 +101,7 @@ impl Inner {
 /// A running BMC; it ends when this is dropped. Its account is `root` with the password `calvin`.
 pub struct FakeBmc {
     inner: Arc<Inner>,
-    address: SocketAddr,
-    accepting: JoinHandle<()>,
-}
-
-impl Drop for FakeBmc {
-    fn drop(&mut self) {
-        self.accepting.abort();
-        self.break_connections();
-    }
+    tls: Tls,
 }
 
 impl FakeBmc {
@@ -140,23 +124,18 @@ impl FakeBmc {
             unchanged: 0,
             version: 0,
         };
-        let inner = Arc::new(Inner {
-            world: Mutex::new(world),
-            broken: watch::Sender::new(0),
-            acceptor: Mutex::new(certificate()?),
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(Arc::clone(&inner), listener));
-        Ok(Self { inner, address, accepting })
+        let inner = Arc::new(Inner { world: Mutex::new(world) });
+        let theirs = Arc::clone(&inner);
+        let tls = Tls::open(watch::Sender::new(0), move |request| answer(Arc::clone(&theirs), request)).await?;
+        Ok(Self { inner, tls })
     }
 
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.tls.address()
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
-        self.inner.acceptor.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.tls.fingerprint()
     }
 
     /// It has another certificate from now on.
@@ -164,8 +143,7 @@ impl FakeBmc {
     /// # Errors
     /// None can be made.
     pub fn change_certificate(&self) -> io::Result<()> {
-        *self.inner.acceptor.lock().unwrap_or_else(PoisonError::into_inner) = certificate()?;
-        Ok(())
+        self.tls.change_certificate()
     }
 
     /// What it knows: to be looked at, and changed.
@@ -175,29 +153,12 @@ impl FakeBmc {
 
     /// All connections end, as when its service restarts.
     pub fn break_connections(&self) {
-        self.inner.broken.send_modify(|turn| *turn += 1);
+        self.tls.break_connections();
     }
 
     /// All sessions end, as they do after half an hour.
     pub fn end_sessions(&self) {
         self.world().tokens.clear();
-    }
-}
-
-async fn accept(inner: Arc<Inner>, listener: TcpListener) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { return };
-        let inner = Arc::clone(&inner);
-        let acceptor = inner.acceptor.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
-        let mut broken = inner.broken.subscribe();
-        tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let service = service_fn(move |request| answer(Arc::clone(&inner), request));
-            tokio::select! {
-                _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service) => {}
-                _ = broken.changed() => {}
-            }
-        });
     }
 }
 

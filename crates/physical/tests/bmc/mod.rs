@@ -1,6 +1,7 @@
 //! The client of Redfish against a BMC in memory, over TLS on loopback, with the manners of several makers and with faults.
 
-use super::{Loopback, Met};
+use super::Met;
+use crate::seat::Loopback;
 use bytes::Bytes;
 use oriel_physical::fake::bmc::{BmcFaults, FakeBmc, Maker};
 use oriel_physical::redfish::{ANSWER_BYTES_MAX, BootOnce, Login, Redfish, RedfishOptions};

@@ -27,6 +27,24 @@ macro_rules! mirror {
     };
 }
 
+/// Two structs with the same fields, each made of the other.
+macro_rules! same_fields {
+    ($name:ident = $model:path { $($field:ident),+ $(,)? }) => {
+        impl From<$model> for $name {
+            fn from(value: $model) -> Self {
+                let $model { $($field),+ } = value;
+                Self { $($field),+ }
+            }
+        }
+        impl From<$name> for $model {
+            fn from(value: $name) -> Self {
+                let $name { $($field),+ } = value;
+                Self { $($field),+ }
+            }
+        }
+    };
+}
+
 pub mod app;
 pub mod audit;
 pub mod booking;
@@ -61,6 +79,7 @@ pub mod rollout;
 pub mod second_factor;
 pub mod session;
 pub mod sign_in;
+pub mod subscription;
 pub mod syslog;
 pub mod token;
 pub mod user;

@@ -203,63 +203,20 @@ impl Default for PoolSize {
     }
 }
 
-impl From<model::PoolSize> for PoolSize {
-    fn from(size: model::PoolSize) -> Self {
-        let model::PoolSize {
-            min,
-            running_spares,
-            stopped_spares,
-            parallel,
-            per_minute,
-            percent,
-            settle_seconds,
-            return_minutes,
-            sessions,
-            fill,
-        } = size;
-        Self {
-            min,
-            running_spares,
-            stopped_spares,
-            parallel,
-            per_minute,
-            percent,
-            settle_seconds,
-            return_minutes,
-            sessions,
-            fill,
-        }
+same_fields!(
+    PoolSize = model::PoolSize {
+        min,
+        running_spares,
+        stopped_spares,
+        parallel,
+        per_minute,
+        percent,
+        settle_seconds,
+        return_minutes,
+        sessions,
+        fill,
     }
-}
-
-impl From<PoolSize> for model::PoolSize {
-    fn from(size: PoolSize) -> Self {
-        let PoolSize {
-            min,
-            running_spares,
-            stopped_spares,
-            parallel,
-            per_minute,
-            percent,
-            settle_seconds,
-            return_minutes,
-            sessions,
-            fill,
-        } = size;
-        Self {
-            min,
-            running_spares,
-            stopped_spares,
-            parallel,
-            per_minute,
-            percent,
-            settle_seconds,
-            return_minutes,
-            sessions,
-            fill,
-        }
-    }
-}
+);
 
 /// When a pool is busy. What is left out is as usual: no peaks, which is peak at every hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -289,6 +246,8 @@ pub struct OffPeak {
     pub return_minutes: Option<u32>,
 }
 
+same_fields!(OffPeak = model::OffPeak { min, running_spares, stopped_spares, return_minutes });
+
 impl Default for PoolHours {
     fn default() -> Self {
         model::PoolHours::default().into()
@@ -298,12 +257,11 @@ impl Default for PoolHours {
 impl From<model::PoolHours> for PoolHours {
     fn from(hours: model::PoolHours) -> Self {
         let model::PoolHours { peaks, holidays, start_ahead_minutes, off_peak } = hours;
-        let model::OffPeak { min, running_spares, stopped_spares, return_minutes } = off_peak;
         Self {
             peaks: peaks.iter().map(ToString::to_string).collect(),
             holidays: holidays.iter().map(ToString::to_string).collect(),
             start_ahead_minutes,
-            off_peak: OffPeak { min, running_spares, stopped_spares, return_minutes },
+            off_peak: off_peak.into(),
         }
     }
 }
@@ -311,7 +269,6 @@ impl From<model::PoolHours> for PoolHours {
 impl PoolHours {
     /// The error is a sentence: a peak or a holiday that is none.
     pub fn into_model(self) -> Result<model::PoolHours, String> {
-        let OffPeak { min, running_spares, stopped_spares, return_minutes } = self.off_peak;
         // What is too many is said by who checks it; more than that is not read.
         let peaks = self.peaks.iter().take(model::PEAKS_MAX + 1).map(|text| text.parse::<model::Peak>());
         let holidays = self.holidays.iter().take(model::HOLIDAYS_MAX + 1).map(|text| model::holiday(text));
@@ -319,7 +276,7 @@ impl PoolHours {
             peaks: peaks.collect::<Result<_, String>>()?,
             holidays: holidays.collect::<Result<_, _>>()?,
             start_ahead_minutes: self.start_ahead_minutes,
-            off_peak: model::OffPeak { min, running_spares, stopped_spares, return_minutes },
+            off_peak: self.off_peak.into(),
         })
     }
 }
@@ -352,6 +309,8 @@ pub struct LeavingTimes {
     pub shut_down_minutes: Option<u32>,
 }
 
+same_fields!(LeavingTimes = model::LeavingTimes { idle_minutes, shut_down_minutes });
+
 impl Default for Leaving {
     fn default() -> Self {
         model::Leaving::default().into()
@@ -361,10 +320,8 @@ impl Default for Leaving {
 impl From<model::Leaving> for Leaving {
     fn from(leaving: model::Leaving) -> Self {
         let model::Leaving { times, off_peak, warn_seconds } = leaving;
-        let model::LeavingTimes { idle_minutes, shut_down_minutes } = times;
-        let off_peak = off_peak
-            .map(|times| LeavingTimes { idle_minutes: times.idle_minutes, shut_down_minutes: times.shut_down_minutes });
-        Self { idle_minutes, shut_down_minutes, warn_seconds, off_peak }
+        let LeavingTimes { idle_minutes, shut_down_minutes } = LeavingTimes::from(times);
+        Self { idle_minutes, shut_down_minutes, warn_seconds, off_peak: off_peak.map(Into::into) }
     }
 }
 
@@ -373,10 +330,7 @@ impl From<Leaving> for model::Leaving {
         let Leaving { idle_minutes, shut_down_minutes, warn_seconds, off_peak } = leaving;
         Self {
             times: model::LeavingTimes { idle_minutes, shut_down_minutes },
-            off_peak: off_peak.map(|times| model::LeavingTimes {
-                idle_minutes: times.idle_minutes,
-                shut_down_minutes: times.shut_down_minutes,
-            }),
+            off_peak: off_peak.map(Into::into),
             warn_seconds,
         }
     }

@@ -35,6 +35,8 @@ pub struct Problem {
     pub next_step: String,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u64>,
+    /// Bytes of what has no such range, for `Content-Range`.
+    pub whole_bytes: Option<u64>,
 }
 
 impl Problem {
@@ -44,7 +46,7 @@ impl Problem {
         detail: impl Into<String>,
         next_step: impl Into<String>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), next_step: next_step.into(), retry_after: None }
+        Self { status, code, detail: detail.into(), next_step: next_step.into(), retry_after: None, whole_bytes: None }
     }
 
     pub fn bad_request(detail: impl Into<String>, next_step: impl Into<String>) -> Self {
@@ -109,6 +111,10 @@ impl IntoResponse for Problem {
         let code = RefusalCode(self.code);
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(range) = self.whole_bytes.and_then(|bytes| HeaderValue::from_str(&format!("bytes */{bytes}")).ok())
+        {
+            headers.insert(header::CONTENT_RANGE, range);
         }
         response.extensions_mut().insert(code);
         response

@@ -1,5 +1,6 @@
 //! Receivers of syslog, which are told of what is done.
 
+use super::subscription::Subscription;
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,22 +17,8 @@ pub struct Syslog {
     pub enterprise: u32,
     /// Whether it must show a certificate of a CA of its own.
     pub has_ca: bool,
-    /// Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when empty.
-    pub events: Vec<String>,
-    /// The newest row of the audit that was sent, or that it is not told of.
-    pub delivered: u64,
-    /// Newer rows of the audit.
-    pub behind: u64,
-    /// How often the next messages were sent in vain.
-    pub failures: u32,
-    /// When they are sent again, RFC 3339; null where none waits.
-    #[schema(required)]
-    pub next_try_at: Option<String>,
-    /// Why the last ones were not taken.
-    #[schema(required)]
-    pub last_error: Option<String>,
-    /// Rows that it was never told of, as it was too far behind.
-    pub lost: u64,
+    #[serde(flatten)]
+    pub subscription: Subscription,
     pub created_at: String,
 }
 
@@ -45,13 +32,7 @@ impl Syslog {
             app_name: syslog.app_name,
             enterprise: syslog.enterprise,
             has_ca: syslog.ca.is_some(),
-            events: syslog.subscription.events,
-            delivered: syslog.subscription.delivered,
-            behind: head.saturating_sub(syslog.subscription.delivered),
-            failures: syslog.subscription.failures,
-            next_try_at: (syslog.subscription.failures > 0).then(|| syslog.subscription.next_try.rfc3339()),
-            last_error: syslog.subscription.last_error,
-            lost: syslog.subscription.lost,
+            subscription: Subscription::new(syslog.subscription, head),
             created_at: syslog.created.rfc3339(),
         }
     }

@@ -1,5 +1,6 @@
 //! Addresses that are told of what is done.
 
+use super::subscription::Subscription;
 use oriel_model as model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,22 +10,8 @@ pub struct Webhook {
     pub id: String,
     /// Without its query for who may not change webhooks: keys of receivers stand there.
     pub url: String,
-    /// Operations that it is told of (`change_pool`), or beginnings of them (`delete_*`); all when empty.
-    pub events: Vec<String>,
-    /// The newest row of the audit that it took, or that it is not told of.
-    pub delivered: u64,
-    /// Newer rows of the audit.
-    pub behind: u64,
-    /// How often the next message was sent in vain.
-    pub failures: u32,
-    /// When it is sent again, RFC 3339; null where none waits.
-    #[schema(required)]
-    pub next_try_at: Option<String>,
-    /// Why the last one was not taken.
-    #[schema(required)]
-    pub last_error: Option<String>,
-    /// Rows that it was never told of, as it was too far behind.
-    pub lost: u64,
+    #[serde(flatten)]
+    pub subscription: Subscription,
     pub created_at: String,
 }
 
@@ -34,13 +21,7 @@ impl Webhook {
         Self {
             id: webhook.id.to_string(),
             url: webhook.url,
-            events: webhook.subscription.events,
-            delivered: webhook.subscription.delivered,
-            behind: head.saturating_sub(webhook.subscription.delivered),
-            failures: webhook.subscription.failures,
-            next_try_at: (webhook.subscription.failures > 0).then(|| webhook.subscription.next_try.rfc3339()),
-            last_error: webhook.subscription.last_error,
-            lost: webhook.subscription.lost,
+            subscription: Subscription::new(webhook.subscription, head),
             created_at: webhook.created.rfc3339(),
         }
     }

@@ -35,10 +35,7 @@ pub async fn download(
     let same = headers.get(header::IF_RANGE).is_none_or(|known| {
         known.as_bytes() == tag.as_bytes() || modified.as_ref().is_some_and(|date| known.as_bytes() == date.as_bytes())
     });
-    let range = match Chosen::of(&headers, size, same, "file") {
-        Ok(chosen) => chosen,
-        Err(answer) => return Ok(answer),
-    };
+    let range = Chosen::of(&headers, size, same, "file")?;
     let bytes = range.bytes();
     tracing::info!(user = %caller.user.name, desktop = %desktop.name, path = ?path.as_str(), from = bytes.start, to = bytes.end, "File read");
     let part = file.part(bytes.start, bytes.end - bytes.start);

@@ -65,10 +65,7 @@ pub async fn content(
     let recording = app.broker.find_recording(&id).await?;
     let export = app.broker.find_export(recording.id, &export).await?;
     let content = app.broker.export_content(export.clone()).await?;
-    let chosen = match Chosen::of(&headers, export.bytes, true, "export") {
-        Ok(chosen) => chosen,
-        Err(answer) => return Ok(answer),
-    };
+    let chosen = Chosen::of(&headers, export.bytes, true, "export")?;
     tracing::info!(user = %caller.user.name, recording = %recording.id, export = %export.id, "An export was read");
     let name = format!("{}-{}.{}", recording.desktop_name, recording.id, export.format.extension());
     let body = Body::from_stream(content.read(chosen.bytes()));

@@ -11,7 +11,7 @@ use crate::{
         problem::Problem,
     },
     caller::Caller,
-    extract::Body as Asked,
+    extract::{Body as Asked, name},
     names::Names,
     range::Chosen,
 };
@@ -23,7 +23,7 @@ use axum::{
     response::Response,
 };
 use oriel_broker::ShownDisk;
-use oriel_model::{self as model, DiskHolder, DiskWork};
+use oriel_model::{DiskHolder, DiskWork};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
@@ -43,10 +43,6 @@ fn shown(one: &ShownDisk) -> PersonalDisk {
         orphaned: one.is_orphaned,
         created_at: disk.created.rfc3339(),
     }
-}
-
-fn snapshot(name: &str) -> Answer<model::Name> {
-    name.parse().map_err(|error: model::NameError| Problem::bad_request(error.to_string(), "give it another name"))
 }
 
 async fn begin(app: &App, caller: &Caller, key: &str, work: DiskWork) -> Answer<(StatusCode, Json<Operation>)> {
@@ -105,7 +101,7 @@ pub async fn keep(
     Path(id): Path<String>,
     Asked(new): Asked<DiskSnapshotNew>,
 ) -> Answer<(StatusCode, Json<Operation>)> {
-    let snapshot = snapshot(&new.name)?;
+    let snapshot = name(&new.name)?;
     begin(&app, &caller, &id, DiskWork::Snapshot { snapshot }).await
 }
 
@@ -114,9 +110,9 @@ pub async fn keep(
 pub async fn restore(
     State(app): State<App>,
     caller: Caller,
-    Path((id, name)): Path<(String, String)>,
+    Path((id, snapshot)): Path<(String, String)>,
 ) -> Answer<(StatusCode, Json<Operation>)> {
-    let snapshot = snapshot(&name)?;
+    let snapshot = name(&snapshot)?;
     begin(&app, &caller, &id, DiskWork::Restore { snapshot }).await
 }
 
@@ -125,9 +121,9 @@ pub async fn restore(
 pub async fn drop_snapshot(
     State(app): State<App>,
     caller: Caller,
-    Path((id, name)): Path<(String, String)>,
+    Path((id, snapshot)): Path<(String, String)>,
 ) -> Answer<(StatusCode, Json<Operation>)> {
-    let snapshot = snapshot(&name)?;
+    let snapshot = name(&snapshot)?;
     begin(&app, &caller, &id, DiskWork::DropSnapshot { snapshot }).await
 }
 
@@ -146,10 +142,7 @@ pub async fn export(
 pub async fn content(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<Response> {
     let disk = app.broker.find_personal_disk(&id).await?;
     let (path, bytes) = app.broker.personal_disk_export(&disk.disk).await?;
-    let chosen = match Chosen::of(&headers, bytes, true, "copy") {
-        Ok(chosen) => chosen,
-        Err(answer) => return Ok(answer),
-    };
+    let chosen = Chosen::of(&headers, bytes, true, "copy")?;
     let range = chosen.bytes();
     let gone = |error: std::io::Error| {
         tracing::warn!(path = %path.display(), %error, "A copy of a personal disk cannot be read");

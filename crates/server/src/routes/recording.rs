@@ -123,10 +123,7 @@ pub async fn content(
     let name = format!("{}-{}.orec", recording.desktop_name, recording.id);
     let content = app.broker.recording_content(recording).await?;
     let size = content.size();
-    let chosen = match Chosen::of(&headers, size, true, "recording") {
-        Ok(chosen) => chosen,
-        Err(answer) => return Ok(answer),
-    };
+    let chosen = Chosen::of(&headers, size, true, "recording")?;
     let body = Body::from_stream(content.read(chosen.bytes(), caller.may(Permission::RecordingsTyped)));
     Ok(chosen.answer(body, "application/vnd.oriel.recording", &name))
 }

@@ -59,6 +59,29 @@ export class Banner {
     this.#draw();
   }
 
+  /** What the server says will happen in so many seconds; with none left, it no longer does. */
+  announce(notice: Notice, seconds: number): void {
+    if (seconds === 0) {
+      this.calm(notice);
+      return;
+    }
+    if (notice === "lock") {
+      this.countdown(
+        notice,
+        "Nobody is here: this browser locks soon. Press a key or move the pointer to go on.",
+        seconds,
+      );
+    } else if (notice === "idle") {
+      this.countdown(
+        notice,
+        "Nobody is here: this connection ends soon. Press a key or move the pointer to stay.",
+        seconds,
+      );
+    } else if (seconds > 90) {
+      this.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
+    } else this.countdown(notice, "This connection ends soon. Save your work now.", seconds);
+  }
+
   /** It no longer happens; without a kind, nothing does. */
   calm(kind?: Notice): void {
     if (kind !== undefined) this.#counts.delete(kind);

@@ -1,7 +1,7 @@
 //! Disks of desktops: linked clones, so that a new desktop takes no time and no space.
 
-use super::QemuUser;
-use crate::{ComputeError, command::run};
+use crate::QemuUser;
+use oriel_compute::{ComputeError, command::run};
 use serde::Deserialize;
 use std::{
     os::unix::fs::MetadataExt,

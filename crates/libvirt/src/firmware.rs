@@ -1,6 +1,6 @@
 //! How a disk starts: an EFI system partition, or only the first sector that a BIOS loads.
 
-use crate::command::run;
+use oriel_compute::command::run;
 use std::path::Path;
 
 /// Enough for an MBR and a GUID partition table with its usual 128 entries, in bytes.

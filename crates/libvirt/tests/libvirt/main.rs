@@ -1,16 +1,18 @@
 //! The whole trait against a real libvirt and QEMU, with a machine so small that it needs no image: the probe's payload as
 //! its kernel. Skipped where no libvirt answers, unless `ORIEL_TEST_VM=required`.
-#![cfg(feature = "libvirt")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
-use oriel_compute::{
-    Compute, ComputeError, Observed, Power,
-    libvirt::{LibvirtCompute, LibvirtConfig},
-};
+mod stage;
+#[path = "../../../compute/tests/conformance/suite.rs"]
+mod suite;
+
+use oriel_compute::{Compute, ComputeError, Observed, Power};
+use oriel_libvirt::{LibvirtCompute, LibvirtConfig};
 use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Name, Network, PersonalDiskId, PoolId, Severity,
 };
+use stage::OnLibvirt;
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, process::Command};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -431,4 +433,15 @@ async fn a_personal_disk_is_in_one_machine_and_outlives_it() {
         compute.delete_personal_disk(disk).await.unwrap();
     }
     assert!(!export.exists());
+}
+
+/// What is asked of every backend.
+#[tokio::test(flavor = "multi_thread")]
+async fn real_vm_on_libvirt() {
+    let Some(libvirt) = OnLibvirt::find(33_000).await else { return };
+    suite::lives_and_leaves_nothing(&libvirt).await;
+    suite::steps_may_be_repeated(&libvirt).await;
+    suite::lost_answers_make_no_twins(&libvirt).await;
+    suite::foreign_machines_are_left_alone(&libvirt).await;
+    libvirt.tidy().await;
 }

@@ -1,4 +1,4 @@
-//! Desktops on libvirt and QEMU.
+//! Desktops on libvirt and QEMU. No other room speaks libvirt.
 //!
 //! Files of a desktop lie in `{data}/desktops/{id}/`, one set per generation: `disk-3.qcow2`, `seed-3.iso`,
 //! `serial-3.log`. Its network helper lives in `{run}/{id}/` ([`network`]).
@@ -14,11 +14,11 @@ mod seed_iso;
 
 pub use findings::findings;
 
-use crate::{
-    BoxStream, Compute, ComputeError, Observed, Power, Screenshot, SettledGpus, gpus::Gpus, host::machine_facts, probe,
-};
 use async_trait::async_trait;
 use connection::{Connection, QemuUser};
+use oriel_compute::{
+    BoxStream, Compute, ComputeError, Gpus, Observed, Power, Screenshot, SettledGpus, machine_facts, probe,
+};
 use oriel_gpu::{
     Inventory,
     mode::{Plan, Wish},
@@ -600,7 +600,7 @@ impl Compute for LibvirtCompute {
     }
 
     async fn doctor(&self) -> Vec<Finding> {
-        crate::doctor(&crate::DoctorOptions { data: self.config.data.clone(), uri: self.config.uri.clone() }).await
+        oriel_compute::doctor(&self.config.data, findings(&self.config.uri, &self.config.data).await).await
     }
 }
 

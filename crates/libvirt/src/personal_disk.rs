@@ -2,8 +2,8 @@
 //!
 //! While a disk is in a machine, QEMU holds a lock on its file: nothing here gets at it then, whoever forgot to look.
 
-use super::{LibvirtCompute, connection, disk, find};
-use crate::{
+use crate::{LibvirtCompute, connection, disk, find};
+use oriel_compute::{
     ComputeError,
     command::{run, run_any, short},
 };

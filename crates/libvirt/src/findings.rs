@@ -1,6 +1,6 @@
 //! What the doctor says about libvirt.
 
-use super::{
+use crate::{
     connection::{Connection, failed, version_text},
     disk::check_enterable,
     network::usable,
@@ -104,4 +104,20 @@ pub async fn findings(uri: &str, data: &Path) -> Vec<Finding> {
         });
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_answer_has_a_fix() {
+        let data = tempfile::tempdir().unwrap();
+        let found = findings("qemu:///nowhere-such", data.path()).await;
+        assert!(found.iter().any(|finding| finding.id == "libvirt"), "{found:?}");
+        for finding in found {
+            assert_eq!(finding.fix.is_empty(), finding.severity == Severity::Ok, "{finding:?}");
+            assert!(!finding.reason.is_empty() && finding.source.starts_with("https://"), "{finding:?}");
+        }
+    }
 }

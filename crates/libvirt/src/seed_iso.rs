@@ -1,6 +1,5 @@
 //! The seed as a volume: an ISO 9660 image labelled `CIDATA`, with Rock Ridge for the lowercase names.
 
-use crate::ComputeError;
 use hadris_iso::{
     joliet::JolietLevel,
     read::PathSeparator,
@@ -9,6 +8,7 @@ use hadris_iso::{
         options::{CreationFeatures, IsoFormatOptions},
     },
 };
+use oriel_compute::ComputeError;
 use oriel_machine::SeedFile;
 use secrecy::ExposeSecret;
 use std::{

@@ -15,8 +15,8 @@
 //! Both run as QEMU's user, are no children of ours in any way that matters (they outlive Oriel), and go when the machine
 //! goes (`--one-off`). Whether they run is read from `/proc`, never remembered.
 
-use super::{QemuUser, places::Layout};
-use crate::{ComputeError, command::short};
+use crate::{QemuUser, places::Layout};
+use oriel_compute::{ComputeError, command::short};
 use oriel_model::DesktopId;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::{

@@ -1,12 +1,9 @@
 //! Machines that start by UEFI, on a PC and on an ARM board, through the real libvirt and QEMU: their picture comes up on the
 //! console, and nothing is left of them. Skipped where libvirt or the firmware is missing, unless `ORIEL_TEST_VM=required`.
-#![cfg(feature = "libvirt")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use oriel_compute::{
-    Compute, ComputeError, Screenshot,
-    libvirt::{LibvirtCompute, LibvirtConfig},
-};
+use oriel_compute::{Compute, ComputeError, Screenshot};
+use oriel_libvirt::{LibvirtCompute, LibvirtConfig};
 use oriel_machine::{Arch, Boot, Firmware, Hardware, Keyboard, MachineSpec};
 use oriel_model::{AcceleratorKind, DesktopId, ImageOs, Network};
 use std::{

@@ -2,7 +2,7 @@
 //!
 //! libvirt's calls block, so each runs on a thread for blocking work.
 
-use crate::ComputeError;
+use oriel_compute::ComputeError;
 use std::sync::{Arc, Mutex, PoisonError};
 use virt::{
     connect::Connect,
@@ -110,7 +110,7 @@ fn complaint(action: String, reason: String) -> ComputeError {
 }
 
 fn words(error: &Error) -> String {
-    crate::command::short(error.message())
+    oriel_compute::command::short(error.message())
 }
 
 pub(super) fn is_gone(error: &Error) -> bool {

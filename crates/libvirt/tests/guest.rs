@@ -1,13 +1,10 @@
 //! A real desktop through the whole trait: the image that `oriel image build` makes, named by `ORIEL_TEST_IMAGE`. It comes
 //! up with the identity it was given, and cannot reach what it must not. Without an image it says that it skipped, and fails
 //! where `ORIEL_TEST_VM=required`, as in `./test`.
-#![cfg(feature = "libvirt")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use oriel_compute::{
-    Compute, ComputeError,
-    libvirt::{LibvirtCompute, LibvirtConfig},
-};
+use oriel_compute::{Compute, ComputeError};
+use oriel_libvirt::{LibvirtCompute, LibvirtConfig};
 use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, MachineSpec};
 use oriel_model::{AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Network, PoolId};
 use secrecy::ExposeSecret;

@@ -1,6 +1,6 @@
 //! Where the files of desktops lie.
 
-use crate::ComputeError;
+use oriel_compute::ComputeError;
 use oriel_model::{DesktopId, PersonalDiskId};
 use std::{
     io::ErrorKind,
