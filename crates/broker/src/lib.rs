@@ -7,6 +7,7 @@
 mod app;
 mod audit;
 mod booking;
+mod capture;
 mod clock;
 mod cloud;
 mod desktop;
@@ -55,6 +56,7 @@ mod webhook;
 pub use app::AppChange;
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use booking::{BookedHour, NewBooking};
+pub use capture::NewCapture;
 pub use cloud::{CloudJump, CloudReach, CloudReachChange, CloudSignIn, NewCloud, ShownJump};
 pub use desktop::NewDesktop;
 pub use device::{
