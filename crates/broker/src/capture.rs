@@ -6,6 +6,7 @@
 //! which looks whether the operation still goes on ([`Broker::let_go_of_capture`]).
 
 use crate::clock::now;
+use crate::farewell::Farewell;
 use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
 use oriel_compute::{ComputeError, Sealed};
@@ -149,6 +150,9 @@ impl Broker {
         let found = self.inner.store.desktop(of.desktop).await?;
         let desktop = found.ok_or_else(|| BrokerError::missing("desktop", of.desktop))?;
         if !is_held_by(&desktop, of.operation) {
+            if of.forced {
+                self.see_out(&desktop, job).await?;
+            }
             self.claim(&desktop, of).await?;
         }
         fault::point("capture.claimed");
@@ -168,6 +172,23 @@ impl Broker {
             recipe: image.source.recipe().map(str::to_owned),
         };
         Ok(Captured { disk, os: image.os, source })
+    }
+
+    /// Whoever is in it, which is known and wanted, has a moment to save their work.
+    async fn see_out(&self, desktop: &Desktop, job: &dyn Job) -> Result<(), BrokerError> {
+        let pool = self.pool_of(desktop.id).await?;
+        loop {
+            let found = self.inner.store.desktop(desktop.id).await?;
+            let desktop = found.ok_or_else(|| BrokerError::missing("desktop", desktop.id))?;
+            if !self.is_entered(&desktop).await? || self.farewell(&pool, &desktop).await? == Farewell::Over {
+                return Ok(());
+            }
+            job.progress(0.0, "whoever is in it was told, and may save their work");
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = job.cancelled() => return Err(ImageError::Cancelled.into()),
+            }
+        }
     }
 
     /// From here on nobody gets in.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use oriel_model::Micros;
 use oriel_screen::StatusCode;
-use oriel_screen::wire::ServerRecord;
+use oriel_screen::wire::{Notice, ServerRecord};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,6 +107,13 @@ impl LogOn {
         let mut message = Vec::new();
         ServerRecord::Message(text.to_owned()).encode(&mut message);
         self.messages.send(message.into()).unwrap_or(0)
+    }
+
+    /// Tells the person's viewers that are there how soon the connection ends.
+    pub fn warn(&self, seconds: u32) {
+        let mut message = Vec::new();
+        ServerRecord::Notice { notice: Notice::End, seconds }.encode(&mut message);
+        self.messages.send(message.into()).ok();
     }
 }
 

@@ -186,6 +186,8 @@ pub struct DesktopFacts {
     pub disk_of: Option<UserId>,
     /// A session host that takes nobody new: it is made anew when the last one has left.
     pub draining: bool,
+    /// Whoever is in it is cut off then, and was told so.
+    pub ends: Option<Micros>,
     /// Its disk is being made into an image.
     pub capture: Option<Capture>,
 }

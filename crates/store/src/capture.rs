@@ -26,6 +26,7 @@ impl Store {
         let was_running = desktop.intent == DesktopIntent::Running;
         desktop.intent = DesktopIntent::Capture;
         desktop.facts.capture = Some(Capture { operation, step: CaptureStep::Claimed, was_running });
+        desktop.facts.ends = None;
         desktop.changed = now.max(desktop.changed);
         write(&txn, &desktop).await.map_err(|error| refused(error, &desktop))?;
         txn.commit().await?;
