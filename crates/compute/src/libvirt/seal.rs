@@ -72,9 +72,11 @@ fn forget_account(account: &str) -> [Step; 2] {
 }
 
 /// What every clone makes for itself when it starts first.
-fn forget() -> [Step; 4] {
+fn forget() -> [Step; 5] {
     [
-        Step::new("cloud-init", &["clean", "--logs", "--machine-id", "--seed"], &[0]),
+        Step::new("cloud-init", &["clean", "--logs", "--seed"], &[0]),
+        // Empty, as machine-id(5) asks of images: `uninitialized`, which cloud-init writes, would have units enabled that were switched off.
+        Step::new("truncate", &["-s", "0", "/etc/machine-id"], &[0]),
         Step::new(
             "rm",
             &[
@@ -91,6 +93,7 @@ fn forget() -> [Step; 4] {
                 "/etc/xrdp/cert.pem",
                 "/etc/xrdp/key.pem",
                 "/etc/oriel/user",
+                "/var/lib/dbus/machine-id",
                 "/var/lib/systemd/random-seed",
             ],
             &[0],

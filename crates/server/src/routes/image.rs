@@ -97,10 +97,7 @@ pub async fn import(
     begin(&app, &caller, request).await
 }
 
-/// Make a version of an image from a desktop's disk: its guest forgets who it is (machine id, host keys, its person's account with its home),
-/// it is shut down, and its disk is copied. Whoever is in it is cut off when that is forced. Afterwards it is made anew where its pool's
-/// desktops go from person to person, and starts again otherwise. A personal disk is none of the image's, and stays as it is. Only who
-/// may make images, too, may do it.
+/// Make a version of an image from a desktop. Its guest forgets who it is, it is shut down and copied; who may make images may do it.
 #[utoipa::path(post, path = "/desktops/{id}/capture", tag = "images", operation_id = "capture_desktop", params(("id" = String, Path)), request_body = DesktopCapture, responses((status = 202, body = Operation), (status = 409, description = "somebody is in it, its guest cannot be sealed, or it does something else")))]
 pub async fn capture(
     State(app): State<App>,
