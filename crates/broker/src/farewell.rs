@@ -14,8 +14,8 @@ const STALE_SECONDS: i64 = 300;
 pub(crate) enum Farewell {
     /// They are told now, and may stay until then.
     Begin(Micros),
-    /// They were told, and may stay until then.
-    Wait(Micros),
+    /// They were told, and may stay for a moment.
+    Wait,
     Over,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Farewell {
 fn look(ends: Option<Micros>, warn_seconds: u32, now: Micros) -> Farewell {
     match ends {
         _ if warn_seconds == 0 => Farewell::Over,
-        Some(ends) if ends > now => Farewell::Wait(ends),
+        Some(ends) if ends > now => Farewell::Wait,
         Some(ends) if ends.plus_seconds(STALE_SECONDS) > now => Farewell::Over,
         _ => Farewell::Begin(now.plus_seconds(i64::from(warn_seconds))),
     }
@@ -73,7 +73,7 @@ mod tests {
         let now = Micros(10_000_000_000);
         let ends = now.plus_seconds(60);
         assert_eq!(look(None, 60, now), Farewell::Begin(ends));
-        assert_eq!(look(Some(ends), 60, now.plus_seconds(59)), Farewell::Wait(ends));
+        assert_eq!(look(Some(ends), 60, now.plus_seconds(59)), Farewell::Wait);
         assert_eq!(look(Some(ends), 60, ends), Farewell::Over);
         assert_eq!(look(None, 0, now), Farewell::Over, "a pool that warns nobody");
         // It was paused after they were told, and goes on the next day.

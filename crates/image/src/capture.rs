@@ -30,7 +30,7 @@ pub(crate) async fn flatten(
     let base = std::path::absolute(base).map_err(|error| ImageError::io("find", base, error))?;
     let own = inspect_clone(disk, &base, job).await?;
     // What is under it may be there in full, too.
-    let under = std::fs::metadata(&base).map(|file| file.len()).unwrap_or(0);
+    let under = std::fs::metadata(&base).map_or(0, |file| file.len());
     need_room(store.images(), "the image", own.saturating_add(under), store.reserve_bytes)?;
     let span = Span { job, from: 0.02, to: 0.85, step: "copying the disk" };
     let copying = tokio::time::timeout(COPY_LIMIT, import::convert(disk, Format::Qcow2, store, span));

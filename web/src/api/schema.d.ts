@@ -5172,7 +5172,7 @@ export interface components {
           /** @enum {string} */
           kind: "captured";
           of: string;
-          recipe: string | null;
+          recipe?: string | null;
         };
     /**
      * @description `retired`: no new desktops; deleted when nothing depends on it.

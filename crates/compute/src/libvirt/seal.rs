@@ -52,6 +52,11 @@ fn home_of(account: &str) -> String {
     format!("/home/{account}")
 }
 
+/// Consoles that sign somebody in by themselves would do so again at once.
+fn close() -> Step {
+    Step::new("systemctl", &["stop", "getty@*.service", "serial-getty@*.service"], &[0, 1, 5])
+}
+
 /// Nothing of the account goes on, and nothing of an RDP session is mounted in its home.
 fn leave(account: &str) -> [Step; 2] {
     [
@@ -258,6 +263,8 @@ impl LibvirtCompute {
         let home = home_of(account);
         // 1 and 32: nothing is mounted there, or it is not there.
         let is_mounted = Step::new("mountpoint", &["-q", &home], &[0, 1, 32]);
+        // A guest without systemd has none of them.
+        self.run_in_guest(desktop, &close()).await.ok();
         for attempt in 1..=UNMOUNTS_MAX {
             for step in leave(account) {
                 self.run_in_guest(desktop, &step).await?;

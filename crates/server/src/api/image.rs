@@ -31,7 +31,6 @@ pub enum ImageSource {
     Captured {
         desktop: String,
         of: String,
-        #[schema(required)]
         recipe: Option<String>,
     },
 }
