@@ -43,9 +43,7 @@ pub enum ComputeError {
     NoSnapshot { name: String },
     #[error("guests on {host} cannot be told to forget who they are")]
     NoSealing { host: String },
-    #[error(
-        "its guest agent does not answer: {reason}; it needs the package qemu-guest-agent, which runs since it last started"
-    )]
+    #[error("its guest agent does not answer: {reason}; install qemu-guest-agent in it, and start it once more")]
     NoAgent { reason: String },
     /// The guest did not forget who it is; the sentence says what stood in the way.
     #[error("{reason}")]

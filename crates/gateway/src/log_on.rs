@@ -215,5 +215,8 @@ mod tests {
         assert_eq!(log_on.say("save your work"), 1);
         let records = ServerRecord::decode_all(&heard.try_recv().unwrap()).unwrap();
         assert_eq!(records, [ServerRecord::Message("save your work".to_owned())]);
+        log_on.warn(60);
+        let records = ServerRecord::decode_all(&heard.try_recv().unwrap()).unwrap();
+        assert_eq!(records, [ServerRecord::Notice { notice: Notice::End, seconds: 60 }]);
     }
 }

@@ -272,7 +272,7 @@ impl LibvirtCompute {
             if self.run_in_guest(desktop, &is_mounted).await? != 0 {
                 return Ok(());
             }
-            let fine: &[i64] = if attempt < UNMOUNTS_MAX { &[0, 32] } else { &[0] };
+            let fine: &'static [i64] = if attempt < UNMOUNTS_MAX { &[0, 32] } else { &[0] };
             self.run_in_guest(desktop, &Step::new("umount", &[&home], fine)).await?;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -292,9 +292,8 @@ impl LibvirtCompute {
             match self.status(desktop, pid).await {
                 Ok(status) if status.exited && status.exitcode != Some(0) => {
                     return Err(not_sealed(format!(
-                        "in the guest, sysprep ended with {}; it says why in {}",
-                        status.words(),
-                        SYSPREP_LOG
+                        "in the guest, sysprep ended with {}; it says why in {SYSPREP_LOG}",
+                        status.words()
                     )));
                 }
                 Ok(status) if status.exited => break,
