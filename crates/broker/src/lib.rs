@@ -7,6 +7,7 @@
 mod app;
 mod audit;
 mod booking;
+mod capture;
 mod clock;
 mod cloud;
 mod desktop;
@@ -17,6 +18,7 @@ mod drive;
 mod error;
 mod export;
 mod external;
+mod farewell;
 pub mod fault;
 mod gpu;
 mod group;
@@ -55,6 +57,7 @@ mod webhook;
 pub use app::AppChange;
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use booking::{BookedHour, NewBooking};
+pub use capture::NewCapture;
 pub use cloud::{CloudJump, CloudReach, CloudReachChange, CloudSignIn, NewCloud, ShownJump};
 pub use desktop::NewDesktop;
 pub use device::{
@@ -119,6 +122,8 @@ pub trait Sessions: Send + Sync {
     /// Opens the person's session ahead of them, in the background.
     fn prelaunch(&self, user: UserId, desktop: DesktopId);
     async fn end_desktop(&self, desktop: DesktopId, reason: &str);
+    /// Tells whoever is connected to a desktop that they will be cut off in so many seconds.
+    fn warn(&self, _desktop: DesktopId, _seconds: u32) {}
     async fn end_user(&self, user: UserId, reason: &str);
     /// What everybody has open at this moment, opened ahead of them too.
     fn open(&self) -> Vec<Open> {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use oriel_model::Micros;
 use oriel_screen::StatusCode;
-use oriel_screen::wire::ServerRecord;
+use oriel_screen::wire::{Notice, ServerRecord};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -108,6 +108,13 @@ impl LogOn {
         ServerRecord::Message(text.to_owned()).encode(&mut message);
         self.messages.send(message.into()).unwrap_or(0)
     }
+
+    /// Tells the person's viewers that are there how soon the connection ends.
+    pub fn warn(&self, seconds: u32) {
+        let mut message = Vec::new();
+        ServerRecord::Notice { notice: Notice::End, seconds }.encode(&mut message);
+        self.messages.send(message.into()).ok();
+    }
 }
 
 /// Looks at what leaves for one viewer, until there is nothing more to learn from it.
@@ -208,5 +215,8 @@ mod tests {
         assert_eq!(log_on.say("save your work"), 1);
         let records = ServerRecord::decode_all(&heard.try_recv().unwrap()).unwrap();
         assert_eq!(records, [ServerRecord::Message("save your work".to_owned())]);
+        log_on.warn(60);
+        let records = ServerRecord::decode_all(&heard.try_recv().unwrap()).unwrap();
+        assert_eq!(records, [ServerRecord::Notice { notice: Notice::End, seconds: 60 }]);
     }
 }

@@ -328,6 +328,13 @@ impl Gateway {
         Some(self.live().get(&id)?.log_on.say(text))
     }
 
+    /// Tells whoever uses a connection to the desktop that it ends in so many seconds.
+    pub fn warn(&self, desktop: DesktopId, seconds: u32) {
+        for entry in self.live().values().filter(|entry| entry.desktop == desktop) {
+            entry.log_on.warn(seconds);
+        }
+    }
+
     /// Ends one connection; false when there is none.
     pub async fn end(&self, id: ConnectionId, code: ByeCode, text: &str) -> bool {
         let Some(entry) = self.live().get(&id).cloned() else { return false };

@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod booking;
+mod capture;
 pub mod carried;
 mod cloud;
 mod desktop;
@@ -47,6 +48,7 @@ pub use booking::{
     BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingRefusal,
     BookingRules, Span,
 };
+pub use capture::{Capture, CaptureStep};
 pub use cloud::{
     CLOUDS_MAX, Cloud, CloudAddress, CloudFlavor, CloudImage, CloudLook, CloudNetwork, CloudOffer, CloudPlace,
     CloudRoot,

@@ -383,6 +383,10 @@ impl Sessions for Live {
         self.0.end_where(|_, of| of == desktop, ByeCode::RemoteEnded, reason).await;
     }
 
+    fn warn(&self, desktop: DesktopId, seconds: u32) {
+        self.0.warn(desktop, seconds);
+    }
+
     fn open(&self) -> Vec<Open> {
         let of = |what: OpenAs| move |(user, desktop)| Open { user, desktop, what: what.clone() };
         let connections = self.0.rules_of_connections().into_iter();

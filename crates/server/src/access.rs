@@ -259,6 +259,7 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Post, "/desktops/{id}/cut", Desktop(P::DesktopsOperate)),
     (Post, "/desktops/{id}/restart", Desktop(P::DesktopsOperate)),
     (Post, "/desktops/{id}/recycle", DesktopAs(P::DesktopsWrite)),
+    (Post, "/desktops/{id}/capture", DesktopAs(P::DesktopsWrite)),
     (Get, "/desktops/{id}/machine", DesktopAs(P::DesktopsWrite)),
     (Post, "/desktops/{id}/resize", DesktopAs(P::DesktopsWrite)),
     (Post, "/desktops/{id}/resize/confirm", DesktopAs(P::DesktopsWrite)),

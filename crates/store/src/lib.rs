@@ -13,6 +13,7 @@
 mod app;
 mod audit;
 mod booking;
+mod capture;
 mod change;
 pub mod clock;
 mod cloud;

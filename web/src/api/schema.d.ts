@@ -295,6 +295,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/capture": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Make a version of an image from a desktop. Its guest forgets who it is, it is shut down and copied; who may make images may do it.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["capture_desktop"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/connect": {
     parameters: {
       query?: never;
@@ -4011,6 +4031,15 @@ export interface components {
       /** @description The owner's name. */
       user: string | null;
     };
+    /** @description Make a version of an image from a desktop. */
+    DesktopCapture: {
+      /** @description Also while somebody is in it. */
+      force?: boolean;
+      /** @description The name of the image: a new one, or one that gets its next version. */
+      image: string;
+      /** @description Its guest is not told to forget who it is: for systems that do so by themselves. Otherwise its agent must answer. */
+      unsealed?: boolean;
+    };
     /** @description A desktop's CD drive, and what can be put into it. */
     DesktopDrive: {
       /**
@@ -4067,7 +4096,7 @@ export interface components {
      * @description What its owner wants.
      * @enum {string}
      */
-    DesktopIntent: "running" | "stopped" | "restart" | "recycle" | "deleted";
+    DesktopIntent: "running" | "stopped" | "restart" | "recycle" | "capture" | "deleted";
     DesktopList: {
       desktops: components["schemas"]["Desktop"][];
     };
@@ -5137,6 +5166,13 @@ export interface components {
           from: string;
           /** @enum {string} */
           kind: "imported";
+        }
+      | {
+          desktop: string;
+          /** @enum {string} */
+          kind: "captured";
+          of: string;
+          recipe?: string | null;
         };
     /**
      * @description `retired`: no new desktops; deleted when nothing depends on it.
@@ -5703,7 +5739,7 @@ export interface components {
       /** @description Why it failed, with what to do next. */
       error: string | null;
       id: string;
-      /** @description `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk` or `desktop`. */
+      /** @description `image_build`, `image_import`, `image_capture`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk` or `desktop`. */
       kind: string;
       /** @description The last lines of its log, oldest first. */
       log: string[];
@@ -7698,6 +7734,47 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["Desktop"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  capture_desktop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DesktopCapture"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description somebody is in it, its guest cannot be sealed, or it does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

@@ -266,6 +266,14 @@ export function startMock({ port = 0, dist }) {
           operation("desktop", `${verb} desktop ${d.name}`, by, { created_at: new Date().toISOString() }),
         );
       }
+      if (verb === "capture")
+        return send(
+          response,
+          202,
+          operation("image_capture", `make image ${body.image} from desktop ${d.name}`, by, {
+            created_at: new Date().toISOString(),
+          }),
+        );
       if (verb === "connect")
         return ok({ ticket: "mock", kind: body.kind, path: "/api/v1/connect/mock", expires_in_seconds: 30 });
       d.failure = null;

@@ -2,6 +2,7 @@
 //! recordings compute, and may take hours that no image waits for.
 
 use super::{Again, Reconciler, Round};
+use crate::capture::Capturing;
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
@@ -46,6 +47,7 @@ impl Lane {
             OperationKind::Desktop { .. } => Self::Desktops,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
+            | OperationKind::ImageCapture { .. }
             | OperationKind::ImageUpload { .. }
             | OperationKind::GpuSwitch { .. } => Self::Making,
         }
@@ -247,6 +249,20 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
                     sha256: imported.sha256,
                     virtual_bytes: imported.virtual_bytes,
                     file_bytes: imported.file_bytes,
+                },
+            )
+        }
+        OperationKind::ImageCapture { desktop, name, unsealed, forced, .. } => {
+            let how = Capturing { operation: operation.id, desktop: *desktop, unsealed: *unsealed, forced: *forced };
+            let captured = broker.perform_capture(how, job).await?;
+            (
+                name,
+                Made {
+                    source: captured.source,
+                    os: captured.os,
+                    sha256: captured.disk.sha256,
+                    virtual_bytes: captured.disk.virtual_bytes,
+                    file_bytes: captured.disk.file_bytes,
                 },
             )
         }

@@ -9,6 +9,7 @@
 )]
 
 mod bookings;
+mod captures;
 mod clouds;
 mod desktops;
 mod gpus;

@@ -103,6 +103,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(image::recipes))
         .routes(routes!(image::build))
         .routes(routes!(image::import))
+        .routes(routes!(image::capture))
         .routes(routes!(image::delete))
         .routes(routes!(pool::list, pool::create))
         .routes(routes!(pool::show, pool::change, pool::delete))
