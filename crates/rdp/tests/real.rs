@@ -224,6 +224,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         certificate: oriel_pin::HostPin::Sha256([0; 32]),
         keeper: None,
         security: oriel_rdp::Security::Any,
+        kerberos: None,
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
         devices: oriel_rdp::Devices::default(),
