@@ -243,3 +243,57 @@ where
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    #[async_trait]
+    impl Kdc for Nobody {
+        async fn ask(&self, _: Vec<u8>) -> Result<Vec<u8>, String> {
+            Err("nobody is there".to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn each_refusal_says_what_to_do() {
+        let account = KerberosAccount {
+            realm: "CORP.EXAMPLE".to_owned(),
+            user: "anna".to_owned(),
+            host: "desk.corp.example".to_owned(),
+            or_ntlm: true,
+        };
+        let options = KerberosOptions { account, kdc: Arc::new(Nobody) };
+        let attempt = |refused| Attempt { options: &options, questions: 2, refused, unanswered: None };
+        let ended = SspiError::new(ErrorKind::InternalError, "whatever");
+        for (code, words, about_the_way) in [
+            (6, "check how the name", false),
+            (7, "TERMSRV/desk.corp.example", true),
+            (14, "no AES key", true),
+            (18, "locked", false),
+            (23, "has expired", false),
+            (24, "enter it again", false),
+            (37, "NTP", true),
+            (60, "error 60", false),
+        ] {
+            let error = attempt(Some(code)).error(&ended);
+            assert!(error.to_string().contains(words), "{code}: {error}");
+            assert_eq!(error.is_about_the_way(), about_the_way, "{code}");
+        }
+        // What every first answer says is no refusal.
+        for code in [None, Some(PREAUTH_REQUIRED)] {
+            assert!(matches!(attempt(code).error(&ended), KerberosError::TicketRefused { .. }));
+        }
+        let early = Attempt { questions: 0, ..attempt(None) };
+        assert!(matches!(early.error(&ended), KerberosError::NotTaken { .. }));
+        let mut alone = attempt(None);
+        let url = KerberosConfig::new(KDC_PLACE, String::new()).kdc_url.unwrap();
+        let protocol = ironrdp_connector::sspi::NetworkProtocol::Https;
+        let unanswered = alone.ask(NetworkRequest { protocol, url, data: vec![1] }).await.unwrap_err();
+        assert!(alone.error(&unanswered).to_string().contains("nobody is there"));
+    }
+}
