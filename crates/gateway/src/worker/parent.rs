@@ -8,8 +8,8 @@ use super::recordings::{Ask, Keeper};
 use super::relay::{self, Held, Relay, TooMuch};
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker, What};
 use super::{
-    DIALS_MAX, FRAMES_MAX, GUESTS_HELD_BYTES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, KDC_QUESTIONS_MAX, MEETINGS_MAX,
-    STREAMS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX, WAKES_MAX,
+    DIALS_MAX, FRAMES_MAX, GUESTS_HELD_BYTES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, KDC_QUESTIONS_AT_ONCE,
+    KDC_QUESTIONS_MAX, MEETINGS_MAX, STREAMS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX, WAKES_MAX,
 };
 use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
@@ -169,7 +169,7 @@ pub(super) struct Worker {
     recordings: Keeper,
     meetings: u32,
     kdc_questions: u32,
-    /// Whether one is on its way.
+    /// For those that are on their way.
     asking_kdc: Arc<Semaphore>,
     thumbnails: VecDeque<(u64, oneshot::Sender<Option<Vec<u8>>>)>,
     questions: u64,
@@ -208,7 +208,7 @@ pub(super) fn begin(task: &Task, program: &WorkerProgram, what: What) -> io::Res
         recordings,
         meetings: 0,
         kdc_questions: 0,
-        asking_kdc: Arc::new(Semaphore::new(1)),
+        asking_kdc: Arc::new(Semaphore::new(KDC_QUESTIONS_AT_ONCE)),
         thumbnails: VecDeque::new(),
         questions: 0,
         drive_link: None,
@@ -369,18 +369,22 @@ impl Worker {
 
     fn ask_kdc(&mut self, task: &Task, question: u64, envelope: Bytes) -> Result<(), TooMuch> {
         self.kdc_questions += 1;
-        // Nobody who signs in asks a second thing before the first is answered.
-        let Ok(alone) = Arc::clone(&self.asking_kdc).try_acquire_owned() else { return Err(TooMuch) };
         if self.kdc_questions > KDC_QUESTIONS_MAX {
             return Err(TooMuch);
         }
+        // Who signs in asks one thing after the other; who was cut off in the middle may have left one behind.
+        let room = Arc::clone(&self.asking_kdc).try_acquire_owned().ok();
         let (dialler, desktop, to) = (Arc::clone(&task.dialler), task.desktop, self.to.downgrade());
         self.errands.spawn(async move {
-            let answer = match dialler.ask_kdc(desktop, &envelope).await {
-                Ok(answer) => ToWorker::KdcSaid { question, answer: answer.into() },
-                Err(error) => ToWorker::Refused { question, why: Bye::new(error.code, error.text) },
+            let refused = |code, text| ToWorker::Refused { question, why: Bye::new(code, text) };
+            let answer = match room {
+                Some(_) => match dialler.ask_kdc(desktop, &envelope).await {
+                    Ok(answer) => ToWorker::KdcSaid { question, answer: answer.into() },
+                    Err(error) => refused(error.code, error.text),
+                },
+                None => refused(ByeCode::Unreachable, "it was asked too much at once".to_owned()),
             };
-            drop(alone);
+            drop(room);
             if let Some(to) = to.upgrade() {
                 to.send(answer.into()).await.ok();
             }

@@ -42,6 +42,11 @@ pub enum KerberosError {
     /// Any other of its errors (RFC 4120 §7.5.9).
     #[error("the KDC of {realm} refused with error {code} of RFC 4120; its log says why")]
     Refused { realm: String, code: u32 },
+    /// An answer that is none to what was asked, or that the password does not open.
+    #[error(
+        "the KDC of {realm} answered what Oriel does not take ({why}); have its administrator see that {user} needs pre-authentication and has an AES key"
+    )]
+    Unclear { realm: String, user: String, why: String },
     /// It did not choose Kerberos, or hung up on it.
     #[error("the machine does not take Kerberos ({why}); have it join {realm}, or allow NTLM for it (authentication)")]
     NotTaken { realm: String, why: String },

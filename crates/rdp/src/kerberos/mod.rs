@@ -100,6 +100,8 @@ impl PduHint for TsRequestHint {
 struct Attempt<'o> {
     options: &'o KerberosOptions,
     questions: usize,
+    /// Whether the KDC was asked since the machine said something.
+    asked: bool,
     /// The code of the KDC's last answer, where that was an error.
     refused: Option<u32>,
     /// Why it could not be asked.
@@ -111,6 +113,7 @@ impl Attempt<'_> {
     async fn ask(&mut self, request: NetworkRequest) -> Result<Vec<u8>, SspiError> {
         let none = |why: String| SspiError::new(ErrorKind::NoAuthenticatingAuthority, why);
         self.questions += 1;
+        self.asked = true;
         if self.questions > QUESTIONS_MAX {
             return Err(none("the realms refer to each other without an end".to_owned()));
         }
@@ -148,6 +151,7 @@ impl Attempt<'_> {
         match error.error_type {
             ErrorKind::NoAuthenticatingAuthority => KerberosError::NoKdc { realm, why: error.description.clone() },
             _ if self.questions == 0 => KerberosError::NotTaken { realm, why: error.to_string() },
+            _ if self.asked => KerberosError::Unclear { realm, user, why: error.to_string() },
             _ => KerberosError::TicketRefused { service, why: error.to_string() },
         }
     }
@@ -187,7 +191,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let account = &options.account;
-    let mut attempt = Attempt { options, questions: 0, refused: None, unanswered: None };
+    let mut attempt = Attempt { options, questions: 0, asked: false, refused: None, unanswered: None };
     let unfit = |what: String| Broken::Limit(format!("it cannot be asked to let {} in: {what}", account.user));
     let username =
         Username::new_down_level_logon_name(&account.user, &account.realm).map_err(|error| unfit(error.to_string()))?;
@@ -202,6 +206,7 @@ where
         .map_err(|error| unfit(error.to_string()))?;
     let mut request = TsRequest::default();
     loop {
+        attempt.asked = false;
         let state = {
             let mut generator = client.process(request);
             let mut state = generator.start();
@@ -268,7 +273,7 @@ mod tests {
             or_ntlm: true,
         };
         let options = KerberosOptions { account, kdc: Arc::new(Nobody) };
-        let attempt = |refused| Attempt { options: &options, questions: 2, refused, unanswered: None };
+        let attempt = |refused| Attempt { options: &options, questions: 2, asked: false, refused, unanswered: None };
         let ended = SspiError::new(ErrorKind::InternalError, "whatever");
         for (code, words, about_the_way) in [
             (6, "check how the name", false),
@@ -288,6 +293,8 @@ mod tests {
         for code in [None, Some(PREAUTH_REQUIRED)] {
             assert!(matches!(attempt(code).error(&ended), KerberosError::TicketRefused { .. }));
         }
+        let unclear = Attempt { asked: true, ..attempt(None) }.error(&ended);
+        assert!(unclear.to_string().contains("pre-authentication"), "{unclear}");
         let early = Attempt { questions: 0, ..attempt(None) };
         assert!(matches!(early.error(&ended), KerberosError::NotTaken { .. }));
         let mut alone = attempt(None);
