@@ -79,7 +79,9 @@ fn gateway_of(dialler: Arc<dyn Dialler>, environment: &[(&str, &str)]) -> Gatewa
 /// DER, of few bytes.
 fn element(tag: u8, content: &[&[u8]]) -> Vec<u8> {
     let content = content.concat();
-    [&[tag, content.len() as u8], &content[..]].concat()
+    let mut bytes = vec![tag, content.len() as u8];
+    bytes.extend(content);
+    bytes
 }
 
 /// A machine of a domain, as far as to say that it takes Kerberos: X.224 and TLS, then a token (RFC 4178 4.2.2, krb5) in a `TSRequest`
@@ -138,7 +140,7 @@ impl Dialler for Domain {
         assert!(is_question(&asked.message));
         self.0.fetch_add(1, Ordering::Relaxed);
         // KRB-ERROR (RFC 4120 5.9.1): KDC_ERR_C_PRINCIPAL_UNKNOWN.
-        let number = |tag, value| element(tag, &[&[0x02, 1, value]]);
+        let number = |tag: u8, value: u8| element(tag, &[&[0x02, 1, value]]);
         let service = [element(0x1b, &[b"krbtgt"]), element(0x1b, &[b"ORIEL.TEST"])];
         let service = element(0xa1, &[&element(0x30, &[&service[0], &service[1]])]);
         let fields = [
