@@ -168,10 +168,9 @@ impl Attempt<'_> {
     }
 
     fn broken(&self, broken: Broken) -> Broken {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
         match broken {
-            Broken::Io(error)
-                if [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset].contains(&error.kind()) =>
-            {
+            Broken::Io(error) if [BrokenPipe, ConnectionReset, UnexpectedEof].contains(&error.kind()) => {
                 Broken::Kerberos(self.hung_up())
             }
             other => other,

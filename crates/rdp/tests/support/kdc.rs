@@ -60,7 +60,8 @@ impl Realm {
             command
         };
         run(program("kdb5_util").args(["create", "-s", "-P", "master"]));
-        for (name, password) in [("anna", "geheim"), (&format!("TERMSRV/{HOST}"), HOST_PASSWORD)] {
+        let service = format!("TERMSRV/{HOST}");
+        for (name, password) in [("anna", "geheim"), (service.as_str(), HOST_PASSWORD)] {
             let said = run(program("kadmin.local").args(["-q", &format!("addprinc -pw {password} {name}")]));
             assert!(said.contains("created"), "{said}");
         }
