@@ -376,7 +376,7 @@ impl Worker {
         let room = Arc::clone(&self.asking_kdc).try_acquire_owned().ok();
         let (dialler, desktop, to) = (Arc::clone(&task.dialler), task.desktop, self.to.downgrade());
         self.errands.spawn(async move {
-            let refused = |code, text| ToWorker::Refused { question, why: Bye::new(code, text) };
+            let refused = |code: ByeCode, text: String| ToWorker::Refused { question, why: Bye::new(code, text) };
             let answer = match room {
                 Some(_) => match dialler.ask_kdc(desktop, &envelope).await {
                     Ok(answer) => ToWorker::KdcSaid { question, answer: answer.into() },
