@@ -25,6 +25,7 @@ mod group;
 mod guest;
 mod host;
 mod image;
+mod kerberos;
 mod lead;
 mod moving;
 mod numbers;
@@ -71,8 +72,9 @@ pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
 pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
 pub use group::{GroupChange, NewGroup, WholeGroup};
-pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump};
+pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump, GuestKerberos};
 pub use host::CloudMaker;
+pub use kerberos::Realms;
 pub use numbers::PoolNumbers;
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
@@ -149,6 +151,7 @@ struct Inner {
     clouds: host::Clouds,
     images: ImageStore,
     outside: OnceLock<Arc<Outside>>,
+    realms: OnceLock<Realms>,
     accelerator: Accelerator,
     throttle: Mutex<Throttle>,
     asking_directories: tokio::sync::Semaphore,
@@ -188,6 +191,7 @@ impl Broker {
                 clouds: host::Clouds::default(),
                 images,
                 outside: OnceLock::new(),
+                realms: OnceLock::new(),
                 accelerator,
                 throttle: Mutex::default(),
                 asking_directories: tokio::sync::Semaphore::new(directory::QUESTIONS_MAX),

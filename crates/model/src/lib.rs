@@ -61,8 +61,8 @@ pub use directory::{
 pub use external::{
     Backspace, External, MACHINE_CERTIFICATE_BYTES_MAX, MACHINE_COMMAND_BYTES_MAX, MACHINE_HOST_BYTES_MAX,
     MACHINE_IDENTITY_BYTES_MAX, MACHINE_IPMI_USER_BYTES_MAX, MACHINE_TEXT_BYTES_MAX, MACHINE_TIMEOUT_SECONDS_MAX,
-    MACHINE_TOKEN_BYTES_MAX, MACHINE_WAKE_SECONDS_MAX, MachineParameters, MachineProtocol, RdpSecurity, Wake,
-    check_host,
+    MACHINE_TOKEN_BYTES_MAX, MACHINE_WAKE_SECONDS_MAX, MachineParameters, MachineProtocol, RdpAuthentication,
+    RdpSecurity, Wake, check_host,
 };
 pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,

@@ -4,6 +4,7 @@ use crate::clipboard::ClipboardFiles;
 use crate::continuation::Continuation;
 use crate::drive::Drive;
 use crate::gateway::GatewayOptions;
+use crate::kerberos::KerberosOptions;
 use crate::session::SessionOptions;
 use oriel_pin::{HostPin, Keeper};
 use oriel_screen::Monitors;
@@ -88,6 +89,8 @@ pub struct RdpOptions {
     /// Told the certificate where none is pinned.
     pub keeper: Option<Arc<dyn Keeper>>,
     pub security: Security,
+    /// Network level authentication with Kerberos; with NTLM where there is none.
+    pub kerberos: Option<KerberosOptions>,
     /// Shown in the machine's session list; the first 15 characters are sent.
     pub client_name: String,
     pub pipeline: Pipeline,

@@ -5365,6 +5365,8 @@ export interface components {
        */
       agent_forwarding: boolean | null;
       /** @default null */
+      authentication: components["schemas"]["RdpAuthentication"] | null;
+      /** @default null */
       backspace: components["schemas"]["Backspace"] | null;
       /**
        * @description PiKVM: the device whose Switch the machine is at, by its name in Oriel. Address, account and certificate are that device's: `host` is not read, and the rest left out.
@@ -6450,6 +6452,11 @@ export interface components {
        */
       most?: number | null;
     };
+    /**
+     * @description How an RDP machine is signed in to: by Kerberos alone, or by NTLM alone.
+     * @enum {string}
+     */
+    RdpAuthentication: "kerberos" | "ntlm";
     /**
      * @description Which security levels of RDP are offered: network level authentication, TLS without it, or what Hyper-V's consoles want.
      * @enum {string}

@@ -156,6 +156,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     broker.set_recording_days(config.recording_days().unwrap_or_default());
     let outside = Arc::new(config.outside());
     broker.set_outside(Arc::clone(&outside));
+    broker.set_realms(config.realms());
     let workers = oriel_worker::program(config.get("log"), config.get("log_format") == "json").map_err(|error| {
         Failure::because("cannot tell which program this is, to start sessions with", &error)
             .next("start it by its path; /proc must be mounted")
