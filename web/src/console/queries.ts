@@ -374,6 +374,15 @@ export const doctorQuery = queryOptions({
   staleTime: RARE_MS,
 });
 
+export const secretsQuery = queryOptions({
+  queryKey: ["secrets"],
+  queryFn: () => answer(client.GET("/api/v1/secrets")),
+  refetchInterval: (q) => {
+    const operation = q.state.data?.operation;
+    return operation && running(operation) ? MOVING_MS : IDLE_MS;
+  },
+});
+
 export const reconcilersQuery = queryOptions({
   queryKey: ["reconcilers"],
   queryFn: async () => (await answer(client.GET("/api/v1/reconcilers"))).reconcilers,

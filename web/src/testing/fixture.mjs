@@ -784,6 +784,31 @@ function machine() {
         source: "",
       },
     ],
+    secrets: {
+      keys: [
+        { key: "5b1f0c9e77d2a346", here: true, seals: true, count: 2, of: [{ what: "clouds", count: 2 }] },
+        {
+          key: "e09a4d1188c3b75f",
+          here: true,
+          seals: false,
+          count: 41,
+          of: [
+            { what: "desktops and machines", count: 12 },
+            { what: "recordings", count: 29 },
+          ],
+        },
+      ],
+      damaged: 0,
+      programs: [
+        {
+          program: "oak:/var/lib/oriel",
+          seals: "5b1f0c9e77d2a346",
+          keys: ["5b1f0c9e77d2a346", "e09a4d1188c3b75f"],
+          seen_at: before(0),
+        },
+      ],
+      operation: null,
+    },
     reconcilers: [
       {
         name: "desktops",

@@ -870,6 +870,15 @@ export function startMock({ port = 0, dist }) {
     }
     if (is("GET", "host")) return ok(it.host);
     if (is("GET", "doctor")) return ok({ findings: it.findings });
+    if (is("GET", "secrets")) return ok(it.secrets);
+    if (noun === "secrets" && request.method === "POST") {
+      const title = `seal all secrets with the key ${it.secrets.keys[0].key}`;
+      const made = operation("reseal", title, by, { created_at: new Date().toISOString() });
+      it.operations.push(made);
+      it.secrets.operation = made;
+      session.moves.set(made.id, { to: "done", since: Date.now(), name: title });
+      return send(response, 202, made);
+    }
     if (is("GET", "reconcilers")) return ok({ reconcilers: it.reconcilers });
     throw new Refusal(404, "no_such_endpoint", `the mock has no ${request.method} ${path}`);
   }

@@ -20,6 +20,7 @@ mod presence;
 mod reaper;
 mod recording;
 pub(crate) mod rollout;
+mod seal_key;
 mod subscription;
 pub(crate) mod upkeep;
 
@@ -155,6 +156,7 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), Subscribers::<Webhook>::new(tasks.clone()), stop.clone()));
         tasks.spawn(keep_running(self.clone(), history::History, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
+        tasks.spawn(keep_running(self.clone(), seal_key::SealKeys, stop.clone()));
     }
 
     /// The reconciler `desktops`, `directories`, `gpus`, `history`, `pools`, `presence` or `webhooks`, to be run by hand instead.

@@ -36,6 +36,8 @@ enum Lane {
     Disks,
     /// And so may a machine that goes to another host of a cloud.
     Desktops,
+    /// Rows of the database, which no disk waits for.
+    Secrets,
 }
 
 impl Lane {
@@ -44,6 +46,7 @@ impl Lane {
             OperationKind::RecordingExport { .. } => Self::Exporting,
             OperationKind::PersonalDisk { .. } => Self::Disks,
             OperationKind::Desktop { .. } => Self::Desktops,
+            OperationKind::Reseal { .. } => Self::Secrets,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
             | OperationKind::ImageUpload { .. }
@@ -93,7 +96,7 @@ impl Reconciler for Operations {
                 running.cancel.cancel();
             }
         }
-        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops] {
+        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops, Lane::Secrets] {
             if self.running.iter().any(|running| running.lane == lane) {
                 continue;
             }
@@ -203,6 +206,10 @@ async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Resu
         let step = broker.perform_desktop_work(*desktop, work, job.as_ref()).await?;
         return Ok(Outcome { step, result: Some(desktop.to_string()) });
     }
+    if let OperationKind::Reseal { key } = &operation.kind {
+        let step = broker.perform_resealing(key, job.as_ref()).await?;
+        return Ok(Outcome { step, result: None });
+    }
     if let OperationKind::ImageUpload { cloud, image, title } = &operation.kind {
         let remote = broker.perform_upload(*cloud, *image, job.as_ref()).await?;
         return Ok(Outcome { step: format!("{title}: image {remote} there"), result: Some(remote) });
@@ -219,7 +226,8 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
         | OperationKind::ImageUpload { .. }
         | OperationKind::RecordingExport { .. }
         | OperationKind::PersonalDisk { .. }
-        | OperationKind::Desktop { .. } => {
+        | OperationKind::Desktop { .. }
+        | OperationKind::Reseal { .. } => {
             return Err(BrokerError::internal("making an image", "the operation is none of images"));
         }
         OperationKind::ImageBuild { recipe, name } => {
