@@ -305,3 +305,20 @@ fn contexts(column: SealedColumn, id: &str) -> Vec<String> {
 fn of<I: FromStr>(id: &str, context: fn(I) -> String) -> Vec<String> {
     id.parse().map(context).into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_has_its_context() {
+        let id = "018f0000-0000-7000-8000-000000000000";
+        let mut all: Vec<String> = SealedColumn::ALL.into_iter().flat_map(|column| contexts(column, id)).collect();
+        assert_eq!(all.len(), SealedColumn::ALL.len() + 1, "a desktop's may be a machine's");
+        assert!(all.iter().all(|context| context.ends_with(&format!(":{id}"))), "{all:?}");
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), SealedColumn::ALL.len() + 1);
+        assert!(contexts(SealedColumn::Cloud, "no id").is_empty());
+    }
+}

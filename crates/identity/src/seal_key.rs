@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use std::{
     fs::{File, OpenOptions, Permissions},
     io::{Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -212,7 +212,10 @@ fn make(path: &Path) -> Result<KeyBytes, VaultError> {
 /// Puts another text in the file's place: what is there is always whole.
 fn replace(path: &Path, text: &str) -> Result<(), VaultError> {
     let new = beside(path);
-    let done = write(&new, text).and_then(|()| std::fs::rename(&new, path)).and_then(|()| keep_folder(path));
+    let done = write(&new, text)
+        .and_then(|()| give_to_owner(&new, path))
+        .and_then(|()| std::fs::rename(&new, path))
+        .and_then(|()| keep_folder(path));
     if done.is_err() {
         std::fs::remove_file(&new).ok();
     }
@@ -228,6 +231,14 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// An administrator may do this for the account that the server runs as, which must be able to read it.
+fn give_to_owner(new: &Path, path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let was = std::fs::metadata(path).or_else(|_| std::fs::metadata(folder))?;
+    let is = std::fs::metadata(new)?;
+    if (was.uid(), was.gid()) == (is.uid(), is.gid()) { Ok(()) } else { chown(new, Some(was.uid()), Some(was.gid())) }
 }
 
 /// The folder's entry too: a key that is lost in a power cut takes all that it sealed with it.

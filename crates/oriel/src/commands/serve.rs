@@ -18,7 +18,7 @@ use crate::{
 };
 use clap::Args;
 use futures::FutureExt as _;
-use oriel_broker::{Broker, Films, Outside};
+use oriel_broker::{Broker, BrokerError, Films, Outside};
 use oriel_compute::{Compute, DoctorOptions, probe};
 use oriel_gateway::Gateway;
 use oriel_identity::Vault;
@@ -45,6 +45,9 @@ pub struct Serve {
     /// Set up an image, a pool, a desktop and a person to try it with, and print the login
     #[arg(long)]
     demo: bool,
+    /// Start although some secrets are sealed with keys that are lost: those must be entered anew
+    #[arg(long)]
+    despite_lost_keys: bool,
 }
 
 /// A library that tells more than an admin can use: each migration.
@@ -66,7 +69,7 @@ impl Serve {
         start_log(&config)?;
         let folder = DataFolder::take(&config.data())?;
         raise_open_files();
-        let house = build(&config, &folder).await?;
+        let house = build(&config, &folder, self.despite_lost_keys).await?;
         let url = open_doors(&config, &folder, &house).await?;
         let served = self.serve(&folder, &house, &url).await;
         std::fs::remove_file(folder.file("oriel.url")).ok();
@@ -128,7 +131,7 @@ fn start_log(config: &Config) -> Done {
     Ok(())
 }
 
-async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
+async fn build(config: &Config, folder: &DataFolder, despite_lost_keys: bool) -> Result<House, Failure> {
     let store = Store::open(config.get("database")).await.map_err(|error| {
         Failure::because("cannot open the database", &error).next("look at `database` in `oriel config show`")
     })?;
@@ -142,6 +145,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     let compute = compute(config, folder);
     let broker = Broker::new(store.clone(), vault, compute, images, accelerator);
     broker.set_program(format!("{}:{}", host_name(), folder.path.display()));
+    check_keys(&broker, despite_lost_keys).await?;
     broker.set_gpu_rules(config.gpu_rules());
     let recordings = RecordingStore::folder(config.get("recordings")).map_err(|error| {
         Failure::because("cannot keep recordings", &error).next("look at `recordings` in `oriel config show`")
@@ -181,6 +185,22 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
         }
     }));
     Ok(House { broker, gateway, store, outside, stop, tasks })
+}
+
+/// Without a key that something is sealed with this program would fail here and there, hours later.
+async fn check_keys(broker: &Broker, despite_lost_keys: bool) -> Done {
+    match broker.check_seal_keys().await {
+        Ok(()) => Ok(()),
+        Err(BrokerError::Conflict { text, .. }) if despite_lost_keys => {
+            tracing::error!(reason = text, "Starting without some of the keys that seal secrets");
+            Ok(())
+        }
+        Err(BrokerError::Conflict { text, next_step, .. }) => {
+            Err(Failure::new(text)
+                .next(format!("{next_step}; if it is lost for good: oriel serve --despite-lost-keys")))
+        }
+        Err(error) => Err(Failure::because("cannot tell what secrets are sealed with", &error)),
+    }
 }
 
 #[cfg(feature = "libvirt")]

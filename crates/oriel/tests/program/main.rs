@@ -118,6 +118,7 @@ fn help() {
         "audit",
         "webhook",
         "syslog",
+        "secrets",
         "backup",
         "restore",
         "config",
