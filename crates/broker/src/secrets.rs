@@ -115,7 +115,7 @@ impl Broker {
     pub async fn check_seal_keys(&self) -> Result<(), BrokerError> {
         let here = self.inner.vault.fingerprints();
         let next =
-            "put it among this program's keys (seal.key in the data folder, ORIEL_SEAL_KEY_OLD, …; docs/backup.md)";
+            "put it among this program's keys (seal.key in the data folder, ORIEL_SEAL_KEY_OLD, …; docs/secrets.md)";
         let (keys, _) = self.key_uses().await?;
         let missing: Vec<_> = keys.iter().filter(|one| !one.here && !one.of.is_empty()).collect();
         if !missing.is_empty() {
