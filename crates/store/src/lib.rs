@@ -66,6 +66,7 @@ pub use session::{Expired, WEB_SESSIONS_PER_USER_MAX};
 pub use ticket::{TICKETS_PER_SESSION_MAX, TicketRefusal};
 
 use clock::now;
+use oriel_trace::Instrument as _;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -180,7 +181,9 @@ impl Store {
 
     async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         seam::pass().await;
-        Ok(self.writer.begin_with_options(WRITE).await?)
+        // For one of the pool's connections, and on SQLite for whoever else writes.
+        let span = oriel_trace::span!("database", otel.name = "database: wait for a connection");
+        Ok(self.writer.begin_with_options(WRITE).instrument(span).await?)
     }
 }
 

@@ -6295,6 +6295,8 @@ export interface components {
       status: number;
       /** @description The HTTP status in words. */
       title: string;
+      /** @description The request's trace, 32 hexadecimal digits, where the server exports traces. */
+      trace_id?: string | null;
       /** @description Always `about:blank`: the code says which problem it is. */
       type: string;
     };

@@ -28,6 +28,7 @@ use crate::clock::now;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
 use oriel_model::{DesktopId, Micros, PoolId, Syslog, Webhook};
+use oriel_trace::Instrument as _;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -251,7 +252,10 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
     };
     loop {
         let began = Instant::now();
-        let round = round(&broker, &mut reconciler).await;
+        let label = format!("reconcile {name}");
+        let span = oriel_trace::root!("round", otel.name = label.as_str());
+        oriel_trace::begin(&span, None);
+        let round = round(&broker, &mut reconciler).instrument(span).await;
         status.last_run = Some(now());
         status.last_duration = began.elapsed();
         status.spent += status.last_duration;

@@ -14,6 +14,7 @@ use crate::{
     jump::Jumps,
     lock::{DataFolder, write_private},
     output::{self, say},
+    traces::Traces,
     wires::{Doors, Live, Shelf},
 };
 use clap::Args;
@@ -36,6 +37,12 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing_subscriber::{
+    Layer as _, Registry,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 #[derive(Args)]
 pub struct Serve {
@@ -66,7 +73,7 @@ struct House {
 impl Serve {
     pub async fn run(self, global: &Global) -> Done {
         let config = global.config(self.listen.clone())?;
-        start_log(&config)?;
+        let traces = start_log(&config)?;
         let folder = DataFolder::take(&config.data())?;
         raise_open_files();
         let house = build(&config, &folder, self.despite_lost_keys).await?;
@@ -74,6 +81,9 @@ impl Serve {
         let served = self.serve(&folder, &house, &url).await;
         std::fs::remove_file(folder.file("oriel.url")).ok();
         stop(house).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
         served
     }
 
@@ -113,22 +123,40 @@ fn raise_open_files() {
     }
 }
 
-fn start_log(config: &Config) -> Done {
+/// And traces, where the environment asks for them.
+fn start_log(config: &Config) -> Result<Option<Traces>, Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(format!("{QUIET},{}", config.get("log"))).map_err(|error| {
         Failure::because(format!("log = {:?} does not fit", config.get("log")), &error)
             .next("use error, warn, info, debug, or filters like oriel_rdp=debug,info")
             .code(crate::failure::USAGE)
     })?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let log = tracing_subscriber::fmt().with_env_filter(filter.clone()).with_writer(std::io::stderr).with_ansi(colours);
     // Told on stderr, by a macro that panics: whoever read it may have gone.
     let log = log.log_internal_errors(false);
-    if config.get("log_format") == "json" {
-        log.json().init();
-    } else {
-        log.compact().init();
-    }
-    Ok(())
+    let is_json = config.get("log_format") == "json";
+    let Some(wish) = crate::traces::Wish::read(|name| std::env::var(name).ok())? else {
+        if is_json {
+            log.json().init();
+        } else {
+            log.compact().init();
+        }
+        return Ok(None);
+    };
+    let (traces, tracer) = wish.start()?;
+    let lines = tracing_subscriber::fmt::layer::<Registry>()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .log_internal_errors(false);
+    let lines = if is_json { lines.json().boxed() } else { lines.compact().boxed() };
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(Targets::new().with_target("oriel", LevelFilter::INFO));
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
+    Ok(Some(traces))
 }
 
 async fn build(config: &Config, folder: &DataFolder, despite_lost_keys: bool) -> Result<House, Failure> {
