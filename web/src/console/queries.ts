@@ -307,6 +307,12 @@ export const tokensQuery = queryOptions({
   queryFn: async () => (await answer(client.GET("/api/v1/tokens"))).tokens,
 });
 
+export const syslogsQuery = queryOptions({
+  queryKey: ["syslogs"],
+  queryFn: async () => (await answer(client.GET("/api/v1/syslogs"))).syslogs,
+  refetchInterval: IDLE_MS,
+});
+
 export const webhooksQuery = queryOptions({
   queryKey: ["webhooks"],
   queryFn: async () => (await answer(client.GET("/api/v1/webhooks"))).webhooks,
@@ -379,7 +385,8 @@ export const secretsQuery = queryOptions({
   queryFn: () => answer(client.GET("/api/v1/secrets")),
   refetchInterval: (q) => {
     const operation = q.state.data?.operation;
-    return operation && running(operation) ? MOVING_MS : IDLE_MS;
+    // Everything is counted for it.
+    return operation && running(operation) ? MOVING_MS : 6 * IDLE_MS;
   },
 });
 

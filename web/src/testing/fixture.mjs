@@ -1,5 +1,5 @@
 // The house that the mock pretends to be. One fresh copy for each sign-in.
-import { webhooks } from "./dashboard.mjs";
+import { syslogs, webhooks } from "./dashboard.mjs";
 import { devices } from "./devices.mjs";
 import { gpus } from "./gpus.mjs";
 import { recordings } from "./recordings.mjs";
@@ -700,6 +700,7 @@ export function house(who) {
     clouds,
     devices: empty ? [] : devices(id),
     webhooks: empty ? [] : webhooks(id, before),
+    syslogs: empty ? [] : syslogs(id, before),
     audit: audit(admin, mira),
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),

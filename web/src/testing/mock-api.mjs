@@ -868,6 +868,37 @@ export function startMock({ port = 0, dist }) {
       it.webhooks = it.webhooks.filter((one) => one !== webhook);
       return send(response, 204);
     }
+    if (is("GET", "syslogs")) return ok({ syslogs: it.syslogs });
+    if (is("POST", "syslogs")) {
+      const made = {
+        id: id(),
+        target: body.target,
+        facility: body.facility ?? "authpriv",
+        app_name: "oriel",
+        enterprise: 32473,
+        has_ca: Boolean(body.ca),
+        events: body.events ?? [],
+        delivered: 41,
+        behind: 0,
+        failures: 0,
+        next_try_at: null,
+        last_error: null,
+        lost: 0,
+        created_at: new Date().toISOString(),
+      };
+      it.syslogs.push(made);
+      return send(response, 201, made);
+    }
+    if (noun === "syslogs") {
+      const syslog = find(it.syslogs, "receiver");
+      if (verb === "test") {
+        if (syslog.failures > 0)
+          throw new Refusal(409, "syslog_failed", `${syslog.target} did not take it`, "look there");
+        return send(response, 204);
+      }
+      it.syslogs = it.syslogs.filter((one) => one !== syslog);
+      return send(response, 204);
+    }
     if (is("GET", "host")) return ok(it.host);
     if (is("GET", "doctor")) return ok({ findings: it.findings });
     if (is("GET", "secrets")) return ok(it.secrets);
