@@ -459,7 +459,7 @@ fn run_instead(credentials: &mut GuestCredentials, run: Option<AppRun>) {
 }
 
 /// Binds a sealed text to its row, so that rows cannot be exchanged.
-fn sealing_context(id: DesktopId) -> String {
+pub(crate) fn sealing_context(id: DesktopId) -> String {
     format!("desktop:{id}")
 }
 

@@ -45,6 +45,7 @@ mod role;
 mod rollout;
 mod seat;
 mod second_factor;
+mod secrets;
 mod session;
 mod sharing;
 mod subscription;
@@ -93,6 +94,7 @@ pub use reconcile::{ByHand, ReconcilerStatus, rollout::RolloutCount, upkeep::Poo
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
 pub use rollout::{ImageUses, RolloutView};
 pub use second_factor::{DEVICE_SECONDS, NewTotp, SecondFactor};
+pub use secrets::{SealKeyUse, SealStanding};
 pub use session::{NewToken, SignedIn};
 pub use syslog::NewSyslog;
 pub use thumbnail::Thumbnail;

@@ -32,6 +32,7 @@ mod provider;
 mod quota;
 mod recording;
 mod rollout;
+mod sealing;
 mod second_factor;
 pub mod serial;
 mod session;
@@ -103,6 +104,7 @@ pub use rollout::{
     ROLLOUT_FAILURES_MAX, ROLLOUT_REASON_CHARS_MAX, Replace, Rollout, RolloutFailure, RolloutPlan, RolloutState, Share,
     WATCH_MINUTES_MAX, watch_minutes,
 };
+pub use sealing::SealProgram;
 pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use size::{PoolSize, RETURN_MINUTES_MAX, SESSIONS_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};

@@ -89,6 +89,10 @@ pub enum OperationKind {
         title: String,
         work: crate::DesktopWork,
     },
+    /// What is sealed with other keys is sealed anew. `key`: the fingerprint of the one that seals.
+    Reseal {
+        key: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -343,6 +343,8 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Get, "/host", May(P::HostRead)),
     (Get, "/doctor", May(P::HostRead)),
     (Get, "/reconcilers", May(P::HostRead)),
+    (Get, "/secrets", May(P::HostRead)),
+    (Post, "/secrets/rotate", May(P::SecretsWrite)),
     (Get, "/connect/{ticket}", Ticket),
     (Get, "/openapi.json", Public),
     (Get, "/health", Public),

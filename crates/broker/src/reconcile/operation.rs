@@ -37,6 +37,8 @@ enum Lane {
     Disks,
     /// And so may a machine that goes to another host of a cloud.
     Desktops,
+    /// Rows of the database, which no disk waits for.
+    Secrets,
 }
 
 impl Lane {
@@ -45,6 +47,7 @@ impl Lane {
             OperationKind::RecordingExport { .. } => Self::Exporting,
             OperationKind::PersonalDisk { .. } => Self::Disks,
             OperationKind::Desktop { .. } => Self::Desktops,
+            OperationKind::Reseal { .. } => Self::Secrets,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
             | OperationKind::ImageCapture { .. }
@@ -95,7 +98,7 @@ impl Reconciler for Operations {
                 running.cancel.cancel();
             }
         }
-        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops] {
+        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops, Lane::Secrets] {
             if self.running.iter().any(|running| running.lane == lane) {
                 continue;
             }
@@ -205,6 +208,10 @@ async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Resu
         let step = broker.perform_desktop_work(*desktop, work, job.as_ref()).await?;
         return Ok(Outcome { step, result: Some(desktop.to_string()) });
     }
+    if let OperationKind::Reseal { key } = &operation.kind {
+        let step = broker.perform_resealing(key, job.as_ref()).await?;
+        return Ok(Outcome { step, result: None });
+    }
     if let OperationKind::ImageUpload { cloud, image, title } = &operation.kind {
         let remote = broker.perform_upload(*cloud, *image, job.as_ref()).await?;
         return Ok(Outcome { step: format!("{title}: image {remote} there"), result: Some(remote) });
@@ -221,7 +228,8 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
         | OperationKind::ImageUpload { .. }
         | OperationKind::RecordingExport { .. }
         | OperationKind::PersonalDisk { .. }
-        | OperationKind::Desktop { .. } => {
+        | OperationKind::Desktop { .. }
+        | OperationKind::Reseal { .. } => {
             return Err(BrokerError::internal("making an image", "the operation is none of images"));
         }
         OperationKind::ImageBuild { recipe, name } => {

@@ -19,5 +19,6 @@ mod personal_disks;
 mod pools;
 mod quotas;
 mod rollouts;
+mod secrets;
 mod session_hosts;
 mod webhooks;

@@ -19,7 +19,7 @@ impl OperationState {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Operation {
     pub id: String,
-    /// `image_build`, `image_import`, `image_capture`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk` or `desktop`.
+    /// `image_build`, `image_import`, `image_capture`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk`, `desktop` or `reseal`.
     pub kind: String,
     /// A sentence for people: `build image debian-desktop`.
     pub title: String,
@@ -61,6 +61,7 @@ impl Operation {
             }
             model::OperationKind::PersonalDisk { title, work, .. } => ("personal_disk", disk_work(title, work)),
             model::OperationKind::Desktop { title, work, .. } => ("desktop", desktop_work(title, work)),
+            model::OperationKind::Reseal { key } => ("reseal", format!("seal all secrets with the key {key}")),
         };
         Self {
             id: operation.id.to_string(),
