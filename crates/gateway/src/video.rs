@@ -3,11 +3,15 @@
 //! Video is not in the source's framebuffer. [`Video`] knows where on the screen that is so, and keeps for each stream the
 //! last key frame and what followed, up to a bound: a new viewer decodes them at once and draws the last. Beyond the bound
 //! the source is asked for a key frame, and where none comes, the machine is connected to anew.
+//!
+//! Of a picture in 4:4:4, which comes as two views of one stream, it knows where the colours of both are on the screen: the
+//! main view alone replaces them (MS-RDPEGFX 3.3.8.3.2), and a new viewer must not put old colours over new luma.
 
 use crate::{VIDEO_REPLAY_BYTES_MAX, VIDEO_REPLAY_UNITS_MAX, VIDEO_STREAMS_MAX};
 use bytes::Bytes;
 use oriel_screen::wire::ServerRecord;
-use oriel_screen::{Framebuffer, Rect, Region, ScreenEvent, VideoCodec};
+use oriel_screen::{Framebuffer, REGION_RECTS_MAX, Rect, Region, ScreenEvent, VideoCodec};
+use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(crate) struct Video {
@@ -18,10 +22,11 @@ pub(crate) struct Video {
 
 struct Stream {
     rect: Rect,
-    codec: VideoCodec,
     /// From a key frame on; empty when there is none within the bound.
-    units: Vec<Bytes>,
+    units: Vec<(VideoCodec, Bytes)>,
     bytes: usize,
+    /// Where the last chroma view is newer than the last main view.
+    full: Region,
 }
 
 impl Video {
@@ -50,34 +55,47 @@ impl Video {
                     Some(regions) => regions.iter().for_each(|region| self.shown.add(*region)),
                     None => self.shown.add(*rect),
                 }
-                self.keep(*rect, *codec, *key, bytes);
+                self.keep(*rect, regions.as_deref(), *codec, *key, bytes);
             }
             _ => {}
         }
     }
 
-    fn keep(&mut self, rect: Rect, codec: VideoCodec, key: bool, bytes: &Bytes) {
+    fn keep(&mut self, rect: Rect, regions: Option<&[Rect]>, codec: VideoCodec, key: bool, bytes: &Bytes) {
         let at = self.streams.iter().position(|stream| stream.rect == rect).unwrap_or_else(|| {
             if self.streams.len() >= VIDEO_STREAMS_MAX {
                 self.streams.remove(0);
             }
-            self.streams.push(Stream { rect, codec, units: Vec::new(), bytes: 0 });
+            self.streams.push(Stream { rect, units: Vec::new(), bytes: 0, full: Region::default() });
             self.streams.len() - 1
         });
         let Some(stream) = self.streams.get_mut(at) else { return };
         if key {
             stream.units.clear();
             stream.bytes = 0;
+            stream.full.clear();
         } else if stream.units.is_empty() {
             return;
         }
         if stream.bytes + bytes.len() > VIDEO_REPLAY_BYTES_MAX || stream.units.len() >= VIDEO_REPLAY_UNITS_MAX {
             stream.units = Vec::new();
             stream.bytes = 0;
+            stream.full.clear();
             return;
         }
+        for region in regions.unwrap_or(std::slice::from_ref(&rect)) {
+            if codec.is_chroma() {
+                stream.full.add(*region);
+            } else {
+                stream.full.subtract(region);
+            }
+            if stream.full.rects().len() > FULL_RECTS_MAX {
+                // It would be simplified to more than was told: better too few colours than wrong ones.
+                stream.full.clear();
+            }
+        }
         stream.bytes += bytes.len();
-        stream.units.push(bytes.clone());
+        stream.units.push((codec, bytes.clone()));
     }
 
     /// Bytes of [`Self::replay`]; `None` when a stream that is visible cannot be begun.
@@ -90,15 +108,15 @@ impl Video {
     /// that is visible cannot be begun.
     pub fn replay(&self) -> Option<Vec<ServerRecord>> {
         let mut records = Vec::new();
-        for Stream { rect, codec, units, .. } in &self.streams {
-            let visible = self.shown.inside(rect);
-            if units.is_empty() && !visible.is_empty() {
+        for stream in &self.streams {
+            let visible = self.shown.inside(&stream.rect);
+            if stream.units.is_empty() && !visible.is_empty() {
                 return None;
             }
-            let last = units.len().saturating_sub(1);
-            records.extend(units.iter().enumerate().map(|(at, bytes)| ServerRecord::Video {
-                rect: *rect,
-                regions: Some(if at == last { visible.clone() } else { Vec::new() }),
+            let mut drawn = stream.drawn(visible);
+            records.extend(stream.units.iter().enumerate().map(|(at, (codec, bytes))| ServerRecord::Video {
+                rect: stream.rect,
+                regions: Some(drawn.remove(&at).unwrap_or_default()),
                 codec: *codec,
                 key: at == 0,
                 bytes: bytes.clone(),
@@ -107,6 +125,31 @@ impl Video {
         Some(records)
     }
 }
+
+impl Stream {
+    /// Which of the units draw which part of what is visible, by their places.
+    fn drawn(&self, visible: Vec<Rect>) -> BTreeMap<usize, Vec<Rect>> {
+        let last = |chroma: bool, before: usize| {
+            self.units.iter().take(before).rposition(|(codec, _)| codec.is_chroma() == chroma)
+        };
+        let Some(main) = last(false, usize::MAX) else { return BTreeMap::new() };
+        let full: Vec<Rect> = visible.iter().flat_map(|part| self.full.inside(part)).collect();
+        let colours = last(true, usize::MAX).filter(|_| !full.is_empty());
+        let Some((chroma, under)) = colours.and_then(|at| Some((at, last(false, at)?))) else {
+            return BTreeMap::from([(main, visible)]);
+        };
+        if main == under {
+            return BTreeMap::from([(main, visible), (chroma, full)]);
+        }
+        // Main views came later, beside the full colours: each is drawn where it is the last.
+        let rest = visible.iter().flat_map(|part| self.full.outside(part)).collect();
+        BTreeMap::from([(under, full.clone()), (chroma, full), (main, rest)])
+    }
+}
+
+/// Most pieces of where the colours are full: each can become four with the next rectangle, and a region with too many becomes
+/// the box around them.
+const FULL_RECTS_MAX: usize = REGION_RECTS_MAX / 4 - 1;
 
 #[cfg(test)]
 mod tests {
@@ -119,6 +162,48 @@ mod tests {
     }
 
     const SCREEN: Rect = Rect::new(0, 0, 100, 100);
+
+    fn view(codec: VideoCodec, regions: &[Rect], key: bool) -> ScreenEvent {
+        let regions = Some(regions.to_vec());
+        ScreenEvent::Video { rect: SCREEN, regions, codec, key, bytes: vec![codec as u8; 10].into() }
+    }
+
+    /// Of each unit: its codec, and the pixels that it draws.
+    fn drawn(video: &Video) -> Vec<(VideoCodec, u32)> {
+        let records = video.replay().unwrap().into_iter();
+        records
+            .map(|record| match record {
+                ServerRecord::Video { codec, regions, .. } => (codec, regions.unwrap().iter().map(Rect::area).sum()),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_joiner_gets_both_views_and_no_old_colours_over_new_luma() {
+        let (main, chroma) = (VideoCodec::H264Main, VideoCodec::H264ChromaV2);
+        let mut video = Video::default();
+        video.follow(&view(main, &[SCREEN], true));
+        assert_eq!(drawn(&video), [(main, 10_000)]);
+        video.follow(&view(chroma, &[SCREEN], false));
+        assert_eq!(drawn(&video), [(main, 10_000), (chroma, 10_000)]);
+        // A main view alone: its part has colours of 4:2:0 until its chroma comes.
+        video.follow(&view(main, &[Rect::new(0, 0, 100, 20)], false));
+        assert_eq!(drawn(&video), [(main, 8_000), (chroma, 8_000), (main, 2_000)]);
+        video.follow(&view(chroma, &[Rect::new(0, 0, 100, 10)], false));
+        assert_eq!(drawn(&video), [(main, 0), (chroma, 0), (main, 10_000), (chroma, 9_000)]);
+        // Painted over by something else.
+        video.follow(&ScreenEvent::Damage(Rect::new(0, 50, 100, 50)));
+        assert_eq!(drawn(&video), [(main, 0), (chroma, 0), (main, 5_000), (chroma, 4_000)]);
+        video.follow(&view(main, &[SCREEN], true));
+        assert_eq!(drawn(&video), [(main, 10_000)]);
+        // Too many pieces are forgotten, not simplified to more.
+        for at in 0..200 {
+            video.follow(&view(chroma, &[Rect::new(at % 20 * 5, at / 20 * 10, 3, 3)], false));
+        }
+        let (codec, pixels) = *drawn(&video).last().unwrap();
+        assert!(codec == chroma && pixels <= 200 * 9, "{pixels}");
+    }
 
     #[test]
     fn a_joiner_gets_the_key_frame_and_what_followed_and_draws_once() {
