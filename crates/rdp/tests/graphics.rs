@@ -72,16 +72,18 @@ async fn h264_arrives_untouched_and_is_acknowledged_when_it_is_shown() {
     full_colours(&server).await;
 }
 
+/// What the video frames so far are, and which of them stand alone.
+fn codecs(client: &Client) -> Vec<(VideoCodec, bool)> {
+    let views = client.events.iter().filter_map(|event| match event {
+        ScreenEvent::Video { codec, key, .. } => Some((*codec, *key)),
+        _ => None,
+    });
+    views.collect()
+}
+
 /// The same server, asked for 4:4:4: whether it has that is told, but what it sends then is right.
 async fn full_colours(server: &Shadow) {
     let mut client = connect(server, Pipeline::FullVideo).await;
-    let codecs = |client: &Client| -> Vec<(VideoCodec, bool)> {
-        let views = client.events.iter().filter_map(|event| match event {
-            ScreenEvent::Video { codec, key, .. } => Some((*codec, *key)),
-            _ => None,
-        });
-        views.collect()
-    };
     let came = client.pump_until(Duration::from_secs(20), |client| !codecs(client).is_empty()).await;
     assert!(came, "no video came: {:?}\n{}", client.ended, server.logs());
     paint(server, "#cc2211");
