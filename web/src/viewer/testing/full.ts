@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import type { Layout } from "../screen/combiner";
+import type { Rect } from "../wire";
 
 /** Planes of a view, one after the other: Y, U, V. Sides are multiples of 16. */
 export type View = { width: number; height: number; bytes: Uint8Array<ArrayBuffer> };
@@ -57,6 +58,20 @@ export const blankView = (width: number, height: number): View => ({
   height,
   bytes: new Uint8Array((width * height * 3) / 2),
 });
+
+/** A view whose samples within `part` (even everywhere) are another's. */
+export function patched(under: View, over: View, { x, y, w, h }: Rect): View {
+  const made = { ...under, bytes: under.bytes.slice() };
+  const [from, to] = [new Samples(over), new Samples(made)];
+  for (const [plane, scale] of [1, 2, 2].entries()) {
+    for (let row = y / scale; row < (y + h) / scale; row += 1) {
+      for (let column = x / scale; column < (x + w) / scale; column += 1) {
+        to.set(plane, column, row, from.get(plane, column, row));
+      }
+    }
+  }
+  return made;
+}
 
 /** The main and the chroma view of a picture whose pixels `colour` gives. */
 export function split(
