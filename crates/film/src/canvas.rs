@@ -53,7 +53,7 @@ impl Canvas {
             }
             ServerRecord::Video { rect, regions, codec, key, bytes } => {
                 // Of 4:4:4 the main view is seen: a film has 4:2:0 itself. What follows needs the other one decoded.
-                let seen = if codec.is_chroma() { Some(&[][..]) } else { regions.as_deref() };
+                let seen: Option<&[Rect]> = if codec.is_chroma() { Some(&[]) } else { regions.as_deref() };
                 let painted = self.streams.paint(&mut self.surface, rect, seen, key, &bytes);
                 self.checked(painted);
                 self.changed(rect);

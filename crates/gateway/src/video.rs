@@ -4,13 +4,14 @@
 //! last key frame and what followed, up to a bound: a new viewer decodes them at once and draws the last. Beyond the bound
 //! the source is asked for a key frame, and where none comes, the machine is connected to anew.
 //!
-//! Of a picture in 4:4:4, which comes as two views of one stream, it knows where the colours of both are on the screen: the
-//! main view alone replaces them (MS-RDPEGFX 3.3.8.3.2), and a new viewer must not put old colours over new luma.
+//! Of pictures in 4:4:4, whose two views take turns in one stream, only what a view says that it changes is right (MS-RDPEGFX
+//! 2.2.4.4: pictures are cropped by their regions). So those are kept, too, and each view draws what no later one replaces: a
+//! chroma view is replaced by the next main view, whose colours are others.
 
 use crate::{VIDEO_REPLAY_BYTES_MAX, VIDEO_REPLAY_UNITS_MAX, VIDEO_STREAMS_MAX};
 use bytes::Bytes;
 use oriel_screen::wire::ServerRecord;
-use oriel_screen::{Framebuffer, REGION_RECTS_MAX, Rect, Region, ScreenEvent, VideoCodec};
+use oriel_screen::{Framebuffer, Rect, Region, ScreenEvent, VideoCodec};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -23,10 +24,17 @@ pub(crate) struct Video {
 struct Stream {
     rect: Rect,
     /// From a key frame on; empty when there is none within the bound.
-    units: Vec<(VideoCodec, Bytes)>,
+    units: Vec<Kept>,
     bytes: usize,
-    /// Where the last chroma view is newer than the last main view.
-    full: Region,
+    /// There are views of pictures in 4:4:4 among them.
+    views: bool,
+}
+
+struct Kept {
+    codec: VideoCodec,
+    bytes: Bytes,
+    /// What it changes, where there are views; nothing else, since the last picture has everything.
+    regions: Vec<Rect>,
 }
 
 impl Video {
@@ -66,36 +74,31 @@ impl Video {
             if self.streams.len() >= VIDEO_STREAMS_MAX {
                 self.streams.remove(0);
             }
-            self.streams.push(Stream { rect, units: Vec::new(), bytes: 0, full: Region::default() });
+            self.streams.push(Stream { rect, units: Vec::new(), bytes: 0, views: false });
             self.streams.len() - 1
         });
         let Some(stream) = self.streams.get_mut(at) else { return };
         if key {
             stream.units.clear();
             stream.bytes = 0;
-            stream.full.clear();
+            stream.views = false;
         } else if stream.units.is_empty() {
             return;
         }
-        if stream.bytes + bytes.len() > VIDEO_REPLAY_BYTES_MAX || stream.units.len() >= VIDEO_REPLAY_UNITS_MAX {
+        stream.views |= codec != VideoCodec::H264;
+        let regions = match regions {
+            _ if !stream.views => Vec::new(),
+            Some(regions) => regions.to_vec(),
+            None => vec![rect],
+        };
+        let more = bytes.len() + regions.len() * size_of::<Rect>();
+        if stream.bytes + more > VIDEO_REPLAY_BYTES_MAX || stream.units.len() >= VIDEO_REPLAY_UNITS_MAX {
             stream.units = Vec::new();
             stream.bytes = 0;
-            stream.full.clear();
             return;
         }
-        for region in regions.unwrap_or(std::slice::from_ref(&rect)) {
-            if codec.is_chroma() {
-                stream.full.add(*region);
-            } else {
-                stream.full.subtract(region);
-            }
-            if stream.full.rects().len() > FULL_RECTS_MAX {
-                // It would be simplified to more than was told: better too few colours than wrong ones.
-                stream.full.clear();
-            }
-        }
-        stream.bytes += bytes.len();
-        stream.units.push((codec, bytes.clone()));
+        stream.bytes += more;
+        stream.units.push(Kept { codec, bytes: bytes.clone(), regions });
     }
 
     /// Bytes of [`Self::replay`]; `None` when a stream that is visible cannot be begun.
@@ -114,12 +117,12 @@ impl Video {
                 return None;
             }
             let mut drawn = stream.drawn(visible);
-            records.extend(stream.units.iter().enumerate().map(|(at, (codec, bytes))| ServerRecord::Video {
+            records.extend(stream.units.iter().enumerate().map(|(at, unit)| ServerRecord::Video {
                 rect: stream.rect,
                 regions: Some(drawn.remove(&at).unwrap_or_default()),
-                codec: *codec,
+                codec: unit.codec,
                 key: at == 0,
-                bytes: bytes.clone(),
+                bytes: unit.bytes.clone(),
             }));
         }
         Some(records)
@@ -129,27 +132,46 @@ impl Video {
 impl Stream {
     /// Which of the units draw which part of what is visible, by their places.
     fn drawn(&self, visible: Vec<Rect>) -> BTreeMap<usize, Vec<Rect>> {
-        let last = |chroma: bool, before: usize| {
-            self.units.iter().take(before).rposition(|(codec, _)| codec.is_chroma() == chroma)
-        };
-        let Some(main) = last(false, usize::MAX) else { return BTreeMap::new() };
-        let full: Vec<Rect> = visible.iter().flat_map(|part| self.full.inside(part)).collect();
-        let colours = last(true, usize::MAX).filter(|_| !full.is_empty());
-        let Some((chroma, under)) = colours.and_then(|at| Some((at, last(false, at)?))) else {
-            return BTreeMap::from([(main, visible)]);
-        };
-        if main == under {
-            return BTreeMap::from([(main, visible), (chroma, full)]);
+        if !self.views {
+            return BTreeMap::from([(self.units.len().saturating_sub(1), visible)]);
         }
-        // Main views came later, beside the full colours: each is drawn where it is the last.
-        let rest = visible.iter().flat_map(|part| self.full.outside(part)).collect();
-        BTreeMap::from([(under, full.clone()), (chroma, full), (main, rest)])
+        // From the last one back: what nothing later has drawn.
+        let (mut luma, mut colours) = (Region::default(), Region::default());
+        for part in &visible {
+            luma.add(*part);
+            colours.add(*part);
+        }
+        let (mut drawn, mut base) = (BTreeMap::new(), 0);
+        for (at, unit) in self.units.iter().enumerate().rev() {
+            if luma.is_empty() || drawn.len() >= REPLAY_DRAWN_MAX {
+                break;
+            }
+            let mut parts = Vec::new();
+            for region in &unit.regions {
+                if unit.codec.is_chroma() {
+                    parts.extend(colours.inside(region));
+                } else {
+                    parts.extend(luma.inside(region));
+                    luma.subtract(region);
+                }
+                colours.subtract(region);
+            }
+            if !parts.is_empty() {
+                if !unit.codec.is_chroma() {
+                    base = at;
+                }
+                drawn.insert(at, parts);
+            }
+        }
+        // The oldest main view lies under all others, also where there were too many of them.
+        drawn.retain(|at, _| *at > base);
+        drawn.insert(base, visible);
+        drawn
     }
 }
 
-/// Most pieces of where the colours are full: each can become four with the next rectangle, and a region with too many becomes
-/// the box around them.
-const FULL_RECTS_MAX: usize = REGION_RECTS_MAX / 4 - 1;
+/// Most units that draw in one replay: viewers hold the pictures of all of them at once.
+const REPLAY_DRAWN_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -189,20 +211,24 @@ mod tests {
         assert_eq!(drawn(&video), [(main, 10_000), (chroma, 10_000)]);
         // A main view alone: its part has colours of 4:2:0 until its chroma comes.
         video.follow(&view(main, &[Rect::new(0, 0, 100, 20)], false));
-        assert_eq!(drawn(&video), [(main, 8_000), (chroma, 8_000), (main, 2_000)]);
+        assert_eq!(drawn(&video), [(main, 10_000), (chroma, 8_000), (main, 2_000)]);
         video.follow(&view(chroma, &[Rect::new(0, 0, 100, 10)], false));
-        assert_eq!(drawn(&video), [(main, 0), (chroma, 0), (main, 10_000), (chroma, 9_000)]);
+        assert_eq!(drawn(&video), [(main, 10_000), (chroma, 8_000), (main, 2_000), (chroma, 1_000)]);
         // Painted over by something else.
         video.follow(&ScreenEvent::Damage(Rect::new(0, 50, 100, 50)));
-        assert_eq!(drawn(&video), [(main, 0), (chroma, 0), (main, 5_000), (chroma, 4_000)]);
+        assert_eq!(drawn(&video), [(main, 5_000), (chroma, 3_000), (main, 2_000), (chroma, 1_000)]);
+        // What is replaced is decoded, and not drawn.
+        video.follow(&view(main, &[SCREEN], false));
+        assert_eq!(drawn(&video), [(main, 0), (chroma, 0), (main, 0), (chroma, 0), (main, 10_000)]);
         video.follow(&view(main, &[SCREEN], true));
         assert_eq!(drawn(&video), [(main, 10_000)]);
-        // Too many pieces are forgotten, not simplified to more.
+        // However many they are, few are drawn, and over a whole picture.
         for at in 0..200 {
             video.follow(&view(chroma, &[Rect::new(at % 20 * 5, at / 20 * 10, 3, 3)], false));
         }
-        let (codec, pixels) = *drawn(&video).last().unwrap();
-        assert!(codec == chroma && pixels <= 200 * 9, "{pixels}");
+        let all = drawn(&video);
+        assert_eq!((all.len(), all[0], all[200]), (201, (main, 10_000), (chroma, 9)));
+        assert_eq!(all.iter().filter(|(_, pixels)| *pixels > 0).count(), REPLAY_DRAWN_MAX + 1);
     }
 
     #[test]
