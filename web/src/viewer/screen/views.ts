@@ -20,7 +20,7 @@ type ViewRecord = VideoRecord & { regions?: Rect[] };
 /** What was kept of a stream is gone: it has to begin anew. */
 export type Lost = (area: Rect, text: string) => void;
 
-/** Rows of a macroblock: colours of a pixel are in the same one. */
+/** Rows of a macroblock, and its columns: colours of a pixel are in the same rows. */
 const ROWS = 16;
 /** Areas whose streams are remembered to have views. */
 const AREAS_MAX = 64;
@@ -37,10 +37,15 @@ const LAYOUTS: Readonly<Record<number, Layout>> = {
 export function combinesViews(): boolean {
   if (typeof VideoFrame === "undefined" || !("copyTo" in VideoFrame.prototype)) return false;
   if (typeof OffscreenCanvas === "undefined") return false;
-  const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return gl !== null;
+  if (hasWebGl === undefined) {
+    const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
+    gl?.getExtension("WEBGL_lose_context")?.loseContext();
+    hasWebGl = gl !== null;
+  }
+  return hasWebGl;
 }
+
+let hasWebGl: boolean | undefined;
 
 /** The macroblock rows that `parts` touch, of a picture of this height: the first pixel row and how many. */
 export function band(parts: readonly Rect[], height: number): { top: number; rows: number } | null {
@@ -149,10 +154,12 @@ export class Views {
   /** The rows around `parts`; `null` where the browser keeps them to itself. */
   async #planes(frame: VideoFrame, parts: readonly Rect[]): Promise<Planes | null> {
     if (frame.format !== "I420" && frame.format !== "NV12") return null;
-    const { codedWidth, codedHeight } = frame;
-    // Also what is beyond the visible picture: of its last macroblocks, the chroma view has colours there.
-    const height = codedHeight & ~1;
-    const width = codedWidth & ~1;
+    // The picture as the machine coded it: whole macroblocks, also where less is visible, since the chroma view has colours of the
+    // last ones beyond. What a decoder calls coded may be larger.
+    const { right, bottom } =
+      frame.visibleRect ?? new DOMRectReadOnly(0, 0, frame.codedWidth, frame.codedHeight);
+    const width = Math.min(Math.ceil(right / ROWS) * ROWS, frame.codedWidth) & ~1;
+    const height = Math.min(Math.ceil(bottom / ROWS) * ROWS, frame.codedHeight) & ~1;
     // Parts that lie beside the picture draw nothing, wherever they are.
     const within = band(parts, height) ?? { top: 0, rows: Math.min(ROWS, height) };
     const rect = { x: 0, y: within.top, width, height: within.rows };

@@ -151,8 +151,11 @@ export function combined(main: View, chroma: View, layout: Layout): Uint8Array {
   return out;
 }
 
-/** Views as the access units of one H.264 stream, the first of which stands alone. */
-export function encode(views: readonly View[]): { key: boolean; bytes: Uint8Array<ArrayBuffer> }[] {
+/** Views as the access units of one H.264 stream, the first of which stands alone; `visible`: what the stream says is shown of them. */
+export function encode(
+  views: readonly View[],
+  visible: { width: number; height: number },
+): { key: boolean; bytes: Uint8Array<ArrayBuffer> }[] {
   const [{ width, height }] = views as [View];
   const raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", `${width}x${height}`, "-i", "pipe:0"];
   const h264 = [
@@ -169,9 +172,10 @@ export function encode(views: readonly View[]): { key: boolean; bytes: Uint8Arra
     "-threads",
     "1",
   ];
+  const crop = `crop-rect=0,0,${width - visible.width},${height - visible.height}`;
   const stream = execFileSync(
     "ffmpeg",
-    ["-v", "error", ...raw, ...h264, "-x264-params", "aud=1:scenecut=0", "-f", "h264", "pipe:1"],
+    ["-v", "error", ...raw, ...h264, "-x264-params", `aud=1:scenecut=0:${crop}`, "-f", "h264", "pipe:1"],
     { input: Buffer.concat(views.map((view) => view.bytes)) },
   );
   // Each begins with its delimiter.

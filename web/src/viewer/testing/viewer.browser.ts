@@ -106,22 +106,23 @@ describe("pictures", () => {
       [230, 20, 10],
       [10, 30, 240],
     ] as const;
-    // One-pixel stripes, and the same with the colours the other way round.
-    const before = split(64, 64, layout, (x) => (x % 2 === 0 ? red : blue));
-    const after = split(64, 64, layout, (x) => (x % 2 === 0 ? blue : red));
-    const units = encode([before.main, before.chroma, after.main, after.chroma]);
+    // One-pixel stripes, and the same with the colours the other way round: five macroblocks wide, and shown to within the last.
+    const before = split(80, 48, layout, (x) => (x % 2 === 0 ? red : blue));
+    const after = split(80, 48, layout, (x) => (x % 2 === 0 ? blue : red));
+    const shownPart = { width: 72, height: 40 };
+    const units = encode([before.main, before.chroma, after.main, after.chroma], shownPart);
     expect(units.map((unit) => unit.key)).toEqual([true, false, false, false]);
     const page = await open();
     await live(page);
     const view = (at: number, kind: number, regions: [number, number, number, number][]) =>
-      videoPart(600, 100, 64, 64, at === 0, regions, units[at]?.bytes ?? [], kind);
+      videoPart(600, 100, 72, 40, at === 0, regions, units[at]?.bytes ?? [], kind);
     const colour = async (x: number) => {
-      const [r, , b] = (await pixel(page, x, 131)) ?? [0, 0, 0];
+      const [r, , b] = (await pixel(page, x, 137)) ?? [0, 0, 0];
       return r > 210 && b < 40 ? "red" : b > 210 && r < 40 ? "blue" : "mixed";
     };
     const stripes = async () => [await colour(602), await colour(603), await colour(652), await colour(653)];
-    const all: [number, number, number, number] = [600, 100, 64, 64];
-    const left: [number, number, number, number] = [600, 100, 32, 64];
+    const all: [number, number, number, number] = [600, 100, 72, 40];
+    const left: [number, number, number, number] = [600, 100, 32, 40];
     await shown(page, mock.frame(view(0, VideoCodec.main, [all]), view(1, codec, [all])));
     expect(await stripes()).toEqual(["red", "blue", "red", "blue"]);
     // The main view alone: means of the colours, where it says that it changed something.
