@@ -13,6 +13,7 @@ use oriel_physical::PhysicalOptions;
 use oriel_pin::Keeper;
 use oriel_rdp::drive::Drive;
 use oriel_rdp::{ClipboardFiles, Continuation, Devices, KerberosOptions, OfferedDrive, Pipeline, RdpOptions};
+use oriel_screen::wire::VideoAbility;
 use oriel_screen::{ByeCode, Monitors, Source};
 use oriel_spice::SpiceOptions;
 use oriel_stream::Way;
@@ -195,7 +196,7 @@ pub(crate) async fn screen(
     door: &Door,
     ((width, height, scale), monitors): ((u16, u16, u16), Option<Monitors>),
     layout: String,
-    h264: bool,
+    video: VideoAbility,
     (drive, continuation): (Drive, Continuation),
 ) -> Result<ScreenSession, Bye> {
     let Target { stream, protocol, policy, .. } = target;
@@ -219,10 +220,11 @@ pub(crate) async fn screen(
                     security: target.security,
                     kerberos: target.kerberos.map(|account| door.kerberos(account)),
                     client_name: target.client_name,
-                    pipeline: match (target.graphics, h264) {
+                    pipeline: match (target.graphics, video) {
                         (false, _) => Pipeline::Off,
-                        (true, false) => Pipeline::Pixels,
-                        (true, true) => Pipeline::Video,
+                        (true, VideoAbility::None) => Pipeline::Pixels,
+                        (true, VideoAbility::H264) => Pipeline::Video,
+                        (true, VideoAbility::H264Full) => Pipeline::FullVideo,
                     },
                     devices: Devices {
                         sound: target.devices.sound && policy.sound,
@@ -259,7 +261,7 @@ pub(crate) async fn screen(
                 Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
             }
             Protocol::Physical(options) => {
-                let options = PhysicalOptions { keeper: Some(door.keeper()), h264, ..*options };
+                let options = PhysicalOptions { keeper: Some(door.keeper()), h264: video.has_video(), ..*options };
                 let opened = oriel_physical::connect(stream, options, Arc::new(door.again()), unix_seconds).await;
                 let session = opened.map_err(|error| physical_bye(&error))?;
                 Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })

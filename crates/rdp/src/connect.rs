@@ -200,8 +200,11 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
     let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
     if pipeline != Pipeline::Off {
         // Servers close the channel and open it again when a session is taken over.
-        let video = pipeline == Pipeline::Video;
-        dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
+        dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || match pipeline {
+            Pipeline::FullVideo => Graphics::full(),
+            Pipeline::Video => Graphics::new(true),
+            Pipeline::Pixels | Pipeline::Off => Graphics::new(false),
+        });
     }
     if options.devices.microphone {
         // Servers open the channel when a program begins to record, and close it when it ends.

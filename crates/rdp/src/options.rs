@@ -36,6 +36,8 @@ pub enum Pipeline {
     Pixels,
     /// Those, and H.264 (AVC420), which is forwarded to viewers that decode it.
     Video,
+    /// Those, and H.264 in 4:4:4 as two views of 4:2:0 (AVC444, AVC444v2), for viewers that put them together.
+    FullVideo,
 }
 
 /// What of the browser's side a machine may use: a rule of whoever owns the machine, kept here and not in the browser.

@@ -147,11 +147,11 @@ impl Desk {
     async fn take(&mut self, message: ToWorker) {
         match message {
             ToWorker::Start(_) => {}
-            ToWorker::Attach { viewer, hello, h264, seat, number } => {
+            ToWorker::Attach { viewer, hello, video, seat, number } => {
                 // Once the task is over, the server tells those who come late.
                 if self.commands.is_some() {
                     let out = self.seat(viewer);
-                    let attach = Command::Attach { viewer, hello, h264, seat, number, out: out.clone() };
+                    let attach = Command::Attach { viewer, hello, video, seat, number, out: out.clone() };
                     if let Some(commands) = &self.commands
                         && commands.send(attach).await.is_err()
                     {

@@ -270,10 +270,10 @@ impl Worker {
     /// A command as the worker is told it.
     fn told(&mut self, task: &Task, seats: &mut Seats, command: Command) -> Frame {
         let message = match command {
-            Command::Attach { viewer, hello, h264, seat, number, out } => {
+            Command::Attach { viewer, hello, video, seat, number, out } => {
                 let relay = Relay::start(viewer, number != 0, out, self.to.downgrade());
                 seats.relays.insert(viewer, relay);
-                ToWorker::Attach { viewer, hello, h264, seat, number }
+                ToWorker::Attach { viewer, hello, video, seat, number }
             }
             Command::Detach { viewer } => {
                 seats.relays.remove(&viewer);

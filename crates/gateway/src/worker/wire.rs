@@ -15,7 +15,7 @@ use oriel_model::{
     RecordingRules, SessionPolicy, UserId,
 };
 use oriel_screen::recording::{BlockHead, Chunk};
-use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
+use oriel_screen::wire::{ServerRecord, VideoAbility, ViewerHello, ViewerRecord};
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice};
@@ -72,7 +72,7 @@ pub(super) enum ToWorker {
     Attach {
         viewer: ViewerId,
         hello: ViewerHello,
-        h264: bool,
+        video: VideoAbility,
         seat: Seat,
         number: u8,
     },
@@ -281,9 +281,9 @@ impl From<ToWorker> for Frame {
     fn from(message: ToWorker) -> Self {
         match message {
             ToWorker::Start(start) => Self::new(1, 0).json(&start),
-            ToWorker::Attach { viewer, hello, h264, seat, number } => {
+            ToWorker::Attach { viewer, hello, video, seat, number } => {
                 let mut body = record(&ViewerRecord::Hello(hello));
-                let facts = (body.len() as u64) << 16 | u64::from(number) << 8 | u64::from(h264);
+                let facts = (body.len() as u64) << 16 | u64::from(number) << 8 | u64::from(video as u8);
                 body.extend(serde_json::to_vec(&seat).unwrap_or_default());
                 Self::new(2, viewer).counting(facts).with(body)
             }
@@ -317,7 +317,11 @@ impl TryFrom<Frame> for ToWorker {
                     ViewerRecord::Hello(hello) => Self::Attach {
                         viewer: number,
                         hello,
-                        h264: count & 0xff != 0,
+                        video: match count & 0xff {
+                            0 => VideoAbility::None,
+                            1 => VideoAbility::H264,
+                            _ => VideoAbility::H264Full,
+                        },
                         seat: json(&body.slice(split..))?,
                         number: (count >> 8) as u8,
                     },
