@@ -67,6 +67,7 @@ impl Broker {
                 format!("give {} a place: oriel desktop take {} --user {}", owner.name, new.pool.name, owner.name),
             ));
         }
+        self.check_host_open(&new.pool).await?;
         self.check_owner(&new.pool, new.owner.as_ref()).await?;
         let next = self.tried_version(&new.pool).await?;
         // The lowest that is free, most likely: others may be as quick.
@@ -135,7 +136,7 @@ impl Broker {
 
     /// What the person wants of a desktop from now on. An external machine can only be deleted.
     ///
-    /// Errors: `Missing`; conflict `external_machine`; `OverQuota` when more would run than its owner may have.
+    /// Errors: `Missing`; conflicts `external_machine`, `host_drains`; `OverQuota` when more would run than its owner may have.
     pub async fn set_intent(&self, id: DesktopId, intent: DesktopIntent) -> Result<Desktop, BrokerError> {
         self.intend(id, intent, false).await
     }
@@ -156,6 +157,10 @@ impl Broker {
                 format!("{} is an external machine: Oriel neither starts nor stops it", found.name),
                 "open it as it is, or switch it where it stands",
             ));
+        }
+        let starts = matches!(intent, DesktopIntent::Running | DesktopIntent::Restart | DesktopIntent::Recycle);
+        if starts && (intent, found.intent) != (DesktopIntent::Running, DesktopIntent::Running) {
+            self.check_host_open(&self.pool_of(id).await?).await?;
         }
         let desktop = self
             .inner

@@ -24,6 +24,7 @@ mod guest;
 mod host;
 mod image;
 mod lead;
+mod maintenance;
 mod moving;
 mod numbers;
 mod operation;
@@ -70,6 +71,7 @@ pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
 pub use group::{GroupChange, NewGroup, WholeGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump};
 pub use host::CloudMaker;
+pub use maintenance::{Drain, Fate, HostStanding, Tenant};
 pub use numbers::PoolNumbers;
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
@@ -124,6 +126,8 @@ pub trait Sessions: Send + Sync {
     fn open(&self) -> Vec<Open> {
         Vec::new()
     }
+    /// Says something to whoever is connected to a desktop.
+    fn say(&self, _desktop: DesktopId, _text: &str) {}
     /// Ends what one person has open of one desktop.
     async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
     /// Somebody looks on at nobody's connection any more as an administrator.

@@ -15,7 +15,7 @@ use oriel_compute::{ComputeError, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort,
-    Image, ImageId, ImageSource, Micros, Network, StartStep,
+    Image, ImageId, ImageSource, MaintenanceOf, Micros, Network, PoolId, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -73,9 +73,11 @@ impl Reconciler for Desktops {
         let mut used = broker.inner.store.present(broker.program(), now()).await?;
         used.extend(broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default());
         let mut tally = Tally::default();
+        let drained = broker.drained_pools().await?;
+        let people = People { used: &used, drained: &drained };
         match self.look.wanted(broker, heard, used.clone()).await? {
-            Wanted::Some(rows, observed) => self.step_all(broker, rows, &observed, &used, &mut tally).await?,
-            Wanted::All => self.look_at_all(broker, &used, &mut tally).await?,
+            Wanted::Some(rows, observed) => self.step_all(broker, rows, &observed, people, &mut tally).await?,
+            Wanted::All => self.look_at_all(broker, people, &mut tally).await?,
         }
         let again = match (tally.moving, tally.waiting) {
             (0, 0) => Again::Later,
@@ -87,6 +89,13 @@ impl Reconciler for Desktops {
     }
 }
 
+/// What a round knows of people: who is where, and where nothing is to start.
+#[derive(Clone, Copy)]
+struct People<'a> {
+    used: &'a BTreeSet<DesktopId>,
+    drained: &'a BTreeSet<PoolId>,
+}
+
 /// What a round came to.
 #[derive(Default)]
 struct Tally {
@@ -95,12 +104,7 @@ struct Tally {
 }
 
 impl Desktops {
-    async fn look_at_all(
-        &mut self,
-        broker: &Broker,
-        used: &BTreeSet<DesktopId>,
-        tally: &mut Tally,
-    ) -> Result<(), BrokerError> {
+    async fn look_at_all(&mut self, broker: &Broker, people: People<'_>, tally: &mut Tally) -> Result<(), BrokerError> {
         let began = now();
         // The world first: a desktop made after this look is not taken for an orphan.
         let World { seen, mut orphans, blind, trouble } = look_at_world(broker).await?;
@@ -121,7 +125,7 @@ impl Desktops {
             if blind.contains(&pool.cloud.as_ref().map(|place| place.cloud)) {
                 continue;
             }
-            self.step_all(broker, rows, &seen, used, tally).await?;
+            self.step_all(broker, rows, &seen, people, tally).await?;
         }
         for (id, cloud) in orphans {
             // A pool that was made and filled meanwhile was not looked at.
@@ -153,7 +157,7 @@ impl Desktops {
         broker: &Broker,
         rows: Vec<Desktop>,
         seen: &HashMap<DesktopId, Observed>,
-        used: &BTreeSet<DesktopId>,
+        people: People<'_>,
         tally: &mut Tally,
     ) -> Result<(), BrokerError> {
         let parallel = broker.inner.parallel.get().copied().unwrap_or(PARALLEL_MAX);
@@ -161,7 +165,11 @@ impl Desktops {
             let found = seen.get(&desktop.id);
             async move {
                 let outcome = match broker.lead().await {
-                    Ok(true) => step(broker, &desktop, found, used.contains(&desktop.id)).await,
+                    Ok(true) => match held_back(broker, &desktop, found, people).await {
+                        Ok(None) => step(broker, &desktop, found, people.used.contains(&desktop.id)).await,
+                        Ok(Some(held)) => Ok(held),
+                        Err(error) => Err(error),
+                    },
                     // Whoever leads now takes it from here.
                     Ok(false) => Ok(Step::Waiting),
                     Err(error) => Err(error),
@@ -295,6 +303,62 @@ enum Step {
     Waiting,
 }
 
+/// Where nothing is to start: what is not made yet waits, what is off stays off, and what did not come up yet does not. `None`: it goes on as
+/// usual, or is nowhere of that kind.
+async fn held_back(
+    broker: &Broker,
+    desktop: &Desktop,
+    found: Option<&Observed>,
+    people: People<'_>,
+) -> Result<Option<Step>, BrokerError> {
+    if !people.drained.contains(&desktop.pool) {
+        return Ok(None);
+    }
+    let power = found.map_or(Power::Off, |found| found.power);
+    let is_off = matches!(power, Power::Off | Power::Crashed);
+    match (desktop.intent, desktop.state) {
+        (DesktopIntent::Deleted | DesktopIntent::Recycle, _) => Ok(None),
+        // What is to be wiped may still run as what it was.
+        (_, DesktopState::Provisioning) if matches!(power, Power::Running | Power::Paused) => {
+            broker.acting_host(desktop).await?.power_off(desktop.id).await?;
+            Ok(Some(Step::Waiting))
+        }
+        (_, DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning) => Ok(Some(Step::Settled)),
+        // Somebody started it with other tools: it is theirs to see to.
+        (DesktopIntent::Stopped, DesktopState::Stopped) => Ok(Some(Step::Settled)),
+        (DesktopIntent::Running | DesktopIntent::Restart, DesktopState::Stopped)
+        | (DesktopIntent::Restart, DesktopState::Failed) => {
+            advance(broker, desktop, rest).await?;
+            Ok(Some(Step::Moving))
+        }
+        (DesktopIntent::Running, DesktopState::Starting) if is_off => {
+            advance(broker, desktop, rest).await?;
+            Ok(Some(Step::Moving))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// It shall be off, as its host lets nothing start. What is not made yet goes on when that is over.
+const fn rest(row: &mut Desktop) {
+    let is_made = !matches!(
+        row.state,
+        DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning | DesktopState::Recycling
+    );
+    if is_made && matches!(row.intent, DesktopIntent::Running | DesktopIntent::Restart) {
+        row.intent = DesktopIntent::Stopped;
+    }
+}
+
+/// It starts where its host is open, and rests otherwise.
+fn start_or_rest(row: &mut Desktop, open: bool) {
+    if open {
+        enter_starting(row);
+    } else {
+        rest(row);
+    }
+}
+
 /// `used`: somebody is connected to it, through this program or another.
 async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used: bool) -> Result<Step, BrokerError> {
     let power = found.map_or(Power::Off, |found| found.power);
@@ -318,7 +382,7 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
         (_, DesktopState::Ready | DesktopState::InUse) => watch(broker, desktop, power, used).await,
         (_, DesktopState::Stopping) => stop(broker, desktop, power).await,
         (DesktopIntent::Running, DesktopState::Stopped) => {
-            advance(broker, desktop, enter_starting).await?;
+            advance_to_start(broker, desktop, start_or_rest).await?;
             Ok(Step::Moving)
         }
         (_, DesktopState::Stopped) if power == Power::Running => {
@@ -357,12 +421,13 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
 /// shall be off and is starting, which is shut down.
 async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
     let (state, generation) = (desktop.state, desktop.generation);
+    let place = place_of(broker, desktop).await?;
     let adopted = broker
         .inner
         .store
-        .modify_desktop_within_quota(desktop.id, |row| {
+        .start_desktop_within_quota(desktop.id, place, |row, open| {
             // What was asked for meanwhile stands.
-            if row.state == state && row.generation == generation && row.intent == desktop.intent {
+            if open && row.state == state && row.generation == generation && row.intent == desktop.intent {
                 row.intent = DesktopIntent::Running;
                 enter_starting(row);
             }
@@ -372,7 +437,7 @@ async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
         Ok(_) => Ok(()),
         Err(StoreError::OverQuota(over)) => {
             tracing::info!(desktop = %desktop.name, %over, "Desktop that was started elsewhere is shut down");
-            advance(broker, desktop, enter_starting).await.map(drop)
+            advance_to_start(broker, desktop, start_or_rest).await.map(drop)
         }
         Err(error) => Err(error.into()),
     }
@@ -416,10 +481,39 @@ async fn advance(
             }
         })
         .await?;
-    if written.state != state {
-        tracing::info!(desktop = %written.name, from = state.word(), to = written.state.word(), "Desktop moved on");
-    }
+    told(&written, state);
     Ok(written)
+}
+
+/// As [`advance`], for a step after which it starts: `change` is told whether its host lets it, and nobody closes that meanwhile.
+async fn advance_to_start(
+    broker: &Broker,
+    desktop: &Desktop,
+    change: impl FnOnce(&mut Desktop, bool) + Send,
+) -> Result<Desktop, BrokerError> {
+    let (state, generation) = (desktop.state, desktop.generation);
+    let place = place_of(broker, desktop).await?;
+    let written = broker
+        .inner
+        .store
+        .start_desktop(desktop.id, place, |row, open| {
+            if row.state == state && row.generation == generation {
+                change(row, open);
+            }
+        })
+        .await?;
+    told(&written, state);
+    Ok(written)
+}
+
+async fn place_of(broker: &Broker, desktop: &Desktop) -> Result<MaintenanceOf, BrokerError> {
+    Ok(MaintenanceOf::place_of(&broker.find_pool(&desktop.pool.to_string()).await?))
+}
+
+fn told(written: &Desktop, from: DesktopState) {
+    if written.state != from {
+        tracing::info!(desktop = %written.name, from = from.word(), to = written.state.word(), "Desktop moved on");
+    }
 }
 
 async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), BrokerError> {
@@ -556,7 +650,7 @@ async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerErr
             }
             Renewed::Underway | Renewed::No => {}
             Renewed::Done => {
-                advance(broker, desktop, enter_starting).await?;
+                advance_to_start(broker, desktop, start_or_rest).await?;
                 return Ok(Step::Moving);
             }
         }
@@ -576,7 +670,7 @@ async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerErr
     fault::point("desktop.seeded");
     broker.acting_host(desktop).await?.define(&spec).await?;
     fault::point("desktop.defined");
-    advance(broker, desktop, enter_starting).await?;
+    advance_to_start(broker, desktop, start_or_rest).await?;
     Ok(Step::Moving)
 }
 
@@ -795,7 +889,7 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
             Ok(Step::Settled)
         }
         Power::Crashed => {
-            advance(broker, desktop, enter_starting).await?;
+            advance_to_start(broker, desktop, start_or_rest).await?;
             Ok(Step::Moving)
         }
         // Somebody sees that it works all the same: only what watches over its host is gone.
@@ -831,12 +925,16 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
 
 /// The host under it answers again, or it stands on another one.
 async fn regain(broker: &Broker, desktop: &Desktop, power: Power) -> Result<(), BrokerError> {
-    advance(broker, desktop, |row| {
+    advance_to_start(broker, desktop, |row, open| {
         row.failure = None;
         // One that was evacuated is off, and nobody has asked for that.
-        if power == Power::Off && row.intent == DesktopIntent::Running {
+        let starts = power == Power::Off && row.intent == DesktopIntent::Running;
+        if starts && open {
             enter_starting(row);
         } else {
+            if starts {
+                rest(row);
+            }
             row.state = DesktopState::Ready;
         }
     })
@@ -853,11 +951,12 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
     }
     if is_off {
         give_back(broker, desktop).await?;
-        advance(broker, desktop, |row| {
-            if row.intent == DesktopIntent::Restart || row.intent == DesktopIntent::Running {
+        advance_to_start(broker, desktop, |row, open| {
+            if open && matches!(row.intent, DesktopIntent::Restart | DesktopIntent::Running) {
                 row.intent = DesktopIntent::Running;
                 enter_starting(row);
             } else {
+                rest(row);
                 row.state = DesktopState::Stopped;
                 row.step = None;
                 row.facts.cut = false;
@@ -873,7 +972,12 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
         return Ok(Step::Waiting);
     }
     if let Some(sessions) = broker.sessions() {
-        let what = if desktop.intent == DesktopIntent::Restart { "is restarting" } else { "is being switched off" };
+        let drain = broker.drain_of(&broker.find_pool(&desktop.pool.to_string()).await?).await?;
+        let what = match (drain, desktop.intent) {
+            (Some(drain), _) => format!("is shut down, as its host is in maintenance{}", drain.because()),
+            (None, DesktopIntent::Restart) => "is restarting".to_owned(),
+            (None, _) => "is being switched off".to_owned(),
+        };
         sessions.end_desktop(desktop.id, &format!("{} {what}", desktop.name)).await;
     }
     // A guest that is still booting does not hear a request to shut down.
@@ -909,9 +1013,11 @@ async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -
         let identity = broker.guest_identity(desktop).await?;
         broker.acting_host(desktop).await?.write_seed(&spec, &identity).await?;
     }
-    advance(broker, desktop, |row| {
+    advance_to_start(broker, desktop, |row, open| {
         settle(row, DesktopIntent::Restart);
-        if has_disk {
+        if !open {
+            rest(row);
+        } else if has_disk {
             enter_starting(row);
         } else {
             // It never got as far as a disk: from the beginning.
