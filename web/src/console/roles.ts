@@ -30,6 +30,7 @@ export type Permission =
   | "gpus_read"
   | "gpus_write"
   | "clouds_write"
+  | "host_write"
   | "webhooks_write"
   | "host_read"
   | "audit_read";
@@ -73,6 +74,7 @@ export const TOKEN_PERMISSIONS: ReadonlyArray<readonly [Permission, string]> = [
   ["clouds_write", "Add and remove clouds"],
   ["webhooks_write", "Add and remove webhooks"],
   ["host_read", "See the host"],
+  ["host_write", "Drain hosts for maintenance"],
   ["audit_read", "Read the audit"],
 ];
 
