@@ -2,7 +2,9 @@
 
 use crate::house::House;
 use async_trait::async_trait;
-use oriel_broker::{CloudJump, CloudReachChange, CloudSignIn, NewCloud, NewDesktop, NewPool, PoolChange};
+use oriel_broker::{
+    BrokerError, CloudJump, CloudReachChange, CloudSignIn, Drain, Fate, NewCloud, NewDesktop, NewPool, PoolChange,
+};
 use oriel_compute::{
     BoxStream, Compute, JumpDialler, JumpHost, Observed, Power,
     fake::{FakeCompute, FakeMode, FakeStep},
@@ -361,4 +363,30 @@ async fn how_desktops_are_reached_is_kept_sealed_and_outlives_another_sign_in() 
     let straight = CloudReachChange { jump: Some(None), ..CloudReachChange::default() };
     broker.change_cloud(sky.cloud.id, None, straight).await.unwrap();
     assert_eq!(broker.cloud_reach(&cloud).await.unwrap().jump, None);
+}
+
+#[tokio::test]
+async fn a_cloud_is_drained_by_itself() {
+    let sky = sky().await;
+    let broker = &sky.house.broker;
+    sky.with_image().await;
+    let above = sky.house.reaches(sky.desktop().await.id, DesktopState::Ready).await;
+    let drained = broker.drain_host("cloud:oak", Drain::default()).await.unwrap();
+    assert_eq!(drained.desktops.iter().map(|one| (one.id, one.fate)).collect::<Vec<_>>(), [(above.id, Fate::Waits)]);
+    let new = NewDesktop { pool: sky.pool.clone(), owner: Some(sky.house.anna.clone()), name: None };
+    let refused = broker.create_desktop(new).await;
+    assert!(matches!(refused, Err(BrokerError::Conflict { code: "host_drains", .. })), "{refused:?}");
+    // What stands elsewhere has nothing to do with it.
+    let below = sky.house.desktop().await;
+    sky.house.reaches(below.id, DesktopState::Ready).await;
+    // Who shuts theirs down does not start it again before that is over.
+    broker.set_intent(above.id, DesktopIntent::Stopped).await.unwrap();
+    sky.house.reaches(above.id, DesktopState::Stopped).await;
+    assert!(broker.set_intent(above.id, DesktopIntent::Running).await.is_err());
+    let hosts = broker.hosts().await.unwrap();
+    let closed: Vec<bool> = hosts.iter().map(|host| host.maintenance.is_some()).collect();
+    assert_eq!((hosts.len(), closed), (2, vec![false, true]));
+    broker.resume_host("cloud:oak").await.unwrap();
+    broker.set_intent(above.id, DesktopIntent::Running).await.unwrap();
+    sky.house.reaches(above.id, DesktopState::Ready).await;
 }
