@@ -1196,6 +1196,71 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/hosts": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Oriel's own host and all clouds, with what runs there and whether they take more.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["list_hosts"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/hosts/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One of them, by its name: a host's, or `cloud:NAME`.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["show_host_standing"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/hosts/{id}/maintenance": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Drain a host: it gets no new desktop and nothing starts there, what runs for nobody is switched off, and who is inside is told. Said
+     *     again, reason and deadline are those that are said now.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    put: operations["start_host_maintenance"];
+    post?: never;
+    /**
+     * A host takes desktops again.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    delete: operations["end_host_maintenance"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/images": {
     parameters: {
       query?: never;
@@ -2408,6 +2473,30 @@ export interface paths {
      */
     post: operations["create_machine"];
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/maintenance": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Close a pool for maintenance: whoever is inside stays, and nobody new gets in but those who may change it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    put: operations["start_pool_maintenance"];
+    post?: never;
+    /**
+     * A pool lets people in again.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["end_pool_maintenance"];
     options?: never;
     head?: never;
     patch?: never;
@@ -4000,6 +4089,8 @@ export interface components {
       intent: components["schemas"]["DesktopIntent"];
       /** @description What it can be opened as. */
       kinds: components["schemas"]["ConnectKind"][];
+      /** @description What is in the way of opening or starting it: its pool or its host is in maintenance. */
+      maintenance?: string | null;
       name: string;
       owner: components["schemas"]["Named"] | null;
       pool: components["schemas"]["Named"];
@@ -4590,6 +4681,11 @@ export interface components {
        */
       password?: string | null;
     };
+    /**
+     * @description What draining its host means for a desktop.
+     * @enum {string}
+     */
+    Fate: "stays_off" | "switched_off" | "waits";
     /** @description One entry of a folder. The name comes from the machine: show it as text, never as markup. */
     FileEntry: {
       kind: components["schemas"]["FileKind"];
@@ -5037,6 +5133,41 @@ export interface components {
       /** @description One sentence: what the probe saw. */
       reason: string;
     };
+    /** @description How many desktops of a host each fate has. */
+    HostCount: {
+      /** Format: int64 */
+      desktops: number;
+      /**
+       * Format: int64
+       * @description They have to go before the host is empty.
+       */
+      running: number;
+      /** Format: int64 */
+      stays_off: number;
+      /** Format: int64 */
+      switched_off: number;
+      /**
+       * Format: int64
+       * @description Somebody is inside.
+       */
+      used: number;
+      /** Format: int64 */
+      waits: number;
+    };
+    /** @description How a host is drained. */
+    HostDrain: {
+      /**
+       * Format: int64
+       * @description Until when whoever is inside should have left, in seconds from now; at most 30 days.
+       */
+      deadline_seconds?: number | null;
+      /** @description What still runs at the deadline is shut down. */
+      force?: boolean;
+      /** @description What people are told: one line of at most 300 characters. */
+      reason?: string | null;
+    };
+    /** @enum {string} */
+    HostKind: "host" | "cloud";
     /** @description A place on a session host that somebody has. */
     HostPlace: {
       /** @description Whether they are connected; who is not may come back for a while. */
@@ -5053,6 +5184,19 @@ export interface components {
     };
     HostPlaceList: {
       places: components["schemas"]["HostPlace"][];
+    };
+    /** @description A host or a cloud with what stands on it, and whether it takes more. */
+    HostStanding: {
+      count: components["schemas"]["HostCount"];
+      kind: components["schemas"]["HostKind"];
+      maintenance: components["schemas"]["Maintenance"] | null;
+      /** @description What it is called in paths and commands, too: a name, or `cloud:NAME`. */
+      name: string;
+      /** @description Those that run, by name, the first 500. */
+      running: components["schemas"]["Tenant"][];
+    };
+    HostStandingList: {
+      hosts: components["schemas"]["HostStanding"][];
     };
     /**
      * @description How an integrated Intel GPU is given whole (GVT-d).
@@ -5606,6 +5750,16 @@ export interface components {
      * @enum {string}
      */
     MachineProtocol: "rdp" | "vnc" | "spice" | "ssh" | "telnet" | "kubernetes" | "pikvm" | "redfish" | "ipmi";
+    /** @description That something takes nothing new. */
+    Maintenance: {
+      /** @description Until when whoever is inside should have left. */
+      deadline: string | null;
+      /** @description What still runs at the deadline is shut down. */
+      force: boolean;
+      /** @description What people are told; may be empty. */
+      reason: string;
+      since: string;
+    };
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */
@@ -5744,6 +5898,8 @@ export interface components {
       desktop: components["schemas"]["Named"] | null;
       id: string;
       kind: components["schemas"]["PoolKind"];
+      /** @description Why nobody new gets in: it or its host is in maintenance. */
+      maintenance?: string | null;
       name: string;
     };
     OwnPoolList: {
@@ -5999,6 +6155,7 @@ export interface components {
       keyboard: string;
       kind: components["schemas"]["PoolKind"];
       leaving: components["schemas"]["Leaving"];
+      maintenance?: null | components["schemas"]["Maintenance"];
       /** Format: int64 */
       memory_mib: number;
       name: string;
@@ -6044,6 +6201,11 @@ export interface components {
       size?: components["schemas"]["PoolSize"] | null;
       /** Format: int32 */
       vcpus?: number | null;
+    };
+    /** @description A pool lets nobody new in. */
+    PoolClose: {
+      /** @description What people are told: one line of at most 300 characters. */
+      message?: string | null;
     };
     /** @description What there is of a pool's desktops now, those that are being deleted left out. */
     PoolCount: {
@@ -6930,6 +7092,18 @@ export interface components {
        *     the server's own `/dev/log`. The configuration must let Oriel dial what is not public.
        */
       target: string;
+    };
+    /** @description A desktop that stands on a host. */
+    Tenant: {
+      desktop: components["schemas"]["Named"];
+      fate: components["schemas"]["Fate"];
+      /** @description Their names, as far as they are known. */
+      inside: string[];
+      /** @description The pool's name. */
+      pool: string;
+      state: components["schemas"]["DesktopState"];
+      /** @description Whether somebody is inside. */
+      used: boolean;
     };
     Token: {
       created_at: string;
@@ -9659,6 +9833,128 @@ export interface operations {
       };
     };
   };
+  list_hosts: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStandingList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_host_standing: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_host_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostDrain"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  end_host_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   list_images: {
     parameters: {
       query?: never;
@@ -11960,6 +12256,70 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Machine"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_pool_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PoolClose"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Pool"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  end_pool_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Pool"];
         };
       };
       /** @description a problem */

@@ -99,7 +99,7 @@ async fn a_drained_host_starts_nothing_and_waits_for_people() {
 
 #[tokio::test]
 async fn what_is_on_its_way_waits_for_the_host() {
-    let (house, pool, _) = house(PoolKind::Dedicated, "", 4).await;
+    let (house, pool, _) = house(PoolKind::Dedicated, "default", 4).await;
     // Its row was there before the host was drained, and nothing of it is made.
     house.broker.drain_host("here", Drain::default()).await.unwrap();
     let waits = Desktop {
