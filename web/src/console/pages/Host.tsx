@@ -22,6 +22,7 @@ import { PageHead } from "../shell/PageHead";
 import { bytes, memory } from "../words";
 import { Findings } from "./host/Findings";
 import { Reconcilers } from "./host/Reconcilers";
+import { Standing } from "./host/Standing";
 
 export function Host() {
   return (
@@ -75,6 +76,7 @@ function Inside() {
                 </Card>
               </GridItem>
             </Grid>
+            <Standing />
             <section aria-labelledby="doctor" className="stack">
               <h2 id="doctor" className="section-title">
                 What the doctor finds
