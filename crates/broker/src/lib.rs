@@ -9,6 +9,7 @@ mod audit;
 mod booking;
 mod clock;
 mod cloud;
+mod cloud_node;
 mod desktop;
 mod desktop_work;
 mod device;

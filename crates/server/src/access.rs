@@ -340,6 +340,8 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Put, "/clouds/{id}/images/{image}", May(P::CloudsWrite)),
     (Post, "/clouds/{id}/images/{image}", May(P::CloudsWrite)),
     (Delete, "/clouds/{id}/images/{image}", May(P::CloudsWrite)),
+    (Post, "/clouds/{id}/hosts/{host}/empty", May(P::HostWrite)),
+    (Delete, "/clouds/{id}/hosts/{host}/empty", May(P::HostWrite)),
     (Get, "/hosts", May(P::HostRead)),
     (Get, "/hosts/{id}", May(P::HostRead)),
     (Put, "/hosts/{id}/maintenance", May(P::HostWrite)),

@@ -188,6 +188,10 @@ async fn an_image_goes_to_a_cloud_and_desktops_are_made_of_it() {
 /// As an operation, to its end.
 async fn work(sky: &Sky, desktop: &Desktop, work: DesktopWork) -> Operation {
     let begun = sky.house.broker.work_on_desktop(desktop, work, None).await.unwrap();
+    ended(sky, &begun).await
+}
+
+async fn ended(sky: &Sky, begun: &Operation) -> Operation {
     for _ in 0..600 {
         let now = sky.house.broker.find_operation(&begun.id.to_string()).await.unwrap();
         if matches!(now.state, OperationState::Done | OperationState::Failed) {
@@ -241,6 +245,35 @@ async fn a_desktop_gets_another_flavor_another_host_and_snapshots() {
     let refused = broker.work_on_desktop(&desktop, DesktopWork::Resize, None).await.unwrap_err().to_string();
     assert!(refused.contains("already, and is running"), "{refused}");
     assert_eq!(sky.house.store.desktop(desktop.id).await.unwrap().unwrap().state, DesktopState::Ready);
+}
+
+#[tokio::test]
+async fn one_of_its_hosts_is_emptied() {
+    let sky = sky().await;
+    let broker = &sky.house.broker;
+    sky.with_image().await;
+    let runs = sky.house.reaches(sky.desktop().await.id, DesktopState::Ready).await;
+    let off = sky.house.reaches(sky.desktop().await.id, DesktopState::Ready).await;
+    broker.set_intent(off.id, DesktopIntent::Stopped).await.unwrap();
+    sky.house.reaches(off.id, DesktopState::Stopped).await;
+    for bad in ["", "a b", "../x"] {
+        assert!(broker.empty_cloud_host(sky.cloud.id, bad, "", false, None).await.is_err(), "{bad:?}");
+    }
+    let begun = broker.empty_cloud_host(sky.cloud.id, "first", "new memory", false, None).await.unwrap();
+    let done = ended(&sky, &begun).await;
+    assert_eq!(done.state, OperationState::Done, "{done:?}");
+    assert!(done.step.contains("2 desktops left it"), "{}", done.step);
+    assert_eq!(sky.there.closed_hosts().get("first").map(String::as_str), Some("new memory"));
+    for desktop in [&runs, &off] {
+        let now = broker.desktop_standing(desktop).await.unwrap();
+        assert_eq!((now.host.as_deref(), now.state), (Some("second"), MoveState::Settled), "{}", desktop.name);
+    }
+    assert_eq!(sky.house.store.desktop(runs.id).await.unwrap().unwrap().state, DesktopState::Ready);
+    // Once more there is nothing to do.
+    let begun = broker.empty_cloud_host(sky.cloud.id, "first", "", false, None).await.unwrap();
+    assert!(ended(&sky, &begun).await.step.contains("0 desktops left it"));
+    broker.open_cloud_host(sky.cloud.id, "first").await.unwrap();
+    assert!(sky.there.closed_hosts().is_empty());
 }
 
 /// Has the reconciler look at it now.

@@ -108,6 +108,8 @@ struct State {
     silent: VecDeque<DuplexStream>,
     picture: Option<Screenshot>,
     golden: BTreeSet<String>,
+    /// Hosts of a cloud that take no new machines.
+    closed: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy)]

@@ -1,14 +1,18 @@
 //! `oriel host`: the host of Oriel's own desktops, and clouds, as what is maintained.
 
+use super::operation::finished;
 use crate::{
     cli::Json,
     client::{Client, segment},
-    failure::Done,
+    failure::{Done, Failure},
     output::{self, Rows, age, or_dash, say, word},
 };
 use clap::Subcommand;
 use oriel_model::MAINTENANCE_SECONDS_MAX;
-use oriel_server::api::maintenance::{Fate, HostDrain, HostStanding, HostStandingList, Maintenance};
+use oriel_server::api::{
+    maintenance::{CloudHostEmpty, Fate, HostDrain, HostStanding, HostStandingList, Maintenance},
+    operation::Operation,
+};
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
@@ -24,7 +28,7 @@ pub enum Command {
     },
     /// Maintain a host: it gets no new desktop, nothing starts there, what runs for nobody is switched off, and who is inside is told
     Drain {
-        /// Its name, or cloud:NAME
+        /// Its name, cloud:NAME, or cloud:NAME/HOST for one of a cloud's own hosts, which is emptied
         host: String,
         /// Until when whoever is inside should have left: 30m, 2h, 1d from now
         #[arg(long, value_name = "SPAN", value_parser = seconds)]
@@ -32,6 +36,9 @@ pub enum Command {
         /// Shut down what still runs at the deadline
         #[arg(long, requires = "deadline")]
         force: bool,
+        /// Where one of a cloud's own hosts is down, make what it had anew elsewhere, without what lay on its own disk
+        #[arg(long, conflicts_with_all = ["deadline", "force"])]
+        evacuate: bool,
         /// What people are told, in one line
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -40,7 +47,7 @@ pub enum Command {
     },
     /// End a host's maintenance: it takes desktops again
     Resume {
-        /// Its name, or cloud:NAME
+        /// Its name, cloud:NAME, or cloud:NAME/HOST
         host: String,
     },
 }
@@ -65,6 +72,21 @@ fn seconds(text: &str) -> Result<i64, String> {
 
 fn path(host: &str, below: &str) -> String {
     format!("/hosts/{}{below}", segment(host))
+}
+
+/// Where one of a cloud's own hosts is emptied, and opened again; `None` for everything else.
+fn node(host: &str) -> Option<String> {
+    let (cloud, host) = host.strip_prefix("cloud:")?.split_once('/')?;
+    Some(format!("/clouds/{}/hosts/{}/empty", segment(cloud), segment(host)))
+}
+
+async fn finish(client: &Client, operation: Operation, json: bool) -> Done {
+    if json {
+        return output::print_json(&json!(operation));
+    }
+    let done = finished(client, operation).await?;
+    say(done.step);
+    Ok(())
 }
 
 fn state(maintenance: Option<&Maintenance>) -> String {
@@ -135,7 +157,19 @@ impl Command {
                 output::print_json(&client.get::<Value>(&path(&host, "")).await?)
             }
             Self::Show { host, .. } => show(&client.get(&path(&host, "")).await?),
-            Self::Drain { host, deadline, force, reason, json: Json { json } } => {
+            Self::Drain { host, deadline, force, evacuate, reason, json: Json { json } } => {
+                if let Some(node) = node(&host) {
+                    if deadline.is_some() {
+                        return Err(Failure::usage("nobody is shut down when one of a cloud's hosts is emptied")
+                            .next("leave --deadline out: what runs is moved while it runs"));
+                    }
+                    let wish = CloudHostEmpty { reason, evacuate };
+                    return finish(client, client.post(&node, &wish).await?, json).await;
+                }
+                if evacuate {
+                    return Err(Failure::usage(format!("nothing is moved off {host}: its desktops' disks are there"))
+                        .next("leave --evacuate out, or name one of a cloud's own hosts: cloud:NAME/HOST"));
+                }
                 let wish = HostDrain { reason, deadline_seconds: deadline, force };
                 let drained: Value = client.put_json(&path(&host, "/maintenance"), &wish).await?;
                 if json {
@@ -147,6 +181,11 @@ impl Command {
                 show(&client.get(&path(&host, "")).await?)
             }
             Self::Resume { host } => {
+                if let Some(node) = node(&host) {
+                    client.delete(&node).await?;
+                    say(format!("{host} takes new servers again"));
+                    return Ok(());
+                }
                 let open: HostStanding = client.delete_for(&path(&host, "/maintenance")).await?;
                 say(format!("{} takes desktops again", open.name));
                 Ok(())
@@ -158,6 +197,12 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clouds_own_hosts_are_named_below_it() {
+        assert_eq!(node("cloud:oak/compute-1").as_deref(), Some("/clouds/oak/hosts/compute-1/empty"));
+        assert_eq!([node("studio"), node("cloud:oak"), node("oak/compute-1")], [None, None, None]);
+    }
 
     #[test]
     fn deadlines_are_spans() {

@@ -96,6 +96,7 @@ fn help() {
         "cloud",
         "image",
         "recipe",
+        "host",
         "pool",
         "desktop",
         "machine",

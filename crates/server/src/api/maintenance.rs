@@ -23,6 +23,18 @@ pub struct HostDrain {
     pub force: bool,
 }
 
+/// How one of a cloud's own hosts is emptied.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloudHostEmpty {
+    /// What the cloud's administrators read: one line of at most 300 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where it is down, what it had is made anew elsewhere, without what lay on its own disk.
+    #[serde(default)]
+    pub evacuate: bool,
+}
+
 /// A pool lets nobody new in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,15 +3,18 @@
 use crate::{
     Answer, App,
     api::{
-        maintenance::{HostDrain, HostStanding, HostStandingList, PoolClose},
+        maintenance::{CloudHostEmpty, HostDrain, HostStanding, HostStandingList, PoolClose},
+        operation::Operation,
         pool::Pool,
     },
+    caller::Caller,
     extract::Body,
     names::Names,
 };
 use axum::{
     Json,
     extract::{Path, State},
+    http::StatusCode,
 };
 use oriel_broker::Drain;
 
@@ -68,4 +71,26 @@ pub async fn open_pool(State(app): State<App>, Path(id): Path<String>) -> Answer
     let pool = app.broker.find_pool(&id).await?;
     app.broker.open_pool(&pool).await?;
     Ok(Json(Names::read(&app).await?.pool(&app, &pool).await?))
+}
+
+/// Empty one of a cloud's own hosts: it takes no new servers, and what of Oriel's stands there is migrated, one after the other.
+#[utoipa::path(post, path = "/clouds/{id}/hosts/{host}/empty", tag = "clouds", operation_id = "empty_cloud_host", params(("id" = String, Path), ("host" = String, Path)), request_body = CloudHostEmpty, responses((status = 202, body = Operation)))]
+pub async fn empty_cloud_host(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, host)): Path<(String, String)>,
+    Body(wanted): Body<CloudHostEmpty>,
+) -> Answer<(StatusCode, Json<Operation>)> {
+    let cloud = app.broker.find_cloud(&id).await?;
+    let reason = wanted.reason.unwrap_or_default();
+    let operation = app.broker.empty_cloud_host(cloud.id, &host, &reason, wanted.evacuate, caller.account()).await?;
+    Ok((StatusCode::ACCEPTED, Json(Names::read(&app).await?.operation(&operation))))
+}
+
+/// One of a cloud's own hosts takes new servers again. What left it stays where it is.
+#[utoipa::path(delete, path = "/clouds/{id}/hosts/{host}/empty", tag = "clouds", operation_id = "open_cloud_host", params(("id" = String, Path), ("host" = String, Path)), responses((status = 204)))]
+pub async fn open_cloud_host(State(app): State<App>, Path((id, host)): Path<(String, String)>) -> Answer<StatusCode> {
+    let cloud = app.broker.find_cloud(&id).await?;
+    app.broker.open_cloud_host(cloud.id, &host).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

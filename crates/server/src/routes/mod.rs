@@ -198,6 +198,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(cloud::test))
         .routes(routes!(cloud::offer))
         .routes(routes!(cloud::set_image, cloud::upload_image, cloud::forget_image))
+        .routes(routes!(maintenance::empty_cloud_host, maintenance::open_cloud_host))
         .routes(routes!(maintenance::list))
         .routes(routes!(maintenance::show))
         .routes(routes!(maintenance::drain, maintenance::resume))
