@@ -138,6 +138,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/clouds/{id}/hosts/{host}/empty": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Empty one of a cloud's own hosts: it takes no new servers, and what of Oriel's stands there is migrated, one after the other.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    post: operations["empty_cloud_host"];
+    /**
+     * One of a cloud's own hosts takes new servers again. What left it stays where it is.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    delete: operations["open_cloud_host"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/clouds/{id}/images/{image}": {
     parameters: {
       query?: never;
@@ -3795,6 +3819,13 @@ export interface components {
       name: string;
       /** Format: int64 */
       vcpus: number;
+    };
+    /** @description How one of a cloud's own hosts is emptied. */
+    CloudHostEmpty: {
+      /** @description Where it is down, what it had is made anew elsewhere, without what lay on its own disk. */
+      evacuate?: boolean;
+      /** @description What the cloud's administrators read: one line of at most 300 characters. */
+      reason?: string | null;
     };
     CloudImage: {
       created_at: string;
@@ -7549,6 +7580,70 @@ export interface operations {
       header?: never;
       path: {
         id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  empty_cloud_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        host: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CloudHostEmpty"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  open_cloud_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        host: string;
       };
       cookie?: never;
     };

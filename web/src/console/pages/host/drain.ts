@@ -48,7 +48,7 @@ export function consequences(host: Schemas["HostStanding"], draft: DrainDraft): 
     lines.push(
       host.kind === "host"
         ? "None is moved: their disks and GPUs are on this host. What is on them is there afterwards."
-        : "None is moved by this: an administrator of the cloud can migrate single desktops, which moves them live.",
+        : "None is moved by this: `oriel host drain cloud:NAME/HOST` empties one of the cloud's own hosts, live where it can be.",
     );
   }
   const said = lines.filter(Boolean);
