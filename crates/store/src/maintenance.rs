@@ -1,7 +1,7 @@
 //! What takes nothing new for a while: hosts, clouds, pools.
 //!
 //! Whoever lets a desktop start holds its row and looks here ([`Store::start_desktop`]); whoever says that a host takes nothing new
-//! writes that and then holds every row once. So of the two one comes first: what has not begun to start when [`Store::put_maintenance`]
+//! writes that and then holds every row once (shared: nobody who only points to one waits). So of the two one comes first: what has not begun to start when [`Store::put_maintenance`]
 //! answers does not start any more.
 
 use crate::{
@@ -75,7 +75,7 @@ impl Store {
         let kept = row::Entity::find_by_id(id).one(&txn).await?.map(Maintenance::try_from).transpose()?;
         // Whoever was letting a desktop start has done so when this goes on, and whoever comes later sees what was written.
         let rows = desktop_row::Entity::find().select_only().column(desktop_row::Column::Id);
-        rows.order_by_asc(desktop_row::Column::Id).lock_exclusive().into_tuple::<String>().all(&txn).await?;
+        rows.order_by_asc(desktop_row::Column::Id).lock_shared().into_tuple::<String>().all(&txn).await?;
         txn.commit().await?;
         Ok(kept.unwrap_or(fresh))
     }

@@ -5,6 +5,7 @@
 
 use super::{
     Again, Reconciler, Round,
+    hold::{advance_to_start, held_back, place_of, rest, start_or_rest},
     look::{Look, Wanted},
 };
 use crate::clock::now;
@@ -15,7 +16,7 @@ use oriel_compute::{ComputeError, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort,
-    Image, ImageId, ImageSource, MaintenanceOf, Micros, Network, PoolId, StartStep,
+    Image, ImageId, ImageSource, Micros, Network, PoolId, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -91,9 +92,9 @@ impl Reconciler for Desktops {
 
 /// What a round knows of people: who is where, and where nothing is to start.
 #[derive(Clone, Copy)]
-struct People<'a> {
+pub(super) struct People<'a> {
     used: &'a BTreeSet<DesktopId>,
-    drained: &'a BTreeSet<PoolId>,
+    pub drained: &'a BTreeSet<PoolId>,
 }
 
 /// What a round came to.
@@ -294,69 +295,13 @@ async fn remove_from_cloud(broker: &Broker, cloud: CloudId, desktop: DesktopId) 
 }
 
 /// What a step came to.
-enum Step {
+pub(super) enum Step {
     /// As wanted.
     Settled,
     /// A step was taken; the next one can follow at once.
     Moving,
     /// The machine needs time; look again soon.
     Waiting,
-}
-
-/// Where nothing is to start: what is not made yet waits, what is off stays off, and what did not come up yet does not. `None`: it goes on as
-/// usual, or is nowhere of that kind.
-async fn held_back(
-    broker: &Broker,
-    desktop: &Desktop,
-    found: Option<&Observed>,
-    people: People<'_>,
-) -> Result<Option<Step>, BrokerError> {
-    if !people.drained.contains(&desktop.pool) {
-        return Ok(None);
-    }
-    let power = found.map_or(Power::Off, |found| found.power);
-    let is_off = matches!(power, Power::Off | Power::Crashed);
-    match (desktop.intent, desktop.state) {
-        (DesktopIntent::Deleted | DesktopIntent::Recycle, _) => Ok(None),
-        // What is to be wiped may still run as what it was.
-        (_, DesktopState::Provisioning) if matches!(power, Power::Running | Power::Paused) => {
-            broker.acting_host(desktop).await?.power_off(desktop.id).await?;
-            Ok(Some(Step::Waiting))
-        }
-        (_, DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning) => Ok(Some(Step::Settled)),
-        // Somebody started it with other tools: it is theirs to see to.
-        (DesktopIntent::Stopped, DesktopState::Stopped) => Ok(Some(Step::Settled)),
-        (DesktopIntent::Running | DesktopIntent::Restart, DesktopState::Stopped)
-        | (DesktopIntent::Restart, DesktopState::Failed) => {
-            advance(broker, desktop, rest).await?;
-            Ok(Some(Step::Moving))
-        }
-        (DesktopIntent::Running, DesktopState::Starting) if is_off => {
-            advance(broker, desktop, rest).await?;
-            Ok(Some(Step::Moving))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// It shall be off, as its host lets nothing start. What is not made yet goes on when that is over.
-const fn rest(row: &mut Desktop) {
-    let is_made = !matches!(
-        row.state,
-        DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning | DesktopState::Recycling
-    );
-    if is_made && matches!(row.intent, DesktopIntent::Running | DesktopIntent::Restart) {
-        row.intent = DesktopIntent::Stopped;
-    }
-}
-
-/// It starts where its host is open, and rests otherwise.
-fn start_or_rest(row: &mut Desktop, open: bool) {
-    if open {
-        enter_starting(row);
-    } else {
-        rest(row);
-    }
 }
 
 /// `used`: somebody is connected to it, through this program or another.
@@ -447,7 +392,7 @@ const fn was_started(state: DesktopState) -> bool {
     matches!(state, DesktopState::Starting | DesktopState::Ready | DesktopState::InUse | DesktopState::Stopping)
 }
 
-fn enter_starting(desktop: &mut Desktop) {
+pub(super) fn enter_starting(desktop: &mut Desktop) {
     // Of a disk that was there already nobody asks how long it took.
     if desktop.state != DesktopState::Provisioning {
         desktop.facts.placed = None;
@@ -465,7 +410,7 @@ fn enter_starting(desktop: &mut Desktop) {
 }
 
 /// Writes a step down, unless the row has moved on since it was read.
-async fn advance(
+pub(super) async fn advance(
     broker: &Broker,
     desktop: &Desktop,
     change: impl FnOnce(&mut Desktop) + Send,
@@ -485,32 +430,7 @@ async fn advance(
     Ok(written)
 }
 
-/// As [`advance`], for a step after which it starts: `change` is told whether its host lets it, and nobody closes that meanwhile.
-async fn advance_to_start(
-    broker: &Broker,
-    desktop: &Desktop,
-    change: impl FnOnce(&mut Desktop, bool) + Send,
-) -> Result<Desktop, BrokerError> {
-    let (state, generation) = (desktop.state, desktop.generation);
-    let place = place_of(broker, desktop).await?;
-    let written = broker
-        .inner
-        .store
-        .start_desktop(desktop.id, place, |row, open| {
-            if row.state == state && row.generation == generation {
-                change(row, open);
-            }
-        })
-        .await?;
-    told(&written, state);
-    Ok(written)
-}
-
-async fn place_of(broker: &Broker, desktop: &Desktop) -> Result<MaintenanceOf, BrokerError> {
-    Ok(MaintenanceOf::place_of(&broker.find_pool(&desktop.pool.to_string()).await?))
-}
-
-fn told(written: &Desktop, from: DesktopState) {
+pub(super) fn told(written: &Desktop, from: DesktopState) {
     if written.state != from {
         tracing::info!(desktop = %written.name, from = from.word(), to = written.state.word(), "Desktop moved on");
     }

@@ -11,6 +11,7 @@ mod gpu;
 mod gpu_mode;
 mod heard;
 mod history;
+mod hold;
 mod look;
 mod maintenance;
 mod moving;

@@ -157,7 +157,7 @@ async fn keep(
     // Who is connected through this program is there, even where it slept for longer than its word in the database holds.
     presence.extend(here_until(broker, &own));
     if let Some(drain) = drain {
-        return let_go(broker, pool, (&own, &presence), drain, desktops).await;
+        return let_go(broker, pool, (own.as_slice(), &presence), drain, desktops).await;
     }
     let booked = store.due_bookings(pool, now()).await?;
     let has = |user: UserId| own.iter().any(|one| one.owner == Some(user) && one.intent != DesktopIntent::Deleted);
