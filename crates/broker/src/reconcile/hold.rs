@@ -13,21 +13,21 @@ pub(super) async fn held_back(
     found: Option<&Observed>,
     people: People<'_>,
 ) -> Result<Option<Step>, BrokerError> {
-    if !people.drained.contains(&desktop.pool) {
+    let goes = matches!(desktop.intent, DesktopIntent::Deleted | DesktopIntent::Recycle);
+    if goes || !people.drained.contains(&desktop.pool) {
         return Ok(None);
     }
     let power = found.map_or(Power::Off, |found| found.power);
     let is_off = matches!(power, Power::Off | Power::Crashed);
     match (desktop.intent, desktop.state) {
-        (DesktopIntent::Deleted | DesktopIntent::Recycle, _) => Ok(None),
         // What is to be wiped may still run as what it was.
         (_, DesktopState::Provisioning) if matches!(power, Power::Running | Power::Paused) => {
             broker.acting_host(desktop).await?.power_off(desktop.id).await?;
             Ok(Some(Step::Waiting))
         }
-        (_, DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning) => Ok(Some(Step::Settled)),
-        // Somebody started it with other tools: it is theirs to see to.
-        (DesktopIntent::Stopped, DesktopState::Stopped) => Ok(Some(Step::Settled)),
+        // One that is off, and that somebody started with other tools, is theirs to see to.
+        (_, DesktopState::Requested | DesktopState::Placed | DesktopState::Provisioning)
+        | (DesktopIntent::Stopped, DesktopState::Stopped) => Ok(Some(Step::Settled)),
         (DesktopIntent::Running | DesktopIntent::Restart, DesktopState::Stopped)
         | (DesktopIntent::Restart, DesktopState::Failed) => {
             advance(broker, desktop, rest).await?;
