@@ -631,6 +631,40 @@ test("a GPU is switched only after its plan was shown, and never with what was t
   await context.close();
 });
 
+test("a host is drained after its consequences were shown, and resumed", async () => {
+  const { page, context } = await visit("admin", "/host");
+  const hosts = page.getByRole("grid", { name: "Hosts" });
+  await hosts.getByText("Open").first().waitFor();
+  await button(page, "Drain studio").click();
+  const form = dialogue(page, "Drain studio");
+  const does = form.getByRole("region", { name: "What this does" });
+  await does.getByText("run until people leave or shut them down").waitFor();
+  await does.getByText("None is moved").waitFor();
+  await form.getByLabel("Reason").fill("new memory");
+  await form.getByLabel("Minutes that people may stay").fill("120");
+  await form.getByLabel("Shut down what still runs then").check();
+  await does.getByText("shut down after 120 minutes").waitFor();
+  await accessible(page, "draining a host");
+  await picture(page, "drain-host");
+  const sent: unknown[] = [];
+  page.on("request", (request) => {
+    if (request.url().endsWith("/maintenance") && request.method() === "PUT")
+      sent.push(request.postDataJSON());
+  });
+  await form.getByRole("button", { name: "Drain", exact: true }).click();
+  await hosts.getByText("Draining:").waitFor();
+  expect(sent).toEqual([{ reason: "new memory", deadline_seconds: 7200, force: true }]);
+  await page
+    .getByRole("grid", { name: "What still runs on studio" })
+    .getByText("shut down at the deadline")
+    .first()
+    .waitFor();
+  await accessible(page, "a drained host");
+  await button(page, "Resume studio").click();
+  await hosts.getByText("Draining:").waitFor({ state: "detached" });
+  await context.close();
+});
+
 test("a pool's machines: what is wished is sent as a whole, and shown again", async () => {
   const { page, context } = await visit("admin", "/pools");
   await button(page, "New pool").click();

@@ -5,7 +5,8 @@ use crate::{Broker, BrokerError, fault};
 use oriel_compute::{Compute, ImageFile, JumpHost, openstack::gateway};
 use oriel_image::{ImageError, Job};
 use oriel_model::{
-    CLOUDS_MAX, Cloud, CloudId, CloudImage, CloudOffer, Finding, ImageId, Name, Operation, OperationKind, UserId,
+    CLOUDS_MAX, Cloud, CloudId, CloudImage, CloudOffer, Finding, ImageId, MaintenanceOf, Name, Operation,
+    OperationKind, UserId,
 };
 use oriel_openstack::{Cloud as Way, Clouds as File};
 use secrecy::{ExposeSecret, SecretString};
@@ -268,6 +269,7 @@ impl Broker {
     pub async fn delete_cloud(&self, id: CloudId) -> Result<(), BrokerError> {
         let host = self.cloud_host(id).await;
         self.inner.store.delete_cloud(id).await?;
+        self.inner.store.end_maintenance(MaintenanceOf::Cloud(id)).await?;
         self.forget_cloud_host(id);
         // What desktops of pools that have just gone were cloned from: nobody finds it later.
         if let Ok(host) = host {

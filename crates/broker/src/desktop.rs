@@ -68,6 +68,7 @@ impl Broker {
                 format!("give {} a place: oriel desktop take {} --user {}", owner.name, new.pool.name, owner.name),
             ));
         }
+        self.check_host_open(&new.pool).await?;
         self.check_owner(&new.pool, new.owner.as_ref()).await?;
         let next = self.tried_version(&new.pool).await?;
         // The lowest that is free, most likely: others may be as quick.
@@ -136,7 +137,7 @@ impl Broker {
 
     /// What the person wants of a desktop from now on. An external machine can only be deleted.
     ///
-    /// Errors: `Missing`; conflict `external_machine`; `OverQuota` when more would run than its owner may have.
+    /// Errors: `Missing`; conflicts `external_machine`, `host_drains`; `OverQuota` when more would run than its owner may have.
     pub async fn set_intent(&self, id: DesktopId, intent: DesktopIntent) -> Result<Desktop, BrokerError> {
         self.intend(id, intent, false).await
     }
@@ -159,6 +160,10 @@ impl Broker {
             ));
         }
         let mut is_held = false;
+        let starts = matches!(intent, DesktopIntent::Running | DesktopIntent::Restart | DesktopIntent::Recycle);
+        if starts && (intent, found.intent) != (DesktopIntent::Running, DesktopIntent::Running) {
+            self.check_host_open(&self.pool_of(id).await?).await?;
+        }
         let desktop = self
             .inner
             .store

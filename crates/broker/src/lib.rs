@@ -10,6 +10,7 @@ mod booking;
 mod capture;
 mod clock;
 mod cloud;
+mod cloud_node;
 mod desktop;
 mod desktop_work;
 mod device;
@@ -27,6 +28,7 @@ mod host;
 mod image;
 mod kerberos;
 mod lead;
+mod maintenance;
 mod moving;
 mod numbers;
 mod operation;
@@ -76,6 +78,7 @@ pub use group::{GroupChange, NewGroup, WholeGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump, GuestKerberos};
 pub use host::CloudMaker;
 pub use kerberos::Realms;
+pub use maintenance::{Drain, Fate, HostStanding, Tenant};
 pub use numbers::PoolNumbers;
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
@@ -133,6 +136,8 @@ pub trait Sessions: Send + Sync {
     fn open(&self) -> Vec<Open> {
         Vec::new()
     }
+    /// Says something to whoever is connected to a desktop.
+    fn say(&self, _desktop: DesktopId, _text: &str) {}
     /// Ends what one person has open of one desktop.
     async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
     /// Somebody looks on at nobody's connection any more as an administrator.

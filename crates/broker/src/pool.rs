@@ -5,8 +5,9 @@ use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
-    CloudPlace, DesktopId, GpuRequest, Hardware, Image, ImageId, Leaving, Micros, Name, Network, OffPeak, Pool,
-    PoolDisk, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User, UserId,
+    CloudPlace, DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Leaving, MaintenanceOf, Micros, Name,
+    Network, OffPeak, Pool, PoolDisk, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User,
+    UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
@@ -192,7 +193,9 @@ impl Broker {
     }
 
     pub async fn delete_pool(&self, id: PoolId) -> Result<(), BrokerError> {
-        Ok(self.inner.store.delete_pool(id).await?)
+        self.inner.store.delete_pool(id).await?;
+        self.inner.store.end_maintenance(MaintenanceOf::Pool(id)).await?;
+        Ok(())
     }
 
     /// What somebody may do on their connections to a desktop: what its pool says, but for what their groups say instead.

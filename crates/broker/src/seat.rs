@@ -33,7 +33,8 @@ impl Broker {
     /// The person's desktop of a pool: the one that they have, else one that is free, else a new one. Of any number of people who ask
     /// for the last one at once, in any number of programs, one gets it.
     ///
-    /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`, `personal_disk_in_use`;
+    /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`, `personal_disk_in_use`,
+    /// `pool_maintenance`, `host_drains`;
     /// `OverQuota`; `Booking` when the last ones are booked by others. Of a pool of session hosts it is a place on one of them.
     pub async fn take_desktop(&self, user: &User, pool: &Pool) -> Result<Desktop, BrokerError> {
         let store = &self.inner.store;
@@ -47,6 +48,8 @@ impl Broker {
                 "open one of its machines as it is",
             ));
         }
+        self.check_pool_open(user, pool.id).await?;
+        self.check_has_running(user, pool).await?;
         if pool.kind == PoolKind::SessionHost {
             return self.take_place(user, pool).await;
         }

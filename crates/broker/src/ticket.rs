@@ -21,7 +21,7 @@ impl Broker {
     /// A ticket for one connection to a desktop that the person may use; a desktop that is off is started and the caller told
     /// to come back. `session_sha256` names the session that asks: only it can use the ticket.
     ///
-    /// Errors: conflict `desktop_not_ready`; `OverQuota` for one session, or one desktop that runs, more than they may have; on a session host
+    /// Errors: conflicts `desktop_not_ready`, `pool_maintenance`, `host_drains`; `OverQuota` for one session, or one desktop that runs, more than they may have; on a session host
     /// conflicts `no_place`, `shared_host`.
     pub async fn connect(
         &self,
@@ -57,6 +57,7 @@ impl Broker {
         resume: Option<ConnectionId>,
         session_sha256: &str,
     ) -> Result<NewTicket, BrokerError> {
+        self.check_pool_opens(user, desktop, resume.is_some()).await?;
         if let Some(external) = &desktop.external {
             Self::check_door(desktop, external, port)?;
         }

@@ -19,6 +19,13 @@ pub trait MachineWork: Send + Sync {
     /// anew elsewhere, and what lay on that host's own disk is lost. Answers whether there was something to do.
     async fn migrate(&self, desktop: DesktopId, to: Option<&str>, evacuate: bool) -> Result<bool, ComputeError>;
 
+    /// What of ours stands on one of the engine's own hosts, as far as it is told.
+    async fn on_host(&self, host: &str) -> Result<Vec<DesktopId>, ComputeError>;
+
+    /// One of the engine's own hosts takes no new machines, with a reason for its administrators, or (`None`) takes them again. What is there
+    /// goes on. Errors: `NotDone` for who is none of them, and for a host that the engine does not know.
+    async fn close_host(&self, host: &str, reason: Option<&str>) -> Result<(), ComputeError>;
+
     /// It stays as it was made by a resize or a migration.
     async fn confirm(&self, desktop: DesktopId) -> Result<(), ComputeError>;
 

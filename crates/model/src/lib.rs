@@ -21,6 +21,7 @@ mod id;
 mod image;
 pub mod import;
 mod leaving;
+mod maintenance;
 mod name;
 mod operation;
 mod passkey;
@@ -81,6 +82,7 @@ pub use id::{
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use leaving::{Leaving, LeavingTimes, SHUT_DOWN_MINUTES_MAX, WARN_SECONDS_MAX};
+pub use maintenance::{MAINTENANCE_CHARS_MAX, MAINTENANCE_SECONDS_MAX, Maintenance, MaintenanceOf, maintenance_reason};
 pub use name::{Name, NameError};
 pub use operation::{Operation, OperationKind, OperationState};
 pub use passkey::Passkey;

@@ -83,6 +83,15 @@ pub enum OperationKind {
         title: String,
         work: crate::DiskWork,
     },
+    /// One of a cloud's own hosts is emptied. `title`: what it and the cloud were called.
+    CloudHost {
+        cloud: crate::CloudId,
+        host: String,
+        reason: String,
+        /// What it had is made anew elsewhere where it is down.
+        evacuate: bool,
+        title: String,
+    },
     /// Something is done with a desktop's machine. `title`: what the desktop was called.
     Desktop {
         desktop: crate::DesktopId,

@@ -67,6 +67,8 @@ permissions! {
     SecretsWrite = "secrets_write",
     /// The host, its findings and the reconcilers.
     HostRead = "host_read",
+    /// Draining hosts, and opening them again.
+    HostWrite = "host_write",
     /// Who did what.
     AuditRead = "audit_read",
 }

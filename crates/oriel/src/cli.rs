@@ -4,8 +4,8 @@ use crate::{
     client::Client,
     commands::{
         app, apply, audit, backup, booking, cloud, config, desktop, device, directory, disk, doctor, export, gpu,
-        group, image, import, machine, node, operation, pool, provider, quota, recording, secrets, serve, session,
-        syslog, token, user, webhook,
+        group, host, image, import, machine, node, operation, pool, provider, quota, recording, secrets, serve,
+        session, syslog, token, user, webhook,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -63,6 +63,9 @@ pub enum Command {
     /// OpenStack clouds: what works there and what does not; needs no server
     #[command(subcommand)]
     Cloud(cloud::Command),
+    /// The host and the clouds that desktops stand on: what runs there, draining for maintenance
+    #[command(subcommand)]
+    Host(host::Command),
     /// Golden disks
     #[command(subcommand)]
     Image(image::Command),
@@ -193,6 +196,7 @@ impl Cli {
             Command::Doctor(doctor) => doctor.run(global).await,
             Command::Gpu(command) => command.run(global),
             Command::Cloud(command) => command.run(global).await,
+            Command::Host(command) => command.run(&global.client()?).await,
             Command::Image(command) => command.run(&global.client()?).await,
             Command::Recipe(command) => command.run(&global.client()?).await,
             Command::Pool(command) => command.run(&global.client()?).await,

@@ -407,6 +407,12 @@ impl Sessions for Live {
             .collect()
     }
 
+    fn say(&self, desktop: DesktopId, text: &str) {
+        for of in self.0.connections().into_iter().filter(|info| info.connection.desktop == desktop) {
+            self.0.say(of.connection.id, text);
+        }
+    }
+
     async fn end_of(&self, user: UserId, desktop: DesktopId, reason: &str) {
         self.0.end_where(|by, of| by == user && of == desktop, ByeCode::EndedByAdmin, reason).await;
     }

@@ -25,21 +25,24 @@ pub(crate) struct Names {
     users: HashMap<model::UserId, String>,
     images: HashMap<model::ImageId, model::Image>,
     gpus: BTreeMap<model::DesktopId, String>,
+    closed: Vec<model::Maintenance>,
 }
 
 impl Names {
     pub async fn read(app: &Edge) -> Answer<Self> {
-        let (pools, users, images, gpus) = tokio::try_join!(
+        let (pools, users, images, gpus, closed) = tokio::try_join!(
             app.broker.pools(),
             app.broker.users(),
             app.broker.images(),
-            app.broker.gpus_of_desktops()
+            app.broker.gpus_of_desktops(),
+            app.broker.maintenances()
         )?;
         Ok(Self {
             pools: pools.into_iter().map(|pool| (pool.id, pool)).collect(),
             users: users.into_iter().map(|user| (user.id, user.name)).collect(),
             images: images.into_iter().map(|image| (image.id, image)).collect(),
             gpus,
+            closed,
         })
     }
 
@@ -89,6 +92,7 @@ impl Names {
             kinds: if is_shared && desktop.external.is_none() { vec![ConnectKind::Rdp] } else { kinds(desktop) },
             shared: is_shared,
             draining: desktop.facts.draining,
+            maintenance: pool.and_then(|pool| why_closed(&self.closed, pool)),
         }
     }
 
@@ -211,9 +215,29 @@ impl Names {
                 .iter()
                 .map(|group| Named::new(group.id, &group.name))
                 .collect(),
+            maintenance: self
+                .closed
+                .iter()
+                .find(|one| one.of == model::MaintenanceOf::Pool(pool.id))
+                .cloned()
+                .map(Into::into),
             created_at: pool.created.rfc3339(),
         })
     }
+}
+
+/// Why nobody new gets into a pool, in words for people.
+pub(crate) fn why_closed(closed: &[model::Maintenance], pool: &model::Pool) -> Option<String> {
+    let of = |wanted| closed.iter().find(|one| one.of == wanted);
+    if let Some(own) = of(model::MaintenanceOf::Pool(pool.id)) {
+        return Some(format!("In maintenance, nobody new gets in{}", own.because()));
+    }
+    let host = of(model::MaintenanceOf::place_of(pool)).filter(|_| !pool.is_external())?;
+    let end = match (host.deadline, host.force) {
+        (Some(deadline), true) => format!("; what runs is shut down at {}", deadline.rfc3339()),
+        _ => String::new(),
+    };
+    Some(format!("Its host is in maintenance, nothing starts{}{end}", host.because()))
 }
 
 fn pool_now(pool: &model::Pool) -> PoolNow {
@@ -236,8 +260,13 @@ fn kinds(desktop: &model::Desktop) -> Vec<ConnectKind> {
 /// One desktop with its names: those alone are read.
 pub(crate) async fn desktop(app: &Edge, desktop: &model::Desktop) -> Answer<Desktop> {
     let broker = &app.broker;
-    let mut names =
-        Names { pools: HashMap::new(), users: HashMap::new(), images: HashMap::new(), gpus: BTreeMap::new() };
+    let mut names = Names {
+        pools: HashMap::new(),
+        users: HashMap::new(),
+        images: HashMap::new(),
+        gpus: BTreeMap::new(),
+        closed: broker.maintenances().await?,
+    };
     // What went meanwhile is said so, as in lists.
     if let Some(pool) = there(broker.find_pool(&desktop.pool.to_string()).await)? {
         if let Some(image) = desktop.facts.image.or(pool.image) {

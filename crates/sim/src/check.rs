@@ -19,6 +19,7 @@ pub async fn always(world: &World<'_>) -> Result<(), String> {
     running_machines_share_nothing(world)?;
     claims_share_nothing(world).await?;
     nobody_holds_more_than_they_may(world).await?;
+    nothing_starts_on_a_drained_host(world).await?;
     everybody_is_in_their_own(world).await
 }
 
@@ -143,6 +144,16 @@ async fn nobody_holds_more_than_they_may(world: &World<'_>) -> Result<(), String
         }
     }
     Ok(())
+}
+
+/// What had not begun to start when the host was drained has not begun since.
+async fn nothing_starts_on_a_drained_host(world: &World<'_>) -> Result<(), String> {
+    let rows = world.look().await?;
+    let Some(drain) = &rows.drain else { return Ok(()) };
+    match rows.desktops.iter().find(|one| one.facts.prepared.is_some_and(|at| at > drain.since)) {
+        Some(desktop) => Err(format!("{} starts on a drained host", desktop.name)),
+        None => Ok(()),
+    }
 }
 
 /// Everything is as it was asked for, and there is nothing else.

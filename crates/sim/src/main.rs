@@ -42,6 +42,7 @@ enum Mistake {
     NoDrain,
     NoWipe,
     NoDiskFence,
+    NoMaintenanceFence,
 }
 
 impl From<Mistake> for Plant {
@@ -55,6 +56,7 @@ impl From<Mistake> for Plant {
             Mistake::NoDrain => Self::NoDrain,
             Mistake::NoWipe => Self::NoWipe,
             Mistake::NoDiskFence => Self::NoDiskFence,
+            Mistake::NoMaintenanceFence => Self::NoMaintenanceFence,
         }
     }
 }

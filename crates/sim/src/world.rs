@@ -6,7 +6,7 @@ use crate::{
     people::{self, Gateway, People},
     stage,
 };
-use oriel_broker::{Broker, BrokerError, ByHand, NewDesktop, NewPool, PoolChange};
+use oriel_broker::{Broker, BrokerError, ByHand, Drain, NewDesktop, NewPool, PoolChange};
 use oriel_compute::{
     Power,
     fake::{FakeCompute, FakeMode},
@@ -15,8 +15,9 @@ use oriel_identity::Vault;
 use oriel_image::ImageStore;
 use oriel_model::{
     Accelerator, AcceleratorKind, Desktop, DesktopIntent, DesktopState, GpuClaim, Hardware, HostPlace, Image, ImageId,
-    ImageOs, ImageSource, ImageState, Leaving, LeavingTimes, Micros, Network, OffPeak, Peak, Pool, PoolHours, PoolKind,
-    PoolSize, QuotaScope, RecordingPolicy, Role, RolloutPlan, SessionPolicy, Share, User, UserId,
+    ImageOs, ImageSource, ImageState, Leaving, LeavingTimes, Maintenance, MaintenanceOf, Micros, Network, OffPeak,
+    Peak, Pool, PoolHours, PoolKind, PoolSize, QuotaScope, RecordingPolicy, Role, RolloutPlan, SessionPolicy, Share,
+    User, UserId,
 };
 use oriel_store::{Store, seam};
 use std::{cell::RefCell, rc::Rc, sync::Arc};
@@ -50,6 +51,8 @@ pub struct Rows {
     pub desktops: Vec<Desktop>,
     pub claims: Vec<GpuClaim>,
     pub places: Vec<HostPlace>,
+    /// Whether the host is drained.
+    pub drain: Option<Maintenance>,
 }
 
 pub struct World<'a> {
@@ -62,6 +65,8 @@ pub struct World<'a> {
     programs: Vec<Program>,
     actors: Vec<Actor>,
     has_gpus: bool,
+    /// Whether somebody drains the host now and then.
+    drains: bool,
     /// Most desktops that one person may hold, and most that may run of them; in some worlds, as long as the storm lasts.
     pub quota: Option<(u64, u64)>,
     rows: RefCell<Option<Rc<Rows>>>,
@@ -112,6 +117,7 @@ impl<'a> World<'a> {
             programs: Vec::new(),
             actors: Vec::new(),
             has_gpus,
+            drains: false,
             quota: None,
             rows: RefCell::default(),
         };
@@ -172,6 +178,8 @@ impl<'a> World<'a> {
             if has_disks { Some("size=1".parse::<oriel_model::PoolDisk>().map_err(anyhow::Error::msg)?) } else { None };
         // In some worlds many share a host. No chance is asked either.
         let shares = kind == PoolKind::Floating && !has_disks && size.settle_seconds % 4 == 2;
+        // In some worlds the host is drained now and then. Nor for that.
+        world.drains = size.settle_seconds % 16 == 3;
         let (kind, size, leaving) = if shares {
             let size = PoolSize { sessions: 1 + size.settle_seconds % 3, fill: size.settle_seconds % 8 == 2, ..size };
             (PoolKind::SessionHost, size, Leaving::default())
@@ -422,6 +430,16 @@ impl<'a> World<'a> {
         let broker = self.broker(place);
         let Some(person) = person else { return };
         let actor = match (roll, desktop) {
+            (62..74, _) if self.drains => {
+                let what = if roll % 2 == 0 { "the host is drained" } else { "the host is open again" };
+                Actor::new(place, what.to_owned(), async move {
+                    let went = match roll % 2 {
+                        0 => broker.drain_host("host", Drain::default()).await,
+                        _ => broker.resume_host("host").await,
+                    };
+                    End::Deed(went.map(|host| format!("drained: {}", host.maintenance.is_some())))
+                })
+            }
             (0..45, _) => {
                 let Some(pool) = self.pools.first().cloned() else { return };
                 // Some ask twice at once: in a second window, of another server.
@@ -549,6 +567,9 @@ impl<'a> World<'a> {
         for place in 0..self.programs.len() {
             self.kill(place);
         }
+        if self.drains {
+            self.broker(0).resume_host("host").await.map_err(|error| error.to_string())?;
+        }
         Ok(())
     }
 
@@ -610,7 +631,12 @@ impl<'a> World<'a> {
         for pool in self.pools.iter().filter(|pool| pool.kind == PoolKind::SessionHost) {
             places.extend(store.places_in(pool.id).await.map_err(|error| error.to_string())?);
         }
-        let rows = Rc::new(Rows { writes, desktops, claims, places });
+        let drain = if self.drains {
+            store.maintenance(MaintenanceOf::Host).await.map_err(|error| error.to_string())?
+        } else {
+            None
+        };
+        let rows = Rc::new(Rows { writes, desktops, claims, places, drain });
         *self.rows.borrow_mut() = Some(Rc::clone(&rows));
         Ok(rows)
     }

@@ -100,6 +100,11 @@ fn a_host_that_goes_under_its_people_is_noticed() {
 }
 
 #[test]
+fn a_start_without_a_look_at_the_host_is_noticed() {
+    is_noticed(Plant::NoMaintenanceFence, "starts on a drained host", 9);
+}
+
+#[test]
 fn a_personal_disk_that_is_given_twice_is_noticed() {
     is_noticed(Plant::NoDiskFence, "run with the same personal disk", 276);
 }

@@ -7,10 +7,10 @@
 use crate::{
     Store, StoreError, booking,
     change::changed,
-    codec, now, place, pool, quota,
+    codec, maintenance, now, place, pool, quota,
     seam::{self, Plant},
 };
-use oriel_model::{Desktop, DesktopId, DesktopState, Micros, Name, PoolId, UserId};
+use oriel_model::{Desktop, DesktopId, DesktopState, MaintenanceOf, Micros, Name, PoolId, UserId};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
     IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, sea_query::OnConflict,
@@ -317,6 +317,25 @@ impl Store {
         id: DesktopId,
         change: impl FnOnce(&mut Desktop) + Send,
     ) -> Result<Desktop, StoreError> {
+        self.within_quota(id, None, |desktop, _| change(desktop)).await
+    }
+
+    /// As [`Self::modify_desktop_within_quota`], for a desktop that is to start at that place: `change` is told whether the place takes it.
+    pub async fn start_desktop_within_quota(
+        &self,
+        id: DesktopId,
+        place: MaintenanceOf,
+        change: impl FnOnce(&mut Desktop, bool) + Send,
+    ) -> Result<Desktop, StoreError> {
+        self.within_quota(id, Some(place), change).await
+    }
+
+    async fn within_quota(
+        &self,
+        id: DesktopId,
+        place: Option<MaintenanceOf>,
+        change: impl FnOnce(&mut Desktop, bool) + Send,
+    ) -> Result<Desktop, StoreError> {
         let (txn, mut before, person) = loop {
             let txn = self.begin().await?;
             // People are held before desktops: whose it is is seen first, and once more when both are held.
@@ -334,7 +353,11 @@ impl Store {
             // It was given or taken back between the two looks (PostgreSQL only), which does not happen again and again.
             txn.rollback().await?;
         };
-        let Some(after) = changed(&mut before, now(), change) else { return Ok(before) };
+        let open = match place {
+            Some(place) => maintenance::is_open(&txn, place).await?,
+            None => true,
+        };
+        let Some(after) = changed(&mut before, now(), |desktop| change(desktop, open)) else { return Ok(before) };
         if let Some((owner, name)) = &person {
             quota::check(&txn, (*owner, name), Some(&before), &after).await?;
         }

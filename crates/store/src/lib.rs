@@ -31,6 +31,7 @@ mod history;
 mod image;
 mod kvm_vdi;
 mod lease;
+mod maintenance;
 mod migration;
 mod operation;
 mod passkey;

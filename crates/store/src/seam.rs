@@ -43,6 +43,8 @@ pub enum Plant {
     NoPlaceFence,
     /// A session host is made anew, switched off or deleted without a look whether somebody has a place on it.
     NoHostDrain,
+    /// A desktop starts without a look whether its host is drained.
+    NoMaintenanceFence,
 }
 
 thread_local! {

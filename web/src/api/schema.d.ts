@@ -138,6 +138,30 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/clouds/{id}/hosts/{host}/empty": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Empty one of a cloud's own hosts: it takes no new servers, and what of Oriel's stands there is migrated, one after the other.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    post: operations["empty_cloud_host"];
+    /**
+     * One of a cloud's own hosts takes new servers again. What left it stays where it is.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    delete: operations["open_cloud_host"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/clouds/{id}/images/{image}": {
     parameters: {
       query?: never;
@@ -1211,6 +1235,71 @@ export interface paths {
     put?: never;
     post?: never;
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/hosts": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Oriel's own host and all clouds, with what runs there and whether they take more.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["list_hosts"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/hosts/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * One of them, by its name: a host's, or `cloud:NAME`.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["show_host_standing"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/hosts/{id}/maintenance": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Drain a host: it gets no new desktop and nothing starts there, what runs for nobody is switched off, and who is inside is told. Said
+     *     again, reason and deadline are those that are said now.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    put: operations["start_host_maintenance"];
+    post?: never;
+    /**
+     * A host takes desktops again.
+     * @description Only they may call it whose role gives `host_write`: admin.
+     */
+    delete: operations["end_host_maintenance"];
     options?: never;
     head?: never;
     patch?: never;
@@ -2428,6 +2517,30 @@ export interface paths {
      */
     post: operations["create_machine"];
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/maintenance": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Close a pool for maintenance: whoever is inside stays, and nobody new gets in but those who may change it.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    put: operations["start_pool_maintenance"];
+    post?: never;
+    /**
+     * A pool lets people in again.
+     * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
+     */
+    delete: operations["end_pool_maintenance"];
     options?: never;
     head?: never;
     patch?: never;
@@ -3767,6 +3880,13 @@ export interface components {
       /** Format: int64 */
       vcpus: number;
     };
+    /** @description How one of a cloud's own hosts is emptied. */
+    CloudHostEmpty: {
+      /** @description Where it is down, what it had is made anew elsewhere, without what lay on its own disk. */
+      evacuate?: boolean;
+      /** @description What the cloud's administrators read: one line of at most 300 characters. */
+      reason?: string | null;
+    };
     CloudImage: {
       created_at: string;
       image: components["schemas"]["ImageRef"];
@@ -4060,6 +4180,8 @@ export interface components {
       intent: components["schemas"]["DesktopIntent"];
       /** @description What it can be opened as. */
       kinds: components["schemas"]["ConnectKind"][];
+      /** @description What is in the way of opening or starting it: its pool or its host is in maintenance. */
+      maintenance?: string | null;
       name: string;
       owner: components["schemas"]["Named"] | null;
       pool: components["schemas"]["Named"];
@@ -4659,6 +4781,11 @@ export interface components {
        */
       password?: string | null;
     };
+    /**
+     * @description What draining its host means for a desktop.
+     * @enum {string}
+     */
+    Fate: "stays_off" | "switched_off" | "waits";
     /** @description One entry of a folder. The name comes from the machine: show it as text, never as markup. */
     FileEntry: {
       kind: components["schemas"]["FileKind"];
@@ -5106,6 +5233,41 @@ export interface components {
       /** @description One sentence: what the probe saw. */
       reason: string;
     };
+    /** @description How many desktops of a host each fate has. */
+    HostCount: {
+      /** Format: int64 */
+      desktops: number;
+      /**
+       * Format: int64
+       * @description They have to go before the host is empty.
+       */
+      running: number;
+      /** Format: int64 */
+      stays_off: number;
+      /** Format: int64 */
+      switched_off: number;
+      /**
+       * Format: int64
+       * @description Somebody is inside.
+       */
+      used: number;
+      /** Format: int64 */
+      waits: number;
+    };
+    /** @description How a host is drained. */
+    HostDrain: {
+      /**
+       * Format: int64
+       * @description Until when whoever is inside should have left, in seconds from now; at most 30 days.
+       */
+      deadline_seconds?: number | null;
+      /** @description What still runs at the deadline is shut down. */
+      force?: boolean;
+      /** @description What people are told: one line of at most 300 characters. */
+      reason?: string | null;
+    };
+    /** @enum {string} */
+    HostKind: "host" | "cloud";
     /** @description A place on a session host that somebody has. */
     HostPlace: {
       /** @description Whether they are connected; who is not may come back for a while. */
@@ -5122,6 +5284,19 @@ export interface components {
     };
     HostPlaceList: {
       places: components["schemas"]["HostPlace"][];
+    };
+    /** @description A host or a cloud with what stands on it, and whether it takes more. */
+    HostStanding: {
+      count: components["schemas"]["HostCount"];
+      kind: components["schemas"]["HostKind"];
+      maintenance: components["schemas"]["Maintenance"] | null;
+      /** @description What it is called in paths and commands, too: a name, or `cloud:NAME`. */
+      name: string;
+      /** @description Those that run, by name, the first 500. */
+      running: components["schemas"]["Tenant"][];
+    };
+    HostStandingList: {
+      hosts: components["schemas"]["HostStanding"][];
     };
     /**
      * @description How an integrated Intel GPU is given whole (GVT-d).
@@ -5684,6 +5859,16 @@ export interface components {
      * @enum {string}
      */
     MachineProtocol: "rdp" | "vnc" | "spice" | "ssh" | "telnet" | "kubernetes" | "pikvm" | "redfish" | "ipmi";
+    /** @description That something takes nothing new. */
+    Maintenance: {
+      /** @description Until when whoever is inside should have left. */
+      deadline: string | null;
+      /** @description What still runs at the deadline is shut down. */
+      force: boolean;
+      /** @description What people are told; may be empty. */
+      reason: string;
+      since: string;
+    };
     /** @description The person who is signed in. */
     Me: {
       /** @description Goes back in the header `X-Oriel-Csrf` with every change; empty for programs, which need none. */
@@ -5822,6 +6007,8 @@ export interface components {
       desktop: components["schemas"]["Named"] | null;
       id: string;
       kind: components["schemas"]["PoolKind"];
+      /** @description Why nobody new gets in: it or its host is in maintenance. */
+      maintenance?: string | null;
       name: string;
     };
     OwnPoolList: {
@@ -6077,6 +6264,7 @@ export interface components {
       keyboard: string;
       kind: components["schemas"]["PoolKind"];
       leaving: components["schemas"]["Leaving"];
+      maintenance?: null | components["schemas"]["Maintenance"];
       /** Format: int64 */
       memory_mib: number;
       name: string;
@@ -6122,6 +6310,11 @@ export interface components {
       size?: components["schemas"]["PoolSize"] | null;
       /** Format: int32 */
       vcpus?: number | null;
+    };
+    /** @description A pool lets nobody new in. */
+    PoolClose: {
+      /** @description What people are told: one line of at most 300 characters. */
+      message?: string | null;
     };
     /** @description What there is of a pool's desktops now, those that are being deleted left out. */
     PoolCount: {
@@ -7062,6 +7255,18 @@ export interface components {
        */
       target: string;
     };
+    /** @description A desktop that stands on a host. */
+    Tenant: {
+      desktop: components["schemas"]["Named"];
+      fate: components["schemas"]["Fate"];
+      /** @description Their names, as far as they are known. */
+      inside: string[];
+      /** @description The pool's name. */
+      pool: string;
+      state: components["schemas"]["DesktopState"];
+      /** @description Whether somebody is inside. */
+      used: boolean;
+    };
     Token: {
       created_at: string;
       /** @description Null: until it is deleted. */
@@ -7480,6 +7685,70 @@ export interface operations {
       header?: never;
       path: {
         id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  empty_cloud_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        host: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CloudHostEmpty"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  open_cloud_host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        host: string;
       };
       cookie?: never;
     };
@@ -9805,6 +10074,128 @@ export interface operations {
       };
     };
   };
+  list_hosts: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStandingList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_host_standing: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_host_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HostDrain"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  end_host_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HostStanding"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   list_images: {
     parameters: {
       query?: never;
@@ -12106,6 +12497,70 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Machine"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  start_pool_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PoolClose"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Pool"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  end_pool_maintenance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Pool"];
         };
       };
       /** @description a problem */

@@ -335,6 +335,12 @@ export const hostQuery = queryOptions({
   refetchInterval: RARE_MS,
 });
 
+export const hostsQuery = queryOptions({
+  queryKey: ["hosts"],
+  queryFn: async () => (await answer(client.GET("/api/v1/hosts"))).hosts,
+  refetchInterval: IDLE_MS,
+});
+
 export const cloudsQuery = queryOptions({
   queryKey: ["clouds"],
   queryFn: async () => (await answer(client.GET("/api/v1/clouds"))).clouds,

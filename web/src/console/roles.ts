@@ -30,6 +30,7 @@ export type Permission =
   | "gpus_read"
   | "gpus_write"
   | "clouds_write"
+  | "host_write"
   | "webhooks_write"
   | "secrets_write"
   | "host_read"
@@ -75,6 +76,7 @@ export const TOKEN_PERMISSIONS: ReadonlyArray<readonly [Permission, string]> = [
   ["webhooks_write", "Add and remove webhooks"],
   ["secrets_write", "Seal all secrets with another key"],
   ["host_read", "See the host"],
+  ["host_write", "Drain hosts for maintenance"],
   ["audit_read", "Read the audit"],
 ];
 

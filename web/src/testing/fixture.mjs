@@ -721,6 +721,7 @@ function machine() {
         description: "A window manager and a terminal, for small machines. About 0.7 GiB.",
       },
     ],
+    drains: {},
     host: {
       name: "studio",
       uri: "qemu:///system",

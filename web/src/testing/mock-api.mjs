@@ -720,6 +720,17 @@ export function startMock({ port = 0, dist }) {
         if (request.method === "PUT" && group) pool.groups.push({ id: group.id, name: group.name });
         return send(response, 204);
       }
+      if (verb === "maintenance") {
+        if (request.method === "DELETE") delete pool.maintenance;
+        else
+          pool.maintenance = {
+            reason: body.message ?? "",
+            since: new Date().toISOString(),
+            deadline: null,
+            force: false,
+          };
+        return ok(pool);
+      }
       if (request.method === "DELETE") {
         it.pools = it.pools.filter((p) => p !== pool);
         return send(response, 204);
@@ -908,6 +919,18 @@ export function startMock({ port = 0, dist }) {
       return send(response, 204);
     }
     if (is("GET", "host")) return ok(it.host);
+    if (is("GET", "hosts")) return ok({ hosts: hostsOf(it) });
+    if (noun === "hosts" && verb === "maintenance") {
+      if (request.method === "DELETE") delete it.drains[key];
+      else {
+        const deadline = body.deadline_seconds
+          ? new Date(Date.now() + body.deadline_seconds * 1000).toISOString()
+          : null;
+        const since = it.drains[key]?.since ?? new Date().toISOString();
+        it.drains[key] = { reason: body.reason ?? "", since, deadline, force: body.force };
+      }
+      return ok(hostsOf(it).find((host) => host.name === key) ?? raise(gone("host")));
+    }
     if (is("GET", "doctor")) return ok({ findings: it.findings });
     if (is("GET", "secrets")) return ok(it.secrets);
     if (noun === "secrets" && request.method === "POST") {
@@ -1270,4 +1293,35 @@ function changeRollout(it, pool, method, verb, step, body) {
     stop_after: body?.stop_after ?? "0",
   });
   return pool.rollout;
+}
+
+/** What stands on the host and on each cloud, and whether it takes more. */
+function hostsOf(it) {
+  const runs = (d) => ["starting", "ready", "in_use", "stopping", "unreachable"].includes(d.state);
+  return [it.host.name, ...it.clouds.map((cloud) => `cloud:${cloud.name}`)].map((name) => {
+    const all = it.desktops.filter((d) => !d.external && d.host === name);
+    const running = all.filter(runs).map((d) => ({
+      desktop: { id: d.id, name: d.name },
+      pool: d.pool.name,
+      state: d.state,
+      used: d.connections > 0,
+      inside: d.connections > 0 && d.owner ? [d.owner.name] : [],
+      fate: d.owner || d.connections > 0 ? "waits" : "switched_off",
+    }));
+    const fates = (fate) => running.filter((one) => one.fate === fate).length;
+    return {
+      name,
+      kind: name.startsWith("cloud:") ? "cloud" : "host",
+      maintenance: it.drains[name] ?? null,
+      count: {
+        desktops: all.length,
+        running: running.length,
+        used: running.filter((one) => one.used).length,
+        stays_off: all.length - running.length,
+        switched_off: fates("switched_off"),
+        waits: fates("waits"),
+      },
+      running,
+    };
+  });
 }

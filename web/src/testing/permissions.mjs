@@ -51,6 +51,7 @@ export const PERMISSIONS = {
       "recordings_write",
       "gpus_write",
       "clouds_write",
+      "host_write",
       "webhooks_write",
       "secrets_write",
     ]),

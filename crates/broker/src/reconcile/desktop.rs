@@ -5,6 +5,7 @@
 
 use super::{
     Again, Reconciler, Round,
+    hold::{advance_to_start, held_back, place_of, rest, start_or_rest},
     look::{Look, Wanted},
     world::{World, keep_golden, look_at_world, remove_from_cloud},
 };
@@ -16,7 +17,7 @@ use oriel_compute::{ComputeError, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, CaptureStep, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState,
-    GuestPort, Image, ImageId, Micros, Network, StartStep,
+    GuestPort, Image, ImageId, ImageSource, Micros, Network, PoolId, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -74,9 +75,11 @@ impl Reconciler for Desktops {
         let mut used = broker.inner.store.present(broker.program(), now()).await?;
         used.extend(broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default());
         let mut tally = Tally::default();
+        let drained = broker.drained_pools().await?;
+        let people = People { used: &used, drained: &drained };
         match self.look.wanted(broker, heard, used.clone()).await? {
-            Wanted::Some(rows, observed) => self.step_all(broker, rows, &observed, &used, &mut tally).await?,
-            Wanted::All => self.look_at_all(broker, &used, &mut tally).await?,
+            Wanted::Some(rows, observed) => self.step_all(broker, rows, &observed, people, &mut tally).await?,
+            Wanted::All => self.look_at_all(broker, people, &mut tally).await?,
         }
         let again = match (tally.moving, tally.waiting) {
             (0, 0) => Again::Later,
@@ -88,6 +91,13 @@ impl Reconciler for Desktops {
     }
 }
 
+/// What a round knows of people: who is where, and where nothing is to start.
+#[derive(Clone, Copy)]
+pub(super) struct People<'a> {
+    used: &'a BTreeSet<DesktopId>,
+    pub drained: &'a BTreeSet<PoolId>,
+}
+
 /// What a round came to.
 #[derive(Default)]
 struct Tally {
@@ -96,12 +106,7 @@ struct Tally {
 }
 
 impl Desktops {
-    async fn look_at_all(
-        &mut self,
-        broker: &Broker,
-        used: &BTreeSet<DesktopId>,
-        tally: &mut Tally,
-    ) -> Result<(), BrokerError> {
+    async fn look_at_all(&mut self, broker: &Broker, people: People<'_>, tally: &mut Tally) -> Result<(), BrokerError> {
         let began = now();
         // The world first: a desktop made after this look is not taken for an orphan.
         let World { seen, mut orphans, blind, trouble } = look_at_world(broker).await?;
@@ -122,7 +127,7 @@ impl Desktops {
             if blind.contains(&pool.cloud.as_ref().map(|place| place.cloud)) {
                 continue;
             }
-            self.step_all(broker, rows, &seen, used, tally).await?;
+            self.step_all(broker, rows, &seen, people, tally).await?;
         }
         for (id, cloud) in orphans {
             // A pool that was made and filled meanwhile was not looked at.
@@ -154,7 +159,7 @@ impl Desktops {
         broker: &Broker,
         rows: Vec<Desktop>,
         seen: &HashMap<DesktopId, Observed>,
-        used: &BTreeSet<DesktopId>,
+        people: People<'_>,
         tally: &mut Tally,
     ) -> Result<(), BrokerError> {
         let parallel = broker.inner.parallel.get().copied().unwrap_or(PARALLEL_MAX);
@@ -162,7 +167,11 @@ impl Desktops {
             let found = seen.get(&desktop.id);
             async move {
                 let outcome = match broker.lead().await {
-                    Ok(true) => step(broker, &desktop, found, used.contains(&desktop.id)).await,
+                    Ok(true) => match held_back(broker, &desktop, found, people).await {
+                        Ok(None) => step(broker, &desktop, found, people.used.contains(&desktop.id)).await,
+                        Ok(Some(held)) => Ok(held),
+                        Err(error) => Err(error),
+                    },
                     // Whoever leads now takes it from here.
                     Ok(false) => Ok(Step::Waiting),
                     Err(error) => Err(error),
@@ -209,7 +218,7 @@ impl Desktops {
 }
 
 /// What a step came to.
-enum Step {
+pub(super) enum Step {
     /// As wanted.
     Settled,
     /// A step was taken; the next one can follow at once.
@@ -249,7 +258,7 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
         (_, DesktopState::Ready | DesktopState::InUse) => watch(broker, desktop, power, used).await,
         (_, DesktopState::Stopping) => stop(broker, desktop, power).await,
         (DesktopIntent::Running, DesktopState::Stopped) => {
-            advance(broker, desktop, enter_starting).await?;
+            advance_to_start(broker, desktop, start_or_rest).await?;
             Ok(Step::Moving)
         }
         (_, DesktopState::Stopped) if power == Power::Running => {
@@ -288,12 +297,13 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
 /// shall be off and is starting, which is shut down.
 async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
     let (state, generation) = (desktop.state, desktop.generation);
+    let place = place_of(broker, desktop).await?;
     let adopted = broker
         .inner
         .store
-        .modify_desktop_within_quota(desktop.id, |row| {
+        .start_desktop_within_quota(desktop.id, place, |row, open| {
             // What was asked for meanwhile stands.
-            if row.state == state && row.generation == generation && row.intent == desktop.intent {
+            if open && row.state == state && row.generation == generation && row.intent == desktop.intent {
                 row.intent = DesktopIntent::Running;
                 enter_starting(row);
             }
@@ -303,7 +313,7 @@ async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
         Ok(_) => Ok(()),
         Err(StoreError::OverQuota(over)) => {
             tracing::info!(desktop = %desktop.name, %over, "Desktop that was started elsewhere is shut down");
-            advance(broker, desktop, enter_starting).await.map(drop)
+            advance_to_start(broker, desktop, start_or_rest).await.map(drop)
         }
         Err(error) => Err(error.into()),
     }
@@ -318,7 +328,7 @@ const fn was_started(state: DesktopState) -> bool {
     matches!(state, DesktopState::Starting | DesktopState::Ready | DesktopState::InUse | DesktopState::Stopping)
 }
 
-fn enter_starting(desktop: &mut Desktop) {
+pub(super) fn enter_starting(desktop: &mut Desktop) {
     // Of a disk that was there already nobody asks how long it took.
     if desktop.state != DesktopState::Provisioning {
         desktop.facts.placed = None;
@@ -336,7 +346,7 @@ fn enter_starting(desktop: &mut Desktop) {
 }
 
 /// Writes a step down, unless the row has moved on since it was read.
-async fn advance(
+pub(super) async fn advance(
     broker: &Broker,
     desktop: &Desktop,
     change: impl FnOnce(&mut Desktop) + Send,
@@ -352,10 +362,14 @@ async fn advance(
             }
         })
         .await?;
-    if written.state != state {
-        tracing::info!(desktop = %written.name, from = state.word(), to = written.state.word(), "Desktop moved on");
-    }
+    told(&written, state);
     Ok(written)
+}
+
+pub(super) fn told(written: &Desktop, from: DesktopState) {
+    if written.state != from {
+        tracing::info!(desktop = %written.name, from = from.word(), to = written.state.word(), "Desktop moved on");
+    }
 }
 
 async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), BrokerError> {
@@ -492,7 +506,7 @@ async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerErr
             }
             Renewed::Underway | Renewed::No => {}
             Renewed::Done => {
-                advance(broker, desktop, enter_starting).await?;
+                advance_to_start(broker, desktop, start_or_rest).await?;
                 return Ok(Step::Moving);
             }
         }
@@ -512,7 +526,7 @@ async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerErr
     fault::point("desktop.seeded");
     broker.acting_host(desktop).await?.define(&spec).await?;
     fault::point("desktop.defined");
-    advance(broker, desktop, enter_starting).await?;
+    advance_to_start(broker, desktop, start_or_rest).await?;
     Ok(Step::Moving)
 }
 
@@ -731,7 +745,7 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
             Ok(Step::Settled)
         }
         Power::Crashed => {
-            advance(broker, desktop, enter_starting).await?;
+            advance_to_start(broker, desktop, start_or_rest).await?;
             Ok(Step::Moving)
         }
         // Somebody sees that it works all the same: only what watches over its host is gone.
@@ -767,12 +781,16 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
 
 /// The host under it answers again, or it stands on another one.
 async fn regain(broker: &Broker, desktop: &Desktop, power: Power) -> Result<(), BrokerError> {
-    advance(broker, desktop, |row| {
+    advance_to_start(broker, desktop, |row, open| {
         row.failure = None;
         // One that was evacuated is off, and nobody has asked for that.
-        if power == Power::Off && row.intent == DesktopIntent::Running {
+        let starts = power == Power::Off && row.intent == DesktopIntent::Running;
+        if starts && open {
             enter_starting(row);
         } else {
+            if starts {
+                rest(row);
+            }
             row.state = DesktopState::Ready;
         }
     })
@@ -789,11 +807,12 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
     }
     if is_off {
         give_back(broker, desktop).await?;
-        advance(broker, desktop, |row| {
-            if row.intent == DesktopIntent::Restart || row.intent == DesktopIntent::Running {
+        advance_to_start(broker, desktop, |row, open| {
+            if open && matches!(row.intent, DesktopIntent::Restart | DesktopIntent::Running) {
                 row.intent = DesktopIntent::Running;
                 enter_starting(row);
             } else {
+                rest(row);
                 row.state = DesktopState::Stopped;
                 row.step = None;
                 row.facts.cut = false;
@@ -814,10 +833,12 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
         return Ok(Step::Waiting);
     }
     if let Some(sessions) = broker.sessions() {
-        let what = match desktop.intent {
-            DesktopIntent::Restart => "is restarting",
-            DesktopIntent::Capture => "is being made into an image",
-            _ => "is being switched off",
+        let drain = broker.drain_of(&broker.find_pool(&desktop.pool.to_string()).await?).await?;
+        let what = match (drain, desktop.intent) {
+            (_, DesktopIntent::Capture) => "is being made into an image".to_owned(),
+            (Some(drain), _) => format!("is shut down, as its host is in maintenance{}", drain.because()),
+            (None, DesktopIntent::Restart) => "is restarting".to_owned(),
+            (None, _) => "is being switched off".to_owned(),
         };
         sessions.end_desktop(desktop.id, &format!("{} {what}", desktop.name)).await;
     }
@@ -854,9 +875,11 @@ async fn restart(broker: &Broker, desktop: &Desktop, found: Option<&Observed>) -
         let identity = broker.guest_identity(desktop).await?;
         broker.acting_host(desktop).await?.write_seed(&spec, &identity).await?;
     }
-    advance(broker, desktop, |row| {
+    advance_to_start(broker, desktop, |row, open| {
         settle(row, DesktopIntent::Restart);
-        if has_disk {
+        if !open {
+            rest(row);
+        } else if has_disk {
             enter_starting(row);
         } else {
             // It never got as far as a disk: from the beginning.

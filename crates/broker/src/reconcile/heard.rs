@@ -56,6 +56,10 @@ impl Heard {
         self.state().desktops.all = true;
     }
 
+    pub fn all_pools(&self) {
+        self.state().pools.all = true;
+    }
+
     pub fn pool(&self, id: PoolId) {
         self.state().pools.add(id);
     }

@@ -11,7 +11,9 @@ mod gpu;
 mod gpu_mode;
 mod heard;
 mod history;
+mod hold;
 mod look;
+mod maintenance;
 mod moving;
 mod operation;
 mod pool;
@@ -127,6 +129,7 @@ pub(crate) struct Board {
     pools: Notify,
     presence: Notify,
     machines: Notify,
+    maintenance: Notify,
     operations: Notify,
     recordings: Notify,
     syslogs: Notify,
@@ -146,6 +149,7 @@ impl Broker {
         ));
         tasks.spawn(keep_running(self.clone(), pool::Pools::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), presence::Presence::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), maintenance::Maintenances::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), external::Machines::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), power::Power::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
@@ -198,6 +202,16 @@ impl Broker {
         self.inner.reconcilers.pools.notify_one();
     }
 
+    /// Nobody knows of which: all are looked at.
+    pub(crate) fn wake_pools(&self) {
+        self.inner.reconcilers.heard.all_pools();
+        self.inner.reconcilers.pools.notify_one();
+    }
+
+    pub(crate) fn wake_maintenance(&self) {
+        self.inner.reconcilers.maintenance.notify_one();
+    }
+
     pub(crate) fn wake_machines(&self) {
         self.inner.reconcilers.machines.notify_one();
     }
@@ -230,6 +244,7 @@ impl Broker {
             "pools" => Some(&self.inner.reconcilers.pools),
             "presence" => Some(&self.inner.reconcilers.presence),
             "machines" => Some(&self.inner.reconcilers.machines),
+            "maintenance" => Some(&self.inner.reconcilers.maintenance),
             "operations" => Some(&self.inner.reconcilers.operations),
             "recordings" => Some(&self.inner.reconcilers.recordings),
             "syslogs" => Some(&self.inner.reconcilers.syslogs),

@@ -46,7 +46,7 @@ impl Lane {
         match kind {
             OperationKind::RecordingExport { .. } => Self::Exporting,
             OperationKind::PersonalDisk { .. } => Self::Disks,
-            OperationKind::Desktop { .. } => Self::Desktops,
+            OperationKind::Desktop { .. } | OperationKind::CloudHost { .. } => Self::Desktops,
             OperationKind::Reseal { .. } => Self::Secrets,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
@@ -212,6 +212,10 @@ async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Resu
         let step = broker.perform_resealing(key, job.as_ref()).await?;
         return Ok(Outcome { step, result: None });
     }
+    if let OperationKind::CloudHost { cloud, host, reason, evacuate, .. } = &operation.kind {
+        let step = broker.perform_emptying((*cloud, host.as_str()), reason, *evacuate, job.as_ref()).await?;
+        return Ok(Outcome { step, result: None });
+    }
     if let OperationKind::ImageUpload { cloud, image, title } = &operation.kind {
         let remote = broker.perform_upload(*cloud, *image, job.as_ref()).await?;
         return Ok(Outcome { step: format!("{title}: image {remote} there"), result: Some(remote) });
@@ -228,6 +232,7 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
         | OperationKind::ImageUpload { .. }
         | OperationKind::RecordingExport { .. }
         | OperationKind::PersonalDisk { .. }
+        | OperationKind::CloudHost { .. }
         | OperationKind::Desktop { .. }
         | OperationKind::Reseal { .. } => {
             return Err(BrokerError::internal("making an image", "the operation is none of images"));

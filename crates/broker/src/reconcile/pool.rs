@@ -3,18 +3,21 @@
 use super::{
     Again, Reconciler, Round,
     rollout::{self, Look, Move},
-    upkeep::{Deed, budget, decide, decide_hosts, is_gone, is_unused, unused_seconds},
+    upkeep::{Deed, budget, decide, decide_drained, decide_hosts, is_gone, is_unused, unused_seconds},
 };
 use crate::clock::now;
 use crate::farewell::Farewell;
 use crate::{Broker, BrokerError, NewDesktop, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
 use oriel_model::{
-    AuditDeed, Desktop, DesktopId, DesktopIntent, Micros, Pool, PoolId, PoolKind, ROLLOUT_FAILURES_MAX, Rollout,
-    RolloutState, UserId,
+    AuditDeed, Desktop, DesktopId, DesktopIntent, Maintenance, MaintenanceOf, Micros, Pool, PoolId, PoolKind,
+    ROLLOUT_FAILURES_MAX, Rollout, RolloutState, UserId,
 };
 use oriel_store::StoreError;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Pools are all looked at so often, and a second more rarely for every so many desktops; in between those of which something was heard.
 const ALL_SECONDS: i64 = 10;
@@ -58,11 +61,13 @@ impl Reconciler for Pools {
             store.pools_named(&self.again.iter().copied().collect::<Vec<_>>()).await?
         };
         let rollouts = store.open_rollouts().await?;
+        let closed = store.maintenances().await?;
         let (mut done, mut desktops) = (0, 0);
         let kept = |pool: &&Pool| pool.kind != PoolKind::External;
         for pool in pools.iter().filter(kept) {
             let rollout = rollouts.iter().find(|one| one.pool == pool.id);
-            let steps = keep(broker, pool, rollout, &mut desktops).await?;
+            let drain = closed.iter().find(|one| one.of == MaintenanceOf::place_of(pool));
+            let steps = keep(broker, pool, rollout, drain, &mut desktops).await?;
             if steps == 0 {
                 self.again.remove(&pool.id);
             } else {
@@ -83,7 +88,12 @@ impl Reconciler for Pools {
 }
 
 /// A pool of session hosts: gives places back that people have left, and keeps as many free as there shall be.
-async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<u32, BrokerError> {
+async fn keep_hosts(
+    broker: &Broker,
+    pool: &Pool,
+    drain: Option<&Maintenance>,
+    desktops: &mut i64,
+) -> Result<u32, BrokerError> {
     let store = &broker.inner.store;
     let mut done = 0;
     let moment = now();
@@ -110,7 +120,11 @@ async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<
         return Ok(done);
     }
     let on = broker.places_on(pool.id).await?;
-    for deed in decide_hosts(pool, &hosts, &on, moment) {
+    let deeds = match drain {
+        Some(drain) => decide_drained(pool, &hosts, &here_until(broker, &hosts), &on, drain.is_forced(moment), moment),
+        None => decide_hosts(pool, &hosts, &on, moment),
+    };
+    for deed in deeds {
         if !broker.lead().await? {
             return Ok(done);
         }
@@ -119,19 +133,33 @@ async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<
     Ok(done)
 }
 
+/// Of these, the desktops that somebody is connected to through this program, and until when that holds.
+fn here_until(broker: &Broker, own: &[Desktop]) -> BTreeMap<DesktopId, Micros> {
+    let until = now().plus_seconds(PRESENCE_SECONDS);
+    let here = broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default();
+    here.into_iter().filter(|id| own.iter().any(|one| one.id == *id)).map(|id| (id, until)).collect()
+}
+
 /// One pool. Answers how much was done; counts its desktops.
-async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops: &mut i64) -> Result<u32, BrokerError> {
+async fn keep(
+    broker: &Broker,
+    pool: &Pool,
+    rollout: Option<&Rollout>,
+    drain: Option<&Maintenance>,
+    desktops: &mut i64,
+) -> Result<u32, BrokerError> {
     if pool.kind == PoolKind::SessionHost {
-        return keep_hosts(broker, pool, desktops).await;
+        return keep_hosts(broker, pool, drain, desktops).await;
     }
     let store = &broker.inner.store;
     // Who is where first: whoever comes meanwhile holds the row that a deed looks at once more.
     let mut presence = store.presence_in(pool.id).await?;
     let own = store.desktops_in_pool(pool.id).await?;
     // Who is connected through this program is there, even where it slept for longer than its word in the database holds.
-    let until = now().plus_seconds(PRESENCE_SECONDS);
-    let here = broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default();
-    presence.extend(here.into_iter().filter(|id| own.iter().any(|one| one.id == *id)).map(|id| (id, until)));
+    presence.extend(here_until(broker, &own));
+    if let Some(drain) = drain {
+        return let_go(broker, pool, (own.as_slice(), &presence), drain, desktops).await;
+    }
     let booked = store.due_bookings(pool, now()).await?;
     let has = |user: UserId| own.iter().any(|one| one.owner == Some(user) && one.intent != DesktopIntent::Deleted);
     let waiting: BTreeSet<UserId> = booked.iter().map(|booking| booking.user).filter(|user| !has(*user)).collect();
@@ -157,6 +185,25 @@ async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops:
             return Ok(done);
         }
         done += u32::from(go_on(broker, look, one).await?);
+    }
+    Ok(done)
+}
+
+/// Of a pool whose host is drained.
+async fn let_go(
+    broker: &Broker,
+    pool: &Pool,
+    (own, presence): (&[Desktop], &BTreeMap<DesktopId, Micros>),
+    drain: &Maintenance,
+    desktops: &mut i64,
+) -> Result<u32, BrokerError> {
+    *desktops += i64::try_from(own.len()).unwrap_or(i64::MAX);
+    let (moment, mut done) = (now(), 0);
+    for deed in decide_drained(pool, own, presence, &BTreeMap::new(), drain.is_forced(moment), moment) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(perform(broker, pool, deed).await?);
     }
     Ok(done)
 }
@@ -277,7 +324,10 @@ async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, Broke
             let new = NewDesktop { pool: pool.clone(), owner: None, name: None };
             match broker.make_desktop(new, None).await {
                 Ok(_) => Ok(true),
-                Err(BrokerError::Store(StoreError::PoolFull { .. })) => Ok(false),
+                // Its host may be drained since it was looked at.
+                Err(
+                    BrokerError::Store(StoreError::PoolFull { .. }) | BrokerError::Conflict { code: "host_drains", .. },
+                ) => Ok(false),
                 Err(error) => Err(error),
             }
         }
@@ -288,6 +338,7 @@ async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, Broke
             set_empty(broker, id, DesktopIntent::Deleted, |_| true).await
         }
         Deed::Refresh(id) => set_empty(broker, id, DesktopIntent::Recycle, |host| host.facts.draining).await,
+        Deed::Force(id) => shut_down(broker, pool, id).await,
         Deed::Start(id) => set_free(broker, id, DesktopIntent::Running).await,
         Deed::Stop(id) => set_free(broker, id, DesktopIntent::Stopped).await,
         Deed::Delete(id) => set_free(broker, id, DesktopIntent::Deleted).await,
@@ -346,6 +397,32 @@ async fn set_empty(
     match broker.inner.store.change_host(id, intent, now(), may).await {
         Ok(done) => {
             if done {
+                broker.wake_desktop(id);
+            }
+            Ok(done)
+        }
+        Err(StoreError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whoever is inside was told.
+async fn shut_down(broker: &Broker, pool: &Pool, id: DesktopId) -> Result<bool, BrokerError> {
+    // It may be extended, or over, since it was looked at.
+    if !broker.drain_of(pool).await?.is_some_and(|drain| drain.is_forced(now())) {
+        return Ok(false);
+    }
+    let mut done = false;
+    let changed = broker.inner.store.modify_desktop(id, |row| {
+        if matches!(row.intent, DesktopIntent::Running | DesktopIntent::Restart) {
+            row.intent = DesktopIntent::Stopped;
+            done = true;
+        }
+    });
+    match changed.await {
+        Ok(row) => {
+            if done {
+                tracing::info!(desktop = %row.name, pool = %pool.name, "The deadline of its host's maintenance is over: desktop shut down");
                 broker.wake_desktop(id);
             }
             Ok(done)

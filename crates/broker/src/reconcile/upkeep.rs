@@ -61,6 +61,8 @@ pub(crate) enum Deed {
     Delete(DesktopId),
     /// A session host takes nobody new, and the last one has left: it is made anew.
     Refresh(DesktopId),
+    /// Its host is drained, and the deadline over: it is shut down, whoever is inside.
+    Force(DesktopId),
 }
 
 /// What is to be done for a pool. `presence` says until when somebody is, or was, connected to each desktop; so many of them are `booked`
@@ -235,6 +237,47 @@ pub(crate) fn decide_hosts(pool: &Pool, hosts: &[Desktop], on: &BTreeMap<Desktop
         (asleep, total) = (asleep - 1, total - 1);
     }
     deeds
+}
+
+/// As [`decide`] and [`decide_hosts`], where the host of the pool's desktops is drained: nothing is made or started, what runs for nobody is
+/// switched off, and what people have left goes its usual way. `on`: how many people have a place on each session host. `forced`: the
+/// deadline is over, and whoever is inside is not waited for.
+pub(crate) fn decide_drained(
+    pool: &Pool,
+    desktops: &[Desktop],
+    presence: &BTreeMap<DesktopId, Micros>,
+    on: &BTreeMap<DesktopId, u32>,
+    forced: bool,
+    now: Micros,
+) -> Vec<Deed> {
+    let unused = unused_seconds(pool, now);
+    let deed = |one: &Desktop| {
+        let there = presence.get(&one.id).copied();
+        let runs = matches!(one.intent, DesktopIntent::Running | DesktopIntent::Restart)
+            && matches!(
+                one.state,
+                DesktopState::Starting | DesktopState::Ready | DesktopState::InUse | DesktopState::Unreachable
+            );
+        let is_free = one.owner.is_none() && on.get(&one.id).is_none_or(|places| *places == 0);
+        if pool.kind != PoolKind::SessionHost {
+            if is_left(pool, one, presence, now) {
+                return Some(Deed::TakeBack(one.id));
+            }
+            if unused.is_some_and(|after| is_unused(one, there, after, now)) {
+                return Some(Deed::ShutDown(one.id));
+            }
+            let is_kept = matches!(one.intent, DesktopIntent::Deleted | DesktopIntent::Recycle);
+            if pool.kind.is_shared() && is_free && !is_kept && there.is_some_and(|until| until <= now) {
+                return Some(Deed::Wipe(one.id));
+            }
+        }
+        if runs && forced {
+            return Some(Deed::Force(one.id));
+        }
+        let is_idle = is_free && one.intent == DesktopIntent::Running && one.state == DesktopState::Ready;
+        (is_idle && there.is_none_or(|until| until <= now)).then_some(Deed::Stop(one.id))
+    };
+    desktops.iter().filter_map(deed).collect()
 }
 
 /// Whether nothing is on its way with it.
@@ -613,6 +656,25 @@ mod tests {
         assert_eq!(asks(&two), [Deed::Stop(two[1].id), Deed::Stop(two[0].id)]);
         let off = [desktop(&pool, DesktopState::Stopped), desktop(&pool, DesktopState::Stopped)];
         assert_eq!(asks(&off), [], "two there always are");
+    }
+
+    #[test]
+    fn a_drained_host_waits_for_people_until_the_deadline() {
+        let pool = pool(PoolKind::Floating, "running=2,return=5");
+        let (idle, off) = (desktop(&pool, DesktopState::Ready), desktop(&pool, DesktopState::Stopped));
+        let visited = desktop(&pool, DesktopState::Ready);
+        let used = seated(&pool, NOW);
+        let all = [idle.clone(), off, visited.clone(), used.clone()];
+        let there = BTreeMap::from([(visited.id, NOW.plus_seconds(30)), (used.id, NOW.plus_seconds(30))]);
+        let on = BTreeMap::new();
+        let deeds = decide_drained(&pool, &all, &there, &on, false, NOW);
+        assert_eq!(deeds, [Deed::Stop(idle.id)], "nothing is made, and nobody is thrown out");
+        let deeds = decide_drained(&pool, &all, &there, &on, true, NOW);
+        assert_eq!(deeds, [idle.id, visited.id, used.id].map(Deed::Force));
+        // Who has left has left, as always: it is wiped when the host is open again.
+        let later = NOW.plus_seconds(3600);
+        let deeds = decide_drained(&pool, &[visited.clone(), used.clone()], &there, &on, false, later);
+        assert_eq!(deeds, [Deed::Wipe(visited.id), Deed::TakeBack(used.id)]);
     }
 
     #[test]

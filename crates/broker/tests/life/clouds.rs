@@ -2,7 +2,9 @@
 
 use crate::house::House;
 use async_trait::async_trait;
-use oriel_broker::{CloudJump, CloudReachChange, CloudSignIn, NewCloud, NewDesktop, NewPool, PoolChange};
+use oriel_broker::{
+    BrokerError, CloudJump, CloudReachChange, CloudSignIn, Drain, Fate, NewCloud, NewDesktop, NewPool, PoolChange,
+};
 use oriel_compute::{
     BoxStream, Compute, JumpDialler, JumpHost, Observed, Power,
     fake::{FakeCompute, FakeMode, FakeStep},
@@ -186,6 +188,10 @@ async fn an_image_goes_to_a_cloud_and_desktops_are_made_of_it() {
 /// As an operation, to its end.
 async fn work(sky: &Sky, desktop: &Desktop, work: DesktopWork) -> Operation {
     let begun = sky.house.broker.work_on_desktop(desktop, work, None).await.unwrap();
+    ended(sky, &begun).await
+}
+
+async fn ended(sky: &Sky, begun: &Operation) -> Operation {
     for _ in 0..600 {
         let now = sky.house.broker.find_operation(&begun.id.to_string()).await.unwrap();
         if matches!(now.state, OperationState::Done | OperationState::Failed) {
@@ -239,6 +245,35 @@ async fn a_desktop_gets_another_flavor_another_host_and_snapshots() {
     let refused = broker.work_on_desktop(&desktop, DesktopWork::Resize, None).await.unwrap_err().to_string();
     assert!(refused.contains("already, and is running"), "{refused}");
     assert_eq!(sky.house.store.desktop(desktop.id).await.unwrap().unwrap().state, DesktopState::Ready);
+}
+
+#[tokio::test]
+async fn one_of_its_hosts_is_emptied() {
+    let sky = sky().await;
+    let broker = &sky.house.broker;
+    sky.with_image().await;
+    let runs = sky.house.reaches(sky.desktop().await.id, DesktopState::Ready).await;
+    let off = sky.house.reaches(sky.desktop().await.id, DesktopState::Ready).await;
+    broker.set_intent(off.id, DesktopIntent::Stopped).await.unwrap();
+    sky.house.reaches(off.id, DesktopState::Stopped).await;
+    for bad in ["", "a b", "../x"] {
+        assert!(broker.empty_cloud_host(sky.cloud.id, bad, "", false, None).await.is_err(), "{bad:?}");
+    }
+    let begun = broker.empty_cloud_host(sky.cloud.id, "first", "new memory", false, None).await.unwrap();
+    let done = ended(&sky, &begun).await;
+    assert_eq!(done.state, OperationState::Done, "{done:?}");
+    assert!(done.step.contains("2 desktops left it"), "{}", done.step);
+    assert_eq!(sky.there.closed_hosts().get("first").map(String::as_str), Some("new memory"));
+    for desktop in [&runs, &off] {
+        let now = broker.desktop_standing(desktop).await.unwrap();
+        assert_eq!((now.host.as_deref(), now.state), (Some("second"), MoveState::Settled), "{}", desktop.name);
+    }
+    assert_eq!(sky.house.store.desktop(runs.id).await.unwrap().unwrap().state, DesktopState::Ready);
+    // Once more there is nothing to do.
+    let begun = broker.empty_cloud_host(sky.cloud.id, "first", "", false, None).await.unwrap();
+    assert!(ended(&sky, &begun).await.step.contains("0 desktops left it"));
+    broker.open_cloud_host(sky.cloud.id, "first").await.unwrap();
+    assert!(sky.there.closed_hosts().is_empty());
 }
 
 /// Has the reconciler look at it now.
@@ -361,4 +396,30 @@ async fn how_desktops_are_reached_is_kept_sealed_and_outlives_another_sign_in() 
     let straight = CloudReachChange { jump: Some(None), ..CloudReachChange::default() };
     broker.change_cloud(sky.cloud.id, None, straight).await.unwrap();
     assert_eq!(broker.cloud_reach(&cloud).await.unwrap().jump, None);
+}
+
+#[tokio::test]
+async fn a_cloud_is_drained_by_itself() {
+    let sky = sky().await;
+    let broker = &sky.house.broker;
+    sky.with_image().await;
+    let above = sky.house.reaches(sky.desktop().await.id, DesktopState::Ready).await;
+    let drained = broker.drain_host("cloud:oak", Drain::default()).await.unwrap();
+    assert_eq!(drained.desktops.iter().map(|one| (one.id, one.fate)).collect::<Vec<_>>(), [(above.id, Fate::Waits)]);
+    let new = NewDesktop { pool: sky.pool.clone(), owner: Some(sky.house.anna.clone()), name: None };
+    let refused = broker.create_desktop(new).await;
+    assert!(matches!(refused, Err(BrokerError::Conflict { code: "host_drains", .. })), "{refused:?}");
+    // What stands elsewhere has nothing to do with it.
+    let below = sky.house.desktop().await;
+    sky.house.reaches(below.id, DesktopState::Ready).await;
+    // Who shuts theirs down does not start it again before that is over.
+    broker.set_intent(above.id, DesktopIntent::Stopped).await.unwrap();
+    sky.house.reaches(above.id, DesktopState::Stopped).await;
+    assert!(broker.set_intent(above.id, DesktopIntent::Running).await.is_err());
+    let hosts = broker.hosts().await.unwrap();
+    let closed: Vec<bool> = hosts.iter().map(|host| host.maintenance.is_some()).collect();
+    assert_eq!((hosts.len(), closed), (2, vec![false, true]));
+    broker.resume_host("cloud:oak").await.unwrap();
+    broker.set_intent(above.id, DesktopIntent::Running).await.unwrap();
+    sky.house.reaches(above.id, DesktopState::Ready).await;
 }

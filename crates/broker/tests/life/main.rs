@@ -15,6 +15,7 @@ mod desktops;
 mod gpus;
 mod house;
 mod machines;
+mod maintenance;
 mod personal_disks;
 mod pools;
 mod quotas;

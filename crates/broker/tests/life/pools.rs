@@ -11,9 +11,9 @@ use oriel_model::{
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A gateway whose connections the test says.
+/// A gateway whose connections the test says, and what was said to them.
 #[derive(Default)]
-pub struct Gateway(pub Mutex<Vec<DesktopId>>);
+pub struct Gateway(pub Mutex<Vec<DesktopId>>, pub Mutex<Vec<String>>);
 
 #[async_trait]
 impl Sessions for Gateway {
@@ -29,6 +29,10 @@ impl Sessions for Gateway {
     fn prelaunch(&self, _: UserId, _: DesktopId) {}
     async fn end_desktop(&self, _: DesktopId, _: &str) {}
     async fn end_user(&self, _: UserId, _: &str) {}
+    fn say(&self, desktop: DesktopId, text: &str) {
+        assert!(self.connections_to(desktop) > 0);
+        self.1.lock().unwrap().push(text.to_owned());
+    }
 }
 
 /// A house with one more pool of that kind.

@@ -113,6 +113,8 @@ struct State {
     picture: Option<Screenshot>,
     golden: BTreeSet<String>,
     sealed: BTreeMap<DesktopId, Option<String>>,
+    /// Hosts of a cloud that take no new machines.
+    closed: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy)]

@@ -4,7 +4,10 @@ use super::{FakeCompute, FakeStep, State, of};
 use crate::{ComputeError, MachineWork, Power};
 use async_trait::async_trait;
 use oriel_model::{DesktopId, DesktopSnapshot, Micros, MoveState, Name, Standing};
-use std::sync::MutexGuard;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::MutexGuard,
+};
 
 /// Where machines are made, and where they go when nobody says where.
 const FIRST: &str = "first";
@@ -40,6 +43,11 @@ impl State {
 }
 
 impl FakeCompute {
+    /// Hosts that take no new machines, with the reasons.
+    pub fn closed_hosts(&self) -> BTreeMap<String, String> {
+        self.state().closed.clone()
+    }
+
     fn work(&self, desktop: DesktopId) -> Result<MutexGuard<'_, State>, ComputeError> {
         let mut state = self.step(FakeStep::Work, Some(desktop))?;
         if state.defined(desktop).is_none() {
@@ -106,6 +114,23 @@ impl MachineWork for FakeCompute {
         worked.host = Some(to.unwrap_or(other).to_owned());
         worked.before = is_off.then_some(before);
         Ok(true)
+    }
+
+    async fn on_host(&self, host: &str) -> Result<Vec<DesktopId>, ComputeError> {
+        let state = self.step(FakeStep::Work, None)?;
+        let stands = |id: &DesktopId| state.worked.get(id).map_or(FIRST, Worked::host) == host;
+        let all: BTreeSet<DesktopId> =
+            state.machines.iter().filter(|(_, machine)| machine.domain).map(|((id, _), _)| *id).collect();
+        Ok(all.into_iter().filter(stands).collect())
+    }
+
+    async fn close_host(&self, host: &str, reason: Option<&str>) -> Result<(), ComputeError> {
+        let mut state = self.step(FakeStep::Work, None)?;
+        match reason {
+            Some(reason) => _ = state.closed.insert(host.to_owned(), reason.to_owned()),
+            None => _ = state.closed.remove(host),
+        }
+        Ok(())
     }
 
     async fn confirm(&self, desktop: DesktopId) -> Result<(), ComputeError> {

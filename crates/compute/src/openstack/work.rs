@@ -4,12 +4,18 @@
 //! removes it, or makes it anew, then looks for them, and nobody else has to. They hold what a person left on their disk, and the keys of
 //! one generation: they go with it.
 
-use super::{OpenStackCompute, fine_when_done, mark::Mark};
+use super::{
+    OpenStackCompute, fine_when_done,
+    mark::{self, Mark},
+};
 use crate::{ComputeError, MachineWork};
 use async_trait::async_trait;
 use oriel_model::{DESKTOP_SNAPSHOTS_MAX, DesktopId, DesktopSnapshot, Micros, MoveState, Name, Standing};
 use oriel_openstack::{Flavor, OpenStackError, Server, ServerSnapshot, ServerStatus};
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+};
 
 /// On servers that have snapshots.
 pub(super) const KEPT: &str = "oriel-has-snapshots";
@@ -175,6 +181,9 @@ fn shown(one: &ServerSnapshot, mark: Mark) -> DesktopSnapshot {
     }
 }
 
+/// Whose word it takes to close a host. It is in no access rules that Oriel asks for: most clouds have admins of their own.
+const SERVICES: &str = "the cloud's admins (os-services), and with access rules it takes GET /v2.1/os-services and PUT /v2.1/os-services/* beside the others";
+
 /// Whose word it takes to bring a server to another host.
 const ADMINS: &str =
     "the cloud's admins (os-migrate-server, os-evacuate): give the cloud credentials of one, or ask its admin";
@@ -241,6 +250,28 @@ impl MachineWork for OpenStackCompute {
         };
         asked.map_err(|error| self.said_no(error, ADMINS))?;
         Ok(true)
+    }
+
+    async fn on_host(&self, host: &str) -> Result<Vec<DesktopId>, ComputeError> {
+        let all = self.servers(mark::common(&self.config.installation)).await?;
+        let there = all.into_iter().filter(|(_, server)| server.host.as_deref() == Some(host));
+        let there: BTreeSet<DesktopId> = there.map(|(mark, _)| mark.desktop).collect();
+        Ok(there.into_iter().collect())
+    }
+
+    async fn close_host(&self, host: &str, reason: Option<&str>) -> Result<(), ComputeError> {
+        let found = self.client.compute_service(host).await.map_err(|error| self.said_no(error, SERVICES))?;
+        let Some(service) = found else {
+            return Err(self.not_done(format!("it has no host {host}: `openstack compute service list` shows them")));
+        };
+        tracing::info!(
+            cloud = self.config.name,
+            host,
+            closed = reason.is_some(),
+            "A host of a cloud is closed or opened"
+        );
+        let asked = self.client.set_compute_service(&service.id, reason).await;
+        asked.map_err(|error| self.said_no(error, SERVICES))
     }
 
     async fn confirm(&self, desktop: DesktopId) -> Result<(), ComputeError> {

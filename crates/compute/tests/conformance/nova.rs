@@ -81,6 +81,8 @@ pub struct State {
     pub screen: u16,
     /// Hosts that do not answer to Nova.
     pub lost: Vec<String>,
+    /// Hosts that take no new servers.
+    pub closed: Vec<String>,
     /// These credentials are no admin's.
     pub no_admin: bool,
     /// Nova finds no other host.
@@ -233,6 +235,7 @@ impl State {
             ("GET", ["compute", "v2.1", "servers", "detail"]) => self.list(&asked.query),
             ("POST", ["compute", "v2.1", "servers"]) => self.make(&asked.body),
             ("GET", ["compute", "v2.1", "os-console-auth-tokens", id]) => self.screen_of(id),
+            (method, ["compute", "v2.1", "os-services", rest @ ..]) => self.service(method, rest, asked),
             (method, ["compute", "v2.1", "servers", id, rest @ ..]) => self.one(method, id, rest, &asked.body),
             (method, ["image", "v2", "images", rest @ ..]) => self.image(method, rest, asked),
             _ => refused(404, "itemNotFound", "The resource could not be found."),
@@ -468,6 +471,39 @@ impl State {
         self.guests.retain(|guest| guest.status != "GONE");
         let guests = &self.guests;
         self.volumes.retain(|one| one["server"].as_str().is_none_or(|id| guests.iter().any(|guest| guest.id == id)));
+    }
+
+    /// What runs servers on its two hosts.
+    fn service(&mut self, method: &str, path: &[&str], asked: &Asked) -> Reply {
+        if self.no_admin {
+            return refused(403, "forbidden", "Policy doesn't allow os_compute_api:os-services to be performed.");
+        }
+        match (method, path) {
+            ("GET", []) => {
+                let named = |host: &&str| asked.query.contains(&format!("host={host}&binary=nova-compute"));
+                let found: Vec<Value> = ["first", "second"]
+                    .into_iter()
+                    .filter(named)
+                    .map(|host| {
+                        let status = if self.closed.iter().any(|one| one == host) { "disabled" } else { "enabled" };
+                        json!({"id": format!("service-{host}"), "host": host, "binary": "nova-compute",
+                            "status": status, "state": "up", "disabled_reason": null})
+                    })
+                    .collect();
+                said(&json!({"services": found}))
+            }
+            ("PUT", [id]) => {
+                let wish: Value = serde_json::from_str(&asked.body).unwrap();
+                let host = id.strip_prefix("service-").unwrap().to_owned();
+                self.closed.retain(|one| *one != host);
+                if wish["status"] == "disabled" {
+                    assert!(wish["disabled_reason"].is_string(), "{wish}");
+                    self.closed.push(host);
+                }
+                said(&json!({"service": {"id": id, "status": wish["status"]}}))
+            }
+            _ => refused(404, "itemNotFound", "The resource could not be found."),
+        }
     }
 
     fn list(&mut self, query: &str) -> Reply {

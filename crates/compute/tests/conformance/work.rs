@@ -100,6 +100,27 @@ async fn a_server_that_runs_is_migrated_where_these_credentials_may() {
 }
 
 #[tokio::test]
+async fn a_host_is_closed_where_these_credentials_may() {
+    let cloud = FakeCloud::start().await;
+    let host = &cloud.compute;
+    let spec = standing(&cloud).await;
+    assert_eq!(host.on_host("first").await.unwrap(), [spec.desktop]);
+    assert!(host.on_host("second").await.unwrap().is_empty());
+    cloud.nova.state().no_admin = true;
+    let error = host.close_host("first", Some("new memory")).await.unwrap_err();
+    assert!(error.to_string().contains("that is for the cloud's admins"), "{error}");
+    cloud.nova.state().no_admin = false;
+    for _ in 0..2 {
+        host.close_host("first", Some("new memory")).await.unwrap();
+        assert_eq!(cloud.nova.state().closed, ["first"]);
+    }
+    let error = host.close_host("third", Some("new memory")).await.unwrap_err();
+    assert!(error.to_string().contains("no host third"), "{error}");
+    host.close_host("first", None).await.unwrap();
+    assert!(cloud.nova.state().closed.is_empty());
+}
+
+#[tokio::test]
 async fn a_host_that_is_down_is_seen_and_its_servers_are_evacuated() {
     let cloud = FakeCloud::start().await;
     let host = &cloud.compute;

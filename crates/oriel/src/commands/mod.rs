@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod export;
 pub mod gpu;
 pub mod group;
+pub mod host;
 pub mod image;
 pub mod import;
 pub mod machine;

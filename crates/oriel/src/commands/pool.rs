@@ -7,11 +7,12 @@ use crate::{
     failure::{Done, Failure},
     output::{self, Rows, age, say},
 };
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use oriel_server::api::{
     app::HostPlaceList,
     cloud::CloudPlace,
     hardware::Hardware,
+    maintenance::PoolClose,
     personal_disk::PoolDisk,
     policy::SessionPolicy,
     pool::{GpuRequest, Leaving, Network, Pool, PoolChange, PoolCount, PoolHours, PoolKind, PoolList, PoolSize},
@@ -76,6 +77,17 @@ pub enum Command {
     /// Bring a pool's desktops to another version of its image, step by step
     #[command(subcommand)]
     Rollout(pool_rollout::Command),
+    /// Close a pool for maintenance, or open it again: whoever is inside stays, nobody new gets in
+    Maintenance {
+        /// Id or name
+        pool: String,
+        /// on or off
+        #[arg(value_enum)]
+        wanted: OnOff,
+        /// What people are told, in one line
+        #[arg(long, value_name = "TEXT")]
+        message: Option<String>,
+    },
     /// Bring a pool's desktops back to the version that its last roll-out led away from
     Rollback {
         /// Id or name
@@ -255,6 +267,12 @@ fn parse_gpu(text: &str) -> Result<GpuRequest, String> {
     text.parse::<oriel_model::GpuRequest>().map(Into::into)
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub enum OnOff {
+    On,
+    Off,
+}
+
 impl Command {
     pub async fn run(self, client: &Client) -> Done {
         let path = |pool: &str| format!("/pools/{}", segment(pool));
@@ -378,6 +396,17 @@ impl Command {
                 Ok(())
             }
             Self::Rollout(command) => command.run(client).await,
+            Self::Maintenance { pool, wanted: OnOff::On, message } => {
+                let at = format!("{}/maintenance", path(&pool));
+                let closed: Pool = client.put_json(&at, &PoolClose { message }).await?;
+                say(format!("{} lets nobody new in; `oriel pool maintenance {pool} off` ends that", closed.name));
+                Ok(())
+            }
+            Self::Maintenance { pool, wanted: OnOff::Off, .. } => {
+                let open: Pool = client.delete_for(&format!("{}/maintenance", path(&pool))).await?;
+                say(format!("{} lets people in again", open.name));
+                Ok(())
+            }
             Self::Rollback { pool, how, json } => pool_rollout::roll_back(client, &pool, &how, json.json).await,
             Self::Places { pool, json: Json { json: true } } => {
                 output::print_json(&client.get::<Value>(&format!("{}/places", path(&pool))).await?)

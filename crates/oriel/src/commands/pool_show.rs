@@ -54,6 +54,10 @@ pub fn show(pool: &Pool) -> Done {
     }
     row("recording", word(&pool.recording));
     row("policy", model::SessionPolicy::from(pool.policy.clone()).to_string());
+    if let Some(maintenance) = &pool.maintenance {
+        let reason = if maintenance.reason.is_empty() { "nobody new gets in" } else { &maintenance.reason };
+        row("maintenance", format!("{reason} (since {})", age(&maintenance.since)));
+    }
     row("open to", open_to(pool));
     row("made", age(&pool.created_at));
     rows.print()

@@ -102,6 +102,7 @@ fn help() {
         "cloud",
         "image",
         "recipe",
+        "host",
         "pool",
         "desktop",
         "machine",

@@ -151,6 +151,9 @@ pub struct Desktop {
     /// A session host that takes nobody new.
     #[serde(default)]
     pub draining: bool,
+    /// What is in the way of opening or starting it: its pool or its host is in maintenance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<String>,
 }
 
 /// The steps of a start as a list of what is done, what is being done, and what is to come.

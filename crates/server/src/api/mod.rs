@@ -64,6 +64,7 @@ pub mod hardware;
 pub mod host;
 pub mod image;
 pub mod invite;
+pub mod maintenance;
 pub mod me;
 pub mod operation;
 pub mod passkey;

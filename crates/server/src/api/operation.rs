@@ -60,6 +60,7 @@ impl Operation {
                 ("recording_export", format!("export the recording of {desktop} as {}", format.word()))
             }
             model::OperationKind::PersonalDisk { title, work, .. } => ("personal_disk", disk_work(title, work)),
+            model::OperationKind::CloudHost { title, .. } => ("cloud_host", format!("empty {title}")),
             model::OperationKind::Desktop { title, work, .. } => ("desktop", desktop_work(title, work)),
             model::OperationKind::Reseal { key } => ("reseal", format!("seal all secrets with the key {key}")),
         };

@@ -5,6 +5,7 @@ use super::{
     cloud::{CloudPlace, CloudPlaceNew},
     hardware::Hardware,
     image::ImageRef,
+    maintenance::Maintenance,
     personal_disk::PoolDisk,
     policy::SessionPolicy,
     recording::RecordingPolicy,
@@ -378,6 +379,9 @@ pub struct OwnPool {
     /// The one that they have.
     #[schema(required)]
     pub desktop: Option<Named>,
+    /// Why nobody new gets in: it or its host is in maintenance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -448,6 +452,9 @@ pub struct Pool {
     #[serde(default)]
     #[schema(required)]
     pub groups: Vec<Named>,
+    /// It lets nobody new in, until somebody ends that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
     pub created_at: String,
 }
 

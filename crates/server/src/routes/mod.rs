@@ -21,6 +21,7 @@ pub mod group;
 pub mod host;
 pub mod image;
 pub mod invite;
+pub mod maintenance;
 pub mod me;
 pub mod operation;
 pub mod passkey;
@@ -114,6 +115,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(rollout::resume))
         .routes(routes!(rollout::cancel))
         .routes(routes!(rollout::back))
+        .routes(routes!(maintenance::close_pool, maintenance::open_pool))
         .routes(routes!(pool::own))
         .routes(routes!(pool::take))
         .routes(routes!(app::own))
@@ -198,6 +200,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(cloud::test))
         .routes(routes!(cloud::offer))
         .routes(routes!(cloud::set_image, cloud::upload_image, cloud::forget_image))
+        .routes(routes!(maintenance::empty_cloud_host, maintenance::open_cloud_host))
+        .routes(routes!(maintenance::list))
+        .routes(routes!(maintenance::show))
+        .routes(routes!(maintenance::drain, maintenance::resume))
         .routes(routes!(dashboard::show))
         .routes(routes!(host::host))
         .routes(routes!(host::doctor))

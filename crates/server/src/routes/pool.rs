@@ -206,7 +206,9 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Answer<St
 /// Pools of which the person may have a desktop, with the one that they have.
 #[utoipa::path(get, path = "/me/pools", tag = "pools", operation_id = "list_own_pools", responses((status = 200, body = OwnPoolList)))]
 pub async fn own(State(app): State<App>, caller: Caller) -> Answer<Json<OwnPoolList>> {
+    let closed = app.broker.maintenances().await?;
     let pools = app.broker.pools_for(&caller.user).await?.into_iter().map(|(pool, desktop)| OwnPool {
+        maintenance: names::why_closed(&closed, &pool),
         id: pool.id.to_string(),
         name: pool.name.to_string(),
         kind: pool.kind.into(),

@@ -47,6 +47,7 @@ fn concrete(path: &str, desktop: &str, machine: &str) -> String {
         .replace("{channel}", "relay")
         .replace("{source}", "cd")
         .replace("{snapshot}", "monday")
+        .replace("{host}", "compute-1")
         .replace("{app}", "018f0000-0000-7000-8000-000000000006")
 }
 

@@ -20,6 +20,7 @@ mod files;
 mod groups;
 mod house;
 mod machines;
+mod maintenance;
 mod metrics;
 mod passkeys;
 mod personal_disks;

@@ -16,6 +16,7 @@ mod history;
 mod images;
 mod killed;
 mod leases;
+mod maintenances;
 mod opening;
 mod operations;
 mod passkeys;

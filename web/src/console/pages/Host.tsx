@@ -23,6 +23,7 @@ import { bytes, memory } from "../words";
 import { Findings } from "./host/Findings";
 import { Reconcilers } from "./host/Reconcilers";
 import { Sealing } from "./host/Sealing";
+import { Standing } from "./host/Standing";
 
 export function Host() {
   return (
@@ -85,6 +86,7 @@ function Inside() {
                 </Loaded>
               </CardBody>
             </Card>
+            <Standing />
             <section aria-labelledby="doctor" className="stack">
               <h2 id="doctor" className="section-title">
                 What the doctor finds

@@ -25,6 +25,7 @@ import { PageHead } from "../shell/PageHead";
 import { count, memory } from "../words";
 import { AddDesktop } from "./pools/AddDesktop";
 import { Agenda } from "./pools/Agenda";
+import { ClosePool } from "./pools/ClosePool";
 import { ExternalPoolForm } from "./pools/ExternalPoolForm";
 import { People } from "./pools/People";
 import { PoolForm } from "./pools/PoolForm";
@@ -36,7 +37,7 @@ import { limitsThere, QuotaForm } from "./users/QuotaForm";
 type Pool = Schemas["Pool"];
 type Dialogue =
   | { is: "new" | "new-external" }
-  | { is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "delete"; pool: string };
+  | { is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "close" | "delete"; pool: string };
 
 export function Pools() {
   return (
@@ -248,6 +249,11 @@ function Inside() {
                             act: () => setDialogue({ is: "bookings", pool: p.id }),
                           },
                           {
+                            text: p.maintenance ? "End maintenance…" : "Maintenance…",
+                            reason: locked,
+                            act: () => setDialogue({ is: "close", pool: p.id }),
+                          },
+                          {
                             text: "Delete…",
                             danger: true,
                             reason:
@@ -289,6 +295,7 @@ function Inside() {
         <Agenda pool={pool} locked={whyNot(me, "desktops_write")} onClose={close} />
       )}
       {dialogue?.is === "add" && pool && <AddDesktop pool={pool} onClose={close} />}
+      {dialogue?.is === "close" && pool && <ClosePool pool={pool} onClose={close} />}
       {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}
     </>
   );
@@ -298,6 +305,7 @@ function Inside() {
 function sizeWords(p: Pool): string {
   const { min = 0, return_minutes: back = 5 } = p.size;
   const parts = [
+    p.maintenance ? "in maintenance" : "",
     p.kind as string,
     min > 0 ? `at least ${min}` : "",
     p.kind === "dedicated" ? "" : `waits ${count(back, "minute")} for its person`,

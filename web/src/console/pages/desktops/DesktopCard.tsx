@@ -101,6 +101,7 @@ export function DesktopCard({ desktop, me, inside }: Props) {
             {sentence(desktop.failure ?? "it was not looked at yet")}
           </Alert>
         )}
+        {desktop.maintenance && <Alert variant="info" isInline title={desktop.maintenance} component="h3" />}
         {desktop.external && desktop.kinds.length === 0 && <p className="about">{cannotOpen}.</p>}
         {isStarting(desktop) && <Steps steps={desktop.start_steps} />}
         <Speed desktop={desktop} />

@@ -1,5 +1,5 @@
 /** Pools that the person may have a desktop of, and has none yet. */
-import { Card, CardBody, CardFooter, CardTitle } from "@patternfly/react-core";
+import { Alert, Card, CardBody, CardFooter, CardTitle } from "@patternfly/react-core";
 import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { ReasonButton } from "../../parts/ReasonButton";
@@ -25,11 +25,17 @@ export function OwnPool({ pool }: { pool: Schemas["OwnPool"] }) {
       <CardTitle component="h2" id={`p-${pool.id}`}>
         {pool.name}
       </CardTitle>
-      <CardBody>{WHAT[pool.kind]}</CardBody>
+      <CardBody>
+        {pool.maintenance ? (
+          <Alert variant="info" isInline isPlain title={pool.maintenance} component="h3" />
+        ) : (
+          WHAT[pool.kind]
+        )}
+      </CardBody>
       <CardFooter>
         <ReasonButton
           variant="primary"
-          reason={take.isPending ? "On its way" : ""}
+          reason={take.isPending ? "On its way" : (pool.maintenance ?? "")}
           onClick={() => take.mutate()}
           aria-label={`Get a desktop of ${pool.name}`}
         >
