@@ -15,6 +15,7 @@ mod group_policy;
 mod hardware;
 mod history;
 mod host;
+mod host_account;
 mod hours;
 mod id;
 mod image;
@@ -71,6 +72,7 @@ pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use history::{HISTORY_COARSE_MINUTES, HISTORY_FINE_MINUTES, HISTORY_MINUTES_MAX, HistoryPoint};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity, finding};
+pub use host_account::{ACCOUNT_PROBLEM_CHARS_MAX, AccountState, HostAccount};
 pub use hours::{HOLIDAYS_MAX, OffPeak, PEAKS_MAX, Peak, PoolHours, START_AHEAD_MINUTES_MAX, holiday};
 pub use id::{
     AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,

@@ -89,10 +89,7 @@ impl Store {
 
     /// Whether somebody has a place on a host.
     pub async fn has_place(&self, host: DesktopId, user: UserId) -> Result<bool, StoreError> {
-        let found = row::Entity::find()
-            .filter(row::Column::DesktopId.eq(host.to_string()))
-            .filter(row::Column::UserId.eq(user.to_string()));
-        Ok(found.one(&self.reader).await?.is_some())
+        is_on(&self.reader, host, user).await
     }
 
     /// All places that people have in a pool.
@@ -329,6 +326,14 @@ impl Store {
         txn.commit().await?;
         Ok(true)
     }
+}
+
+/// Whether somebody has a place on a host, in the midst of a change.
+pub(crate) async fn is_on(on: &impl ConnectionTrait, host: DesktopId, user: UserId) -> Result<bool, StoreError> {
+    let found = row::Entity::find()
+        .filter(row::Column::DesktopId.eq(host.to_string()))
+        .filter(row::Column::UserId.eq(user.to_string()));
+    Ok(found.one(on).await?.is_some())
 }
 
 async fn count(on: &impl ConnectionTrait, host: DesktopId) -> Result<u64, StoreError> {

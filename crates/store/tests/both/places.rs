@@ -2,7 +2,7 @@ use crate::{
     at_once, on_both,
     samples::{NOW, desktop, image, pool, stored_user},
 };
-use oriel_model::{App, AppId, AppRun, Desktop, DesktopId, DesktopIntent, Pool, PoolKind, Role, UserId};
+use oriel_model::{AccountState, App, AppId, AppRun, Desktop, DesktopId, DesktopIntent, Pool, PoolKind, Role, UserId};
 use oriel_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,6 +125,46 @@ on_both! {
         assert!(store.keep_place(pool.id, people[0], later).await.unwrap().is_some());
         assert_eq!(store.keep_place(pool.id, people[0], NOW.plus_seconds(60)).await.unwrap(), None);
         assert!(!store.take_back_place(place, |_, _| true).await.unwrap(), "it is gone already");
+    }
+
+    async fn an_account_lives_as_long_as_its_place(store: Store) {
+        let (pool, host) = stored_host(&store, 3).await;
+        let people = four(&store).await;
+        let (ada, bob, at) = (people[0], people[1], (host.id, host.generation));
+        assert_eq!(store.open_account(at, ada, "ada", "one", NOW).await.unwrap(), None, "no place, no account");
+        let place = store.take_place(host.id, ada, NOW).await.unwrap().unwrap();
+        store.take_place(host.id, bob, NOW).await.unwrap().unwrap();
+        let first = store.open_account(at, ada, "ada", "one", NOW).await.unwrap().unwrap();
+        assert_eq!((first.state, first.sealed.as_deref()), (AccountState::Asked, Some("one")));
+        // Who is called the same gets nothing of hers.
+        let namesake = store.open_account(at, bob, "ada", "two", NOW).await;
+        assert!(matches!(namesake, Err(StoreError::Taken { what: "account", .. })), "{namesake:?}");
+        store.account_said(&first, Ok(AccountState::Ready), NOW).await.unwrap();
+        let again = store.open_account(at, ada, "ada", "three", NOW).await.unwrap().unwrap();
+        assert_eq!((again.state, again.sealed.as_deref()), (AccountState::Ready, Some("one")), "the same for the stay");
+        assert!(again.number > first.number);
+        // What is said of an order that is not the last one counts no more.
+        store.account_said(&first, Err("it does not answer"), NOW).await.unwrap();
+        assert_eq!(store.accounts_of(ada).await.unwrap(), std::slice::from_ref(&again));
+        assert_eq!(store.close_account(host.id, ada, NOW).await.unwrap(), None, "she has her place");
+
+        assert!(store.take_back_place(place, |_, _| true).await.unwrap());
+        let closing = store.close_account(host.id, ada, NOW).await.unwrap().unwrap();
+        assert_eq!((closing.state, &closing.sealed), (AccountState::Closing, &None));
+        assert!(closing.number > again.number);
+        // She comes back before the host has closed it.
+        store.take_place(host.id, ada, NOW).await.unwrap().unwrap();
+        let back = store.open_account(at, ada, "ada", "four", NOW).await.unwrap().unwrap();
+        assert_eq!((back.state, back.sealed.as_deref()), (AccountState::Asked, Some("four")), "never the one of before");
+        assert!(back.number > closing.number);
+        store.account_said(&closing, Ok(AccountState::Closed), NOW).await.unwrap();
+        assert_eq!(store.accounts_in(pool.id).await.unwrap(), [back]);
+        // A host that is made anew has none.
+        store.modify_desktop(host.id, |row| row.generation += 1).await.unwrap();
+        assert_eq!(store.open_account(at, ada, "ada", "five", NOW).await.unwrap(), None);
+        let at = (host.id, host.generation + 1);
+        let bobs = store.open_account(at, bob, "ada", "six", NOW).await.unwrap().unwrap();
+        assert_eq!(store.accounts_in(pool.id).await.unwrap(), [bobs]);
     }
 
     async fn apps_are_published_by_name(store: Store) {
