@@ -109,6 +109,7 @@ impl Broker {
                 tracing::info!(host = %host.name, user = %user.name, place = place.number, "Place given");
                 self.wake_desktop(host.id);
                 self.wake_pool(host.pool);
+                self.wake_accounts();
                 Ok(store.desktop(host.id).await?)
             }
             // It is full by now, went meanwhile, or they asked twice at once and have one: the next look says.

@@ -1,8 +1,9 @@
 //! The account of a person on a session host that Oriel made, for as long as they have a place there.
 //!
 //! ```text
-//! Asked ─▶ Ready ─▶ Closing ─▶ Closed
-//!   └───▶ Theirs ──────┘         └─▶ Asked (they come again)
+//! Asked ─▶ Ready ──▶ Closing ─▶ Closed ─▶ Asked (they come again)
+//!   ├────▶ Theirs ─────┤
+//!   └────▶ Refused ────┘
 //! ```
 
 use crate::{DesktopId, Micros, UserId};
@@ -17,8 +18,8 @@ pub struct HostAccount {
     pub user: UserId,
     /// Of the host, when it was asked for.
     pub generation: u32,
-    /// What it is called on the host.
-    pub name: String,
+    /// What it is called on the host; none where it may have none.
+    pub name: Option<String>,
     pub state: AccountState,
     /// Of the last order to the host.
     pub number: i64,
@@ -37,6 +38,8 @@ pub enum AccountState {
     Ready,
     /// The host has one of that name that is not of Oriel's making, and asks for its password.
     Theirs,
+    /// It may not be made: of that name there is another one.
+    Refused,
     /// Its person has no place there any more.
     Closing,
     /// Nobody signs in with it.

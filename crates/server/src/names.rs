@@ -89,6 +89,7 @@ impl Names {
             kinds: if is_shared && desktop.external.is_none() { vec![ConnectKind::Rdp] } else { kinds(desktop) },
             shared: is_shared,
             draining: desktop.facts.draining,
+            sign_on_problem: None,
         }
     }
 

@@ -25,7 +25,7 @@ mod row {
         pub desktop_id: String,
         pub user_id: String,
         pub generation: i64,
-        pub name: String,
+        pub name: Option<String>,
         pub state: String,
         pub number: i64,
         pub sealed: Option<String>,
@@ -101,12 +101,13 @@ impl Store {
             .await?;
         let before =
             row::Entity::find_by_id(key(host, user)).one(&txn).await?.map(HostAccount::try_from).transpose()?;
-        let open = before.as_ref().filter(|one| !matches!(one.state, AccountState::Closing | AccountState::Closed));
+        let stays = |state| matches!(state, AccountState::Asked | AccountState::Ready | AccountState::Theirs);
+        let open = before.as_ref().filter(|one| stays(one.state));
         let account = HostAccount {
             host,
             user,
             generation,
-            name: name.to_owned(),
+            name: Some(open.and_then(|one| one.name.clone()).unwrap_or_else(|| name.to_owned())),
             state: open.map_or(AccountState::Asked, |one| one.state),
             number: before.as_ref().map_or(now.0, |one| now.0.max(one.number.saturating_add(1))),
             sealed: Some(open.and_then(|one| one.sealed.clone()).unwrap_or_else(|| sealed.to_owned())),
@@ -121,6 +122,43 @@ impl Store {
         written.map_err(|error| StoreError::taken(error, "account", name))?;
         txn.commit().await?;
         Ok(Some(account))
+    }
+
+    /// Somebody with a place on a host may have no account there, and why: for them to read. One that they have stays.
+    ///
+    /// Errors: `Missing` host.
+    pub async fn refuse_account(
+        &self,
+        (host, generation): (DesktopId, u32),
+        user: UserId,
+        problem: &str,
+        now: Micros,
+    ) -> Result<(), StoreError> {
+        let txn = self.begin().await?;
+        let desktop = locked(&txn, host).await?;
+        if desktop.generation != generation || !place::is_on(&txn, host, user).await? {
+            return Ok(());
+        }
+        let before =
+            row::Entity::find_by_id(key(host, user)).one(&txn).await?.map(HostAccount::try_from).transpose()?;
+        let account = HostAccount {
+            host,
+            user,
+            generation,
+            name: before.as_ref().and_then(|one| one.name.clone()),
+            state: AccountState::Refused,
+            number: before.as_ref().map_or(now.0, |one| now.0.max(one.number.saturating_add(1))),
+            sealed: None,
+            problem: Some(problem.chars().take(ACCOUNT_PROBLEM_CHARS_MAX).collect()),
+            changed: now,
+        };
+        let written = to_row(&account)?.into_active_model().reset_all();
+        match before {
+            Some(_) => written.update(&txn).await.map(drop)?,
+            None => row::Entity::insert(written).exec_without_returning(&txn).await.map(drop)?,
+        }
+        txn.commit().await?;
+        Ok(())
     }
 
     /// The account of somebody who has no place on its host any more is to be closed. `None` when they have one again, or there is nothing

@@ -5,7 +5,7 @@ CREATE TABLE host_account (
     desktop_id TEXT NOT NULL REFERENCES desktop (id) ON DELETE CASCADE,
     user_id TEXT NOT NULL, -- whoever is deleted leaves an account that is to be closed
     generation BIGINT NOT NULL, -- of the host: one that was made anew has no accounts
-    name TEXT NOT NULL,
+    name TEXT, -- none where it may have none
     state TEXT NOT NULL,
     number BIGINT NOT NULL, -- of the last order; counts up
     sealed TEXT, -- its password; none once it is to be closed

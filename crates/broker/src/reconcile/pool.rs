@@ -97,7 +97,10 @@ async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<
             return Ok(done);
         }
         match store.take_back_place(place, gone).await {
-            Ok(taken) => done += u32::from(taken),
+            Ok(taken) => {
+                done += u32::from(taken);
+                broker.wake_accounts();
+            }
             // Its host has gone, and the place with it.
             Err(StoreError::Missing { .. }) => {}
             Err(error) => return Err(error.into()),

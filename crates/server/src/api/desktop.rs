@@ -151,6 +151,9 @@ pub struct Desktop {
     /// A session host that takes nobody new.
     #[serde(default)]
     pub draining: bool,
+    /// On a session host: why whoever asks cannot be signed in there, for them to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_on_problem: Option<String>,
 }
 
 /// The steps of a start as a list of what is done, what is being done, and what is to come.
