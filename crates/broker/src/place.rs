@@ -37,6 +37,11 @@ impl Broker {
         Ok(on)
     }
 
+    /// As [`Self::places_on`]; of other pools, whose desktops are for one person each, nobody has any.
+    pub(crate) async fn people_on(&self, pool: &Pool) -> Result<BTreeMap<DesktopId, u32>, BrokerError> {
+        if pool.kind == PoolKind::SessionHost { self.places_on(pool.id).await } else { Ok(BTreeMap::new()) }
+    }
+
     /// Who has a place on which host of a pool, and whether they are connected.
     ///
     /// Errors: conflict `no_session_hosts`.
@@ -167,7 +172,8 @@ impl Broker {
         if pool.kind != PoolKind::SessionHost {
             return Err(no_hosts(&pool));
         }
-        let host = self.inner.store.modify_desktop(host.id, |row| row.facts.draining = draining).await?;
+        let drain = |row: &mut Desktop| (row.facts.draining, row.facts.drained_for) = (draining, None);
+        let host = self.inner.store.modify_desktop(host.id, drain).await?;
         self.wake_pool(pool.id);
         Ok(host)
     }

@@ -184,6 +184,8 @@ pub struct DesktopFacts {
     pub disk_of: Option<UserId>,
     /// A session host that takes nobody new: it is made anew when the last one has left.
     pub draining: bool,
+    /// A roll-out to this version lets it drain, and nobody else does.
+    pub drained_for: Option<crate::ImageId>,
 }
 
 /// That a desktop was given to somebody who asked for one.

@@ -336,6 +336,6 @@ pub(crate) async fn is_on(on: &impl ConnectionTrait, host: DesktopId, user: User
     Ok(found.one(on).await?.is_some())
 }
 
-async fn count(on: &impl ConnectionTrait, host: DesktopId) -> Result<u64, StoreError> {
+pub(crate) async fn count(on: &impl ConnectionTrait, host: DesktopId) -> Result<u64, StoreError> {
     Ok(row::Entity::find().filter(row::Column::DesktopId.eq(host.to_string())).count(on).await?)
 }

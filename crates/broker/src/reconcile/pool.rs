@@ -9,11 +9,14 @@ use crate::clock::now;
 use crate::{Broker, BrokerError, NewDesktop, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
 use oriel_model::{
-    AuditDeed, Desktop, DesktopId, DesktopIntent, Micros, Pool, PoolId, PoolKind, ROLLOUT_FAILURES_MAX, Rollout,
-    RolloutState, UserId,
+    AuditDeed, Desktop, DesktopId, DesktopIntent, ImageId, Micros, Pool, PoolId, PoolKind, ROLLOUT_FAILURES_MAX,
+    Rollout, RolloutState, UserId,
 };
 use oriel_store::StoreError;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Pools are all looked at so often, and a second more rarely for every so many desktops; in between those of which something was heard.
 const ALL_SECONDS: i64 = 10;
@@ -82,7 +85,12 @@ impl Reconciler for Pools {
 }
 
 /// A pool of session hosts: gives places back that people have left, and keeps as many free as there shall be.
-async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<u32, BrokerError> {
+async fn keep_hosts(
+    broker: &Broker,
+    pool: &Pool,
+    rollout: Option<&Rollout>,
+    desktops: &mut i64,
+) -> Result<u32, BrokerError> {
     let store = &broker.inner.store;
     let mut done = 0;
     let moment = now();
@@ -112,19 +120,60 @@ async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<
         return Ok(done);
     }
     let on = broker.places_on(pool.id).await?;
+    let mut room = budget(pool, &hosts, moment);
     for deed in decide_hosts(pool, &hosts, &on, moment) {
         if !broker.lead().await? {
             return Ok(done);
         }
+        if matches!(deed, Deed::Make | Deed::Start(_)) {
+            room = room.saturating_sub(1);
+        }
         done += u32::from(perform(broker, pool, deed).await?);
     }
+    // What a roll-out drains takes people again when that has ended, or waits.
+    let moving = rollout.filter(|rollout| rollout.is_moving(moment));
+    let is_left = |host: &&Desktop| host.facts.drained_for.is_some_and(|to| moving.is_none_or(|it| it.to != to));
+    for host in hosts.iter().filter(is_left) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(set_drained(broker, host.id, None).await?);
+    }
+    let Some(rollout) = rollout else { return Ok(done) };
+    let mut presence = store.presence_in(pool.id).await?;
+    let until = moment.plus_seconds(PRESENCE_SECONDS);
+    presence.extend(here.iter().map(|(_, host)| (*host, until)));
+    let look = Look { pool, rollout, desktops: &hosts, presence: &presence, people: &on, now: moment };
+    for one in rollout::decide(look, room) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(go_on(broker, look, one).await?);
+    }
     Ok(done)
+}
+
+/// Lets a session host take nobody new for a roll-out to that version, or people again. Whoever drained it by hand is not overruled.
+async fn set_drained(broker: &Broker, id: DesktopId, to: Option<ImageId>) -> Result<bool, BrokerError> {
+    let mut done = false;
+    let changed = broker.inner.store.modify_desktop(id, |row| {
+        let is_by_hand = row.facts.draining && row.facts.drained_for.is_none();
+        if matches!(row.intent, DesktopIntent::Running | DesktopIntent::Stopped) && !is_by_hand {
+            done = row.facts.drained_for != to;
+            (row.facts.draining, row.facts.drained_for) = (to.is_some(), to);
+        }
+    });
+    match changed.await {
+        Ok(_) => Ok(done),
+        Err(StoreError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One pool. Answers how much was done; counts its desktops.
 async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops: &mut i64) -> Result<u32, BrokerError> {
     if pool.kind == PoolKind::SessionHost {
-        return keep_hosts(broker, pool, desktops).await;
+        return keep_hosts(broker, pool, rollout, desktops).await;
     }
     let store = &broker.inner.store;
     // Who is where first: whoever comes meanwhile holds the row that a deed looks at once more.
@@ -153,7 +202,8 @@ async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops:
     }
     let Some(rollout) = rollout else { return Ok(done) };
     // What was just done is seen at the next look: a desktop that changed meanwhile is looked at once more while its row is held.
-    let look = Look { pool, rollout, desktops: &own, presence: &presence, now: moment };
+    let people = BTreeMap::new();
+    let look = Look { pool, rollout, desktops: &own, presence: &presence, people: &people, now: moment };
     for one in rollout::decide(look, room) {
         if !broker.lead().await? {
             return Ok(done);
@@ -166,12 +216,15 @@ async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops:
 /// One step of a roll-out. Answers whether it was taken: others may have been first, or it was paused or cancelled since.
 async fn go_on(broker: &Broker, look: Look<'_>, step: Move) -> Result<bool, BrokerError> {
     let (store, pool, seen) = (&broker.inner.store, look.pool, look.rollout);
-    if let Move::Remake(id) = step {
+    if let Move::Remake(id) | Move::Drain(id) = step {
         // It may have been paused or replaced by another one since it was read.
         let current = store.rollout(pool.id).await?;
         let Some(rollout) = current.filter(|current| is_same(current, seen) && current.state == seen.state) else {
             return Ok(false);
         };
+        if matches!(step, Move::Drain(_)) {
+            return Ok(rollout.is_moving(now()) && set_drained(broker, id, Some(rollout.to)).await?);
+        }
         // Who is connected through this program may not have said so in the database yet.
         let here = look.presence.get(&id).copied();
         let may = |desktop: &Desktop, there: Option<Micros>| {
@@ -227,7 +280,7 @@ async fn go_on(broker: &Broker, look: Look<'_>, step: Move) -> Result<bool, Brok
                 rollout.state = RolloutState::Done;
                 done = true;
             }
-            Move::Remake(_) => {}
+            Move::Remake(_) | Move::Drain(_) => {}
         }
     });
     match changed.await {
