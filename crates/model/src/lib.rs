@@ -17,6 +17,7 @@ mod history;
 mod host;
 mod host_account;
 mod hours;
+mod icon;
 mod id;
 mod image;
 pub mod import;
@@ -74,6 +75,7 @@ pub use history::{HISTORY_COARSE_MINUTES, HISTORY_FINE_MINUTES, HISTORY_MINUTES_
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity, finding};
 pub use host_account::{ACCOUNT_PROBLEM_CHARS_MAX, AccountState, HostAccount};
 pub use hours::{HOLIDAYS_MAX, OffPeak, PEAKS_MAX, Peak, PoolHours, START_AHEAD_MINUTES_MAX, holiday};
+pub use icon::{ICON_BYTES_MAX, check_icon};
 pub use id::{
     AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,
     OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId, WebhookId,

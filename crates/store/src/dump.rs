@@ -55,6 +55,7 @@ pub const TABLES: &[&str] = &[
     "personal_disk",
     "personal_disk_hold",
     "app",
+    "app_icon",
 ];
 
 /// What a backup leaves out.

@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
     Step { name: "m0044_history", sql: include_str!("m0044_history.sql") },
     Step { name: "m0045_session_host", sql: include_str!("m0045_session_host.sql") },
     Step { name: "m0050_host_account", sql: include_str!("m0050_host_account.sql") },
+    Step { name: "m0051_app_icon", sql: include_str!("m0051_app_icon.sql") },
 ];
 
 impl MigrationName for Step {

@@ -277,9 +277,11 @@ async fn an_app_runs_where_its_person_has_a_place() {
     let host = until(&house, &pool, "a host is ready", ready).await.remove(0);
     let broker = &house.broker;
     let run = AppRun { initial_program: Some("xterm -e top".into()), ..AppRun::default() };
-    assert_eq!(code(broker.create_app(&pool, " ".into(), run.clone()).await), "bad_app");
-    assert_eq!(code(broker.create_app(&pool, "Top".into(), AppRun::default()).await), "bad_app");
-    let app = broker.create_app(&pool, "Top".into(), run).await.unwrap();
+    assert_eq!(code(broker.create_app(&pool, " ".into(), run.clone(), None).await), "bad_app");
+    assert_eq!(code(broker.create_app(&pool, "Top".into(), AppRun::default(), None).await), "bad_app");
+    let svg = Some(b"<svg onload=alert(1)>".to_vec());
+    assert_eq!(code(broker.create_app(&pool, "Top".into(), run.clone(), svg).await), "bad_icon");
+    let app = broker.create_app(&pool, "Top".into(), run, None).await.unwrap();
     assert_eq!(broker.apps_for(&house.anna).await.unwrap(), std::slice::from_ref(&app));
     let new = oriel_broker::NewUser { name: "eve".into(), role: Role::User, password: None };
     let (eve, _) = broker.create_user(new).await.unwrap();

@@ -174,17 +174,23 @@ on_both! {
         let (pool, _) = stored_host(&store, 3).await;
         let ada = stored_user(&store, "ada", Role::User).await.id;
         let run = AppRun { remote_app: Some("||ledger".into()), ..AppRun::default() };
-        let mut app = App { id: AppId::new(), pool: pool.id, name: "Ledger".into(), run, created: NOW };
-        store.create_app(&app).await.unwrap();
+        let mut app = App { id: AppId::new(), pool: pool.id, name: "Ledger".into(), run, icon: None, created: NOW };
+        store.create_app(&app, None).await.unwrap();
         assert_eq!(store.app(app.id).await.unwrap(), Some(app.clone()));
-        let twice = store.create_app(&App { id: AppId::new(), ..app.clone() }).await;
+        let twice = store.create_app(&App { id: AppId::new(), ..app.clone() }, None).await;
         assert!(matches!(twice, Err(StoreError::Taken { what: "app", .. })), "{twice:?}");
         app.name = "Books".into();
-        store.update_app(&app).await.unwrap();
+        app.icon = Some("ab".into());
+        store.update_app(&app, Some(Some(&[0, 127, 255]))).await.unwrap();
+        assert_eq!(store.app_icon(app.id).await.unwrap(), Some(vec![0, 127, 255]));
+        // Who says nothing of it leaves it.
+        store.update_app(&App { icon: None, ..app.clone() }, None).await.unwrap();
         assert_eq!(store.apps_in(pool.id).await.unwrap(), [app.clone()]);
         assert_eq!(store.apps_for(ada).await.unwrap(), []);
         store.entitle(pool.id, ada).await.unwrap();
         assert_eq!(store.apps_for(ada).await.unwrap(), [app.clone()]);
+        store.update_app(&App { icon: None, ..app.clone() }, Some(None)).await.unwrap();
+        assert_eq!((store.app_icon(app.id).await.unwrap(), store.app(app.id).await.unwrap().unwrap().icon), (None, None));
         store.delete_app(app.id).await.unwrap();
         assert!(matches!(store.delete_app(app.id).await, Err(StoreError::Missing { .. })));
     }
