@@ -87,6 +87,12 @@ impl Store {
         row::Entity::find_by_id(key(pool, user)).one(&self.reader).await?.map(HostPlace::try_from).transpose()
     }
 
+    /// All places that somebody has, of any pool.
+    pub async fn places_of(&self, user: UserId) -> Result<Vec<HostPlace>, StoreError> {
+        let rows = row::Entity::find().filter(row::Column::UserId.eq(user.to_string())).order_by_asc(row::Column::Id);
+        rows.all(&self.reader).await?.into_iter().map(HostPlace::try_from).collect()
+    }
+
     /// Whether somebody has a place on a host.
     pub async fn has_place(&self, host: DesktopId, user: UserId) -> Result<bool, StoreError> {
         is_on(&self.reader, host, user).await

@@ -76,6 +76,10 @@ async fn many_people_share_a_host_and_nobody_has_its_other_doors() {
     // A right that is taken away takes the place with it.
     broker.unentitle(pool.id, bob.id).await.unwrap();
     assert_eq!(code(enter(&house, &bob, host.id).await), "missing");
+    assert_eq!(broker.take_desktop(&cem, &pool).await.unwrap().id, host.id, "at once, and somebody else may have it");
+    let change = oriel_broker::UserChange { disabled: Some(true), ..oriel_broker::UserChange::default() };
+    broker.change_user(cem.id, change).await.unwrap();
+    assert_eq!(broker.places(&pool).await.unwrap().len(), 1);
     // Nobody owns a host.
     let owned = NewDesktop { pool: pool.clone(), owner: Some(house.anna.clone()), name: None };
     assert_eq!(code(broker.create_desktop(owned).await), "session_host_pool");
@@ -269,6 +273,10 @@ async fn others_machines_are_shared_by_their_own_accounts_alone() {
     assert_eq!(broker.desktops(&house.anna, false).await.unwrap().len(), 1);
     assert_eq!(code(enter(&house, &bob, one.id).await), "missing");
     assert_eq!(code(broker.take_desktop(&bob, &pool).await), "pool_full");
+    // Why nobody gets one is said, without where the host is.
+    house.store.modify_desktop(one.id, |row| row.state = DesktopState::Unreachable).await.unwrap();
+    let refused = broker.take_desktop(&bob, &pool).await.unwrap_err().to_string();
+    assert!(refused.contains("one cannot be reached") && !refused.contains("127.0.0.1"), "{refused}");
 }
 
 #[tokio::test]
