@@ -101,6 +101,11 @@ export function DesktopCard({ desktop, me, inside }: Props) {
             {sentence(desktop.failure ?? "it was not looked at yet")}
           </Alert>
         )}
+        {desktop.sign_on_problem && (
+          <Alert variant="warning" isInline title="You cannot be signed in" component="h3">
+            {sentence(desktop.sign_on_problem)}
+          </Alert>
+        )}
         {desktop.external && desktop.kinds.length === 0 && <p className="about">{cannotOpen}.</p>}
         {isStarting(desktop) && <Steps steps={desktop.start_steps} />}
         <Speed desktop={desktop} />
