@@ -38,7 +38,10 @@ import { limitsThere, QuotaForm } from "./users/QuotaForm";
 type Pool = Schemas["Pool"];
 type Dialogue =
   | { is: "new" | "new-external" }
-  | { is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "apps" | "hosts" | "delete"; pool: string };
+  | {
+      is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "apps" | "hosts" | "delete";
+      pool: string;
+    };
 
 export function Pools() {
   return (
@@ -237,8 +240,7 @@ function Inside() {
                           },
                           {
                             text: "Hosts…",
-                            reason:
-                              p.kind === "session_host" ? "" : "Its desktops are for one person each",
+                            reason: p.kind === "session_host" ? "" : "Its desktops are for one person each",
                             act: () => setDialogue({ is: "hosts", pool: p.id }),
                           },
                           {

@@ -103,7 +103,11 @@ function AppForm({ pool, app, onClose }: { pool: Pool; app?: App; onClose: () =>
   const id = useId();
   const save = useAct({
     do: () => {
-      const body = { name: draft.name.trim(), run: runOf(draft), ...(draft.icon !== null && { icon: draft.icon }) };
+      const body = {
+        name: draft.name.trim(),
+        run: runOf(draft),
+        ...(draft.icon !== null && { icon: draft.icon }),
+      };
       return app
         ? answer(
             client.PATCH("/api/v1/pools/{id}/apps/{app}", {

@@ -10,7 +10,7 @@ import { Loaded } from "../../parts/Loaded";
 import { ReasonButton } from "../../parts/ReasonButton";
 import { hostsQuery } from "../../queries";
 import { desktopState } from "../../words";
-import { hostsOf, type HostRow } from "./hosts";
+import { type HostRow, hostsOf } from "./hosts";
 
 type Pool = Schemas["Pool"];
 

@@ -17,11 +17,7 @@ export interface HostRow {
 }
 
 /** The pool's hosts by name, each with its people as their places are numbered. */
-export function hostsOf(
-  pool: Schemas["Pool"],
-  desktops: Schemas["Desktop"][],
-  places: Place[],
-): HostRow[] {
+export function hostsOf(pool: Schemas["Pool"], desktops: Schemas["Desktop"][], places: Place[]): HostRow[] {
   return desktops
     .filter((one) => one.pool.id === pool.id)
     .map((one) => ({
