@@ -806,6 +806,41 @@ test("a pool for whom and with what spares is said, sent and shown again; people
   await person.context.close();
 });
 
+test("a program is published with its icon, changed, and published no longer", async () => {
+  const { page, context } = await visit("admin", "/pools");
+  await button(page, "Actions for lab").click();
+  await page.getByRole("menuitem", { name: "Programs…" }).click();
+  await dialogue(page, "Programs of lab").getByText("It publishes no programs yet.").waitFor();
+  await button(page, "Publish a program").click();
+  const form = dialogue(page, "Publish a program of lab");
+  await form.getByLabel("Name").fill("Ledger");
+  await form.getByLabel("Kind").selectOption("remote");
+  await form.getByLabel("Program").fill("||ledger");
+  const file = form.locator('input[type="file"]');
+  await file.setInputFiles({ name: "icon.png", mimeType: "image/png", buffer: Buffer.from("<svg/>") });
+  await form.getByText("It is no PNG: choose another file").waitFor();
+  const png =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+  await file.setInputFiles({ name: "icon.png", mimeType: "image/png", buffer: Buffer.from(png, "base64") });
+  await form.locator(`img[src="data:image/png;base64,${png}"]`).waitFor();
+  await accessible(page, "publishing a program");
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await form.getByRole("button", { name: "Publish" }).click();
+  expect((await sent).postDataJSON()).toEqual({
+    name: "Ledger",
+    run: { remote_app: "||ledger", initial_program: null, arguments: null, folder: null },
+    icon: png,
+  });
+  const list = dialogue(page, "Programs of lab");
+  await list.getByText("||ledger").waitFor();
+  await accessible(page, "programs of a pool");
+  await list.getByRole("button", { name: "Actions for Ledger" }).click();
+  await page.getByRole("menuitem", { name: "Publish no longer…" }).click();
+  await page.getByRole("button", { name: "Publish no longer" }).click();
+  await dialogue(page, "Programs of lab").getByText("It publishes no programs yet.").waitFor();
+  await context.close();
+});
+
 test("a browser that nobody touched is opened again with the password", async () => {
   const { page, context } = await visit("locked");
   await heading(page, "Locked").waitFor();

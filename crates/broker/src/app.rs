@@ -2,7 +2,8 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_model::{App, AppId, AppRun, Desktop, Pool, PoolId, PoolKind, User};
+use oriel_identity::sha256_hex;
+use oriel_model::{App, AppId, AppRun, Desktop, Pool, PoolId, PoolKind, User, check_icon};
 
 /// Apps of one pool.
 const APPS_MAX: usize = 200;
@@ -13,14 +14,23 @@ pub struct AppChange {
     pub name: Option<String>,
     /// As a whole.
     pub run: Option<AppRun>,
+    /// Its picture, as PNG; `Some(None)` takes it away.
+    pub icon: Option<Option<Vec<u8>>>,
 }
 
 impl Broker {
     /// Publishes a program of a pool's machines.
     ///
-    /// Errors: invalid `bad_app`; conflict `too_many_apps`; `Taken` name in the pool.
-    pub async fn create_app(&self, pool: &Pool, name: String, run: AppRun) -> Result<App, BrokerError> {
-        let app = checked(App { id: AppId::new(), pool: pool.id, name, run, created: now() })?;
+    /// Errors: invalid `bad_app`, `bad_icon`; conflict `too_many_apps`; `Taken` name in the pool.
+    pub async fn create_app(
+        &self,
+        pool: &Pool,
+        name: String,
+        run: AppRun,
+        png: Option<Vec<u8>>,
+    ) -> Result<App, BrokerError> {
+        let icon = png.as_deref().map(checked_icon).transpose()?;
+        let app = checked(App { id: AppId::new(), pool: pool.id, name, run, icon, created: now() })?;
         if self.inner.store.apps_in(pool.id).await?.len() >= APPS_MAX {
             return Err(BrokerError::conflict(
                 "too_many_apps",
@@ -28,7 +38,7 @@ impl Broker {
                 "delete some first: oriel app list",
             ));
         }
-        self.inner.store.create_app(&app).await?;
+        self.inner.store.create_app(&app, png.as_deref()).await?;
         Ok(app)
     }
 
@@ -37,14 +47,22 @@ impl Broker {
         let mut app = self.inner.store.app(id).await?.ok_or_else(|| BrokerError::missing("app", id))?;
         app.name = change.name.unwrap_or(app.name);
         app.run = change.run.unwrap_or(app.run);
+        if let Some(png) = &change.icon {
+            app.icon = png.as_deref().map(checked_icon).transpose()?;
+        }
         let app = checked(app)?;
-        self.inner.store.update_app(&app).await?;
+        self.inner.store.update_app(&app, change.icon.as_ref().map(Option::as_deref)).await?;
         Ok(app)
     }
 
     /// What is open of it goes on.
     pub async fn delete_app(&self, id: AppId) -> Result<(), BrokerError> {
         Ok(self.inner.store.delete_app(id).await?)
+    }
+
+    /// Its picture, as PNG. Errors: `Missing` where it has none.
+    pub async fn app_icon(&self, app: &App) -> Result<Vec<u8>, BrokerError> {
+        self.inner.store.app_icon(app.id).await?.ok_or_else(|| BrokerError::missing("icon", &app.name))
     }
 
     /// Everybody's, by name.
@@ -100,6 +118,14 @@ impl Broker {
 
     async fn pool_named(&self, id: PoolId) -> Result<Pool, BrokerError> {
         self.inner.store.pool(id).await?.ok_or_else(|| BrokerError::missing("pool", id))
+    }
+}
+
+/// What it is known again by.
+fn checked_icon(png: &[u8]) -> Result<String, BrokerError> {
+    match check_icon(png) {
+        Ok(()) => Ok(sha256_hex(png)),
+        Err(text) => Err(BrokerError::invalid("bad_icon", text, "send a PNG of 48 by 48 to 512 by 512 pixels")),
     }
 }
 

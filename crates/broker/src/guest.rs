@@ -133,7 +133,8 @@ impl Broker {
     /// Opens a stream to the guest through its host, with the credentials that its seed gave it; to an external machine from
     /// here, with what an admin entered.
     ///
-    /// On a session host it is the person's own account, whose password the machine asks for itself; for nobody it is nobody's. With
+    /// On a session host it is the person's own account: on one of Oriel's own with the password of their stay, elsewhere the machine asks for
+    /// it itself; for nobody it is nobody's. With
     /// `app`, an RDP session is that program and no desktop.
     pub async fn guest_access(
         &self,
@@ -310,13 +311,21 @@ impl Broker {
         };
         let user = self.inner.store.user(person).await?.ok_or_else(|| BrokerError::missing("user", person))?;
         self.check_host_door(&user, desktop, port).await?;
+        if desktop.external.is_none()
+            && port == GuestPort::Rdp
+            && let Some(account) = self.sign_on(&user, desktop).await?
+        {
+            return Ok(Some(account));
+        }
         Ok(Some(GuestAccount { user: Some(user.name), ..GuestAccount::default() }))
     }
 
     async fn shared_credentials(&self, host: &Desktop, account: GuestAccount) -> Result<GuestCredentials, BrokerError> {
         let identity = self.guest_identity(host).await?;
         let mut parameters = MachineParameters::default();
-        asked_by_machine(&mut parameters);
+        if account.password.is_none() {
+            asked_by_machine(&mut parameters);
+        }
         Ok(GuestCredentials::Rdp {
             account,
             certificate_sha256: Some(identity.rdp_certificate_sha256.clone()),

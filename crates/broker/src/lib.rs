@@ -4,6 +4,7 @@
 //! towards it: each reconciler takes no input, reads desired and observed state, takes one idempotent step per thing, and
 //! is woken by a timer or a signal. Kill the program at any point and start it again: it converges.
 
+mod account;
 mod app;
 mod audit;
 mod booking;
@@ -58,6 +59,7 @@ mod user;
 mod wake;
 mod webhook;
 
+pub use account::GuestCommands;
 pub use app::AppChange;
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use booking::{BookedHour, NewBooking};
@@ -179,6 +181,7 @@ struct Inner {
     parallel: OnceLock<usize>,
     films: OnceLock<Films>,
     attending: quota::Attending,
+    orders: account::Orders,
 }
 
 impl Broker {
@@ -217,6 +220,7 @@ impl Broker {
                 parallel: OnceLock::new(),
                 films: OnceLock::new(),
                 attending: quota::Attending::default(),
+                orders: account::Orders::default(),
             }),
         }
     }

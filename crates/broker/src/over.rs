@@ -3,6 +3,7 @@
 use crate::{Broker, BrokerError};
 use futures::future;
 use oriel_model::{DesktopId, PoolId, SessionPolicy, UserId};
+use oriel_store::StoreError;
 use std::collections::{BTreeSet, HashSet};
 
 /// What somebody reads whose connection is under looser rules than hold for them now.
@@ -39,6 +40,12 @@ impl Broker {
     /// what was theirs only through a pool or a role does not. One pass over what is open, which is little beside people times
     /// machines; nothing fails half way: where the database does not say that somebody may, they may not.
     pub(crate) async fn end_what_is_over(&self, pools: Option<&[PoolId]>, users: &[UserId]) {
+        // First: what somebody has open on a host is theirs by their place there.
+        for user in users {
+            if let Err(error) = self.end_places(pools, *user).await {
+                tracing::warn!(%error, %user, "Whether somebody's places are still theirs is not known: they last until nobody is there");
+            }
+        }
         let Some(sessions) = self.sessions() else { return };
         let users: HashSet<UserId> = users.iter().copied().collect();
         let mut over = BTreeSet::new();
@@ -59,6 +66,33 @@ impl Broker {
             async move { sessions.end_of(user, desktop, &format!("you may no longer use {name}")).await }
         }))
         .await;
+    }
+
+    /// Takes back at once the places that somebody has on session hosts of these pools (`None`: of all) and may have no longer.
+    pub(crate) async fn end_places(&self, pools: Option<&[PoolId]>, user: UserId) -> Result<(), BrokerError> {
+        let store = &self.inner.store;
+        let mut places = store.places_of(user).await?;
+        places.retain(|place| pools.is_none_or(|pools| pools.contains(&place.pool)));
+        if places.is_empty() {
+            return Ok(());
+        }
+        let Some(person) = store.user(user).await? else { return Ok(()) };
+        for place in places {
+            if !person.disabled && self.may_have_of(place.pool, &person).await? {
+                continue;
+            }
+            match store.take_back_place(place, |_, _| true).await {
+                Ok(_) => {
+                    tracing::info!(user = %person.name, host = %place.desktop, "Place ended: its person may have it no longer");
+                    self.wake_pool(place.pool);
+                    self.wake_accounts();
+                }
+                // Its host has gone, and the place with it.
+                Err(StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Ends the connections of these people whose rules are looser than those that hold for them now: what a machine gives is held

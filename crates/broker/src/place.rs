@@ -6,14 +6,16 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError, NewDesktop, OpenAs, reconcile::upkeep};
 use oriel_model::{
-    Desktop, DesktopId, GuestPort, HostPlace, Name, NameError, Permission, Pool, PoolId, PoolKind, TokenScope, User,
-    UserId,
+    Desktop, DesktopId, DesktopIntent, DesktopState, GuestPort, HostPlace, Name, NameError, Permission, Pool, PoolId,
+    PoolKind, TokenScope, User, UserId,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at what is free after others were quicker, before giving up.
 const TRIES_MAX: usize = 32;
+/// Hosts that a refusal names.
+const NAMED_MAX: usize = 5;
 /// Hosts that one look tries: many people who come together want the same one.
 const HOSTS_MAX: usize = 16;
 
@@ -35,6 +37,11 @@ impl Broker {
             *on.entry(place.desktop).or_default() += 1;
         }
         Ok(on)
+    }
+
+    /// As [`Self::places_on`]; of other pools, whose desktops are for one person each, nobody has any.
+    pub(crate) async fn people_on(&self, pool: &Pool) -> Result<BTreeMap<DesktopId, u32>, BrokerError> {
+        if pool.kind == PoolKind::SessionHost { self.places_on(pool.id).await } else { Ok(BTreeMap::new()) }
     }
 
     /// Who has a place on which host of a pool, and whether they are connected.
@@ -61,6 +68,7 @@ impl Broker {
             }
             let (hosts, on) = (store.desktops_in_pool(pool.id).await?, self.places_on(pool.id).await?);
             let name = next_name(pool, &hosts, &lost);
+            let silent = silent(&hosts);
             let open = upkeep::hosts_in_order(pool, hosts, &on);
             let found = open.len();
             for host in open.into_iter().take(HOSTS_MAX) {
@@ -74,7 +82,7 @@ impl Broker {
             }
             if pool.is_external() {
                 if found == 0 {
-                    return Err(full(pool));
+                    return Err(full(pool, &silent));
                 }
                 continue;
             }
@@ -90,7 +98,7 @@ impl Broker {
                 // Others have made it: then it is one of those that are looked at next.
                 Err(BrokerError::Store(StoreError::Taken { .. })) => _ = lost.insert(name.to_string()),
                 Err(BrokerError::Store(StoreError::PoolFull { .. })) if found > 0 => {}
-                Err(BrokerError::Store(StoreError::PoolFull { .. })) => return Err(full(pool)),
+                Err(BrokerError::Store(StoreError::PoolFull { .. })) => return Err(full(pool, &silent)),
                 Err(error) => return Err(error),
             }
         }
@@ -109,6 +117,7 @@ impl Broker {
                 tracing::info!(host = %host.name, user = %user.name, place = place.number, "Place given");
                 self.wake_desktop(host.id);
                 self.wake_pool(host.pool);
+                self.wake_accounts();
                 Ok(store.desktop(host.id).await?)
             }
             // It is full by now, went meanwhile, or they asked twice at once and have one: the next look says.
@@ -166,7 +175,8 @@ impl Broker {
         if pool.kind != PoolKind::SessionHost {
             return Err(no_hosts(&pool));
         }
-        let host = self.inner.store.modify_desktop(host.id, |row| row.facts.draining = draining).await?;
+        let drain = |row: &mut Desktop| (row.facts.draining, row.facts.drained_for) = (draining, None);
+        let host = self.inner.store.modify_desktop(host.id, drain).await?;
         self.wake_pool(pool.id);
         Ok(host)
     }
@@ -189,7 +199,28 @@ fn next_name(pool: &Pool, hosts: &[Desktop], lost: &BTreeSet<String>) -> Result<
     })
 }
 
-fn full(pool: &Pool) -> BrokerError {
+/// Names of hosts that failed, or do not answer.
+fn silent(hosts: &[Desktop]) -> Vec<String> {
+    let lost = |one: &&Desktop| {
+        matches!(one.state, DesktopState::Failed | DesktopState::Unreachable) && one.intent != DesktopIntent::Deleted
+    };
+    hosts.iter().filter(lost).map(|one| one.name.to_string()).collect()
+}
+
+fn full(pool: &Pool, silent: &[String]) -> BrokerError {
+    if !silent.is_empty() {
+        let named = silent.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = silent.len().saturating_sub(NAMED_MAX);
+        let named = if more == 0 { named } else { format!("{named} and {more} more") };
+        return BrokerError::conflict(
+            "pool_full",
+            format!(
+                "no host of {} has a place: {named} cannot be reached, and the others, if any, are full or take nobody new",
+                pool.name
+            ),
+            "try again in a minute; when it stays so, tell an administrator, who sees why with the hosts",
+        );
+    }
     BrokerError::conflict(
         "pool_full",
         format!("all hosts of {} are full, or take nobody new", pool.name),

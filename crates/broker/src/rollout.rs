@@ -4,8 +4,7 @@ use crate::clock::now;
 use crate::reconcile::rollout::{Look, RolloutCount, words};
 use crate::{Broker, BrokerError};
 use oriel_model::{
-    Desktop, Finding, FindingEvidence, Image, ImageId, ImageState, Pool, PoolKind, Rollout, RolloutPlan, RolloutState,
-    Severity,
+    Desktop, Finding, FindingEvidence, Image, ImageId, ImageState, Pool, Rollout, RolloutPlan, RolloutState, Severity,
 };
 use oriel_store::StoreError;
 
@@ -55,8 +54,8 @@ impl Broker {
     }
 
     async fn view_of(&self, pool: &Pool, rollout: Rollout, desktops: &[Desktop]) -> Result<RolloutView, BrokerError> {
-        let presence = self.inner.store.presence_in(pool.id).await?;
-        let look = Look { pool, rollout: &rollout, desktops, presence: &presence, now: now() };
+        let (presence, people) = (self.inner.store.presence_in(pool.id).await?, self.people_on(pool).await?);
+        let look = Look { pool, rollout: &rollout, desktops, presence: &presence, people: &people, now: now() };
         let count = RolloutCount::of(look);
         let step = words(look, &count);
         Ok(RolloutView { rollout, count, step })
@@ -120,17 +119,7 @@ impl Broker {
     }
 
     async fn rolled_image(&self, pool: &Pool) -> Result<Image, BrokerError> {
-        if pool.kind == PoolKind::SessionHost {
-            return Err(BrokerError::conflict(
-                "session_host_pool",
-                format!("hosts of {} are not rolled out", pool.name),
-                format!(
-                    "name the version (oriel pool set {} --image NAME:VERSION) and drain one host after the other (oriel desktop drain HOST): it is made anew when its last person has left",
-                    pool.name
-                ),
-            ));
-        }
-        if pool.kind == PoolKind::External {
+        if pool.is_external() {
             return Err(BrokerError::conflict(
                 "external_pool",
                 format!("{} holds external machines: they have no image of Oriel's making", pool.name),
@@ -261,8 +250,9 @@ impl Broker {
             return Ok(None);
         }
         let desktops = self.inner.store.desktops_in_pool(pool.id).await?;
-        let presence = self.inner.store.presence_in(pool.id).await?;
-        let look = Look { pool, rollout: &rollout, desktops: &desktops, presence: &presence, now: now() };
+        let (presence, people) = (self.inner.store.presence_in(pool.id).await?, self.people_on(pool).await?);
+        let look =
+            Look { pool, rollout: &rollout, desktops: &desktops, presence: &presence, people: &people, now: now() };
         let count = RolloutCount::of(look);
         // Those that are free are tried first: nobody waits for them.
         let tried = count.new + count.on_their_way + count.old;

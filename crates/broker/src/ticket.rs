@@ -105,7 +105,18 @@ impl Broker {
             app,
             expires: now().plus_seconds(TICKET_SECONDS),
         };
-        self.inner.store.put_ticket(&ticket, self.program()).await?;
+        let seat = match self.seat_of(desktop).await? {
+            Some(seat) => Some((seat, self.sharing(seat).await?)),
+            None => None,
+        };
+        let at = seat.as_ref().map(|(seat, shared)| (*seat, shared));
+        if !self.inner.store.put_ticket_at(&ticket, self.program(), at).await? {
+            return Err(BrokerError::conflict(
+                "in_use",
+                format!("somebody else is at {}, or about to be", desktop.name),
+                "ask them to invite you, or try again when they have left",
+            ));
+        }
         Ok(NewTicket { ticket, secret })
     }
 

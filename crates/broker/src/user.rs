@@ -124,6 +124,9 @@ impl Broker {
         {
             sessions.end_user(id, "your account was disabled by an administrator").await;
         }
+        if user.disabled {
+            self.end_places(None, id).await?;
+        }
         // Whoever still may looks on again.
         if (change.role.is_some() || pools != before)
             && user.role != Role::Admin

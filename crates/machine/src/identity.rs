@@ -162,7 +162,7 @@ fn ssh_pair(comment: &str) -> Result<(SecretString, String), IdentityError> {
     Ok((key.to_openssh(LineEnding::LF)?.as_str().into(), key.public_key().to_openssh()?))
 }
 
-fn password() -> SecretString {
+pub(crate) fn password() -> SecretString {
     let mut random = rand::rng();
     (0..PASSWORD_CHARS)
         .filter_map(|_| PASSWORD_ALPHABET.get(random.random_range(0..PASSWORD_ALPHABET.len())).copied().map(char::from))
@@ -172,6 +172,11 @@ fn password() -> SecretString {
 
 /// `Zoë.Müller` becomes `zo.mller`, nothing usable becomes `user`.
 fn account_name(person: &str) -> String {
+    account_of(person).unwrap_or_else(|| String::from(USER_FALLBACK))
+}
+
+/// As [`account_name`]; `None` where nothing usable is left.
+pub(crate) fn account_of(person: &str) -> Option<String> {
     let name: String = person
         .to_lowercase()
         .chars()
@@ -179,11 +184,11 @@ fn account_name(person: &str) -> String {
         .skip_while(|c| !c.is_ascii_lowercase())
         .take(USER_CHARS_MAX)
         .collect();
-    if name.is_empty() || USERS_TAKEN.contains(&name.as_str()) || name.starts_with("systemd-") {
-        String::from(USER_FALLBACK)
-    } else {
-        name
-    }
+    let is_taken = name.is_empty()
+        || name == USER_FALLBACK
+        || USERS_TAKEN.contains(&name.as_str())
+        || name.starts_with("systemd-");
+    (!is_taken).then_some(name)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@
 //! What a guest is born with (account, password, SSH host key, RDP certificate) is a [`GuestIdentity`], made once per
 //! generation, so that the gateway knows and pins whom it talks to before the guest has booted for the first time.
 
+mod account;
 mod domain;
 mod hardware;
 mod identity;
@@ -16,6 +17,7 @@ mod seed;
 mod spec;
 mod xml;
 
+pub use account::{AccountAnswer, AccountOrder, account_command, host_account_name, one_stay_password};
 pub use domain::{CdDrive, HOME_SERIAL, HomeDrive, METADATA_NAMESPACE, Marker, domain_xml, mac_address, marker_of};
 pub use hardware::{
     Card, MdevDisplay, Node, Surroundings, WINDOW_MIB_DEFAULT, WINDOW_MIB_MAX, mdev_display, window_mib,

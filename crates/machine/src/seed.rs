@@ -9,7 +9,7 @@ use crate::{
     domain::{mac_address, world_mac_address},
 };
 use rand::RngCore;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha_crypt::{PasswordHasher, ShaCrypt};
 
@@ -30,7 +30,7 @@ const MOUNT_HOME: &str = include_str!("mount-home.sh");
 #[derive(Clone)]
 pub struct SeedFile {
     pub name: &'static str,
-    pub content: secrecy::SecretString,
+    pub content: SecretString,
 }
 
 /// The three files of a seed volume labelled `CIDATA`.
@@ -68,7 +68,7 @@ fn user_data(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Value, Iden
             "groups": ["sudo", "audio", "video", "plugdev", "netdev", "dialout", "cdrom"],
             "sudo": "ALL=(ALL) NOPASSWD:ALL",
             "lock_passwd": false,
-            "passwd": password_hash(identity)?,
+            "passwd": hash_of(&identity.password)?,
             "ssh_authorized_keys": [identity.client_public],
         }],
         "disable_root": true,
@@ -95,11 +95,12 @@ fn user_data(spec: &MachineSpec, identity: &GuestIdentity) -> Result<Value, Iden
     Ok(data)
 }
 
-fn password_hash(identity: &GuestIdentity) -> Result<String, IdentityError> {
+/// As `/etc/shadow` has it.
+pub(crate) fn hash_of(password: &SecretString) -> Result<String, IdentityError> {
     let mut salt = [0; SALT_BYTES];
     rand::rng().fill_bytes(&mut salt);
     ShaCrypt::SHA512
-        .hash_password_with_salt(identity.password.expose_secret().as_bytes(), &salt)
+        .hash_password_with_salt(password.expose_secret().as_bytes(), &salt)
         .map(|hash| hash.as_str().to_owned())
         .map_err(|error| IdentityError::Hash(error.to_string()))
 }

@@ -17,6 +17,8 @@ pub struct App {
     /// What people see; unique in its pool.
     pub name: String,
     pub run: AppRun,
+    /// SHA-256 of its picture, if it has one: 64 characters, lowercase hex.
+    pub icon: Option<String>,
     pub created: Micros,
 }
 
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     fn app(run: AppRun) -> App {
-        App { id: AppId::new(), pool: PoolId::new(), name: "Ledger".to_owned(), run, created: Micros(0) }
+        App { id: AppId::new(), pool: PoolId::new(), name: "Ledger".to_owned(), run, icon: None, created: Micros(0) }
     }
 
     #[test]

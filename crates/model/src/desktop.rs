@@ -190,6 +190,8 @@ pub struct DesktopFacts {
     pub ends: Option<Micros>,
     /// Its disk is being made into an image.
     pub capture: Option<Capture>,
+    /// A roll-out to this version lets it drain, and nobody else does.
+    pub drained_for: Option<crate::ImageId>,
 }
 
 /// That a desktop was given to somebody who asked for one.

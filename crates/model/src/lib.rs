@@ -16,7 +16,9 @@ mod group_policy;
 mod hardware;
 mod history;
 mod host;
+mod host_account;
 mod hours;
+mod icon;
 mod id;
 mod image;
 pub mod import;
@@ -75,7 +77,9 @@ pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
 pub use history::{HISTORY_COARSE_MINUTES, HISTORY_FINE_MINUTES, HISTORY_MINUTES_MAX, HistoryPoint};
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity, finding};
+pub use host_account::{ACCOUNT_PROBLEM_CHARS_MAX, AccountState, HostAccount};
 pub use hours::{HOLIDAYS_MAX, OffPeak, PEAKS_MAX, Peak, PoolHours, START_AHEAD_MINUTES_MAX, holiday};
+pub use icon::{ICON_BYTES_MAX, check_icon};
 pub use id::{
     AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,
     OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId, WebhookId,

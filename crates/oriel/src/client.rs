@@ -167,6 +167,11 @@ impl Client {
         self.call(Method::DELETE, path, None).await
     }
 
+    /// Something small that is no JSON.
+    pub async fn get_bytes(&self, path: &str) -> Result<Bytes, Failure> {
+        self.send(Method::GET, path, None).await
+    }
+
     /// A part of something large.
     pub async fn get_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, Failure> {
         let range = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));

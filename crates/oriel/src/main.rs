@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
+mod guest_commands;
 mod jump;
 mod lock;
 mod memory;

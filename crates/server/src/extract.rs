@@ -4,7 +4,7 @@ use crate::{Answer, api::problem::Problem};
 use axum::{
     Json,
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, header, request::Parts},
 };
 use oriel_model::{Name, NameError};
 use serde::de::DeserializeOwned;
@@ -17,6 +17,27 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refused(&rejection)),
+        }
+    }
+}
+
+/// A JSON body that may hold a small picture, at most [`crate::PICTURE_BODY_BYTES_MAX`] long.
+pub struct PictureBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for PictureBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(not_json());
+        }
+        let read = axum::body::to_bytes(request.into_body(), crate::PICTURE_BODY_BYTES_MAX).await;
+        let bytes = read.map_err(|_| too_large(crate::PICTURE_BODY_BYTES_MAX))?;
+        match Json::<T>::from_bytes(&bytes) {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(refused(&rejection)),
         }
@@ -45,22 +66,30 @@ pub fn name(text: &str) -> Answer<Name> {
     text.parse().map_err(|error: NameError| Problem::bad_request(error.to_string(), "give it another name"))
 }
 
+fn too_large(most: usize) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        format!("the request's body is larger than {most} bytes"),
+        "send less; files are imported by path or URL, not through the body",
+    )
+}
+
+fn not_json() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "not_json",
+        "the request's body is not marked as JSON",
+        "send it with `Content-Type: application/json`",
+    )
+}
+
 fn refused(rejection: &JsonRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("the request's body is larger than {} bytes", crate::BODY_BYTES_MAX),
-            "send less; files are imported by path or URL, not through the body",
-        );
+        return too_large(crate::BODY_BYTES_MAX);
     }
     if rejection.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        return Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "not_json",
-            "the request's body is not marked as JSON",
-            "send it with `Content-Type: application/json`",
-        );
+        return not_json();
     }
     Problem::bad_request(
         format!("the request's body does not fit: {}", rejection.body_text()),

@@ -50,6 +50,8 @@ pub const PASSKEY_COOKIE: &str = "__Host-oriel-passkey";
 pub const CSRF_HEADER: &str = "x-oriel-csrf";
 /// Largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
+/// Longest JSON body that may hold a small picture.
+pub const PICTURE_BODY_BYTES_MAX: usize = 128 << 10;
 /// How long a request may take until its answer begins. (A viewer's WebSocket begins at once.)
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long the server waits on stopping for requests and viewers that are being served.

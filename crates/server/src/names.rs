@@ -93,6 +93,7 @@ impl Names {
             shared: is_shared,
             draining: desktop.facts.draining,
             maintenance: pool.and_then(|pool| why_closed(&self.closed, pool)),
+            sign_on_problem: None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use crate::{Store, StoreError, codec, pool};
 use oriel_model::{App, AppId, Micros, PoolId, UserId};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -17,6 +19,23 @@ mod row {
         /// JSON.
         pub run: String,
         pub created: i64,
+        pub icon: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod icon {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "app_icon")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub app_id: String,
+        pub png: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -32,6 +51,7 @@ impl TryFrom<row::Model> for App {
             pool: codec::parse("app", &row.pool_id)?,
             name: row.name,
             run: codec::from_json("app", &row.run)?,
+            icon: row.icon,
             created: Micros(row.created),
         })
     }
@@ -44,6 +64,7 @@ fn to_row(app: &App) -> Result<row::Model, StoreError> {
         name: app.name.clone(),
         run: codec::json(&app.run)?,
         created: app.created.0,
+        icon: app.icon.clone(),
     })
 }
 
@@ -54,23 +75,54 @@ fn refused(error: DbErr, app: &App) -> StoreError {
     }
 }
 
+async fn put_icon(txn: &DatabaseTransaction, app: &App, png: &[u8]) -> Result<(), StoreError> {
+    let row = icon::Model { app_id: app.id.to_string(), png: codec::hex(png) };
+    icon::Entity::insert(row.into_active_model()).exec_without_returning(txn).await?;
+    Ok(())
+}
+
 impl Store {
-    /// Errors: `Taken` name in its pool, `Missing` pool.
-    pub async fn create_app(&self, app: &App) -> Result<(), StoreError> {
+    /// With its picture, if it has one. Errors: `Taken` name in its pool, `Missing` pool.
+    pub async fn create_app(&self, app: &App, png: Option<&[u8]>) -> Result<(), StoreError> {
+        let txn = self.begin().await?;
         let insert = row::Entity::insert(to_row(app)?.into_active_model());
-        insert.exec_without_returning(&self.writer).await.map(drop).map_err(|error| refused(error, app))
+        insert.exec_without_returning(&txn).await.map_err(|error| refused(error, app))?;
+        if let Some(png) = png {
+            put_icon(&txn, app, png).await?;
+        }
+        txn.commit().await?;
+        Ok(())
     }
 
-    /// Writes name and what it runs. Errors: `Taken`, `Missing`.
-    pub async fn update_app(&self, app: &App) -> Result<(), StoreError> {
+    /// Writes name, what it runs, and its picture, where that is said: `Some(None)` takes it away. Errors: `Taken`, `Missing`.
+    pub async fn update_app(&self, app: &App, png: Option<Option<&[u8]>>) -> Result<(), StoreError> {
+        let txn = self.begin().await?;
         let mut row = to_row(app)?.into_active_model().reset_all();
         row.id = sea_orm::Unchanged(app.id.to_string());
         row.created = sea_orm::NotSet;
-        match row.update(&self.writer).await {
-            Ok(_) => Ok(()),
-            Err(DbErr::RecordNotUpdated) => Err(StoreError::missing("app", app.id)),
-            Err(error) => Err(refused(error, app)),
+        if png.is_none() {
+            // Somebody else may have changed it meanwhile.
+            row.icon = sea_orm::NotSet;
         }
+        match row.update(&txn).await {
+            Ok(_) => {}
+            Err(DbErr::RecordNotUpdated) => return Err(StoreError::missing("app", app.id)),
+            Err(error) => return Err(refused(error, app)),
+        }
+        if let Some(png) = png {
+            icon::Entity::delete_by_id(app.id.to_string()).exec(&txn).await?;
+            if let Some(png) = png {
+                put_icon(&txn, app, png).await?;
+            }
+        }
+        txn.commit().await?;
+        Ok(())
+    }
+
+    /// Its picture, if it has one.
+    pub async fn app_icon(&self, id: AppId) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = icon::Entity::find_by_id(id.to_string()).one(&self.reader).await?;
+        row.map(|row| codec::from_hex("icon", &row.png)).transpose()
     }
 
     /// Errors: `Missing`.

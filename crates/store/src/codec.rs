@@ -34,6 +34,20 @@ pub(crate) fn number<T: TryFrom<i64>>(what: &'static str, number: i64) -> Result
     T::try_from(number).map_err(|_| corrupt(what, format!("the number {number} is out of range")))
 }
 
+/// Bytes as text that both databases keep alike: two digits each.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+pub(crate) fn from_hex(what: &'static str, text: &str) -> Result<Vec<u8>, StoreError> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2));
+    let digits = digits.ok_or_else(|| corrupt(what, "it is not made of pairs of digits"))?;
+    let byte = |pair: &[u32]| pair.iter().fold(0, |byte, digit| byte * 16 + digit);
+    digits.chunks_exact(2).map(|pair| number(what, i64::from(byte(pair)))).collect()
+}
+
 /// Sizes beyond 2⁶³ do not exist; one that is given is kept as the largest.
 pub(crate) fn big(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

@@ -56,6 +56,7 @@ pub const TABLES: &[&str] = &[
     "personal_disk_hold",
     "app",
     "maintenance",
+    "app_icon",
 ];
 
 /// What a backup leaves out.
@@ -70,6 +71,7 @@ pub const PASSING: &[&str] = &[
     "history",
     "host_place",
     "seal_program",
+    "host_account",
 ];
 
 /// Disks of people are not in a backup: what was being done with them was done, or given up, long ago, and done once more it would throw

@@ -28,6 +28,7 @@ mod gpu;
 mod group;
 mod guacamole;
 mod history;
+mod host_account;
 mod image;
 mod kvm_vdi;
 mod lease;

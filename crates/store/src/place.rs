@@ -87,12 +87,15 @@ impl Store {
         row::Entity::find_by_id(key(pool, user)).one(&self.reader).await?.map(HostPlace::try_from).transpose()
     }
 
+    /// All places that somebody has, of any pool.
+    pub async fn places_of(&self, user: UserId) -> Result<Vec<HostPlace>, StoreError> {
+        let rows = row::Entity::find().filter(row::Column::UserId.eq(user.to_string())).order_by_asc(row::Column::Id);
+        rows.all(&self.reader).await?.into_iter().map(HostPlace::try_from).collect()
+    }
+
     /// Whether somebody has a place on a host.
     pub async fn has_place(&self, host: DesktopId, user: UserId) -> Result<bool, StoreError> {
-        let found = row::Entity::find()
-            .filter(row::Column::DesktopId.eq(host.to_string()))
-            .filter(row::Column::UserId.eq(user.to_string()));
-        Ok(found.one(&self.reader).await?.is_some())
+        is_on(&self.reader, host, user).await
     }
 
     /// All places that people have in a pool.
@@ -331,6 +334,14 @@ impl Store {
     }
 }
 
-async fn count(on: &impl ConnectionTrait, host: DesktopId) -> Result<u64, StoreError> {
+/// Whether somebody has a place on a host, in the midst of a change.
+pub(crate) async fn is_on(on: &impl ConnectionTrait, host: DesktopId, user: UserId) -> Result<bool, StoreError> {
+    let found = row::Entity::find()
+        .filter(row::Column::DesktopId.eq(host.to_string()))
+        .filter(row::Column::UserId.eq(user.to_string()));
+    Ok(found.one(on).await?.is_some())
+}
+
+pub(crate) async fn count(on: &impl ConnectionTrait, host: DesktopId) -> Result<u64, StoreError> {
     Ok(row::Entity::find().filter(row::Column::DesktopId.eq(host.to_string())).count(on).await?)
 }

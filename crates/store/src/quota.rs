@@ -190,14 +190,7 @@ impl Store {
         program: &str,
         now: Micros,
     ) -> Result<BTreeSet<DesktopId>, StoreError> {
-        let rows = attendance::Entity::find()
-            .filter(attendance::Column::Until.gt(now.0))
-            .filter(attendance::Column::UserId.ne(without.to_string()))
-            .all(&self.reader)
-            .await?;
-        let own = format!("/{program}");
-        let elsewhere = rows.iter().filter(|row| !row.id.ends_with(&own));
-        elsewhere.map(|row| codec::parse("attendance", &row.desktop_id)).collect()
+        elsewhere(&self.reader, without, program, now).await
     }
 
     /// Those who are in desktops through this program still are, until then.
@@ -315,6 +308,23 @@ pub(crate) async fn attend(
         .await
         .map(drop)
         .map_err(|error| StoreError::dangling(error, "desktop", desktop))
+}
+
+/// As [`Store::attended_elsewhere`], in the midst of a change.
+pub(crate) async fn elsewhere(
+    on: &impl ConnectionTrait,
+    without: UserId,
+    program: &str,
+    now: Micros,
+) -> Result<BTreeSet<DesktopId>, StoreError> {
+    let rows = attendance::Entity::find()
+        .filter(attendance::Column::Until.gt(now.0))
+        .filter(attendance::Column::UserId.ne(without.to_string()))
+        .all(on)
+        .await?;
+    let own = format!("/{program}");
+    let elsewhere = rows.iter().filter(|row| !row.id.ends_with(&own));
+    elsewhere.map(|row| codec::parse("attendance", &row.desktop_id)).collect()
 }
 
 /// The later of two times, where a row is there already.

@@ -5,7 +5,7 @@
 use crate::{
     Store, StoreError, codec,
     desktop::{locked, refused, write},
-    now,
+    now, place,
     pool::{self, row as pool_row},
     seat::entered_until,
 };
@@ -165,7 +165,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Has a desktop made anew of that version when `may` says so of it as it is now, and of until when somebody is, or was, there. Answers
+    /// Has a desktop made anew of that version when `may` says so of it as it is now, and of until when somebody is, or was, there; who has a
+    /// place on a session host counts as there for ever. Answers
     /// whether it will be. Errors: `Missing`.
     pub async fn remake(
         &self,
@@ -176,7 +177,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let txn = self.begin().await?;
         let mut desktop = locked(&txn, id).await?;
-        let last = entered_until(&txn, id).await?;
+        // Whoever has a place on a session host comes back to it.
+        let is_kept = place::count(&txn, id).await? > 0;
+        let last = if is_kept { Some(Micros(i64::MAX)) } else { entered_until(&txn, id).await? };
         if !matches!(desktop.intent, DesktopIntent::Running | DesktopIntent::Stopped) || !may(&desktop, last) {
             return Ok(false);
         }

@@ -5,9 +5,10 @@
 //! ```
 //! Whoever presents a ticket uses it up, also with the wrong session: a stolen ticket is worth nothing afterwards.
 
-use crate::{Store, StoreError, codec, quota};
-use oriel_model::{Micros, Ticket};
+use crate::{Store, StoreError, codec, desktop::locked, now, quota};
+use oriel_model::{DesktopId, Micros, Ticket};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use std::collections::BTreeSet;
 
 pub(crate) mod row {
     use sea_orm::entity::prelude::*;
@@ -78,8 +79,26 @@ impl Store {
     ///
     /// Errors: `Missing` when the user or the desktop has gone meanwhile; `OverQuota` when it is for one session more than they may have.
     pub async fn put_ticket(&self, ticket: &Ticket, program: &str) -> Result<(), StoreError> {
+        self.put_ticket_at(ticket, program, None).await.map(drop)
+    }
+
+    /// As [`Self::put_ticket`], for a desktop that has one keyboard and screen: what has them, and all that are seen by them. Answers `false`,
+    /// and gives none, while somebody else is at one of those through another program; who is there through this one its gateway knows.
+    pub async fn put_ticket_at(
+        &self,
+        ticket: &Ticket,
+        program: &str,
+        seat: Option<(DesktopId, &BTreeSet<DesktopId>)>,
+    ) -> Result<bool, StoreError> {
         let txn = self.begin().await?;
         let person = quota::hold(&txn, ticket.user).await?;
+        if let Some((seat, shared)) = seat {
+            // Whoever asks for the same one through another program takes turns.
+            locked(&txn, seat).await?;
+            if !quota::elsewhere(&txn, ticket.user, program, now()).await?.is_disjoint(shared) {
+                return Ok(false);
+            }
+        }
         let row = row::Model {
             ticket_sha256: ticket.ticket_sha256.clone(),
             user_id: ticket.user.to_string(),
@@ -113,7 +132,7 @@ impl Store {
             gone.exec(&txn).await?;
         }
         txn.commit().await?;
-        Ok(())
+        Ok(true)
     }
 
     /// Uses a ticket up. Of any number of callers at once, in any number of programs, one gets it.

@@ -2,11 +2,13 @@
 
 mod agent;
 mod authenticate;
+mod command;
 mod credentials;
 mod host_key;
 pub(crate) mod question;
 mod shell;
 
+pub use command::Ran;
 pub use credentials::{Credentials, Key};
 pub use host_key::{HostKeyPin, SeenKey};
 pub use question::{Ask, Prompt, Question};

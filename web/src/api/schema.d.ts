@@ -1764,6 +1764,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/apps/{app}/icon": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The picture of a program that one may open.
+     * @description Anybody who is signed in may call it.
+     */
+    get: operations["show_own_app_icon"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/me/bookings": {
     parameters: {
       query?: never;
@@ -2447,6 +2467,26 @@ export interface paths {
      * @description Only they may call it whose role gives `pools_write`: pool_admin (for their pools), admin.
      */
     patch: operations["change_app"];
+    trace?: never;
+  };
+  "/api/v1/pools/{id}/apps/{app}/icon": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The picture of a program that a pool publishes.
+     * @description Only they may call it whose role gives `pools_read`: helpdesk, pool_admin (for their pools), auditor, admin.
+     */
+    get: operations["show_app_icon"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/v1/pools/{id}/bookings": {
@@ -3626,6 +3666,8 @@ export interface components {
     /** @description A program that a pool publishes. */
     App: {
       created_at: string;
+      /** @description SHA-256 of its picture, which `/pools/{id}/apps/{app}/icon` answers. */
+      icon?: string | null;
       id: string;
       /** @description What people see. */
       name: string;
@@ -3634,6 +3676,8 @@ export interface components {
     };
     /** @description What to change; what is left out stays. */
     AppChange: {
+      /** @description As in [`AppNew`]; an empty text takes it away. */
+      icon?: string | null;
       name?: string | null;
       run?: components["schemas"]["AppRun"] | null;
     };
@@ -3642,6 +3686,8 @@ export interface components {
     };
     /** @description A program to publish. */
     AppNew: {
+      /** @description Its picture: a PNG in base64, of at most 64 KiB and 512 by 512 pixels. */
+      icon?: string | null;
       /** @description 1 to 80 characters; unique in its pool. */
       name: string;
       run: components["schemas"]["AppRun"];
@@ -4187,6 +4233,8 @@ export interface components {
       pool: components["schemas"]["Named"];
       /** @description It is a session host: many people have a session of their own on it, and none of them its power. */
       shared?: boolean;
+      /** @description On a session host: why whoever asks cannot be signed in there, for them to read. */
+      sign_on_problem?: string | null;
       start_steps: components["schemas"]["StepProgress"][];
       state: components["schemas"]["DesktopState"];
       step: components["schemas"]["StartStep"] | null;
@@ -5990,6 +6038,8 @@ export interface components {
     OperationState: "queued" | "running" | "done" | "failed" | "cancelled";
     /** @description A program that somebody may open. */
     OwnApp: {
+      /** @description SHA-256 of its picture, which `/me/apps/{app}/icon` answers. */
+      icon?: string | null;
       id: string;
       name: string;
       pool: components["schemas"]["Named"];
@@ -11024,6 +11074,43 @@ export interface operations {
       };
     };
   };
+  show_own_app_icon: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        app: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "image/png": number[];
+        };
+      };
+      /** @description the picture has not changed */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
   list_own_bookings: {
     parameters: {
       query?: never;
@@ -12307,6 +12394,44 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["App"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_app_icon: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        app: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "image/png": number[];
+        };
+      };
+      /** @description the picture has not changed */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

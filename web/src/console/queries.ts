@@ -61,6 +61,29 @@ export const ownAppsQuery = queryOptions({
   refetchInterval: RARE_MS,
 });
 
+/** Programs that a pool publishes. */
+export const appsQuery = (pool: string) =>
+  queryOptions({
+    queryKey: ["apps", pool],
+    queryFn: async () =>
+      (await answer(client.GET("/api/v1/pools/{id}/apps", { params: { path: { id: pool } } }))).apps,
+    refetchInterval: RARE_MS,
+  });
+
+/** The hosts of a pool of session hosts, and who has a place on which. */
+export const hostsQuery = (pool: string) =>
+  queryOptions({
+    queryKey: ["hosts", pool],
+    queryFn: async () => {
+      const [{ desktops }, { places }] = await Promise.all([
+        answer(client.GET("/api/v1/desktops", { params: { query: { all: true } } })),
+        answer(client.GET("/api/v1/pools/{id}/places", { params: { path: { id: pool } } })),
+      ]);
+      return { desktops, places };
+    },
+    refetchInterval: IDLE_MS / 2,
+  });
+
 export const machinesQuery = (pool: string) =>
   queryOptions({
     queryKey: ["machines", pool],

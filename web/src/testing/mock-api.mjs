@@ -314,6 +314,13 @@ export function startMock({ port = 0, dist }) {
         pools: own.map((p) => ({ id: p.id, name: p.name, kind: p.kind, desktop: named(has(p)) })),
       });
     }
+    if (is("GET", "me", "apps")) {
+      const own = it.pools.filter((p) => p.users.some((u) => u.id === it.me.id));
+      const shown =
+        (p) =>
+        ({ id, name }) => ({ id, name, pool: { id: p.id, name: p.name } });
+      return ok({ apps: own.flatMap((p) => (p.apps ?? []).map(shown(p))) });
+    }
     if (is("POST", "pools", "*", "take")) {
       const pool = find(it.pools, "pool");
       pool.desktops += 1;
@@ -708,6 +715,26 @@ export function startMock({ port = 0, dist }) {
         const changed = changeRollout(it, pool, request.method, verb, sub, body);
         return changed === null ? send(response, 204) : send(response, 200, changed);
       }
+      if (verb === "apps") {
+        pool.apps ??= [];
+        const { icon: _, ...said } = body ?? {};
+        if (request.method === "GET") return ok({ apps: pool.apps });
+        if (request.method === "POST") {
+          const of = { id: pool.id, name: pool.name };
+          pool.apps.push({
+            id: randomUUID(),
+            pool: of,
+            created_at: new Date().toISOString(),
+            ...said,
+          });
+          return send(response, 201, pool.apps.at(-1));
+        }
+        const app = pool.apps.find((one) => one.id === sub) ?? raise(gone("app"));
+        if (request.method === "PATCH") return ok(Object.assign(app, said));
+        pool.apps = pool.apps.filter((one) => one !== app);
+        return send(response, 204);
+      }
+      if (verb === "places") return ok({ places: [] });
       if (verb === "users") {
         pool.users = pool.users.filter((u) => u.id !== sub);
         const who = it.users.find((u) => u.id === sub);

@@ -4,6 +4,7 @@
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_model::{Desktop, DesktopId, External, MachineProtocol, Name, SwitchPort, UserId};
+use std::collections::BTreeSet;
 
 /// The device's name and the port, where a machine is at one.
 pub(super) fn port_of(machine: &Desktop) -> Option<(&str, SwitchPort)> {
@@ -62,6 +63,14 @@ impl Broker {
             }
         }
         Ok(false)
+    }
+
+    /// All machines that are seen by the one screen of a device: itself, and those at its Switch.
+    pub(crate) async fn sharing(&self, seat: DesktopId) -> Result<BTreeSet<DesktopId>, BrokerError> {
+        let all = self.inner.store.desktops().await?;
+        let Some(device) = all.iter().find(|one| one.id == seat) else { return Ok(BTreeSet::new()) };
+        let there = all.iter().filter(|one| one.id == seat || is_behind(one, &device.name));
+        Ok(there.map(|one| one.id).collect())
     }
 
     /// A port is where its device is; nobody has it yet.

@@ -4,6 +4,7 @@
 //! fault and after a restart. Nothing retries inside; the next round does. Every reconciler's last run and error can be
 //! seen ([`ReconcilerStatus`]).
 
+mod account;
 mod desktop;
 mod directory;
 mod external;
@@ -125,6 +126,7 @@ pub struct ReconcilerStatus {
 /// Bells to wake reconcilers, and what they last did.
 #[derive(Default)]
 pub(crate) struct Board {
+    accounts: Notify,
     desktops: Notify,
     pools: Notify,
     presence: Notify,
@@ -150,6 +152,7 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), pool::Pools::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), presence::Presence::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), maintenance::Maintenances::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), account::Accounts, stop.clone()));
         tasks.spawn(keep_running(self.clone(), external::Machines::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), power::Power::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
@@ -165,9 +168,10 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), seal_key::SealKeys, stop.clone()));
     }
 
-    /// The reconciler `desktops`, `directories`, `gpus`, `history`, `pools`, `presence` or `webhooks`, to be run by hand instead.
+    /// The reconciler `accounts`, `desktops`, `directories`, `gpus`, `history`, `pools`, `presence` or `webhooks`, to be run by hand instead.
     pub fn by_hand(&self, name: &str) -> Option<ByHand> {
         let reconciler: Box<dyn Reconciler> = match name {
+            "accounts" => Box::new(account::Accounts),
             "desktops" => Box::new(desktop::Desktops::default()),
             "directories" => Box::new(directory::Directories),
             "gpus" => Box::new(gpu::Gpus),
@@ -212,6 +216,11 @@ impl Broker {
         self.inner.reconcilers.maintenance.notify_one();
     }
 
+    /// Somebody has, or has no longer, a place on a session host.
+    pub(crate) fn wake_accounts(&self) {
+        self.inner.reconcilers.accounts.notify_one();
+    }
+
     pub(crate) fn wake_machines(&self) {
         self.inner.reconcilers.machines.notify_one();
     }
@@ -240,6 +249,7 @@ impl Broker {
 
     fn bell(&self, name: &str) -> Option<&Notify> {
         match name {
+            "accounts" => Some(&self.inner.reconcilers.accounts),
             "desktops" => Some(&self.inner.reconcilers.desktops),
             "pools" => Some(&self.inner.reconcilers.pools),
             "presence" => Some(&self.inner.reconcilers.presence),

@@ -10,7 +10,7 @@ use crate::farewell::Farewell;
 use crate::{Broker, BrokerError, NewDesktop, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
 use oriel_model::{
-    AuditDeed, Desktop, DesktopId, DesktopIntent, Maintenance, MaintenanceOf, Micros, Pool, PoolId, PoolKind,
+    AuditDeed, Desktop, DesktopId, DesktopIntent, ImageId, Maintenance, MaintenanceOf, Micros, Pool, PoolId, PoolKind,
     ROLLOUT_FAILURES_MAX, Rollout, RolloutState, UserId,
 };
 use oriel_store::StoreError;
@@ -91,6 +91,7 @@ impl Reconciler for Pools {
 async fn keep_hosts(
     broker: &Broker,
     pool: &Pool,
+    rollout: Option<&Rollout>,
     drain: Option<&Maintenance>,
     desktops: &mut i64,
 ) -> Result<u32, BrokerError> {
@@ -108,7 +109,10 @@ async fn keep_hosts(
             return Ok(done);
         }
         match store.take_back_place(place, gone).await {
-            Ok(taken) => done += u32::from(taken),
+            Ok(taken) => {
+                done += u32::from(taken);
+                broker.wake_accounts();
+            }
             // Its host has gone, and the place with it.
             Err(StoreError::Missing { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -120,6 +124,7 @@ async fn keep_hosts(
         return Ok(done);
     }
     let on = broker.places_on(pool.id).await?;
+    let mut room = budget(pool, &hosts, moment);
     let deeds = match drain {
         Some(drain) => decide_drained(pool, &hosts, &here_until(broker, &hosts), &on, drain.is_forced(moment), moment),
         None => decide_hosts(pool, &hosts, &on, moment),
@@ -128,7 +133,31 @@ async fn keep_hosts(
         if !broker.lead().await? {
             return Ok(done);
         }
+        if matches!(deed, Deed::Make | Deed::Start(_)) {
+            room = room.saturating_sub(1);
+        }
         done += u32::from(perform(broker, pool, deed).await?);
+    }
+    // What a roll-out drains takes people again when that has ended, or waits.
+    let moving = rollout.filter(|rollout| rollout.is_moving(moment));
+    let is_left = |host: &&Desktop| host.facts.drained_for.is_some_and(|to| moving.is_none_or(|it| it.to != to));
+    for host in hosts.iter().filter(is_left) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(set_drained(broker, host.id, None).await?);
+    }
+    // On a host in maintenance nothing is made anew.
+    let Some(rollout) = rollout.filter(|_| drain.is_none()) else { return Ok(done) };
+    let mut presence = store.presence_in(pool.id).await?;
+    let until = moment.plus_seconds(PRESENCE_SECONDS);
+    presence.extend(here.iter().map(|(_, host)| (*host, until)));
+    let look = Look { pool, rollout, desktops: &hosts, presence: &presence, people: &on, now: moment };
+    for one in rollout::decide(look, room) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(go_on(broker, look, one).await?);
     }
     Ok(done)
 }
@@ -140,6 +169,23 @@ fn here_until(broker: &Broker, own: &[Desktop]) -> BTreeMap<DesktopId, Micros> {
     here.into_iter().filter(|id| own.iter().any(|one| one.id == *id)).map(|id| (id, until)).collect()
 }
 
+/// Lets a session host take nobody new for a roll-out to that version, or people again. Whoever drained it by hand is not overruled.
+async fn set_drained(broker: &Broker, id: DesktopId, to: Option<ImageId>) -> Result<bool, BrokerError> {
+    let mut done = false;
+    let changed = broker.inner.store.modify_desktop(id, |row| {
+        let is_by_hand = row.facts.draining && row.facts.drained_for.is_none();
+        if matches!(row.intent, DesktopIntent::Running | DesktopIntent::Stopped) && !is_by_hand {
+            done = row.facts.drained_for != to;
+            (row.facts.draining, row.facts.drained_for) = (to.is_some(), to);
+        }
+    });
+    match changed.await {
+        Ok(_) => Ok(done),
+        Err(StoreError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// One pool. Answers how much was done; counts its desktops.
 async fn keep(
     broker: &Broker,
@@ -149,7 +195,7 @@ async fn keep(
     desktops: &mut i64,
 ) -> Result<u32, BrokerError> {
     if pool.kind == PoolKind::SessionHost {
-        return keep_hosts(broker, pool, drain, desktops).await;
+        return keep_hosts(broker, pool, rollout, drain, desktops).await;
     }
     let store = &broker.inner.store;
     // Who is where first: whoever comes meanwhile holds the row that a deed looks at once more.
@@ -179,7 +225,8 @@ async fn keep(
     }
     let Some(rollout) = rollout else { return Ok(done) };
     // What was just done is seen at the next look: a desktop that changed meanwhile is looked at once more while its row is held.
-    let look = Look { pool, rollout, desktops: &own, presence: &presence, now: moment };
+    let people = BTreeMap::new();
+    let look = Look { pool, rollout, desktops: &own, presence: &presence, people: &people, now: moment };
     for one in rollout::decide(look, room) {
         if !broker.lead().await? {
             return Ok(done);
@@ -211,12 +258,15 @@ async fn let_go(
 /// One step of a roll-out. Answers whether it was taken: others may have been first, or it was paused or cancelled since.
 async fn go_on(broker: &Broker, look: Look<'_>, step: Move) -> Result<bool, BrokerError> {
     let (store, pool, seen) = (&broker.inner.store, look.pool, look.rollout);
-    if let Move::Remake(id) = step {
+    if let Move::Remake(id) | Move::Drain(id) = step {
         // It may have been paused or replaced by another one since it was read.
         let current = store.rollout(pool.id).await?;
         let Some(rollout) = current.filter(|current| is_same(current, seen) && current.state == seen.state) else {
             return Ok(false);
         };
+        if matches!(step, Move::Drain(_)) {
+            return Ok(rollout.is_moving(now()) && set_drained(broker, id, Some(rollout.to)).await?);
+        }
         // Who is connected through this program may not have said so in the database yet.
         let here = look.presence.get(&id).copied();
         if let Some(desktop) = look.desktops.iter().find(|one| one.id == id)
@@ -279,7 +329,7 @@ async fn go_on(broker: &Broker, look: Look<'_>, step: Move) -> Result<bool, Brok
                 rollout.state = RolloutState::Done;
                 done = true;
             }
-            Move::Remake(_) => {}
+            Move::Remake(_) | Move::Drain(_) => {}
         }
     });
     match changed.await {

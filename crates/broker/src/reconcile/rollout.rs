@@ -18,6 +18,8 @@ pub(crate) struct Look<'a> {
     pub desktops: &'a [Desktop],
     /// Until when somebody is, or was, connected to each.
     pub presence: &'a BTreeMap<DesktopId, Micros>,
+    /// Of session hosts: how many have a place on each.
+    pub people: &'a BTreeMap<DesktopId, u32>,
     pub now: Micros,
 }
 
@@ -36,6 +38,12 @@ pub struct RolloutCount {
     pub waiting: u32,
     /// Of an older version, and left so: somebody's for good.
     pub kept: u32,
+}
+
+impl Look<'_> {
+    fn people(&self, host: &Desktop) -> u32 {
+        self.people.get(&host.id).copied().unwrap_or(0)
+    }
 }
 
 impl RolloutCount {
@@ -67,6 +75,8 @@ pub(crate) enum Move {
     Note(Vec<RolloutFailure>),
     /// Made anew, of the new version.
     Remake(DesktopId),
+    /// A session host of the old version takes nobody new: when the last one has left, it is made anew.
+    Drain(DesktopId),
     /// Enough came up: from now on they are watched.
     Watch,
     /// They proved themselves, or there is nothing to try it on: new desktops are of the new version, and the rest follows.
@@ -115,8 +125,9 @@ fn place(look: Look<'_>, desktop: &Desktop) -> Option<Place> {
             _ => Place::Coming,
         });
     }
-    let is_there =
-        look.presence.get(&desktop.id).is_some_and(|until| *until > look.now) || desktop.state == DesktopState::InUse;
+    let is_there = look.presence.get(&desktop.id).is_some_and(|until| *until > look.now)
+        || desktop.state == DesktopState::InUse
+        || look.people(desktop) > 0;
     if is_for_good(look, desktop) {
         if !rollout.plan.wipe_dedicated {
             return Some(Place::Kept);
@@ -216,13 +227,21 @@ pub(crate) fn decide(look: Look<'_>, room: usize) -> Vec<Move> {
                 moves.push(Move::Watch);
             }
             let missing = wanted.saturating_sub(up + coming);
-            moves.extend(remakes(&places, missing.min(room)));
+            if look.pool.kind == PoolKind::SessionHost {
+                moves.extend(host_moves(look, &places, room, missing));
+            } else {
+                moves.extend(remakes(&places, missing.min(room)));
+            }
         }
         RolloutState::Rest => {
             if coming + next + waiting == 0 {
                 moves.push(Move::Finish);
             }
-            moves.extend(remakes(&places, room));
+            if look.pool.kind == PoolKind::SessionHost {
+                moves.extend(host_moves(look, &places, room, usize::MAX));
+            } else {
+                moves.extend(remakes(&places, room));
+            }
         }
         RolloutState::Done | RolloutState::Stopped | RolloutState::Cancelled => {}
     }
@@ -302,6 +321,55 @@ fn remakes(places: &[(&Desktop, Place)], most: usize) -> Vec<Move> {
         chosen.push(Move::Remake(one.id));
     }
     chosen
+}
+
+/// As [`remakes`], for session hosts: one without anybody is made anew, one with people takes nobody new from now on, and is when they have left;
+/// those with the fewest come first. As many places stay free as there shall be, one at least, but for one host at a time: a pool that cannot
+/// grow would never get on. At most `most` are remade, and `begun` are on their way together.
+fn host_moves(look: Look<'_>, places: &[(&Desktop, Place)], most: usize, begun: usize) -> Vec<Move> {
+    let size = look.pool.size_at(look.now);
+    let free = |one: &Desktop| match (one.intent, one.state) {
+        _ if one.facts.draining => 0,
+        (DesktopIntent::Running, DesktopState::Ready | DesktopState::InUse) => {
+            size.sessions.saturating_sub(look.people(one))
+        }
+        _ => 0,
+    };
+    let empties = |one: &Desktop| one.facts.drained_for.is_some();
+    let mut left = look.desktops.iter().map(free).fold(0, u32::saturating_add);
+    let coming = places.iter().filter(|(_, place)| *place == Place::Coming).count();
+    let emptying = places.iter().filter(|(one, place)| *place != Place::Coming && empties(one)).count();
+    let (mut under_way, mut may_begin, mut remade) = (coming + emptying, begun.saturating_sub(emptying), 0);
+    let mut next: Vec<(&Desktop, Place)> = places
+        .iter()
+        .copied()
+        .filter(|(one, place)| match place {
+            Place::Next => true,
+            Place::Waiting => is_settled(one) && look.people(one) > 0 && !one.facts.draining,
+            _ => false,
+        })
+        .collect();
+    next.sort_by_key(|(one, _)| (look.people(one), free(one), one.id));
+    let mut moves = Vec::new();
+    for (one, place) in next {
+        let gone = free(one);
+        let too_few = gone > 0 && left.saturating_sub(gone) < size.running_spares.max(1) && under_way > 0;
+        if too_few || !empties(one) && may_begin == 0 || place == Place::Next && remade >= most {
+            continue;
+        }
+        if !empties(one) {
+            may_begin -= 1;
+            under_way += 1;
+        }
+        left = left.saturating_sub(gone);
+        if place == Place::Next {
+            remade += 1;
+            moves.push(Move::Remake(one.id));
+        } else {
+            moves.push(Move::Drain(one.id));
+        }
+    }
+    moves
 }
 
 /// Where it stands, in a line for people.

@@ -16,6 +16,7 @@ struct Stage {
     rollout: Rollout,
     desktops: Vec<Desktop>,
     presence: BTreeMap<DesktopId, Micros>,
+    people: BTreeMap<DesktopId, u32>,
 }
 
 impl Stage {
@@ -57,7 +58,7 @@ impl Stage {
             created: Micros(SECOND),
             changed: Micros(SECOND),
         };
-        Self { pool, rollout, desktops: Vec::new(), presence: BTreeMap::new() }
+        Self { pool, rollout, desktops: Vec::new(), presence: BTreeMap::new(), people: BTreeMap::new() }
     }
 
     /// One more, that has been there for a while. Answers where it is.
@@ -103,7 +104,14 @@ impl Stage {
     }
 
     fn look(&self) -> Look<'_> {
-        Look { pool: &self.pool, rollout: &self.rollout, desktops: &self.desktops, presence: &self.presence, now: NOW }
+        Look {
+            pool: &self.pool,
+            rollout: &self.rollout,
+            desktops: &self.desktops,
+            presence: &self.presence,
+            people: &self.people,
+            now: NOW,
+        }
     }
 
     fn decides(&self) -> Vec<Move> {
@@ -366,4 +374,40 @@ fn where_it_stands_is_said() {
     assert!(said(&stage).contains("watched until"));
     (stage.rollout.state, stage.rollout.reason) = (RolloutState::Stopped, Some("why".into()));
     assert_eq!(said(&stage), "stopped, new desktops are of the old version: why");
+}
+
+/// A session host of the old version with so many people.
+fn shared(stage: &mut Stage, people: u32) -> usize {
+    let at = stage.old(if people > 0 { DesktopState::InUse } else { DesktopState::Ready });
+    stage.people.insert(stage.desktops[at].id, people);
+    at
+}
+
+#[test]
+fn session_hosts_empty_first_and_places_stay_free() {
+    let mut stage = Stage::new(PoolKind::SessionHost, plan("1"));
+    stage.pool.size = "running=3,sessions=4".parse().unwrap();
+    let (many, few, empty) = (shared(&mut stage, 3), shared(&mut stage, 1), shared(&mut stage, 0));
+    let drain = |stage: &Stage, at: usize| Move::Drain(stage.desktops[at].id);
+    assert_eq!(stage.decides(), [stage.remakes(empty)], "it is tried on the one that nobody is on");
+    stage.people.insert(stage.desktops[empty].id, 2);
+    stage.desktops[empty].state = DesktopState::InUse;
+    assert_eq!(stage.decides(), [drain(&stage, few)], "or on the one with the fewest, which takes nobody new");
+    (stage.desktops[few].facts.draining, stage.desktops[few].facts.drained_for) = (true, Some(stage.rollout.to));
+    assert_eq!(stage.decides(), [], "that one is on its way");
+    stage.people.remove(&stage.desktops[few].id);
+    stage.desktops[few].state = DesktopState::Ready;
+    assert_eq!(stage.decides(), [stage.remakes(few)]);
+
+    // It proved itself: the others follow, as far as three places stay free.
+    stage.rollout.state = RolloutState::Rest;
+    stage.desktops[few].facts = DesktopFacts { image: Some(stage.rollout.to), ..DesktopFacts::default() };
+    assert_eq!(stage.decides(), [drain(&stage, empty), drain(&stage, many)], "the new one has four free");
+    stage.people.insert(stage.desktops[few].id, 2);
+    assert_eq!(stage.decides(), [drain(&stage, empty)], "now two are free there, and one on the fullest");
+    // Who wants it at once ends what is open.
+    stage.rollout.plan.replace = Replace::Now;
+    assert_eq!(stage.decides(), [stage.remakes(empty)]);
+    stage.rollout.is_paused = true;
+    assert_eq!(stage.decides(), []);
 }

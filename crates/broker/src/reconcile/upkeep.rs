@@ -170,6 +170,8 @@ pub(crate) fn decide_hosts(pool: &Pool, hosts: &[Desktop], on: &BTreeMap<Desktop
 
     let mut deeds: Vec<Deed> = draining
         .iter()
+        // One that a roll-out drains goes to that one's version, by that.
+        .filter(|one| one.facts.drained_for.is_none())
         .filter(|one| (people(one) == 0 || planted(Plant::NoHostDrain)) && rests(one))
         .map(|one| Deed::Refresh(one.id))
         .collect();

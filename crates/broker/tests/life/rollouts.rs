@@ -240,3 +240,33 @@ async fn what_is_made_for_one_visit_tries_the_new_version_too() {
     assert_eq!(tried.facts.image, Some(new.id), "the first one is new");
     assert_eq!(house.store.desktop(held.id).await.unwrap().unwrap().facts.image, pool.image);
 }
+
+#[tokio::test]
+async fn a_session_host_drains_for_a_new_version_while_the_next_one_takes_people() {
+    let (house, pool, _) = house(PoolKind::SessionHost, "running=1,sessions=2,per_minute=1000", 2).await;
+    let old = pool.image.unwrap();
+    until(&house, &pool, "one is ready", |all| all_of(all, old, 1)).await;
+    let first = house.broker.take_desktop(&house.anna, &pool).await.unwrap();
+    let new = next_version(&house).await;
+    let begun = house.broker.start_rollout(&pool, None, plan(1)).await.unwrap();
+    assert_eq!((begun.count.waiting, begun.count.old), (1, 0), "somebody has a place on it");
+    let beside = |all: &[Desktop]| {
+        let is = |one: &Desktop| one.facts.image == Some(new.id) && one.state == DesktopState::Ready;
+        all.iter().any(is) && all.iter().any(|one| one.id == first.id && one.facts.drained_for == Some(new.id))
+    };
+    until(&house, &pool, "another one is made of the new version, and the first takes nobody new", beside).await;
+    let bob = crate::pools::person(&house, &pool, "bob").await;
+    assert_ne!(house.broker.take_desktop(&bob, &pool).await.unwrap().id, first.id);
+    assert_eq!(house.broker.take_desktop(&house.anna, &pool).await.unwrap().id, first.id, "who is there comes back");
+
+    // Paused, it takes people again.
+    house.broker.pause_rollout(&pool, true).await.unwrap();
+    until(&house, &pool, "it is open", |all| all.iter().all(|one| !one.facts.draining)).await;
+    house.broker.pause_rollout(&pool, false).await.unwrap();
+    let place = house.store.place_of(pool.id, house.anna.id).await.unwrap().unwrap();
+    assert!(house.store.take_back_place(place, |_, _| true).await.unwrap());
+    let done = ends(&house, &pool, RolloutState::Done).await;
+    assert_eq!(done.count.total(), done.count.new);
+    let all = house.store.desktops_in_pool(pool.id).await.unwrap();
+    assert!(all.iter().all(|one| one.facts.image == Some(new.id) && !one.facts.draining), "{all:#?}");
+}

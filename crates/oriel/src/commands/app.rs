@@ -7,12 +7,18 @@ use crate::{
     output::{self, Rows, age, or_dash, say},
 };
 use clap::{Args, Subcommand};
+use data_encoding::BASE64;
+use oriel_model::{ICON_BYTES_MAX, check_icon};
 use oriel_server::api::{
     app::{App, AppChange, AppList, AppNew, AppRun, OwnAppList},
     desktop::Desktop,
     pool::{DesktopTake, PoolList},
 };
 use serde_json::json;
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -32,6 +38,9 @@ pub enum Command {
         name: String,
         #[command(flatten)]
         run: Run,
+        /// Its picture on people's cards: a PNG of at most 64 KiB and 512 by 512 pixels
+        #[arg(long, value_name = "FILE")]
+        icon: Option<PathBuf>,
     },
     /// Change a published program, for sessions that are opened from now on
     Set {
@@ -44,6 +53,9 @@ pub enum Command {
         name: Option<String>,
         #[command(flatten)]
         run: Run,
+        /// Another picture, or `none`
+        #[arg(long, value_name = "FILE")]
+        icon: Option<PathBuf>,
     },
     /// Publish a program no longer; sessions that are open go on
     Delete {
@@ -84,6 +96,17 @@ impl Run {
         let said = remote_app.is_some() || program.is_some() || folder.is_some();
         said.then_some(AppRun { remote_app, initial_program: program, arguments, folder })
     }
+}
+
+/// A file's picture as it is sent.
+fn picture(file: &Path) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| Failure::because(format!("cannot read {}", file.display()), &error);
+    // One byte more than may be tells that it is too long.
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(file).map_err(failed)?;
+    read.take(ICON_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    check_icon(&bytes).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    Ok(BASE64.encode(&bytes))
 }
 
 /// What it starts, in words.
@@ -140,18 +163,24 @@ impl Command {
                 }
                 rows.print()
             }
-            Self::Create { pool, name, run } => {
+            Self::Create { pool, name, run, icon } => {
                 let run = run.wanted().unwrap_or_default();
-                let app: App = client.post(&format!("/pools/{}/apps", segment(&pool)), &AppNew { name, run }).await?;
+                let icon = icon.as_deref().map(picture).transpose()?;
+                let new = AppNew { name, run, icon };
+                let app: App = client.post(&format!("/pools/{}/apps", segment(&pool)), &new).await?;
                 say(format!(
                     "{} publishes {}; whoever may use the pool finds it among their desktops",
                     app.pool.name, app.name
                 ));
                 output::print(&app.id)
             }
-            Self::Set { pool, app, name, run } => {
+            Self::Set { pool, app, name, run, icon } => {
+                let icon = match icon.as_deref() {
+                    Some(none) if none.as_os_str() == "none" => Some(String::new()),
+                    icon => icon.map(picture).transpose()?,
+                };
                 let found = find(client, &pool, &app).await?;
-                let change = AppChange { name, run: run.wanted() };
+                let change = AppChange { name, run: run.wanted(), icon };
                 let path = format!("/pools/{}/apps/{}", segment(&pool), segment(&found.id));
                 let app: App = client.patch(&path, &change).await?;
                 say(format!("changed {}: sessions that are opened from now on run it so", app.name));

@@ -313,12 +313,21 @@ pub struct Needs {
     pub clouds: bool,
     pub machines: bool,
     pub apps: bool,
+    pub icons: bool,
 }
 
 impl Needs {
     /// All of it.
-    pub const ALL: Self =
-        Self { images: true, groups: true, pools: true, users: true, clouds: true, machines: true, apps: true };
+    pub const ALL: Self = Self {
+        images: true,
+        groups: true,
+        pools: true,
+        users: true,
+        clouds: true,
+        machines: true,
+        apps: true,
+        icons: true,
+    };
 
     fn of(wanted: &Wanted) -> Self {
         let pools = &wanted.pools;
@@ -334,6 +343,8 @@ impl Needs {
             clouds: pools.iter().any(|pool| pool.cloud.is_some()),
             machines: machines().next().is_some(),
             apps: pools.iter().any(|pool| !pool.apps.is_empty()),
+            // What they are known again by is with the apps.
+            icons: false,
         }
     }
 }
@@ -366,6 +377,12 @@ pub async fn fetch(client: &Client, needs: &Needs) -> Result<Present, Failure> {
         for pool in &present.pools {
             let path = format!("/pools/{}/apps", segment(&pool.id));
             present.apps.extend(client.get::<AppList>(&path).await?.apps);
+        }
+    }
+    if needs.icons {
+        for app in present.apps.iter().filter(|app| app.icon.is_some()) {
+            let path = format!("/pools/{}/apps/{}/icon", segment(&app.pool.id), segment(&app.id));
+            present.icons.insert(app.id.clone(), client.get_bytes(&path).await?.to_vec());
         }
     }
     Ok(present)

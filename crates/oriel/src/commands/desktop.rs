@@ -336,6 +336,9 @@ fn show(desktop: &Desktop) -> Done {
     if let Some(failure) = &desktop.failure {
         row("failure", failure.clone());
     }
+    if let Some(problem) = &desktop.sign_on_problem {
+        row("sign-on", problem.clone());
+    }
     if desktop.start_steps.iter().any(|step| step.state == StepState::Now) {
         for step in &desktop.start_steps {
             row(&format!("  {}", word(&step.step)), word(&step.state));

@@ -11,6 +11,7 @@ use crate::{
     config::{AcceleratorChoice, Config},
     demo,
     failure::{Done, Failure},
+    guest_commands::OverSsh,
     jump::Jumps,
     lock::{DataFolder, write_private},
     output::{self, say},
@@ -202,6 +203,7 @@ async fn build(config: &Config, folder: &DataFolder, despite_lost_keys: bool) ->
     broker.set_films(Films { program, folder: folder.file("films") });
     broker.set_sessions(Arc::new(Live(gateway.clone())));
     broker.set_jump_dialler(Arc::new(Jumps::default()));
+    broker.set_guest_commands(Arc::new(OverSsh));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     broker.start_reconcilers(&stop, &tasks);
     tasks.spawn(stop.clone().run_until_cancelled_owned({

@@ -45,6 +45,9 @@ pub struct App {
     /// What people see.
     pub name: String,
     pub run: AppRun,
+    /// SHA-256 of its picture, which `/pools/{id}/apps/{app}/icon` answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
     pub created_at: String,
 }
 
@@ -59,6 +62,9 @@ pub struct OwnApp {
     pub id: String,
     pub pool: Named,
     pub name: String,
+    /// SHA-256 of its picture, which `/me/apps/{app}/icon` answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -73,6 +79,9 @@ pub struct AppNew {
     /// 1 to 80 characters; unique in its pool.
     pub name: String,
     pub run: AppRun,
+    /// Its picture: a PNG in base64, of at most 64 KiB and 512 by 512 pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
 }
 
 /// What to change; what is left out stays.
@@ -84,6 +93,9 @@ pub struct AppChange {
     /// As a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<AppRun>,
+    /// As in [`AppNew`]; an empty text takes it away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
 }
 
 /// A place on a session host that somebody has.

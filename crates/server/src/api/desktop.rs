@@ -154,6 +154,9 @@ pub struct Desktop {
     /// What is in the way of opening or starting it: its pool or its host is in maintenance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<String>,
+    /// On a session host: why whoever asks cannot be signed in there, for them to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_on_problem: Option<String>,
 }
 
 /// The steps of a start as a list of what is done, what is being done, and what is to come.

@@ -9,14 +9,16 @@ use crate::{
         problem::Problem,
     },
     caller::{Caller, TheDesktop},
-    extract::Body,
+    extract::PictureBody,
     names,
 };
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use oriel_broker::AppChange as AppEdit;
 use oriel_model as model;
 use std::collections::HashMap;
@@ -27,6 +29,7 @@ fn shown(app: model::App, pool: &model::Pool) -> App {
         pool: Named::new(pool.id, pool.name.as_str()),
         name: app.name,
         run: app.run.into(),
+        icon: app.icon,
         created_at: app.created.rfc3339(),
     }
 }
@@ -45,7 +48,8 @@ pub async fn own(State(edge): State<Edge>, caller: Caller) -> Answer<Json<OwnApp
         edge.broker.pools().await?.into_iter().map(|pool| (pool.id, pool)).collect();
     let own = apps.into_iter().filter_map(|app| {
         let pool = pools.get(&app.pool)?;
-        Some(OwnApp { id: app.id.to_string(), pool: Named::new(pool.id, pool.name.as_str()), name: app.name })
+        let of = Named::new(pool.id, pool.name.as_str());
+        Some(OwnApp { id: app.id.to_string(), pool: of, name: app.name, icon: app.icon })
     });
     Ok(Json(OwnAppList { apps: own.collect() }))
 }
@@ -63,10 +67,11 @@ pub async fn list(State(edge): State<Edge>, Path(id): Path<String>) -> Answer<Js
 pub async fn create(
     State(edge): State<Edge>,
     Path(id): Path<String>,
-    Body(new): Body<AppNew>,
+    PictureBody(new): PictureBody<AppNew>,
 ) -> Answer<(StatusCode, Json<App>)> {
     let pool = edge.broker.find_pool(&id).await?;
-    let app = edge.broker.create_app(&pool, new.name, new.run.into()).await?;
+    let png = new.icon.as_deref().map(png).transpose()?;
+    let app = edge.broker.create_app(&pool, new.name, new.run.into(), png).await?;
     Ok((StatusCode::CREATED, Json(shown(app, &pool))))
 }
 
@@ -75,12 +80,62 @@ pub async fn create(
 pub async fn change(
     State(edge): State<Edge>,
     Path((id, app)): Path<(String, String)>,
-    Body(change): Body<AppChange>,
+    PictureBody(change): PictureBody<AppChange>,
 ) -> Answer<Json<App>> {
     let pool = edge.broker.find_pool(&id).await?;
     let app = of_pool(&edge, &pool, &app).await?;
-    let edit = AppEdit { name: change.name, run: change.run.map(Into::into) };
+    let icon = match change.icon.as_deref() {
+        None => None,
+        Some("") => Some(None),
+        Some(text) => Some(Some(png(text)?)),
+    };
+    let edit = AppEdit { name: change.name, run: change.run.map(Into::into), icon };
     Ok(Json(shown(edge.broker.change_app(app.id, edit).await?, &pool)))
+}
+
+/// The picture of a program that one may open.
+#[utoipa::path(get, path = "/me/apps/{app}/icon", tag = "apps", operation_id = "show_own_app_icon", params(("app" = String, Path)), responses((status = 200, content_type = "image/png", body = Vec<u8>), (status = 304, description = "the picture has not changed")))]
+pub async fn own_icon(
+    State(edge): State<Edge>,
+    caller: Caller,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let app = edge.broker.find_app_for(&caller.user, &app).await?;
+    picture(&edge, &app, &headers).await
+}
+
+/// The picture of a program that a pool publishes.
+#[utoipa::path(get, path = "/pools/{id}/apps/{app}/icon", tag = "apps", operation_id = "show_app_icon", params(("id" = String, Path), ("app" = String, Path)), responses((status = 200, content_type = "image/png", body = Vec<u8>), (status = 304, description = "the picture has not changed")))]
+pub async fn icon(
+    State(edge): State<Edge>,
+    Path((id, app)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let pool = edge.broker.find_pool(&id).await?;
+    let app = of_pool(&edge, &pool, &app).await?;
+    picture(&edge, &app, &headers).await
+}
+
+/// Nothing but a picture: opened by itself, it runs and loads nothing.
+async fn picture(edge: &Edge, app: &model::App, headers: &HeaderMap) -> Answer<Response> {
+    let etag = format!("\"{}\"", app.icon.as_deref().unwrap_or_default());
+    let tags = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, "private, no-cache")];
+    if app.icon.is_some() && crate::assets::is_known(headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, tags).into_response());
+    }
+    let png = edge.broker.app_icon(app).await?;
+    let kind = [(header::CONTENT_TYPE, "image/png"), (header::CONTENT_DISPOSITION, "inline; filename=\"icon.png\"")];
+    Ok((tags, kind, png).into_response())
+}
+
+fn png(text: &str) -> Answer<Vec<u8>> {
+    STANDARD.decode(text).map_err(|_| {
+        Problem::bad_request(
+            "this icon is not in base64",
+            "send the PNG's bytes in base64, with its padding and without a prefix",
+        )
+    })
 }
 
 /// Publish a program no longer. Sessions that are open go on.

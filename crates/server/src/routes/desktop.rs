@@ -58,7 +58,11 @@ pub async fn list(
     let all = query.all || caller.account().is_none();
     let desktops = app.broker.desktops(&caller.user, all).await?;
     let names = Names::read(&app).await?;
-    Ok(Json(DesktopList { desktops: desktops.iter().map(|desktop| names.desktop(&app, desktop)).collect() }))
+    let problems = app.broker.sign_on_problems(&caller.user).await?;
+    let shown = desktops
+        .iter()
+        .map(|desktop| Desktop { sign_on_problem: problems.get(&desktop.id).cloned(), ..names.desktop(&app, desktop) });
+    Ok(Json(DesktopList { desktops: shown.collect() }))
 }
 
 /// A new desktop; it starts at once.
@@ -84,8 +88,9 @@ pub async fn create(
 
 /// One desktop.
 #[utoipa::path(get, path = "/desktops/{id}", tag = "desktops", operation_id = "show_desktop", params(("id" = String, Path)), responses((status = 200, body = Desktop)))]
-pub async fn show(State(app): State<App>, TheDesktop(desktop): TheDesktop) -> Answer<Json<Desktop>> {
-    Ok(Json(names::desktop(&app, &desktop).await?))
+pub async fn show(State(app): State<App>, caller: Caller, TheDesktop(desktop): TheDesktop) -> Answer<Json<Desktop>> {
+    let sign_on_problem = app.broker.sign_on_problems(&caller.user).await?.remove(&desktop.id);
+    Ok(Json(Desktop { sign_on_problem, ..names::desktop(&app, &desktop).await? }))
 }
 
 /// Delete a desktop with its disk.

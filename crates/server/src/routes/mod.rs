@@ -119,6 +119,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(pool::own))
         .routes(routes!(pool::take))
         .routes(routes!(app::own))
+        .routes(routes!(app::own_icon))
+        .routes(routes!(app::icon))
         .routes(routes!(app::list, app::create))
         .routes(routes!(app::change, app::delete))
         .routes(routes!(app::places))

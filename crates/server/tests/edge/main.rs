@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect fails, loudly"
 )]
 
+mod apps;
 mod audit;
 #[path = "../../../identity/tests/authenticator/mod.rs"]
 mod authenticator;

@@ -2,7 +2,7 @@ use crate::{
     at_once, on_both,
     samples::{NOW, desktop, image, pool, stored_user},
 };
-use oriel_model::{App, AppId, AppRun, Desktop, DesktopId, DesktopIntent, Pool, PoolKind, Role, UserId};
+use oriel_model::{AccountState, App, AppId, AppRun, Desktop, DesktopId, DesktopIntent, Pool, PoolKind, Role, UserId};
 use oriel_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,21 +127,70 @@ on_both! {
         assert!(!store.take_back_place(place, |_, _| true).await.unwrap(), "it is gone already");
     }
 
+    async fn an_account_lives_as_long_as_its_place(store: Store) {
+        let (pool, host) = stored_host(&store, 3).await;
+        let people = four(&store).await;
+        let (ada, bob, at) = (people[0], people[1], (host.id, host.generation));
+        assert_eq!(store.open_account(at, ada, "ada", "one", NOW).await.unwrap(), None, "no place, no account");
+        let place = store.take_place(host.id, ada, NOW).await.unwrap().unwrap();
+        store.take_place(host.id, bob, NOW).await.unwrap().unwrap();
+        let first = store.open_account(at, ada, "ada", "one", NOW).await.unwrap().unwrap();
+        assert_eq!((first.state, first.sealed.as_deref()), (AccountState::Asked, Some("one")));
+        // Who is called the same gets nothing of hers.
+        let namesake = store.open_account(at, bob, "ada", "two", NOW).await;
+        assert!(matches!(namesake, Err(StoreError::Taken { what: "account", .. })), "{namesake:?}");
+        store.refuse_account(at, bob, "another one is called so", NOW).await.unwrap();
+        let refused = store.accounts_of(bob).await.unwrap().remove(0);
+        assert_eq!((refused.name, refused.state), (None, AccountState::Refused));
+        store.account_said(&first, Ok(AccountState::Ready), NOW).await.unwrap();
+        let again = store.open_account(at, ada, "ada", "three", NOW).await.unwrap().unwrap();
+        assert_eq!((again.state, again.sealed.as_deref()), (AccountState::Ready, Some("one")), "the same for the stay");
+        assert!(again.number > first.number);
+        // What is said of an order that is not the last one counts no more.
+        store.account_said(&first, Err("it does not answer"), NOW).await.unwrap();
+        assert_eq!(store.accounts_of(ada).await.unwrap(), std::slice::from_ref(&again));
+        assert_eq!(store.close_account(host.id, ada, NOW).await.unwrap(), None, "she has her place");
+
+        assert!(store.take_back_place(place, |_, _| true).await.unwrap());
+        let closing = store.close_account(host.id, ada, NOW).await.unwrap().unwrap();
+        assert_eq!((closing.state, &closing.sealed), (AccountState::Closing, &None));
+        assert!(closing.number > again.number);
+        // She comes back before the host has closed it.
+        store.take_place(host.id, ada, NOW).await.unwrap().unwrap();
+        let back = store.open_account(at, ada, "ada", "four", NOW).await.unwrap().unwrap();
+        assert_eq!((back.state, back.sealed.as_deref()), (AccountState::Asked, Some("four")), "never the one of before");
+        assert!(back.number > closing.number);
+        store.account_said(&closing, Ok(AccountState::Closed), NOW).await.unwrap();
+        assert!(store.accounts_in(pool.id).await.unwrap().contains(&back));
+        // A host that is made anew has none.
+        store.modify_desktop(host.id, |row| row.generation += 1).await.unwrap();
+        assert_eq!(store.open_account(at, ada, "ada", "five", NOW).await.unwrap(), None);
+        let at = (host.id, host.generation + 1);
+        let bobs = store.open_account(at, bob, "ada", "six", NOW).await.unwrap().unwrap();
+        assert_eq!(store.accounts_in(pool.id).await.unwrap(), [bobs]);
+    }
+
     async fn apps_are_published_by_name(store: Store) {
         let (pool, _) = stored_host(&store, 3).await;
         let ada = stored_user(&store, "ada", Role::User).await.id;
         let run = AppRun { remote_app: Some("||ledger".into()), ..AppRun::default() };
-        let mut app = App { id: AppId::new(), pool: pool.id, name: "Ledger".into(), run, created: NOW };
-        store.create_app(&app).await.unwrap();
+        let mut app = App { id: AppId::new(), pool: pool.id, name: "Ledger".into(), run, icon: None, created: NOW };
+        store.create_app(&app, None).await.unwrap();
         assert_eq!(store.app(app.id).await.unwrap(), Some(app.clone()));
-        let twice = store.create_app(&App { id: AppId::new(), ..app.clone() }).await;
+        let twice = store.create_app(&App { id: AppId::new(), ..app.clone() }, None).await;
         assert!(matches!(twice, Err(StoreError::Taken { what: "app", .. })), "{twice:?}");
         app.name = "Books".into();
-        store.update_app(&app).await.unwrap();
+        app.icon = Some("ab".into());
+        store.update_app(&app, Some(Some(&[0, 127, 255]))).await.unwrap();
+        assert_eq!(store.app_icon(app.id).await.unwrap(), Some(vec![0, 127, 255]));
+        // Who says nothing of it leaves it.
+        store.update_app(&App { icon: None, ..app.clone() }, None).await.unwrap();
         assert_eq!(store.apps_in(pool.id).await.unwrap(), [app.clone()]);
         assert_eq!(store.apps_for(ada).await.unwrap(), []);
         store.entitle(pool.id, ada).await.unwrap();
         assert_eq!(store.apps_for(ada).await.unwrap(), [app.clone()]);
+        store.update_app(&App { icon: None, ..app.clone() }, Some(None)).await.unwrap();
+        assert_eq!((store.app_icon(app.id).await.unwrap(), store.app(app.id).await.unwrap().unwrap().icon), (None, None));
         store.delete_app(app.id).await.unwrap();
         assert!(matches!(store.delete_app(app.id).await, Err(StoreError::Missing { .. })));
     }

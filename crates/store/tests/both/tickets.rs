@@ -44,6 +44,37 @@ on_both! {
         assert_eq!(said.iter().filter(|one| matches!(one, Err(TicketRefusal::Used))).count(), 49);
     }
 
+    async fn one_of_two_programs_gives_the_only_seat(store: Store) {
+        let device = stored_desktop(&store).await;
+        let mut people = Vec::new();
+        for name in ["ada", "bob"] {
+            people.push(stored_user(&store, name, Role::User).await.id);
+        }
+        let wanted = |n: usize, person| Ticket {
+            ticket_sha256: format!("t{n}"),
+            // Long after now.
+            expires: oriel_model::Micros(i64::MAX / 4),
+            ..ticket(person, device.id)
+        };
+        let tickets = [wanted(0, people[0]), wanted(1, people[1])];
+        let given = at_once(2, |n| {
+            let (store, ticket, id) = (store.clone(), tickets[n].clone(), device.id);
+            async move {
+                let seat = std::collections::BTreeSet::from([id]);
+                store.put_ticket_at(&ticket, ["here", "there"][n], Some((id, &seat))).await.unwrap()
+            }
+        })
+        .await;
+        assert_eq!(given.iter().filter(|given| **given).count(), 1, "{given:?}");
+        // Who has it may ask again, through whichever; who has not, has no ticket.
+        let winner = usize::from(given[1]);
+        let seat = std::collections::BTreeSet::from([device.id]);
+        let again = wanted(2, people[winner]);
+        assert!(store.put_ticket_at(&again, "third", Some((device.id, &seat))).await.unwrap());
+        let (loser, session) = (format!("t{}", 1 - winner), &tickets[0].session_sha256);
+        assert!(matches!(store.take_ticket(&loser, session, NOW).await, Err(TicketRefusal::Unknown)));
+    }
+
     async fn expire(store: Store) {
         let given = stored_ticket(&store).await;
         let (ticket, session) = (&given.ticket_sha256, &given.session_sha256);

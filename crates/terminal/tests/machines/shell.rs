@@ -43,6 +43,12 @@ async fn an_account_s_own_shell_without_a_command() {
     shell.write(b"echo sum $((40+2))\n").await.unwrap();
     read_until(&mut shell, "sum 42").await;
     shell.close().await;
+
+    // And a command without a terminal, which reads what it is given and nothing else.
+    let connection = server.connect(&server.ssh()).await.unwrap();
+    let ran = connection.run("cat; echo no >&2; exit 3", b"one\ntwo\n".to_vec(), 6);
+    let ran = timeout(PATIENCE, ran).await.unwrap().unwrap();
+    assert_eq!((ran.code, ran.output.as_slice(), ran.complaints.as_slice()), (Some(3), &b"one\ntw"[..], &b"no\n"[..]));
 }
 
 #[tokio::test]

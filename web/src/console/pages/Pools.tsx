@@ -25,8 +25,10 @@ import { PageHead } from "../shell/PageHead";
 import { count, memory } from "../words";
 import { AddDesktop } from "./pools/AddDesktop";
 import { Agenda } from "./pools/Agenda";
+import { Apps } from "./pools/Apps";
 import { ClosePool } from "./pools/ClosePool";
 import { ExternalPoolForm } from "./pools/ExternalPoolForm";
+import { Hosts } from "./pools/Hosts";
 import { People } from "./pools/People";
 import { PoolForm } from "./pools/PoolForm";
 import { summary } from "./pools/Rules";
@@ -37,7 +39,10 @@ import { limitsThere, QuotaForm } from "./users/QuotaForm";
 type Pool = Schemas["Pool"];
 type Dialogue =
   | { is: "new" | "new-external" }
-  | { is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "close" | "delete"; pool: string };
+  | {
+      is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "apps" | "hosts" | "close" | "delete";
+      pool: string;
+    };
 
 export function Pools() {
   return (
@@ -231,6 +236,15 @@ function Inside() {
                             act: () => setDialogue({ is: "people", pool: p.id }),
                           },
                           {
+                            text: "Programs…",
+                            act: () => setDialogue({ is: "apps", pool: p.id }),
+                          },
+                          {
+                            text: "Hosts…",
+                            reason: p.kind === "session_host" ? "" : "Its desktops are for one person each",
+                            act: () => setDialogue({ is: "hosts", pool: p.id }),
+                          },
+                          {
                             text: "Quota…",
                             reason:
                               locked ||
@@ -284,6 +298,10 @@ function Inside() {
         ))}
       {dialogue?.is === "versions" && pool && <Versions pool={pool} onClose={close} />}
       {dialogue?.is === "people" && pool && <People pool={pool} onClose={close} />}
+      {dialogue?.is === "apps" && pool && <Apps pool={pool} locked={locked} onClose={close} />}
+      {dialogue?.is === "hosts" && pool && (
+        <Hosts pool={pool} locked={whyNot(me, "desktops_operate")} onClose={close} />
+      )}
       {dialogue?.is === "quota" && pool && (
         <QuotaForm
           scope={{ of: "pool", id: pool.id, name: pool.name }}

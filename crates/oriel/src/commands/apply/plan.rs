@@ -17,10 +17,12 @@ use super::{
     wanted::{ImageFrom, Reference, SecretFrom, Wanted, WantedApp, WantedGroup, WantedImage, WantedPool},
 };
 use crate::client::segment;
+use data_encoding::BASE64;
 use oriel_model as model;
 use oriel_server::api::image::{ImageSource, ImageState};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -237,15 +239,25 @@ impl World<'_> {
         let there = self.present.apps.iter().find(|one| one.pool.name == pool.name && one.name == app.name);
         let before = there.map(|there| said::app(&there.run));
         let wanted = said::app(&app.run);
-        if before.as_ref() == Some(&wanted) {
+        let sha256 = app.icon.as_ref().map(|icon| icon_sha256(icon));
+        let its = there.and_then(|there| there.icon.as_deref());
+        let other_icon = sha256.as_ref().filter(|sha256| sha256.as_deref() != its);
+        let same_run = before.as_ref() == Some(&wanted);
+        if same_run && other_icon.is_none() {
             return None;
         }
         let mut draft = Draft::default();
+        if let (Some(sha256), Some(icon)) = (other_icon, &app.icon) {
+            draft.says("icon", its.map(|its| said::icon(Some(its)).to_string()), said::icon(sha256.as_deref()));
+            draft.put("icon", icon);
+        }
         draft.compare(&wanted, before.as_deref());
         for (key, said) in before.iter().flatten().filter(|(key, _)| wanted.iter().all(|(its, _)| its != key)) {
             draft.says(key, Some(said.to_string()), "nothing");
         }
-        draft.put("run", &app.run);
+        if !same_run {
+            draft.put("run", &app.run);
+        }
         let apps = format!("/pools/{}/apps", segment(&pool.name));
         Some(match there {
             Some(there) => {
@@ -291,6 +303,13 @@ impl World<'_> {
             }
         }
     }
+}
+
+/// What the server knows a picture again by; none for no picture.
+fn icon_sha256(base64: &str) -> Option<String> {
+    // It was read before.
+    let png = BASE64.decode(base64.as_bytes()).ok().filter(|png| !png.is_empty())?;
+    Some(format!("{:x}", Sha256::digest(png)))
 }
 
 /// Somebody or something that is neither there nor declared.

@@ -14,7 +14,7 @@ use oriel_server::api::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// One key's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Present {
     pub machines: Vec<Machine>,
     /// Of all pools.
     pub apps: Vec<App>,
+    /// Their pictures, by the apps' ids, where a file is written of them.
+    pub icons: BTreeMap<String, Vec<u8>>,
 }
 
 impl Present {
@@ -112,6 +114,11 @@ pub fn app(run: &AppRun) -> Keys {
         ("folder", &run.folder),
     ];
     keys.into_iter().filter_map(|(key, said)| Some((key, text(said.as_ref()?)))).collect()
+}
+
+/// A picture, by what it is known again by; none as nothing.
+pub fn icon(sha256: Option<&str>) -> Said {
+    Said::Text(sha256.map_or_else(String::new, |it| format!("a picture ({})", it.get(..12).unwrap_or(it))))
 }
 
 /// Without its members.

@@ -3,6 +3,7 @@
 
 use super::read::{Place, Spot, Table, Wrong};
 use crate::commands::machine::split_address;
+use data_encoding::BASE64;
 use oriel_model as model;
 use oriel_server::api::{
     app::AppRun,
@@ -169,6 +170,8 @@ pub struct WantedPool {
 pub struct WantedApp {
     pub name: String,
     pub run: AppRun,
+    /// A PNG in base64; nothing takes it away.
+    pub icon: Option<String>,
 }
 
 pub struct WantedMachine {
@@ -447,7 +450,7 @@ fn pool(name: &str, table: &Table<'_>, folder: &Path) -> Result<WantedPool, Wron
 }
 
 fn app(name: &str, table: &Table<'_>) -> Result<WantedApp, Wrong> {
-    table.only(&["remote_app", "program", "arguments", "folder"])?;
+    table.only(&["remote_app", "program", "arguments", "folder", "icon"])?;
     let run = AppRun {
         remote_app: table.maybe("remote_app", Spot::some_text)?,
         initial_program: table.maybe("program", Spot::some_text)?,
@@ -458,7 +461,17 @@ fn app(name: &str, table: &Table<'_>) -> Result<WantedApp, Wrong> {
         let wrong = table.place.wrong("an app is either a remote_app (of Windows) or a program");
         return Err(wrong.next("give one of the two"));
     }
-    Ok(WantedApp { name: name.to_owned(), run })
+    let icon = table.maybe("icon", |spot| {
+        let text = spot.text()?;
+        let wrong =
+            |why: String| spot.place.wrong(why).next("give a PNG in base64: base64 -w0 FILE.png, or \"\" for none");
+        if !text.is_empty() {
+            let png = BASE64.decode(text.as_bytes()).map_err(|_| wrong("this is not in base64".to_owned()))?;
+            model::check_icon(&png).map_err(wrong)?;
+        }
+        Ok(text)
+    })?;
+    Ok(WantedApp { name: name.to_owned(), run, icon })
 }
 
 /// `word` stands for nothing.

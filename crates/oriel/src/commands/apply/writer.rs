@@ -4,7 +4,9 @@ use super::{
     said::{self, Keys, Present, Said},
     tree::Language,
 };
+use data_encoding::BASE64;
 use oriel_server::api::{
+    app::App,
     external::Machine,
     image::{Image, ImageSource},
     pool::Pool,
@@ -96,7 +98,12 @@ fn pool(present: &Present, pool: &Pool) -> Section {
     keys.push(("groups", Said::List(pool.groups.iter().map(|one| one.name.clone()).collect())));
     let machines: Vec<Section> = present.machines.iter().filter(|one| one.pool.id == pool.id).map(machine).collect();
     let apps = present.apps.iter().filter(|one| one.pool.id == pool.id);
-    let apps: Vec<Section> = apps.map(|one| Section::new(&one.name, said::app(&one.run))).collect();
+    let app = |one: &App| {
+        let mut keys = said::app(&one.run);
+        keys.extend(present.icons.get(&one.id).map(|png| ("icon", Said::Text(BASE64.encode(png)))));
+        Section::new(&one.name, keys)
+    };
+    let apps: Vec<Section> = apps.map(app).collect();
     let below = [("machine", machines), ("app", apps)].into_iter().filter(|(_, below)| !below.is_empty());
     Section { below: below.collect(), ..Section::new(&pool.name, keys) }
 }

@@ -102,6 +102,11 @@ export function DesktopCard({ desktop, me, inside }: Props) {
           </Alert>
         )}
         {desktop.maintenance && <Alert variant="info" isInline title={desktop.maintenance} component="h3" />}
+        {desktop.sign_on_problem && (
+          <Alert variant="warning" isInline title="You cannot be signed in" component="h3">
+            {sentence(desktop.sign_on_problem)}
+          </Alert>
+        )}
         {desktop.external && desktop.kinds.length === 0 && <p className="about">{cannotOpen}.</p>}
         {isStarting(desktop) && <Steps steps={desktop.start_steps} />}
         <Speed desktop={desktop} />

@@ -4,6 +4,8 @@ import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { ReasonButton } from "../../parts/ReasonButton";
 import { appHref } from "../../parts/viewer";
+import { AppIcon } from "../pools/AppIcon";
+import { ownIconHref } from "../pools/apps";
 
 export function OwnApp({ app }: { app: Schemas["OwnApp"] }) {
   const take = useAct({
@@ -29,7 +31,9 @@ export function OwnApp({ app }: { app: Schemas["OwnApp"] }) {
   return (
     <Card component="article" isCompact aria-labelledby={`a-${app.id}`}>
       <CardTitle component="h2" id={`a-${app.id}`}>
-        {app.name}
+        <span className="app-title">
+          <AppIcon href={ownIconHref(app)} /> {app.name}
+        </span>
       </CardTitle>
       <CardBody>A program of {app.pool.name}, in a tab of its own.</CardBody>
       <CardFooter>

@@ -93,6 +93,7 @@ fn present() -> Present {
             "created_at": "2026-11-29T00:00:00Z",
         }]))
         .unwrap(),
+        icons: std::collections::BTreeMap::new(),
     }
 }
 
@@ -319,4 +320,18 @@ fn apps_are_what_files_say() {
     assert_eq!((changes[0].mark, changes[0].call.path.as_str()), (Mark::Add, "/pools/office/apps"));
     assert_eq!(changes[0].call.body["name"], "top");
     assert!(refused(&office("top]\nfolder = \"/srv\"")).contains("either a remote_app"));
+
+    // A picture by itself, and away again.
+    let mut there = present();
+    let icon = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let pictured = format!("{same}\nicon = \"{icon}\"");
+    let changes = plan(&wanted(&pictured).unwrap(), &there, how).unwrap();
+    assert_eq!((changes[0].mark, &changes[0].call.body["icon"]), (Mark::Change, &Value::from(icon)));
+    assert!(!changes[0].call.body.contains_key("run"));
+    assert!(lines(&pictured, &there, how)[0].contains("icon a picture ("), "{:?}", lines(&pictured, &there, how));
+    there.apps[0].icon = super::icon_sha256(icon);
+    assert_eq!(lines(&pictured, &there, how), Vec::<String>::new());
+    assert_eq!(lines(&same, &there, how), Vec::<String>::new(), "what is not named stays");
+    assert!(lines(&format!("{same}\nicon = \"\""), &there, how)[0].ends_with("→ nothing"));
+    assert!(refused(&office("top]\nprogram = \"xterm\"\nicon = \"R0lGODlh\"")).contains("an icon is a PNG"));
 }
