@@ -72,7 +72,7 @@ impl Broker {
         let Some(name) = host_account_name(&user.name).filter(|name| *name != identity.user) else {
             return Err(self.refuse_account(user, host, reserved(user, host)).await?);
         };
-        let (store, at, context) = (&self.inner.store, (host.id, host.generation), context(host.id, user.id));
+        let (store, at, context) = (&self.inner.store, (host.id, host.generation), context_of(host.id, user.id));
         let fresh = one_stay_password();
         let sealed = self.inner.vault.seal(fresh.expose_secret(), &context);
         let sealed = sealed.map_err(|error| BrokerError::internal("sealing the password of an account", error))?;
@@ -204,7 +204,8 @@ impl Broker {
 }
 
 /// Binds a sealed password to its row, so that rows cannot be exchanged.
-fn context(host: DesktopId, user: UserId) -> String {
+/// What an account's password is sealed for.
+pub(crate) fn context_of(host: DesktopId, user: UserId) -> String {
     format!("account:{host}/{user}")
 }
 

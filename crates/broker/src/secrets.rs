@@ -7,7 +7,7 @@
 //! killed and repeated at any point, also by two programs at once.
 
 use crate::{Broker, BrokerError, clock::now};
-use crate::{cloud, directory, export, external, guest, provider, recording, second_factor, webhook};
+use crate::{account, cloud, directory, export, external, guest, provider, recording, second_factor, webhook};
 use futures::FutureExt as _;
 use oriel_identity::{SEALED_HEAD_CHARS, VaultError, sealed_with};
 use oriel_image::{ImageError, Job};
@@ -280,6 +280,7 @@ const fn word(column: SealedColumn) -> &'static str {
         SealedColumn::Cloud => "clouds",
         SealedColumn::Directory => "directories",
         SealedColumn::Export => "exports of recordings",
+        SealedColumn::HostAccount => "accounts on session hosts",
         SealedColumn::Provider => "providers of identities",
         SealedColumn::Recording => "recordings",
         SealedColumn::Totp => "second factors",
@@ -295,11 +296,18 @@ fn contexts(column: SealedColumn, id: &str) -> Vec<String> {
         SealedColumn::Cloud => of(id, cloud::context_of),
         SealedColumn::Directory => of(id, directory::context_of),
         SealedColumn::Export => of(id, export::sealing_context),
+        SealedColumn::HostAccount => account_of(id).into_iter().collect(),
         SealedColumn::Provider => of(id, provider::context_of),
         SealedColumn::Recording => of(id, recording::sealing_context),
         SealedColumn::Totp => of(id, second_factor::context_of),
         SealedColumn::Webhook => of(id, webhook::context_of),
     }
+}
+
+/// `HOST/PERSON`, as the table's keys are.
+fn account_of(id: &str) -> Option<String> {
+    let (host, person) = id.split_once('/')?;
+    Some(account::context_of(host.parse().ok()?, person.parse().ok()?))
 }
 
 fn of<I: FromStr>(id: &str, context: fn(I) -> String) -> Vec<String> {
@@ -313,12 +321,20 @@ mod tests {
     #[test]
     fn every_column_has_its_context() {
         let id = "018f0000-0000-7000-8000-000000000000";
-        let mut all: Vec<String> = SealedColumn::ALL.into_iter().flat_map(|column| contexts(column, id)).collect();
+        let account = format!("{id}/{id}");
+        let id_in = |column| if column == SealedColumn::HostAccount { account.as_str() } else { id };
+        let mut all: Vec<String> =
+            SealedColumn::ALL.into_iter().flat_map(|column| contexts(column, id_in(column))).collect();
         assert_eq!(all.len(), SealedColumn::ALL.len() + 1, "a desktop's may be a machine's");
-        assert!(all.iter().all(|context| context.ends_with(&format!(":{id}"))), "{all:?}");
+        assert!(
+            all.iter().all(|context| context.ends_with(&format!(":{id}")) || context.ends_with(&format!(":{account}"))),
+            "{all:?}"
+        );
         all.sort();
         all.dedup();
         assert_eq!(all.len(), SealedColumn::ALL.len() + 1);
-        assert!(contexts(SealedColumn::Cloud, "no id").is_empty());
+        for column in [SealedColumn::Cloud, SealedColumn::HostAccount] {
+            assert!(contexts(column, "no id").is_empty());
+        }
     }
 }

@@ -38,6 +38,8 @@ pub enum SealedColumn {
     Cloud,
     Directory,
     Export,
+    /// Of people on session hosts.
+    HostAccount,
     Provider,
     Recording,
     Totp,
@@ -45,11 +47,12 @@ pub enum SealedColumn {
 }
 
 impl SealedColumn {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Desktop,
         Self::Cloud,
         Self::Directory,
         Self::Export,
+        Self::HostAccount,
         Self::Provider,
         Self::Recording,
         Self::Totp,
@@ -62,6 +65,7 @@ impl SealedColumn {
             Self::Cloud => "cloud",
             Self::Directory => "directory",
             Self::Export => "recording_export",
+            Self::HostAccount => "host_account",
             Self::Provider => "provider",
             Self::Recording => "recording",
             Self::Totp => "totp",
