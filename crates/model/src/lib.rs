@@ -44,8 +44,8 @@ mod webhook;
 pub use app::{App, AppRun};
 pub use audit::{AuditDeed, AuditEntry, AuditQuery};
 pub use booking::{
-    BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingRefusal,
-    BookingRules, Span,
+    BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKING_PRIORITY_MAX, BOOKINGS_OF_POOL_MAX, Booked, Booking, BookingBy,
+    BookingCursor, BookingFilter, BookingRefusal, BookingRules, BookingWeight, Span, displaced_by,
 };
 pub use cloud::{
     CLOUDS_MAX, Cloud, CloudAddress, CloudFlavor, CloudImage, CloudLook, CloudNetwork, CloudOffer, CloudPlace,

@@ -53,7 +53,8 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Bookings that are not over, page by page: one's own, and those of pools that one may see.
+     * Bookings that are not over, page by page: one's own, and those of pools that one may see. Those whose place another one took stand
+     *     until they would have been over.
      * @description Anybody who is signed in may call it.
      */
     get: operations["list_bookings"];
@@ -2355,7 +2356,8 @@ export interface paths {
     put?: never;
     /**
      * Book a desktop of a pool for a span of time, for oneself as rules say, or as an administrator of the pool for anybody who may use it.
-     *     Of people who ask for the last one at once, one gets it.
+     *     Of people who ask for the last one at once, one gets it. Where none is left, it takes the place of bookings of a lower priority that begin
+     *     later than their notice; their people are told.
      * @description Whoever may use the pool may call it, and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For everybody else the pool does not exist (404).
      */
     post: operations["create_booking"];
@@ -3578,6 +3580,11 @@ export interface components {
        */
       most?: number | null;
       pool: components["schemas"]["Named"];
+      /**
+       * Format: int32
+       * @description Where nothing is left, one's bookings take the place of those of a lower priority that do not begin soon.
+       */
+      priority: number;
     };
     /** @description How many desktops are booked in an hour, at its peak. */
     BookedHour: {
@@ -3601,11 +3608,20 @@ export interface components {
      *     until the end.
      */
     Booking: {
+      /** @description RFC 3339, UTC: when one did. Nothing is kept since. */
+      displaced: string | null;
+      /** @description RFC 3339, UTC. From then on none does. */
+      firm_from: string;
       /** @description RFC 3339, UTC. */
       from: string;
       id: string;
       person: components["schemas"]["Named"];
       pool: components["schemas"]["Named"];
+      /**
+       * Format: int32
+       * @description Where nothing is left, a booking of a higher priority takes the place of this one.
+       */
+      priority: number;
       /** @description RFC 3339, UTC. At that moment it is over. */
       to: string;
     };
@@ -3621,6 +3637,11 @@ export interface components {
       from: string;
       /** @description Id or name of whom it is for; oneself when left out. For others, administrators of the pool book. */
       person?: string | null;
+      /**
+       * Format: int32
+       * @description From 0 to 1000; what the quotas of whom it is for say when left out. Administrators of the pool say it.
+       */
+      priority?: number | null;
       /** @description RFC 3339. */
       to: string;
     };
@@ -6355,7 +6376,8 @@ export interface components {
     /**
      * @description What is counted of a person's: desktops that are theirs; those that run, and the CPUs, memory (bytes) and GPUs of those; sessions,
      *     which are the desktops and machines that they are connected to; for a pool, its desktops; and bookings: how many that are not over
-     *     (none where nothing is said), how many hours one lasts at most, and how many days ahead it begins at most.
+     *     (none where nothing is said), how many hours one lasts at most, how many days ahead it begins at most, whose place it takes (that of
+     *     bookings of a lower priority), and from how many hours before its begin on it gives way to none.
      * @enum {string}
      */
     QuotaKind:
@@ -6368,7 +6390,9 @@ export interface components {
       | "per_person"
       | "bookings"
       | "booking_hours"
-      | "booking_days";
+      | "booking_days"
+      | "booking_priority"
+      | "booking_notice";
     /** @description One limit. */
     QuotaLimit: {
       kind: components["schemas"]["QuotaKind"];
@@ -6398,7 +6422,7 @@ export interface components {
     QuotaStanding: {
       person: components["schemas"]["Named"];
       pools: components["schemas"]["PoolQuotaUse"][];
-      /** @description One for each kind but `per_person`, `booking_hours` and `booking_days`. */
+      /** @description One for each kind but `per_person` and those that say how bookings may be. */
       uses: components["schemas"]["QuotaUse"][];
     };
     /** @description How much of one kind somebody has. */

@@ -157,9 +157,10 @@ export const ownBookingsQuery = queryOptions({
   refetchInterval: IDLE_MS,
 });
 
-export const poolBookingsQuery = (pool: string) =>
+/** All bookings of a pool, or of all pools that one may see. */
+export const poolBookingsQuery = (pool: string | undefined) =>
   queryOptions({
-    queryKey: ["bookings", "pool", pool],
+    queryKey: ["bookings", "pool", pool ?? null],
     queryFn: async () => {
       const all: Schemas["Booking"][] = [];
       for (let cursor: string | undefined; ; ) {

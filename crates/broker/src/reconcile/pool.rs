@@ -47,6 +47,7 @@ impl Reconciler for Pools {
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         let moment = now();
         let store = &broker.inner.store;
+        broker.tell_displaced().await?;
         let heard = broker.inner.reconcilers.heard.take_pools();
         self.again.extend(heard.some);
         let all = heard.all || self.all_after.is_none_or(|after| after <= moment);

@@ -35,7 +35,7 @@ import { limitsThere, QuotaForm } from "./users/QuotaForm";
 
 type Pool = Schemas["Pool"];
 type Dialogue =
-  | { is: "new" | "new-external" }
+  | { is: "new" | "new-external" | "calendar" }
   | { is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "delete"; pool: string };
 
 export function Pools() {
@@ -75,6 +75,8 @@ function Inside() {
     </ReasonButton>
   );
 
+  const isBookable = pools.data?.some((p) => p.kind === "floating" || p.kind === "ephemeral");
+
   return (
     <>
       <PageHead
@@ -82,7 +84,14 @@ function Inside() {
         about="Desktops that are alike: one image, one size, one network. Or machines of others, by their addresses."
         actions={
           <>
-            {create} {createExternal}
+            {create} {createExternal}{" "}
+            <ReasonButton
+              variant="secondary"
+              reason={isBookable ? "" : "There is no pool of which desktops can be booked"}
+              onClick={() => setDialogue({ is: "calendar" })}
+            >
+              Bookings of all pools
+            </ReasonButton>
           </>
         }
       />
@@ -288,6 +297,7 @@ function Inside() {
       {dialogue?.is === "bookings" && pool && (
         <Agenda pool={pool} locked={whyNot(me, "desktops_write")} onClose={close} />
       )}
+      {dialogue?.is === "calendar" && <Agenda locked={whyNot(me, "desktops_write")} onClose={close} />}
       {dialogue?.is === "add" && pool && <AddDesktop pool={pool} onClose={close} />}
       {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}
     </>
