@@ -101,6 +101,7 @@ use oriel_identity::{Throttle, Vault};
 use oriel_image::ImageStore;
 use oriel_model::{Accelerator, DesktopId, Micros, UserId};
 use oriel_store::Store;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// What the broker needs to know of live connections; the gateway answers.
@@ -126,6 +127,9 @@ pub trait Sessions: Send + Sync {
     }
     /// Ends what one person has open of one desktop.
     async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
+    /// Somebody else has booked these desktops: whoever is connected to one is told, and has to go by then. Whoever was told so of another
+    /// one before may stay.
+    fn asked_back(&self, _by: &BTreeMap<DesktopId, Micros>) {}
     /// Somebody looks on at nobody's connection any more as an administrator.
     fn end_helping(&self, _user: UserId, _reason: &str) {}
 }

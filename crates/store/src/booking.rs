@@ -225,9 +225,26 @@ impl Store {
         spans(&self.reader, reaching(of_pool, span)).await
     }
 
-    /// The bookings of a pool for which a desktop is kept at this moment, or would be if its person had none.
-    pub async fn due_bookings(&self, pool: &Pool, now: Micros) -> Result<Vec<Booking>, StoreError> {
-        list(&self.reader, due(pool.id, now, pool.hours.start_ahead_minutes)).await
+    /// The bookings of a pool that stand and have begun, or do so within so many minutes, by when they begin.
+    pub async fn coming_bookings(
+        &self,
+        pool: PoolId,
+        now: Micros,
+        ahead_minutes: u32,
+    ) -> Result<Vec<Booking>, StoreError> {
+        list(&self.reader, due(pool, now, ahead_minutes)).await
+    }
+
+    /// The pools of which there are such bookings.
+    pub async fn pools_with_bookings(&self, now: Micros, ahead_minutes: u32) -> Result<Vec<PoolId>, StoreError> {
+        let ids: Vec<String> = coming(now, ahead_minutes)
+            .select_only()
+            .column(row::Column::PoolId)
+            .distinct()
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        ids.iter().map(|id| codec::parse("booking", id)).collect()
     }
 
     /// Some of those that were displaced and of which nobody has been told yet.
@@ -299,11 +316,14 @@ fn reaching(wanted: Select<row::Entity>, span: Span) -> Select<row::Entity> {
     wanted.filter(row::Column::Begins.lt(span.to.0)).filter(row::Column::Ends.gt(span.from.0))
 }
 
-/// Those of a pool that have begun, or will within so many minutes.
+/// Those that have begun, or will within so many minutes.
+fn coming(now: Micros, ahead_minutes: u32) -> Select<row::Entity> {
+    standing(now).filter(row::Column::Begins.lte(now.plus_seconds(i64::from(ahead_minutes) * 60).0))
+}
+
+/// Those of a pool.
 fn due(pool: PoolId, now: Micros, ahead_minutes: u32) -> Select<row::Entity> {
-    standing(now)
-        .filter(row::Column::PoolId.eq(pool.to_string()))
-        .filter(row::Column::Begins.lte(now.plus_seconds(i64::from(ahead_minutes) * 60).0))
+    coming(now, ahead_minutes).filter(row::Column::PoolId.eq(pool.to_string()))
 }
 
 async fn list(on: &impl ConnectionTrait, wanted: Select<row::Entity>) -> Result<Vec<Booking>, StoreError> {

@@ -648,6 +648,12 @@ function sayNotice(banner: Banner, notice: Notice, seconds: number): void {
       "Nobody is here: this connection ends soon. Press a key or move the pointer to stay.",
       seconds,
     );
+  } else if (notice === "booked") {
+    banner.countdown(
+      notice,
+      "Somebody else has booked this desktop: it is taken back and made anew. Save your work elsewhere.",
+      seconds,
+    );
   } else if (seconds > 90) {
     banner.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
   } else banner.countdown(notice, "This connection ends soon. Save your work now.", seconds);

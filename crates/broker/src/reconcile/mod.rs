@@ -4,6 +4,7 @@
 //! fault and after a restart. Nothing retries inside; the next round does. Every reconciler's last run and error can be
 //! seen ([`ReconcilerStatus`]).
 
+mod asked_back;
 mod desktop;
 mod directory;
 mod external;

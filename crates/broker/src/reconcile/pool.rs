@@ -1,7 +1,7 @@
 //! Keeps pools at their size, and takes back what people have left.
 
 use super::{
-    Again, Reconciler, Round,
+    Again, Reconciler, Round, asked_back,
     rollout::{self, Look, Move},
     upkeep::{Deed, budget, decide, decide_hosts, is_gone, is_unused, unused_seconds},
 };
@@ -132,12 +132,25 @@ async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops:
     let until = now().plus_seconds(PRESENCE_SECONDS);
     let here = broker.sessions().map(|sessions| sessions.connected()).unwrap_or_default();
     presence.extend(here.into_iter().filter(|id| own.iter().any(|one| one.id == *id)).map(|id| (id, until)));
-    let booked = store.due_bookings(pool, now()).await?;
+    let moment = now();
+    let coming = store.coming_bookings(pool.id, moment, asked_back::ahead_minutes(pool)).await?;
+    let ahead = moment.plus_seconds(i64::from(pool.hours.start_ahead_minutes) * 60);
+    let booked = coming.iter().filter(|booking| booking.span.from <= ahead);
     let has = |user: UserId| own.iter().any(|one| one.owner == Some(user) && one.intent != DesktopIntent::Deleted);
-    let waiting: BTreeSet<UserId> = booked.iter().map(|booking| booking.user).filter(|user| !has(*user)).collect();
+    let waiting: BTreeSet<UserId> = booked.map(|booking| booking.user).filter(|user| !has(*user)).collect();
     *desktops += i64::try_from(own.len()).unwrap_or(i64::MAX);
     let mut done = 0;
-    let moment = now();
+    let asked = asked_back::asked_back(pool, &own, &coming);
+    for one in own.iter().filter(|one| asked.get(&one.id).is_some_and(|by| *by <= moment)) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(asked_back::lead_out(broker, pool, one, intent_of_left(pool)).await?);
+    }
+    if done > 0 {
+        // What else there is to do is seen at the next look, which comes soon.
+        return Ok(done);
+    }
     let mut room = budget(pool, &own, moment);
     for deed in decide(pool, &own, &presence, waiting.len(), moment) {
         // Who leads may have changed since.
@@ -263,6 +276,14 @@ fn is_same(one: &Rollout, seen: &Rollout) -> bool {
     (one.from, one.to, one.created) == (seen.from, seen.to, seen.created)
 }
 
+/// What becomes of a desktop that its person has left.
+fn intent_of_left(pool: &Pool) -> DesktopIntent {
+    match pool.kind {
+        PoolKind::Ephemeral => DesktopIntent::Deleted,
+        _ => DesktopIntent::Recycle,
+    }
+}
+
 /// Answers whether it was done: others may have been first.
 async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, BrokerError> {
     match deed {
@@ -308,10 +329,7 @@ async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, Broke
             }
         }
         Deed::TakeBack(id) => {
-            let intent = match pool.kind {
-                PoolKind::Ephemeral => DesktopIntent::Deleted,
-                _ => DesktopIntent::Recycle,
-            };
+            let intent = intent_of_left(pool);
             let moment = now();
             let gone = |seat, there| is_gone(pool, seat, there, moment);
             match broker.inner.store.take_back(id, moment, intent, gone).await {

@@ -1,9 +1,12 @@
 //! What is booked is there when its time comes, for whoever booked it.
 
 use crate::house::House;
+use crate::pools;
 use oriel_broker::{BrokerError, NewBooking};
 use oriel_compute::fake::FakeMode;
-use oriel_model::{BookingBy, DesktopState, Micros, Pool, PoolId, PoolKind, Role, Span, User, UserId};
+use oriel_model::{
+    Booking, BookingBy, BookingId, DesktopState, Micros, Pool, PoolId, PoolKind, Role, Span, User, UserId,
+};
 use oriel_store::{StoreError, clock::now};
 
 async fn somebody(house: &House, pool: &Pool, name: &str) -> User {
@@ -84,6 +87,40 @@ async fn what_is_booked_runs_in_time_and_is_given_to_who_booked_it() {
     house.broker.cancel_booking(&booking).await.unwrap();
     assert!(house.broker.bookings(None, Some(anna.id)).await.unwrap().is_empty());
     house.broker.book(new(&pool, &bob, span(30, 90))).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_sits_on_a_booked_desktop_is_told_and_led_out_in_time() {
+    let (house, pool, gateway) = pools::house(PoolKind::Floating, "running=0", 1).await;
+    let bob = pools::person(&house, &pool, "bob").await;
+    let anna = house.anna.clone();
+    let taken = house.broker.take_desktop(&bob, &pool).await.unwrap();
+    house.reaches(taken.id, DesktopState::Ready).await;
+    *gateway.0.lock().unwrap() = vec![taken.id];
+    // Booked an hour ago, for so many minutes from now.
+    let ago = now().plus_seconds(-3600);
+    let book = async |from: i64| {
+        let (id, span) = (BookingId::new(), span(from, 60));
+        let (priority, firm_from, displaced) = (0, ago, None);
+        let one = Booking { id, pool: pool.id, user: anna.id, span, priority, firm_from, displaced, created: ago };
+        let by = BookingBy::Administrator { priority: None };
+        house.store.create_booking(&one, by, ago).await.unwrap().booking
+    };
+    let later = book(10).await;
+    pools::until(&house, &pool, "bob is told", |_| !gateway.1.lock().unwrap().is_empty()).await;
+    let by = gateway.1.lock().unwrap().get(&taken.id).copied();
+    assert_eq!(by, Some(later.span.from.plus_seconds(-300)), "a third of the start-ahead before it begins");
+    assert_eq!(house.store.desktop(taken.id).await.unwrap().unwrap().owner, Some(bob.id), "not yet");
+
+    house.store.delete_booking(later.id).await.unwrap();
+    book(2).await;
+    house.broker.cancel_booking(&later).await.unwrap();
+    pools::until(&house, &pool, "bob is led out", |all| all.iter().any(|one| one.owner.is_none())).await;
+    gateway.0.lock().unwrap().clear();
+    let is_anew = |one: &Desktop| one.state == DesktopState::Ready && one.intent == DesktopIntent::Running;
+    pools::until(&house, &pool, "it runs for anna", |all| all.iter().all(is_anew)).await;
+    assert_eq!(code(house.broker.take_desktop(&bob, &pool).await), "booked");
+    assert_eq!(house.broker.take_desktop(&anna, &pool).await.unwrap().id, taken.id);
 }
 
 #[tokio::test]

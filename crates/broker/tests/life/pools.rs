@@ -6,14 +6,16 @@ use oriel_broker::{BrokerError, NewUser, PoolChange, Sessions};
 use oriel_compute::Compute;
 use oriel_compute::fake::FakeMode;
 use oriel_model::{
-    Desktop, DesktopId, DesktopIntent, DesktopState, Pool, PoolHours, PoolId, PoolKind, Role, TokenScope, User, UserId,
+    Desktop, DesktopId, DesktopIntent, DesktopState, Micros, Pool, PoolHours, PoolId, PoolKind, Role, TokenScope, User,
+    UserId,
 };
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A gateway whose connections the test says.
+/// A gateway whose connections the test says, and which desktops it was told somebody else has booked.
 #[derive(Default)]
-pub struct Gateway(pub Mutex<Vec<DesktopId>>);
+pub struct Gateway(pub Mutex<Vec<DesktopId>>, pub Mutex<BTreeMap<DesktopId, Micros>>);
 
 #[async_trait]
 impl Sessions for Gateway {
@@ -29,6 +31,9 @@ impl Sessions for Gateway {
     fn prelaunch(&self, _: UserId, _: DesktopId) {}
     async fn end_desktop(&self, _: DesktopId, _: &str) {}
     async fn end_user(&self, _: UserId, _: &str) {}
+    fn asked_back(&self, by: &BTreeMap<DesktopId, Micros>) {
+        self.1.lock().unwrap().clone_from(by);
+    }
 }
 
 /// A house with one more pool of that kind.

@@ -195,8 +195,10 @@ on_both! {
         assert_eq!(refusal.text, "the last desktops of floor are booked from 2026-11-18 12:06 to 14:06 UTC");
         // From as long before as the pool starts desktops ahead of its peaks (15 minutes).
         assert_eq!(code(give(1, 2, during.plus_seconds(-900)).await), "booked");
-        assert_eq!(store.due_bookings(&floor, during.plus_seconds(-901)).await.unwrap(), []);
-        assert_eq!(store.due_bookings(&floor, during).await.unwrap(), std::slice::from_ref(&of_first));
+        assert_eq!(store.coming_bookings(pool, during.plus_seconds(-901), 15).await.unwrap(), []);
+        assert_eq!(store.coming_bookings(pool, during, 15).await.unwrap(), std::slice::from_ref(&of_first));
+        assert_eq!(store.pools_with_bookings(during, 15).await.unwrap(), [pool]);
+        assert_eq!(store.pools_with_bookings(during.plus_seconds(-901), 15).await.unwrap(), []);
         assert!(give(1, 0, during).await.unwrap().is_some(), "whoever booked it gets it");
         // Afterwards it is anybody's.
         store.modify_desktop(free[1], |row| (row.owner, row.facts.seat) = (None, None)).await.unwrap();
