@@ -5,7 +5,8 @@ use crate::pools;
 use oriel_broker::{BrokerError, NewBooking};
 use oriel_compute::fake::FakeMode;
 use oriel_model::{
-    Booking, BookingBy, BookingId, DesktopState, Micros, Pool, PoolId, PoolKind, Role, Span, User, UserId,
+    Booking, BookingBy, BookingId, Desktop, DesktopIntent, DesktopState, Micros, Pool, PoolId, PoolKind, Role, Span,
+    User, UserId,
 };
 use oriel_store::{StoreError, clock::now};
 
