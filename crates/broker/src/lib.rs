@@ -66,7 +66,7 @@ pub use drive::{DRIVE_BYTES_MAX, DRIVE_IMAGES_MAX, DesktopDrive, DriveImage, Dri
 pub use error::BrokerError;
 pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
-pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
+pub use gpu::{GpuRules, HeldGpu, Holder, Stranger, turn::NewGpuTurn};
 pub use group::{GroupChange, NewGroup, WholeGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump};
 pub use host::CloudMaker;

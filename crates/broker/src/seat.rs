@@ -33,8 +33,8 @@ impl Broker {
     /// The person's desktop of a pool: the one that they have, else one that is free, else a new one. Of any number of people who ask
     /// for the last one at once, in any number of programs, one gets it.
     ///
-    /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`, `personal_disk_in_use`;
-    /// `OverQuota`; `Booking` when the last ones are booked by others. Of a pool of session hosts it is a place on one of them.
+    /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`, `personal_disk_in_use`,
+    /// `gpu_not_its_turn`, `gpu_not_ready`; `OverQuota`; `Booking` when the last ones are booked by others. Of a pool of session hosts it is a place on one of them.
     pub async fn take_desktop(&self, user: &User, pool: &Pool) -> Result<Desktop, BrokerError> {
         let store = &self.inner.store;
         if !self.may_have_of(pool.id, user).await? {
@@ -54,6 +54,7 @@ impl Broker {
             if let Some(desktop) = self.own_of(user, pool).await? {
                 return Ok(desktop);
             }
+            self.check_turn(pool).await?;
             self.check_disk_free(user, pool).await?;
             let free = upkeep::in_order(pool, store.free_in_pool(pool.id).await?, &user.name, now());
             for candidate in free.iter().take(TRIES_MAX) {

@@ -293,7 +293,7 @@ impl Verdict {
             ),
             Self::Booked => (
                 ByeCode::TimeOver,
-                "somebody has booked this desktop: it is made anew for them; get one when that is over".to_owned(),
+                "this desktop is needed by others now and is made anew: get one again when there is room".to_owned(),
             ),
             Self::Over { minutes } => (
                 ByeCode::TimeOver,

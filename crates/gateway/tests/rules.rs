@@ -319,7 +319,7 @@ async fn what_somebody_else_has_booked_ends_after_a_warning_unless_it_is_cancell
     assert_eq!(notices(&viewer.heard), [true, false, true]);
     let Some(ServerRecord::Bye { code, text }) = viewer.heard.last() else { panic!("{:?}", viewer.heard.last()) };
     assert_eq!(*code, ByeCode::TimeOver);
-    assert!(text.starts_with("somebody has booked this desktop"), "{text}");
+    assert!(text.starts_with("this desktop is needed by others now"), "{text}");
 }
 
 /// Somebody from whom it is taken away while they come in.

@@ -10,6 +10,7 @@ mod desktop_work;
 mod directory;
 mod external;
 mod gpu;
+mod gpu_turn;
 mod group;
 mod group_policy;
 mod hardware;
@@ -66,6 +67,7 @@ pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,
     PciAddressError,
 };
+pub use gpu_turn::{GPU_TURNS_MAX, GpuTurn, check_turns, may_start, next_in_words, next_turn};
 pub use group::Group;
 pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
@@ -73,8 +75,9 @@ pub use history::{HISTORY_COARSE_MINUTES, HISTORY_FINE_MINUTES, HISTORY_MINUTES_
 pub use host::{Accelerator, AcceleratorKind, Finding, FindingEvidence, HostFacts, Severity, finding};
 pub use hours::{HOLIDAYS_MAX, OffPeak, PEAKS_MAX, Peak, PoolHours, START_AHEAD_MINUTES_MAX, holiday};
 pub use id::{
-    AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,
-    OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId, WebhookId,
+    AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GpuTurnId, GroupId, ImageId,
+    InviteId, OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId,
+    WebhookId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use leaving::{Leaving, LeavingTimes, SHUT_DOWN_MINUTES_MAX, WARN_SECONDS_MAX};

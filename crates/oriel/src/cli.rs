@@ -188,7 +188,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(global).await,
             Command::Doctor(doctor) => doctor.run(global).await,
-            Command::Gpu(command) => command.run(global),
+            Command::Gpu(command) => command.run(global).await,
             Command::Cloud(command) => command.run(global).await,
             Command::Image(command) => command.run(&global.client()?).await,
             Command::Recipe(command) => command.run(&global.client()?).await,

@@ -8,12 +8,12 @@
 use crate::{
     Store, StoreError, codec,
     desktop::{self, ROWS_MAX},
-    pool, quota, seam,
+    gpu_turn, pool, quota, seam,
 };
 use oriel_model::{
     BOOKING_PRIORITY_MAX, BOOKINGS_OF_POOL_MAX, Booked, Booking, BookingBy, BookingCursor, BookingFilter, BookingId,
     BookingRefusal, BookingRules, BookingWeight, DesktopIntent, Micros, Pool, PoolId, PoolKind,
-    START_AHEAD_MINUTES_MAX, Span, UserId, displaced_by,
+    START_AHEAD_MINUTES_MAX, Span, UserId, check_turns, displaced_by,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
@@ -101,6 +101,7 @@ impl Store {
         let person = quota::hold(&txn, booking.user).await?;
         let pool = pool::locked(&txn, booking.pool).await?;
         check_shared(&pool)?;
+        check_turns(pool.name.as_str(), &gpu_turn::of_pool(&txn, pool.id).await?, span).map_err(against_rules)?;
         let of_person = standing(now).filter(row::Column::UserId.eq(booking.user.to_string()));
         let rules = quota::rules(&txn, booking.user, Some(pool.id)).await?;
         let mut weight = BookingWeight::of(&rules);

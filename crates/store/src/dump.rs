@@ -55,6 +55,7 @@ pub const TABLES: &[&str] = &[
     "personal_disk",
     "personal_disk_hold",
     "app",
+    "gpu_turn",
 ];
 
 /// What a backup leaves out.

@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
     Step { name: "m0044_history", sql: include_str!("m0044_history.sql") },
     Step { name: "m0045_session_host", sql: include_str!("m0045_session_host.sql") },
     Step { name: "m0048_booking_priority", sql: include_str!("m0048_booking_priority.sql") },
+    Step { name: "m0049_gpu_turn", sql: include_str!("m0049_gpu_turn.sql") },
 ];
 
 impl MigrationName for Step {

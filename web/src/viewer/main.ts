@@ -651,7 +651,7 @@ function sayNotice(banner: Banner, notice: Notice, seconds: number): void {
   } else if (notice === "booked") {
     banner.countdown(
       notice,
-      "Somebody else has booked this desktop: it is taken back and made anew. Save your work elsewhere.",
+      "Others need this desktop: it is taken back and made anew. Save your work elsewhere.",
       seconds,
     );
   } else if (seconds > 90) {

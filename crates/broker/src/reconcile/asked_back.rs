@@ -1,6 +1,7 @@
 //! Who sits on a desktop that somebody else has booked: until when they may stay. They are told in the viewer, and led out before the
 //! booking begins; what they leave is wiped like everything that was somebody's.
 
+use super::gpu_turn::Plan;
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_model::{
@@ -62,16 +63,19 @@ pub(super) fn asked_back(pool: &Pool, desktops: &[Desktop], bookings: &[Booking]
     asked
 }
 
-/// Those of all pools.
+/// Those of all pools, and those that hold something of a card whose turn ends.
 pub(super) async fn everywhere(broker: &Broker) -> Result<BTreeMap<DesktopId, Micros>, BrokerError> {
     let (store, moment) = (&broker.inner.store, now());
     let pools = store.pools_with_bookings(moment, START_AHEAD_MINUTES_MAX).await?;
-    let mut asked = BTreeMap::new();
+    let mut asked = Plan::read(broker).await?.leaving_everywhere(broker, moment).await?;
     for pool in store.pools_named(&pools).await? {
         let coming = store.coming_bookings(pool.id, moment, ahead_minutes(&pool)).await?;
         if !coming.is_empty() {
             let desktops = store.desktops_in_pool(pool.id).await?;
-            asked.extend(asked_back(&pool, &desktops, &coming));
+            for (id, by) in asked_back(&pool, &desktops, &coming) {
+                let soonest = asked.entry(id).or_insert(by);
+                *soonest = by.min(*soonest);
+            }
         }
     }
     Ok(asked)

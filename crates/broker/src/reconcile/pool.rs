@@ -2,6 +2,7 @@
 
 use super::{
     Again, Reconciler, Round, asked_back,
+    gpu_turn::Plan,
     rollout::{self, Look, Move},
     upkeep::{Deed, budget, decide, decide_hosts, is_gone, is_unused, unused_seconds},
 };
@@ -13,7 +14,10 @@ use oriel_model::{
     RolloutState, UserId,
 };
 use oriel_store::StoreError;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Pools are all looked at so often, and a second more rarely for every so many desktops; in between those of which something was heard.
 const ALL_SECONDS: i64 = 10;
@@ -58,11 +62,12 @@ impl Reconciler for Pools {
             store.pools_named(&self.again.iter().copied().collect::<Vec<_>>()).await?
         };
         let rollouts = store.open_rollouts().await?;
+        let plan = Plan::read(broker).await?;
         let (mut done, mut desktops) = (0, 0);
         let kept = |pool: &&Pool| pool.kind != PoolKind::External;
         for pool in pools.iter().filter(kept) {
             let rollout = rollouts.iter().find(|one| one.pool == pool.id);
-            let steps = keep(broker, pool, rollout, &mut desktops).await?;
+            let steps = keep(broker, pool, rollout, &plan, &mut desktops).await?;
             if steps == 0 {
                 self.again.remove(&pool.id);
             } else {
@@ -120,7 +125,13 @@ async fn keep_hosts(broker: &Broker, pool: &Pool, desktops: &mut i64) -> Result<
 }
 
 /// One pool. Answers how much was done; counts its desktops.
-async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops: &mut i64) -> Result<u32, BrokerError> {
+async fn keep(
+    broker: &Broker,
+    pool: &Pool,
+    rollout: Option<&Rollout>,
+    plan: &Plan,
+    desktops: &mut i64,
+) -> Result<u32, BrokerError> {
     if pool.kind == PoolKind::SessionHost {
         return keep_hosts(broker, pool, desktops).await;
     }
@@ -147,10 +158,12 @@ async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops:
         }
         done += u32::from(asked_back::lead_out(broker, pool, one, intent_of_left(pool)).await?);
     }
+    done += clear(broker, pool, &own, &plan.leaving(pool, &own, moment)).await?;
     if done > 0 {
         // What else there is to do is seen at the next look, which comes soon.
         return Ok(done);
     }
+    let is_closed = plan.is_closed_to(pool.id, moment);
     let mut room = budget(pool, &own, moment);
     for deed in decide(pool, &own, &presence, waiting.len(), moment) {
         // Who leads may have changed since.
@@ -158,11 +171,14 @@ async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops:
             return Ok(done);
         }
         if matches!(deed, Deed::Make | Deed::Start(_)) {
+            if is_closed {
+                continue;
+            }
             room = room.saturating_sub(1);
         }
         done += u32::from(perform(broker, pool, deed).await?);
     }
-    let Some(rollout) = rollout else { return Ok(done) };
+    let Some(rollout) = rollout.filter(|_| !is_closed) else { return Ok(done) };
     // What was just done is seen at the next look: a desktop that changed meanwhile is looked at once more while its row is held.
     let look = Look { pool, rollout, desktops: &own, presence: &presence, now: moment };
     for one in rollout::decide(look, room) {
@@ -170,6 +186,29 @@ async fn keep(broker: &Broker, pool: &Pool, rollout: Option<&Rollout>, desktops:
             return Ok(done);
         }
         done += u32::from(go_on(broker, look, one).await?);
+    }
+    Ok(done)
+}
+
+/// Frees cards whose turn ends, or is another pool's: `leaving` says by when what holds something of one must be off. Answers how much was
+/// done. What an administrator made for somebody stays on, and the card waits for it.
+async fn clear(
+    broker: &Broker,
+    pool: &Pool,
+    own: &[Desktop],
+    leaving: &BTreeMap<DesktopId, Micros>,
+) -> Result<u32, BrokerError> {
+    let (mut done, moment) = (0, now());
+    for one in own.iter().filter(|one| leaving.get(&one.id).is_some_and(|by| *by <= moment)) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(if one.owner.is_none() {
+            set_free(broker, one.id, DesktopIntent::Stopped).await?
+        } else {
+            // Made anew it would want the card at once: whoever comes next gets another one.
+            asked_back::lead_out(broker, pool, one, DesktopIntent::Deleted).await?
+        });
     }
     Ok(done)
 }

@@ -41,6 +41,7 @@ pub mod export;
 pub mod external;
 pub mod file;
 pub mod gpu;
+pub mod gpu_turn;
 pub mod group;
 pub mod hardware;
 pub mod host;

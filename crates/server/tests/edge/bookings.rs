@@ -118,4 +118,12 @@ async fn bookings_are_made_listed_and_cancelled() {
     let given = json!({"person": "bob", "priority": 1001});
     let refused = ask(&of_root, Method::POST, "/pools/floor/bookings", span(given)).await;
     assert_eq!(refused.code(), "bad_priority");
+
+    // A card's time plan, of a host that has no card.
+    let plan = ask(&of_root, Method::GET, "/gpu-turns", None).await;
+    assert_eq!((plan.status, plan.json()), (StatusCode::OK, json!({"turns": []})));
+    let turn = json!({"gpu": "0000:41:00.0", "pool": "floor", "mode": "vgpu", "hours": "daily 08:00-18:00 UTC"});
+    let refused = ask(&of_root, Method::POST, "/gpu-turns", Some(turn)).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::NOT_FOUND, "not_found".into()));
+    assert_eq!(ask(&of_root, Method::DELETE, "/gpu-turns/nothing", None).await.status, StatusCode::NOT_FOUND);
 }

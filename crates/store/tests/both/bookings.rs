@@ -3,8 +3,8 @@ use crate::{
     samples::{NOW, desktop, pool, stored_pool, stored_user},
 };
 use oriel_model::{
-    Booking, BookingBy, BookingCursor, BookingFilter, BookingId, Desktop, DesktopIntent, Micros, Pool, PoolId,
-    PoolKind, Quota, QuotaScope, Role, Span, UserId,
+    Booking, BookingBy, BookingCursor, BookingFilter, BookingId, Desktop, DesktopIntent, GpuMode, GpuTurn, GpuTurnId,
+    Micros, Pool, PoolId, PoolKind, Quota, QuotaScope, Role, Span, UserId,
 };
 use oriel_store::{Store, StoreError, clock::now};
 
@@ -135,6 +135,45 @@ on_both! {
         let mut expected = [six[0], six[5]];
         expected.sort_unstable();
         assert_eq!(users, expected);
+    }
+
+    async fn a_card_is_one_pools_at_a_time_and_what_is_booked_lies_within(store: Store) {
+        let pool = shared_pool(&store, 2).await.id;
+        let user = people(&store, 1).await[0];
+        // It is Wednesday, 11:06.
+        let turn = |hours: &str| GpuTurn {
+            id: GpuTurnId::new(),
+            host: "here".to_owned(),
+            gpu: "0000:41:00.0".parse().unwrap(),
+            pool,
+            mode: GpuMode::Vgpu,
+            profile: Some("M60-2Q".to_owned()),
+            hours: hours.parse().unwrap(),
+            is_ready: false,
+            created: NOW,
+        };
+        let made = at_once(4, |_| {
+            let (store, one) = (store.clone(), turn("wed 14:00-18:00 UTC"));
+            async move { store.create_gpu_turn(&one, NOW).await }
+        })
+        .await;
+        assert_eq!(made.iter().filter(|answer| answer.is_ok()).count(), 1, "{made:?}");
+        assert!(made.into_iter().filter(Result::is_err).map(code).all(|code| code == "turn_overlaps"));
+        let evening = turn("wed 18:00-20:00 UTC");
+        store.create_gpu_turn(&evening, NOW).await.unwrap();
+        store.create_gpu_turn(&GpuTurn { host: "there".to_owned(), ..turn("wed 14:00-15:00 UTC") }, NOW).await.unwrap();
+        let nobodys = store.create_gpu_turn(&GpuTurn { pool: PoolId::new(), ..turn("thu 14:00-15:00 UTC") }, NOW).await;
+        assert!(matches!(nobodys, Err(StoreError::Missing { what: "pool", .. })), "{nobodys:?}");
+        let book = async |from, to| store.create_booking(&booking(pool, user, span(NOW, from, to)), ADMINISTRATOR, NOW).await;
+        assert_eq!(code(book(1, 2).await), "outside_plan");
+        assert_eq!(code(book(8, 10).await), "outside_plan");
+        book(6, 8).await.unwrap();
+        store.set_gpu_turn_ready(evening.id, true).await.unwrap();
+        let own = store.gpu_turns_of(pool).await.unwrap();
+        assert_eq!((own.len(), store.gpu_turns().await.unwrap().len()), (3, 3));
+        assert!(own.contains(&GpuTurn { is_ready: true, ..evening.clone() }));
+        assert!(store.delete_gpu_turn(evening.id).await.unwrap());
+        assert!(!store.delete_gpu_turn(evening.id).await.unwrap());
     }
 
     async fn who_may_book_is_said_by_rules(store: Store) {
