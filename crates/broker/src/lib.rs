@@ -127,7 +127,7 @@ pub trait Sessions: Send + Sync {
     }
     /// Ends what one person has open of one desktop.
     async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
-    /// Somebody else has booked these desktops: whoever is connected to one is told, and has to go by then. Whoever was told so of another
+    /// Others need these desktops, or what they hold: whoever is connected to one is told, and has to go by then. Whoever was told so of another
     /// one before may stay.
     fn asked_back(&self, _by: &BTreeMap<DesktopId, Micros>) {}
     /// Somebody looks on at nobody's connection any more as an administrator.

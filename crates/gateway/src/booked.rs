@@ -1,4 +1,4 @@
-//! A desktop that somebody else has booked: whoever is in it is told until when they may stay, and then the connection ends.
+//! A desktop that others need, because they have booked it or its card: whoever is in it is told until when they may stay, and then the connection ends.
 
 use crate::rules::{Due, Verdict};
 use oriel_model::Micros;

@@ -25,7 +25,7 @@ const END_WARNINGS: [Duration; 3] = [Duration::from_mins(15), Duration::from_min
 pub(crate) struct Rules {
     /// `None` until the machine was dialled.
     policy: watch::Sender<Option<SessionPolicy>>,
-    /// Somebody else has booked the desktop: it must be left then.
+    /// Others need the desktop: it must be left then.
     asked_back: watch::Sender<Option<Micros>>,
     used: Mutex<Use>,
 }
@@ -39,7 +39,7 @@ pub(crate) enum Verdict {
     Over { minutes: u32 },
     /// Nobody touched it, and that is enough to end it.
     Idle { after: Duration },
-    /// Somebody else has booked the desktop from soon on.
+    /// Others need the desktop: they have booked it, or its card.
     Booked,
 }
 

@@ -937,6 +937,51 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/gpu-turns": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Which GPUs are whose at which hours of the week.
+     * @description Only they may call it whose role gives `gpus_read`: pool_admin, auditor, admin.
+     */
+    get: operations["list_gpu_turns"];
+    put?: never;
+    /**
+     * Give a GPU to a pool at some hours of the week. Before a turn ends its desktops are led out, and the GPU is switched for the next one.
+     *     Turns of one GPU do not overlap.
+     * @description Only they may call it whose role gives `gpus_write`: admin.
+     */
+    post: operations["create_gpu_turn"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/gpu-turns/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Take a turn away. A GPU without any turn is everybody's again, in the mode in which it is.
+     * @description Only they may call it whose role gives `gpus_write`: admin.
+     */
+    delete: operations["delete_gpu_turn"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/gpus": {
     parameters: {
       query?: never;
@@ -4882,6 +4927,39 @@ export interface components {
       mixed?: boolean;
       mode: components["schemas"]["GpuMode"];
       /** @description For `vgpu`: the only profile that desktops may have of this card; any when left out. */
+      profile?: string | null;
+    };
+    /** @description A GPU is a pool's at some hours of the week. One that has turns gives nothing outside of them, and a pool that has turns has those GPUs alone. */
+    GpuTurn: {
+      /** @description The GPU's address. */
+      gpu: string;
+      host: string;
+      /** @description Days, hours and time zone: `mon-fri 08:00-18:00 Europe/Berlin`. */
+      hours: string;
+      id: string;
+      mode: components["schemas"]["GpuMode"];
+      /** @description It is its turn. */
+      now: boolean;
+      pool: components["schemas"]["Named"];
+      /** @description For `vgpu`: the only profile that it gives meanwhile; null: any. */
+      profile: string | null;
+      /** @description It is its turn, and the GPU is as it says. */
+      ready: boolean;
+    };
+    GpuTurnList: {
+      /** @description Oldest first. */
+      turns: components["schemas"]["GpuTurn"][];
+    };
+    /** @description Whose it shall be. */
+    GpuTurnNew: {
+      /** @description The GPU's address. */
+      gpu: string;
+      /** @description Days, hours and time zone: `mon-fri 08:00-18:00 Europe/Berlin`. */
+      hours: string;
+      mode: components["schemas"]["GpuMode"];
+      /** @description Id or name of a pool whose desktops people share. */
+      pool: string;
+      /** @description For `vgpu`: the only profile that it gives meanwhile; any when left out. */
       profile?: string | null;
     };
     GpuVf: {
@@ -9159,6 +9237,94 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["FindingList"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_gpu_turns: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GpuTurnList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_gpu_turn: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GpuTurnNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GpuTurn"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_gpu_turn: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

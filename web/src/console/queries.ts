@@ -360,6 +360,13 @@ export const gpusQuery = queryOptions({
   refetchInterval: (q) => (q.state.data?.some((gpu) => gpu.switching) ? MOVING_MS : IDLE_MS),
 });
 
+/** Whose GPUs are at which hours of the week. */
+export const gpuTurnsQuery = queryOptions({
+  queryKey: ["gpu-turns"],
+  queryFn: async () => (await answer(client.GET("/api/v1/gpu-turns"))).turns,
+  refetchInterval: IDLE_MS,
+});
+
 export const gpuFindingsQuery = (address: string) =>
   queryOptions({
     queryKey: ["gpus", address, "findings"],

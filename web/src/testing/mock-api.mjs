@@ -777,6 +777,27 @@ export function startMock({ port = 0, dist }) {
       return said && ok(said);
     }
     if (is("GET", "gpus")) return ok({ gpus: it.gpus });
+    it.turns ??= [];
+    if (is("GET", "gpu-turns")) return ok({ turns: it.turns });
+    if (is("POST", "gpu-turns")) {
+      const pool = it.pools.find((p) => p.id === body.pool);
+      const made = {
+        profile: null,
+        ...body,
+        id: randomUUID(),
+        host: "studio",
+        pool: { id: pool.id, name: pool.name },
+        now: false,
+        ready: false,
+      };
+      it.turns.push(made);
+      return send(response, 201, made);
+    }
+    if (is("DELETE", "gpu-turns", "*")) {
+      const gone = find(it.turns, "turn");
+      it.turns = it.turns.filter((turn) => turn !== gone);
+      return send(response, 204);
+    }
     if (noun === "gpus") {
       const gpu = it.gpus.find((one) => one.address === decodeURIComponent(key)) ?? raise(gone("GPU"));
       if (verb === "findings") return ok({ findings: gpuFindings(gpu) });

@@ -46,7 +46,7 @@ pub enum Notice {
     End = 1,
     /// Nobody touches it: it will end.
     Idle = 2,
-    /// Somebody else has booked the desktop: it will end, and the desktop is made anew for them.
+    /// Others need the desktop (they have booked it, or its card): it will end, and the desktop is made anew.
     Booked = 3,
 }
 
