@@ -227,6 +227,9 @@ test("bookings of a pool are a list, and a week", async () => {
   await page.getByRole("menuitem", { name: "Bookings…" }).click();
   const form = dialogue(page, "Bookings of lab");
   await form.getByRole("gridcell", { name: "mira", exact: true }).waitFor();
+  await form
+    .getByRole("gridcell", { name: /^mira\s*Lost its place to a booking with a higher priority/ })
+    .waitFor();
   await form.getByRole("button", { name: "Week", exact: true }).click();
   // The booking is tomorrow's, which may be of the next week.
   const week = form.getByRole("region", { name: "Bookings of the week" });
@@ -236,5 +239,12 @@ test("bookings of a pool are a list, and a week", async () => {
   await week.getByText("mira").first().waitFor();
   await accessible(page, "a week of bookings");
   await picture(page, "bookings-week");
+  // And of all pools, which are named then.
+  await form.getByRole("button", { name: "Close", exact: true }).last().click();
+  await button(page, "Bookings of all pools").click();
+  const all = dialogue(page, "Bookings of all pools").getByRole("region", { name: "Bookings of the week" });
+  await all.waitFor();
+  if ((await all.getByText("mira").count()) === 0) await button(page, "The week after").click();
+  await all.getByText("lab").first().waitFor();
   await context.close();
 });

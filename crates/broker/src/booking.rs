@@ -2,7 +2,10 @@
 
 use crate::clock::now;
 use crate::{Broker, BrokerError};
-use oriel_model::{Booking, BookingCursor, BookingFilter, BookingId, BookingRules, Pool, PoolId, Span, User, UserId};
+use oriel_model::{
+    AuditDeed, Booked, Booking, BookingBy, BookingCursor, BookingFilter, BookingId, BookingRules, Pool, PoolId, Span,
+    User, UserId,
+};
 
 /// Bookings of one page of a list, unless another number is asked for, and the most.
 const LISTED: u64 = 100;
@@ -13,8 +16,7 @@ pub struct NewBooking {
     /// Whose it is.
     pub user: User,
     pub span: Span,
-    /// Whether rules say if they may; otherwise an administrator does.
-    pub bound: bool,
+    pub by: BookingBy,
 }
 
 /// How much of a pool is booked in an hour, at its peak.
@@ -27,8 +29,10 @@ pub struct BookedHour {
 impl Broker {
     /// Books a desktop. It is kept from some minutes before the booking begins (the pool's start-ahead) until it ends, used or not.
     ///
+    /// Where nothing is left it takes the place of lower ones, whose people are told.
+    ///
     /// Errors: `Missing` pool for whom it is for and who may not use it; `Booking`.
-    pub async fn book(&self, new: NewBooking) -> Result<Booking, BrokerError> {
+    pub async fn book(&self, new: NewBooking) -> Result<Booked, BrokerError> {
         if !self.may_have_of(new.pool.id, &new.user).await? {
             return Err(BrokerError::conflict(
                 "not_entitled",
@@ -37,12 +41,42 @@ impl Broker {
             ));
         }
         let moment = now();
-        let booking =
-            Booking { id: BookingId::new(), pool: new.pool.id, user: new.user.id, span: new.span, created: moment };
-        self.inner.store.create_booking(&booking, new.bound, moment).await?;
-        tracing::info!(pool = %new.pool.name, user = %new.user.name, span = %booking.span, "Desktop booked");
-        self.wake_pool(booking.pool);
-        Ok(booking)
+        let booking = Booking {
+            id: BookingId::new(),
+            pool: new.pool.id,
+            user: new.user.id,
+            span: new.span,
+            // The store says these.
+            priority: 0,
+            firm_from: moment,
+            displaced: None,
+            created: moment,
+        };
+        let booked = self.inner.store.create_booking(&booking, new.by, moment).await?;
+        let displaced = booked.displaced.len();
+        tracing::info!(pool = %new.pool.name, user = %new.user.name, span = %booking.span, displaced, "Desktop booked");
+        self.wake_pool(new.pool.id);
+        Ok(booked)
+    }
+
+    /// Tells the audit, and so webhooks and syslog, of bookings whose place another one took. Only who leads does: nobody is told
+    /// twice, unless this program dies between the two.
+    pub(crate) async fn tell_displaced(&self) -> Result<(), BrokerError> {
+        let store = &self.inner.store;
+        let untold = store.untold_bookings().await?;
+        for one in untold {
+            if !self.lead().await? {
+                return Ok(());
+            }
+            let (pool, user) = tokio::try_join!(store.pool(one.pool), store.user(one.user))?;
+            // Both are there: bookings go with them. What went meanwhile concerns nobody any more.
+            if let (Some(pool), Some(user)) = (pool, user) {
+                self.audit(displaced(&one, &pool, &user)).await?;
+                tracing::info!(pool = %pool.name, user = %user.name, span = %one.span, "Booking displaced");
+            }
+            store.set_booking_told(one.id).await?;
+        }
+        Ok(())
     }
 
     /// Those that are not over, of a pool, of a person, or of all, by when they begin.
@@ -103,5 +137,18 @@ impl Broker {
             Some((pool, BookingRules::of(&of_it)?))
         };
         Ok(shared.filter_map(with_rules).collect())
+    }
+}
+
+/// Nobody asked for it: it came of a booking of somebody else, which the audit has, too. Its target says whose it was.
+fn displaced(booking: &Booking, pool: &Pool, user: &User) -> AuditDeed {
+    AuditDeed {
+        actor_name: "oriel".to_owned(),
+        via: "nobody".to_owned(),
+        action: "displace_booking".to_owned(),
+        target: format!("/users/{}/bookings/{} of {}, {}", user.name, booking.id, pool.name, booking.span),
+        outcome: 200,
+        code: "higher_priority".to_owned(),
+        ..AuditDeed::default()
     }
 }

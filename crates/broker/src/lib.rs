@@ -75,7 +75,7 @@ pub use drive::{DRIVE_BYTES_MAX, DRIVE_IMAGES_MAX, DesktopDrive, DriveImage, Dri
 pub use error::BrokerError;
 pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
-pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
+pub use gpu::{GpuRules, HeldGpu, Holder, Stranger, turn::NewGpuTurn};
 pub use group::{GroupChange, NewGroup, WholeGroup};
 pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump, GuestKerberos};
 pub use host::CloudMaker;
@@ -113,6 +113,7 @@ use oriel_identity::{Throttle, Vault};
 use oriel_image::ImageStore;
 use oriel_model::{Accelerator, DesktopId, Micros, UserId};
 use oriel_store::Store;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// What the broker needs to know of live connections; the gateway answers.
@@ -142,6 +143,9 @@ pub trait Sessions: Send + Sync {
     fn say(&self, _desktop: DesktopId, _text: &str) {}
     /// Ends what one person has open of one desktop.
     async fn end_of(&self, _user: UserId, _desktop: DesktopId, _reason: &str) {}
+    /// Others need these desktops, or what they hold: whoever is connected to one is told, and has to go by then. Whoever was told so of another
+    /// one before may stay.
+    fn asked_back(&self, _by: &BTreeMap<DesktopId, Micros>) {}
     /// Somebody looks on at nobody's connection any more as an administrator.
     fn end_helping(&self, _user: UserId, _reason: &str) {}
 }

@@ -141,7 +141,7 @@ impl Broker {
                 kind,
                 held: match kind {
                     QuotaKind::Sessions => sessions.len() as u64,
-                    QuotaKind::Bookings => bookings.len() as u64,
+                    QuotaKind::Bookings => bookings.iter().filter(|one| one.stands()).count() as u64,
                     kind => desktops.iter().map(|one| taken(kind, one)).fold(0, u64::saturating_add),
                 },
                 limit: Quota::that_counts(&of_them, kind),

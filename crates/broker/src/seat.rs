@@ -34,7 +34,7 @@ impl Broker {
     /// for the last one at once, in any number of programs, one gets it.
     ///
     /// Errors: `Missing` pool for who may not use it; conflicts `pool_full`, `desktop_going`, `external_pool`, `personal_disk_in_use`,
-    /// `pool_maintenance`, `host_drains`;
+    /// `pool_maintenance`, `host_drains`, `gpu_not_its_turn`, `gpu_not_ready`;
     /// `OverQuota`; `Booking` when the last ones are booked by others. Of a pool of session hosts it is a place on one of them.
     pub async fn take_desktop(&self, user: &User, pool: &Pool) -> Result<Desktop, BrokerError> {
         let store = &self.inner.store;
@@ -57,6 +57,7 @@ impl Broker {
             if let Some(desktop) = self.own_of(user, pool).await? {
                 return Ok(desktop);
             }
+            self.check_turn(pool).await?;
             self.check_disk_free(user, pool).await?;
             let free = upkeep::in_order(pool, store.free_in_pool(pool.id).await?, &user.name, now());
             for candidate in free.iter().take(TRIES_MAX) {

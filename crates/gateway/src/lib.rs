@@ -9,6 +9,7 @@
 //!
 //! Credentials come from the [`Dialler`] and stay here: the browser never sees them, nor a host or a port.
 
+mod booked;
 mod command;
 mod connect;
 mod crowd;

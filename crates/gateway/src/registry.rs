@@ -272,6 +272,14 @@ impl Gateway {
         self.live().values().filter_map(ago).collect()
     }
 
+    /// Somebody else has booked what `by` says of, until when whoever is there may stay: their viewers are told, and then the connection
+    /// ends. Where it says nothing they stay, whatever it said before.
+    pub fn ask_back(&self, by: impl Fn(DesktopId) -> Option<Micros>) {
+        for entry in self.live().values() {
+            entry.rules.ask_back(by(entry.desktop));
+        }
+    }
+
     /// Who sits at others' connections to what.
     pub fn guests(&self) -> Vec<(UserId, DesktopId)> {
         let live = self.live();

@@ -1,11 +1,12 @@
 //! A connection's rules, kept in the server's process: what of a viewer's input goes on, when a connection nobody touches is
 //! locked, and when one ends. What a machine gives (clipboard, sound) is held back where its bytes are read.
 
+use crate::booked::BookedClock;
 use crate::idle::{IdleClock, IdleEnd, Use};
 use crate::person::Browser;
 use crate::registry;
 use bytes::Bytes;
-use oriel_model::{CLIPBOARD_KIB_MAX, SessionPolicy};
+use oriel_model::{CLIPBOARD_KIB_MAX, Micros, SessionPolicy};
 use oriel_screen::wire::{Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_SOUND, RULE_VIEW_ONLY};
 use oriel_screen::wire::{RULE_DOWNLOAD, RULE_MICROPHONE, RULE_SHARE, RULE_UPLOAD, ServerRecord, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent, Rich, ScreenEvent};
@@ -24,6 +25,8 @@ const END_WARNINGS: [Duration; 3] = [Duration::from_mins(15), Duration::from_min
 pub(crate) struct Rules {
     /// `None` until the machine was dialled.
     policy: watch::Sender<Option<SessionPolicy>>,
+    /// Others need the desktop: it must be left then.
+    asked_back: watch::Sender<Option<Micros>>,
     used: Mutex<Use>,
 }
 
@@ -36,6 +39,8 @@ pub(crate) enum Verdict {
     Over { minutes: u32 },
     /// Nobody touched it, and that is enough to end it.
     Idle { after: Duration },
+    /// Others need the desktop: they have booked it, or its card.
+    Booked,
 }
 
 impl Rules {
@@ -47,6 +52,11 @@ impl Rules {
     /// What was laid down.
     pub fn policy(&self) -> Option<SessionPolicy> {
         self.policy.borrow().clone()
+    }
+
+    /// By when the desktop must be left for whoever booked it, if it must.
+    pub fn ask_back(&self, by: Option<Micros>) {
+        self.asked_back.send_if_modified(|asked| std::mem::replace(asked, by) != by);
     }
 
     /// Somebody opened the connection, or gave it input.
@@ -137,6 +147,7 @@ impl Rules {
             self.used().recall(end, Instant::now(), registry::now());
         }
         let mut idle = idle.map(IdleClock::new);
+        let (mut booked, mut asked_back) = (BookedClock::default(), self.asked_back.subscribe());
         loop {
             let now = Instant::now();
             let due = match (clock.next(now, browser.touched()), &mut idle) {
@@ -146,10 +157,29 @@ impl Rules {
                 },
                 (due, _) => due,
             };
+            let by = *asked_back.borrow_and_update();
+            let due = match due {
+                Due::Wait(until) => match booked.next(by, now, registry::now()) {
+                    Due::Wait(other) => Due::Wait(until.into_iter().chain(other).min()),
+                    due => due,
+                },
+                due => due,
+            };
             match due {
                 Due::Say(notice, left) => say(&out, &notice_of(notice, left)),
-                Due::Wait(Some(until)) => sleep_until(until).await,
-                Due::Wait(None) => return std::future::pending().await,
+                Due::Wait(until) => {
+                    let time = async {
+                        match until {
+                            Some(until) => sleep_until(until).await,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    tokio::select! {
+                        () = time => {}
+                        // The sender is in `self`.
+                        _ = asked_back.changed() => {}
+                    }
+                }
                 Due::Over(verdict) => return verdict,
             }
         }
@@ -260,6 +290,10 @@ impl Verdict {
                     "disconnected after {} without a key or a pointer; connect again to go on where you were",
                     in_words(u32::try_from(after.as_secs().div_ceil(60)).unwrap_or(u32::MAX))
                 ),
+            ),
+            Self::Booked => (
+                ByeCode::TimeOver,
+                "this desktop is needed by others now and is made anew: get one again when there is room".to_owned(),
             ),
             Self::Over { minutes } => (
                 ByeCode::TimeOver,

@@ -110,7 +110,7 @@ pub(crate) async fn serve<R, W>(
                         browser.lock();
                         Over::Viewer(Bye { code, text })
                     }
-                    Verdict::Over { .. } | Verdict::Idle { .. } => Over::Connection(Bye { code, text }),
+                    Verdict::Over { .. } | Verdict::Idle { .. } | Verdict::Booked => Over::Connection(Bye { code, text }),
                 }
             }
         };

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use oriel_gateway::{DialError, Dialler, Gateway, IdleEnd, Person, Protocol, Target, ViewerRequest};
-use oriel_model::{ConnectionId, DesktopId, GuestPort, SessionPolicy, UserId};
+use oriel_model::{ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
 use oriel_screen::wire::{Notice, PROTOCOL_VERSION, RULE_VIEW_ONLY, ServerRecord, ViewerHello, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent};
 use program::gateway;
@@ -294,6 +294,32 @@ async fn what_nobody_touches_is_ended_after_a_warning_and_a_key_puts_it_off() {
     let Some(ServerRecord::Bye { code, text }) = viewer.heard.last() else { panic!("{:?}", viewer.heard.last()) };
     assert_eq!(*code, ByeCode::TimeOver);
     assert!(text.starts_with("disconnected after one minute without a key"), "{text}");
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_booked_ends_after_a_warning_unless_it_is_cancelled() {
+    let mut viewer = Viewer::open("default").await;
+    let soon = |seconds: i64| {
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
+        Some(Micros(i64::try_from(now).unwrap()).plus_seconds(seconds))
+    };
+    let notices = |heard: &[ServerRecord]| -> Vec<bool> {
+        let of = |record: &ServerRecord| match record {
+            ServerRecord::Notice { notice: Notice::Booked, seconds } => Some(*seconds > 0),
+            _ => None,
+        };
+        heard.iter().filter_map(of).collect()
+    };
+    viewer.gateway.ask_back(|_| soon(600));
+    viewer.until(|heard| notices(heard) == [true]).await;
+    viewer.gateway.ask_back(|_| None);
+    viewer.until(|heard| notices(heard) == [true, false]).await;
+    viewer.gateway.ask_back(|_| soon(2));
+    viewer.until(|heard| heard.iter().any(|record| matches!(record, ServerRecord::Bye { .. }))).await;
+    assert_eq!(notices(&viewer.heard), [true, false, true]);
+    let Some(ServerRecord::Bye { code, text }) = viewer.heard.last() else { panic!("{:?}", viewer.heard.last()) };
+    assert_eq!(*code, ByeCode::TimeOver);
+    assert!(text.starts_with("this desktop is needed by others now"), "{text}");
 }
 
 /// Somebody from whom it is taken away while they come in.

@@ -1,10 +1,11 @@
 //! Bookings: a desktop of a pool is kept for somebody for a span of time.
 //!
 //! Of a pool as many may be booked for one moment as it may hold desktops. Who may book how many, for how long and how far ahead is said
-//! by quotas ([`BookingRules`]).
+//! by quotas ([`BookingRules`]), and so is how much a booking weighs ([`BookingWeight`]): where nothing is left, one takes the place of
+//! others that weigh less, unless they begin soon.
 
 use crate::{BookingId, Cap, Micros, PoolId, Quota, QuotaKind, UserId};
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{cmp::Reverse, collections::BTreeSet, fmt, str::FromStr};
 
 /// Longest booking, in hours, whatever rules say.
 pub const BOOKING_HOURS_MAX: u64 = 31 * 24;
@@ -12,11 +13,17 @@ pub const BOOKING_HOURS_MAX: u64 = 31 * 24;
 pub const BOOKING_DAYS_MAX: u64 = 366;
 /// Bookings of one pool that are not over.
 pub const BOOKINGS_OF_POOL_MAX: u64 = 10_000;
+/// Highest priority of a booking.
+pub const BOOKING_PRIORITY_MAX: u32 = 1000;
+/// Longest notice of who is displaced, in hours.
+const NOTICE_HOURS_MAX: u64 = 24 * BOOKING_DAYS_MAX;
 /// Shortest booking, and how long ago one may begin that is made now: clocks differ.
 const MINUTES_MIN: i64 = 5;
 /// Where a rule lets somebody book and none says how long or how far ahead.
 const HOURS: u64 = 8;
 const DAYS: u64 = 30;
+/// And where none says how long before its begin a booking is safe.
+const NOTICE_HOURS: u64 = 24;
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
@@ -34,7 +41,31 @@ pub struct Booking {
     pub pool: PoolId,
     pub user: UserId,
     pub span: Span,
+    /// Where nothing is left, one of a higher priority takes the place of this one.
+    pub priority: u32,
+    /// From then on none does, however high it is.
+    pub firm_from: Micros,
+    /// When one did: nothing is kept since, and the row stands so that its person reads why.
+    pub displaced: Option<Micros>,
     pub created: Micros,
+}
+
+/// By whose word somebody books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BookingBy {
+    /// Rules say whether they may, and of which priority it is.
+    Rules,
+    /// An administrator's, whatever rules say: of this priority, or of the one that rules give whom it is for.
+    Administrator { priority: Option<u32> },
+}
+
+/// What came of a booking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// With the priority that it has.
+    pub booking: Booking,
+    /// Whose place it took, as they are now.
+    pub displaced: Vec<Booking>,
 }
 
 /// Which bookings are looked for; nothing said means all.
@@ -156,6 +187,52 @@ impl Span {
     }
 }
 
+impl Booking {
+    /// Whether it keeps something, then or later.
+    pub fn stands(&self) -> bool {
+        self.displaced.is_none()
+    }
+
+    /// Whether one of that priority may take its place at this moment.
+    pub fn gives_way_to(&self, priority: u32, now: Micros) -> bool {
+        self.stands() && self.priority < priority && now < self.firm_from && !self.span.has_begun(now)
+    }
+}
+
+/// Whose place a booking of that span and priority takes among those that stand, so that at no moment there are more than so many
+/// with it; nobody's where there is room. `None` where there is none.
+///
+/// At each moment that is too full the lowest goes first; of equals the one that lasts longest, as that makes the most room, and of
+/// those the one that was made last.
+pub fn displaced_by(
+    span: Span,
+    priority: u32,
+    mut there: Vec<Booking>,
+    places: u64,
+    now: Micros,
+) -> Option<Vec<Booking>> {
+    if places == 0 {
+        return None;
+    }
+    there.retain(|one| one.stands() && one.span.meets(span));
+    there.sort_by_key(|one| (one.span.from, one.id));
+    let (mut here, mut gone): (Vec<Booking>, Vec<Booking>) = (Vec::new(), Vec::new());
+    for next in there {
+        let at = next.span.from.max(span.from);
+        here.retain(|one| one.span.to > at);
+        here.push(next);
+        while here.len() as u64 >= places {
+            let (weakest, _) = here
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| one.gives_way_to(priority, now))
+                .min_by_key(|(_, one)| (one.priority, Reverse(one.span.to), Reverse(one.created), one.id))?;
+            gone.push(here.swap_remove(weakest));
+        }
+    }
+    Some(gone)
+}
+
 /// In UTC, without what is said twice: `2026-11-30 14:00 to 16:00 UTC`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,6 +256,43 @@ pub struct BookingRules {
     pub hours: u64,
     /// How far ahead one begins, in days.
     pub days: u64,
+    pub weight: BookingWeight,
+}
+
+/// How much somebody's bookings weigh beside those of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookingWeight {
+    /// Those of a lower one give way.
+    pub priority: u32,
+    /// From so many hours before its begin on a booking gives way to none; from its making on where there is no limit.
+    pub notice: Cap,
+}
+
+impl BookingWeight {
+    /// By the rules that concern one person and one pool.
+    pub fn of(rules: &[Quota]) -> Self {
+        let says = |kind| Quota::that_counts(rules, kind).map(|(cap, _)| cap);
+        let priority = match says(QuotaKind::BookingPriority) {
+            Some(Cap::Most(priority)) => u32::try_from(priority).unwrap_or(BOOKING_PRIORITY_MAX),
+            Some(Cap::Unlimited) => BOOKING_PRIORITY_MAX,
+            None => 0,
+        };
+        Self {
+            priority: priority.min(BOOKING_PRIORITY_MAX),
+            notice: says(QuotaKind::BookingNotice).unwrap_or(Cap::Most(NOTICE_HOURS)),
+        }
+    }
+
+    /// From when on a booking of that span, made now, gives way to none.
+    pub fn firm_from(self, span: Span, now: Micros) -> Micros {
+        match self.notice {
+            Cap::Unlimited => now,
+            Cap::Most(hours) => {
+                let notice = i64::try_from(hours.min(NOTICE_HOURS_MAX)).unwrap_or(i64::MAX).saturating_mul(HOUR);
+                Micros(span.from.0.saturating_sub(notice)).max(now)
+            }
+        }
+    }
 }
 
 impl BookingRules {
@@ -195,6 +309,7 @@ impl BookingRules {
             at_a_time,
             hours: most(QuotaKind::BookingHours, HOURS, BOOKING_HOURS_MAX),
             days: most(QuotaKind::BookingDays, DAYS, BOOKING_DAYS_MAX),
+            weight: BookingWeight::of(rules),
         })
     }
 
@@ -309,6 +424,71 @@ mod tests {
         }
     }
 
+    fn booking(priority: u32, from: i64, to: i64) -> Booking {
+        let span = span(from, to);
+        Booking {
+            id: BookingId::new(),
+            pool: PoolId::new(),
+            user: UserId::new(),
+            span,
+            priority,
+            firm_from: span.from,
+            displaced: None,
+            created: NOW,
+        }
+    }
+
+    #[test]
+    fn the_lowest_that_are_in_the_way_give_way_and_no_others() {
+        let there = [booking(1, 1, 3), booking(0, 2, 4), booking(2, 3, 6), booking(0, 8, 9)];
+        let gone = |wanted: (i64, i64), priority: u32, places: u64| {
+            let gone = displaced_by(span(wanted.0, wanted.1), priority, there.to_vec(), places, NOW)?;
+            let of = |one: &Booking| there.iter().position(|other| other.id == one.id).unwrap();
+            let mut gone: Vec<usize> = gone.iter().map(of).collect();
+            gone.sort_unstable();
+            Some(gone)
+        };
+        assert_eq!(gone((6, 8), 0, 1), Some(vec![]), "there is room");
+        assert_eq!(gone((1, 4), 0, 3), Some(vec![]), "never more than two at once");
+        assert_eq!(gone((1, 4), 0, 2), None, "equals do not give way");
+        assert_eq!(gone((1, 4), 1, 2), Some(vec![1]), "one is enough: it is there at both full moments");
+        assert_eq!(gone((1, 2), 9, 1), Some(vec![0]));
+        assert_eq!(gone((1, 9), 2, 1), None, "one of them is as high");
+        assert_eq!(gone((1, 9), 3, 1), Some(vec![0, 1, 2, 3]));
+        assert_eq!(gone((1, 9), 3, 2), Some(vec![1]));
+        assert_eq!(gone((6, 8), 9, 0), None, "a pool that holds nothing");
+        let longest = [booking(0, 1, 3), booking(0, 1, 5)];
+        let went = displaced_by(span(1, 2), 1, longest.to_vec(), 2, NOW).unwrap();
+        assert_eq!(went.iter().map(|one| one.id).collect::<Vec<_>>(), [longest[1].id], "of equals the longest");
+    }
+
+    #[test]
+    fn what_begins_soon_gives_way_to_nobody() {
+        let of = |rules: &[&str]| {
+            let rules: Vec<Quota> = rules
+                .iter()
+                .map(|limits| Quota { scope: QuotaScope::Group(GroupId::new()), limits: limits.parse().unwrap() })
+                .collect();
+            BookingWeight::of(&rules)
+        };
+        assert_eq!(of(&[]), BookingWeight { priority: 0, notice: Cap::Most(NOTICE_HOURS) });
+        assert_eq!(of(&["booking_priority=5", "booking_priority=7"]).priority, 7, "the most generous");
+        assert_eq!(of(&["booking_priority=unlimited"]).priority, BOOKING_PRIORITY_MAX);
+        assert_eq!(of(&["booking_priority=5000"]).priority, BOOKING_PRIORITY_MAX);
+        let firm = |rules: &[&str], from: i64| of(rules).firm_from(span(from, from + 1), NOW);
+        let hours = |hours: i64| NOW.plus_seconds(hours * 3600);
+        assert_eq!(firm(&[], 48), hours(24));
+        assert_eq!(firm(&[], 2), NOW, "from its making on");
+        assert_eq!(firm(&["booking_notice=0"], 2), hours(2));
+        assert_eq!(firm(&["booking_notice=unlimited"], 48), NOW);
+        let one = Booking { firm_from: hours(1), ..booking(1, 2, 3) };
+        assert!(one.gives_way_to(2, NOW));
+        assert!(!one.gives_way_to(1, NOW), "it is as high");
+        assert!(!one.gives_way_to(2, hours(1)), "from then on");
+        assert!(!booking(1, 0, 3).gives_way_to(2, NOW), "it has begun");
+        assert!(!Booking { displaced: Some(NOW), ..one }.gives_way_to(2, NOW), "it keeps nothing any more");
+    }
+
     #[test]
     fn spans_are_within_reason() {
         assert_eq!(span(0, 1).check(NOW), Ok(()));
@@ -347,11 +527,12 @@ mod tests {
         assert_eq!(BookingRules::of(&[]), None, "nobody may where nothing says so");
         assert_eq!(BookingRules::of(&[rule(QuotaScope::Everyone, "desktops=1,booking_hours=2")]), None);
         let one = rule(group(), "bookings=1,booking_hours=2");
-        let few = BookingRules { at_a_time: Cap::Most(1), hours: 2, days: DAYS };
+        let weight = BookingWeight { priority: 0, notice: Cap::Most(NOTICE_HOURS) };
+        let few = BookingRules { at_a_time: Cap::Most(1), hours: 2, days: DAYS, weight };
         assert_eq!(BookingRules::of(std::slice::from_ref(&one)), Some(few));
         let other = rule(group(), "bookings=unlimited,booking_days=unlimited");
         let all = [one, other];
-        let many = BookingRules { at_a_time: Cap::Unlimited, hours: 2, days: BOOKING_DAYS_MAX };
+        let many = BookingRules { at_a_time: Cap::Unlimited, hours: 2, days: BOOKING_DAYS_MAX, weight };
         assert_eq!(BookingRules::of(&all), Some(many));
         let never = rule(QuotaScope::User(UserId::new()), "bookings=0");
         assert_eq!(BookingRules::of(&[all[0].clone(), never]), None);

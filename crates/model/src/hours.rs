@@ -188,6 +188,32 @@ impl Peak {
         (start < end).then_some((start, end))
     }
 
+    /// The first moment from `now` on, within a year, at which both hold.
+    pub fn meets(&self, other: &Self, now: Micros) -> Option<Micros> {
+        let now = timestamp(now)?;
+        let mut others = other.year(now).into_iter().peekable();
+        for (start, end) in self.year(now) {
+            while others.next_if(|(_, until)| *until <= start).is_some() {}
+            if let Some((begin, _)) = others.peek().filter(|(begin, _)| *begin < end) {
+                return Some(Micros((*begin).max(start).as_microsecond()));
+            }
+        }
+        None
+    }
+
+    /// What of it begins on the day before and for a year from then on, in order.
+    fn year(&self, now: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        let zone = self.zone();
+        let mut spans = Vec::new();
+        let mut day = zone.to_datetime(now).date().yesterday().ok();
+        for _ in 0..HORIZON_DAYS {
+            let Some(this) = day else { break };
+            spans.extend(self.span(&zone, this));
+            day = this.tomorrow().ok();
+        }
+        spans
+    }
+
     /// As [`FromStr`], of a zone that may be unknown.
     fn read(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| {
@@ -568,5 +594,24 @@ mod tests {
             let hours = PoolHours { peaks: vec![peak], ..PoolHours::default() };
             prop_assert_eq!(hours.is_peak(now), expected);
         }
+    }
+
+    #[test]
+    fn hours_meet_across_days_and_zones() {
+        // 2026-11-18T11:06:40Z, a Wednesday.
+        let now = Micros(1_795_000_000_000_000);
+        let meets = |one: &str, other: &str| {
+            let (one, other): (Peak, Peak) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.meets(&other, now).is_some(), other.meets(&one, now).is_some(), "either way");
+            one.meets(&other, now).is_some()
+        };
+        assert!(!meets("mon-fri 08:00-12:00 UTC", "mon-fri 12:00-18:00 UTC"), "they touch");
+        assert!(meets("mon-fri 08:00-12:01 UTC", "fri 12:00-18:00 UTC"));
+        assert!(meets("mon 22:00-02:00 UTC", "tue 01:00-03:00 UTC"), "over midnight");
+        assert!(!meets("mon 22:00-02:00 UTC", "mon 01:00-03:00 UTC"));
+        assert!(!meets("daily 08:00-09:00 Europe/Berlin", "daily 08:00-09:00 UTC"), "an hour or two apart");
+        assert!(meets("daily 09:00-10:00 Europe/Berlin", "daily 08:00-09:00 UTC"), "in winter");
+        assert!(meets("daily 10:00-11:00 Europe/Berlin", "daily 08:00-09:00 UTC"), "in summer");
+        assert!(meets("daily 00:00-24:00 UTC", "sun 03:00-03:05 UTC"));
     }
 }

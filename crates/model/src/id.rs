@@ -42,6 +42,7 @@ ids! {
     ConnectionId,
     TokenId,
     GpuClaimId,
+    GpuTurnId,
     RecordingId,
     InviteId,
     GroupId,

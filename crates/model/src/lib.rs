@@ -11,6 +11,7 @@ mod desktop_work;
 mod directory;
 mod external;
 mod gpu;
+mod gpu_turn;
 mod group;
 mod group_policy;
 mod hardware;
@@ -49,8 +50,8 @@ mod webhook;
 pub use app::{App, AppRun};
 pub use audit::{AuditDeed, AuditEntry, AuditQuery};
 pub use booking::{
-    BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingRefusal,
-    BookingRules, Span,
+    BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKING_PRIORITY_MAX, BOOKINGS_OF_POOL_MAX, Booked, Booking, BookingBy,
+    BookingCursor, BookingFilter, BookingRefusal, BookingRules, BookingWeight, Span, displaced_by,
 };
 pub use capture::{Capture, CaptureStep};
 pub use cloud::{
@@ -72,6 +73,7 @@ pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,
     PciAddressError,
 };
+pub use gpu_turn::{GPU_TURNS_MAX, GpuTurn, check_turns, may_start, next_in_words, next_turn};
 pub use group::Group;
 pub use group_policy::GroupPolicy;
 pub use hardware::{Console, Firmware, Hardware, Igd, Numa};
@@ -81,8 +83,9 @@ pub use host_account::{ACCOUNT_PROBLEM_CHARS_MAX, AccountState, HostAccount};
 pub use hours::{HOLIDAYS_MAX, OffPeak, PEAKS_MAX, Peak, PoolHours, START_AHEAD_MINUTES_MAX, holiday};
 pub use icon::{ICON_BYTES_MAX, check_icon};
 pub use id::{
-    AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GroupId, ImageId, InviteId,
-    OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId, WebhookId,
+    AppId, BookingId, CloudId, ConnectionId, DesktopId, DeviceId, DirectoryId, GpuClaimId, GpuTurnId, GroupId, ImageId,
+    InviteId, OperationId, PasskeyId, PersonalDiskId, PoolId, ProviderId, RecordingId, SyslogId, TokenId, UserId,
+    WebhookId,
 };
 pub use image::{Image, ImageOs, ImageSource, ImageState};
 pub use leaving::{Leaving, LeavingTimes, SHUT_DOWN_MINUTES_MAX, WARN_SECONDS_MAX};

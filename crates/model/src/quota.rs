@@ -38,10 +38,14 @@ pub enum QuotaKind {
     BookingHours,
     /// How many days ahead a booking may begin; as for bookings.
     BookingDays,
+    /// Bookings of a lower priority give way to theirs; as for bookings.
+    BookingPriority,
+    /// From so many hours before its begin on a booking of theirs gives way to none; as for bookings.
+    BookingNotice,
 }
 
 impl QuotaKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Desktops,
         Self::Running,
         Self::Cpus,
@@ -52,6 +56,8 @@ impl QuotaKind {
         Self::Bookings,
         Self::BookingHours,
         Self::BookingDays,
+        Self::BookingPriority,
+        Self::BookingNotice,
     ];
 
     /// The word that is stored, written on command lines and sent to browsers.
@@ -67,17 +73,22 @@ impl QuotaKind {
             Self::Bookings => "bookings",
             Self::BookingHours => "booking_hours",
             Self::BookingDays => "booking_days",
+            Self::BookingPriority => "booking_priority",
+            Self::BookingNotice => "booking_notice",
         }
     }
 
     /// Whether it is about bookings, which pools may limit as well as people and groups.
     pub const fn is_of_bookings(self) -> bool {
-        matches!(self, Self::Bookings | Self::BookingHours | Self::BookingDays)
+        matches!(
+            self,
+            Self::Bookings | Self::BookingHours | Self::BookingDays | Self::BookingPriority | Self::BookingNotice
+        )
     }
 
-    /// Whether somebody holds something of it, and not only something as long or as far ahead.
+    /// Whether somebody holds something of it, and it does not only say how what they hold may be.
     pub const fn is_held(self) -> bool {
-        !matches!(self, Self::BookingHours | Self::BookingDays)
+        !matches!(self, Self::BookingHours | Self::BookingDays | Self::BookingPriority | Self::BookingNotice)
     }
 
     /// Whether pools say it, and nobody else.
@@ -104,7 +115,9 @@ impl QuotaKind {
             | Self::Sessions
             | Self::Bookings
             | Self::BookingHours
-            | Self::BookingDays => 0,
+            | Self::BookingDays
+            | Self::BookingPriority
+            | Self::BookingNotice => 0,
         }
     }
 
@@ -122,6 +135,8 @@ impl QuotaKind {
             Self::Bookings => of("booking", "bookings"),
             Self::BookingHours => format!("bookings of {}", of("hour", "hours")),
             Self::BookingDays => format!("bookings {} ahead", of("day", "days")),
+            Self::BookingPriority => format!("bookings of priority {count}"),
+            Self::BookingNotice => format!("bookings with {} of notice", of("hour", "hours")),
         }
     }
 }
@@ -183,8 +198,8 @@ impl QuotaLimits {
             if kind.is_of_pools() != of_pool && !kind.is_of_bookings() {
                 return Err(if of_pool {
                     format!(
-                        "a pool does not limit {kind}; it limits per_person, bookings, booking_hours and booking_days, and people \
-                         and groups the rest"
+                        "a pool does not limit {kind}; it limits per_person and what begins with booking, and people and groups \
+                         the rest"
                     )
                 } else {
                     format!("{kind} is a limit of a pool; set it there")
@@ -225,8 +240,8 @@ impl FromStr for QuotaLimits {
             let Some((kind, value)) = named else {
                 return Err(format!(
                     "{:?} is no limit; write some of desktops=, running=, cpus=, memory=16G, gpus=, sessions= with commas \
-                     between, for a pool per_person=, for bookings bookings=, booking_hours=, booking_days=; `unlimited` lifts what \
-                     others limit",
+                     between, for a pool per_person=, for bookings bookings=, booking_hours=, booking_days=, booking_priority=, \
+                     booking_notice=; `unlimited` lifts what others limit",
                     part.chars().take(40).collect::<String>()
                 ));
             };
@@ -384,7 +399,11 @@ impl OverQuota {
             QuotaKind::Desktops | QuotaKind::PerPerson => "give back",
             QuotaKind::Running | QuotaKind::Cpus | QuotaKind::Memory | QuotaKind::Gpus => "shut down",
             QuotaKind::Sessions => "close",
-            QuotaKind::Bookings | QuotaKind::BookingHours | QuotaKind::BookingDays => "cancel",
+            QuotaKind::Bookings
+            | QuotaKind::BookingHours
+            | QuotaKind::BookingDays
+            | QuotaKind::BookingPriority
+            | QuotaKind::BookingNotice => "cancel",
         };
         format!("{done} {first} first, or {higher}")
     }
@@ -420,7 +439,7 @@ mod tests {
             "desktops=2",
             "running=0,cpus=8,memory=16G,gpus=1,sessions=unlimited",
             "memory=1536M",
-            "per_person=1,bookings=2,booking_hours=8,booking_days=unlimited",
+            "per_person=1,bookings=2,booking_hours=8,booking_days=unlimited,booking_priority=5,booking_notice=48",
         ] {
             assert_eq!(text.parse::<QuotaLimits>().unwrap().to_string(), text);
         }

@@ -194,7 +194,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(global).await,
             Command::Doctor(doctor) => doctor.run(global).await,
-            Command::Gpu(command) => command.run(global),
+            Command::Gpu(command) => command.run(global).await,
             Command::Cloud(command) => command.run(global).await,
             Command::Host(command) => command.run(&global.client()?).await,
             Command::Image(command) => command.run(&global.client()?).await,

@@ -19,6 +19,7 @@ use oriel_gateway::{
 use oriel_model::{self as model, AppId, DesktopId, GuestPort, RecordingId, RecordingRules, UserId};
 use oriel_physical::keymap_of_layout;
 use oriel_screen::{ByeCode, recording::Chunk};
+use std::collections::BTreeMap;
 
 /// The broker's doors into guests, for the gateway.
 pub struct Doors(pub Broker);
@@ -415,6 +416,10 @@ impl Sessions for Live {
 
     async fn end_of(&self, user: UserId, desktop: DesktopId, reason: &str) {
         self.0.end_where(|by, of| by == user && of == desktop, ByeCode::EndedByAdmin, reason).await;
+    }
+
+    fn asked_back(&self, by: &BTreeMap<DesktopId, model::Micros>) {
+        self.0.ask_back(|desktop| by.get(&desktop).copied());
     }
 
     fn end_helping(&self, user: UserId, reason: &str) {

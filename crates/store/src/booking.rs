@@ -1,17 +1,23 @@
 //! Bookings: desktops of pools that are kept for people for a span of time.
 //!
-//! Whoever books holds the pool, counts what is booked in that span at its peak, and writes in the same transaction; whoever is given a
+//! Whoever books holds the pool, counts what is booked in that span at its peak, marks whose place they take, and writes in the same
+//! transaction: what is displaced keeps nothing, and counts nowhere, from then on. Whoever is given a
 //! desktop while something is booked holds the pool, too, and counts what is left. People are held before pools, and pools before
 //! desktops.
 
-use crate::{Store, StoreError, codec, desktop, pool, quota, seam};
+use crate::{
+    Store, StoreError, codec,
+    desktop::{self, ROWS_MAX},
+    gpu_turn, pool, quota, seam,
+};
 use oriel_model::{
-    BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingId, BookingRefusal, BookingRules,
-    DesktopIntent, Micros, Pool, PoolId, PoolKind, START_AHEAD_MINUTES_MAX, Span, UserId,
+    BOOKING_PRIORITY_MAX, BOOKINGS_OF_POOL_MAX, Booked, Booking, BookingBy, BookingCursor, BookingFilter, BookingId,
+    BookingRefusal, BookingRules, BookingWeight, DesktopIntent, Micros, Pool, PoolId, PoolKind,
+    START_AHEAD_MINUTES_MAX, Span, UserId, check_turns, displaced_by,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select, Set,
+    QuerySelect, Select, Set, sea_query::Expr,
 };
 use std::collections::BTreeSet;
 
@@ -28,6 +34,10 @@ mod row {
         pub begins: i64,
         pub ends: i64,
         pub created: i64,
+        pub priority: i64,
+        pub firm_from: i64,
+        pub displaced: Option<i64>,
+        pub is_told: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -43,6 +53,9 @@ impl TryFrom<row::Model> for Booking {
             pool: codec::parse("booking", &row.pool_id)?,
             user: codec::parse("booking", &row.user_id)?,
             span: Span { from: Micros(row.begins), to: Micros(row.ends) },
+            priority: codec::number("booking", row.priority)?,
+            firm_from: Micros(row.firm_from),
+            displaced: row.displaced.map(Micros),
             created: Micros(row.created),
         })
     }
@@ -56,42 +69,46 @@ fn against_rules(refusal: BookingRefusal) -> StoreError {
     StoreError::Booking(Box::new(refusal))
 }
 
-/// Those that are not over.
-fn standing(now: Micros) -> Select<row::Entity> {
+/// Those that are not over, displaced ones with them.
+fn current(now: Micros) -> Select<row::Entity> {
     row::Entity::find().filter(row::Column::Ends.gt(now.0))
 }
 
+/// Those that keep something, now or later.
+fn standing(now: Micros) -> Select<row::Entity> {
+    current(now).filter(row::Column::Displaced.is_null())
+}
+
 impl Store {
-    /// Books a desktop of a pool: of any number of requests at once for the last one, in any number of programs, one gets it. With
-    /// `bound`, rules say whether the person may; otherwise an administrator does.
+    /// Books a desktop of a pool: of any number of requests at once for the last one, in any number of programs, one gets it. Where
+    /// none is left, it takes the place of bookings of a lower priority that give way. Its own priority, and from when on it gives way
+    /// to none, are what `by` and rules say, whatever it says itself.
     ///
     /// Errors: `Missing` person or pool; `Booking`.
-    pub async fn create_booking(&self, booking: &Booking, bound: bool, now: Micros) -> Result<(), StoreError> {
+    pub async fn create_booking(&self, booking: &Booking, by: BookingBy, now: Micros) -> Result<Booked, StoreError> {
         let span = booking.span;
         span.check(now).map_err(against_rules)?;
+        if let BookingBy::Administrator { priority: Some(priority) } = by
+            && priority > BOOKING_PRIORITY_MAX
+        {
+            return Err(refused(
+                "bad_priority",
+                format!("{priority} is no priority"),
+                format!("choose 0 to {BOOKING_PRIORITY_MAX}"),
+            ));
+        }
         let txn = self.begin().await?;
         let person = quota::hold(&txn, booking.user).await?;
         let pool = pool::locked(&txn, booking.pool).await?;
-        if !pool.kind.is_shared() {
-            return Err(match pool.kind {
-                PoolKind::External => {
-                    refused("not_bookable", format!("{} holds external machines", pool.name), "open one as it is")
-                }
-                PoolKind::SessionHost => refused(
-                    "not_bookable",
-                    format!("hosts of {} are shared by many people", pool.name),
-                    "get a place when you need one",
-                ),
-                _ => refused(
-                    "not_bookable",
-                    format!("desktops of {} stay with the people who have them", pool.name),
-                    "get one, and it is kept for you without a booking",
-                ),
-            });
-        }
+        check_shared(&pool)?;
+        check_turns(pool.name.as_str(), &gpu_turn::of_pool(&txn, pool.id).await?, span).map_err(against_rules)?;
         let of_person = standing(now).filter(row::Column::UserId.eq(booking.user.to_string()));
-        if bound {
-            let rules = quota::rules(&txn, booking.user, Some(pool.id)).await?;
+        let rules = quota::rules(&txn, booking.user, Some(pool.id)).await?;
+        let mut weight = BookingWeight::of(&rules);
+        if let BookingBy::Administrator { priority: Some(priority) } = by {
+            weight.priority = priority;
+        }
+        if by == BookingBy::Rules {
             let Some(rules) = BookingRules::of(&rules) else {
                 return Err(refused(
                     "may_not_book",
@@ -118,17 +135,24 @@ impl Store {
                 "cancel some first",
             ));
         }
-        let there = spans(&txn, reaching(of_pool, span)).await?;
-        if span.peak(&there) >= u64::from(pool.desktops_max) {
+        let there = list(&txn, reaching(of_pool.filter(row::Column::Displaced.is_null()), span)).await?;
+        let Some(mut displaced) = displaced_by(span, weight.priority, there, pool.desktops_max.into(), now) else {
             return Err(refused(
                 "booked_out",
                 format!("all {} desktops of {} are booked at some time from {span}", pool.desktops_max, pool.name),
                 "choose another time, or a shorter one",
             ));
-        }
+        };
+        displace(&txn, &mut displaced, now).await?;
         if span.has_begun(now) {
             check_room(&txn, &pool, booking.user, now).await?;
         }
+        let booking = Booking {
+            priority: weight.priority,
+            firm_from: weight.firm_from(span, now),
+            displaced: None,
+            ..booking.clone()
+        };
         let row = row::ActiveModel {
             id: Set(booking.id.to_string()),
             pool_id: Set(booking.pool.to_string()),
@@ -136,20 +160,24 @@ impl Store {
             begins: Set(span.from.0),
             ends: Set(span.to.0),
             created: Set(booking.created.0),
+            priority: Set(booking.priority.into()),
+            firm_from: Set(booking.firm_from.0),
+            displaced: Set(None),
+            is_told: Set(false),
         };
         row::Entity::insert(row).exec_without_returning(&txn).await?;
         txn.commit().await?;
-        Ok(())
+        Ok(Booked { booking, displaced })
     }
 
-    /// Those that are not over, of a pool, of a person, or of all, by when they begin.
+    /// Those that are not over, of a pool, of a person, or of all, by when they begin; displaced ones with them.
     pub async fn bookings(
         &self,
         pool: Option<PoolId>,
         user: Option<UserId>,
         now: Micros,
     ) -> Result<Vec<Booking>, StoreError> {
-        let mut wanted = standing(now);
+        let mut wanted = current(now);
         if let Some(pool) = pool {
             wanted = wanted.filter(row::Column::PoolId.eq(pool.to_string()));
         }
@@ -159,7 +187,7 @@ impl Store {
         list(&self.reader, wanted).await
     }
 
-    /// Those that are not over, by when they begin: at most `count`, behind `after`.
+    /// Those that are not over, by when they begin, displaced ones with them: at most `count`, behind `after`.
     pub async fn list_bookings(
         &self,
         filter: &BookingFilter,
@@ -183,22 +211,60 @@ impl Store {
             let same = Condition::all().add(Of::Begins.eq(begins.0)).add(Of::Id.gt(id.to_string()));
             wanted = wanted.add(Condition::any().add(Of::Begins.gt(begins.0)).add(same));
         }
-        list(&self.reader, standing(now).filter(wanted).limit(count)).await
+        list(&self.reader, current(now).filter(wanted).limit(count)).await
     }
 
     pub async fn booking(&self, id: BookingId) -> Result<Option<Booking>, StoreError> {
         row::Entity::find_by_id(id.to_string()).one(&self.reader).await?.map(Booking::try_from).transpose()
     }
 
-    /// The spans of a pool's bookings that reach into this one.
+    /// The spans of a pool's bookings that stand and reach into this one.
     pub async fn booked(&self, pool: PoolId, span: Span) -> Result<Vec<Span>, StoreError> {
-        let of_pool = row::Entity::find().filter(row::Column::PoolId.eq(pool.to_string()));
+        let of_pool = row::Entity::find()
+            .filter(row::Column::PoolId.eq(pool.to_string()))
+            .filter(row::Column::Displaced.is_null());
         spans(&self.reader, reaching(of_pool, span)).await
     }
 
-    /// The bookings of a pool for which a desktop is kept at this moment, or would be if its person had none.
-    pub async fn due_bookings(&self, pool: &Pool, now: Micros) -> Result<Vec<Booking>, StoreError> {
-        list(&self.reader, due(pool.id, now, pool.hours.start_ahead_minutes)).await
+    /// The bookings of a pool that stand and have begun, or do so within so many minutes, by when they begin.
+    pub async fn coming_bookings(
+        &self,
+        pool: PoolId,
+        now: Micros,
+        ahead_minutes: u32,
+    ) -> Result<Vec<Booking>, StoreError> {
+        list(&self.reader, due(pool, now, ahead_minutes)).await
+    }
+
+    /// The pools of which there are such bookings.
+    pub async fn pools_with_bookings(&self, now: Micros, ahead_minutes: u32) -> Result<Vec<PoolId>, StoreError> {
+        let ids: Vec<String> = coming(now, ahead_minutes)
+            .select_only()
+            .column(row::Column::PoolId)
+            .distinct()
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        ids.iter().map(|id| codec::parse("booking", id)).collect()
+    }
+
+    /// Some of those that were displaced and of which nobody has been told yet.
+    pub async fn untold_bookings(&self) -> Result<Vec<Booking>, StoreError> {
+        let untold = row::Entity::find()
+            .filter(row::Column::Displaced.is_not_null())
+            .filter(row::Column::IsTold.eq(false))
+            .limit(ROWS_MAX as u64);
+        list(&self.reader, untold).await
+    }
+
+    /// It has been told that this one was displaced. Twice is no error.
+    pub async fn set_booking_told(&self, id: BookingId) -> Result<(), StoreError> {
+        row::Entity::update_many()
+            .col_expr(row::Column::IsTold, Expr::value(true))
+            .filter(row::Column::Id.eq(id.to_string()))
+            .exec(&self.writer)
+            .await?;
+        Ok(())
     }
 
     /// Cancels it. Twice is no error.
@@ -215,15 +281,50 @@ impl Store {
     }
 }
 
+/// Refuses pools of which nothing can be booked.
+fn check_shared(pool: &Pool) -> Result<(), StoreError> {
+    let (what, instead) = match pool.kind {
+        kind if kind.is_shared() => return Ok(()),
+        PoolKind::External => (format!("{} holds external machines", pool.name), "open one as it is"),
+        PoolKind::SessionHost => {
+            (format!("hosts of {} are shared by many people", pool.name), "get a place when you need one")
+        }
+        _ => (
+            format!("desktops of {} stay with the people who have them", pool.name),
+            "get one, and it is kept for you without a booking",
+        ),
+    };
+    Err(refused("not_bookable", what, instead))
+}
+
+/// Another one takes their place from now on.
+async fn displace(txn: &DatabaseTransaction, bookings: &mut [Booking], now: Micros) -> Result<(), StoreError> {
+    let ids: Vec<String> = bookings.iter().map(|one| one.id.to_string()).collect();
+    for some in ids.chunks(ROWS_MAX) {
+        row::Entity::update_many()
+            .col_expr(row::Column::Displaced, Expr::value(now.0))
+            .filter(row::Column::Id.is_in(some))
+            .exec(txn)
+            .await?;
+    }
+    for one in bookings {
+        one.displaced = Some(now);
+    }
+    Ok(())
+}
+
 fn reaching(wanted: Select<row::Entity>, span: Span) -> Select<row::Entity> {
     wanted.filter(row::Column::Begins.lt(span.to.0)).filter(row::Column::Ends.gt(span.from.0))
 }
 
-/// Those of a pool that have begun, or will within so many minutes.
+/// Those that have begun, or will within so many minutes.
+fn coming(now: Micros, ahead_minutes: u32) -> Select<row::Entity> {
+    standing(now).filter(row::Column::Begins.lte(now.plus_seconds(i64::from(ahead_minutes) * 60).0))
+}
+
+/// Those of a pool.
 fn due(pool: PoolId, now: Micros, ahead_minutes: u32) -> Select<row::Entity> {
-    standing(now)
-        .filter(row::Column::PoolId.eq(pool.to_string()))
-        .filter(row::Column::Begins.lte(now.plus_seconds(i64::from(ahead_minutes) * 60).0))
+    coming(now, ahead_minutes).filter(row::Column::PoolId.eq(pool.to_string()))
 }
 
 async fn list(on: &impl ConnectionTrait, wanted: Select<row::Entity>) -> Result<Vec<Booking>, StoreError> {

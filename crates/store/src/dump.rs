@@ -57,6 +57,7 @@ pub const TABLES: &[&str] = &[
     "app",
     "maintenance",
     "app_icon",
+    "gpu_turn",
 ];
 
 /// What a backup leaves out.

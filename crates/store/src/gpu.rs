@@ -257,6 +257,11 @@ fn of_card(host: &str, gpu: &GpuAddress) -> sea_orm::Select<claim::Entity> {
     claim::Entity::find().filter(claim::Column::Host.eq(host)).filter(claim::Column::Gpu.eq(gpu.to_string()))
 }
 
+/// Holds a card until the transaction ends.
+pub(crate) async fn hold_card(txn: &DatabaseTransaction, host: &str, gpu: &GpuAddress) -> Result<(), StoreError> {
+    locked_card(txn, host, gpu).await.map(drop)
+}
+
 /// The card's row, made when there is none, held until the transaction ends.
 async fn locked_card(txn: &DatabaseTransaction, host: &str, gpu: &GpuAddress) -> Result<card::Model, StoreError> {
     let row = card::ActiveModel {

@@ -25,6 +25,7 @@ mod error;
 mod export;
 mod foreign;
 mod gpu;
+mod gpu_turn;
 mod group;
 mod guacamole;
 mod history;

@@ -45,6 +45,8 @@ const STEPS: &[Step] = &[
     Step { name: "m0044_history", sql: include_str!("m0044_history.sql") },
     Step { name: "m0045_session_host", sql: include_str!("m0045_session_host.sql") },
     Step { name: "m0047_maintenance", sql: include_str!("m0047_maintenance.sql") },
+    Step { name: "m0048_booking_priority", sql: include_str!("m0048_booking_priority.sql") },
+    Step { name: "m0049_gpu_turn", sql: include_str!("m0049_gpu_turn.sql") },
     Step { name: "m0050_host_account", sql: include_str!("m0050_host_account.sql") },
     Step { name: "m0051_app_icon", sql: include_str!("m0051_app_icon.sql") },
     Step { name: "m0052_seal_program", sql: include_str!("m0052_seal_program.sql") },

@@ -53,7 +53,8 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Bookings that are not over, page by page: one's own, and those of pools that one may see.
+     * Bookings that are not over, page by page: one's own, and those of pools that one may see. Those whose place another one took stand
+     *     until they would have been over.
      * @description Anybody who is signed in may call it.
      */
     get: operations["list_bookings"];
@@ -975,6 +976,51 @@ export interface paths {
     put?: never;
     post?: never;
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/gpu-turns": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Which GPUs are whose at which hours of the week.
+     * @description Only they may call it whose role gives `gpus_read`: pool_admin, auditor, admin.
+     */
+    get: operations["list_gpu_turns"];
+    put?: never;
+    /**
+     * Give a GPU to a pool at some hours of the week. Before a turn ends its desktops are led out, and the GPU is switched for the next one.
+     *     Turns of one GPU do not overlap.
+     * @description Only they may call it whose role gives `gpus_write`: admin.
+     */
+    post: operations["create_gpu_turn"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/gpu-turns/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Take a turn away. A GPU without any turn is everybody's again, in the mode in which it is.
+     * @description Only they may call it whose role gives `gpus_write`: admin.
+     */
+    delete: operations["delete_gpu_turn"];
     options?: never;
     head?: never;
     patch?: never;
@@ -2504,7 +2550,8 @@ export interface paths {
     put?: never;
     /**
      * Book a desktop of a pool for a span of time, for oneself as rules say, or as an administrator of the pool for anybody who may use it.
-     *     Of people who ask for the last one at once, one gets it.
+     *     Of people who ask for the last one at once, one gets it. Where none is left, it takes the place of bookings of a lower priority that begin
+     *     later than their notice; their people are told.
      * @description Whoever may use the pool may call it, and they whose role gives `desktops_use`: pool_admin (for their pools), admin. For everybody else the pool does not exist (404).
      */
     post: operations["create_booking"];
@@ -3797,6 +3844,11 @@ export interface components {
        */
       most?: number | null;
       pool: components["schemas"]["Named"];
+      /**
+       * Format: int32
+       * @description Where nothing is left, one's bookings take the place of those of a lower priority that do not begin soon.
+       */
+      priority: number;
     };
     /** @description How many desktops are booked in an hour, at its peak. */
     BookedHour: {
@@ -3820,11 +3872,20 @@ export interface components {
      *     until the end.
      */
     Booking: {
+      /** @description RFC 3339, UTC: when one did. Nothing is kept since. */
+      displaced: string | null;
+      /** @description RFC 3339, UTC. From then on none does. */
+      firm_from: string;
       /** @description RFC 3339, UTC. */
       from: string;
       id: string;
       person: components["schemas"]["Named"];
       pool: components["schemas"]["Named"];
+      /**
+       * Format: int32
+       * @description Where nothing is left, a booking of a higher priority takes the place of this one.
+       */
+      priority: number;
       /** @description RFC 3339, UTC. At that moment it is over. */
       to: string;
     };
@@ -3840,6 +3901,11 @@ export interface components {
       from: string;
       /** @description Id or name of whom it is for; oneself when left out. For others, administrators of the pool book. */
       person?: string | null;
+      /**
+       * Format: int32
+       * @description From 0 to 1000; what the quotas of whom it is for say when left out. Administrators of the pool say it.
+       */
+      priority?: number | null;
       /** @description RFC 3339. */
       to: string;
     };
@@ -5105,6 +5171,39 @@ export interface components {
       mixed?: boolean;
       mode: components["schemas"]["GpuMode"];
       /** @description For `vgpu`: the only profile that desktops may have of this card; any when left out. */
+      profile?: string | null;
+    };
+    /** @description A GPU is a pool's at some hours of the week. One that has turns gives nothing outside of them, and a pool that has turns has those GPUs alone. */
+    GpuTurn: {
+      /** @description The GPU's address. */
+      gpu: string;
+      host: string;
+      /** @description Days, hours and time zone: `mon-fri 08:00-18:00 Europe/Berlin`. */
+      hours: string;
+      id: string;
+      mode: components["schemas"]["GpuMode"];
+      /** @description It is its turn. */
+      now: boolean;
+      pool: components["schemas"]["Named"];
+      /** @description For `vgpu`: the only profile that it gives meanwhile; null: any. */
+      profile: string | null;
+      /** @description It is its turn, and the GPU is as it says. */
+      ready: boolean;
+    };
+    GpuTurnList: {
+      /** @description Oldest first. */
+      turns: components["schemas"]["GpuTurn"][];
+    };
+    /** @description Whose it shall be. */
+    GpuTurnNew: {
+      /** @description The GPU's address. */
+      gpu: string;
+      /** @description Days, hours and time zone: `mon-fri 08:00-18:00 Europe/Berlin`. */
+      hours: string;
+      mode: components["schemas"]["GpuMode"];
+      /** @description Id or name of a pool whose desktops people share. */
+      pool: string;
+      /** @description For `vgpu`: the only profile that it gives meanwhile; any when left out. */
       profile?: string | null;
     };
     GpuVf: {
@@ -6678,7 +6777,8 @@ export interface components {
     /**
      * @description What is counted of a person's: desktops that are theirs; those that run, and the CPUs, memory (bytes) and GPUs of those; sessions,
      *     which are the desktops and machines that they are connected to; for a pool, its desktops; and bookings: how many that are not over
-     *     (none where nothing is said), how many hours one lasts at most, and how many days ahead it begins at most.
+     *     (none where nothing is said), how many hours one lasts at most, how many days ahead it begins at most, whose place it takes (that of
+     *     bookings of a lower priority), and from how many hours before its begin on it gives way to none.
      * @enum {string}
      */
     QuotaKind:
@@ -6691,7 +6791,9 @@ export interface components {
       | "per_person"
       | "bookings"
       | "booking_hours"
-      | "booking_days";
+      | "booking_days"
+      | "booking_priority"
+      | "booking_notice";
     /** @description One limit. */
     QuotaLimit: {
       kind: components["schemas"]["QuotaKind"];
@@ -6721,7 +6823,7 @@ export interface components {
     QuotaStanding: {
       person: components["schemas"]["Named"];
       pools: components["schemas"]["PoolQuotaUse"][];
-      /** @description One for each kind but `per_person`, `booking_hours` and `booking_days`. */
+      /** @description One for each kind but `per_person` and those that say how bookings may be. */
       uses: components["schemas"]["QuotaUse"][];
     };
     /** @description How much of one kind somebody has. */
@@ -9600,6 +9702,94 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["FindingList"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  list_gpu_turns: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GpuTurnList"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  create_gpu_turn: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GpuTurnNew"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GpuTurn"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  delete_gpu_turn: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { agenda, faultOf, fieldOf, firstDraft, hoursWords, momentOf } from "./booking";
+import { agenda, faultOf, fieldOf, firstDraft, hoursWords, lostWords, momentOf } from "./booking";
 
 const NOW = new Date(2026, 10, 30, 10, 20);
 const at = (hours: number) => new Date(NOW.getTime() + hours * 3_600_000);
@@ -33,9 +33,17 @@ test("an agenda is by day", () => {
     to: at(from + 1).toISOString(),
     pool: named,
     person: named,
+    priority: 0,
+    firm_from: NOW.toISOString(),
+    displaced: null,
   });
   const days = agenda([booking("a", 1), booking("b", 2), booking("c", 24)]);
   expect(days.map((day) => day.bookings.map((one) => one.id))).toEqual([["a", "b"], ["c"]]);
   expect(agenda([])).toEqual([]);
   expect(hoursWords(booking("d", 1)).split("–")).toHaveLength(2);
+});
+
+test("who lost a booking is told why and when", () => {
+  expect(lostWords({ displaced: null })).toBe("");
+  expect(lostWords({ displaced: NOW.toISOString() })).toMatch(/higher priority, .*2026, 10:20/);
 });

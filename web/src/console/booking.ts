@@ -55,6 +55,13 @@ export function spanWords(of: { from: string; to: string }): string {
   return `${day(new Date(of.from))}, ${hoursWords(of)}`;
 }
 
+/** Why it keeps nothing any more; "" while it stands. */
+export function lostWords(of: Pick<Booking, "displaced">): string {
+  if (!of.displaced) return "";
+  const at = new Date(of.displaced);
+  return `Lost its place to a booking with a higher priority, ${day(at)}, ${time(at)}`;
+}
+
 /** By the day on which they begin, in order. */
 export function agenda(bookings: readonly Booking[]): { day: string; bookings: Booking[] }[] {
   const days: { day: string; bookings: Booking[] }[] = [];

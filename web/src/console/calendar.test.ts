@@ -9,6 +9,9 @@ const booking = (id: string, from: number, to: number) => ({
   pool: { id: "q", name: "lab" },
   from: new Date(MONDAY.getTime() + from * HOUR).toISOString(),
   to: new Date(MONDAY.getTime() + to * HOUR).toISOString(),
+  priority: 0,
+  firm_from: MONDAY.toISOString(),
+  displaced: null as string | null,
 });
 
 test("weeks begin on Mondays", () => {
@@ -40,6 +43,12 @@ test("what is at the same time stands side by side", () => {
     ["d", 12, 3, "0/3"],
     ["e", 18, 6, "0/1"],
   ]);
+});
+
+test("what keeps nothing any more takes no room", () => {
+  const lost = { ...booking("a", 6, 12), displaced: MONDAY.toISOString() };
+  const [monday] = weekOf(MONDAY, [lost, booking("b", 6, 12)]);
+  expect(monday?.blocks.map(({ booking, lanes }) => [booking.id, lanes])).toEqual([["b", 1]]);
 });
 
 test("a booking over midnight is in both days, and others' weeks are not in this one", () => {

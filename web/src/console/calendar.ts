@@ -34,6 +34,7 @@ export function daysLater(at: Date, days: number): Date {
   return later;
 }
 
+/** Those that lost their place keep nothing, and are left out. */
 export function weekOf(monday: Date, bookings: readonly Booking[]): Day[] {
   return Array.from({ length: 7 }, (_, n) => {
     const [begin, end] = [daysLater(monday, n), daysLater(monday, n + 1)];
@@ -49,6 +50,7 @@ interface Piece {
 
 function laid(begin: number, end: number, bookings: readonly Booking[]): Block[] {
   const pieces = bookings
+    .filter(({ displaced }) => !displaced)
     .map((booking): Piece => {
       const [from, to] = [Date.parse(booking.from), Date.parse(booking.to)];
       return { booking, from: Math.max(from, begin), to: Math.min(to, end) };

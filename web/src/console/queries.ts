@@ -180,9 +180,10 @@ export const ownBookingsQuery = queryOptions({
   refetchInterval: IDLE_MS,
 });
 
-export const poolBookingsQuery = (pool: string) =>
+/** All bookings of a pool, or of all pools that one may see. */
+export const poolBookingsQuery = (pool: string | undefined) =>
   queryOptions({
-    queryKey: ["bookings", "pool", pool],
+    queryKey: ["bookings", "pool", pool ?? null],
     queryFn: async () => {
       const all: Schemas["Booking"][] = [];
       for (let cursor: string | undefined; ; ) {
@@ -392,6 +393,13 @@ export const gpusQuery = queryOptions({
   queryKey: ["gpus"],
   queryFn: async () => (await answer(client.GET("/api/v1/gpus"))).gpus,
   refetchInterval: (q) => (q.state.data?.some((gpu) => gpu.switching) ? MOVING_MS : IDLE_MS),
+});
+
+/** Whose GPUs are at which hours of the week. */
+export const gpuTurnsQuery = queryOptions({
+  queryKey: ["gpu-turns"],
+  queryFn: async () => (await answer(client.GET("/api/v1/gpu-turns"))).turns,
+  refetchInterval: IDLE_MS,
 });
 
 export const gpuFindingsQuery = (address: string) =>

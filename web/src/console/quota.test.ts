@@ -20,10 +20,14 @@ test("what is booked is limited, too", () => {
     { kind: "bookings", most: 2 },
     { kind: "booking_hours", most: 8 },
     { kind: "booking_days", most: null },
+    { kind: "booking_priority", most: 5 },
+    { kind: "booking_notice", most: null },
   ];
   expect(limitsOf(draftOf(limits), OF_POOL)).toEqual(limits);
   expect(limitsOf(draftOf(limits), KINDS)).toEqual(limits);
-  expect(summary(limits)).toBe("2 bookings, bookings of 8 hours, bookings any time ahead");
+  expect(summary(limits)).toBe(
+    "2 bookings, bookings of 8 hours, bookings any time ahead, bookings of priority 5, bookings that give way to none",
+  );
 });
 
 test("faults are said", () => {

@@ -19,6 +19,16 @@ const OF_BOOKINGS: readonly Known[] = [
   { kind: "bookings", label: "Bookings at a time", help: "Empty: none, unless something else allows it" },
   { kind: "booking_hours", label: "Longest booking, in hours", help: "Empty: 8, unless something else says" },
   { kind: "booking_days", label: "Booked ahead, in days", help: "Empty: 30, unless something else says" },
+  {
+    kind: "booking_priority",
+    label: "Priority of bookings",
+    help: "Higher ones take the place of lower ones. Empty: 0, unless something else says",
+  },
+  {
+    kind: "booking_notice",
+    label: "Notice, in hours",
+    help: "So long before it begins nobody takes a booking's place. Empty: 24, unless something else says",
+  },
 ];
 
 /** What people and groups are limited in, in the order of the form. */
@@ -92,6 +102,10 @@ export function amount(kind: Kind, of: number): string {
       return `bookings of ${count(of, "hour", "hours")}`;
     case "booking_days":
       return `bookings ${count(of, "day", "days")} ahead`;
+    case "booking_priority":
+      return `bookings of priority ${of}`;
+    case "booking_notice":
+      return `bookings with ${count(of, "hour", "hours")} of notice`;
   }
 }
 
@@ -102,7 +116,9 @@ export function summary(limits: readonly Limit[]): string {
 
 function without(kind: Kind): string {
   if (kind === "booking_hours") return "bookings of any length";
-  return kind === "booking_days" ? "bookings any time ahead" : `any number of ${plural(kind)}`;
+  if (kind === "booking_days") return "bookings any time ahead";
+  if (kind === "booking_priority") return "bookings of the highest priority";
+  return kind === "booking_notice" ? "bookings that give way to none" : `any number of ${plural(kind)}`;
 }
 
 function plural(kind: Kind): string {

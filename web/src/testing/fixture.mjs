@@ -471,6 +471,19 @@ export function house(who) {
       person: { id: mira.id, name: mira.name },
       from: tomorrow(9),
       to: tomorrow(11),
+      priority: 0,
+      firm_from: tomorrow(0),
+      displaced: null,
+    });
+    bookings.push({
+      id: id(),
+      pool: ofLab,
+      person: { id: mira.id, name: mira.name },
+      from: tomorrow(14),
+      to: tomorrow(16),
+      priority: 0,
+      firm_from: tomorrow(0),
+      displaced: new Date().toISOString(),
     });
     directories.push({
       id: id(),

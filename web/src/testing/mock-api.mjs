@@ -338,6 +338,7 @@ export function startMock({ port = 0, dist }) {
         most: bookingsOf(it, p),
         hours: 8,
         days: 30,
+        priority: 0,
       }));
       return ok({ bookings, pools });
     }
@@ -354,7 +355,8 @@ export function startMock({ port = 0, dist }) {
       const hours = [];
       for (let at = from; at < to && hours.length < 744; at += 3_600_000) {
         const end = Math.min(at + 3_600_000, to);
-        const meets = (b) => b.pool.id === pool.id && Date.parse(b.from) < end && Date.parse(b.to) > at;
+        const meets = (b) =>
+          b.pool.id === pool.id && !b.displaced && Date.parse(b.from) < end && Date.parse(b.to) > at;
         const [begin, over] = [at, end].map((moment) => new Date(moment).toISOString());
         hours.push({ from: begin, to: over, booked: it.bookings.filter(meets).length });
       }
@@ -362,7 +364,7 @@ export function startMock({ port = 0, dist }) {
     }
     if (is("POST", "pools", "*", "bookings")) {
       const pool = find(it.pools, "pool");
-      const meets = (b) => b.pool.id === pool.id && b.from < body.to && b.to > body.from;
+      const meets = (b) => b.pool.id === pool.id && !b.displaced && b.from < body.to && b.to > body.from;
       if (it.bookings.filter(meets).length >= pool.desktops_max)
         throw new Refusal(
           409,
@@ -376,6 +378,9 @@ export function startMock({ port = 0, dist }) {
         person: { id: it.me.id, name: it.me.name },
         from: body.from,
         to: body.to,
+        priority: 0,
+        firm_from: new Date().toISOString(),
+        displaced: null,
       };
       it.bookings.push(made);
       it.bookings.sort((a, b) => a.from.localeCompare(b.from));
@@ -818,6 +823,27 @@ export function startMock({ port = 0, dist }) {
       return said && ok(said);
     }
     if (is("GET", "gpus")) return ok({ gpus: it.gpus });
+    it.turns ??= [];
+    if (is("GET", "gpu-turns")) return ok({ turns: it.turns });
+    if (is("POST", "gpu-turns")) {
+      const pool = it.pools.find((p) => p.id === body.pool);
+      const made = {
+        profile: null,
+        ...body,
+        id: randomUUID(),
+        host: "studio",
+        pool: { id: pool.id, name: pool.name },
+        now: false,
+        ready: false,
+      };
+      it.turns.push(made);
+      return send(response, 201, made);
+    }
+    if (is("DELETE", "gpu-turns", "*")) {
+      const gone = find(it.turns, "turn");
+      it.turns = it.turns.filter((turn) => turn !== gone);
+      return send(response, 204);
+    }
     if (noun === "gpus") {
       const gpu = it.gpus.find((one) => one.address === decodeURIComponent(key)) ?? raise(gone("GPU"));
       if (verb === "findings") return ok({ findings: gpuFindings(gpu) });

@@ -37,7 +37,7 @@ const KINDS: readonly Kind[] = ["screen", "terminal"];
 const TILE_CODECS: readonly TileCodec[] = ["raw", "png", "jpeg", "webp"];
 const RECORDING_SIGNS: readonly RecordingSign[] = ["off", "on", "asked"];
 const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "connected", "waiting"];
-const NOTICES = ["lock", "end", "idle"] as const;
+const NOTICES = ["lock", "end", "idle", "booked"] as const;
 /** What is about to happen: nobody touches the connection, or its time is nearly over. */
 export type Notice = (typeof NOTICES)[number];
 const PERSON_KINDS = ["owner", "guest", "helper"] as const;

@@ -111,7 +111,7 @@ impl Books {
         let mut enabled = group.profiles_of(gpu.mode);
         let why = if look.switching.contains(&gpu.address) {
             enabled = 0;
-            "its mode is being changed".to_owned()
+            "its mode is being changed, or its time plan gives it to others now".to_owned()
         } else if gpu.mode == GpuMode::Whole && !gpu.modes.whole.available {
             enabled = 0;
             gpu.modes.whole.reasons.join("; ")

@@ -5,6 +5,7 @@
 //! a row is a leftover, which [`Broker::tidy_gpus`] removes.
 
 mod fleet;
+pub(crate) mod turn;
 
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
@@ -18,7 +19,7 @@ use oriel_gpu::{
 };
 use oriel_model::{
     Desktop, DesktopState, Finding, GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch,
-    GpuUnit, Name, Numa, Operation, OperationId, OperationKind, Pool, UserId,
+    GpuTurn, GpuUnit, Name, Numa, Operation, OperationId, OperationKind, Pool, UserId, may_start,
 };
 use oriel_placement::{Closest, Decision, NumaWish, Placer, Policy, Request, Wish};
 use oriel_store::StoreError;
@@ -188,6 +189,7 @@ impl Broker {
         };
         let done = work.await;
         store.end_gpu_switch(host, &switch.gpu, operation).await?;
+        self.wake_gpu_turns();
         done
     }
 
@@ -248,7 +250,15 @@ impl Broker {
             let claims = store.gpu_claims().await?;
             let inventory = self.inner.compute.gpus().await?;
             let wishes = self.inner.compute.gpu_wishes().await?;
-            let switching = cards.iter().filter(|card| card.switching.is_some()).map(|card| card.gpu.clone()).collect();
+            let mut switching: BTreeSet<GpuAddress> =
+                cards.iter().filter(|card| card.switching.is_some()).map(|card| card.gpu.clone()).collect();
+            let turns = store.gpu_turns().await?;
+            let own: Vec<GpuTurn> = turns.iter().filter(|turn| turn.pool == pool.id).cloned().collect();
+            if !may_start(&own, now()) {
+                return Err(turn::not_its_turn(pool, &own));
+            }
+            let addresses = inventory.gpus.iter().map(|gpu| &gpu.address);
+            switching.extend(turn::closed(&turns, host, pool.id, addresses));
             let rules = self.gpu_rules();
             let look = Look {
                 host,

@@ -5,11 +5,13 @@
 //! seen ([`ReconcilerStatus`]).
 
 mod account;
+mod asked_back;
 mod desktop;
 mod directory;
 mod external;
 mod gpu;
 mod gpu_mode;
+mod gpu_turn;
 mod heard;
 mod history;
 mod hold;
@@ -136,6 +138,7 @@ pub(crate) struct Board {
     recordings: Notify,
     syslogs: Notify,
     webhooks: Notify,
+    gpu_turns: Notify,
     status: Mutex<BTreeMap<&'static str, ReconcilerStatus>>,
     pub(crate) heard: heard::Heard,
 }
@@ -157,6 +160,7 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), power::Power::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu::Gpus, stop.clone()));
         tasks.spawn(keep_running(self.clone(), gpu_mode::GpuModes::default(), stop.clone()));
+        tasks.spawn(keep_running(self.clone(), gpu_turn::GpuTurns::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::Recordings::default(), stop.clone()));
         tasks.spawn(keep_running(self.clone(), recording::OldRecordings, stop.clone()));
         tasks.spawn(keep_running(self.clone(), moving::Moves::default(), stop.clone()));
@@ -229,6 +233,11 @@ impl Broker {
         self.inner.reconcilers.operations.notify_one();
     }
 
+    /// A time plan has changed, or a card.
+    pub(crate) fn wake_gpu_turns(&self) {
+        self.inner.reconcilers.gpu_turns.notify_one();
+    }
+
     pub(crate) fn wake_recordings(&self) {
         self.inner.reconcilers.recordings.notify_one();
     }
@@ -259,6 +268,7 @@ impl Broker {
             "recordings" => Some(&self.inner.reconcilers.recordings),
             "syslogs" => Some(&self.inner.reconcilers.syslogs),
             "webhooks" => Some(&self.inner.reconcilers.webhooks),
+            "gpu turns" => Some(&self.inner.reconcilers.gpu_turns),
             _ => None,
         }
     }

@@ -1,7 +1,8 @@
 //! Keeps pools at their size, and takes back what people have left.
 
 use super::{
-    Again, Reconciler, Round,
+    Again, Reconciler, Round, asked_back,
+    gpu_turn::Plan,
     rollout::{self, Look, Move},
     upkeep::{Deed, budget, decide, decide_drained, decide_hosts, is_gone, is_unused, unused_seconds},
 };
@@ -51,6 +52,7 @@ impl Reconciler for Pools {
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         let moment = now();
         let store = &broker.inner.store;
+        broker.tell_displaced().await?;
         let heard = broker.inner.reconcilers.heard.take_pools();
         self.again.extend(heard.some);
         let all = heard.all || self.all_after.is_none_or(|after| after <= moment);
@@ -62,12 +64,13 @@ impl Reconciler for Pools {
         };
         let rollouts = store.open_rollouts().await?;
         let closed = store.maintenances().await?;
+        let plan = Plan::read(broker).await?;
         let (mut done, mut desktops) = (0, 0);
         let kept = |pool: &&Pool| pool.kind != PoolKind::External;
         for pool in pools.iter().filter(kept) {
             let rollout = rollouts.iter().find(|one| one.pool == pool.id);
             let drain = closed.iter().find(|one| one.of == MaintenanceOf::place_of(pool));
-            let steps = keep(broker, pool, rollout, drain, &mut desktops).await?;
+            let steps = keep(broker, pool, rollout, drain, &plan, &mut desktops).await?;
             if steps == 0 {
                 self.again.remove(&pool.id);
             } else {
@@ -192,6 +195,7 @@ async fn keep(
     pool: &Pool,
     rollout: Option<&Rollout>,
     drain: Option<&Maintenance>,
+    plan: &Plan,
     desktops: &mut i64,
 ) -> Result<u32, BrokerError> {
     if pool.kind == PoolKind::SessionHost {
@@ -206,12 +210,27 @@ async fn keep(
     if let Some(drain) = drain {
         return let_go(broker, pool, (own.as_slice(), &presence), drain, desktops).await;
     }
-    let booked = store.due_bookings(pool, now()).await?;
+    let moment = now();
+    let coming = store.coming_bookings(pool.id, moment, asked_back::ahead_minutes(pool)).await?;
+    let ahead = moment.plus_seconds(i64::from(pool.hours.start_ahead_minutes) * 60);
+    let booked = coming.iter().filter(|booking| booking.span.from <= ahead);
     let has = |user: UserId| own.iter().any(|one| one.owner == Some(user) && one.intent != DesktopIntent::Deleted);
-    let waiting: BTreeSet<UserId> = booked.iter().map(|booking| booking.user).filter(|user| !has(*user)).collect();
+    let waiting: BTreeSet<UserId> = booked.map(|booking| booking.user).filter(|user| !has(*user)).collect();
     *desktops += i64::try_from(own.len()).unwrap_or(i64::MAX);
     let mut done = 0;
-    let moment = now();
+    let asked = asked_back::asked_back(pool, &own, &coming);
+    for one in own.iter().filter(|one| asked.get(&one.id).is_some_and(|by| *by <= moment)) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(asked_back::lead_out(broker, pool, one, intent_of_left(pool)).await?);
+    }
+    done += clear(broker, pool, &own, &plan.leaving(pool, &own, moment)).await?;
+    if done > 0 {
+        // What else there is to do is seen at the next look, which comes soon.
+        return Ok(done);
+    }
+    let is_closed = plan.is_closed_to(pool.id, moment);
     let mut room = budget(pool, &own, moment);
     for deed in decide(pool, &own, &presence, waiting.len(), moment) {
         // Who leads may have changed since.
@@ -219,11 +238,14 @@ async fn keep(
             return Ok(done);
         }
         if matches!(deed, Deed::Make | Deed::Start(_)) {
+            if is_closed {
+                continue;
+            }
             room = room.saturating_sub(1);
         }
         done += u32::from(perform(broker, pool, deed).await?);
     }
-    let Some(rollout) = rollout else { return Ok(done) };
+    let Some(rollout) = rollout.filter(|_| !is_closed) else { return Ok(done) };
     // What was just done is seen at the next look: a desktop that changed meanwhile is looked at once more while its row is held.
     let people = BTreeMap::new();
     let look = Look { pool, rollout, desktops: &own, presence: &presence, people: &people, now: moment };
@@ -251,6 +273,29 @@ async fn let_go(
             return Ok(done);
         }
         done += u32::from(perform(broker, pool, deed).await?);
+    }
+    Ok(done)
+}
+
+/// Frees cards whose turn ends, or is another pool's: `leaving` says by when what holds something of one must be off. Answers how much was
+/// done. What an administrator made for somebody stays on, and the card waits for it.
+async fn clear(
+    broker: &Broker,
+    pool: &Pool,
+    own: &[Desktop],
+    leaving: &BTreeMap<DesktopId, Micros>,
+) -> Result<u32, BrokerError> {
+    let (mut done, moment) = (0, now());
+    for one in own.iter().filter(|one| leaving.get(&one.id).is_some_and(|by| *by <= moment)) {
+        if !broker.lead().await? {
+            return Ok(done);
+        }
+        done += u32::from(if one.owner.is_none() {
+            set_free(broker, one.id, DesktopIntent::Stopped).await?
+        } else {
+            // Made anew it would want the card at once: whoever comes next gets another one.
+            asked_back::lead_out(broker, pool, one, DesktopIntent::Deleted).await?
+        });
     }
     Ok(done)
 }
@@ -367,6 +412,14 @@ fn is_same(one: &Rollout, seen: &Rollout) -> bool {
     (one.from, one.to, one.created) == (seen.from, seen.to, seen.created)
 }
 
+/// What becomes of a desktop that its person has left.
+fn intent_of_left(pool: &Pool) -> DesktopIntent {
+    match pool.kind {
+        PoolKind::Ephemeral => DesktopIntent::Deleted,
+        _ => DesktopIntent::Recycle,
+    }
+}
+
 /// Answers whether it was done: others may have been first.
 async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, BrokerError> {
     match deed {
@@ -416,10 +469,7 @@ async fn perform(broker: &Broker, pool: &Pool, deed: Deed) -> Result<bool, Broke
             }
         }
         Deed::TakeBack(id) => {
-            let intent = match pool.kind {
-                PoolKind::Ephemeral => DesktopIntent::Deleted,
-                _ => DesktopIntent::Recycle,
-            };
+            let intent = intent_of_left(pool);
             let moment = now();
             let gone = |seat, there| is_gone(pool, seat, there, moment);
             match broker.inner.store.take_back(id, moment, intent, gone).await {

@@ -1,6 +1,6 @@
 //! Says in the database who is connected through this program: other programs cannot know, and one that is killed says nothing.
 
-use super::{Again, Reconciler, Round};
+use super::{Again, Reconciler, Round, asked_back};
 use crate::clock::now;
 use crate::{Broker, BrokerError, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
@@ -59,6 +59,10 @@ impl Reconciler for Presence {
             broker.wake_pool(left.pool);
         }
         (self.before, self.said) = (here, until);
+        // Viewers of this program are told by it, whoever leads.
+        if let Some(sessions) = broker.sessions() {
+            sessions.asked_back(&asked_back::everywhere(broker).await?);
+        }
         Ok(Round { again: Again::Later, summary })
     }
 }

@@ -1,10 +1,15 @@
 //! Units of GPUs from claim to release, and switching a card between desktops.
 
 use crate::house::House;
-use oriel_broker::{BrokerError, GpuRules, NewPool, PoolChange};
+use crate::pools;
+use oriel_broker::{BrokerError, GpuRules, NewBooking, NewGpuTurn, NewPool, PoolChange};
 use oriel_compute::Compute;
 use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep, M60_GPUS};
-use oriel_model::{DesktopId, DesktopIntent, DesktopState, GpuMode, GpuSwitch, GpuUnit, Hardware, OperationState};
+use oriel_model::{
+    BookingBy, DesktopId, DesktopIntent, DesktopState, GpuMode, GpuSwitch, GpuUnit, Hardware, OperationState, PoolId,
+    PoolKind, Span,
+};
+use oriel_store::{StoreError, clock::now};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -320,4 +325,53 @@ async fn modes_are_set_again_until_they_are() {
     assert_eq!(status().unwrap().period, Duration::from_secs(2));
     until("it is tried again", async || status().is_some_and(|status| status.last_error.is_none())).await;
     assert_eq!(status().unwrap().progress, "2 GPUs are as they were set");
+}
+
+#[tokio::test]
+async fn a_card_is_what_its_time_plan_says_and_nobody_elses() {
+    let house = house("vgpu,profile=M60-2Q").await;
+    let mut floor = house.pool.clone();
+    (floor.id, floor.name, floor.kind) = (PoolId::new(), "floor".parse().unwrap(), PoolKind::Floating);
+    floor.gpu = Some("vgpu,profile=M60-4Q".parse().unwrap());
+    house.store.create_pool(&floor).await.unwrap();
+    house.broker.entitle(floor.id, house.anna.id).await.unwrap();
+    let turn = |hours: &str, profile: &str| NewGpuTurn {
+        gpu: M60_GPUS[0].to_owned(),
+        pool: floor.clone(),
+        mode: GpuMode::Vgpu,
+        profile: Some(profile.to_owned()),
+        hours: hours.to_owned(),
+    };
+    let of_lab = NewGpuTurn { pool: house.pool.clone(), ..turn("daily 00:00-24:00 UTC", "M60-2Q") };
+    for wrong in [of_lab, turn("daily 00:00-24:00 UTC", "M60-2Q"), turn("always", "M60-4Q")] {
+        let refused = house.broker.add_gpu_turn(wrong).await;
+        assert!(matches!(refused, Err(BrokerError::Invalid { code: "bad_turn", .. })), "{refused:?}");
+    }
+    let made = house.broker.add_gpu_turn(turn("daily 00:00-24:00 UTC", "M60-4Q")).await.unwrap();
+    until("the card is switched", async || house.store.gpu_turns().await.unwrap()[0].is_ready).await;
+    let held = house.broker.find_gpu(M60_GPUS[0]).await.unwrap();
+    assert_eq!(held.only_profile.as_deref(), Some("M60-4Q"));
+    let taken = house.broker.take_desktop(&house.anna, &floor).await.unwrap();
+    house.reaches(taken.id, DesktopState::Ready).await;
+    assert_eq!(house.host.holds(taken.id)[0].gpu.to_string(), M60_GPUS[0]);
+    // Others have the other card.
+    let other = house.desktop().await.id;
+    house.reaches(other, DesktopState::Ready).await;
+    assert_eq!(house.host.holds(other)[0].gpu.to_string(), M60_GPUS[1]);
+
+    // Its turn is another day: in three days, which is never today in any hour.
+    house.broker.remove_gpu_turn(&made.id.to_string()).await.unwrap();
+    let days = usize::try_from(now().0 / 86_400_000_000).unwrap();
+    // 1970 began on a Thursday.
+    let day = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"][(days + 3) % 7];
+    house.broker.add_gpu_turn(turn(&format!("{day} 06:00-12:00 UTC"), "M60-4Q")).await.unwrap();
+    let bob = pools::person(&house, &floor, "bob").await;
+    let refused = house.broker.take_desktop(&bob, &floor).await.err();
+    let Some(BrokerError::Conflict { code: "gpu_not_its_turn", text, .. }) = refused else { panic!("{refused:?}") };
+    assert!(text.starts_with("floor has its GPU by a time plan: next from "), "{text}");
+    let span = Span { from: now().plus_seconds(600), to: now().plus_seconds(4200) };
+    let by = BookingBy::Administrator { priority: None };
+    let refused = house.broker.book(NewBooking { pool: floor.clone(), user: bob, span, by }).await.err();
+    let Some(BrokerError::Store(StoreError::Booking(refusal))) = refused else { panic!("{refused:?}") };
+    assert_eq!(refusal.code, "outside_plan");
 }

@@ -6,14 +6,16 @@ use oriel_broker::{BrokerError, NewUser, PoolChange, Sessions};
 use oriel_compute::Compute;
 use oriel_compute::fake::FakeMode;
 use oriel_model::{
-    Desktop, DesktopId, DesktopIntent, DesktopState, Pool, PoolHours, PoolId, PoolKind, Role, TokenScope, User, UserId,
+    Desktop, DesktopId, DesktopIntent, DesktopState, Micros, Pool, PoolHours, PoolId, PoolKind, Role, TokenScope, User,
+    UserId,
 };
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A gateway whose connections the test says, and what was said to them.
+/// A gateway whose connections the test says, what was said to them, and which desktops it was told somebody else has booked.
 #[derive(Default)]
-pub struct Gateway(pub Mutex<Vec<DesktopId>>, pub Mutex<Vec<String>>);
+pub struct Gateway(pub Mutex<Vec<DesktopId>>, pub Mutex<Vec<String>>, pub Mutex<BTreeMap<DesktopId, Micros>>);
 
 #[async_trait]
 impl Sessions for Gateway {
@@ -32,6 +34,10 @@ impl Sessions for Gateway {
     fn say(&self, desktop: DesktopId, text: &str) {
         assert!(self.connections_to(desktop) > 0);
         self.1.lock().unwrap().push(text.to_owned());
+    }
+
+    fn asked_back(&self, by: &BTreeMap<DesktopId, Micros>) {
+        self.2.lock().unwrap().clone_from(by);
     }
 }
 

@@ -15,7 +15,8 @@ pub enum Command {
     /// Book a desktop of a pool for a span of time
     ///
     /// It is kept from some minutes before on (the pool's --start-ahead) until the end, used or not: get it as any desktop of the pool.
-    /// Who may book how many, for how long and how far ahead is said by quotas: `oriel quota set --group artists bookings=2`.
+    /// Who may book how many, for how long and how far ahead is said by quotas: `oriel quota set --group artists bookings=2`. Where
+    /// nothing is left, it takes the place of bookings of a lower priority that do not begin soon; their people are told.
     Add {
         /// Id or name of the pool, of which people share desktops
         pool: String,
@@ -28,8 +29,13 @@ pub enum Command {
         /// For whom: id or name; you when left out. For others, administrators of the pool book, whatever quotas say
         #[arg(long = "for", value_name = "USER")]
         person: Option<String>,
+        /// From 0 to 1000: what quotas say (`booking_priority=5`) when left out. Administrators of the pool say it
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=1000))]
+        priority: Option<u32>,
     },
     /// List bookings that are not over: yours, and those of pools that you may see
+    ///
+    /// Of those that lost their place to one of a higher priority it says when.
     List {
         /// Of one pool: id or name
         #[arg(long)]
@@ -94,6 +100,17 @@ fn here(at: &str) -> String {
         .map_or_else(|_| at.to_owned(), |at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string())
 }
 
+/// What became of it, and until when something may.
+fn standing(booking: &Booking, now: Timestamp) -> String {
+    match &booking.displaced {
+        Some(at) => format!("displaced {}: another one has a higher priority", here(at)),
+        None if booking.firm_from.parse::<Timestamp>().is_ok_and(|firm| firm > now) => {
+            format!("gives way to higher ones until {}", here(&booking.firm_from))
+        }
+        None => "firm".to_owned(),
+    }
+}
+
 /// A page of bookings, as large as it may be.
 fn question(pool: Option<&str>, user: Option<&str>, cursor: Option<&str>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -108,9 +125,9 @@ fn question(pool: Option<&str>, user: Option<&str>, cursor: Option<&str>) -> Str
 impl Command {
     pub async fn run(self, client: &Client) -> Done {
         match self {
-            Self::Add { pool, from, to, person } => {
+            Self::Add { pool, from, to, person, priority } => {
                 let to = moment(&to, &Zoned::now(), Some(from)).map_err(Failure::usage)?;
-                let new = BookingNew { from: from.to_string(), to: to.to_string(), person };
+                let new = BookingNew { from: from.to_string(), to: to.to_string(), person, priority };
                 let booked: Booking = client.post(&format!("/pools/{}/bookings", segment(&pool)), &new).await?;
                 say(format!(
                     "a desktop of {} is booked for {} from {} to {}; cancel it: oriel booking cancel {}",
@@ -139,13 +156,16 @@ impl Command {
                     return output::print_json(&value);
                 }
                 let mut rows = Rows::new(
-                    ["pool", "person", "from", "to", "id"],
+                    ["pool", "person", "from", "to", "priority", "stands", "id"],
                     "nothing is booked: `oriel booking add POOL --from 14:00 --to 16:00` would be a beginning",
                 );
+                let now = Timestamp::now();
                 for one in list.bookings {
-                    rows.row([one.pool.name, one.person.name, here(&one.from), here(&one.to), one.id]);
+                    let (priority, stands) = (one.priority.to_string(), standing(&one, now));
+                    let (from, to) = (here(&one.from), here(&one.to));
+                    rows.row([one.pool.name, one.person.name, from, to, priority, stands, one.id]);
                 }
-                rows.print()
+                rows.right(&[4]).print()
             }
             Self::Cancel { id } => {
                 client.delete(&format!("/bookings/{}", segment(&id))).await?;
@@ -160,6 +180,27 @@ impl Command {
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
+    use oriel_server::api::Named;
+
+    #[test]
+    fn what_became_of_a_booking_is_said() {
+        let named = |name: &str| Named { id: name.to_owned(), name: name.to_owned() };
+        let mut one = Booking {
+            id: "1".to_owned(),
+            pool: named("render"),
+            person: named("ada"),
+            from: "2026-12-01T14:00:00Z".to_owned(),
+            to: "2026-12-01T16:00:00Z".to_owned(),
+            priority: 1,
+            firm_from: "2026-11-30T14:00:00Z".to_owned(),
+            displaced: None,
+        };
+        let said = |one: &Booking, at: &str| standing(one, at.parse().unwrap());
+        assert!(said(&one, "2026-11-30T13:59:00Z").starts_with("gives way to higher ones until "));
+        assert_eq!(said(&one, "2026-11-30T14:00:00Z"), "firm");
+        one.displaced = Some("2026-11-29T10:00:00Z".to_owned());
+        assert!(said(&one, "2026-11-30T14:00:00Z").ends_with(": another one has a higher priority"));
+    }
 
     #[test]
     fn times_are_read_as_people_write_them() {

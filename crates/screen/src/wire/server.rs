@@ -46,6 +46,8 @@ pub enum Notice {
     End = 1,
     /// Nobody touches it: it will end.
     Idle = 2,
+    /// Others need the desktop (they have booked it, or its card): it will end, and the desktop is made anew.
+    Booked = 3,
 }
 
 /// One record to a viewer.
@@ -409,6 +411,7 @@ impl ServerRecord {
                     0 => Notice::Lock,
                     1 => Notice::End,
                     2 => Notice::Idle,
+                    3 => Notice::Booked,
                     _ => return Ok(None),
                 };
                 Self::Notice { notice, seconds: f.u32()? }

@@ -15,6 +15,13 @@ pub struct Booking {
     pub from: String,
     /// RFC 3339, UTC. At that moment it is over.
     pub to: String,
+    /// Where nothing is left, a booking of a higher priority takes the place of this one.
+    pub priority: u32,
+    /// RFC 3339, UTC. From then on none does.
+    pub firm_from: String,
+    /// RFC 3339, UTC: when one did. Nothing is kept since.
+    #[schema(required)]
+    pub displaced: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -37,6 +44,9 @@ pub struct BookingNew {
     /// Id or name of whom it is for; oneself when left out. For others, administrators of the pool book.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// From 0 to 1000; what the quotas of whom it is for say when left out. Administrators of the pool say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
 }
 
 /// A pool of which one may book desktops, and how.
@@ -49,6 +59,8 @@ pub struct BookablePool {
     pub hours: u64,
     /// How far ahead one begins, in days.
     pub days: u64,
+    /// Where nothing is left, one's bookings take the place of those of a lower priority that do not begin soon.
+    pub priority: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -59,6 +59,7 @@ pub mod export;
 pub mod external;
 pub mod file;
 pub mod gpu;
+pub mod gpu_turn;
 pub mod group;
 pub mod hardware;
 pub mod host;

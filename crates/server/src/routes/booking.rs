@@ -16,7 +16,7 @@ use axum::{
     http::StatusCode,
 };
 use oriel_broker::{BrokerError, NewBooking};
-use oriel_model::{self as model, BookingFilter, Micros, Permission, Span};
+use oriel_model::{self as model, BookingBy, BookingFilter, Micros, Permission, Span};
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -66,6 +66,9 @@ fn shown(booking: &model::Booking, pool: &str, person: &str) -> Booking {
         person: Named::new(booking.user, person),
         from: booking.span.from.rfc3339(),
         to: booking.span.to.rfc3339(),
+        priority: booking.priority,
+        firm_from: booking.firm_from.rfc3339(),
+        displaced: booking.displaced.map(Micros::rfc3339),
     }
 }
 
@@ -78,7 +81,8 @@ async fn all_shown(app: &App, bookings: &[model::Booking]) -> Answer<Vec<Booking
     Ok(bookings.iter().filter_map(known).collect())
 }
 
-/// Bookings that are not over, page by page: one's own, and those of pools that one may see.
+/// Bookings that are not over, page by page: one's own, and those of pools that one may see. Those whose place another one took stand
+/// until they would have been over.
 #[utoipa::path(get, path = "/bookings", tag = "bookings", operation_id = "list_bookings", params(BookingsWanted), responses((status = 200, body = BookingList)))]
 pub async fn list(
     State(app): State<App>,
@@ -129,12 +133,14 @@ pub async fn own(State(app): State<App>, caller: Caller) -> Answer<Json<OwnBooki
         most: rules.at_a_time.into(),
         hours: rules.hours,
         days: rules.days,
+        priority: rules.weight.priority,
     });
     Ok(Json(OwnBookings { bookings: all_shown(&app, &bookings).await?, pools: pools.collect() }))
 }
 
 /// Book a desktop of a pool for a span of time, for oneself as rules say, or as an administrator of the pool for anybody who may use it.
-/// Of people who ask for the last one at once, one gets it.
+/// Of people who ask for the last one at once, one gets it. Where none is left, it takes the place of bookings of a lower priority that begin
+/// later than their notice; their people are told.
 #[utoipa::path(post, path = "/pools/{id}/bookings", tag = "bookings", operation_id = "create_booking", params(("id" = String, Path)), request_body = BookingNew, responses((status = 201, body = Booking)))]
 pub async fn create(
     State(app): State<App>,
@@ -149,10 +155,15 @@ pub async fn create(
         Some(_) if !administers => return Err(Problem::forbidden()),
         Some(key) => app.broker.find_user(key).await?,
     };
+    let by = match new.priority {
+        Some(_) if !administers => return Err(Problem::forbidden()),
+        priority if administers => BookingBy::Administrator { priority },
+        _ => BookingBy::Rules,
+    };
     let span = Span { from: time(&new.from)?, to: time(&new.to)? };
     let (name, person) = (pool.name.to_string(), user.name.clone());
-    let booking = app.broker.book(NewBooking { pool, user, span, bound: !administers }).await?;
-    Ok((StatusCode::CREATED, Json(shown(&booking, &name, &person))))
+    let booked = app.broker.book(NewBooking { pool, user, span, by }).await?;
+    Ok((StatusCode::CREATED, Json(shown(&booked.booking, &name, &person))))
 }
 
 /// How many desktops of a pool are booked, hour by hour.

@@ -17,6 +17,7 @@ pub mod export;
 pub mod external;
 pub mod file;
 pub mod gpu;
+pub mod gpu_turn;
 pub mod group;
 pub mod host;
 pub mod image;
@@ -197,6 +198,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(gpu::findings))
         .routes(routes!(gpu::plan))
         .routes(routes!(gpu::mode))
+        .routes(routes!(gpu_turn::list, gpu_turn::create))
+        .routes(routes!(gpu_turn::delete))
         .routes(routes!(cloud::list, cloud::create))
         .routes(routes!(cloud::show, cloud::change, cloud::delete))
         .routes(routes!(cloud::test))

@@ -91,4 +91,39 @@ async fn bookings_are_made_listed_and_cancelled() {
     assert_eq!(ask(&of_ada, Method::DELETE, &path, None).await.status, StatusCode::NOT_FOUND);
     let audit = ask(&of_root, Method::GET, "/audit?action=cancel_booking&refused=false", None).await.json();
     assert_eq!(audit["entries"].as_array().map(Vec::len), Some(1), "{audit}");
+
+    // Where nothing is left, a higher priority takes the place of a lower one, and its person reads of it.
+    let rule = json!({"limits": [{"kind": "bookings", "most": 9}, {"kind": "booking_notice", "most": 0}]});
+    assert_eq!(ask(&of_root, Method::PUT, "/pools/floor/quota", Some(rule)).await.status, StatusCode::OK);
+    let rule = json!({"limits": [{"kind": "booking_priority", "most": 5}]});
+    assert_eq!(ask(&of_root, Method::PUT, "/users/ada/quota", Some(rule)).await.status, StatusCode::OK);
+    let span = |more: Value| {
+        let mut span = json!({"from": at(8), "to": at(9)});
+        span.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        Some(span)
+    };
+    let low = ask(&of_bob, Method::POST, "/pools/floor/bookings", span(json!({}))).await.json();
+    assert_eq!((&low["priority"], &low["displaced"]), (&json!(0), &Value::Null));
+    assert_eq!(low["firm_from"], low["from"]);
+    let refused = ask(&of_bob, Method::POST, "/pools/floor/bookings", span(json!({"priority": 9}))).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(ask(&of_ada, Method::GET, "/me/bookings", None).await.json()["pools"][0]["priority"], 5);
+    let high = ask(&of_ada, Method::POST, "/pools/floor/bookings", span(json!({}))).await;
+    assert_eq!((high.status, &high.json()["priority"]), (StatusCode::CREATED, &json!(5)));
+    let own = ask(&of_bob, Method::GET, "/me/bookings", None).await.json();
+    let lost = own["bookings"].as_array().unwrap().iter().find(|one| one["id"] == low["id"]).unwrap();
+    assert!(lost["displaced"].is_string(), "{lost}");
+    let refused = ask(&of_bob, Method::POST, "/pools/floor/bookings", span(json!({}))).await;
+    assert_eq!(refused.code(), "booked_out");
+    let given = json!({"person": "bob", "priority": 1001});
+    let refused = ask(&of_root, Method::POST, "/pools/floor/bookings", span(given)).await;
+    assert_eq!(refused.code(), "bad_priority");
+
+    // A card's time plan, of a host that has no card.
+    let plan = ask(&of_root, Method::GET, "/gpu-turns", None).await;
+    assert_eq!((plan.status, plan.json()), (StatusCode::OK, json!({"turns": []})));
+    let turn = json!({"gpu": "0000:41:00.0", "pool": "floor", "mode": "vgpu", "hours": "daily 08:00-18:00 UTC"});
+    let refused = ask(&of_root, Method::POST, "/gpu-turns", Some(turn)).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::NOT_FOUND, "not_found".into()));
+    assert_eq!(ask(&of_root, Method::DELETE, "/gpu-turns/nothing", None).await.status, StatusCode::NOT_FOUND);
 }

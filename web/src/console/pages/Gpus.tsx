@@ -23,6 +23,7 @@ import { GPU_MODES, memory } from "../words";
 import { Modes } from "./gpus/Modes";
 import { Slots } from "./gpus/Slots";
 import { SwitchMode } from "./gpus/SwitchMode";
+import { TimePlan } from "./gpus/TimePlan";
 import { Findings } from "./host/Findings";
 
 type Gpu = Schemas["Gpu"];
@@ -120,6 +121,7 @@ function One({ gpu, onSwitch }: { gpu: Gpu; onSwitch: () => void }) {
           )}
           <Slots gpu={gpu} />
           <Modes gpu={gpu} />
+          <TimePlan gpu={gpu} />
         </section>
         <section className="stack" aria-label="Findings">
           <Loaded query={findings} bare>

@@ -38,7 +38,7 @@ import { limitsThere, QuotaForm } from "./users/QuotaForm";
 
 type Pool = Schemas["Pool"];
 type Dialogue =
-  | { is: "new" | "new-external" }
+  | { is: "new" | "new-external" | "calendar" }
   | {
       is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "apps" | "hosts" | "close" | "delete";
       pool: string;
@@ -81,6 +81,8 @@ function Inside() {
     </ReasonButton>
   );
 
+  const isBookable = pools.data?.some((p) => p.kind === "floating" || p.kind === "ephemeral");
+
   return (
     <>
       <PageHead
@@ -88,7 +90,14 @@ function Inside() {
         about="Desktops that are alike: one image, one size, one network. Or machines of others, by their addresses."
         actions={
           <>
-            {create} {createExternal}
+            {create} {createExternal}{" "}
+            <ReasonButton
+              variant="secondary"
+              reason={isBookable ? "" : "There is no pool of which desktops can be booked"}
+              onClick={() => setDialogue({ is: "calendar" })}
+            >
+              Bookings of all pools
+            </ReasonButton>
           </>
         }
       />
@@ -312,6 +321,7 @@ function Inside() {
       {dialogue?.is === "bookings" && pool && (
         <Agenda pool={pool} locked={whyNot(me, "desktops_write")} onClose={close} />
       )}
+      {dialogue?.is === "calendar" && <Agenda locked={whyNot(me, "desktops_write")} onClose={close} />}
       {dialogue?.is === "add" && pool && <AddDesktop pool={pool} onClose={close} />}
       {dialogue?.is === "close" && pool && <ClosePool pool={pool} onClose={close} />}
       {dialogue?.is === "delete" && pool && <DeletePool pool={pool} onClose={close} />}

@@ -77,6 +77,12 @@ export class Banner {
         "Nobody is here: this connection ends soon. Press a key or move the pointer to stay.",
         seconds,
       );
+    } else if (notice === "booked") {
+      this.countdown(
+        notice,
+        "Others need this desktop: it is taken back and made anew. Save your work elsewhere.",
+        seconds,
+      );
     } else if (seconds > 90) {
       this.notice(`This connection ends in ${Math.round(seconds / 60)} minutes. Save your work.`);
     } else this.countdown(notice, "This connection ends soon. Save your work now.", seconds);

@@ -1,10 +1,12 @@
-//! `oriel gpu`: what a host's GPUs are and can do. Runs here, without a server; with `--root`, on somebody else's host.
+//! `oriel gpu`: what a host's GPUs are and can do. Runs here, without a server but for their time plans; with `--root`, on somebody else's
+//! host.
 
 mod capture;
 mod doctor;
 mod list;
 mod mode;
 pub mod paint;
+mod plan;
 mod show;
 
 use crate::{
@@ -33,10 +35,16 @@ pub enum Command {
     /// How a GPU is handed out: whole, in slices, as functions, shared
     #[command(subcommand)]
     Mode(mode::Command),
+    /// Whose a GPU is at which hours of the week; asks a server
+    #[command(subcommand)]
+    Plan(plan::Command),
 }
 
 impl Command {
-    pub fn run(self, global: &Global) -> Done {
+    pub async fn run(self, global: &Global) -> Done {
+        if let Self::Plan(plan) = self {
+            return plan.run(&global.client()?).await;
+        }
         // Where `oriel serve` keeps the modes that were set, too.
         let state = global.config(None)?.data().join("gpu");
         match self {
@@ -45,6 +53,7 @@ impl Command {
             Self::Doctor(doctor) => doctor.run(&state),
             Self::Capture(capture) => capture.run(),
             Self::Mode(mode) => mode.run(&state),
+            Self::Plan(_) => Ok(()),
         }
     }
 }

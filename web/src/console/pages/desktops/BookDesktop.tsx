@@ -26,7 +26,11 @@ export function BookDesktop({ of, onClose }: { of: Schemas["BookablePool"]; onCl
   return (
     <FormModal
       title={`Book a desktop of ${pool.name}`}
-      about={`It is kept for you, used or not, for ${count(of.hours, "hour")} at most. Get it here when its time has come.`}
+      about={`It is kept for you, used or not, for ${count(of.hours, "hour")} at most. Get it here when its time has come.${
+        of.priority > 0
+          ? " Where nothing is free, it takes the place of bookings of a lower priority that do not begin soon; their people are told."
+          : ""
+      }`}
       verb="Book"
       reason={fault}
       busy={book.isPending}

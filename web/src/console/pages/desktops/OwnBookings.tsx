@@ -1,20 +1,24 @@
 /** What the person has booked, and what they can book. Nothing where they may not and have not. */
-import { Button, Flex, FlexItem } from "@patternfly/react-core";
+import { Alert, Button, Flex, FlexItem } from "@patternfly/react-core";
 import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
-import { spanWords } from "../../booking";
+import { lostWords, spanWords } from "../../booking";
 
 interface Props {
   of: Schemas["OwnBookings"];
   onBook: (pool: Schemas["BookablePool"]) => void;
 }
 
+/** One that lost its place keeps nothing that could be cancelled. */
+const verb = (booking: Schemas["Booking"]) => (booking.displaced ? "Dismiss" : "Cancel");
+
 export function OwnBookings({ of, onBook }: Props) {
   const cancel = useAct({
     do: (booking: Schemas["Booking"]) =>
       answer(client.DELETE("/api/v1/bookings/{id}", { params: { path: { id: booking.id } } })),
     touches: ["bookings", "quota"],
-    good: (_, booking) => `The booking of ${booking.pool.name} is cancelled`,
+    good: (_, booking) =>
+      booking.displaced ? "It is off the list" : `The booking of ${booking.pool.name} is cancelled`,
     bad: (booking) => `The booking of ${booking.pool.name} stands`,
   });
   if (of.bookings.length === 0 && of.pools.length === 0) return null;
@@ -31,10 +35,11 @@ export function OwnBookings({ of, onBook }: Props) {
                 isInline
                 isDisabled={cancel.isPending}
                 onClick={() => cancel.mutate(booking)}
-                aria-label={`Cancel the booking of ${booking.pool.name}, ${spanWords(booking)}`}
+                aria-label={`${verb(booking)} the booking of ${booking.pool.name}, ${spanWords(booking)}`}
               >
-                Cancel
+                {verb(booking)}
               </Button>
+              {booking.displaced && <Alert isInline isPlain variant="warning" title={lostWords(booking)} />}
             </li>
           ))}
         </ul>

@@ -1,4 +1,4 @@
-/** A week of a pool's bookings, a column for each day. */
+/** A week of bookings, of a pool or of all, a column for each day. */
 import { Button, Flex, FlexItem } from "@patternfly/react-core";
 import AngleLeftIcon from "@patternfly/react-icons/dist/esm/icons/angle-left-icon";
 import AngleRightIcon from "@patternfly/react-icons/dist/esm/icons/angle-right-icon";
@@ -11,7 +11,13 @@ import { count } from "../../words";
 const HOURS = [6, 12, 18] as const;
 const per = (part: number) => `${Math.round(part * 10_000) / 100}%`;
 
-export function Week({ bookings }: { bookings: Schemas["Booking"][] }) {
+interface Props {
+  bookings: Schemas["Booking"][];
+  /** Whether they are of several pools, which are named then. */
+  isOfAll: boolean;
+}
+
+export function Week({ bookings, isOfAll }: Props) {
   const [monday, setMonday] = useState(() => mondayOf(new Date()));
   const today = new Date().toDateString();
   const days = weekOf(monday, bookings);
@@ -61,7 +67,7 @@ export function Week({ bookings }: { bookings: Schemas["Booking"][] }) {
                 <li
                   key={booking.id}
                   className="week-block"
-                  title={`${booking.person.name}, ${hoursWords(booking)}`}
+                  title={`${isOfAll ? `${booking.pool.name}: ` : ""}${booking.person.name}, ${hoursWords(booking)}`}
                   style={{
                     insetBlockStart: per(top),
                     blockSize: per(height),
@@ -69,7 +75,8 @@ export function Week({ bookings }: { bookings: Schemas["Booking"][] }) {
                     inlineSize: per(1 / lanes),
                   }}
                 >
-                  <strong>{booking.person.name}</strong> <span>{hoursWords(booking)}</span>
+                  {isOfAll && <em>{booking.pool.name}</em>} <strong>{booking.person.name}</strong>{" "}
+                  <span>{hoursWords(booking)}</span>
                 </li>
               ))}
             </ul>
