@@ -45,7 +45,7 @@ const START: [u8; 4] = [0, 0, 0, 1];
 
 fuzz_target!(|data: &[u8]| {
     ours_end_the_run();
-    let mut graphics = Graphics::new(true);
+    let mut graphics = Graphics::full();
     let mut rest = data;
     let mut frames = 0;
     while let [kind, low, high, after @ ..] = rest {
@@ -65,7 +65,8 @@ fuzz_target!(|data: &[u8]| {
                             rgba.len() == usize::from(w) * usize::from(h) * 4
                         }));
                     }
-                    Output::Video { unit, .. } => {
+                    Output::Video { unit, codec, .. } => {
+                        assert!(!(unit.key && codec.is_chroma()), "a stream would begin with colours alone");
                         // A key frame's parameter set is one that we would not change again.
                         if unit.key {
                             let nal = parameter_set(&unit.bytes).unwrap_or_default();

@@ -57,6 +57,7 @@ impl Direct {
             certificate: HostPin::Sha256(pin),
             keeper: None,
             security: Security::Any,
+            kerberos: None,
             client_name: "bench".to_owned(),
             pipeline: Pipeline::Video,
             devices: Devices { sound: false, clipboard: false, drive: false, microphone: false },

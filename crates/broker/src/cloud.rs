@@ -472,6 +472,6 @@ fn region(way: &Way, wanted: Option<String>) -> Result<Option<String>, BrokerErr
     }
 }
 
-fn context_of(id: CloudId) -> String {
+pub(crate) fn context_of(id: CloudId) -> String {
     format!("cloud:{id}")
 }

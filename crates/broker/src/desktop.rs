@@ -1,5 +1,6 @@
 //! Desktops: what people may ask of them. Only the reconciler moves them along.
 
+use crate::capture::held_for_capture;
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_model::{
@@ -157,10 +158,16 @@ impl Broker {
                 "open it as it is, or switch it where it stands",
             ));
         }
+        let mut is_held = false;
         let desktop = self
             .inner
             .store
             .modify_desktop_within_quota(id, |desktop| {
+                // Started or wiped meanwhile, its image would be of something else.
+                is_held = desktop.intent == DesktopIntent::Capture && intent != DesktopIntent::Deleted;
+                if is_held {
+                    return;
+                }
                 // Deleting is for good: nothing that was asked at the same time brings a desktop back. Nor is a wipe
                 // that was promised lost to a start, with which it ends anyway.
                 let promised = match desktop.intent {
@@ -190,6 +197,9 @@ impl Broker {
                 }
             })
             .await?;
+        if is_held {
+            return Err(held_for_capture(&desktop));
+        }
         self.wake_desktop(desktop.id);
         self.wake_pool(desktop.pool);
         Ok(desktop)

@@ -242,7 +242,9 @@ fn rests(desktop: &Desktop, work: &DesktopWork) -> Result<(), BrokerError> {
             | DesktopState::Unreachable
     ) || (is_evacuation(work)
         && matches!(desktop.state, DesktopState::Starting | DesktopState::Stopping));
-    if is_quiet && !matches!(desktop.intent, DesktopIntent::Recycle | DesktopIntent::Deleted) {
+    let is_promised =
+        matches!(desktop.intent, DesktopIntent::Recycle | DesktopIntent::Capture | DesktopIntent::Deleted);
+    if is_quiet && !is_promised {
         return Ok(());
     }
     Err(BrokerError::conflict(

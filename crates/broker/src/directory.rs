@@ -448,7 +448,7 @@ impl Broker {
     }
 }
 
-fn context_of(id: DirectoryId) -> String {
+pub(crate) fn context_of(id: DirectoryId) -> String {
     format!("directory:{id}")
 }
 

@@ -62,7 +62,7 @@ impl ExportContent {
 }
 
 /// Binds a sealed key to its row.
-fn sealing_context(id: OperationId) -> String {
+pub(crate) fn sealing_context(id: OperationId) -> String {
     format!("export:{id}")
 }
 

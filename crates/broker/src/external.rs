@@ -633,6 +633,6 @@ fn jump_of(machine: &Desktop) -> Option<String> {
 }
 
 /// Binds a sealed text to its row, so that rows cannot be exchanged.
-fn sealing_context(id: DesktopId) -> String {
+pub(crate) fn sealing_context(id: DesktopId) -> String {
     format!("machine:{id}")
 }

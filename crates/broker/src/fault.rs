@@ -11,7 +11,7 @@ use std::{cell::RefCell, sync::LazyLock};
 static WANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("ORIEL_FAULT").ok());
 
 /// Every point there is, for tests that walk them.
-pub const POINTS: [&str; 22] = [
+pub const POINTS: [&str; 24] = [
     "desktop.placed",
     "desktop.secret_kept",
     "desktop.generation_chosen",
@@ -34,6 +34,8 @@ pub const POINTS: [&str; 22] = [
     "desktop.disk_held",
     "desktop.disk_made",
     "desktop.disk_detached",
+    "capture.claimed",
+    "capture.sealed",
 ];
 
 /// Answers whether the program dies at the point that it is told of.

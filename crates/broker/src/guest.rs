@@ -34,6 +34,8 @@ pub enum GuestCredentials {
         drive: bool,
         /// The stream leads to this RD Gateway.
         gateway: Option<GuestGateway>,
+        /// With Kerberos; with NTLM where there is none.
+        kerberos: Option<GuestKerberos>,
     },
     /// The machine's own display, by its host.
     Console(ScreenProtocol),
@@ -92,6 +94,16 @@ pub struct GuestAccount {
     pub certificate: Option<String>,
     /// The secret of a second factor.
     pub totp: Option<SecretString>,
+}
+
+/// An account of a realm, and the machine as a service in it.
+pub struct GuestKerberos {
+    /// In capitals.
+    pub realm: String,
+    pub user: String,
+    pub host: String,
+    /// NTLM may be used where Kerberos cannot.
+    pub or_ntlm: bool,
 }
 
 /// An RD Gateway on the way.
@@ -187,6 +199,7 @@ impl Broker {
         };
         let credentials = match external.protocol {
             MachineProtocol::Rdp => GuestCredentials::Rdp {
+                kerberos: self.kerberos_of(machine, &parameters, &account, redirected.unwrap_or(&external.host))?,
                 account,
                 certificate_sha256: identity,
                 keyboard: self.keyboard_of(machine, &parameters).await?,
@@ -311,6 +324,7 @@ impl Broker {
             parameters,
             drive: true,
             gateway: None,
+            kerberos: None,
         })
     }
 
@@ -400,6 +414,7 @@ impl Broker {
                 parameters,
                 drive: true,
                 gateway: None,
+                kerberos: None,
             }
         })
     }
@@ -444,7 +459,7 @@ fn run_instead(credentials: &mut GuestCredentials, run: Option<AppRun>) {
 }
 
 /// Binds a sealed text to its row, so that rows cannot be exchanged.
-fn sealing_context(id: DesktopId) -> String {
+pub(crate) fn sealing_context(id: DesktopId) -> String {
     format!("desktop:{id}")
 }
 

@@ -7,6 +7,7 @@
 mod app;
 mod audit;
 mod booking;
+mod capture;
 mod clock;
 mod cloud;
 mod desktop;
@@ -17,12 +18,14 @@ mod drive;
 mod error;
 mod export;
 mod external;
+mod farewell;
 pub mod fault;
 mod gpu;
 mod group;
 mod guest;
 mod host;
 mod image;
+mod kerberos;
 mod lead;
 mod moving;
 mod numbers;
@@ -42,6 +45,7 @@ mod role;
 mod rollout;
 mod seat;
 mod second_factor;
+mod secrets;
 mod session;
 mod sharing;
 mod subscription;
@@ -55,6 +59,7 @@ mod webhook;
 pub use app::AppChange;
 pub use audit::{AUDIT_PAGE_MAX, AuditVerdict};
 pub use booking::{BookedHour, NewBooking};
+pub use capture::NewCapture;
 pub use cloud::{CloudJump, CloudReach, CloudReachChange, CloudSignIn, NewCloud, ShownJump};
 pub use desktop::NewDesktop;
 pub use device::{
@@ -68,8 +73,9 @@ pub use export::{EXPORT_DAYS, ExportContent, Films, NewExport};
 pub use external::{MachineChange, MachineSecrets, NewExternalPool, NewMachine};
 pub use gpu::{GpuRules, HeldGpu, Holder, Stranger};
 pub use group::{GroupChange, NewGroup, WholeGroup};
-pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump};
+pub use guest::{GuestAccess, GuestAccount, GuestCredentials, GuestGateway, GuestJump, GuestKerberos};
 pub use host::CloudMaker;
+pub use kerberos::Realms;
 pub use numbers::PoolNumbers;
 pub use operation::BuildRequest;
 pub use oriel_compute::external::{ExternalError, Outside};
@@ -88,6 +94,7 @@ pub use reconcile::{ByHand, ReconcilerStatus, rollout::RolloutCount, upkeep::Poo
 pub use recording::{LiveRecording, NewRecording, RecordingContent};
 pub use rollout::{ImageUses, RolloutView};
 pub use second_factor::{DEVICE_SECONDS, NewTotp, SecondFactor};
+pub use secrets::{SealKeyUse, SealStanding};
 pub use session::{NewToken, SignedIn};
 pub use syslog::NewSyslog;
 pub use thumbnail::Thumbnail;
@@ -119,6 +126,8 @@ pub trait Sessions: Send + Sync {
     /// Opens the person's session ahead of them, in the background.
     fn prelaunch(&self, user: UserId, desktop: DesktopId);
     async fn end_desktop(&self, desktop: DesktopId, reason: &str);
+    /// Tells whoever is connected to a desktop that they will be cut off in so many seconds.
+    fn warn(&self, _desktop: DesktopId, _seconds: u32) {}
     async fn end_user(&self, user: UserId, reason: &str);
     /// What everybody has open at this moment, opened ahead of them too.
     fn open(&self) -> Vec<Open> {
@@ -144,6 +153,7 @@ struct Inner {
     clouds: host::Clouds,
     images: ImageStore,
     outside: OnceLock<Arc<Outside>>,
+    realms: OnceLock<Realms>,
     accelerator: Accelerator,
     throttle: Mutex<Throttle>,
     asking_directories: tokio::sync::Semaphore,
@@ -183,6 +193,7 @@ impl Broker {
                 clouds: host::Clouds::default(),
                 images,
                 outside: OnceLock::new(),
+                realms: OnceLock::new(),
                 accelerator,
                 throttle: Mutex::default(),
                 asking_directories: tokio::sync::Semaphore::new(directory::QUESTIONS_MAX),

@@ -97,6 +97,9 @@ impl Broker {
             })
             .await?;
         self.wake_operations();
+        if let OperationKind::ImageCapture { desktop, .. } = &operation.kind {
+            self.wake_desktop(*desktop);
+        }
         Ok(operation)
     }
 

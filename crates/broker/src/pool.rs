@@ -5,8 +5,8 @@ use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
-    CloudPlace, DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Leaving, Micros, Name, Network, OffPeak,
-    Pool, PoolDisk, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User, UserId,
+    CloudPlace, DesktopId, GpuRequest, Hardware, Image, ImageId, Leaving, Micros, Name, Network, OffPeak, Pool,
+    PoolDisk, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User, UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.
@@ -242,7 +242,7 @@ impl Broker {
     /// A cloud says itself what its images are for.
     pub(crate) fn check_arch(&self, image: &Image, on_cloud: bool) -> Result<Arch, BrokerError> {
         let host = if on_cloud { Arch::X86_64 } else { self.inner.compute.arch() };
-        let ImageSource::Built { recipe, .. } = &image.source else { return Ok(host) };
+        let Some(recipe) = image.source.recipe() else { return Ok(host) };
         let made_for = oriel_image::recipe(recipe).ok().and_then(|recipe| Arch::named(&recipe.architecture));
         match made_for {
             Some(arch) if on_cloud => Ok(arch),

@@ -217,7 +217,7 @@ pub(crate) fn redirect_uri(origin: &str, id: ProviderId) -> String {
     format!("{origin}/api/v1/sign-in/oidc/{id}/callback")
 }
 
-fn context_of(id: ProviderId) -> String {
+pub(crate) fn context_of(id: ProviderId) -> String {
     format!("provider:{id}")
 }
 

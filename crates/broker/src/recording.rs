@@ -426,7 +426,7 @@ pub(crate) fn place_of(recording: &Recording, store: &RecordingStore) -> Result<
 }
 
 /// Binds a sealed key to its row, so that rows cannot be exchanged.
-fn sealing_context(id: RecordingId) -> String {
+pub(crate) fn sealing_context(id: RecordingId) -> String {
     format!("recording:{id}")
 }
 

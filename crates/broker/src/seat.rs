@@ -147,7 +147,7 @@ impl Broker {
         }
         let may = |desktop: &Desktop| {
             (grants.may_in(Permission::DesktopsUse, desktop.pool) || desktop.owner == Some(user.id) || has_place)
-                && !matches!(desktop.intent, DesktopIntent::Recycle | DesktopIntent::Deleted)
+                && !matches!(desktop.intent, DesktopIntent::Recycle | DesktopIntent::Capture | DesktopIntent::Deleted)
         };
         match self.inner.store.enter(id, self.program(), PRESENCE_SECONDS, may).await? {
             Some(desktop) => Ok(desktop),

@@ -387,7 +387,7 @@ fn guesses_of(user: &User) -> String {
     format!("second factor {}", user.id)
 }
 
-fn context_of(user: UserId) -> String {
+pub(crate) fn context_of(user: UserId) -> String {
     format!("totp:{user}")
 }
 

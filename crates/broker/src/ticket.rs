@@ -1,5 +1,6 @@
 //! Being let in once.
 
+use crate::capture::held_for_capture;
 use crate::clock::now;
 use crate::{Broker, BrokerError, seat::PRESENCE_SECONDS};
 use oriel_identity as identity;
@@ -61,6 +62,9 @@ impl Broker {
         }
         if desktop.owner.is_none() && self.is_session_host(desktop.pool).await? {
             self.check_host_door(user, desktop, port).await?;
+        }
+        if desktop.intent == DesktopIntent::Capture {
+            return Err(held_for_capture(desktop));
         }
         if desktop.intent == DesktopIntent::Stopped {
             self.set_intent(desktop.id, DesktopIntent::Running).await?;

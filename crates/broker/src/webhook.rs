@@ -166,7 +166,7 @@ impl Subscriber for Webhook {
     }
 }
 
-fn context_of(id: WebhookId) -> String {
+pub(crate) fn context_of(id: WebhookId) -> String {
     format!("webhook:{id}")
 }
 

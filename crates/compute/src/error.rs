@@ -41,6 +41,13 @@ pub enum ComputeError {
     DiskGone { path: PathBuf },
     #[error("the personal disk has no snapshot {name:?}; `oriel disk show` lists those that there are")]
     NoSnapshot { name: String },
+    #[error("guests on {host} cannot be told to forget who they are")]
+    NoSealing { host: String },
+    #[error("its guest agent does not answer: {reason}; install qemu-guest-agent in it, and start it once more")]
+    NoAgent { reason: String },
+    /// The guest did not forget who it is; the sentence says what stood in the way.
+    #[error("{reason}")]
+    NotSealed { reason: String },
     #[error("cannot reach the guest at {address}: {reason}; it may still be starting")]
     NotAnswering { address: String, reason: String },
     #[error("the guest's address is not known yet; it may still be starting, or has no DHCP lease and no guest agent")]

@@ -36,8 +36,8 @@ use oriel_gpu::{
 };
 use oriel_machine::{Arch, GuestIdentity, MachineSpec};
 use oriel_model::{
-    CloudOffer, Desktop, DesktopId, DiskFacts, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, Name,
-    PersonalDiskId,
+    CloudOffer, Desktop, DesktopId, DiskFacts, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, ImageOs,
+    Name, PersonalDiskId,
 };
 use std::{
     collections::BTreeSet,
@@ -94,6 +94,15 @@ pub enum Renewed {
     Underway,
     /// It is of the new generation now.
     Done,
+}
+
+/// How far a guest is that was told to forget who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// It has, and may be shut down.
+    Done,
+    /// It is at it, and goes off by itself when it has.
+    GoesOff,
 }
 
 /// What is spoken at a machine's own display.
@@ -256,6 +265,25 @@ pub trait Compute: Send + Sync {
     /// Deletes a disk, which is in no machine, its snapshots and its copy.
     async fn delete_personal_disk(&self, _disk: PersonalDiskId) -> Result<(), ComputeError> {
         Ok(())
+    }
+
+    /// Whether the guest can be told something: its agent answers. Errors: `NoAgent`, `NoSealing`.
+    async fn check_agent(&self, _desktop: DesktopId) -> Result<(), ComputeError> {
+        Err(ComputeError::NoSealing { host: self.name().to_owned() })
+    }
+
+    /// Has the guest forget who it is, so that its disk can become an image: its machine id and host keys, what set it up, `account` with its
+    /// home, what was typed into shells. A personal disk that is mounted there is taken out of it first, and keeps what it holds. May be
+    /// asked again when it failed half-way.
+    ///
+    /// Errors: `NoAgent`, `NoSealing`; `NotSealed` with what stood in the way.
+    async fn seal(&self, _desktop: DesktopId, _os: ImageOs, _account: Option<&str>) -> Result<Sealed, ComputeError> {
+        Err(ComputeError::NoSealing { host: self.name().to_owned() })
+    }
+
+    /// The file of this machine that is the disk of that generation, a clone of its image. `None`: disks are no files here.
+    fn disk_file(&self, _desktop: DesktopId, _generation: u32) -> Option<PathBuf> {
+        None
     }
 
     /// A base of [`MachineSpec::PORTS`] loopback ports that are neither in `taken` (other desktops' bases) nor in use.

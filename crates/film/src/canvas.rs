@@ -51,8 +51,10 @@ impl Canvas {
                 self.checked(painted);
                 self.changed(rect);
             }
-            ServerRecord::Video { rect, regions, key, bytes, .. } => {
-                let painted = self.streams.paint(&mut self.surface, rect, regions.as_deref(), key, &bytes);
+            ServerRecord::Video { rect, regions, codec, key, bytes } => {
+                // Of 4:4:4 the main view is seen: a film has 4:2:0 itself. What follows needs the other one decoded.
+                let seen: Option<&[Rect]> = if codec.is_chroma() { Some(&[]) } else { regions.as_deref() };
+                let painted = self.streams.paint(&mut self.surface, rect, seen, key, &bytes);
                 self.checked(painted);
                 self.changed(rect);
             }

@@ -3,7 +3,7 @@
 use crate::seat::Seat;
 use bytes::Bytes;
 use oriel_screen::ByeCode;
-use oriel_screen::wire::{ViewerHello, ViewerRecord};
+use oriel_screen::wire::{VideoAbility, ViewerHello, ViewerRecord};
 use tokio::sync::{mpsc, oneshot};
 
 /// One viewer of a connection.
@@ -13,8 +13,8 @@ pub(crate) enum Command {
     Attach {
         viewer: ViewerId,
         hello: ViewerHello,
-        /// It decodes H.264.
-        h264: bool,
+        /// What of forwarded video it shows.
+        video: VideoAbility,
         seat: Seat,
         /// The seat's number; 0 is the owner's.
         number: u8,

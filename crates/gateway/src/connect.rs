@@ -6,13 +6,14 @@ use crate::files::DrivePlace;
 use crate::recording::Recordings;
 use crate::registry::Counters;
 use crate::rules::Rules;
-use crate::target::{Dialler, Introduction, Protocol, ShellTarget, Stream, Target};
+use crate::target::{Dialler, Introduction, Protocol, Questions, RdpKerberos, ShellTarget, Stream, Target};
 use async_trait::async_trait;
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_physical::PhysicalOptions;
 use oriel_pin::Keeper;
 use oriel_rdp::drive::Drive;
-use oriel_rdp::{ClipboardFiles, Continuation, Devices, OfferedDrive, Pipeline, RdpOptions};
+use oriel_rdp::{ClipboardFiles, Continuation, Devices, KerberosOptions, OfferedDrive, Pipeline, RdpOptions};
+use oriel_screen::wire::VideoAbility;
 use oriel_screen::{ByeCode, Monitors, Source};
 use oriel_spice::SpiceOptions;
 use oriel_stream::Way;
@@ -162,6 +163,11 @@ impl Door {
         Arc::new(Introduction { dialler: Arc::clone(&self.dialler), desktop: self.desktop, port: self.port })
     }
 
+    fn kerberos(&self, account: RdpKerberos) -> KerberosOptions {
+        let kdc = Questions { dialler: Arc::clone(&self.dialler), desktop: self.desktop };
+        KerberosOptions { account, kdc: Arc::new(kdc) }
+    }
+
     fn again(&self) -> Again {
         Again(Self { dialler: Arc::clone(&self.dialler), desktop: self.desktop, port: self.port })
     }
@@ -190,7 +196,7 @@ pub(crate) async fn screen(
     door: &Door,
     ((width, height, scale), monitors): ((u16, u16, u16), Option<Monitors>),
     layout: String,
-    h264: bool,
+    video: VideoAbility,
     (drive, continuation): (Drive, Continuation),
 ) -> Result<ScreenSession, Bye> {
     let Target { stream, protocol, policy, .. } = target;
@@ -212,11 +218,13 @@ pub(crate) async fn screen(
                     certificate: target.certificate,
                     keeper: Some(door.keeper()),
                     security: target.security,
+                    kerberos: target.kerberos.map(|account| door.kerberos(account)),
                     client_name: target.client_name,
-                    pipeline: match (target.graphics, h264) {
+                    pipeline: match (target.graphics, video) {
                         (false, _) => Pipeline::Off,
-                        (true, false) => Pipeline::Pixels,
-                        (true, true) => Pipeline::Video,
+                        (true, VideoAbility::None) => Pipeline::Pixels,
+                        (true, VideoAbility::H264) => Pipeline::Video,
+                        (true, VideoAbility::H264Full) => Pipeline::FullVideo,
                     },
                     devices: Devices {
                         sound: target.devices.sound && policy.sound,
@@ -253,7 +261,7 @@ pub(crate) async fn screen(
                 Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
             }
             Protocol::Physical(options) => {
-                let options = PhysicalOptions { keeper: Some(door.keeper()), h264, ..*options };
+                let options = PhysicalOptions { keeper: Some(door.keeper()), h264: video.has_video(), ..*options };
                 let opened = oriel_physical::connect(stream, options, Arc::new(door.again()), unix_seconds).await;
                 let session = opened.map_err(|error| physical_bye(&error))?;
                 Ok(ScreenSession { stream: Box::new(session.stream), source: Box::new(session.source) })
@@ -264,7 +272,7 @@ pub(crate) async fn screen(
     timeout(CONNECT_TIME_MAX, connecting).await.map_err(|_| too_late())?
 }
 
-/// A machine may send the connection on, a few times.
+/// A machine may send the connection on, a few times, and may not take Kerberos where NTLM will do.
 async fn rdp(mut stream: Box<dyn Stream>, mut options: RdpOptions, door: &Door) -> Result<ScreenSession, Bye> {
     loop {
         match oriel_rdp::connect(stream, options.clone()).await {
@@ -274,9 +282,18 @@ async fn rdp(mut stream: Box<dyn Stream>, mut options: RdpOptions, door: &Door) 
                 let target = dial_on(dialler, door.desktop, door.port, &rules, &options.continuation).await?;
                 stream = target.stream;
                 if let Protocol::Rdp(rdp) = target.protocol {
-                    // A gateway leads to the other machine now.
+                    // A gateway leads to the other machine now, which is a service of its own.
                     options.gateway = rdp.gateway;
+                    options.kerberos = rdp.kerberos.map(|account| door.kerberos(account));
                 }
+            }
+            Err(oriel_rdp::ConnectError::Kerberos(error))
+                if error.is_about_the_way() && options.kerberos.as_ref().is_some_and(|used| used.account.or_ntlm) =>
+            {
+                tracing::warn!(desktop = %door.desktop, %error, "Nobody can be signed in with Kerberos: NTLM is used");
+                options.kerberos = None;
+                let (dialler, rules) = (&*door.dialler, Rules::default());
+                stream = dial_on(dialler, door.desktop, door.port, &rules, &options.continuation).await?.stream;
             }
             Err(error) => return Err(rdp_bye(error)),
             Ok((stream, source)) => {
@@ -347,7 +364,11 @@ pub(crate) fn rdp_bye(error: oriel_rdp::ConnectError) -> Bye {
         E::Unreachable(_) | E::TimedOut { .. } | E::Gateway(_) => ByeCode::Unreachable,
         E::CertificateChanged { .. } | E::GatewayChanged { .. } | E::IdentityNotKept(_) => ByeCode::IdentityChanged,
         E::CredentialsRefused(_) | E::GatewayRefused(_) => ByeCode::CredentialsRefused,
-        E::SecurityRefused(_) | E::NoRemoteApps | E::Redirected | E::SentOn | E::Protocol { .. } => ByeCode::Protocol,
+        E::Kerberos(error) if error.is_unreachable() => ByeCode::Unreachable,
+        E::Kerberos(error) if error.is_about_the_account() => ByeCode::CredentialsRefused,
+        E::SecurityRefused(_) | E::Kerberos(_) | E::NoRemoteApps | E::Redirected | E::SentOn | E::Protocol { .. } => {
+            ByeCode::Protocol
+        }
     };
     Bye::new(code, error.to_string())
 }

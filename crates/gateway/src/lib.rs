@@ -53,8 +53,8 @@ pub use seat::{Guest, GuestKind};
 pub use sharing::{GUEST_TICKET_SECONDS, GuestTicketRefusal};
 pub use target::{
     Devices, DialError, Dialler, Fingerprint, HostPin, Looks, PhysicalOptions, Preconnection, Program, Protocol,
-    RdpGateway, RdpSecurity, RdpSession, RdpTarget, RemoteApp, ShellTarget, SpiceOptions, Stream, Target, TimeZone,
-    VncOptions, VncSecurity, VncSecurityPolicy,
+    RdpGateway, RdpKerberos, RdpSecurity, RdpSession, RdpTarget, RemoteApp, ShellTarget, SpiceOptions, Stream, Target,
+    TimeZone, VncOptions, VncSecurity, VncSecurityPolicy,
 };
 
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::tape::Tape;
 use crate::{RESUME_SECONDS, VIDEO_TROUBLES_MAX, rules};
 use oriel_model::SessionPolicy;
 use oriel_rdp::Continuation;
-use oriel_screen::wire::{ServerRecord, VideoTrouble, ViewerRecord};
+use oriel_screen::wire::{ServerRecord, VideoAbility, VideoTrouble, ViewerRecord};
 use oriel_screen::{ByeCode, Contacts, InputEvent, Monitors, StatusCode};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,8 +28,8 @@ pub(crate) struct Lobby {
     pub monitors: Option<Monitors>,
     pub title: String,
     pub policy: SessionPolicy,
-    /// The viewer decodes H.264.
-    pub h264: bool,
+    /// What of forwarded video the viewer shows.
+    pub video: VideoAbility,
     /// How often its decoder lost its place.
     pub troubles: u32,
     /// What every viewer is told about recording.
@@ -72,7 +72,7 @@ impl Lobby {
             monitors: None,
             title: String::new(),
             policy: SessionPolicy::default(),
-            h264: false,
+            video: VideoAbility::None,
             troubles: 0,
             sign: None,
             consent: None,
@@ -86,14 +86,14 @@ impl Lobby {
 
     pub fn take(&mut self, task: &Task, command: Command) -> Result<Asked, Bye> {
         match command {
-            Command::Attach { viewer, hello, h264, seat: Seat::Guest(guest), number, out } => {
+            Command::Attach { viewer, hello, video, seat: Seat::Guest(guest), number, out } => {
                 let mut picture = Picture::new(viewer, hello, out);
-                picture.without_video = !h264;
+                picture.without_video = !video.has_video();
                 self.greet(task, &mut picture);
                 self.crowd.arrive(viewer, number, guest, picture);
                 Ok(Asked::Nothing)
             }
-            Command::Attach { viewer, hello, h264, seat: Seat::Owner { name }, out, .. } => {
+            Command::Attach { viewer, hello, video, seat: Seat::Owner { name }, out, .. } => {
                 let taken = Bye::new(ByeCode::TakenOver, "this desktop was opened in another window");
                 if let Some(old) = self.viewer.take() {
                     old.farewell(&taken);
@@ -104,7 +104,7 @@ impl Lobby {
                 if self.monitors.as_ref().is_some_and(|monitors| monitors.size() != size) {
                     self.monitors = None;
                 }
-                (self.h264, self.troubles) = (h264, 0);
+                (self.video, self.troubles) = (video, 0);
                 let mut picture = Picture::new(viewer, hello, out);
                 self.greet(task, &mut picture);
                 self.viewer = Some(picture);
@@ -145,7 +145,7 @@ impl Lobby {
                     self.troubles += 1;
                     tracing::info!(connection = %task.id, ?trouble, times = self.troubles, "Viewer cannot go on with the video");
                     if trouble == VideoTrouble::Undecodable || self.troubles >= VIDEO_TROUBLES_MAX {
-                        self.h264 = false;
+                        self.video = VideoAbility::None;
                     } else if let Some(picture) = &mut self.viewer {
                         picture.lose_video();
                     }
@@ -382,7 +382,10 @@ pub(crate) mod tests {
 
     pub(crate) fn attach(viewer: ViewerId, seat: Seat, number: u8) -> (Command, mpsc::Receiver<Bytes>) {
         let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
-        (Command::Attach { viewer, hello: ViewerHello::default(), h264: true, seat, number, out }, messages)
+        (
+            Command::Attach { viewer, hello: ViewerHello::default(), video: VideoAbility::H264, seat, number, out },
+            messages,
+        )
     }
 
     pub(crate) fn helper() -> Seat {

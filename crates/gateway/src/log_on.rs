@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use oriel_model::Micros;
 use oriel_screen::StatusCode;
-use oriel_screen::wire::ServerRecord;
+use oriel_screen::wire::{Notice, ServerRecord};
+use oriel_trace::tracing::Span;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +56,33 @@ struct Kept {
     address: Option<IpAddr>,
     times: LogOnTimes,
     round_trips: VecDeque<RoundTrip>,
+    /// Where somebody wants traces: what is waited for, and the spans of all of it and of this part, which end when they are dropped.
+    phase: Option<(&'static str, Span, Span)>,
+}
+
+impl Kept {
+    /// Follows what is waited for in the trace of the viewer that came first.
+    fn follow(&mut self) {
+        let times = &self.times;
+        if !oriel_trace::is_on() || times.opened.is_none() {
+            return;
+        }
+        if times.first_picture.is_some() {
+            self.phase = None;
+            return;
+        }
+        let name = match (times.reached, times.signed_in) {
+            (_, Some(_)) => "connect: first picture",
+            (Some(_), None) => "connect: sign in",
+            (None, None) => "connect: reach the machine",
+        };
+        if self.phase.as_ref().is_some_and(|(was, ..)| *was == name) {
+            return;
+        }
+        let whole = self.phase.take().map_or_else(|| oriel_trace::span!("connect"), |(_, whole, _)| whole);
+        let part = oriel_trace::span!(parent: &whole, "connect", otel.name = name);
+        self.phase = Some((name, whole, part));
+    }
 }
 
 pub(crate) struct LogOn {
@@ -78,6 +106,7 @@ impl LogOn {
         let mut kept = self.kept();
         kept.address = address.or(kept.address);
         kept.times.opened.get_or_insert(now);
+        kept.follow();
     }
 
     /// A viewer says how long its last ping took.
@@ -107,6 +136,13 @@ impl LogOn {
         let mut message = Vec::new();
         ServerRecord::Message(text.to_owned()).encode(&mut message);
         self.messages.send(message.into()).unwrap_or(0)
+    }
+
+    /// Tells the person's viewers that are there how soon the connection ends.
+    pub fn warn(&self, seconds: u32) {
+        let mut message = Vec::new();
+        ServerRecord::Notice { notice: Notice::End, seconds }.encode(&mut message);
+        self.messages.send(message.into()).ok();
     }
 }
 
@@ -147,6 +183,7 @@ impl Look {
         if times.signed_in.is_some() && (times.first_picture.is_some() || !self.watched) {
             self.left = 0;
         }
+        kept.follow();
     }
 }
 
@@ -208,5 +245,8 @@ mod tests {
         assert_eq!(log_on.say("save your work"), 1);
         let records = ServerRecord::decode_all(&heard.try_recv().unwrap()).unwrap();
         assert_eq!(records, [ServerRecord::Message("save your work".to_owned())]);
+        log_on.warn(60);
+        let records = ServerRecord::decode_all(&heard.try_recv().unwrap()).unwrap();
+        assert_eq!(records, [ServerRecord::Notice { notice: Notice::End, seconds: 60 }]);
     }
 }

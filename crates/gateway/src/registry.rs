@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::{Sink, Stream, StreamExt, future, stream};
 use oriel_model::{AppId, Connection, ConnectionId, DesktopId, GuestPort, Micros, SessionPolicy, UserId};
 use oriel_screen::ByeCode;
-use oriel_screen::wire::{ABILITY_H264, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
+use oriel_screen::wire::{ABILITY_H264, ABILITY_H264_FULL, PROTOCOL_VERSION, ViewerHello, ViewerRecord};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -208,7 +208,8 @@ impl Gateway {
         let hello =
             ViewerHello { version: PROTOCOL_VERSION, width: 1280, height: 800, scale: 100, ..ViewerHello::default() };
         // As most browsers say; one that has no H.264 makes the gateway sign in anew.
-        let hello = message(&[ViewerRecord::Hello(hello), ViewerRecord::Abilities { bits: ABILITY_H264 }]);
+        let bits = ABILITY_H264 | ABILITY_H264_FULL;
+        let hello = message(&[ViewerRecord::Hello(hello), ViewerRecord::Abilities { bits }]);
         let end = tokio::time::Instant::now() + PRELAUNCH_TIME;
         // Shows nothing and acknowledges nothing: three pictures are sent and then none.
         let incoming = stream::once(future::ready(hello)).chain(stream::unfold((), move |()| async move {
@@ -326,6 +327,13 @@ impl Gateway {
     /// live.
     pub fn say(&self, id: ConnectionId, text: &str) -> Option<usize> {
         Some(self.live().get(&id)?.log_on.say(text))
+    }
+
+    /// Tells whoever uses a connection to the desktop that it ends in so many seconds.
+    pub fn warn(&self, desktop: DesktopId, seconds: u32) {
+        for entry in self.live().values().filter(|entry| entry.desktop == desktop) {
+            entry.log_on.warn(seconds);
+        }
     }
 
     /// Ends one connection; false when there is none.

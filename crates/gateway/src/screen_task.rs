@@ -23,7 +23,7 @@ use crate::{KEY_TIME_MAX, UPSTREAM_PENDING_BYTES_MAX, VIDEO_TROUBLES_MAX, WAKE_P
 use oriel_model::{RecordedInput, RecordingPolicy, RecordingRules};
 use oriel_screen::encode::thumbnail;
 use oriel_screen::recording::RecordingKind;
-use oriel_screen::wire::ServerRecord;
+use oriel_screen::wire::{ServerRecord, VideoAbility};
 use oriel_screen::{
     ByeCode, Framebuffer, InputEvent, MicrophoneFormat, ScreenEvent, Source, SourceError, StatusCode, TouchAbility,
 };
@@ -92,14 +92,14 @@ async fn drive(task: &mut Task, lobby: &mut Lobby) -> Bye {
     }
     let required = rules.policy == RecordingPolicy::Always;
     loop {
-        let (session, h264) = match connect(task, lobby).await {
+        let (session, video) = match connect(task, lobby).await {
             Ok(connected) => connected,
             Err(bye) => return bye,
         };
-        match live(task, lobby, session, h264, required).await {
+        match live(task, lobby, session, video, required).await {
             Over::Bye(bye) | Over::Lost(bye) => return bye,
             Over::Again(why) => {
-                tracing::info!(connection = %task.id, why, h264 = lobby.h264, "Signing in to the machine anew");
+                tracing::info!(connection = %task.id, why, video = ?lobby.video, "Signing in to the machine anew");
             }
         }
     }
@@ -209,8 +209,8 @@ async fn wake(task: &mut Task, lobby: &mut Lobby) -> Result<(), Bye> {
     }
 }
 
-/// Dials and authenticates while commands are still answered; also says whether H.264 was offered.
-async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, bool), Bye> {
+/// Dials and authenticates while commands are still answered; also says what of H.264 was offered.
+async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, VideoAbility), Bye> {
     lobby.status(task, StatusCode::Dialling, "reaching the machine");
     wake(task, lobby).await?;
     let target = {
@@ -224,12 +224,12 @@ async fn connect(task: &mut Task, lobby: &mut Lobby) -> Result<(ScreenSession, b
     lobby.policy.clone_from(&target.policy);
     lobby.status(task, StatusCode::Authenticating, "signing in to the machine");
     let layout = lobby.viewer.as_ref().map(|picture| picture.hello.layout.clone()).unwrap_or_default();
-    let h264 = lobby.h264;
+    let video = lobby.video;
     let door = Door { dialler: std::sync::Arc::clone(&task.dialler), desktop: task.desktop, port: task.port };
     // The same one for as long as the connection lasts, however often the machine is signed in to.
     let offers = (task.drive.drive.clone(), lobby.continuation.clone());
-    let connecting = crate::connect::screen(target, &door, (lobby.size, lobby.monitors.clone()), layout, h264, offers);
-    Ok((meanwhile(task, lobby, connecting).await?, h264))
+    let connecting = crate::connect::screen(target, &door, (lobby.size, lobby.monitors.clone()), layout, video, offers);
+    Ok((meanwhile(task, lobby, connecting).await?, video))
 }
 
 /// Runs a future to its end while the seat may change.
@@ -255,9 +255,9 @@ async fn meanwhile<T>(
 }
 
 /// `required`: a connection that can no longer be recorded ends.
-async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, h264: bool, required: bool) -> Over {
+async fn live(task: &mut Task, lobby: &mut Lobby, session: ScreenSession, video: VideoAbility, required: bool) -> Over {
     let ScreenSession { stream, mut source } = session;
-    let mut screen = Screen { h264, ..Screen::default() };
+    let mut screen = Screen { h264: video.has_video(), ..Screen::default() };
     if let Some(tape) = lobby.tape.take() {
         lobby.recorder = Some(ScreenRecorder::start(tape, &screen.now(source.framebuffer())));
     } else if let Some(recorder) = &mut lobby.recorder {
@@ -313,7 +313,7 @@ async fn carry(
             return over(error).into();
         }
         screen.distribute(&mut events, lobby, source.framebuffer());
-        if screen.h264 && screen.had_video && lobby.viewer.is_some() && !lobby.h264 {
+        if screen.h264 && screen.had_video && lobby.viewer.is_some() && !lobby.video.has_video() {
             return Over::Again("the viewer has no H.264");
         }
         outcome = screen.answer(source, lobby, &mut upstream);
@@ -473,7 +473,9 @@ async fn carry(
             () = sleep_until(screen.key_by.unwrap_or_else(Instant::now)), if screen.key_by.is_some() => {
                 // Also a decoder that loses its place again and again comes here; then video is given up.
                 lobby.troubles += 1;
-                lobby.h264 &= lobby.troubles < VIDEO_TROUBLES_MAX;
+                if lobby.troubles >= VIDEO_TROUBLES_MAX {
+                    lobby.video = VideoAbility::None;
+                }
                 return Over::Again("the machine gave no key frame");
             }
             () = sleep_until(closed_at.unwrap_or_else(Instant::now)), if closed_at.is_some() => {

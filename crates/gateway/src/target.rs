@@ -6,8 +6,8 @@ use oriel_model::{AppId, DesktopId, GuestPort, SessionPolicy, UserId};
 pub use oriel_physical::PhysicalOptions;
 pub use oriel_pin::{Fingerprint, HostPin};
 pub use oriel_rdp::{
-    Devices, GatewayOptions as RdpGateway, Looks, Preconnection, Program, RemoteApp, Security as RdpSecurity,
-    SessionOptions as RdpSession, TimeZone,
+    Devices, GatewayOptions as RdpGateway, KerberosAccount as RdpKerberos, Looks, Preconnection, Program, RemoteApp,
+    Security as RdpSecurity, SessionOptions as RdpSession, TimeZone,
 };
 use oriel_screen::ByeCode;
 pub use oriel_spice::SpiceOptions;
@@ -57,6 +57,15 @@ pub trait Dialler: Send + Sync {
     /// The machine is not to be used.
     async fn met(&self, _: DesktopId, _: GuestPort, _hop: usize, _identity: &str) -> Result<(), DialError> {
         Ok(())
+    }
+
+    /// Asks a KDC for whoever signs in to the desktop. `question` is an envelope of `oriel_kerberos` as it is written, and so is the answer.
+    /// The asked bounds the time.
+    ///
+    /// # Errors
+    /// The realm in it is not to be asked, or does not answer.
+    async fn ask_kdc(&self, _: DesktopId, _question: &[u8]) -> Result<Vec<u8>, DialError> {
+        Err(DialError { code: ByeCode::Unreachable, text: "no KDC is configured here".into() })
     }
 
     /// Wakes a machine that sleeps, where it can be woken and does not answer: once, and returns at once. Answers for how many seconds
@@ -127,6 +136,10 @@ impl Dialler for Personal {
     async fn met(&self, desktop: DesktopId, port: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
         self.dialler.met(desktop, port, hop, identity).await
     }
+
+    async fn ask_kdc(&self, desktop: DesktopId, question: &[u8]) -> Result<Vec<u8>, DialError> {
+        self.dialler.ask_kdc(desktop, question).await
+    }
 }
 
 /// An open stream and what to say on it.
@@ -162,6 +175,9 @@ pub struct RdpTarget {
     pub domain: Option<String>,
     pub certificate: HostPin,
     pub security: RdpSecurity,
+    /// With Kerberos; with NTLM where there is none.
+    #[serde(default)]
+    pub kerberos: Option<RdpKerberos>,
     /// XKB name; the viewer's own layout wins when it names one.
     pub keyboard: String,
     /// What the machine's session list shows for us.
@@ -186,6 +202,7 @@ impl RdpTarget {
             domain: None,
             certificate,
             security: RdpSecurity::Any,
+            kerberos: None,
             keyboard: "us".to_owned(),
             client_name: "oriel".to_owned(),
             graphics: true,
@@ -249,6 +266,25 @@ impl fmt::Debug for Introduction {
 impl oriel_pin::Keeper for Introduction {
     async fn met(&self, hop: usize, identity: &str) -> Result<(), String> {
         self.dialler.met(self.desktop, self.port, hop, identity).await.map_err(|error| error.text)
+    }
+}
+
+/// Asks KDCs for who signs in to one desktop.
+pub(crate) struct Questions {
+    pub dialler: Arc<dyn Dialler>,
+    pub desktop: DesktopId,
+}
+
+impl fmt::Debug for Questions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Questions").field("desktop", &self.desktop).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl oriel_rdp::Kdc for Questions {
+    async fn ask(&self, question: Vec<u8>) -> Result<Vec<u8>, String> {
+        self.dialler.ask_kdc(self.desktop, &question).await.map_err(|error| error.text)
     }
 }
 

@@ -3,11 +3,16 @@
 //! Video is not in the source's framebuffer. [`Video`] knows where on the screen that is so, and keeps for each stream the
 //! last key frame and what followed, up to a bound: a new viewer decodes them at once and draws the last. Beyond the bound
 //! the source is asked for a key frame, and where none comes, the machine is connected to anew.
+//!
+//! Of pictures in 4:4:4, whose two views take turns in one stream, only what a view says that it changes is right (MS-RDPEGFX
+//! 2.2.4.4: pictures are cropped by their regions). So those are kept, too, and each view draws what no later one replaces: a
+//! chroma view is replaced by the next main view, whose colours are others.
 
 use crate::{VIDEO_REPLAY_BYTES_MAX, VIDEO_REPLAY_UNITS_MAX, VIDEO_STREAMS_MAX};
 use bytes::Bytes;
 use oriel_screen::wire::ServerRecord;
 use oriel_screen::{Framebuffer, Rect, Region, ScreenEvent, VideoCodec};
+use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(crate) struct Video {
@@ -18,10 +23,18 @@ pub(crate) struct Video {
 
 struct Stream {
     rect: Rect,
-    codec: VideoCodec,
     /// From a key frame on; empty when there is none within the bound.
-    units: Vec<Bytes>,
+    units: Vec<Kept>,
     bytes: usize,
+    /// There are views of pictures in 4:4:4 among them.
+    views: bool,
+}
+
+struct Kept {
+    codec: VideoCodec,
+    bytes: Bytes,
+    /// What it changes, where there are views; nothing else, since the last picture has everything.
+    regions: Vec<Rect>,
 }
 
 impl Video {
@@ -50,34 +63,42 @@ impl Video {
                     Some(regions) => regions.iter().for_each(|region| self.shown.add(*region)),
                     None => self.shown.add(*rect),
                 }
-                self.keep(*rect, *codec, *key, bytes);
+                self.keep(*rect, regions.as_deref(), *codec, *key, bytes);
             }
             _ => {}
         }
     }
 
-    fn keep(&mut self, rect: Rect, codec: VideoCodec, key: bool, bytes: &Bytes) {
+    fn keep(&mut self, rect: Rect, regions: Option<&[Rect]>, codec: VideoCodec, key: bool, bytes: &Bytes) {
         let at = self.streams.iter().position(|stream| stream.rect == rect).unwrap_or_else(|| {
             if self.streams.len() >= VIDEO_STREAMS_MAX {
                 self.streams.remove(0);
             }
-            self.streams.push(Stream { rect, codec, units: Vec::new(), bytes: 0 });
+            self.streams.push(Stream { rect, units: Vec::new(), bytes: 0, views: false });
             self.streams.len() - 1
         });
         let Some(stream) = self.streams.get_mut(at) else { return };
         if key {
             stream.units.clear();
             stream.bytes = 0;
+            stream.views = false;
         } else if stream.units.is_empty() {
             return;
         }
-        if stream.bytes + bytes.len() > VIDEO_REPLAY_BYTES_MAX || stream.units.len() >= VIDEO_REPLAY_UNITS_MAX {
+        stream.views |= codec != VideoCodec::H264;
+        let regions = match regions {
+            _ if !stream.views => Vec::new(),
+            Some(regions) => regions.to_vec(),
+            None => vec![rect],
+        };
+        let more = bytes.len() + regions.len() * size_of::<Rect>();
+        if stream.bytes + more > VIDEO_REPLAY_BYTES_MAX || stream.units.len() >= VIDEO_REPLAY_UNITS_MAX {
             stream.units = Vec::new();
             stream.bytes = 0;
             return;
         }
-        stream.bytes += bytes.len();
-        stream.units.push(bytes.clone());
+        stream.bytes += more;
+        stream.units.push(Kept { codec, bytes: bytes.clone(), regions });
     }
 
     /// Bytes of [`Self::replay`]; `None` when a stream that is visible cannot be begun.
@@ -90,23 +111,67 @@ impl Video {
     /// that is visible cannot be begun.
     pub fn replay(&self) -> Option<Vec<ServerRecord>> {
         let mut records = Vec::new();
-        for Stream { rect, codec, units, .. } in &self.streams {
-            let visible = self.shown.inside(rect);
-            if units.is_empty() && !visible.is_empty() {
+        for stream in &self.streams {
+            let visible = self.shown.inside(&stream.rect);
+            if stream.units.is_empty() && !visible.is_empty() {
                 return None;
             }
-            let last = units.len().saturating_sub(1);
-            records.extend(units.iter().enumerate().map(|(at, bytes)| ServerRecord::Video {
-                rect: *rect,
-                regions: Some(if at == last { visible.clone() } else { Vec::new() }),
-                codec: *codec,
+            let mut drawn = stream.drawn(visible);
+            records.extend(stream.units.iter().enumerate().map(|(at, unit)| ServerRecord::Video {
+                rect: stream.rect,
+                regions: Some(drawn.remove(&at).unwrap_or_default()),
+                codec: unit.codec,
                 key: at == 0,
-                bytes: bytes.clone(),
+                bytes: unit.bytes.clone(),
             }));
         }
         Some(records)
     }
 }
+
+impl Stream {
+    /// Which of the units draw which part of what is visible, by their places.
+    fn drawn(&self, visible: Vec<Rect>) -> BTreeMap<usize, Vec<Rect>> {
+        if !self.views {
+            return BTreeMap::from([(self.units.len().saturating_sub(1), visible)]);
+        }
+        // From the last one back: what nothing later has drawn.
+        let (mut luma, mut colours) = (Region::default(), Region::default());
+        for part in &visible {
+            luma.add(*part);
+            colours.add(*part);
+        }
+        let (mut drawn, mut base) = (BTreeMap::new(), 0);
+        for (at, unit) in self.units.iter().enumerate().rev() {
+            if luma.is_empty() || drawn.len() >= REPLAY_DRAWN_MAX {
+                break;
+            }
+            let mut parts = Vec::new();
+            for region in &unit.regions {
+                if unit.codec.is_chroma() {
+                    parts.extend(colours.inside(region));
+                } else {
+                    parts.extend(luma.inside(region));
+                    luma.subtract(region);
+                }
+                colours.subtract(region);
+            }
+            if !parts.is_empty() {
+                if !unit.codec.is_chroma() {
+                    base = at;
+                }
+                drawn.insert(at, parts);
+            }
+        }
+        // The oldest main view lies under all others, also where there were too many of them.
+        drawn.retain(|at, _| *at > base);
+        drawn.insert(base, visible);
+        drawn
+    }
+}
+
+/// Most units that draw in one replay: viewers hold the pictures of all of them at once.
+const REPLAY_DRAWN_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -119,6 +184,52 @@ mod tests {
     }
 
     const SCREEN: Rect = Rect::new(0, 0, 100, 100);
+
+    fn view(codec: VideoCodec, regions: &[Rect], key: bool) -> ScreenEvent {
+        let regions = Some(regions.to_vec());
+        ScreenEvent::Video { rect: SCREEN, regions, codec, key, bytes: vec![codec as u8; 10].into() }
+    }
+
+    /// Of each unit: its codec, and the pixels that it draws.
+    fn drawn(video: &Video) -> Vec<(VideoCodec, u32)> {
+        let records = video.replay().unwrap().into_iter();
+        records
+            .map(|record| match record {
+                ServerRecord::Video { codec, regions, .. } => (codec, regions.unwrap().iter().map(Rect::area).sum()),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_joiner_gets_both_views_and_no_old_colours_over_new_luma() {
+        let (main, chroma) = (VideoCodec::H264Main, VideoCodec::H264ChromaV2);
+        let mut video = Video::default();
+        video.follow(&view(main, &[SCREEN], true));
+        assert_eq!(drawn(&video), [(main, 10_000)]);
+        video.follow(&view(chroma, &[SCREEN], false));
+        assert_eq!(drawn(&video), [(main, 10_000), (chroma, 10_000)]);
+        // A main view alone: its part has colours of 4:2:0 until its chroma comes.
+        video.follow(&view(main, &[Rect::new(0, 0, 100, 20)], false));
+        assert_eq!(drawn(&video), [(main, 10_000), (chroma, 8_000), (main, 2_000)]);
+        video.follow(&view(chroma, &[Rect::new(0, 0, 100, 10)], false));
+        assert_eq!(drawn(&video), [(main, 10_000), (chroma, 8_000), (main, 2_000), (chroma, 1_000)]);
+        // Painted over by something else.
+        video.follow(&ScreenEvent::Damage(Rect::new(0, 50, 100, 50)));
+        assert_eq!(drawn(&video), [(main, 5_000), (chroma, 3_000), (main, 2_000), (chroma, 1_000)]);
+        // What is replaced is decoded, and not drawn.
+        video.follow(&view(main, &[SCREEN], false));
+        assert_eq!(drawn(&video), [(main, 0), (chroma, 0), (main, 0), (chroma, 0), (main, 10_000)]);
+        video.follow(&view(main, &[SCREEN], true));
+        assert_eq!(drawn(&video), [(main, 10_000)]);
+        // However many they are, few are drawn, and over a whole picture.
+        for at in 0..200 {
+            video.follow(&view(chroma, &[Rect::new(at % 20 * 5, at / 20 * 10, 3, 3)], false));
+        }
+        let all = drawn(&video);
+        assert_eq!((all.len(), all[0], all[200]), (201, (main, 10_000), (chroma, 9)));
+        assert_eq!(all.iter().filter(|(_, pixels)| *pixels > 0).count(), REPLAY_DRAWN_MAX + 1);
+    }
 
     #[test]
     fn a_joiner_gets_the_key_frame_and_what_followed_and_draws_once() {

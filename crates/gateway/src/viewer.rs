@@ -65,7 +65,7 @@ pub(crate) async fn serve<R, W>(
     }
     let (dialler, desktop) = (gateway.dialler(), request.desktop);
     let idle = async move { dialler.idle_end(desktop).await };
-    let h264 = ViewerRecord::announces_h264(&early);
+    let video = ViewerRecord::announced_video(&early);
     let number = taken.as_ref().map_or(0, |taken| taken.number);
     let seat = match request.guest {
         None => Seat::Owner { name: request.person.clone() },
@@ -79,7 +79,7 @@ pub(crate) async fn serve<R, W>(
     let look = (number == 0).then(|| Look::new(Arc::clone(&entry.log_on), is_own));
     let (out, messages) = mpsc::channel(VIEWER_QUEUE_MAX);
     let mut writer = tokio::spawn(write(messages, outgoing, look));
-    if entry.commands.send(Command::Attach { viewer, hello, h264, seat, number, out: out.clone() }).await.is_err() {
+    if entry.commands.send(Command::Attach { viewer, hello, video, seat, number, out: out.clone() }).await.is_err() {
         // The connection ended between finding it and joining it.
         let mut bye = Vec::new();
         ServerRecord::Bye { code: ByeCode::RemoteEnded, text: "the connection has just ended; connect again".into() }

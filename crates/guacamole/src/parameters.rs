@@ -4,7 +4,7 @@ use crate::table::{Status, TABLE};
 use crate::{Left, rules};
 use oriel_model::{
     Backspace, External, MACHINE_TIMEOUT_SECONDS_MAX, MACHINE_WAKE_SECONDS_MAX, MachineParameters, MachineProtocol,
-    RdpSecurity,
+    RdpAuthentication, RdpSecurity,
 };
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -192,6 +192,7 @@ impl Fields {
             "container" => parameters.container = Some(value),
             "domain" => parameters.domain = Some(value),
             "security" => parameters.security = security(&value)?,
+            "auth-pkg" => parameters.authentication = authentication(&value)?,
             "cert-tofu" | "ignore-cert" | "ca-cert" => return Err(entry.why.into()),
             "client-name" => parameters.client_name = Some(value),
             "enable-wallpaper" => parameters.wallpaper = Some(switch(&value)?),
@@ -356,6 +357,18 @@ fn security(value: &str) -> Result<Option<RdpSecurity>, Reason> {
         "tls" => Ok(Some(RdpSecurity::Tls)),
         "vmconnect" => Ok(Some(RdpSecurity::Vmconnect)),
         _ => Err("Oriel does not speak that; the best of NLA and TLS that the machine has is used".into()),
+    }
+}
+
+fn authentication(value: &str) -> Result<Option<RdpAuthentication>, Reason> {
+    match value {
+        "any" => Ok(None),
+        "kerberos" => Ok(Some(RdpAuthentication::Kerberos)),
+        "ntlm" => Ok(Some(RdpAuthentication::Ntlm)),
+        _ => {
+            Err("it is neither kerberos nor ntlm; Kerberos is used where the account is of a realm of kerberos.realms"
+                .into())
+        }
     }
 }
 

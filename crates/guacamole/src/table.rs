@@ -129,6 +129,16 @@ pub const TABLE: &[Parameter] = &[
         RDP,
         "`any`, `nla` (also for `nla-ext`), `tls` and `vmconnect`; `rdp` is not spoken",
     ),
+    // Of GUACAMOLE-2057, where its server is built with FreeRDP 3.
+    noted(
+        "rdp",
+        "auth-pkg",
+        "authentication",
+        "a_ticket_of_a_real_kdc_signs_in",
+        "`kerberos` or `ntlm`; the realm must be one of the configuration's",
+    ),
+    gone("rdp", "kdc-url", "the configuration says which KDCs a realm has (`kerberos.realms`)"),
+    gone("rdp", "kerberos-cache", "tickets are asked for with the kept password, and kept nowhere"),
     gone("rdp", "disable-auth", "without a password the machine asks by itself"),
     // Terminals.
     works("ssh", "command", "command", SSH),

@@ -231,6 +231,9 @@ fn parameters_of_each_protocol_have_their_places() {
     let (rdp, left) = machine("rdp", &[("security", "nla-ext"), ("disable-gfx", "true"), ("ignore-cert", "true")]);
     assert_eq!((rdp.security, rdp.graphics_pipeline), (Some(oriel_model::RdpSecurity::Nla), Some(false)));
     assert!(left.contains("first certificate is kept instead"), "{left}");
+    let (rdp, left) = machine("rdp", &[("auth-pkg", "ntlm"), ("kdc-url", "tcp://dc1.corp.example")]);
+    assert_eq!(rdp.authentication, Some(oriel_model::RdpAuthentication::Ntlm));
+    assert!(left.contains("the configuration says which KDCs"), "{left}");
     let (rdp, left) = machine("rdp", &[("security", "rdp"), ("disable-gfx", "false")]);
     assert_eq!((rdp.security, rdp.graphics_pipeline), (None, None));
     assert!(left.contains("does not speak that"), "{left}");

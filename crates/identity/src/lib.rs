@@ -21,7 +21,7 @@ mod totp;
 mod vault;
 
 pub use password::{PASSWORD_BYTES_MAX, PasswordError, hash_password, verify_password};
-pub use seal_key::{KEY_FILE, SEAL_KEY, SEAL_KEY_OLD};
+pub use seal_key::{KEY_CREDENTIAL, KEY_FILE, KeySources, SEAL_KEY, SEAL_KEY_FILE, SEAL_KEY_OLD, add_key, remove_key};
 pub use strength::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, Weakness, check_strength};
 pub use throttle::Throttle;
 pub use token::{equal, hmac_sha256_hex, one_time_password, random_token, sha256_hex};
@@ -29,4 +29,4 @@ pub use totp::{
     RECOVERY_CODES, TOTP_DIGITS, TOTP_STEP_SECONDS, check_totp, new_recovery_codes, new_totp_secret,
     recovery_code_sha256, totp_code, totp_uri,
 };
-pub use vault::{SEALED_BYTES_MAX, Vault, VaultError};
+pub use vault::{SEALED_BYTES_MAX, SEALED_HEAD_CHARS, Vault, VaultError, sealed_with};

@@ -4,32 +4,33 @@
 //! oriel:v1:<key's fingerprint>:<base64 of nonce (12) + data + tag (16)>
 //! ```
 //! The associated data is the row that the text belongs to: a sealed text that is copied to another row does not open.
-//! Keys are rotated by giving the new one as `ORIEL_SEAL_KEY` and the old one as `ORIEL_SEAL_KEY_OLD`, and resealing.
+//! A vault opens with every key that it has and seals with one of them: the newest, unless it was told another ([`Vault::seal_with`]),
+//! as when not every program on the same database has that one yet. [`Vault::reseal`] brings a text to it.
 
-use crate::{
-    seal_key::{self, KeyBytes, SEAL_KEY, SEAL_KEY_OLD},
-    sha256_hex,
-};
+use crate::seal_key::{self, FINGERPRINT_CHARS, KeyBytes, KeySources};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use secrecy::{SecretString, zeroize::Zeroizing};
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Longest text that is sealed, in bytes.
 pub const SEALED_BYTES_MAX: usize = 64 << 10;
 
 const PREFIX: &str = "oriel:v1:";
-/// Hexadecimal digits of a fingerprint.
-const FINGERPRINT_CHARS: usize = 16;
+/// Characters at the beginning of an envelope that say which key opens it: `oriel:v1:` and the fingerprint.
+pub const SEALED_HEAD_CHARS: usize = PREFIX.len() + FINGERPRINT_CHARS;
 
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     #[error(
-        "this was sealed with the key {fingerprint}, which is not here: put it back as {SEAL_KEY} or {SEAL_KEY_OLD} (here are: {here})"
+        "this was sealed with the key {fingerprint}, which is not here: put it back among the keys, in seal.key or ORIEL_SEAL_KEY_OLD for example (here are: {here})"
     )]
     MissingKey { fingerprint: String, here: String },
     #[error(
@@ -48,6 +49,12 @@ pub enum VaultError {
         "others can read the key file {path:?} (its mode is {mode:03o}): run `chmod 600` on it, and think of who may have read it"
     )]
     KeyFileOpen { path: PathBuf, mode: u32 },
+    #[error("there are more than {max} sealing keys: take those away under which nothing is sealed any more")]
+    TooManyKeys { max: usize },
+    #[error(
+        "that is the last key in {path:?}: add another first, seal everything with it, and then take this one away"
+    )]
+    LastKey { path: PathBuf },
     #[error("cannot seal: the cryptographic library refused")]
     Refused,
 }
@@ -55,8 +62,10 @@ pub enum VaultError {
 /// Seals with one key and opens with several. Clones share the keys.
 #[derive(Clone)]
 pub struct Vault {
-    /// The one that seals comes first; there is always one.
+    /// The newest comes first; there is always one.
     keys: Arc<[Key]>,
+    /// Which of them seals.
+    seals: Arc<AtomicUsize>,
 }
 
 struct Key {
@@ -71,21 +80,23 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// The keys of the environment ([`SEAL_KEY`], [`SEAL_KEY_OLD`]) and of the data folder; without any, makes the folder's.
-    /// Errors: `BadKey`, `KeyFile`, `KeyFileOpen`.
+    /// The keys of the environment, of systemd's credentials and of the data folder ([`KeySources`]); without any, makes the folder's.
+    /// Errors: `BadKey`, `KeyFile`, `KeyFileOpen`, `TooManyKeys`.
     pub fn load(data: &Path) -> Result<Self, VaultError> {
-        let secret = |name| std::env::var(name).ok().map(SecretString::from);
-        Self::with_keys(data, secret(SEAL_KEY).as_ref(), secret(SEAL_KEY_OLD).as_ref())
+        Self::with_keys(data, &KeySources::from_environment())
     }
 
-    /// As [`Vault::load`], with the environment's values given: the key that seals, and earlier ones separated by commas.
-    pub fn with_keys(
-        data: &Path,
-        current: Option<&SecretString>,
-        old: Option<&SecretString>,
-    ) -> Result<Self, VaultError> {
-        let keys = seal_key::keys(data, current, old)?.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { keys: keys.into() })
+    /// As [`Vault::load`], with what the environment says given.
+    pub fn with_keys(data: &Path, sources: &KeySources) -> Result<Self, VaultError> {
+        let mut keys: Vec<Key> = Vec::new();
+        for bytes in seal_key::keys(data, sources)? {
+            let key = Key::new(&bytes)?;
+            // One that is in two places is one key.
+            if keys.iter().all(|known| known.fingerprint != key.fingerprint) {
+                keys.push(key);
+            }
+        }
+        Ok(Self { keys: keys.into(), seals: Arc::default() })
     }
 
     /// Seals a text for the row that `context` names, for example `desktop:…`. Errors: `TooLong`.
@@ -93,7 +104,7 @@ impl Vault {
         if text.len() > SEALED_BYTES_MAX {
             return Err(VaultError::TooLong);
         }
-        let key = self.keys.first().ok_or(VaultError::Refused)?;
+        let key = self.sealing().ok_or(VaultError::Refused)?;
         // What is copied here is overwritten by its ciphertext.
         let mut data = text.as_bytes().to_vec();
         let nonce = key
@@ -118,31 +129,59 @@ impl Vault {
         std::str::from_utf8(text).map(SecretString::from).map_err(|_| damaged())
     }
 
-    /// The text sealed anew, when it was sealed with an earlier key; `None` when it needs nothing.
+    /// The text sealed anew, when it was sealed with another key than the one that seals; `None` when it needs nothing.
     pub fn reseal(&self, sealed: &str, context: &str) -> Result<Option<String>, VaultError> {
         use secrecy::ExposeSecret;
         let (fingerprint, _) = split(sealed)?;
-        if self.keys.first().is_some_and(|key| key.fingerprint == fingerprint) {
+        if self.sealing().is_some_and(|key| key.fingerprint == fingerprint) {
             return Ok(None);
         }
         let text = self.open(sealed, context)?;
         self.seal(text.expose_secret(), context).map(Some)
     }
 
-    /// Of every key here, the one that seals first.
+    /// Of every key here, the newest first.
     pub fn fingerprints(&self) -> Vec<&str> {
         self.keys.iter().map(|key| key.fingerprint.as_str()).collect()
+    }
+
+    /// Of the key that seals.
+    pub fn seals_with(&self) -> &str {
+        self.sealing().map_or("", |key| key.fingerprint.as_str())
+    }
+
+    /// Seals with this one of its keys from now on, in every clone. Answers whether it is here.
+    pub fn seal_with(&self, fingerprint: &str) -> bool {
+        let found = self.keys.iter().position(|key| key.fingerprint == fingerprint);
+        if let Some(at) = found {
+            self.seals.store(at, Ordering::Relaxed);
+        }
+        found.is_some()
+    }
+
+    /// How every envelope begins that is sealed with the key that seals now: [`SEALED_HEAD_CHARS`] characters.
+    pub fn head(&self) -> String {
+        format!("{PREFIX}{}", self.seals_with())
+    }
+
+    fn sealing(&self) -> Option<&Key> {
+        self.keys.get(self.seals.load(Ordering::Relaxed))
     }
 }
 
 impl Key {
     fn new(bytes: &KeyBytes) -> Result<Self, VaultError> {
-        // The key has 256 random bits: a part of its hash gives nothing away.
-        let mut fingerprint = sha256_hex([b"oriel seal key ".as_slice(), bytes.as_slice()].concat());
-        fingerprint.truncate(FINGERPRINT_CHARS);
+        let fingerprint = seal_key::fingerprint(bytes);
         let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.as_slice()).map_err(|_| VaultError::Refused)?;
         Ok(Self { fingerprint, key })
     }
+}
+
+/// The fingerprint of the key that an envelope was sealed with, from its first [`SEALED_HEAD_CHARS`] characters; `None` for what is no
+/// envelope.
+pub fn sealed_with(head: &str) -> Option<&str> {
+    let fingerprint = head.strip_prefix(PREFIX)?.get(..FINGERPRINT_CHARS)?;
+    fingerprint.chars().all(|c| c.is_ascii_hexdigit()).then_some(fingerprint)
 }
 
 fn associated(context: &str) -> String {
@@ -172,7 +211,11 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     fn vault() -> Vault {
-        Vault::with_keys(Path::new("/nonexistent"), Some(&key(7)), None).unwrap()
+        Vault::with_keys(Path::new("/nonexistent"), &current(key(7))).unwrap()
+    }
+
+    fn current(key: SecretString) -> KeySources {
+        KeySources { current: Some(key), ..KeySources::default() }
     }
 
     fn key(byte: u8) -> SecretString {
@@ -206,7 +249,9 @@ mod tests {
     fn keys_rotate() {
         let folder = tempfile::tempdir().unwrap();
         let load = |current: Option<u8>, old: &str| {
-            Vault::with_keys(folder.path(), current.map(key).as_ref(), Some(&old.to_owned().into())).unwrap()
+            let sources =
+                KeySources { current: current.map(key), old: Some(old.to_owned().into()), ..KeySources::default() };
+            Vault::with_keys(folder.path(), &sources).unwrap()
         };
         let first = load(None, "");
         let sealed = first.seal("secret", "desktop:1").unwrap();
@@ -228,11 +273,50 @@ mod tests {
     }
 
     #[test]
+    fn keys_come_from_files_and_credentials_too() {
+        let (folder, credentials) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        let sealed = first.seal("secret", "desktop:1").unwrap();
+        // A key is put before the others of the file.
+        let made = crate::add_key(folder.path()).unwrap();
+        let second = Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        assert_eq!(second.fingerprints(), [made.as_str(), first.fingerprints()[0]]);
+        assert_eq!((second.seals_with(), opened(&second, &sealed).as_str()), (made.as_str(), "secret"));
+        // It seals with an earlier one while it is told so, in every clone.
+        assert!(second.clone().seal_with(first.fingerprints()[0]) && !second.seal_with("0000000000000000"));
+        assert_eq!(second.reseal(&sealed, "desktop:1").unwrap(), None);
+        assert!(sealed.starts_with(&second.head()) && second.head().len() == SEALED_HEAD_CHARS);
+        assert_eq!(sealed_with(&second.head()), Some(first.fingerprints()[0]));
+        assert_eq!((sealed_with("sealed"), sealed_with("oriel:v1:é234567890abcdef")), (None, None));
+        // The systemd credential, which its owner's group may read, comes before the folder.
+        let file = credentials.path().join(crate::KEY_CREDENTIAL);
+        fs::write(&file, format!("# ours\n{}\n\n{}\n", key(3).expose_secret(), key(4).expose_secret())).unwrap();
+        let from = KeySources { credential: Some(file.clone()), ..KeySources::default() };
+        for (mode, good) in [(0o440, true), (0o444, false)] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Vault::with_keys(folder.path(), &from).is_ok(), good, "{mode:o}");
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+        let third = Vault::with_keys(folder.path(), &from).unwrap();
+        assert_eq!((third.fingerprints().len(), opened(&third, &sealed).as_str()), (4, "secret"));
+        assert_eq!(third.seals_with(), Vault::with_keys(folder.path(), &current(key(3))).unwrap().seals_with());
+        // Under which nothing is sealed any more goes; the last one never does.
+        assert!(crate::remove_key(folder.path(), first.fingerprints()[0]).unwrap());
+        assert!(!crate::remove_key(folder.path(), first.fingerprints()[0]).unwrap());
+        assert!(crate::remove_key(folder.path(), &made).is_err());
+        let text = fs::read_to_string(folder.path().join(KEY_FILE)).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let many = vec![key(1).expose_secret().to_owned(); 40].join(",");
+        let many = KeySources { old: Some(many.into()), ..KeySources::default() };
+        assert!(matches!(Vault::with_keys(folder.path(), &many), Err(VaultError::TooManyKeys { .. })));
+    }
+
+    #[test]
     fn the_file_is_made_once_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(KEY_FILE);
         let prints: Vec<String> = std::thread::scope(|scope| {
-            let load = || Vault::with_keys(folder.path(), None, None).unwrap().fingerprints()[0].to_owned();
+            let load = || Vault::with_keys(folder.path(), &KeySources::default()).unwrap().fingerprints()[0].to_owned();
             let all: Vec<_> = (0..16).map(|_| scope.spawn(load)).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
@@ -241,7 +325,7 @@ mod tests {
         let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(files, [KEY_FILE]);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let refused = Vault::with_keys(folder.path(), None, None).unwrap_err();
+        let refused = Vault::with_keys(folder.path(), &KeySources::default()).unwrap_err();
         assert!(refused.to_string().contains("mode is 640"), "{refused}");
     }
 
@@ -249,16 +333,16 @@ mod tests {
     fn bad_keys_are_named() {
         let folder = tempfile::tempdir().unwrap();
         for bad in ["", "short", "not base64!", &STANDARD.encode([1; 31]), &STANDARD.encode([1; 33])] {
-            let refused = Vault::with_keys(folder.path(), Some(&bad.to_owned().into()), None).unwrap_err();
+            let refused = Vault::with_keys(folder.path(), &current(bad.to_owned().into())).unwrap_err();
             assert!(refused.to_string().starts_with("ORIEL_SEAL_KEY is not a key"), "{refused}");
         }
         let other = URL_SAFE_NO_PAD.encode([0xfb; 32]);
-        Vault::with_keys(folder.path(), Some(&other.into()), None).unwrap();
+        Vault::with_keys(folder.path(), &current(other.into())).unwrap();
         fs::write(folder.path().join(KEY_FILE), "x\n").unwrap();
         fs::set_permissions(folder.path().join(KEY_FILE), fs::Permissions::from_mode(0o600)).unwrap();
-        let refused = Vault::with_keys(folder.path(), None, None).unwrap_err();
+        let refused = Vault::with_keys(folder.path(), &KeySources::default()).unwrap_err();
         assert!(refused.to_string().contains(KEY_FILE), "{refused}");
-        let nowhere = Vault::with_keys(&folder.path().join("missing"), None, None).unwrap_err();
+        let nowhere = Vault::with_keys(&folder.path().join("missing"), &KeySources::default()).unwrap_err();
         assert!(matches!(nowhere, VaultError::KeyFile { .. }), "{nowhere}");
     }
 

@@ -73,7 +73,8 @@ pub(crate) async fn import(
         (part, got)
     } else {
         let converted =
-            convert(&part, format, store, Span { job, from: 0.75, to: 0.93, step: "converting to qcow2" }).await?;
+            convert(part.path(), format, store, Span { job, from: 0.75, to: 0.93, step: "converting to qcow2" })
+                .await?;
         drop(part);
         let hash = sha256(converted.path(), Span { job, from: 0.93, to: 0.99, step: "hashing the image" }).await?;
         (converted, hash)
@@ -284,11 +285,17 @@ async fn head(path: &Path) -> Result<Vec<u8>, ImageError> {
     Ok(head)
 }
 
-async fn convert(part: &Part, format: Format, store: &ImageStore, span: Span<'_>) -> Result<Part, ImageError> {
+/// One qcow2, compressed, of whatever `path` holds and stands on.
+pub(crate) async fn convert(
+    path: &Path,
+    format: Format,
+    store: &ImageStore,
+    span: Span<'_>,
+) -> Result<Part, ImageError> {
     let converted = Part::new(store.images())?;
     let command = Command::new("converting the image", "qemu-img", QEMU_PACKAGE)
         .args(["convert", "-p", "-f", format.qemu(), "-O", "qcow2", "-c", "-o", "compression_type=zstd"])
-        .arg(part.path())
+        .arg(path)
         .arg(converted.path());
     let done = command
         .run(span.job, |line| {

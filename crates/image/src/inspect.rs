@@ -23,6 +23,7 @@ pub(crate) const QEMU_PACKAGE: &str = "qemu-utils";
 #[serde(rename_all = "kebab-case")]
 struct Info {
     virtual_size: u64,
+    actual_size: Option<u64>,
     format: String,
     #[serde(default)]
     encrypted: bool,
@@ -80,6 +81,38 @@ pub(crate) async fn inspect(path: &Path, format: Format, from: &str, job: &dyn J
         check(path, format, from, job).await?;
     }
     Ok(info.virtual_size)
+}
+
+/// As [`inspect`], of a machine's disk, which stands on `base` or on nothing. Answers the bytes that it takes.
+pub(crate) async fn inspect_clone(path: &Path, base: &Path, job: &dyn Job) -> Result<u64, ImageError> {
+    let from = "the machine's disk";
+    let refused = |reason: String| ImageError::Refused { from: from.to_owned(), reason };
+    let (answer, status, words) =
+        qemu_img(&["info", "--output=json"], Format::Qcow2, path).answer(job, INFO_LIMIT).await?;
+    if !status.success() {
+        return Err(refused(format!("qemu-img cannot read it: {}", plain(&words, path))));
+    }
+    let info: Info = serde_json::from_slice(&answer)
+        .map_err(|error| refused(format!("qemu-img's answer about it is not understood: {error}")))?;
+    let under = info.full_backing_filename.or(info.backing_filename);
+    let is_other = |under: serde_json::Value| under.as_str().is_none_or(|under| Path::new(under) != base);
+    if under.is_some_and(is_other) {
+        return Err(refused("it stands on another file than its image".to_owned()));
+    }
+    if info.encrypted {
+        return Err(refused("it is encrypted".to_owned()));
+    }
+    if info.format_specific.is_some_and(|specific| specific.data.get("data-file").is_some()) {
+        return Err(refused("its data lies in other files".to_owned()));
+    }
+    if !(VIRTUAL_BYTES_MIN..=VIRTUAL_BYTES_MAX).contains(&info.virtual_size) {
+        return Err(refused(format!(
+            "it has {} bytes, and at most {} TiB are taken",
+            info.virtual_size,
+            VIRTUAL_BYTES_MAX >> 40
+        )));
+    }
+    Ok(info.actual_size.unwrap_or(0))
 }
 
 async fn check(path: &Path, format: Format, from: &str, job: &dyn Job) -> Result<(), ImageError> {

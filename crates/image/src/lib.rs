@@ -3,7 +3,8 @@
 //! ```text
 //! recipe ─ build ─▶ root.tar ─▶ disk.raw ─▶ image.qcow2 ─┐            {cache}/work/{inputs}/…, each step kept until the last one is done
 //!                                                        ├─▶ {images}/{sha256}.qcow2
-//! file, URL ─ import ─▶ *.part ─ check ─ convert ────────┘
+//! file, URL ─ import ─▶ *.part ─ check ─ convert ────────┤
+//! disk of a machine, over its image ─ flatten ───────────┘
 //! ```
 //!
 //! A build's inputs (the recipe's files, its suite and options) have a hash, and the user's cache folder keeps the built image under
@@ -14,6 +15,7 @@
 pub mod apt;
 mod build;
 mod cache;
+mod capture;
 mod command;
 mod disk;
 mod error;
@@ -26,6 +28,7 @@ mod progress;
 mod recipe;
 mod store;
 
+pub use capture::FlatDisk;
 pub use error::ImageError;
 pub use import::{IMPORT_BYTES_MAX, Imported};
 pub use inspect::{VIRTUAL_BYTES_MAX, VIRTUAL_BYTES_MIN};

@@ -1,7 +1,7 @@
 //! The images folder: one file an image, named by the SHA-256 of its content, read-only once it is there.
 
 use crate::file::{PART, in_use};
-use crate::{ImageError, Job, build, import, recipe};
+use crate::{FlatDisk, ImageError, Job, build, capture, import, recipe};
 use oriel_model::ImageOs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -102,6 +102,12 @@ impl ImageStore {
     ) -> Result<import::Imported, ImageError> {
         self.prepare()?;
         import::import(self, from, sha256, os, job).await
+    }
+
+    /// Makes an image of a machine's disk, which nobody writes to: all that is on it and on `base`, the image that it is a clone of, in one file.
+    pub async fn flatten(&self, disk: &Path, base: &Path, job: &dyn Job) -> Result<FlatDisk, ImageError> {
+        self.prepare()?;
+        capture::flatten(self, disk, base, job).await
     }
 
     /// Removes an image's file. One that is not there is no error.

@@ -146,6 +146,38 @@ async fn an_image_that_names_other_files_is_refused() {
 }
 
 #[tokio::test]
+async fn a_machines_disk_and_its_image_become_one_file() {
+    let room = Room::new();
+    let base = qcow2(&room, "base.qcow2");
+    let over = room.file("disk.qcow2");
+    let clone = |to: &Path| {
+        qemu_img(&["create", "-q", "-f", "qcow2", "-b", &base, "-F", "qcow2", &to.display().to_string(), "8M"]);
+    };
+    clone(&over);
+    let flat = room.store.flatten(&over, Path::new(&base), &Quiet).await.unwrap();
+    assert_eq!((flat.virtual_bytes, room.kept()), (8 << 20, vec![format!("{}.qcow2", flat.sha256)]));
+    let kept = room.store.path(&flat.sha256).unwrap();
+    assert_eq!((sha256sum(&kept), kept.metadata().unwrap().len()), (flat.sha256.clone(), flat.file_bytes));
+    qemu_img(&[
+        "compare",
+        "-q",
+        "-f",
+        "qcow2",
+        "-F",
+        "qcow2",
+        &kept.display().to_string(),
+        &over.display().to_string(),
+    ]);
+    // It needs nothing but itself.
+    std::fs::remove_file(&base).unwrap();
+    qemu_img(&["check", "-q", "-f", "qcow2", &kept.display().to_string()]);
+
+    let other = qcow2(&room, "other.qcow2");
+    let error = room.store.flatten(&over, Path::new(&other), &Quiet).await.unwrap_err();
+    assert!(error.code() == "bad_image" && error.to_string().contains("another file"), "{error}");
+}
+
+#[tokio::test]
 async fn a_raw_disk_that_pretends_inside_to_be_qcow2_stays_raw() {
     // A guest could write a qcow2 header with a backing file into its raw disk: what has that header is judged as qcow2.
     let room = Room::new();

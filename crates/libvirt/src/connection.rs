@@ -3,6 +3,7 @@
 //! libvirt's calls block, so each runs on a thread for blocking work.
 
 use oriel_compute::ComputeError;
+use oriel_trace::Instrument as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use virt::{
     connect::Connect,
@@ -34,7 +35,8 @@ impl Connection {
         work: impl Fn(&Connect) -> Result<T, ComputeError> + Send + 'static,
     ) -> Result<T, ComputeError> {
         let (uri, open) = (self.uri.clone(), Arc::clone(&self.open));
-        tokio::task::spawn_blocking(move || {
+        let span = oriel_trace::span!("libvirt", otel.kind = "client");
+        let calling = tokio::task::spawn_blocking(move || {
             let connect = get(&uri, &open)?;
             match work(&connect) {
                 Err(ComputeError::Libvirt { .. }) if !connect.is_alive().unwrap_or(false) => {
@@ -43,8 +45,8 @@ impl Connection {
                 }
                 result => result,
             }
-        })
-        .await?
+        });
+        calling.instrument(span).await?
     }
 
     /// From libvirt's capabilities; ourselves where it doesn't say, as with `qemu:///session`.

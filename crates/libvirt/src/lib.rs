@@ -10,6 +10,7 @@ mod firmware;
 mod network;
 mod personal_disk;
 mod places;
+mod seal;
 mod seed_iso;
 
 pub use findings::findings;
@@ -17,7 +18,7 @@ pub use findings::findings;
 use async_trait::async_trait;
 use connection::{Connection, QemuUser};
 use oriel_compute::{
-    BoxStream, Compute, ComputeError, Gpus, Observed, Power, Screenshot, SettledGpus, machine_facts, probe,
+    BoxStream, Compute, ComputeError, Gpus, Observed, Power, Screenshot, Sealed, SettledGpus, machine_facts, probe,
 };
 use oriel_gpu::{
     Inventory,
@@ -26,8 +27,8 @@ use oriel_gpu::{
 };
 use oriel_machine::{Boot, CdDrive, GuestIdentity, MachineSpec, Marker, Places, Surroundings, domain_xml, marker_of};
 use oriel_model::{
-    Desktop, DesktopId, DiskFacts, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, Name, Network,
-    PersonalDiskId,
+    Desktop, DesktopId, DiskFacts, Finding, GpuAddress, GpuHold, GpuSwitch, GuestPort, HostFacts, ImageOs, Name,
+    Network, PersonalDiskId,
 };
 use places::{Kind, Layout};
 use std::{
@@ -544,6 +545,18 @@ impl Compute for LibvirtCompute {
 
     async fn delete_personal_disk(&self, disk: PersonalDiskId) -> Result<(), ComputeError> {
         self.remove_whole_disk(disk).await
+    }
+
+    async fn check_agent(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        self.ping_agent(desktop).await
+    }
+
+    async fn seal(&self, desktop: DesktopId, os: ImageOs, account: Option<&str>) -> Result<Sealed, ComputeError> {
+        self.seal_guest(desktop, os, account).await
+    }
+
+    fn disk_file(&self, desktop: DesktopId, generation: u32) -> Option<PathBuf> {
+        Some(self.layout.file(desktop, generation, Kind::Disk))
     }
 
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {

@@ -3,7 +3,7 @@
 //! where `ORIEL_TEST_VM=required`, as in `./test`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use oriel_compute::{Compute, ComputeError};
+use oriel_compute::{Compute, ComputeError, Sealed};
 use oriel_libvirt::{LibvirtCompute, LibvirtConfig};
 use oriel_machine::{Arch, Boot, GuestIdentity, Hardware, MachineSpec};
 use oriel_model::{AcceleratorKind, Desktop, DesktopId, GuestPort, ImageOs, Network, PoolId};
@@ -271,4 +271,28 @@ async fn examine(folder: PathBuf, identity: GuestIdentity, row: Desktop, port: u
     eprintln!("{tries}");
     assert!(tries.contains("127.0.0.1 via "), "the guest sends loopback addresses out of its network card: {tries}");
     assert!(tries.contains("done") && tries.contains("gateway") && !tries.contains("REACHED"), "{tries}");
+    forgets_who_it_is(&compute, &row, &identity, &shell, since).await;
+}
+
+/// Last, since nobody gets in any more: told by its host, it is nobody's, and its disk can become an image.
+async fn forgets_who_it_is(
+    compute: &LibvirtCompute,
+    row: &Desktop,
+    identity: &GuestIdentity,
+    shell: &Shell,
+    since: Instant,
+) {
+    while let Err(error) = compute.check_agent(row.id).await {
+        assert!(since.elapsed() < Duration::from_secs(START_SECONDS_MAX), "{error}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    shell.run("echo secret > ~/.bash_history");
+    let began = Instant::now();
+    // What was half done is done again.
+    for _ in 0..2 {
+        assert_eq!(compute.seal(row.id, ImageOs::Linux, Some(&identity.user)).await.unwrap(), Sealed::Done);
+    }
+    eprintln!("forgot who it is, twice, in {:.1} s", began.elapsed().as_secs_f64());
+    assert!(!shell.run("echo in").lines().any(|line| line == "in"), "the account is still there");
+    assert!(compute.disk_file(row.id, row.generation).unwrap().is_file());
 }

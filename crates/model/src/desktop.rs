@@ -11,7 +11,7 @@
 //! An external machine (one with [`Desktop::external`]) has no such life: it is `Ready`, `InUse` or `Unreachable`.
 //! Only the desktop reconciler moves a desktop along; people and the API change its [`DesktopIntent`].
 
-use crate::{DesktopId, External, MachineProtocol, Micros, Name, PoolId, UserId};
+use crate::{Capture, DesktopId, External, MachineProtocol, Micros, Name, PoolId, UserId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,8 @@ pub enum DesktopIntent {
     Restart,
     /// Wipe, provision again from the image, then `Running`.
     Recycle,
+    /// Off, and held until its disk has been made into an image: [`DesktopFacts::capture`] says how far that is.
+    Capture,
     Deleted,
 }
 
@@ -184,6 +186,10 @@ pub struct DesktopFacts {
     pub disk_of: Option<UserId>,
     /// A session host that takes nobody new: it is made anew when the last one has left.
     pub draining: bool,
+    /// Whoever is in it is cut off then, and was told so.
+    pub ends: Option<Micros>,
+    /// Its disk is being made into an image.
+    pub capture: Option<Capture>,
 }
 
 /// That a desktop was given to somebody who asked for one.

@@ -155,6 +155,16 @@ pub enum RdpSecurity {
     Vmconnect,
 }
 
+/// How an RDP machine is signed in to before it shows anything (network level authentication).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RdpAuthentication {
+    /// With a ticket of the account's realm or not at all.
+    Kerberos,
+    /// Without asking a KDC.
+    Ntlm,
+}
+
 /// What the backspace key sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,6 +193,8 @@ pub struct MachineParameters {
     pub domain: Option<String>,
     /// RDP: the best that both have when unset.
     pub security: Option<RdpSecurity>,
+    /// RDP: Kerberos first where the account is of a realm of the configuration, and NTLM where that leads nowhere, when unset.
+    pub authentication: Option<RdpAuthentication>,
     /// RDP: the keyboard layout on the machine as an XKB name, for viewers that do not name their own. PiKVM: the one that text is
     /// typed for.
     pub keyboard: Option<String>,
@@ -340,6 +352,7 @@ impl MachineParameters {
         ];
         let others = [
             ("security", &[Rdp] as &[_], self.security.is_some()),
+            ("authentication", &[Rdp], self.authentication.is_some()),
             ("graphics_pipeline", &[Rdp], self.graphics_pipeline.is_some()),
             ("wallpaper", &[Rdp], self.wallpaper.is_some()),
             ("theming", &[Rdp], self.theming.is_some()),
@@ -448,6 +461,12 @@ impl MachineParameters {
                 "a session is either a RemoteApp or a desktop with an initial program: leave remote_app or initial_program out"
                     .to_owned(),
             );
+        }
+        if self.authentication.is_some() && self.security == Some(RdpSecurity::Tls) {
+            return Err("authentication is about network level authentication, which the security tls does without: leave one of them out".to_owned());
+        }
+        if self.authentication == Some(RdpAuthentication::Kerberos) && self.security == Some(RdpSecurity::Vmconnect) {
+            return Err("Hyper-V's consoles are signed in to with NTLM: leave authentication out".to_owned());
         }
         if self.security == Some(RdpSecurity::Vmconnect) && self.preconnection_blob.is_none() {
             return Err("the security of Hyper-V's consoles needs to know the virtual machine: enter its GUID as preconnection_blob".to_owned());
@@ -560,6 +579,14 @@ impl External {
         }
         if self.protocol == MachineProtocol::Rdp {
             self.parameters.check_rdp()?;
+            if self.parameters.authentication == Some(RdpAuthentication::Kerberos)
+                && self.host.parse::<IpAddr>().is_ok()
+            {
+                return Err(format!(
+                    "Kerberos knows machines by their names, and {} is an address: enter the name that the machine has in its domain, or leave authentication out",
+                    self.host
+                ));
+            }
         }
         if let Some(identity) = &self.identity {
             check_identity(self.protocol, identity)?;
@@ -804,7 +831,16 @@ mod tests {
         desk.parameters.remote_app = Some("||ledger".to_owned());
         refused(&desk, "leave remote_app or initial_program out");
         (desk.parameters.remote_app, desk.parameters.remote_app_arguments) = (None, None);
+        desk.parameters.authentication = Some(RdpAuthentication::Kerberos);
+        let named = std::mem::replace(&mut desk.host, "192.0.2.7".to_owned());
+        refused(&desk, "192.0.2.7 is an address");
+        desk.host = "desk.corp.example".to_owned();
+        assert_eq!(desk.check(), Ok(()));
+        desk.parameters.security = Some(RdpSecurity::Tls);
+        refused(&desk, "leave one of them out");
         desk.parameters.security = Some(RdpSecurity::Vmconnect);
+        refused(&desk, "with NTLM");
+        (desk.parameters.authentication, desk.host) = (None, named);
         refused(&desk, "preconnection_blob");
         desk.parameters.preconnection_blob = Some("b85d3d4c-7f1a-4f62-8e9d-1a5b1f3f5c11".to_owned());
         desk.parameters.time_zone = Some("Middle/Earth".to_owned());

@@ -45,4 +45,17 @@ pub enum ImageSource {
     Built { recipe: String, inputs: String, packages: Vec<String> },
     /// Imported from a file or URL.
     Imported { from: String },
+    /// Made from a desktop. `of`: what that was a clone of, `name:version`; `recipe`: by which that was built, if it was.
+    Captured { desktop: String, of: String, recipe: Option<String> },
+}
+
+impl ImageSource {
+    /// The recipe by which it, or what it was made from, was built: what such a recipe promises holds of it.
+    pub fn recipe(&self) -> Option<&str> {
+        match self {
+            Self::Built { recipe, .. } => Some(recipe),
+            Self::Captured { recipe, .. } => recipe.as_deref(),
+            Self::Imported { .. } => None,
+        }
+    }
 }

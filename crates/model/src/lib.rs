@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod booking;
+mod capture;
 pub mod carried;
 mod cloud;
 mod desktop;
@@ -31,6 +32,7 @@ mod provider;
 mod quota;
 mod recording;
 mod rollout;
+mod sealing;
 mod second_factor;
 pub mod serial;
 mod session;
@@ -47,6 +49,7 @@ pub use booking::{
     BOOKING_DAYS_MAX, BOOKING_HOURS_MAX, BOOKINGS_OF_POOL_MAX, Booking, BookingCursor, BookingFilter, BookingRefusal,
     BookingRules, Span,
 };
+pub use capture::{Capture, CaptureStep};
 pub use cloud::{
     CLOUDS_MAX, Cloud, CloudAddress, CloudFlavor, CloudImage, CloudLook, CloudNetwork, CloudOffer, CloudPlace,
     CloudRoot,
@@ -59,8 +62,8 @@ pub use directory::{
 pub use external::{
     Backspace, External, MACHINE_CERTIFICATE_BYTES_MAX, MACHINE_COMMAND_BYTES_MAX, MACHINE_HOST_BYTES_MAX,
     MACHINE_IDENTITY_BYTES_MAX, MACHINE_IPMI_USER_BYTES_MAX, MACHINE_TEXT_BYTES_MAX, MACHINE_TIMEOUT_SECONDS_MAX,
-    MACHINE_TOKEN_BYTES_MAX, MACHINE_WAKE_SECONDS_MAX, MachineParameters, MachineProtocol, RdpSecurity, Wake,
-    check_host,
+    MACHINE_TOKEN_BYTES_MAX, MACHINE_WAKE_SECONDS_MAX, MachineParameters, MachineProtocol, RdpAuthentication,
+    RdpSecurity, Wake, check_host,
 };
 pub use gpu::{
     GpuAddress, GpuClaim, GpuHold, GpuMode, GpuPlacement, GpuRequest, GpuSwitch, GpuUnit, GpuWish, PciAddress,
@@ -101,6 +104,7 @@ pub use rollout::{
     ROLLOUT_FAILURES_MAX, ROLLOUT_REASON_CHARS_MAX, Replace, Rollout, RolloutFailure, RolloutPlan, RolloutState, Share,
     WATCH_MINUTES_MAX, watch_minutes,
 };
+pub use sealing::SealProgram;
 pub use second_factor::{Device, SecondFactorRule, SignInStep, Totp};
 pub use session::{ApiToken, Connection, Ticket, WebSession};
 pub use size::{PoolSize, RETURN_MINUTES_MAX, SESSIONS_MAX, SETTLE_SECONDS_MAX, SPARES_MAX, STARTS_MAX};

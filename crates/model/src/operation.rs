@@ -54,6 +54,16 @@ pub enum OperationKind {
         sha256: Option<String>,
         os: crate::ImageOs,
     },
+    /// A version is made from a desktop. `title`: what the desktop was called.
+    ImageCapture {
+        desktop: crate::DesktopId,
+        title: String,
+        name: String,
+        /// Its guest is not told to forget who it is: it has done that by itself, or never will.
+        unsealed: bool,
+        /// Also while somebody is in it.
+        forced: bool,
+    },
     /// A version goes to a cloud. `title`: what image and cloud were called.
     ImageUpload {
         cloud: crate::CloudId,
@@ -78,6 +88,10 @@ pub enum OperationKind {
         desktop: crate::DesktopId,
         title: String,
         work: crate::DesktopWork,
+    },
+    /// What is sealed with other keys is sealed anew. `key`: the fingerprint of the one that seals.
+    Reseal {
+        key: String,
     },
 }
 

@@ -63,6 +63,8 @@ permissions! {
     CloudsWrite = "clouds_write",
     /// Addresses that are told of what is done.
     WebhooksWrite = "webhooks_write",
+    /// Sealing all secrets with another key.
+    SecretsWrite = "secrets_write",
     /// The host, its findings and the reconcilers.
     HostRead = "host_read",
     /// Who did what.

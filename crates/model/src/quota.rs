@@ -131,6 +131,8 @@ fn is_to_run(desktop: &Desktop) -> bool {
     match desktop.intent {
         DesktopIntent::Running | DesktopIntent::Restart | DesktopIntent::Recycle => true,
         DesktopIntent::Stopped => desktop.state == DesktopState::Recycling,
+        // It keeps its place until it goes back to what it was.
+        DesktopIntent::Capture => desktop.facts.capture.is_some_and(|capture| capture.was_running),
         DesktopIntent::Deleted => false,
     }
 }

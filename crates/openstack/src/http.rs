@@ -1,6 +1,7 @@
 //! One request after the other: bounded, patient where the cloud asks for it, counted.
 
 use crate::{Cloud, Microversion, OpenStackError, Service, answer::words};
+use oriel_trace::Instrument as _;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -176,7 +177,15 @@ impl Http {
 
     /// An error comes with whether the request may have reached the service.
     async fn once(&self, call: &Call<'_>) -> Result<Answer, (OpenStackError, bool)> {
-        self.send(call, None).await
+        // A try each: what is waited for between them shows.
+        let name = format!("openstack: {}", call.action);
+        let span = oriel_trace::span!(
+            "openstack",
+            otel.name = name.as_str(),
+            otel.kind = "client",
+            http.request.method = call.method.as_str(),
+        );
+        self.send(call, None).instrument(span).await
     }
 
     async fn send(
@@ -189,6 +198,9 @@ impl Http {
         *self.kinds.lock().unwrap_or_else(PoisonError::into_inner).entry(call.action.to_owned()).or_default() += 1;
         let mut request =
             self.client.request(call.method.clone(), call.url.clone()).header("Accept", "application/json");
+        if let Some(traceparent) = oriel_trace::traceparent() {
+            request = request.header(oriel_trace::TRACEPARENT, traceparent);
+        }
         if let Some(token) = call.token {
             let mut value = HeaderValue::from_str(token.expose_secret())
                 .map_err(|_| (OpenStackError::Setup("the token is no header's value".into()), false))?;

@@ -4,8 +4,8 @@ use crate::{
     client::Client,
     commands::{
         app, apply, audit, backup, booking, cloud, config, desktop, device, directory, disk, doctor, export, gpu,
-        group, image, import, machine, node, operation, pool, provider, quota, recording, serve, session, syslog,
-        token, user, webhook,
+        group, image, import, machine, node, operation, pool, provider, quota, recording, secrets, serve, session,
+        syslog, token, user, webhook,
     },
     config::{Config, Flags},
     failure::{Done, Failure},
@@ -135,6 +135,9 @@ pub enum Command {
     /// Receivers of syslog that are told of what is done
     #[command(subcommand)]
     Syslog(syslog::Command),
+    /// The keys that seal secrets in the database: status, rotation
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -215,6 +218,7 @@ impl Cli {
             Command::Audit(command) => command.run(&global.client()?).await,
             Command::Webhook(command) => command.run(&global.client()?).await,
             Command::Syslog(command) => command.run(&global.client()?).await,
+            Command::Secrets(command) => command.run(global).await,
             Command::Backup(backup) => backup.run(global).await,
             Command::Restore(restore) => restore.run(global).await,
             Command::Config(command) => command.run(global),

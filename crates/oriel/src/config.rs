@@ -5,7 +5,7 @@
 //! ```
 
 use crate::failure::Failure;
-use oriel_broker::{GpuRules, Outside};
+use oriel_broker::{GpuRules, Outside, Realms};
 use oriel_model::GpuPlacement;
 use oriel_recording::BucketOptions;
 use oriel_server::{Proxy, own_addresses};
@@ -62,6 +62,14 @@ pub const KEYS: &[Key] = &[
         about: "density or performance: which of the cards with room pools take that say nothing of it",
     },
     Key { name: "images", about: "folder of the images' files" },
+    Key {
+        name: "kerberos.domains",
+        about: "other names of realms' domains, those before the backslash: a table of them, or \"CORP=CORP.EXAMPLE\"",
+    },
+    Key {
+        name: "kerberos.realms",
+        about: "realms of accounts on RDP machines and their KDCs: a table of lists, or \"CORP.EXAMPLE=dc1.corp.example dc2.corp.example:88\"; https://HOST/KdcProxy for a proxy",
+    },
     Key { name: "libvirt_uri", about: "the libvirt that runs desktops" },
     Key { name: "listen", about: "ADDRESS:PORT for browsers; TLS unless it is a loopback address" },
     Key { name: "log", about: "what to log: error, warn, info, debug, or filters like oriel_rdp=debug,info" },
@@ -252,6 +260,9 @@ impl Config {
             let fit = format!("{word} is no network: give some like [\"10.0.0.0/8\", \"192.168.7.20\"]");
             return wrong("external.allow", self.get("external.allow"), &fit);
         }
+        if let Err(fit) = Realms::parse(self.get("kerberos.realms"), self.get("kerberos.domains")) {
+            return wrong("kerberos.realms", self.get("kerberos.realms"), &fit);
+        }
         if let Err(word) = Proxy::parse_trust(self.get("proxy.trust")) {
             let fit = format!("{word} is no network: give some like [\"10.0.0.5\", \"192.168.7.0/24\"]");
             return wrong("proxy.trust", self.get("proxy.trust"), &fit);
@@ -417,6 +428,12 @@ impl Config {
         Outside::parse(self.get("external.allow")).unwrap_or_default()
     }
 
+    /// Whose KDCs may be asked.
+    pub fn realms(&self) -> Realms {
+        // Checked when it was read.
+        Realms::parse(self.get("kerberos.realms"), self.get("kerberos.domains")).unwrap_or_default()
+    }
+
     /// Every key with its value, secrets hidden, and where it came from.
     pub fn shown(&self) -> Vec<(&'static Key, Option<String>, String)> {
         KEYS.iter()
@@ -524,6 +541,22 @@ fn text(key: &Key, value: &toml::Value, path: &Path) -> Result<String, Failure> 
         toml::Value::Table(counts) if key.name == "gpu_licenses" => {
             let pairs: Vec<String> = counts.iter().map(|(edition, count)| format!("{edition}={count}")).collect();
             Ok(pairs.join(", "))
+        }
+        toml::Value::Table(named) if ["kerberos.domains", "kerberos.realms"].contains(&key.name) => {
+            let words = |value: &toml::Value| match value {
+                toml::Value::String(word) => Some(word.clone()),
+                toml::Value::Array(words) => {
+                    let words: Option<Vec<&str>> = words.iter().map(toml::Value::as_str).collect();
+                    words.map(|words| words.join(" "))
+                }
+                _ => None,
+            };
+            let pairs: Option<Vec<String>> =
+                named.iter().map(|(name, value)| words(value).map(|words| format!("{name}={words}"))).collect();
+            pairs.map(|pairs| pairs.join(", ")).ok_or_else(|| {
+                Failure::usage(format!("{} sets something in `{}` that is no text", path.display(), key.name))
+                    .next(format!("write texts and lists of them ({})", key.about))
+            })
         }
         toml::Value::Array(words)
             if ["external.allow", "proxy.trust"].contains(&key.name) && words.iter().all(toml::Value::is_str) =>
@@ -664,6 +697,27 @@ mod tests {
         let env = |name: &str| (name == "ORIEL_EXTERNAL_ALLOW").then(|| "10.0.0.0/8".to_owned());
         fs::remove_file(folder.path().join("oriel.toml")).unwrap();
         assert_eq!(Config::merge(&flags, env).unwrap().get("external.allow"), "10.0.0.0/8");
+    }
+
+    #[test]
+    fn realms_are_read_from_both_spellings() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().to_owned()), ..Flags::default() };
+        let read = |text: &str| {
+            fs::write(folder.path().join("oriel.toml"), text).unwrap();
+            Config::merge(&flags, nothing)
+        };
+        let tables = "[kerberos]\ndomains = { CORP = \"CORP.EXAMPLE\" }\n[kerberos.realms]\n\"CORP.EXAMPLE\" = [\"dc1.corp.example\", \"dc2.corp.example:88\"]\n\"LAB.EXAMPLE\" = \"https://edge.example/KdcProxy\"";
+        let texts = "[kerberos]\ndomains = \"CORP=CORP.EXAMPLE\"\nrealms = \"LAB.EXAMPLE=https://edge.example/KdcProxy, CORP.EXAMPLE=dc1.corp.example dc2.corp.example\"";
+        let realms = read(tables).unwrap().realms();
+        assert_ne!(realms, Realms::default());
+        assert_eq!(realms, read(texts).unwrap().realms());
+        let lower = read("[kerberos.realms]\n\"corp.example\" = \"dc1\"").unwrap_err();
+        assert!(lower.what.contains("kerberos.realms") && lower.next_step.unwrap().contains("in capitals"));
+        assert!(read("[kerberos.realms]\n\"CORP.EXAMPLE\" = [1]").unwrap_err().what.contains("no text"));
+        assert!(
+            read("[kerberos]\ndomains = { LAB = \"LAB.EXAMPLE\" }").unwrap_err().next_step.unwrap().contains("LAB")
+        );
     }
 
     #[test]

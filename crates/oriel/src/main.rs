@@ -12,6 +12,7 @@ mod jump;
 mod lock;
 mod memory;
 mod output;
+mod traces;
 mod wires;
 
 use clap::Parser;

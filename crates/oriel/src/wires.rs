@@ -13,8 +13,8 @@ use oriel_gateway::terminal::{
 };
 use oriel_gateway::{
     Devices, DialError, Dialler, Fingerprint, Gateway, HostPin, IdleEnd, Looks, PhysicalOptions, Preconnection,
-    Program, Protocol, RdpGateway, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink, Recordings, RemoteApp,
-    ShellTarget, SpiceOptions, Target, TimeZone, VncOptions,
+    Program, Protocol, RdpGateway, RdpKerberos, RdpSecurity, RdpSession, RdpTarget, Recorded, RecordingSink,
+    Recordings, RemoteApp, ShellTarget, SpiceOptions, Target, TimeZone, VncOptions,
 };
 use oriel_model::{self as model, AppId, DesktopId, GuestPort, RecordingId, RecordingRules, UserId};
 use oriel_physical::keymap_of_layout;
@@ -91,6 +91,10 @@ impl Dialler for Doors {
     async fn met(&self, desktop: DesktopId, _: GuestPort, hop: usize, identity: &str) -> Result<(), DialError> {
         self.0.pin_identity(desktop, hop, identity).await.map_err(|error| dial_error(&error))
     }
+
+    async fn ask_kdc(&self, desktop: DesktopId, question: &[u8]) -> Result<Vec<u8>, DialError> {
+        self.0.ask_kdc(desktop, question).await.map_err(|error| dial_error(&error))
+    }
 }
 
 impl Doors {
@@ -165,7 +169,7 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
     Some(match credentials {
         GuestCredentials::Console(ScreenProtocol::Vnc) => Protocol::console(),
         GuestCredentials::Console(ScreenProtocol::Spice) => Protocol::Spice(Box::default()),
-        GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters, drive, gateway } => {
+        GuestCredentials::Rdp { account, certificate_sha256, keyboard, parameters, drive, gateway, kerberos } => {
             let certificate = pin(certificate_sha256.as_deref())?;
             let base =
                 RdpTarget::new(account.user.unwrap_or_default(), account.password.unwrap_or_default(), certificate);
@@ -184,6 +188,12 @@ fn protocol(credentials: GuestCredentials) -> Option<Protocol> {
                     Some(model::RdpSecurity::Tls) => RdpSecurity::Tls,
                     Some(model::RdpSecurity::Vmconnect) => RdpSecurity::VmConnect,
                 },
+                kerberos: kerberos.map(|of| RdpKerberos {
+                    realm: of.realm,
+                    user: of.user,
+                    host: of.host,
+                    or_ntlm: of.or_ntlm,
+                }),
                 devices: Devices {
                     sound: parameters.sound.unwrap_or(true),
                     microphone: parameters.microphone.unwrap_or(true),
@@ -383,6 +393,10 @@ impl Sessions for Live {
         self.0.end_where(|_, of| of == desktop, ByeCode::RemoteEnded, reason).await;
     }
 
+    fn warn(&self, desktop: DesktopId, seconds: u32) {
+        self.0.warn(desktop, seconds);
+    }
+
     fn open(&self) -> Vec<Open> {
         let of = |what: OpenAs| move |(user, desktop)| Open { user, desktop, what: what.clone() };
         let connections = self.0.rules_of_connections().into_iter();
@@ -410,6 +424,7 @@ impl Sessions for Live {
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 mod tests {
     use super::*;
+    use oriel_broker::GuestKerberos;
     use oriel_model::MachineParameters;
 
     fn account() -> GuestAccount {
@@ -447,13 +462,29 @@ mod tests {
             to_host: "desk.inside".into(),
             to_port: 3390,
         });
-        let given =
-            GuestCredentials::Rdp { account: of, certificate_sha256, keyboard, parameters, drive: true, gateway };
+        let kerberos = Some(GuestKerberos {
+            realm: "CORP.EXAMPLE".into(),
+            user: "anna".into(),
+            host: "desk.corp.example".into(),
+            or_ntlm: true,
+        });
+        let given = GuestCredentials::Rdp {
+            account: of,
+            certificate_sha256,
+            keyboard,
+            parameters,
+            drive: true,
+            gateway,
+            kerberos,
+        };
         let Some(Protocol::Rdp(rdp)) = protocol(given) else { panic!("no RDP") };
         assert_eq!((rdp.user.as_str(), rdp.domain.as_deref(), rdp.keyboard.as_str()), ("anna", Some("CORP"), "de"));
         assert_eq!((rdp.certificate, rdp.security), (HostPin::Sha256([10; 32]), RdpSecurity::Nla));
         assert_eq!((rdp.client_name.as_str(), rdp.graphics, rdp.devices.sound), ("desk", false, false));
         assert!(!rdp.devices.microphone);
+        let ticket = rdp.kerberos.expect("a realm");
+        assert_eq!((ticket.realm.as_str(), ticket.user.as_str()), ("CORP.EXAMPLE", "anna"));
+        assert!(ticket.host == "desk.corp.example" && ticket.or_ntlm);
         let through = rdp.gateway.expect("a gateway");
         assert_eq!(
             (through.name.as_str(), through.host.as_str(), through.port),

@@ -192,7 +192,10 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
-        let builder = Request::builder().method(method).uri(path).header(HOST, &self.host);
+        let mut builder = Request::builder().method(method).uri(path).header(HOST, &self.host);
+        if let Some(traceparent) = oriel_trace::traceparent() {
+            builder = builder.header(oriel_trace::TRACEPARENT, traceparent);
+        }
         match &self.cookie {
             Some(Cookie(pair)) => builder.header(COOKIE, pair.expose_secret()),
             None => builder,

@@ -101,6 +101,8 @@ where
         certificate: HostPin::Sha256([0; 32]),
         keeper,
         security,
+        // Nobody is signed in.
+        kerberos: None,
         client_name: "oriel".to_owned(),
         pipeline: Pipeline::Off,
         devices: Devices { sound: false, clipboard: false, drive: false, microphone: false },
@@ -151,7 +153,8 @@ async fn establish(
     }
     if is_direct {
         at.store(2, Ordering::Relaxed);
-        credssp(&mut stream, &connector.config, SecurityProtocol::HYBRID, key)
+        // A host of Hyper-V is another service than the one that has a name here.
+        credssp(&mut stream, &connector.config, None, SecurityProtocol::HYBRID, key)
             .await
             .map_err(|error| error.into_error(credssp_stage))?;
         direct(&mut stream, &mut connector).await.map_err(|error| error.into_error(setup))?;
@@ -159,7 +162,8 @@ async fn establish(
         connector.mark_security_upgrade_as_done();
         if let ClientConnectorState::Credssp { selected_protocol } = connector.state {
             at.store(2, Ordering::Relaxed);
-            credssp(&mut stream, &connector.config, selected_protocol, key)
+            let kerberos = options.kerberos.as_ref().map(|kerberos| (kerberos, &options.password));
+            credssp(&mut stream, &connector.config, kerberos, selected_protocol, key)
                 .await
                 .map_err(|error| error.into_error(credssp_stage))?;
             connector.mark_credssp_as_done();
@@ -196,8 +200,11 @@ pub(crate) fn channels(connector: ClientConnector, options: &RdpOptions, player:
     let mut dynamic = DrdynvcClient::new().with_dynamic_channel(DisplayControlClient::new(|_| Ok(Vec::new())));
     if pipeline != Pipeline::Off {
         // Servers close the channel and open it again when a session is taken over.
-        let video = pipeline == Pipeline::Video;
-        dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || Graphics::new(video));
+        dynamic = dynamic.with_dynamic_channel_factory(ironrdp_egfx::CHANNEL_NAME, move || match pipeline {
+            Pipeline::FullVideo => Graphics::full(),
+            Pipeline::Video => Graphics::new(true),
+            Pipeline::Pixels | Pipeline::Off => Graphics::new(false),
+        });
     }
     if options.devices.microphone {
         // Servers open the channel when a program begins to record, and close it when it ends.
@@ -247,7 +254,9 @@ pub(crate) fn config(options: &RdpOptions) -> Config {
         device_scale_factor: None,
         monitor_extended_layout: None,
         relative_mouse_input: false,
-        enable_tls: matches!(options.security, Security::Any | Security::Tls),
+        // Where Kerberos alone is allowed, the password is told to nobody who has not shown a ticket.
+        enable_tls: matches!(options.security, Security::Any | Security::Tls)
+            && options.kerberos.as_ref().is_none_or(|kerberos| kerberos.account.or_ntlm),
         enable_credssp: options.security != Security::Tls,
         enable_standard_rdp_security: false,
         credentials: Credentials::UsernamePassword {

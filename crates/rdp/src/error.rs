@@ -1,5 +1,6 @@
 //! Why a connection did not come about.
 
+use crate::kerberos::KerberosError;
 use oriel_pin::Fingerprint;
 
 /// Texts are for the person in front of the viewer: lowercase, no trailing period.
@@ -22,6 +23,9 @@ pub enum ConnectError {
     /// The server told us that user name or password are wrong.
     #[error("the machine refused the user name or password: {0}")]
     CredentialsRefused(String),
+    /// Nobody was signed in with Kerberos.
+    #[error("Kerberos: {0}")]
+    Kerberos(KerberosError),
     /// No security level that both sides have.
     #[error("the machine and Oriel have no security level in common: {0}")]
     SecurityRefused(String),

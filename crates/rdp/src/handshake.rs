@@ -3,6 +3,7 @@
 
 use crate::confirm;
 use crate::error::ConnectError;
+use crate::kerberos::{self, KerberosError, KerberosOptions};
 use crate::{HANDSHAKE_PDU_BYTES_MAX, HANDSHAKE_SKIPPED_MAX};
 use ironrdp_connector::credssp::CredsspSequence;
 use ironrdp_connector::sspi::generator::GeneratorState;
@@ -13,6 +14,7 @@ use ironrdp_connector::{
 use ironrdp_core::{Encode, WriteBuf, encode_vec};
 use ironrdp_pdu::PduHint;
 use ironrdp_pdu::nego::SecurityProtocol;
+use secrecy::SecretString;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -25,6 +27,9 @@ pub(crate) enum Broken {
     Io(io::Error),
     Sequence(ConnectorError),
     Limit(String),
+    Kerberos(KerberosError),
+    /// The account may not sign in there.
+    Denied,
 }
 
 impl From<io::Error> for Broken {
@@ -52,6 +57,8 @@ impl Broken {
             }
             Self::Io(error) => ConnectError::Protocol { stage, what: format!("the connection broke ({error})") },
             Self::Limit(what) => ConnectError::Protocol { stage, what },
+            Self::Kerberos(error) => ConnectError::Kerberos(error),
+            Self::Denied => denied(),
             Self::Sequence(error) => match error.kind() {
                 ConnectorErrorKind::Negotiation(failure) => ConnectError::SecurityRefused(failure.to_string()),
                 ConnectorErrorKind::Reason(reason) if stage == "negotiation" => ConnectError::SecurityRefused(format!(
@@ -61,14 +68,16 @@ impl Broken {
                 ConnectorErrorKind::Reason(reason) if reason.contains("RemoteApp capabilities") => {
                     ConnectError::NoRemoteApps
                 }
-                ConnectorErrorKind::AccessDenied => {
-                    ConnectError::CredentialsRefused("the user may not log in to this machine".to_owned())
-                }
+                ConnectorErrorKind::AccessDenied => denied(),
                 ConnectorErrorKind::Credssp(error) => ConnectError::CredentialsRefused(error.to_string()),
                 _ => ConnectError::Protocol { stage, what: chain(&error) },
             },
         }
     }
+}
+
+fn denied() -> ConnectError {
+    ConnectError::CredentialsRefused("the user may not log in to this machine".to_owned())
 }
 
 /// An error with its causes, in one line.
@@ -84,7 +93,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Reads the next message that `hint` wants, skipping others.
-async fn read_pdu<S>(stream: &mut S, hint: &dyn PduHint) -> Result<Vec<u8>, Broken>
+pub(crate) async fn read_pdu<S>(stream: &mut S, hint: &dyn PduHint) -> Result<Vec<u8>, Broken>
 where
     S: AsyncRead + Unpin,
 {
@@ -180,16 +189,21 @@ where
     Ok(())
 }
 
-/// Network level authentication (MS-CSSP) with NTLM; `key` is the machine's public key from its certificate.
+/// Network level authentication (MS-CSSP): with Kerberos where that is wanted, else with NTLM. `key` is the machine's public key from its
+/// certificate.
 pub(crate) async fn credssp<S>(
     stream: &mut S,
     config: &Config,
+    kerberos: Option<(&KerberosOptions, &SecretString)>,
     selected_protocol: SecurityProtocol,
     key: Vec<u8>,
 ) -> Result<(), Broken>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    if let Some((options, password)) = kerberos {
+        return kerberos::authenticate(stream, options, password, selected_protocol, key).await;
+    }
     let (mut sequence, mut request) = CredsspSequence::init(
         config.credentials.clone(),
         config.domain.as_deref(),
@@ -206,9 +220,7 @@ where
                     state.map_err(|error| ConnectorError::new("CredSSP", ConnectorErrorKind::Credssp(error)))?
                 }
                 GeneratorState::Suspended(_) => {
-                    return Err(Broken::Limit(
-                        "the machine asks for Kerberos, which Oriel does not speak here".to_owned(),
-                    ));
+                    return Err(Broken::Limit("the machine asks for Kerberos, and NTLM is spoken".to_owned()));
                 }
             }
         };

@@ -43,6 +43,7 @@ fn source_of(compressed: bool, session: crate::SessionOptions) -> RdpSource {
         certificate: oriel_pin::HostPin::Sha256([0; 32]),
         keeper: None,
         security: crate::Security::Any,
+        kerberos: None,
         client_name: "test".to_owned(),
         pipeline: Pipeline::Video,
         devices: Devices::default(),

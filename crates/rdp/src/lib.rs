@@ -41,6 +41,7 @@ mod held;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 mod hostile;
 mod input;
+mod kerberos;
 mod keyboard;
 mod layout;
 mod microphone;
@@ -63,6 +64,7 @@ pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
 pub use continuation::Continuation;
 pub use error::ConnectError;
 pub use gateway::GatewayOptions;
+pub use kerberos::{KDC_PLACE, KDC_VARIABLE, Kdc, KerberosAccount, KerberosError, KerberosOptions};
 pub use layout::windows_layout;
 pub use options::{Devices, OfferedDrive, Pipeline, RdpOptions, Security};
 pub use session::{Looks, Preconnection, Program, RemoteApp, SessionOptions};

@@ -4,6 +4,7 @@ use crate::clipboard::ClipboardFiles;
 use crate::continuation::Continuation;
 use crate::drive::Drive;
 use crate::gateway::GatewayOptions;
+use crate::kerberos::KerberosOptions;
 use crate::session::SessionOptions;
 use oriel_pin::{HostPin, Keeper};
 use oriel_screen::Monitors;
@@ -35,6 +36,8 @@ pub enum Pipeline {
     Pixels,
     /// Those, and H.264 (AVC420), which is forwarded to viewers that decode it.
     Video,
+    /// Those, and H.264 in 4:4:4 as two views of 4:2:0 (AVC444, AVC444v2), for viewers that put them together.
+    FullVideo,
 }
 
 /// What of the browser's side a machine may use: a rule of whoever owns the machine, kept here and not in the browser.
@@ -88,6 +91,8 @@ pub struct RdpOptions {
     /// Told the certificate where none is pinned.
     pub keeper: Option<Arc<dyn Keeper>>,
     pub security: Security,
+    /// Network level authentication with Kerberos; with NTLM where there is none.
+    pub kerberos: Option<KerberosOptions>,
     /// Shown in the machine's session list; the first 15 characters are sent.
     pub client_name: String,
     pub pipeline: Pipeline,

@@ -42,7 +42,7 @@ use ironrdp_session::{ActiveStage, ActiveStageBuilder, ActiveStageOutput, Gracef
 use ironrdp_svc::{ChannelFlags, SvcProcessorMessages};
 use oriel_screen::{
     Contacts, Framebuffer, InputEvent, MicrophoneFormat, Monitors, PROGRAM_CLOSED, Rect, Rich, ScreenEvent, Source,
-    SourceError, TouchAbility, VideoCodec, Windows,
+    SourceError, TouchAbility, Windows,
 };
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -414,14 +414,14 @@ impl RdpSource {
                         self.damage(events);
                     }
                 }
-                Output::Video { rect, mut regions, unit } => {
+                Output::Video { rect, mut regions, codec, unit } => {
                     let (width, height) = (self.picture.width(), self.picture.height());
                     regions.iter_mut().for_each(|region| *region = region.clip(width, height));
                     regions.retain(|region| !region.is_empty());
                     events.push(ScreenEvent::Video {
                         rect,
                         regions: Some(regions),
-                        codec: VideoCodec::H264,
+                        codec,
                         key: unit.key,
                         bytes: unit.bytes,
                     });

@@ -5,7 +5,7 @@
 mod support;
 
 use oriel_rdp::Pipeline;
-use oriel_screen::{Rect, ScreenEvent, Source as _};
+use oriel_screen::{Rect, ScreenEvent, Source as _, VideoCodec};
 use std::process::Command;
 use std::time::Duration;
 use support::client::Client;
@@ -68,6 +68,37 @@ async fn h264_arrives_untouched_and_is_acknowledged_when_it_is_shown() {
     client.redraw().await;
     client.pump(Duration::from_secs(3)).await;
     eprintln!("a redraw brings {} frames, key: {}", video(&client).len(), video(&client).iter().any(|frame| frame.0));
+    drop(client);
+    full_colours(&server).await;
+}
+
+/// What the video frames so far are, and which of them stand alone.
+fn codecs(client: &Client) -> Vec<(VideoCodec, bool)> {
+    let views = client.events.iter().filter_map(|event| match event {
+        ScreenEvent::Video { codec, key, .. } => Some((*codec, *key)),
+        _ => None,
+    });
+    views.collect()
+}
+
+/// The same server, asked for 4:4:4: whether it has that is told, but what it sends then is right.
+async fn full_colours(server: &Shadow) {
+    let mut client = connect(server, Pipeline::FullVideo).await;
+    let came = client.pump_until(Duration::from_secs(20), |client| !codecs(client).is_empty()).await;
+    assert!(came, "no video came: {:?}\n{}", client.ended, server.logs());
+    paint(server, "#cc2211");
+    let more = client.pump_until(Duration::from_secs(10), |client| codecs(client).len() > 1).await;
+    assert!(more, "one frame and no more: {:?}\n{}", client.ended, server.logs());
+    client.settle(Duration::from_secs(1)).await;
+    assert!(client.ended.is_none(), "{:?}\n{}", client.ended, server.logs());
+    let views = codecs(&client);
+    eprintln!("asked for 4:4:4: {:?}", views.iter().take(6).collect::<Vec<_>>());
+    assert!(views.first().is_some_and(|(codec, key)| *key && !codec.is_chroma()), "{views:?}");
+    assert!(views.iter().all(|(codec, key)| !(*key && codec.is_chroma())));
+    // One that splits its pictures sends both views of some.
+    if views.iter().any(|(codec, _)| *codec == VideoCodec::H264Main) {
+        assert!(views.iter().any(|(codec, _)| codec.is_chroma()), "{views:?}");
+    }
 }
 
 #[tokio::test]

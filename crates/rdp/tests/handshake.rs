@@ -27,6 +27,7 @@ fn options(pin: [u8; 32]) -> RdpOptions {
         certificate: oriel_pin::HostPin::Sha256(pin),
         keeper: None,
         security: oriel_rdp::Security::Any,
+        kerberos: None,
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
         devices: oriel_rdp::Devices::default(),

@@ -4,11 +4,12 @@
 
 mod support;
 
-use oriel_rdp::ConnectError;
+use oriel_rdp::{ConnectError, KerberosError};
 use oriel_screen::{InputEvent, MicrophoneFormat, Monitor, Monitors, Rect, ScreenEvent, Source as _};
 use std::fs;
 use std::time::Duration;
 use support::client::Client;
+use support::kdc::{HOST, REALM, Realm};
 use support::shadow::Shadow;
 use support::wait_until;
 use support::xrdp::Xrdp;
@@ -224,6 +225,7 @@ async fn a_listener_that_hangs_up_is_unreachable() {
         certificate: oriel_pin::HostPin::Sha256([0; 32]),
         keeper: None,
         security: oriel_rdp::Security::Any,
+        kerberos: None,
         client_name: String::new(),
         pipeline: oriel_rdp::Pipeline::Video,
         devices: oriel_rdp::Devices::default(),
@@ -252,6 +254,35 @@ async fn network_level_authentication_and_a_wrong_password() {
     };
     assert!(matches!(error, ConnectError::CredentialsRefused(_)), "{error:?}");
     wait_until("nothing", Duration::from_secs(1), || true);
+}
+
+/// Against MIT's KDC; the machine is sspi's own server, as Debian's RDP servers take no ticket.
+#[tokio::test]
+async fn a_ticket_of_a_real_kdc_signs_in() {
+    logging();
+    let realm = Realm::start();
+    let (error, identity) = realm.sign_in("anna", "geheim", HOST).await;
+    let Some(identity) = identity else { panic!("nobody was signed in: {error}") };
+    assert_eq!((identity.username.account_name(), identity.password.as_ref().as_str()), ("anna", "geheim"));
+    assert!(error.to_string().contains("session set-up"), "{error}");
+
+    let (realm_name, user) = (REALM.to_owned(), "anna".to_owned());
+    let refusal = |error: ConnectError| match error {
+        ConnectError::Kerberos(error) => error,
+        other => panic!("{other}"),
+    };
+    let (error, nobody) = realm.sign_in("anna", "falsch", HOST).await;
+    assert_eq!(refusal(error), KerberosError::WrongPassword { realm: realm_name.clone(), user });
+    assert!(nobody.is_none());
+    let (error, _) = realm.sign_in("bert", "geheim", HOST).await;
+    assert_eq!(refusal(error), KerberosError::NoAccount { realm: realm_name.clone(), user: "bert".to_owned() });
+    let (error, _) = realm.sign_in("anna", "geheim", "ghost.oriel.test").await;
+    let service = "TERMSRV/ghost.oriel.test".to_owned();
+    assert_eq!(refusal(error), KerberosError::NoService { realm: realm_name, service });
+    let error = refusal(realm.sign_in_alone().await);
+    assert!(matches!(error, KerberosError::NoKdc { .. }) && error.is_about_the_way(), "{error}");
+    let error = refusal(realm.sign_in_elsewhere().await);
+    assert!(matches!(error, KerberosError::NotTaken { .. }) && error.is_about_the_way(), "{error}");
 }
 
 const SOUND_RATE: u32 = 44_100;

@@ -19,6 +19,20 @@ pub enum TileCodec {
 pub enum VideoCodec {
     /// Annex B byte stream, one access unit.
     H264 = 0,
+    /// The same of a picture in 4:4:4 that is split into two of 4:2:0 (MS-RDPEGFX 2.2.4.5): its luma and a quarter of its
+    /// colours, which are a picture by themselves. All views of a rectangle are one stream with one decoder.
+    H264Main = 1,
+    /// The rest of its colours, placed as MS-RDPEGFX 3.3.8.3.2 says: no picture by itself, and never a key frame.
+    H264Chroma = 2,
+    /// The same, placed as 3.3.8.3.3 says.
+    H264ChromaV2 = 3,
+}
+
+impl VideoCodec {
+    /// Whether there is nothing in it to draw without the main view.
+    pub const fn is_chroma(self) -> bool {
+        matches!(self, Self::H264Chroma | Self::H264ChromaV2)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

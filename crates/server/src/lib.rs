@@ -26,6 +26,7 @@ mod proxy;
 mod range;
 mod routes;
 pub mod tls;
+mod trace;
 
 pub use listen::{Door, LocalDoor, Peer, SOCKETS_MAX, serve as serve_door};
 pub use openapi::document as openapi_document;
@@ -87,6 +88,7 @@ pub fn router_behind(proxy: Option<Proxy>, broker: Broker, gateway: Gateway, doc
         proxy,
     });
     api.route_layer(middleware::from_fn_with_state(Arc::clone(&edge), guard::guard))
+        .route_layer(middleware::from_fn(trace::trace))
         .method_not_allowed_fallback(assets::method_not_allowed)
         .fallback(assets::file)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

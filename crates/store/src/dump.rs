@@ -68,6 +68,7 @@ pub const PASSING: &[&str] = &[
     "attendance",
     "history",
     "host_place",
+    "seal_program",
 ];
 
 /// Disks of people are not in a backup: what was being done with them was done, or given up, long ago, and done once more it would throw

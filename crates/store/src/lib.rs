@@ -13,6 +13,7 @@
 mod app;
 mod audit;
 mod booking;
+mod capture;
 mod change;
 pub mod clock;
 mod cloud;
@@ -41,6 +42,7 @@ mod quota;
 mod recording;
 mod role;
 mod rollout;
+mod sealed;
 pub mod seam;
 mod seat;
 mod second_factor;
@@ -59,11 +61,13 @@ pub use gpu::GpuCard;
 pub use guacamole::read_guacamole;
 pub use kvm_vdi::read_kvm_vdi;
 pub use passkey::PasskeyAdded;
+pub use sealed::{Resealed, SealedColumn, SealedCount, SealedText};
 pub use second_factor::{DEVICES_PER_USER_MAX, RECOVERY_CODES_MAX};
 pub use session::{Expired, WEB_SESSIONS_PER_USER_MAX};
 pub use ticket::{TICKETS_PER_SESSION_MAX, TicketRefusal};
 
 use clock::now;
+use oriel_trace::Instrument as _;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -178,7 +182,9 @@ impl Store {
 
     async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         seam::pass().await;
-        Ok(self.writer.begin_with_options(WRITE).await?)
+        // For one of the pool's connections, and on SQLite for whoever else writes.
+        let span = oriel_trace::span!("database", otel.name = "database: wait for a connection");
+        Ok(self.writer.begin_with_options(WRITE).instrument(span).await?)
     }
 }
 

@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "m0042_syslog", sql: include_str!("m0042_syslog.sql") },
     Step { name: "m0044_history", sql: include_str!("m0044_history.sql") },
     Step { name: "m0045_session_host", sql: include_str!("m0045_session_host.sql") },
+    Step { name: "m0052_seal_program", sql: include_str!("m0052_seal_program.sql") },
 ];
 
 impl MigrationName for Step {

@@ -104,8 +104,9 @@ impl Store {
         let txn = self.begin().await?;
         let mut desktop = locked(&txn, id).await?;
         let last = entered_until(&txn, id).await?;
-        let leaves = !matches!(desktop.intent, DesktopIntent::Deleted | DesktopIntent::Recycle)
-            && desktop.facts.seat.is_some_and(|seat| gone(seat, last));
+        let leaves =
+            !matches!(desktop.intent, DesktopIntent::Deleted | DesktopIntent::Recycle | DesktopIntent::Capture)
+                && desktop.facts.seat.is_some_and(|seat| gone(seat, last));
         if !leaves {
             return Ok(false);
         }

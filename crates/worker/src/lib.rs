@@ -27,7 +27,7 @@ pub const LOG_FORMAT_VARIABLE: &str = "ORIEL_WORKER_LOG_FORMAT";
 pub const MEMORY_VARIABLE: &str = "ORIEL_WORKER_MEMORY_MIB";
 
 /// Libraries that tell more than an admin can use.
-const QUIET: &str = "ironrdp_connector=error,ironrdp_session=error";
+const QUIET: &str = "ironrdp_connector=error,ironrdp_session=error,sspi=off";
 
 /// The whole process.
 pub fn run() -> ExitCode {

@@ -13,14 +13,18 @@ use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
 use oriel_gateway::worker::WorkerProgram;
-use oriel_gateway::{DialError, Dialler, Gateway, Protocol, Target, ViewerRequest};
+use oriel_gateway::{DialError, Dialler, Gateway, HostPin, Protocol, RdpKerberos, RdpTarget, Target, ViewerRequest};
+use oriel_kerberos::{Envelope, is_question};
 use oriel_model::{DesktopId, GuestPort, UserId};
 use oriel_screen::ByeCode;
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use rustls::pki_types::PrivateKeyDer;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -60,12 +64,107 @@ impl Dialler for Machines {
 }
 
 fn gateway(side: u16, environment: &[(&str, &str)]) -> Gateway {
+    gateway_of(Arc::new(Machines(side)), environment)
+}
+
+fn gateway_of(dialler: Arc<dyn Dialler>, environment: &[(&str, &str)]) -> Gateway {
     let program = WorkerProgram {
         program: env!("CARGO_BIN_EXE_oriel-session-worker").into(),
         arguments: Vec::new(),
         environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
     };
-    Gateway::with_workers(Arc::new(Machines(side)), program)
+    Gateway::with_workers(dialler, program)
+}
+
+/// DER, of few bytes.
+fn element(tag: u8, content: &[&[u8]]) -> Vec<u8> {
+    let content = content.concat();
+    let mut bytes = vec![tag, content.len() as u8];
+    bytes.extend(content);
+    bytes
+}
+
+/// A machine of a domain, as far as to say that it takes Kerberos: X.224 and TLS, then a token (RFC 4178 4.2.2, krb5) in a `TSRequest`
+/// (MS-CSSP 2.2.1).
+async fn of_domain(mut stream: DuplexStream) -> std::io::Result<()> {
+    let made = rcgen::generate_simple_self_signed(vec!["desk".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await?;
+    let mut request = vec![0; usize::from(u16::from_be_bytes([head[2], head[3]])) - 4];
+    stream.read_exact(&mut request).await?;
+    stream.write_all(&[3, 0, 0, 19, 14, 0xd0, 0, 0, 0x12, 0x34, 0, 2, 0x1f, 8, 0, 2, 0, 0, 0]).await?;
+    let mut stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await?;
+    stream.read_u8().await?;
+    let krb5 = element(0x06, &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2]]);
+    let chosen = element(0x30, &[&element(0xa0, &[&[0x0a, 1, 1]]), &element(0xa1, &[&krb5])]);
+    let token = element(0x04, &[&element(0xa1, &[&chosen])]);
+    let tokens = element(0x30, &[&element(0x30, &[&element(0xa0, &[&token])])]);
+    let version = element(0xa0, &[&[0x02, 1, 6]]);
+    stream.write_all(&element(0x30, &[&version, &element(0xa1, &[&tokens])])).await?;
+    loop {
+        stream.read_u8().await?;
+    }
+}
+
+/// Every desktop is such a machine, and the KDC knows nobody; how often it was asked.
+#[derive(Default)]
+struct Domain(AtomicUsize);
+
+#[async_trait]
+impl Dialler for Domain {
+    async fn dial(&self, _: DesktopId, _: GuestPort) -> Result<Target, DialError> {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        tokio::spawn(of_domain(theirs));
+        let kerberos = RdpKerberos {
+            realm: "ORIEL.TEST".into(),
+            user: "anna".into(),
+            host: "desk.oriel.test".into(),
+            or_ntlm: false,
+        };
+        let target = RdpTarget::new("anna", "geheim".to_owned().into(), HostPin::FirstUse);
+        let protocol = Protocol::Rdp(Box::new(RdpTarget { kerberos: Some(kerberos), ..target }));
+        let policy = oriel_model::SessionPolicy::default();
+        Ok(Target { title: "desk".into(), stream: Box::new(ours), protocol, policy })
+    }
+
+    async fn ask_kdc(&self, _: DesktopId, question: &[u8]) -> Result<Vec<u8>, DialError> {
+        let asked = Envelope::read(question).unwrap();
+        assert_eq!(asked.realm.as_deref(), Some("ORIEL.TEST"));
+        assert!(is_question(&asked.message));
+        self.0.fetch_add(1, Ordering::Relaxed);
+        // KRB-ERROR (RFC 4120 5.9.1): KDC_ERR_C_PRINCIPAL_UNKNOWN.
+        let number = |tag: u8, value: u8| element(tag, &[&[0x02, 1, value]]);
+        let service = [element(0x1b, &[b"krbtgt"]), element(0x1b, &[b"ORIEL.TEST"])];
+        let service = element(0xa1, &[&element(0x30, &[&service[0], &service[1]])]);
+        let fields = [
+            number(0xa0, 5),
+            number(0xa1, 30),
+            element(0xa4, &[&element(0x18, &[b"20261130095841Z"])]),
+            number(0xa5, 1),
+            number(0xa6, 6),
+            element(0xa9, &[&element(0x1b, &[b"ORIEL.TEST"])]),
+            element(0xaa, &[&element(0x30, &[&number(0xa0, 2), &service])]),
+        ];
+        let message = element(0x7e, &[&element(0x30, &[&fields.concat()])]);
+        Ok(Envelope { realm: None, message }.write())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_without_a_network_asks_the_kdc() {
+    let domain = Arc::new(Domain::default());
+    let gateway = gateway_of(Arc::clone(&domain) as Arc<dyn Dialler>, &[]);
+    let (code, text) = Viewer::at(&gateway, GuestPort::Rdp).bye().await;
+    assert!(text.contains("ORIEL.TEST knows no account anna"), "{text}");
+    assert_eq!(code, ByeCode::CredentialsRefused);
+    assert!(domain.0.load(Ordering::Relaxed) > 0);
 }
 
 struct Viewer {
@@ -75,13 +174,17 @@ struct Viewer {
 
 impl Viewer {
     fn open(gateway: &Gateway) -> Self {
+        Self::at(gateway, GuestPort::Console)
+    }
+
+    fn at(gateway: &Gateway, port: GuestPort) -> Self {
         let (typed, incoming) = unbounded();
         let (outgoing, said) = unbounded();
         let gateway = gateway.clone();
         let request = ViewerRequest {
             user: UserId::new(),
             desktop: DesktopId::new(),
-            port: GuestPort::Console,
+            port,
             person: "ada".into(),
             resume: None,
             guest: None,
@@ -157,7 +260,8 @@ async fn each_session_has_a_process_that_holds_nothing_of_others_and_ends_with_i
         assert!(status.contains("\nSeccomp:\t2\n") && status.contains("\nNoNewPrivs:\t1\n"), "{status}");
         // Only root may look further: it says that it is nobody's to look into.
         let Ok(environment) = std::fs::read(format!("/proc/{id}/environ")) else { continue };
-        assert!(environment.is_empty(), "{}", String::from_utf8_lossy(&environment));
+        // It keeps a library from looking for KDCs in files and in DNS, and leads nowhere.
+        assert_eq!(String::from_utf8_lossy(&environment), "SSPI_KDC_URL=https://kdc.invalid/KdcProxy\0");
         let open = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap();
         let open: Vec<String> = open
             .filter_map(|entry| Some(std::fs::read_link(entry.unwrap().path()).ok()?.to_str()?.to_owned()))

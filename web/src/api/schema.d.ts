@@ -295,6 +295,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/desktops/{id}/capture": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Make a version of an image from a desktop. Its guest forgets who it is, it is shut down and copied; who may make images may do it.
+     * @description Only they may call it whose role gives `desktops_write`: pool_admin (for their pools), admin.
+     */
+    post: operations["capture_desktop"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/desktops/{id}/connect": {
     parameters: {
       query?: never;
@@ -2917,6 +2937,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/secrets": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Which keys there are, which program has which, and how much is sealed with each. No key is in it.
+     * @description Only they may call it whose role gives `host_read`: auditor, admin.
+     */
+    get: operations["show_secrets"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/secrets/rotate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Seal everything with the newest key, which every program must have by now.
+     * @description Only they may call it whose role gives `secrets_write`: admin.
+     */
+    post: operations["rotate_secrets"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/sessions": {
     parameters: {
       query?: never;
@@ -4011,6 +4071,15 @@ export interface components {
       /** @description The owner's name. */
       user: string | null;
     };
+    /** @description Make a version of an image from a desktop. */
+    DesktopCapture: {
+      /** @description Also while somebody is in it. */
+      force?: boolean;
+      /** @description The name of the image: a new one, or one that gets its next version. */
+      image: string;
+      /** @description Its guest is not told to forget who it is: for systems that do so by themselves. Otherwise its agent must answer. */
+      unsealed?: boolean;
+    };
     /** @description A desktop's CD drive, and what can be put into it. */
     DesktopDrive: {
       /**
@@ -4067,7 +4136,7 @@ export interface components {
      * @description What its owner wants.
      * @enum {string}
      */
-    DesktopIntent: "running" | "stopped" | "restart" | "recycle" | "deleted";
+    DesktopIntent: "running" | "stopped" | "restart" | "recycle" | "capture" | "deleted";
     DesktopList: {
       desktops: components["schemas"]["Desktop"][];
     };
@@ -5137,6 +5206,13 @@ export interface components {
           from: string;
           /** @enum {string} */
           kind: "imported";
+        }
+      | {
+          desktop: string;
+          /** @enum {string} */
+          kind: "captured";
+          of: string;
+          recipe?: string | null;
         };
     /**
      * @description `retired`: no new desktops; deleted when nothing depends on it.
@@ -5328,6 +5404,8 @@ export interface components {
        * @default null
        */
       agent_forwarding: boolean | null;
+      /** @default null */
+      authentication: components["schemas"]["RdpAuthentication"] | null;
       /** @default null */
       backspace: components["schemas"]["Backspace"] | null;
       /**
@@ -5703,7 +5781,7 @@ export interface components {
       /** @description Why it failed, with what to do next. */
       error: string | null;
       id: string;
-      /** @description `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk` or `desktop`. */
+      /** @description `image_build`, `image_import`, `image_capture`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk`, `desktop` or `reseal`. */
       kind: string;
       /** @description The last lines of its log, oldest first. */
       log: string[];
@@ -6255,6 +6333,8 @@ export interface components {
       status: number;
       /** @description The HTTP status in words. */
       title: string;
+      /** @description The request's trace, 32 hexadecimal digits, where the server exports traces. */
+      trace_id?: string | null;
       /** @description Always `about:blank`: the code says which problem it is. */
       type: string;
     };
@@ -6414,6 +6494,11 @@ export interface components {
        */
       most?: number | null;
     };
+    /**
+     * @description How an RDP machine is signed in to: by Kerberos alone, or by NTLM alone.
+     * @enum {string}
+     */
+    RdpAuthentication: "kerberos" | "ntlm";
     /**
      * @description Which security levels of RDP are offered: network level authentication, TLS without it, or what Hyper-V's consoles want.
      * @enum {string}
@@ -6674,6 +6759,37 @@ export interface components {
     };
     /** @enum {string} */
     RolloutState: "canary" | "rest" | "done" | "stopped" | "cancelled";
+    /** @description A key of 32 random bytes, called by its fingerprint. */
+    SealKey: {
+      /**
+       * Format: int64
+       * @description Secrets that are sealed with it. One that has none and does not seal may be destroyed.
+       */
+      count: number;
+      /** @description Whether this program has it. */
+      here: boolean;
+      /** @description 16 hexadecimal digits of its SHA-256. */
+      key: string;
+      of: components["schemas"]["SealedCount"][];
+      /** @description Whether this program seals with it. */
+      seals: boolean;
+    };
+    SealProgram: {
+      /** @description All keys that it has, the newest first. */
+      keys: string[];
+      /** @description `HOST:DATA FOLDER` */
+      program: string;
+      /** @description The key that it seals with. */
+      seals: string;
+      /** @description When it last said so, RFC 3339. */
+      seen_at: string;
+    };
+    SealedCount: {
+      /** Format: int64 */
+      count: number;
+      /** @description `recordings` */
+      what: string;
+    };
     /** @description What somebody has, and what is asked of them. */
     SecondFactor: {
       /** @description Oldest first. */
@@ -6691,6 +6807,18 @@ export interface components {
      * @enum {string}
      */
     SecondFactorRule: "optional" | "required" | "every_time";
+    Secrets: {
+      /**
+       * Format: int64
+       * @description Sealed texts that were edited by hand or damaged.
+       */
+      damaged: number;
+      /** @description This program's keys, the newest first; behind them those that something is sealed with and that it has not. */
+      keys: components["schemas"]["SealKey"][];
+      operation: components["schemas"]["Operation"] | null;
+      /** @description Programs on this database that have said within the last minute which keys they have. */
+      programs: components["schemas"]["SealProgram"][];
+    };
     /** @description One live protocol stream. */
     Session: {
       desktop: components["schemas"]["Named"];
@@ -7698,6 +7826,47 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["Desktop"];
         };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  capture_desktop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DesktopCapture"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
+        };
+      };
+      /** @description somebody is in it, its guest cannot be sealed, or it does something else */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       /** @description a problem */
       default: {
@@ -12984,6 +13153,62 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["RecordingIndex"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  show_secrets: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Secrets"];
+        };
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  rotate_secrets: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Operation"];
         };
       };
       /** @description a problem */

@@ -13,6 +13,18 @@ test("a stopped desktop is opened by starting it; its shell waits", () => {
   expect(whyNot.start(at("stopped"))).toBe("");
 });
 
+test("what is made into an image is left alone meanwhile", () => {
+  expect([whyNot.capture(at("ready")), whyNot.capture(at("stopped"))]).toEqual(["", ""]);
+  expect(whyNot.capture(at("starting"))).not.toBe("");
+  expect(whyNot.capture({ ...at("ready"), host: "cloud:lab" })).toContain("cloud");
+  const held: Desktop = { ...at("stopped"), intent: "capture" };
+  expect([whyNot.open(held), whyNot.start(held), isMoving(held)]).toEqual([
+    "It is being made into an image",
+    "It is being made into an image",
+    true,
+  ]);
+});
+
 test("while it starts, the console can be watched from power-on and the shell says why not", () => {
   expect(whyNot.console(at("provisioning"))).not.toBe("");
   expect(whyNot.console(at("starting"))).toBe("");

@@ -14,7 +14,11 @@ export const isOn = (d: Desktop) => d.state === "ready" || d.state === "in_use";
 
 /** Something changes by itself: worth looking every two seconds. */
 export const isMoving = (d: Desktop) =>
-  isStarting(d) || d.state === "stopping" || d.state === "recycling" || d.state === "deleting";
+  d.intent === "capture" ||
+  isStarting(d) ||
+  d.state === "stopping" ||
+  d.state === "recycling" ||
+  d.state === "deleting";
 
 export const whyNot = {
   /** A stopped desktop is started by opening it; while it starts, the viewer shows the steps and waits. */
@@ -49,11 +53,18 @@ export const whyNot = {
     if (isStarting(d)) return "It is starting already";
     return busy(d);
   },
+  /** Its disk becomes a version of an image. */
+  capture(d: Desktop): string {
+    if (d.host?.startsWith("cloud:")) return "It stands on a cloud: images are not made there yet";
+    if (!isOn(d) && d.state !== "stopped") return busy(d) || "Wait until it is ready or off";
+    return busy(d);
+  },
   recycle: (d: Desktop): string => (d.state === "failed" ? "" : busy(d)),
   remove: (d: Desktop): string => (d.state === "deleting" ? "It is being deleted already" : ""),
 } as const;
 
 function busy(d: Desktop): string {
+  if (d.intent === "capture") return "It is being made into an image";
   if (d.state === "stopping") return "It is stopping: wait until it is off";
   if (d.state === "recycling") return "It is being made anew from its image";
   if (d.state === "deleting") return "It is being deleted";

@@ -307,6 +307,12 @@ export const tokensQuery = queryOptions({
   queryFn: async () => (await answer(client.GET("/api/v1/tokens"))).tokens,
 });
 
+export const syslogsQuery = queryOptions({
+  queryKey: ["syslogs"],
+  queryFn: async () => (await answer(client.GET("/api/v1/syslogs"))).syslogs,
+  refetchInterval: IDLE_MS,
+});
+
 export const webhooksQuery = queryOptions({
   queryKey: ["webhooks"],
   queryFn: async () => (await answer(client.GET("/api/v1/webhooks"))).webhooks,
@@ -372,6 +378,16 @@ export const doctorQuery = queryOptions({
   queryKey: ["doctor"],
   queryFn: async () => (await answer(client.GET("/api/v1/doctor"))).findings,
   staleTime: RARE_MS,
+});
+
+export const secretsQuery = queryOptions({
+  queryKey: ["secrets"],
+  queryFn: () => answer(client.GET("/api/v1/secrets")),
+  refetchInterval: (q) => {
+    const operation = q.state.data?.operation;
+    // Everything is counted for it.
+    return operation && running(operation) ? MOVING_MS : 6 * IDLE_MS;
+  },
 });
 
 export const reconcilersQuery = queryOptions({

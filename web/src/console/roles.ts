@@ -31,6 +31,7 @@ export type Permission =
   | "gpus_write"
   | "clouds_write"
   | "webhooks_write"
+  | "secrets_write"
   | "host_read"
   | "audit_read";
 
@@ -72,6 +73,7 @@ export const TOKEN_PERMISSIONS: ReadonlyArray<readonly [Permission, string]> = [
   ["gpus_write", "Switch GPUs"],
   ["clouds_write", "Add and remove clouds"],
   ["webhooks_write", "Add and remove webhooks"],
+  ["secrets_write", "Seal all secrets with another key"],
   ["host_read", "See the host"],
   ["audit_read", "Read the audit"],
 ];

@@ -80,6 +80,7 @@ export const router = createRouter({
     recordings,
     page("/audit", () => import("./pages/Audit"), "Audit"),
     page("/webhooks", () => import("./pages/Webhooks"), "Webhooks"),
+    page("/syslog", () => import("./pages/Syslog"), "Syslog"),
     page("/gpus", () => import("./pages/Gpus"), "Gpus"),
     page("/clouds", () => import("./pages/Clouds"), "Clouds"),
     page("/host", () => import("./pages/Host"), "Host"),

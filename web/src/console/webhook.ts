@@ -29,7 +29,10 @@ export function eventsFault(text: string): string {
     : "";
 }
 
-export function standing({ behind, failures }: Webhook): { text: string; tone: Tone } {
+export function standing({ behind, failures }: Pick<Webhook, "behind" | "failures">): {
+  text: string;
+  tone: Tone;
+} {
   if (failures > 0) return { text: `Failed ${count(failures, "time")}`, tone: "red" };
   return behind > 0
     ? { text: `${behind} to come`, tone: "blue" }

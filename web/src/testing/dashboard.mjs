@@ -137,6 +137,42 @@ export function sessionDetail(it, session) {
   };
 }
 
+/** A receiver of syslog that takes what it is sent, and one that does not. */
+export const syslogs = (id, before) => [
+  {
+    id: id(),
+    target: "tls://log.example.org:6514",
+    facility: "authpriv",
+    app_name: "oriel",
+    enterprise: 32473,
+    has_ca: true,
+    events: [],
+    delivered: 41,
+    behind: 0,
+    failures: 0,
+    next_try_at: null,
+    last_error: null,
+    lost: 0,
+    created_at: before(9000),
+  },
+  {
+    id: id(),
+    target: "tcp://192.0.2.9:601",
+    facility: "local3",
+    app_name: "oriel",
+    enterprise: 32473,
+    has_ca: false,
+    events: ["delete_*"],
+    delivered: 38,
+    behind: 3,
+    failures: 2,
+    next_try_at: before(-1),
+    last_error: "the connection was refused",
+    lost: 0,
+    created_at: before(400),
+  },
+];
+
 /** A webhook that takes what it is sent, and one that does not. */
 export const webhooks = (id, before) => [
   {

@@ -1,5 +1,5 @@
 // The house that the mock pretends to be. One fresh copy for each sign-in.
-import { webhooks } from "./dashboard.mjs";
+import { syslogs, webhooks } from "./dashboard.mjs";
 import { devices } from "./devices.mjs";
 import { gpus } from "./gpus.mjs";
 import { recordings } from "./recordings.mjs";
@@ -700,6 +700,7 @@ export function house(who) {
     clouds,
     devices: empty ? [] : devices(id),
     webhooks: empty ? [] : webhooks(id, before),
+    syslogs: empty ? [] : syslogs(id, before),
     audit: audit(admin, mira),
     gpus: empty ? [] : gpus([desktops[0], desktops[4]]),
     ...machine(),
@@ -784,6 +785,31 @@ function machine() {
         source: "",
       },
     ],
+    secrets: {
+      keys: [
+        { key: "5b1f0c9e77d2a346", here: true, seals: true, count: 2, of: [{ what: "clouds", count: 2 }] },
+        {
+          key: "e09a4d1188c3b75f",
+          here: true,
+          seals: false,
+          count: 41,
+          of: [
+            { what: "desktops and machines", count: 12 },
+            { what: "recordings", count: 29 },
+          ],
+        },
+      ],
+      damaged: 0,
+      programs: [
+        {
+          program: "oak:/var/lib/oriel",
+          seals: "5b1f0c9e77d2a346",
+          keys: ["5b1f0c9e77d2a346", "e09a4d1188c3b75f"],
+          seen_at: before(0),
+        },
+      ],
+      operation: null,
+    },
     reconcilers: [
       {
         name: "desktops",

@@ -266,6 +266,14 @@ export function startMock({ port = 0, dist }) {
           operation("desktop", `${verb} desktop ${d.name}`, by, { created_at: new Date().toISOString() }),
         );
       }
+      if (verb === "capture")
+        return send(
+          response,
+          202,
+          operation("image_capture", `make image ${body.image} from desktop ${d.name}`, by, {
+            created_at: new Date().toISOString(),
+          }),
+        );
       if (verb === "connect")
         return ok({ ticket: "mock", kind: body.kind, path: "/api/v1/connect/mock", expires_in_seconds: 30 });
       d.failure = null;
@@ -868,8 +876,48 @@ export function startMock({ port = 0, dist }) {
       it.webhooks = it.webhooks.filter((one) => one !== webhook);
       return send(response, 204);
     }
+    if (is("GET", "syslogs")) return ok({ syslogs: it.syslogs });
+    if (is("POST", "syslogs")) {
+      const made = {
+        id: id(),
+        target: body.target,
+        facility: body.facility ?? "authpriv",
+        app_name: "oriel",
+        enterprise: 32473,
+        has_ca: Boolean(body.ca),
+        events: body.events ?? [],
+        delivered: 41,
+        behind: 0,
+        failures: 0,
+        next_try_at: null,
+        last_error: null,
+        lost: 0,
+        created_at: new Date().toISOString(),
+      };
+      it.syslogs.push(made);
+      return send(response, 201, made);
+    }
+    if (noun === "syslogs") {
+      const syslog = find(it.syslogs, "receiver");
+      if (verb === "test") {
+        if (syslog.failures > 0)
+          throw new Refusal(409, "syslog_failed", `${syslog.target} did not take it`, "look there");
+        return send(response, 204);
+      }
+      it.syslogs = it.syslogs.filter((one) => one !== syslog);
+      return send(response, 204);
+    }
     if (is("GET", "host")) return ok(it.host);
     if (is("GET", "doctor")) return ok({ findings: it.findings });
+    if (is("GET", "secrets")) return ok(it.secrets);
+    if (noun === "secrets" && request.method === "POST") {
+      const title = `seal all secrets with the key ${it.secrets.keys[0].key}`;
+      const made = operation("reseal", title, by, { created_at: new Date().toISOString() });
+      it.operations.push(made);
+      it.secrets.operation = made;
+      session.moves.set(made.id, { to: "done", since: Date.now(), name: title });
+      return send(response, 202, made);
+    }
     if (is("GET", "reconcilers")) return ok({ reconcilers: it.reconcilers });
     throw new Refusal(404, "no_such_endpoint", `the mock has no ${request.method} ${path}`);
   }

@@ -52,6 +52,7 @@ export const PERMISSIONS = {
       "gpus_write",
       "clouds_write",
       "webhooks_write",
+      "secrets_write",
     ]),
   ],
 };

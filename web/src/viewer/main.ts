@@ -19,6 +19,7 @@ import { Pane } from "./screen/pane";
 import { RemoteScreen } from "./screen/remote";
 import { decodesH264 } from "./screen/video";
 import type { ScaleMode } from "./screen/view";
+import { combinesViews } from "./screen/views";
 import { type Phase, Session } from "./session";
 import { Sound } from "./sound";
 import type { TerminalView } from "./terminal";
@@ -39,6 +40,7 @@ import { Waiting } from "./ui/waiting";
 import { Watermark } from "./ui/watermark";
 import {
   ABILITY_H264,
+  ABILITY_H264_FULL,
   type Contact,
   encodeText,
   type Notice,
@@ -121,7 +123,10 @@ const session = new Session(desktop, kind, way, {
     const all = monitors?.greeting();
     return all ? [all.record] : [];
   },
-  abilities: async () => (!isTerminal && videoWorks && (await decodesH264()) ? ABILITY_H264 : 0),
+  abilities: async () => {
+    if (isTerminal || !videoWorks || !(await decodesH264())) return 0;
+    return ABILITY_H264 | (combinesViews() ? ABILITY_H264_FULL : 0);
+  },
   named: onNamed,
   record: onRecord,
   screen: (message) => {

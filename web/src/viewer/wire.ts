@@ -113,8 +113,11 @@ export const SURFACE_SIDE_MAX = 8192;
 export const SURFACE_PIXELS_MAX = 7680 * 2400;
 const MONITOR_PRIMARY = 1;
 
-/** Abilities: the viewer decodes H.264. */
+/** Abilities: the viewer decodes H.264; it puts the views of pictures in 4:4:4 together. */
 export const ABILITY_H264 = 1;
+export const ABILITY_H264_FULL = 2;
+/** What a video record has: a picture in 4:2:0, or a view of one in 4:4:4. */
+export const VideoCodec = { h264: 0, main: 1, chroma: 2, chromaV2: 3 } as const;
 const VIDEO_KEY = 1;
 const VIDEO_REGIONS = 2;
 /** Most regions of one video frame. */

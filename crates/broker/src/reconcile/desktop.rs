@@ -15,8 +15,8 @@ use futures::{StreamExt, stream};
 use oriel_compute::{Compute, ComputeError, Greeting, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
-    AcceleratorKind, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, GuestPort,
-    Image, ImageId, ImageSource, Micros, Network, StartStep,
+    AcceleratorKind, CaptureStep, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState,
+    GuestPort, Image, ImageId, Micros, Network, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,6 +35,8 @@ const EMULATED_BOOT_SECONDS_MAX: f64 = 480.0;
 const BOOTS_MAX: u32 = 3;
 /// A guest that does not shut down in this time is switched off.
 const SHUT_DOWN_SECONDS_MAX: i64 = 60;
+/// Nor one whose disk becomes an image, in this.
+const SEALED_SHUT_DOWN_SECONDS_MAX: i64 = 300;
 /// Rounds in a row in which the same desktop's step may fail before it is called failed.
 const FAILURES_MAX: u32 = 5;
 
@@ -219,6 +221,9 @@ enum Step {
 /// `used`: somebody is connected to it, through this program or another.
 async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used: bool) -> Result<Step, BrokerError> {
     let power = found.map_or(Power::Off, |found| found.power);
+    if desktop.intent == DesktopIntent::Capture && broker.let_go_of_capture(desktop).await? {
+        return Ok(Step::Moving);
+    }
     match (desktop.intent, desktop.state) {
         (DesktopIntent::Deleted, _) => delete(broker, desktop, power).await,
         (DesktopIntent::Recycle, _) => recycle(broker, desktop, power).await,
@@ -226,6 +231,11 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
             stop(broker, desktop, power).await
         }
         (DesktopIntent::Restart, DesktopState::Failed | DesktopState::Stopped) => restart(broker, desktop, found).await,
+        (DesktopIntent::Capture, state) if was_started(state) && is_sealed(desktop) => {
+            stop(broker, desktop, power).await
+        }
+        // Whoever makes an image of it says when it goes on.
+        (DesktopIntent::Capture, DesktopState::Stopped) if power != Power::Running => Ok(Step::Waiting),
         // A desktop that was told to stop before it was there goes on until it can.
         (_, DesktopState::Requested) => place(broker, desktop).await,
         // To be made anew and then off: it comes here without the rounds of `recycle`.
@@ -297,6 +307,11 @@ async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// It may be shut down: its guest has forgotten who it is, or is not to.
+fn is_sealed(desktop: &Desktop) -> bool {
+    desktop.facts.capture.is_some_and(|capture| capture.step == CaptureStep::Sealed)
 }
 
 const fn was_started(state: DesktopState) -> bool {
@@ -640,7 +655,7 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
         return Ok(Step::Moving);
     };
     // An imported image may never speak RDP, nor an installer: its console is there as soon as it runs.
-    let imported = matches!(image.source, ImageSource::Imported { .. }) || desktop.facts.on_drive;
+    let imported = image.source.recipe().is_none() || desktop.facts.on_drive;
     let host = broker.host_of(desktop).await?;
     let greeting = if imported {
         if host.has_come_up(desktop).await { Greeting::Known } else { Greeting::Silent }
@@ -833,13 +848,22 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
         return Ok(Step::Moving);
     }
     if desktop.state == DesktopState::Stopping {
-        if desktop.facts.cut || seconds_since(desktop.changed) > SHUT_DOWN_SECONDS_MAX as f64 {
+        let patience = match desktop.intent {
+            // What it has not written yet would not be in the image.
+            DesktopIntent::Capture => SEALED_SHUT_DOWN_SECONDS_MAX,
+            _ => SHUT_DOWN_SECONDS_MAX,
+        };
+        if desktop.facts.cut || seconds_since(desktop.changed) > patience as f64 {
             broker.acting_host(desktop).await?.power_off(desktop.id).await?;
         }
         return Ok(Step::Waiting);
     }
     if let Some(sessions) = broker.sessions() {
-        let what = if desktop.intent == DesktopIntent::Restart { "is restarting" } else { "is being switched off" };
+        let what = match desktop.intent {
+            DesktopIntent::Restart => "is restarting",
+            DesktopIntent::Capture => "is being made into an image",
+            _ => "is being switched off",
+        };
         sessions.end_desktop(desktop.id, &format!("{} {what}", desktop.name)).await;
     }
     // A guest that is still booting does not hear a request to shut down.

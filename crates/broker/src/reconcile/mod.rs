@@ -20,6 +20,7 @@ mod presence;
 mod reaper;
 mod recording;
 pub(crate) mod rollout;
+mod seal_key;
 mod subscription;
 pub(crate) mod upkeep;
 mod world;
@@ -28,6 +29,7 @@ use crate::clock::now;
 use crate::{Broker, BrokerError};
 use async_trait::async_trait;
 use oriel_model::{DesktopId, Micros, PoolId, Syslog, Webhook};
+use oriel_trace::Instrument as _;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -156,6 +158,7 @@ impl Broker {
         tasks.spawn(keep_running(self.clone(), Subscribers::<Webhook>::new(tasks.clone()), stop.clone()));
         tasks.spawn(keep_running(self.clone(), history::History, stop.clone()));
         tasks.spawn(keep_running(self.clone(), reaper::Reaper, stop.clone()));
+        tasks.spawn(keep_running(self.clone(), seal_key::SealKeys, stop.clone()));
     }
 
     /// The reconciler `desktops`, `directories`, `gpus`, `history`, `pools`, `presence` or `webhooks`, to be run by hand instead.
@@ -250,7 +253,10 @@ async fn keep_running(broker: Broker, mut reconciler: impl Reconciler, stop: Can
     };
     loop {
         let began = Instant::now();
-        let round = round(&broker, &mut reconciler).await;
+        let label = format!("reconcile {name}");
+        let span = oriel_trace::root!("round", otel.name = label.as_str());
+        oriel_trace::begin(&span, None);
+        let round = round(&broker, &mut reconciler).instrument(span).await;
         status.last_run = Some(now());
         status.last_duration = began.elapsed();
         status.spent += status.last_duration;

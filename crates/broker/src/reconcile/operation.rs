@@ -2,6 +2,7 @@
 //! recordings compute, and may take hours that no image waits for.
 
 use super::{Again, Reconciler, Round};
+use crate::capture::Capturing;
 use crate::clock::now;
 use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
@@ -36,6 +37,8 @@ enum Lane {
     Disks,
     /// And so may a machine that goes to another host of a cloud.
     Desktops,
+    /// Rows of the database, which no disk waits for.
+    Secrets,
 }
 
 impl Lane {
@@ -44,8 +47,10 @@ impl Lane {
             OperationKind::RecordingExport { .. } => Self::Exporting,
             OperationKind::PersonalDisk { .. } => Self::Disks,
             OperationKind::Desktop { .. } => Self::Desktops,
+            OperationKind::Reseal { .. } => Self::Secrets,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
+            | OperationKind::ImageCapture { .. }
             | OperationKind::ImageUpload { .. }
             | OperationKind::GpuSwitch { .. } => Self::Making,
         }
@@ -93,7 +98,7 @@ impl Reconciler for Operations {
                 running.cancel.cancel();
             }
         }
-        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops] {
+        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops, Lane::Secrets] {
             if self.running.iter().any(|running| running.lane == lane) {
                 continue;
             }
@@ -203,6 +208,10 @@ async fn work(broker: &Broker, operation: &Operation, job: &Arc<Report>) -> Resu
         let step = broker.perform_desktop_work(*desktop, work, job.as_ref()).await?;
         return Ok(Outcome { step, result: Some(desktop.to_string()) });
     }
+    if let OperationKind::Reseal { key } = &operation.kind {
+        let step = broker.perform_resealing(key, job.as_ref()).await?;
+        return Ok(Outcome { step, result: None });
+    }
     if let OperationKind::ImageUpload { cloud, image, title } = &operation.kind {
         let remote = broker.perform_upload(*cloud, *image, job.as_ref()).await?;
         return Ok(Outcome { step: format!("{title}: image {remote} there"), result: Some(remote) });
@@ -219,7 +228,8 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
         | OperationKind::ImageUpload { .. }
         | OperationKind::RecordingExport { .. }
         | OperationKind::PersonalDisk { .. }
-        | OperationKind::Desktop { .. } => {
+        | OperationKind::Desktop { .. }
+        | OperationKind::Reseal { .. } => {
             return Err(BrokerError::internal("making an image", "the operation is none of images"));
         }
         OperationKind::ImageBuild { recipe, name } => {
@@ -247,6 +257,20 @@ async fn make_image(broker: &Broker, operation: &Operation, job: &Report) -> Res
                     sha256: imported.sha256,
                     virtual_bytes: imported.virtual_bytes,
                     file_bytes: imported.file_bytes,
+                },
+            )
+        }
+        OperationKind::ImageCapture { desktop, name, unsealed, forced, .. } => {
+            let how = Capturing { operation: operation.id, desktop: *desktop, unsealed: *unsealed, forced: *forced };
+            let captured = broker.perform_capture(how, job).await?;
+            (
+                name,
+                Made {
+                    source: captured.source,
+                    os: captured.os,
+                    sha256: captured.disk.sha256,
+                    virtual_bytes: captured.disk.virtual_bytes,
+                    file_bytes: captured.disk.file_bytes,
                 },
             )
         }

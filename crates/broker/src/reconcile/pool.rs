@@ -6,6 +6,7 @@ use super::{
     upkeep::{Deed, budget, decide, decide_hosts, is_gone, is_unused, unused_seconds},
 };
 use crate::clock::now;
+use crate::farewell::Farewell;
 use crate::{Broker, BrokerError, NewDesktop, seat::PRESENCE_SECONDS};
 use async_trait::async_trait;
 use oriel_model::{
@@ -171,6 +172,13 @@ async fn go_on(broker: &Broker, look: Look<'_>, step: Move) -> Result<bool, Brok
         };
         // Who is connected through this program may not have said so in the database yet.
         let here = look.presence.get(&id).copied();
+        if let Some(desktop) = look.desktops.iter().find(|one| one.id == id)
+            && here.is_some_and(|until| until > look.now)
+            && broker.farewell(pool, desktop).await? != Farewell::Over
+        {
+            // It is looked at again soon.
+            return Ok(true);
+        }
         let may = |desktop: &Desktop, there: Option<Micros>| {
             rollout::may(Look { rollout: &rollout, now: now(), ..look }, desktop, there.max(here))
         };

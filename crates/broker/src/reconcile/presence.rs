@@ -52,6 +52,7 @@ impl Reconciler for Presence {
             let users: Vec<UserId> = without.iter().map(|(user, _)| *user).collect();
             broker.end_what_is_over(None, &users).await;
         }
+        broker.warn_people_here(&here.iter().copied().collect::<Vec<_>>()).await?;
         let summary = format!("desktops with somebody in them: {}", here.len());
         let gone: Vec<DesktopId> = gone.into_iter().collect();
         for left in broker.inner.store.desktops_named(&gone).await? {

@@ -274,7 +274,7 @@ pub(crate) fn hosts_in_order(pool: &Pool, hosts: Vec<Desktop>, on: &BTreeMap<Des
 fn is_left(pool: &Pool, desktop: &Desktop, presence: &BTreeMap<DesktopId, Micros>, now: Micros) -> bool {
     let Some(seat) = desktop.facts.seat else { return false };
     pool.kind.is_shared()
-        && !matches!(desktop.intent, DesktopIntent::Deleted | DesktopIntent::Recycle)
+        && !matches!(desktop.intent, DesktopIntent::Deleted | DesktopIntent::Recycle | DesktopIntent::Capture)
         // One that is still starting for its person is not left: they wait for it.
         && matches!(desktop.state, DesktopState::Ready | DesktopState::InUse | DesktopState::Stopped | DesktopState::Failed)
         && is_gone(pool, seat, presence.get(&desktop.id).copied(), now)

@@ -55,9 +55,12 @@ async fn exchange(outside: &Outside, url: &Url, signature: &str, body: Bytes) ->
         .header(HOST, host)
         .header(USER_AGENT, "oriel")
         .header(CONTENT_TYPE, "application/json")
-        .header("Oriel-Signature", signature)
-        .body(Full::new(body))
-        .map_err(|error| format!("the message cannot be written: {error}"))?;
+        .header("Oriel-Signature", signature);
+    let request = match oriel_trace::traceparent() {
+        Some(traceparent) => request.header(oriel_trace::TRACEPARENT, traceparent),
+        None => request,
+    };
+    let request = request.body(Full::new(body)).map_err(|error| format!("the message cannot be written: {error}"))?;
     let answer = sender.send_request(request).await.map_err(|error| lost(&error))?;
     let status = answer.status();
     // Some receivers count a message only when its answer was taken.

@@ -2,14 +2,17 @@
 
 use crate::house::House;
 use oriel_broker::{
-    BrokerError, GuestCredentials, MachineChange, MachineSecrets, NewExternalPool, NewMachine, Outside,
+    BrokerError, GuestCredentials, MachineChange, MachineSecrets, NewExternalPool, NewMachine, Outside, Realms,
 };
 use oriel_compute::fake::FakeMode;
+use oriel_kerberos::Envelope;
 use oriel_model::{
-    Desktop, DesktopIntent, DesktopState, External, GuestPort, MachineParameters, MachineProtocol, Pool, Role,
+    Desktop, DesktopIntent, DesktopState, External, GuestPort, MachineParameters, MachineProtocol, Pool,
+    RdpAuthentication, Role,
 };
 use secrecy::ExposeSecret as _;
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 async fn office(house: &House) -> Pool {
@@ -208,6 +211,85 @@ async fn a_machine_behind_a_gateway_is_dialled_there() {
     assert_eq!(code(&refused), "credentials_of_another_address");
     let change = MachineChange { password: Some(Some("again".into())), ..change() };
     assert!(!house.broker.change_machine(desk.id, change).await.unwrap().external.unwrap().has_gateway_password);
+}
+
+#[tokio::test]
+async fn a_realms_kdc_is_asked_for_its_machines_alone() {
+    let house = house().await;
+    let pool = office(&house).await;
+    // It takes any question, and gives the same answer.
+    let kdc = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let realms = format!("CORP.EXAMPLE=127.0.0.1:{}", kdc.local_addr().unwrap().port());
+    house.broker.set_realms(Realms::parse(&realms, "CORP=CORP.EXAMPLE").unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = kdc.accept().await {
+            let length = stream.read_u32().await.unwrap();
+            stream.read_exact(&mut vec![0; length as usize]).await.unwrap();
+            stream.write_all(&[0, 0, 0, 2, 0x7e, 0]).await.unwrap();
+        }
+    });
+    let way = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut desk = external(MachineProtocol::Rdp, "desk.corp.example", 3389);
+    // So that the name need not lead anywhere.
+    desk.parameters.gateway_host = Some("127.0.0.1".into());
+    desk.parameters.gateway_port = Some(way.local_addr().unwrap().port());
+    desk.parameters.domain = Some("corp".into());
+    let mut at = desk.clone();
+    at.host = "10.1.2.3".to_owned();
+    at.parameters.authentication = Some(RdpAuthentication::Kerberos);
+    let refused = add(&house, &pool, "desk", at).await.unwrap_err();
+    assert!(refused.to_string().contains("10.1.2.3 is an address"), "{refused}");
+    let desk = add(&house, &pool, "desk", desk).await.unwrap();
+    house.reaches(desk.id, DesktopState::Ready).await;
+    let ticket = async || {
+        let access = house.broker.guest_access(None, desk.id, GuestPort::Rdp, None).await?;
+        let GuestCredentials::Rdp { kerberos, .. } = access.credentials else { panic!("no RDP") };
+        Ok::<_, BrokerError>(kerberos.map(|of| (of.realm, of.user, of.host, of.or_ntlm)))
+    };
+    let set = async |change: fn(&mut MachineParameters)| {
+        let mut parameters = house.store.desktop(desk.id).await.unwrap().unwrap().external.unwrap().parameters;
+        change(&mut parameters);
+        let change = MachineChange { parameters: Some(parameters), ..MachineChange::default() };
+        house.broker.change_machine(desk.id, change).await.unwrap();
+    };
+    let wanted = |or_ntlm: bool| {
+        let [realm, user, host] = ["CORP.EXAMPLE", "root", "desk.corp.example"].map(str::to_owned);
+        Some((realm, user, host, or_ntlm))
+    };
+    assert_eq!(ticket().await.unwrap(), wanted(true));
+
+    let question =
+        |realm: &str, message: &[u8]| Envelope { realm: Some(realm.to_owned()), message: message.to_vec() }.write();
+    let asked = async |question: Vec<u8>| house.broker.ask_kdc(desk.id, &question).await;
+    let answer = asked(question("CORP.EXAMPLE", &[0x6a, 0])).await.unwrap();
+    assert_eq!(Envelope::read(&answer).unwrap().message, [0x7e, 0]);
+    for (question, why) in [
+        (question("LAB.EXAMPLE", &[0x6a, 0]), "none of kerberos.realms"),
+        (question("CORP.EXAMPLE", b"GET / HTTP/1.1"), "something else than a ticket"),
+        (b"nonsense".to_vec(), "no message of Kerberos"),
+    ] {
+        let refused = asked(question).await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+
+    set(|parameters| parameters.authentication = Some(RdpAuthentication::Kerberos)).await;
+    assert_eq!(ticket().await.unwrap(), wanted(false));
+    set(|parameters| parameters.domain = Some("ELSEWHERE".into())).await;
+    let refused = ticket().await.unwrap_err();
+    assert!(code(&refused) == "no_kerberos" && refused.to_string().contains("ELSEWHERE"), "{refused}");
+    // With one realm alone, whose it is needs not be said.
+    set(|parameters| parameters.domain = None).await;
+    assert_eq!(ticket().await.unwrap(), wanted(false));
+    set(|parameters| parameters.authentication = None).await;
+    assert_eq!(ticket().await.unwrap(), None, "a local account");
+    set(|parameters| {
+        parameters.domain = Some("CORP".into());
+        parameters.authentication = Some(RdpAuthentication::Ntlm);
+    })
+    .await;
+    assert_eq!(ticket().await.unwrap(), None);
+    let refused = asked(question("CORP.EXAMPLE", &[0x6a, 0])).await.unwrap_err();
+    assert!(refused.to_string().contains("not signed in to with Kerberos"), "{refused}");
 }
 
 #[tokio::test]

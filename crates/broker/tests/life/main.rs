@@ -9,6 +9,7 @@
 )]
 
 mod bookings;
+mod captures;
 mod clouds;
 mod desktops;
 mod gpus;
@@ -18,5 +19,6 @@ mod personal_disks;
 mod pools;
 mod quotas;
 mod rollouts;
+mod secrets;
 mod session_hosts;
 mod webhooks;

@@ -12,8 +12,8 @@ mod work;
 pub use gpus::{M60_GPUS, m60_host};
 
 use crate::{
-    BoxStream, Compute, ComputeError, Greeting, ImageFile, MachineWork, Observed, Power, Screenshot, SettledGpus,
-    gpus::Gpus,
+    BoxStream, Compute, ComputeError, Greeting, ImageFile, MachineWork, Observed, Power, Screenshot, Sealed,
+    SettledGpus, gpus::Gpus,
 };
 use async_trait::async_trait;
 use gpus::FakeGpus;
@@ -25,7 +25,7 @@ use oriel_gpu::{
 use oriel_machine::{Arch, GuestIdentity, MachineSpec};
 use oriel_model::{
     Accelerator, AcceleratorKind, CloudFlavor, CloudNetwork, CloudOffer, Desktop, DesktopId, DiskFacts, DiskSnapshot,
-    Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GuestPort, HostFacts, Micros, Name, PersonalDiskId,
+    Finding, GpuAddress, GpuHold, GpuMode, GpuSwitch, GuestPort, HostFacts, ImageOs, Micros, Name, PersonalDiskId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -74,6 +74,7 @@ pub enum FakeStep {
     InsertMedia,
     PersonalDisk,
     Work,
+    Seal,
 }
 
 /// Serves the guest's end of a dialled stream.
@@ -88,6 +89,8 @@ pub struct FakeCompute {
     is_cloud: bool,
     /// Where images for drives lie, a folder for each desktop.
     media: Option<PathBuf>,
+    /// Where disks lie.
+    disks: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -111,6 +114,7 @@ struct State {
     golden: BTreeSet<String>,
     /// Machines show other certificates than they were given.
     are_strangers: bool,
+    sealed: BTreeMap<DesktopId, Option<String>>,
 }
 
 #[derive(Clone, Copy)]
@@ -135,6 +139,7 @@ impl FakeCompute {
             arch: Arch::X86_64,
             is_cloud: false,
             media: None,
+            disks: None,
         }
     }
 
@@ -168,6 +173,17 @@ impl FakeCompute {
     #[must_use]
     pub fn with_media(self, folder: impl Into<PathBuf>) -> Self {
         Self { media: Some(folder.into()), ..self }
+    }
+
+    /// Gives its machines disks that are files of this folder, `{desktop}.qcow2`, where somebody puts them there.
+    #[must_use]
+    pub fn with_disks(self, folder: impl Into<PathBuf>) -> Self {
+        Self { disks: Some(folder.into()), ..self }
+    }
+
+    /// The accounts that guests were last told to forget.
+    pub fn sealed(&self) -> BTreeMap<DesktopId, Option<String>> {
+        self.state().sealed.clone()
     }
 
     /// What the desktop's machine was last described as.
@@ -543,6 +559,29 @@ impl Compute for FakeCompute {
     async fn delete_personal_disk(&self, disk: PersonalDiskId) -> Result<(), ComputeError> {
         self.step(FakeStep::PersonalDisk, None)?.personal_disks.remove(&disk);
         Ok(())
+    }
+
+    async fn check_agent(&self, desktop: DesktopId) -> Result<(), ComputeError> {
+        match self.state().defined(desktop) {
+            Some(machine) if machine.power == Power::Running => Ok(()),
+            _ => Err(ComputeError::NoAgent { reason: String::from("it does not run") }),
+        }
+    }
+
+    /// Windows goes off by itself.
+    async fn seal(&self, desktop: DesktopId, os: ImageOs, account: Option<&str>) -> Result<Sealed, ComputeError> {
+        let mut state = self.step(FakeStep::Seal, Some(desktop))?;
+        state.sealed.insert(desktop, account.map(str::to_owned));
+        let machine = state.defined(desktop).ok_or(ComputeError::NoMachine)?;
+        if os != ImageOs::Windows {
+            return Ok(Sealed::Done);
+        }
+        self.change(machine, Power::Off);
+        Ok(Sealed::GoesOff)
+    }
+
+    fn disk_file(&self, desktop: DesktopId, _generation: u32) -> Option<PathBuf> {
+        self.disks.as_ref().map(|folder| folder.join(format!("{desktop}.qcow2")))
     }
 
     async fn free_ports(&self, taken: &BTreeSet<u16>) -> Result<u16, ComputeError> {

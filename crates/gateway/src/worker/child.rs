@@ -51,6 +51,7 @@ pub async fn serve(frames: Socket, doors: Socket) -> io::Result<()> {
         recording: Mutex::default(),
         meetings: Mutex::default(),
         wakings: Mutex::default(),
+        kdc: Mutex::default(),
     });
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let counters = Arc::new(Counters::default());
@@ -146,11 +147,11 @@ impl Desk {
     async fn take(&mut self, message: ToWorker) {
         match message {
             ToWorker::Start(_) => {}
-            ToWorker::Attach { viewer, hello, h264, seat, number } => {
+            ToWorker::Attach { viewer, hello, video, seat, number } => {
                 // Once the task is over, the server tells those who come late.
                 if self.commands.is_some() {
                     let out = self.seat(viewer);
-                    let attach = Command::Attach { viewer, hello, h264, seat, number, out: out.clone() };
+                    let attach = Command::Attach { viewer, hello, video, seat, number, out: out.clone() };
                     if let Some(commands) = &self.commands
                         && commands.send(attach).await.is_err()
                     {
@@ -184,6 +185,8 @@ impl Desk {
                     waking.send(Err(why)).ok();
                 } else if let Some(meeting) = self.dialler.meeting(question) {
                     meeting.send(Err(why)).ok();
+                } else if let Some(kdc) = self.dialler.asked_kdc(question) {
+                    kdc.send(Err(why)).ok();
                 } else if let Some(why) = self.dialler.recorded(question, Err(why)) {
                     self.dialler.answer(question, Err(why));
                 }
@@ -204,6 +207,11 @@ impl Desk {
             ToWorker::Waking { question, seconds } => {
                 if let Some(waking) = self.dialler.waking(question) {
                     waking.send(Ok((seconds > 0).then_some(seconds))).ok();
+                }
+            }
+            ToWorker::KdcSaid { question, answer } => {
+                if let Some(kdc) = self.dialler.asked_kdc(question) {
+                    kdc.send(Ok(answer.to_vec())).ok();
                 }
             }
             ToWorker::Files(ask) => {
@@ -272,6 +280,8 @@ pub(super) struct Far {
     meetings: Mutex<HashMap<u64, Meeting>>,
     /// Machines that are to be woken.
     wakings: Mutex<HashMap<u64, Waking>>,
+    /// Questions to KDCs.
+    kdc: Mutex<HashMap<u64, KdcAnswer>>,
 }
 
 /// The other process may have had a socket of its own, or one to the machine itself.
@@ -287,6 +297,8 @@ fn awaken(stream: OwnedFd) -> io::Result<Box<dyn Stream>> {
 }
 
 type Waking = oneshot::Sender<Result<Option<u16>, DialError>>;
+
+type KdcAnswer = oneshot::Sender<Result<Vec<u8>, DialError>>;
 
 type Meeting = oneshot::Sender<Result<(), DialError>>;
 
@@ -349,6 +361,10 @@ impl Far {
         self.wakings.lock().unwrap_or_else(PoisonError::into_inner).remove(&question)
     }
 
+    fn asked_kdc(&self, question: u64) -> Option<KdcAnswer> {
+        self.kdc.lock().unwrap_or_else(PoisonError::into_inner).remove(&question)
+    }
+
     fn meetings(&self) -> MutexGuard<'_, HashMap<u64, Meeting>> {
         self.meetings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -374,6 +390,16 @@ impl Dialler for Far {
         self.wakings.lock().unwrap_or_else(PoisonError::into_inner).insert(question, asked);
         self.to.send(FromWorker::Wake { question }.into()).await.map_err(broken)?;
         answer.await.map_err(broken)?
+    }
+
+    async fn ask_kdc(&self, _: DesktopId, envelope: &[u8]) -> Result<Vec<u8>, DialError> {
+        let gone = || DialError { code: ByeCode::Internal, text: "the server's process is gone".into() };
+        let question = self.next.fetch_add(1, Ordering::Relaxed);
+        let (asked, answer) = oneshot::channel();
+        self.kdc.lock().unwrap_or_else(PoisonError::into_inner).insert(question, asked);
+        let envelope = Bytes::copy_from_slice(envelope);
+        self.to.send(FromWorker::AskKdc { question, envelope }.into()).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     async fn dial_other(&self, _: DesktopId, _: GuestPort, host: &str) -> Answer {

@@ -46,6 +46,9 @@ const FRAMES_MAX: usize = 32;
 const DIALS_MAX: u32 = 200;
 /// How often it may have its machine woken: every few seconds for as long as the slowest may take, a few times.
 const WAKES_MAX: u32 = 1000;
+/// Questions to KDCs that one connection may ask: a few for each time that it signs in.
+const KDC_QUESTIONS_MAX: u32 = 1000;
+const KDC_QUESTIONS_AT_ONCE: usize = 3;
 /// How often it may say that a machine was met for the first time.
 const MEETINGS_MAX: u32 = 100;
 /// Pictures for lists that a worker was asked for and has not given.

@@ -8,8 +8,8 @@ use super::recordings::{Ask, Keeper};
 use super::relay::{self, Held, Relay, TooMuch};
 use super::wire::{self, Dialled, Frame, FromWorker, Start, ToWorker, What};
 use super::{
-    DIALS_MAX, FRAMES_MAX, GUESTS_HELD_BYTES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, MEETINGS_MAX, STREAMS_MAX,
-    STUCK_TIME_MAX, THUMBNAILS_MAX, WAKES_MAX,
+    DIALS_MAX, FRAMES_MAX, GUESTS_HELD_BYTES_MAX, HALF_OPEN_TIME_MAX, HELD_KIB_MAX, KDC_QUESTIONS_AT_ONCE,
+    KDC_QUESTIONS_MAX, MEETINGS_MAX, STREAMS_MAX, STUCK_TIME_MAX, THUMBNAILS_MAX, WAKES_MAX,
 };
 use crate::RESUME_SECONDS;
 use crate::command::{Bye, Command, ViewerId};
@@ -168,6 +168,9 @@ pub(super) struct Worker {
     streams: Arc<Semaphore>,
     recordings: Keeper,
     meetings: u32,
+    kdc_questions: u32,
+    /// For those that are on their way.
+    asking_kdc: Arc<Semaphore>,
     thumbnails: VecDeque<(u64, oneshot::Sender<Option<Vec<u8>>>)>,
     questions: u64,
     /// Of an RDP session: what is said of its drive.
@@ -204,6 +207,8 @@ pub(super) fn begin(task: &Task, program: &WorkerProgram, what: What) -> io::Res
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         recordings,
         meetings: 0,
+        kdc_questions: 0,
+        asking_kdc: Arc::new(Semaphore::new(KDC_QUESTIONS_AT_ONCE)),
         thumbnails: VecDeque::new(),
         questions: 0,
         drive_link: None,
@@ -265,10 +270,10 @@ impl Worker {
     /// A command as the worker is told it.
     fn told(&mut self, task: &Task, seats: &mut Seats, command: Command) -> Frame {
         let message = match command {
-            Command::Attach { viewer, hello, h264, seat, number, out } => {
+            Command::Attach { viewer, hello, video, seat, number, out } => {
                 let relay = Relay::start(viewer, number != 0, out, self.to.downgrade());
                 seats.relays.insert(viewer, relay);
-                ToWorker::Attach { viewer, hello, h264, seat, number }
+                ToWorker::Attach { viewer, hello, video, seat, number }
             }
             Command::Detach { viewer } => {
                 seats.relays.remove(&viewer);
@@ -320,6 +325,7 @@ impl Worker {
             FromWorker::Dial { question } => self.dial(task, question, None)?,
             FromWorker::Wake { question } => self.wake(task, question)?,
             FromWorker::DialOther { question, host } => self.dial(task, question, Some(host))?,
+            FromWorker::AskKdc { question, envelope } => self.ask_kdc(task, question, envelope)?,
             FromWorker::Met { question, hop, identity } => self.met(task, question, hop, identity)?,
             // Nobody asked.
             FromWorker::Shown(_) => {}
@@ -354,6 +360,31 @@ impl Worker {
                 Ok(()) => ToWorker::Kept { question },
                 Err(why) => ToWorker::Refused { question, why },
             };
+            if let Some(to) = to.upgrade() {
+                to.send(answer.into()).await.ok();
+            }
+        });
+        Ok(())
+    }
+
+    fn ask_kdc(&mut self, task: &Task, question: u64, envelope: Bytes) -> Result<(), TooMuch> {
+        self.kdc_questions += 1;
+        if self.kdc_questions > KDC_QUESTIONS_MAX {
+            return Err(TooMuch);
+        }
+        // Who signs in asks one thing after the other; who was cut off in the middle may have left one behind.
+        let room = Arc::clone(&self.asking_kdc).try_acquire_owned().ok();
+        let (dialler, desktop, to) = (Arc::clone(&task.dialler), task.desktop, self.to.downgrade());
+        self.errands.spawn(async move {
+            let refused = |code: ByeCode, text: String| ToWorker::Refused { question, why: Bye::new(code, text) };
+            let answer = match room {
+                Some(_) => match dialler.ask_kdc(desktop, &envelope).await {
+                    Ok(answer) => ToWorker::KdcSaid { question, answer: answer.into() },
+                    Err(error) => refused(error.code, error.text),
+                },
+                None => refused(ByeCode::Unreachable, "it was asked too much at once".to_owned()),
+            };
+            drop(room);
             if let Some(to) = to.upgrade() {
                 to.send(answer.into()).await.ok();
             }

@@ -15,7 +15,7 @@ use oriel_model::{
     RecordingRules, SessionPolicy, UserId,
 };
 use oriel_screen::recording::{BlockHead, Chunk};
-use oriel_screen::wire::{ServerRecord, ViewerHello, ViewerRecord};
+use oriel_screen::wire::{ServerRecord, VideoAbility, ViewerHello, ViewerRecord};
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice};
@@ -25,6 +25,8 @@ const HEAD_BYTES: usize = 21;
 const WAKING: u8 = 48;
 const DIAL_OTHER: u8 = 112;
 const WAKE: u8 = 113;
+const ASK_KDC: u8 = 114;
+const KDC_SAID: u8 = 49;
 /// Longest body: a message for a viewer, which holds a few records of at most 16 MiB.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
@@ -70,7 +72,7 @@ pub(super) enum ToWorker {
     Attach {
         viewer: ViewerId,
         hello: ViewerHello,
-        h264: bool,
+        video: VideoAbility,
         seat: Seat,
         number: u8,
     },
@@ -115,6 +117,11 @@ pub(super) enum ToWorker {
         question: u64,
         seconds: u16,
     },
+    /// A KDC's answer.
+    KdcSaid {
+        question: u64,
+        answer: Bytes,
+    },
     Files(files::Ask),
 }
 
@@ -145,6 +152,11 @@ pub(super) enum FromWorker {
     DialOther {
         question: u64,
         host: String,
+    },
+    /// A question to a KDC, with the realm that it is for.
+    AskKdc {
+        question: u64,
+        envelope: Bytes,
     },
     /// A machine was met for the first time: 0 hops away its own, further away one on the way.
     Met {
@@ -240,6 +252,13 @@ fn identity(body: &Bytes) -> io::Result<String> {
     String::from_utf8(body.to_vec()).map_err(|_| wrong("an identity that is no text"))
 }
 
+fn envelope(body: Bytes) -> io::Result<Bytes> {
+    if body.len() > oriel_kerberos::MESSAGE_BYTES_MAX {
+        return Err(wrong("a message of Kerberos that is too long"));
+    }
+    Ok(body)
+}
+
 fn host(body: &Bytes) -> io::Result<String> {
     if body.len() > MACHINE_HOST_BYTES_MAX {
         return Err(wrong("an address that is too long"));
@@ -262,9 +281,9 @@ impl From<ToWorker> for Frame {
     fn from(message: ToWorker) -> Self {
         match message {
             ToWorker::Start(start) => Self::new(1, 0).json(&start),
-            ToWorker::Attach { viewer, hello, h264, seat, number } => {
+            ToWorker::Attach { viewer, hello, video, seat, number } => {
                 let mut body = record(&ViewerRecord::Hello(hello));
-                let facts = (body.len() as u64) << 16 | u64::from(number) << 8 | u64::from(h264);
+                let facts = (body.len() as u64) << 16 | u64::from(number) << 8 | u64::from(video as u8);
                 body.extend(serde_json::to_vec(&seat).unwrap_or_default());
                 Self::new(2, viewer).counting(facts).with(body)
             }
@@ -279,6 +298,7 @@ impl From<ToWorker> for Frame {
             ToWorker::Begun { question, begun } => Self::new(11, question).json(&begun),
             ToWorker::Kept { question } => Self::new(12, question),
             ToWorker::Waking { question, seconds } => Self::new(WAKING, question).counting(u64::from(seconds)),
+            ToWorker::KdcSaid { question, answer } => Self::new(KDC_SAID, question).with(answer),
             ToWorker::Files(ask) => ask.into(),
         }
     }
@@ -297,7 +317,11 @@ impl TryFrom<Frame> for ToWorker {
                     ViewerRecord::Hello(hello) => Self::Attach {
                         viewer: number,
                         hello,
-                        h264: count & 0xff != 0,
+                        video: match count & 0xff {
+                            0 => VideoAbility::None,
+                            1 => VideoAbility::H264,
+                            _ => VideoAbility::H264Full,
+                        },
                         seat: json(&body.slice(split..))?,
                         number: (count >> 8) as u8,
                     },
@@ -315,6 +339,7 @@ impl TryFrom<Frame> for ToWorker {
             11 => Self::Begun { question: number, begun: json(&body)? },
             12 => Self::Kept { question: number },
             WAKING => Self::Waking { question: number, seconds: count.try_into().unwrap_or(u16::MAX) },
+            KDC_SAID => Self::KdcSaid { question: number, answer: envelope(body)? },
             kind if files::ASKS.contains(&kind) => Self::Files(files::Ask::read(kind, number, count, body)?),
             other => return Err(wrong(&format!("a frame of kind {other}"))),
         })
@@ -330,6 +355,7 @@ impl From<FromWorker> for Frame {
             FromWorker::Dial { question } => Self::new(68, question),
             FromWorker::Wake { question } => Self::new(WAKE, question),
             FromWorker::DialOther { question, host } => Self::new(DIAL_OTHER, question).with(host.into_bytes()),
+            FromWorker::AskKdc { question, envelope } => Self::new(ASK_KDC, question).with(envelope),
             FromWorker::Met { question, hop, identity } => {
                 Self::new(69, question).counting(hop as u64).with(identity.into_bytes())
             }
@@ -359,6 +385,7 @@ impl TryFrom<Frame> for FromWorker {
             68 => Self::Dial { question: number },
             WAKE => Self::Wake { question: number },
             DIAL_OTHER => Self::DialOther { question: number, host: host(&body)? },
+            ASK_KDC => Self::AskKdc { question: number, envelope: envelope(body)? },
             69 => Self::Met {
                 question: number,
                 hop: usize::try_from(count).unwrap_or(usize::MAX),

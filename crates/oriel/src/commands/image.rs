@@ -53,6 +53,26 @@ pub enum Command {
         #[command(flatten)]
         watch: operation::Watch,
     },
+    /// Make a version of an image from a desktop's disk
+    ///
+    /// Its guest forgets who it is (machine id, host keys, its person's account with its home) and is shut down. Afterwards the
+    /// desktop is made anew where its pool's desktops go from person to person, and starts again otherwise. Bring pools to the version
+    /// with `oriel pool rollout start`.
+    Capture {
+        /// Desktop: id or name
+        desktop: String,
+        /// Name of the image: a new one, or one that gets its next version
+        #[arg(long, value_name = "NAME")]
+        image: String,
+        /// Copy it as it is: its system forgets by itself who it is
+        #[arg(long)]
+        unsealed: bool,
+        /// Also while somebody is in it: they are cut off
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        watch: operation::Watch,
+    },
     /// Delete an image that nothing uses
     Delete {
         /// Id, name (its newest version) or name:version
@@ -96,6 +116,7 @@ impl Command {
                         match image.source {
                             ImageSource::Built { recipe, .. } => format!("recipe {recipe}"),
                             ImageSource::Imported { from } => from,
+                            ImageSource::Captured { desktop, of, .. } => format!("desktop {desktop} of {of}"),
                         },
                         age(&image.created_at),
                     ]);
@@ -116,6 +137,12 @@ impl Command {
                 };
                 let body = json!({"from": absolute(&from)?, "name": name, "sha256": sha256, "os": os});
                 let operation: Operation = client.post("/images/import", &body).await?;
+                watch.follow(client, operation).await
+            }
+            Self::Capture { desktop, image, unsealed, force, watch } => {
+                let body = json!({"image": image, "unsealed": unsealed, "force": force});
+                let path = format!("/desktops/{}/capture", segment(&desktop));
+                let operation: Operation = client.post(&path, &body).await?;
                 watch.follow(client, operation).await
             }
             Self::Delete { image } => {

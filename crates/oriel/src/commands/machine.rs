@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use oriel_server::api::{
     external::{
         Backspace, Machine, MachineChange, MachineIdentity, MachineList, MachineNew, MachineParameters,
-        MachineProtocol, RdpSecurity,
+        MachineProtocol, RdpAuthentication, RdpSecurity,
     },
     pool::{Pool, PoolList},
 };
@@ -152,6 +152,13 @@ pub enum Security {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+pub enum Authentication {
+    /// With a ticket of the account's realm, or not at all
+    Kerberos,
+    Ntlm,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 pub enum BackspaceKey {
     Delete,
     ControlH,
@@ -181,6 +188,9 @@ pub struct Parameters {
     /// RDP: this security level alone; the best that both have when left out
     #[arg(long, value_enum)]
     security: Option<Security>,
+    /// RDP: this one alone; when left out Kerberos first where the account's domain is one of kerberos.realms, then NTLM
+    #[arg(long, value_enum)]
+    authentication: Option<Authentication>,
     /// RDP: keyboard layout on the machine: us, de, us(intl); PiKVM: the one that text is typed for
     #[arg(long, value_name = "LAYOUT")]
     keyboard: Option<String>,
@@ -350,6 +360,11 @@ impl Parameters {
                 Some(Security::Tls) => Some(RdpSecurity::Tls),
                 Some(Security::Vmconnect) => Some(RdpSecurity::Vmconnect),
                 None => before.security,
+            },
+            authentication: match self.authentication {
+                Some(Authentication::Kerberos) => Some(RdpAuthentication::Kerberos),
+                Some(Authentication::Ntlm) => Some(RdpAuthentication::Ntlm),
+                None => before.authentication,
             },
             keyboard: text(self.keyboard, before.keyboard),
             client_name: text(self.client_name, before.client_name),

@@ -28,6 +28,7 @@ mod pool_show;
 pub mod provider;
 pub mod quota;
 pub mod recording;
+pub mod secrets;
 pub mod serve;
 pub mod session;
 pub mod syslog;

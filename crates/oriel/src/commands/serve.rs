@@ -14,11 +14,12 @@ use crate::{
     jump::Jumps,
     lock::{DataFolder, write_private},
     output::{self, say},
+    traces::Traces,
     wires::{Doors, Live, Shelf},
 };
 use clap::Args;
 use futures::FutureExt as _;
-use oriel_broker::{Broker, Films, Outside};
+use oriel_broker::{Broker, BrokerError, Films, Outside};
 use oriel_compute::{Compute, probe};
 use oriel_gateway::Gateway;
 use oriel_identity::Vault;
@@ -36,6 +37,12 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing_subscriber::{
+    Layer as _, Registry,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 #[derive(Args)]
 pub struct Serve {
@@ -45,6 +52,9 @@ pub struct Serve {
     /// Set up an image, a pool, a desktop and a person to try it with, and print the login
     #[arg(long)]
     demo: bool,
+    /// Start although some secrets are sealed with keys that are lost: those must be entered anew
+    #[arg(long)]
+    despite_lost_keys: bool,
 }
 
 /// A library that tells more than an admin can use: each migration.
@@ -63,14 +73,17 @@ struct House {
 impl Serve {
     pub async fn run(self, global: &Global) -> Done {
         let config = global.config(self.listen.clone())?;
-        start_log(&config)?;
+        let traces = start_log(&config)?;
         let folder = DataFolder::take(&config.data())?;
         raise_open_files();
-        let house = build(&config, &folder).await?;
+        let house = build(&config, &folder, self.despite_lost_keys).await?;
         let url = open_doors(&config, &folder, &house).await?;
         let served = self.serve(&folder, &house, &url).await;
         std::fs::remove_file(folder.file("oriel.url")).ok();
         stop(house).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
         served
     }
 
@@ -110,25 +123,43 @@ fn raise_open_files() {
     }
 }
 
-fn start_log(config: &Config) -> Done {
+/// And traces, where the environment asks for them.
+fn start_log(config: &Config) -> Result<Option<Traces>, Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(format!("{QUIET},{}", config.get("log"))).map_err(|error| {
         Failure::because(format!("log = {:?} does not fit", config.get("log")), &error)
             .next("use error, warn, info, debug, or filters like oriel_rdp=debug,info")
             .code(crate::failure::USAGE)
     })?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let log = tracing_subscriber::fmt().with_env_filter(filter.clone()).with_writer(std::io::stderr).with_ansi(colours);
     // Told on stderr, by a macro that panics: whoever read it may have gone.
     let log = log.log_internal_errors(false);
-    if config.get("log_format") == "json" {
-        log.json().init();
-    } else {
-        log.compact().init();
-    }
-    Ok(())
+    let is_json = config.get("log_format") == "json";
+    let Some(wish) = crate::traces::Wish::read(|name| std::env::var(name).ok())? else {
+        if is_json {
+            log.json().init();
+        } else {
+            log.compact().init();
+        }
+        return Ok(None);
+    };
+    let (traces, tracer) = wish.start()?;
+    let lines = tracing_subscriber::fmt::layer::<Registry>()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .log_internal_errors(false);
+    let lines = if is_json { lines.json().boxed() } else { lines.compact().boxed() };
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(Targets::new().with_target("oriel", LevelFilter::INFO));
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
+    Ok(Some(traces))
 }
 
-async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
+async fn build(config: &Config, folder: &DataFolder, despite_lost_keys: bool) -> Result<House, Failure> {
     let store = Store::open(config.get("database")).await.map_err(|error| {
         Failure::because("cannot open the database", &error).next("look at `database` in `oriel config show`")
     })?;
@@ -142,6 +173,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     let compute = compute(config, folder);
     let broker = Broker::new(store.clone(), vault, compute, images, accelerator);
     broker.set_program(format!("{}:{}", host_name(), folder.path.display()));
+    check_keys(&broker, despite_lost_keys).await?;
     broker.set_gpu_rules(config.gpu_rules());
     let recordings = RecordingStore::folder(config.get("recordings")).map_err(|error| {
         Failure::because("cannot keep recordings", &error).next("look at `recordings` in `oriel config show`")
@@ -156,6 +188,7 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
     broker.set_recording_days(config.recording_days().unwrap_or_default());
     let outside = Arc::new(config.outside());
     broker.set_outside(Arc::clone(&outside));
+    broker.set_realms(config.realms());
     let workers = oriel_worker::program(config.get("log"), config.get("log_format") == "json").map_err(|error| {
         Failure::because("cannot tell which program this is, to start sessions with", &error)
             .next("start it by its path; /proc must be mounted")
@@ -181,6 +214,22 @@ async fn build(config: &Config, folder: &DataFolder) -> Result<House, Failure> {
         }
     }));
     Ok(House { broker, gateway, store, outside, stop, tasks })
+}
+
+/// Without a key that something is sealed with this program would fail here and there, hours later.
+async fn check_keys(broker: &Broker, despite_lost_keys: bool) -> Done {
+    match broker.check_seal_keys().await {
+        Ok(()) => Ok(()),
+        Err(BrokerError::Conflict { text, .. }) if despite_lost_keys => {
+            tracing::error!(reason = text, "Starting without some of the keys that seal secrets");
+            Ok(())
+        }
+        Err(BrokerError::Conflict { text, next_step, .. }) => {
+            Err(Failure::new(text)
+                .next(format!("{next_step}; if it is lost for good: oriel serve --despite-lost-keys")))
+        }
+        Err(error) => Err(Failure::because("cannot tell what secrets are sealed with", &error)),
+    }
 }
 
 #[cfg(feature = "libvirt")]

@@ -1,6 +1,7 @@
 //! A backup of a server that runs, put back somewhere else.
 
 use crate::{Server, oriel, run, said};
+use serde_json::Value;
 use std::{
     io::{Read as _, Write as _},
     path::Path,
@@ -23,6 +24,12 @@ fn get(url: &str, path: &str, token: &str) -> String {
     answer
 }
 
+/// The server's, as its API shows them.
+fn keys(data: &Path) -> Vec<Value> {
+    let status: Value = serde_json::from_str(&out(data, &["secrets", "status", "--json"])).unwrap();
+    status["keys"].as_array().unwrap().clone()
+}
+
 #[test]
 fn what_was_backed_up_runs_elsewhere() {
     let (old, new, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -36,6 +43,11 @@ fn what_was_backed_up_runs_elsewhere() {
     writeln!(made.stdin.take().unwrap(), "seven green lamps in a row").unwrap();
     assert!(made.wait().unwrap().success());
     let token = out(old.path(), &["token", "create", "watcher", "--user", "ada", "--permissions", "host_read"]);
+    // Something that is sealed, and a second key that the server does not know of yet.
+    out(old.path(), &["webhook", "add", "http://127.0.0.1:9/"]);
+    let first = keys(old.path());
+    assert_eq!((first[0]["seals"].as_bool(), first[0]["count"].as_u64()), (Some(true), Some(1)), "{first:?}");
+    let newer = out(old.path(), &["secrets", "add-key"]);
     let file = other.path().join("backup.tar.gz");
     let name = file.to_str().unwrap();
     let wrote = out(old.path(), &["backup", name]);
@@ -59,7 +71,29 @@ fn what_was_backed_up_runs_elsewhere() {
     // What programs sign in with is as good as before.
     let numbers = get(&server.url, "/api/v1/metrics", token.trim());
     assert!(numbers.contains(" 200 OK") && numbers.ends_with("# EOF\n"), "{numbers}");
+    // Both keys came along; the old one is destroyed when nothing is sealed with it any more.
+    let (newer, older) = (newer.trim(), first[0]["key"].as_str().unwrap());
+    assert!(said(new.path(), &["secrets", "remove-key", older]).contains("would be lost"));
+    out(new.path(), &["secrets", "rotate"]);
+    let both = keys(new.path());
+    let counts: Vec<_> = both.iter().map(|key| (key["key"].as_str(), key["count"].as_u64())).collect();
+    assert_eq!(counts, [(Some(newer), Some(1)), (Some(older), Some(0))]);
+    assert!(out(new.path(), &["secrets", "status"]).contains("not needed"));
     server.stop();
+    out(new.path(), &["secrets", "remove-key", older]);
+    assert!(said(new.path(), &["secrets", "remove-key", newer]).contains("would be lost"));
+    // Beside another key the server says which one is missing, and does not start.
+    let (key, kept) = (new.path().join("seal.key"), other.path().join("seal.key"));
+    std::fs::rename(&key, &kept).unwrap();
+    let refused = said(new.path(), &["serve"]);
+    assert!(
+        refused.contains(&format!("not here: {newer} (1 of webhooks)")) && refused.contains("[exit 1]"),
+        "{refused}"
+    );
+    // It made one for itself, which may stand behind that one.
+    let found = oriel(new.path(), &["serve"]).env("ORIEL_SEAL_KEY_FILE", &kept).env("ORIEL_LISTEN", "nowhere").output();
+    let found = String::from_utf8(found.unwrap().stderr).unwrap();
+    assert!(found.contains("cannot listen") && !found.contains("not here"), "{found}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod applied;
 mod backup;
 mod receiver;
 mod syslog;
+mod traces;
 mod webhook;
 
 use std::{
@@ -60,7 +61,11 @@ struct Server {
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let mut child = oriel(data, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::run(oriel(data, &["serve"]))
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Nobody reads its log, and it runs all the same.
         drop(child.stderr.take());
         let mut line = String::new();
@@ -119,6 +124,7 @@ fn help() {
         "audit",
         "webhook",
         "syslog",
+        "secrets",
         "backup",
         "restore",
         "config",

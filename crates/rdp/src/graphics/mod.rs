@@ -21,13 +21,14 @@ use codec::Codecs;
 use ironrdp_core::{Decode as _, ReadCursor, impl_as_any};
 use ironrdp_dvc::{DvcClientProcessor, DvcMessage, DvcProcessor};
 use ironrdp_egfx::pdu::{
-    Avc420BitmapStream, Avc444BitmapStream, CapabilitiesAdvertisePdu, CapabilitiesV8Flags, CapabilitiesV81Flags,
-    CapabilitySet, Codec1Type, Encoding, FrameAcknowledgePdu, GfxPdu, QueueDepth, WireToSurface1Pdu,
+    Avc420BitmapStream, Avc444BitmapStream, CapabilitiesAdvertisePdu, CapabilitiesV8Flags, CapabilitiesV10Flags,
+    CapabilitiesV81Flags, CapabilitySet, Codec1Type, Encoding, FrameAcknowledgePdu, GfxPdu, QueueDepth,
+    WireToSurface1Pdu,
 };
 use ironrdp_pdu::PduResult;
 use ironrdp_pdu::geometry::ExclusiveRectangle;
 use oriel_screen::h264::Unit;
-use oriel_screen::{Rect, SURFACE_PIXELS_MAX, VIDEO_REGIONS_MAX};
+use oriel_screen::{Rect, SURFACE_PIXELS_MAX, VIDEO_REGIONS_MAX, VideoCodec};
 use surface::Surfaces;
 use zgfx::Inflate;
 
@@ -69,6 +70,7 @@ pub(crate) enum Output {
     Video {
         rect: Rect,
         regions: Vec<Rect>,
+        codec: VideoCodec,
         unit: Unit,
     },
     /// A frame ends; the server waits for [`Graphics::acknowledgement`].
@@ -95,6 +97,8 @@ impl Fault {
 pub(crate) struct Graphics {
     /// H.264 is offered.
     video: bool,
+    /// And in 4:4:4.
+    full: bool,
     inflate: Inflate,
     plain: Vec<u8>,
     surfaces: Surfaces,
@@ -115,6 +119,7 @@ impl Graphics {
     pub(crate) fn new(video: bool) -> Self {
         Self {
             video,
+            full: false,
             inflate: Inflate::default(),
             plain: Vec::new(),
             surfaces: Surfaces::default(),
@@ -125,6 +130,11 @@ impl Graphics {
             dropped: 0,
             fault: None,
         }
+    }
+
+    /// With H.264, also in 4:4:4.
+    pub(crate) fn full() -> Self {
+        Self { full: true, ..Self::new(true) }
     }
 
     /// What happened since the last call, or why the session must end.
@@ -300,16 +310,17 @@ impl Graphics {
             Codec1Type::Avc420 => {
                 let data = Bytes::from(wire.bitmap_data);
                 let stream = Avc420BitmapStream::decode(&mut ReadCursor::new(&data)).map_err(Fault::update)?;
-                self.avc(id, &wire.destination_rectangle, &stream, &data, true)
+                self.avc(id, &wire.destination_rectangle, &stream, &data, VideoCodec::H264)
             }
-            // Not offered. Both views are one stream, so that a decoder needs both; the one with the luma is drawn.
-            Codec1Type::Avc444 | Codec1Type::Avc444v2 => {
+            // Both views are one stream with one decoder (2.2.4.5), which needs all of them in order: LC says which are here.
+            kind @ (Codec1Type::Avc444 | Codec1Type::Avc444v2) => {
                 let data = Bytes::from(wire.bitmap_data);
                 let both = Avc444BitmapStream::decode(&mut ReadCursor::new(&data)).map_err(Fault::update)?;
-                let luma = both.encoding != Encoding::CHROMA;
-                self.avc(id, &wire.destination_rectangle, &both.stream1, &data, luma)?;
+                let chroma = if kind == Codec1Type::Avc444 { VideoCodec::H264Chroma } else { VideoCodec::H264ChromaV2 };
+                let first = if both.encoding == Encoding::CHROMA { chroma } else { VideoCodec::H264Main };
+                self.avc(id, &wire.destination_rectangle, &both.stream1, &data, first)?;
                 match &both.stream2 {
-                    Some(stream) => self.avc(id, &wire.destination_rectangle, stream, &data, false),
+                    Some(stream) => self.avc(id, &wire.destination_rectangle, stream, &data, chroma),
                     None => Ok(()),
                 }
             }
@@ -329,7 +340,7 @@ impl Graphics {
         bounds: &ExclusiveRectangle,
         stream: &Avc420BitmapStream<'_>,
         data: &Bytes,
-        drawn: bool,
+        codec: VideoCodec,
     ) -> Result<(), Fault> {
         if stream.rectangles.len() > VIDEO_REGIONS_MAX {
             return Err(Fault::Session(format!("a video frame has {} regions", stream.rectangles.len())));
@@ -337,7 +348,7 @@ impl Graphics {
         // What was painted before it lies under it.
         self.flush();
         let regions = if stream.rectangles.is_empty() { std::slice::from_ref(bounds) } else { &stream.rectangles };
-        let video = self.surfaces.video(id, data.slice_ref(stream.data), if drawn { regions } else { &[] })?;
+        let video = self.surfaces.video(id, data.slice_ref(stream.data), codec, regions)?;
         self.outputs.extend(video);
         Ok(())
     }
@@ -352,11 +363,17 @@ impl DvcProcessor for Graphics {
         ironrdp_egfx::CHANNEL_NAME
     }
 
-    /// Offers version 8.1, the newest in which H.264 means AVC420 alone: a browser decodes one stream of 4:2:0.
+    /// Offers version 8.1, the newest in which H.264 means AVC420 alone, and above it 10 and 10.2, in which it means AVC444 as
+    /// well, where the viewer shows that. Not 10.1, which cannot ask for the small cache, and none that scales surfaces.
     fn start(&mut self, _channel_id: u32) -> PduResult<Vec<DvcMessage>> {
         let mut flags = CapabilitiesV81Flags::SMALL_CACHE;
         flags.set(CapabilitiesV81Flags::AVC420_ENABLED, self.video);
-        let offers = [CapabilitySet::V8 { flags: CapabilitiesV8Flags::SMALL_CACHE }, CapabilitySet::V8_1 { flags }];
+        let mut offers =
+            vec![CapabilitySet::V8 { flags: CapabilitiesV8Flags::SMALL_CACHE }, CapabilitySet::V8_1 { flags }];
+        if self.full {
+            let flags = CapabilitiesV10Flags::SMALL_CACHE;
+            offers.extend([CapabilitySet::V10 { flags }, CapabilitySet::V10_2 { flags }]);
+        }
         Ok(vec![Box::new(GfxPdu::CapabilitiesAdvertise(CapabilitiesAdvertisePdu::from_typed(&offers)))])
     }
 

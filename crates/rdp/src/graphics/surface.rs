@@ -4,7 +4,7 @@ use super::{CACHE_BYTES_MAX, CACHE_SLOTS_MAX, Fault, MESSAGE_PIXELS_MAX, Output,
 use bytes::Bytes;
 use ironrdp_pdu::geometry::ExclusiveRectangle;
 use oriel_screen::h264::{Colour, Rewriter};
-use oriel_screen::{Framebuffer as _, Rect, Region, SURFACE_SIDE_MAX, Surface};
+use oriel_screen::{Framebuffer as _, Rect, Region, SURFACE_SIDE_MAX, Surface, VideoCodec};
 use std::collections::{BTreeMap, HashMap};
 
 struct Area {
@@ -280,11 +280,14 @@ impl Surfaces {
         &mut self,
         id: u16,
         payload: Bytes,
+        codec: VideoCodec,
         drawn: &[ExclusiveRectangle],
     ) -> Result<Option<Output>, Fault> {
         self.charge_pixels(payload.len() as u64)?;
         let area = self.area(id)?;
-        let Some(unit) = area.video.unit(payload).map_err(Fault::update)? else { return Ok(None) };
+        let Some(mut unit) = area.video.unit(payload).map_err(Fault::update)? else { return Ok(None) };
+        // A stream begins with what can be seen by itself.
+        unit.key &= !codec.is_chroma();
         let Some(origin) = area.origin else {
             return Err(Fault::Update(format!("surface {id} has video and is not on the screen")));
         };
@@ -296,6 +299,6 @@ impl Surfaces {
             }
         }
         let rect = placed(&Rect::new(0, 0, area.width, area.height), origin);
-        Ok(Some(Output::Video { rect, regions, unit }))
+        Ok(Some(Output::Video { rect, regions, codec, unit }))
     }
 }

@@ -74,6 +74,19 @@ fn avc(surface_id: u16, rectangles: Vec<ExclusiveRectangle>) -> GfxPdu {
     wire(surface_id, Codec1Type::Avc420, rectangle(0, 0, 64, 64), stream)
 }
 
+/// A picture in 4:4:4; `encoding` says which of its views are there.
+fn avc444(codec: Codec1Type, encoding: Encoding, rectangles: &[ExclusiveRectangle]) -> GfxPdu {
+    let quality = QuantQuality { quantization_parameter: 20, progressive: false, quality: 100 };
+    let stream = || Avc420BitmapStream {
+        rectangles: rectangles.to_vec(),
+        quant_qual_vals: vec![quality.clone(); rectangles.len()],
+        data: KEY,
+    };
+    let stream2 = (encoding == Encoding::LUMA_AND_CHROMA).then(stream);
+    let both = Avc444BitmapStream { encoding, stream1: stream(), stream2 };
+    wire(1, codec, rectangle(0, 0, 64, 64), encode_vec(&both).unwrap())
+}
+
 fn copy(source: u16, from: ExclusiveRectangle, target: u16, points: Vec<Point>) -> GfxPdu {
     GfxPdu::SurfaceToSurface(SurfaceToSurfacePdu {
         source_surface_id: source,
@@ -153,7 +166,9 @@ fn video_is_forwarded_after_what_lies_under_it_and_takes_no_surface() {
         &frame(vec![create(1, 64, 64), map(1, 10, 20), avc(1, vec![rectangle(0, 0, 64, 64), rectangle(1, 2, 900, 4)])]),
     )
     .unwrap();
-    let [Output::Video { rect, regions, unit }, Output::FrameEnd { .. }] = &outputs[..] else { panic!("{outputs:?}") };
+    let [Output::Video { rect, regions, unit, codec: VideoCodec::H264 }, Output::FrameEnd { .. }] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
     assert_eq!((*rect, unit.key), (Rect::new(10, 20, 64, 64), true));
     assert_eq!(*regions, [Rect::new(10, 20, 64, 64), Rect::new(11, 22, 63, 2)]);
     let rewritten = Rewriter::new(Colour::FullBt709).unit(KEY.into()).unwrap().unwrap();
@@ -173,6 +188,64 @@ fn video_is_forwarded_after_what_lies_under_it_and_takes_no_surface() {
         })
         .collect();
     assert_eq!(kinds, ["damage", "video", "damage", "end"]);
+}
+
+#[test]
+fn views_of_full_colours_are_one_stream_and_each_says_which_it_is() {
+    let mut graphics = Graphics::full();
+    let part = [rectangle(0, 0, 32, 16)];
+    let outputs = send(
+        &mut graphics,
+        &frame(vec![
+            create(1, 64, 64),
+            map(1, 10, 20),
+            avc444(Codec1Type::Avc444, Encoding::LUMA_AND_CHROMA, &part),
+            avc444(Codec1Type::Avc444, Encoding::LUMA, &part),
+            avc444(Codec1Type::Avc444v2, Encoding::CHROMA, &part),
+        ]),
+    )
+    .unwrap();
+    let views: Vec<(VideoCodec, bool)> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Video { rect, regions, codec, unit } => {
+                assert_eq!((*rect, regions.as_slice()), (Rect::new(10, 20, 64, 64), &[Rect::new(10, 20, 32, 16)][..]));
+                Some((*codec, unit.key))
+            }
+            _ => None,
+        })
+        .collect();
+    // Nothing can be begun with colours alone, although their unit is a refresh.
+    let (main, chroma) = ((VideoCodec::H264Main, true), (VideoCodec::H264Chroma, false));
+    assert_eq!(views, [main, chroma, main, (VideoCodec::H264ChromaV2, false)]);
+    // No such views; a first one that is longer than both; regions without end; both, and only one there.
+    for broken in [
+        [&[0, 0, 0, 0xc0][..], &[0; 40]].concat(),
+        [&[0xff, 0xff, 0xff, 0x3f][..], &[0; 40]].concat(),
+        [&[4, 0, 0, 0x40][..], &[0xff; 40]].concat(),
+        vec![4, 0, 0, 0, 0, 0, 0, 0],
+        vec![0; 3],
+    ] {
+        let before = graphics.dropped;
+        let sent = send(&mut graphics, &[wire(1, Codec1Type::Avc444v2, rectangle(0, 0, 64, 64), broken)]);
+        assert!(sent.unwrap().is_empty() && graphics.dropped == before + 1);
+    }
+    let many = vec![rectangle(0, 0, 1, 1); VIDEO_REGIONS_MAX + 1];
+    let refused = send(&mut graphics, &[avc444(Codec1Type::Avc444v2, Encoding::CHROMA, &many)]);
+    assert!(refused.unwrap_err().contains("regions"));
+}
+
+#[test]
+fn only_who_shows_full_colours_offers_a_version_that_has_them() {
+    let offers = |mut graphics: Graphics| {
+        let [message] = <[DvcMessage; 1]>::try_from(graphics.start(1).unwrap()).ok().unwrap();
+        let bytes = encode_vec(message.as_ref()).unwrap();
+        // Each is a version, a length and so many bytes of flags, all four here.
+        bytes[10..].chunks(12).map(|offer| (offer[..4].to_vec(), offer[8])).collect::<Vec<_>>()
+    };
+    let old = [(vec![4, 0, 8, 0], 2), (vec![5, 1, 8, 0], 0x12)];
+    assert_eq!(offers(Graphics::new(true)), old);
+    assert_eq!(offers(Graphics::full()), [&old[..], &[(vec![2, 0, 10, 0], 2), (vec![0, 2, 10, 0], 2)]].concat());
 }
 
 #[test]
@@ -292,6 +365,8 @@ fn bent_messages_end_in_an_error_or_not_at_all() {
         map(1, 3, 4),
         fill(1, vec![rectangle(0, 0, 8, 8)]),
         avc(1, vec![rectangle(0, 0, 64, 64)]),
+        avc444(Codec1Type::Avc444, Encoding::LUMA_AND_CHROMA, &[rectangle(0, 0, 64, 64)]),
+        avc444(Codec1Type::Avc444v2, Encoding::CHROMA, &[rectangle(0, 0, 16, 64)]),
         wire(1, Codec1Type::Planar, rectangle(0, 0, 4, 4), vec![0x20; 60]),
         wire(
             1,

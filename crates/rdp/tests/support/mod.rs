@@ -12,6 +12,7 @@
 
 pub mod client;
 pub mod gateway;
+pub mod kdc;
 pub mod selection;
 pub mod shadow;
 pub mod witness;
@@ -32,7 +33,7 @@ pub fn need(program: &str) -> PathBuf {
         .unwrap_or_else(|| {
             panic!(
                 "{program} is missing; install what the tests of crates/rdp run against:\n  \
-                 apt-get install --no-install-recommends xrdp xorgxrdp xterm openbox x11-apps x11-xserver-utils xclip xvfb freerdp2-shadow-x11"
+                 apt-get install --no-install-recommends xrdp xorgxrdp xterm openbox x11-apps x11-xserver-utils xclip xvfb freerdp2-shadow-x11 krb5-kdc krb5-admin-server"
             )
         })
 }

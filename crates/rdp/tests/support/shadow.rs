@@ -98,6 +98,7 @@ impl Shadow {
             certificate: oriel_pin::HostPin::Sha256(self.pin),
             keeper: None,
             security: oriel_rdp::Security::Any,
+            kerberos: None,
             client_name: "oriel-test".to_owned(),
             pipeline: oriel_rdp::Pipeline::Video,
             devices: oriel_rdp::Devices::default(),

@@ -144,6 +144,7 @@ impl Xrdp {
             certificate: oriel_pin::HostPin::Sha256(self.pin),
             keeper: None,
             security: oriel_rdp::Security::Any,
+            kerberos: None,
             client_name: "oriel-test".to_owned(),
             pipeline: oriel_rdp::Pipeline::Video,
             devices: oriel_rdp::Devices::default(),

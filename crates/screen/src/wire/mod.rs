@@ -12,7 +12,7 @@ pub use server::{
     Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_DOWNLOAD, RULE_MICROPHONE, RULE_SHARE,
     RULE_SOUND, RULE_UPLOAD, RULE_VIEW_ONLY, ServerRecord, WATERMARK_BYTES_MAX,
 };
-pub use viewer::{ABILITY_H264, VideoTrouble, ViewerHello, ViewerRecord};
+pub use viewer::{ABILITY_H264, ABILITY_H264_FULL, VideoAbility, VideoTrouble, ViewerHello, ViewerRecord};
 
 /// The version both sides say in their hello.
 pub const PROTOCOL_VERSION: u8 = 1;

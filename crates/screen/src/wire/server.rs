@@ -349,6 +349,9 @@ impl ServerRecord {
                 let rect = f.rect()?;
                 let codec = match f.u8()? {
                     0 => VideoCodec::H264,
+                    1 => VideoCodec::H264Main,
+                    2 => VideoCodec::H264Chroma,
+                    3 => VideoCodec::H264ChromaV2,
                     _ => return Err(f.bad("video codec")),
                 };
                 let flags = f.u8()?;

@@ -35,6 +35,20 @@ fn server_samples() -> Vec<ServerRecord> {
             key: false,
             bytes: Bytes::from_static(&[0, 0, 0, 1, 0x61]),
         },
+        ServerRecord::Video {
+            rect: Rect::new(0, 0, 64, 64),
+            regions: Some(vec![Rect::new(1, 2, 3, 4)]),
+            codec: VideoCodec::H264Main,
+            key: true,
+            bytes: Bytes::from_static(&[0, 0, 0, 1, 0x65]),
+        },
+        ServerRecord::Video {
+            rect: Rect::new(0, 0, 64, 64),
+            regions: Some(vec![Rect::new(1, 2, 3, 4)]),
+            codec: VideoCodec::H264ChromaV2,
+            key: false,
+            bytes: Bytes::from_static(&[0, 0, 0, 1, 0x61]),
+        },
         ServerRecord::Rich(Rich::Html("<b>€</b>".into())),
         ServerRecord::Rich(Rich::Png(png())),
         ServerRecord::Clipboard("€".into()),
@@ -136,7 +150,7 @@ fn viewer_samples() -> Vec<ViewerRecord> {
         ViewerRecord::Input(InputEvent::Text("日本".into())),
         ViewerRecord::Ack { sequence: 9 },
         ViewerRecord::Ping { token: 10 },
-        ViewerRecord::Abilities { bits: ABILITY_H264 },
+        ViewerRecord::Abilities { bits: ABILITY_H264 | ABILITY_H264_FULL },
         ViewerRecord::Listen { on: true },
         ViewerRecord::VideoTrouble(VideoTrouble::Undecodable),
         ViewerRecord::TerminalInput(Bytes::from_static(b"ls\r")),
@@ -158,6 +172,13 @@ fn what_is_encoded_comes_back() {
     let mut message = Vec::new();
     viewer_samples().iter().for_each(|record| record.encode(&mut message));
     assert_eq!(ViewerRecord::decode_all(&Bytes::from(message)).unwrap(), viewer_samples());
+}
+
+#[test]
+fn full_colours_are_nothing_without_the_decoder() {
+    let said = |bits: u32| ViewerRecord::announced_video(&[ViewerRecord::AskControl, ViewerRecord::Abilities { bits }]);
+    assert_eq!([0, 1, 2, 3].map(said).map(|ability| ability as u8), [0, 1, 0, 2]);
+    assert!(said(1 << 9 | 1).has_video() && !ViewerRecord::announced_video(&[]).has_video());
 }
 
 #[test]

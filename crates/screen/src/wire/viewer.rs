@@ -29,14 +29,43 @@ pub struct ViewerHello {
 }
 
 impl ViewerRecord {
-    /// Whether a hello and what came in its message announce that the viewer decodes H.264.
-    pub fn announces_h264(records: &[Self]) -> bool {
-        records.iter().any(|record| matches!(record, Self::Abilities { bits } if bits & ABILITY_H264 != 0))
+    /// What of H.264 the viewer shows, by a hello and what came in its message.
+    pub fn announced_video(records: &[Self]) -> VideoAbility {
+        let bits = records.iter().fold(0, |bits, record| match record {
+            Self::Abilities { bits: more } => bits | more,
+            _ => bits,
+        });
+        match (bits & ABILITY_H264 != 0, bits & ABILITY_H264_FULL != 0) {
+            (false, _) => VideoAbility::None,
+            (true, false) => VideoAbility::H264,
+            (true, true) => VideoAbility::H264Full,
+        }
     }
 }
 
 /// The viewer decodes H.264 (Annex B, up to 4:2:0 high profile).
 pub const ABILITY_H264: u32 = 1;
+/// And it puts the two views of a picture in 4:4:4 together; nothing without [`ABILITY_H264`].
+pub const ABILITY_H264_FULL: u32 = 2;
+
+/// What of forwarded video a viewer shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum VideoAbility {
+    #[default]
+    None = 0,
+    /// H.264 in 4:2:0; of 4:4:4 its main view.
+    H264 = 1,
+    /// H.264, and 4:4:4 of two views.
+    H264Full = 2,
+}
+
+impl VideoAbility {
+    /// Whether it is shown any video.
+    pub const fn has_video(self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
 
 /// Flag of a monitor in a resize.
 const MONITOR_PRIMARY: u8 = 1;
@@ -66,7 +95,7 @@ pub enum ViewerRecord {
     RoundTrip {
         micros: u32,
     },
-    /// What the viewer can do beyond version 1: [`ABILITY_H264`]. In the message of its hello.
+    /// What the viewer can do beyond version 1: [`ABILITY_H264`], [`ABILITY_H264_FULL`]. In the message of its hello.
     Abilities {
         bits: u32,
     },

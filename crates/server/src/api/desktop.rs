@@ -14,7 +14,7 @@ mirror! {
 }
 mirror! {
     /// What its owner wants.
-    DesktopIntent = model::DesktopIntent { Running, Stopped, Restart, Recycle, Deleted }
+    DesktopIntent = model::DesktopIntent { Running, Stopped, Restart, Recycle, Capture, Deleted }
 }
 mirror! {
     /// A step of a start.

@@ -16,6 +16,11 @@ mirror! {
 }
 
 mirror! {
+    /// How an RDP machine is signed in to: by Kerberos alone, or by NTLM alone.
+    RdpAuthentication = model::RdpAuthentication { Kerberos, Ntlm }
+}
+
+mirror! {
     /// 0x7f, or 0x08.
     Backspace = model::Backspace { Delete, ControlH }
 }
@@ -38,6 +43,9 @@ pub struct MachineParameters {
     pub domain: Option<String>,
     /// RDP: `nla` or `tls` alone, `vmconnect` for a console of Hyper-V; the best that both have when left out.
     pub security: Option<RdpSecurity>,
+    /// RDP: `kerberos` or `ntlm` alone; when left out Kerberos first where the account's domain is a realm of the configuration
+    /// (`kerberos.realms`), and NTLM where that leads nowhere.
+    pub authentication: Option<RdpAuthentication>,
     /// RDP: keyboard layout on the machine, `us`, `de`, `us(intl)`; PiKVM: the one that text is typed for. The pool's when left out.
     pub keyboard: Option<String>,
     /// RDP: what the machine's session list shows for Oriel.
@@ -150,6 +158,7 @@ impl From<model::MachineParameters> for MachineParameters {
             wake_seconds: given.wake_seconds,
             domain: given.domain,
             security: given.security.map(Into::into),
+            authentication: given.authentication.map(Into::into),
             keyboard: given.keyboard,
             client_name: given.client_name,
             graphics_pipeline: given.graphics_pipeline,
@@ -213,6 +222,7 @@ impl From<MachineParameters> for model::MachineParameters {
             wake_seconds: given.wake_seconds,
             domain: given.domain,
             security: given.security.map(Into::into),
+            authentication: given.authentication.map(Into::into),
             keyboard: given.keyboard,
             client_name: given.client_name,
             graphics_pipeline: given.graphics_pipeline,

@@ -27,6 +27,12 @@ pub enum ImageSource {
     Imported {
         from: String,
     },
+    /// Made from a desktop; `of`: the version that its disk was a clone of, `recipe`: by which that was built, if it was.
+    Captured {
+        desktop: String,
+        of: String,
+        recipe: Option<String>,
+    },
 }
 
 impl From<&model::ImageSource> for ImageSource {
@@ -36,6 +42,9 @@ impl From<&model::ImageSource> for ImageSource {
                 Self::Built { recipe: recipe.clone(), inputs: inputs.clone(), packages: packages.len() as u64 }
             }
             model::ImageSource::Imported { from } => Self::Imported { from: from.clone() },
+            model::ImageSource::Captured { desktop, of, recipe } => {
+                Self::Captured { desktop: desktop.clone(), of: of.clone(), recipe: recipe.clone() }
+            }
         }
     }
 }
@@ -141,4 +150,18 @@ pub struct ImageImport {
     #[serde(default)]
     pub sha256: Option<String>,
     pub os: ImageOs,
+}
+
+/// Make a version of an image from a desktop.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DesktopCapture {
+    /// The name of the image: a new one, or one that gets its next version.
+    pub image: String,
+    /// Its guest is not told to forget who it is: for systems that do so by themselves. Otherwise its agent must answer.
+    #[serde(default)]
+    pub unsealed: bool,
+    /// Also while somebody is in it.
+    #[serde(default)]
+    pub force: bool,
 }

@@ -77,6 +77,7 @@ pub mod reconciler;
 pub mod recording;
 pub mod rollout;
 pub mod second_factor;
+pub mod secrets;
 pub mod session;
 pub mod sign_in;
 pub mod subscription;

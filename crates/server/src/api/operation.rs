@@ -19,7 +19,7 @@ impl OperationState {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Operation {
     pub id: String,
-    /// `image_build`, `image_import`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk` or `desktop`.
+    /// `image_build`, `image_import`, `image_capture`, `image_upload`, `gpu_switch`, `recording_export`, `personal_disk`, `desktop` or `reseal`.
     pub kind: String,
     /// A sentence for people: `build image debian-desktop`.
     pub title: String,
@@ -52,12 +52,16 @@ impl Operation {
             }
             model::OperationKind::ImageBuild { name, .. } => ("image_build", format!("build image {name}")),
             model::OperationKind::ImageImport { name, .. } => ("image_import", format!("import image {name}")),
+            model::OperationKind::ImageCapture { title, name, .. } => {
+                ("image_capture", format!("make image {name} from desktop {title}"))
+            }
             model::OperationKind::ImageUpload { title, .. } => ("image_upload", format!("upload image {title}")),
             model::OperationKind::RecordingExport { desktop, format, .. } => {
                 ("recording_export", format!("export the recording of {desktop} as {}", format.word()))
             }
             model::OperationKind::PersonalDisk { title, work, .. } => ("personal_disk", disk_work(title, work)),
             model::OperationKind::Desktop { title, work, .. } => ("desktop", desktop_work(title, work)),
+            model::OperationKind::Reseal { key } => ("reseal", format!("seal all secrets with the key {key}")),
         };
         Self {
             id: operation.id.to_string(),

@@ -24,6 +24,9 @@ pub struct ProblemDetails {
     pub detail: String,
     /// What to do about it.
     pub next_step: String,
+    /// The request's trace, 32 hexadecimal digits, where the server exports traces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 /// An error answer on its way out of a handler.
@@ -97,6 +100,7 @@ impl Problem {
             code: self.code.to_owned(),
             detail: self.detail.clone(),
             next_step: self.next_step.clone(),
+            trace_id: oriel_trace::trace_id(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) async fn gather(app: &App, registry: &mut Registry) -> Result<(), Bro
         "1 where this program is the one of those on its database that moves desktops",
         gauge(if app.broker.leads() { 1.0 } else { 0.0 }),
     );
+    traces(registry);
     pools(app, registry).await?;
     sessions(app, registry);
     gpus(app, registry).await?;
@@ -108,6 +109,19 @@ async fn gpus(app: &App, registry: &mut Registry) -> Result<(), BrokerError> {
         held,
     );
     Ok(())
+}
+
+/// Nothing where nobody wants traces.
+fn traces(registry: &mut Registry) {
+    if !oriel_trace::is_on() {
+        return;
+    }
+    let spans: Family<Labels, Counter> = Family::default();
+    let (sent, dropped) = oriel_trace::counts();
+    for (outcome, count) in [("sent", sent), ("dropped", dropped)] {
+        spans.get_or_create(&vec![("outcome", outcome.to_owned())]).inc_by(count);
+    }
+    registry.register("trace_spans", "Spans of traces that the collector took, or that were dropped", spans);
 }
 
 fn reconcilers(app: &App, registry: &mut Registry) {

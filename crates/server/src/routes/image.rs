@@ -4,11 +4,11 @@ use crate::{
     Answer, App,
     api::{
         Named,
-        image::{Image, ImageBuild, ImageImport, ImageList, Recipe, RecipeList},
+        image::{DesktopCapture, Image, ImageBuild, ImageImport, ImageList, Recipe, RecipeList},
         operation::Operation,
         problem::Problem,
     },
-    caller::Caller,
+    caller::{Caller, TheDesktop},
     extract::Body,
     names::Names,
 };
@@ -17,7 +17,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use oriel_broker::BuildRequest;
+use oriel_broker::{BuildRequest, NewCapture};
 use oriel_model::{Name, Permission};
 
 /// A name that somebody gave, or what is wrong with it.
@@ -95,6 +95,22 @@ pub async fn import(
         os: import.os.into(),
     };
     begin(&app, &caller, request).await
+}
+
+/// Make a version of an image from a desktop. Its guest forgets who it is, it is shut down and copied; who may make images may do it.
+#[utoipa::path(post, path = "/desktops/{id}/capture", tag = "images", operation_id = "capture_desktop", params(("id" = String, Path)), request_body = DesktopCapture, responses((status = 202, body = Operation), (status = 409, description = "somebody is in it, its guest cannot be sealed, or it does something else")))]
+pub async fn capture(
+    State(app): State<App>,
+    caller: Caller,
+    TheDesktop(desktop): TheDesktop,
+    Body(wish): Body<DesktopCapture>,
+) -> Answer<(StatusCode, Json<Operation>)> {
+    if !caller.may(Permission::ImagesWrite) {
+        return Err(Problem::forbidden());
+    }
+    let new = NewCapture { name: name(&wish.image)?, unsealed: wish.unsealed, forced: wish.force };
+    let operation = app.broker.capture_desktop(&desktop, new, caller.account()).await?;
+    Ok((StatusCode::ACCEPTED, Json(Names::read(&app).await?.operation(&operation))))
 }
 
 /// Delete an image that no pool and no desktop uses.

@@ -31,6 +31,7 @@ pub mod quota;
 pub mod recording;
 pub mod rollout;
 pub mod second_factor;
+pub mod secrets;
 pub mod service;
 pub mod session;
 pub mod sign_in;
@@ -103,6 +104,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(image::recipes))
         .routes(routes!(image::build))
         .routes(routes!(image::import))
+        .routes(routes!(image::capture))
         .routes(routes!(image::delete))
         .routes(routes!(pool::list, pool::create))
         .routes(routes!(pool::show, pool::change, pool::delete))
@@ -200,6 +202,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(host::host))
         .routes(routes!(host::doctor))
         .routes(routes!(host::reconcilers))
+        .routes(routes!(secrets::show))
+        .routes(routes!(secrets::rotate))
         .routes(routes!(connect::viewer))
         .routes(routes!(service::openapi))
         .routes(routes!(service::health))

@@ -114,6 +114,10 @@ async fn lists_show_a_pool_admin_their_pools() {
     let me = ask(Method::GET, "/me", None).await.json();
     assert_eq!((&me["role"], &me["pools"]), (&json!("pool_admin"), &json!([desktop.pool.to_string()])));
     assert!(me["permissions"].as_array().unwrap().contains(&json!("pools_write")));
+    // Images are everybody's: they make none of their desktops.
+    let capture = format!("/desktops/{}/capture", desktop.id);
+    let reply = ask(Method::POST, &capture, Some(json!({"image": "debian"}))).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::FORBIDDEN, "admin_only".into()));
     // What they make is made in their pools, and their desktops are switched by them.
     let make =
         async |pool: &str| ask(Method::POST, "/desktops", Some(json!({"pool": pool, "owner": "ada"}))).await.status;

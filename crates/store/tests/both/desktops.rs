@@ -3,7 +3,8 @@ use crate::{
     samples::{NOW, desktop, stored_desktop, stored_pool, stored_user},
 };
 use oriel_model::{
-    Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Micros, Pool, PoolId, Role, StartStep, UserId,
+    Capture, CaptureStep, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Micros, OperationId, Pool,
+    PoolId, Role, StartStep, UserId,
 };
 use oriel_store::{DesktopCount, Store, StoreError};
 
@@ -50,6 +51,23 @@ on_both! {
         assert_eq!(store.desktops_in_pool(pool.id).await.unwrap(), std::slice::from_ref(&studio));
         assert_eq!(store.desktops_in_pool(PoolId::new()).await.unwrap(), []);
         assert_eq!(store.desktops().await.unwrap(), [studio]);
+    }
+
+    async fn are_held_for_an_image_when_nobody_is_there(store: Store) {
+        let one = stored_desktops(&store, 1).await.remove(0);
+        let operation = OperationId::new();
+        let nobody = |_: &Desktop, last: Option<Micros>| last.is_none();
+        assert!(!store.hold_for_capture(one.id, operation, NOW, |_, _| false).await.unwrap());
+        assert!(store.hold_for_capture(one.id, operation, NOW, nobody).await.unwrap());
+        let held = store.desktop(one.id).await.unwrap().unwrap();
+        let capture = Capture { operation, step: CaptureStep::Claimed, was_running: one.intent == DesktopIntent::Running };
+        assert_eq!((held.intent, held.facts.capture), (DesktopIntent::Capture, Some(capture)));
+        // Not twice, and nothing that takes desktops takes it.
+        assert!(!store.hold_for_capture(one.id, OperationId::new(), NOW, nobody).await.unwrap());
+        assert!(!store.wipe_touched(one.id, NOW).await.unwrap());
+        assert!(!store.take_back(one.id, NOW, DesktopIntent::Recycle, |_, _| true).await.unwrap());
+        let missing = store.hold_for_capture(DesktopId::new(), operation, NOW, nobody).await;
+        assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
     }
 
     async fn are_counted_by_pool_and_state(store: Store) {

@@ -114,6 +114,7 @@ on_both! {
         let raw_url = if url.starts_with("postgres") { url.clone() } else { format!("sqlite:{url}") };
         let raw = Database::connect(raw_url).await.unwrap();
         for undone in [
+            "DROP TABLE seal_program",
             "DROP TABLE host_place",
             "ALTER TABLE ticket DROP COLUMN app_id",
             "DROP TABLE app",
@@ -146,7 +147,7 @@ on_both! {
         for _ in 0..2 {
             let older = Store::open_unchanged(&url).await.unwrap();
             let dump = older.dump().await.unwrap();
-            let newer = ["m0031_provider", "m0032_cloud", "m0033_leaving", "m0034_passkey", "m0035_quota", "m0037_rollout", "m0038_webhook", "m0039_booking", "m0041_personal_disk", "m0042_syslog", "m0044_history", "m0045_session_host"].map(str::to_owned);
+            let newer = ["m0031_provider", "m0032_cloud", "m0033_leaving", "m0034_passkey", "m0035_quota", "m0037_rollout", "m0038_webhook", "m0039_booking", "m0041_personal_disk", "m0042_syslog", "m0044_history", "m0045_session_host", "m0052_seal_program"].map(str::to_owned);
             assert_eq!(dump.schema(), schema.strip_suffix(&newer).unwrap());
             assert!(!dump.tables().contains(&"provider") && dump.tables().contains(&"directory"));
             drop(dump);

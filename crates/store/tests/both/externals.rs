@@ -101,7 +101,7 @@ on_both! {
         let raw = Database::connect(&url).await.unwrap();
         // Back to the schema before, with a pool and its desktop in it.
         for table in [
-            "personal_disk_hold", "personal_disk", "history", "syslog", "booking", "rollout", "webhook", "attendance", "quota", "passkey", "cloud_image", "pool_cloud", "cloud", "presence", "provider_sign_in", "provider_person", "provider", "directory_person", "directory", "remembered_device", "recovery_code", "totp", "lease", "recording_export", "audit", "audit_head", "pool_admin", "pool_group", "user_group_member", "user_group", "recording", "gpu_claim_slot", "gpu_claim", "gpu_card", "setting", "operation", "ticket", "host_place", "app", "desktop_secret", "desktop",
+            "seal_program", "personal_disk_hold", "personal_disk", "history", "syslog", "booking", "rollout", "webhook", "attendance", "quota", "passkey", "cloud_image", "pool_cloud", "cloud", "presence", "provider_sign_in", "provider_person", "provider", "directory_person", "directory", "remembered_device", "recovery_code", "totp", "lease", "recording_export", "audit", "audit_head", "pool_admin", "pool_group", "user_group_member", "user_group", "recording", "gpu_claim_slot", "gpu_claim", "gpu_card", "setting", "operation", "ticket", "host_place", "app", "desktop_secret", "desktop",
             "pool_user", "pool", "image", "image_line", "api_token", "web_session", "users",
         ] {
             raw.execute_unprepared(&format!("DROP TABLE {table}")).await.unwrap();

@@ -28,6 +28,7 @@ mod quotas;
 mod recordings;
 mod rollouts;
 mod samples;
+mod sealed;
 mod seats;
 mod second_factors;
 mod sessions;

@@ -17,11 +17,12 @@ import { sentence } from "../../api/problem";
 import { Loaded } from "../parts/Loaded";
 import { Only } from "../parts/Only";
 import { ReasonButton } from "../parts/ReasonButton";
-import { doctorQuery, hostQuery, reconcilersQuery } from "../queries";
+import { doctorQuery, hostQuery, reconcilersQuery, secretsQuery } from "../queries";
 import { PageHead } from "../shell/PageHead";
 import { bytes, memory } from "../words";
 import { Findings } from "./host/Findings";
 import { Reconcilers } from "./host/Reconcilers";
+import { Sealing } from "./host/Sealing";
 
 export function Host() {
   return (
@@ -35,6 +36,7 @@ function Inside() {
   const host = useQuery(hostQuery);
   const doctor = useQuery(doctorQuery);
   const reconcilers = useQuery(reconcilersQuery);
+  const secrets = useQuery(secretsQuery);
   return (
     <>
       <PageHead
@@ -75,6 +77,14 @@ function Inside() {
                 </Card>
               </GridItem>
             </Grid>
+            <Card>
+              <CardTitle component="h2">Secrets at rest</CardTitle>
+              <CardBody>
+                <Loaded query={secrets} bare>
+                  {(standing) => <Sealing secrets={standing} />}
+                </Loaded>
+              </CardBody>
+            </Card>
             <section aria-labelledby="doctor" className="stack">
               <h2 id="doctor" className="section-title">
                 What the doctor finds

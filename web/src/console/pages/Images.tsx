@@ -146,8 +146,7 @@ function Inside() {
         >
           <p>
             <strong>{bytes(doomed.file_bytes)} on disk are freed and the image is gone</strong>; to have it
-            again it must be {doomed.source.kind === "built" ? "built" : "imported"} again. No desktop depends
-            on it.
+            again it must be {MADE[doomed.source.kind]} again. No desktop depends on it.
           </p>
         </Confirm>
       )}
@@ -174,6 +173,7 @@ function heldBy(image: Image): string {
   return "";
 }
 
+const MADE = { built: "built", imported: "imported", captured: "made from a desktop" } as const;
 const OS = { linux: "Linux", windows: "Windows", other: "Other" } as const;
 
 function byName(a: Image, b: Image) {
@@ -190,6 +190,13 @@ function From({ image }: { image: Image }) {
     return (
       <>
         Recipe {image.source.recipe}, {count(image.source.packages, "package")} {sum}
+      </>
+    );
+  }
+  if (image.source.kind === "captured") {
+    return (
+      <>
+        Desktop {image.source.desktop} of {image.source.of} {sum}
       </>
     );
   }

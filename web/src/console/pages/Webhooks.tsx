@@ -1,11 +1,10 @@
 /** Addresses that are told of what is done, and whether they take it. */
-import { EmptyState, EmptyStateBody, Label } from "@patternfly/react-core";
+import { EmptyState, EmptyStateBody } from "@patternfly/react-core";
 import ShareSquareIcon from "@patternfly/react-icons/dist/esm/icons/share-square-icon";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { answer, client, type Schemas } from "../../api/client";
-import { sentence } from "../../api/problem";
 import { useAct } from "../act";
 import { Confirm } from "../parts/Confirm";
 import { Loaded } from "../parts/Loaded";
@@ -16,7 +15,7 @@ import { When } from "../parts/When";
 import { webhooksQuery } from "../queries";
 import { useWhyNot } from "../shell/me";
 import { PageHead } from "../shell/PageHead";
-import { standing } from "../webhook";
+import { Deliveries } from "./webhooks/Deliveries";
 import { NewWebhook } from "./webhooks/NewWebhook";
 
 type Webhook = Schemas["Webhook"];
@@ -135,26 +134,6 @@ function Inside() {
           </p>
         </Confirm>
       )}
-    </>
-  );
-}
-
-function Deliveries({ of }: { of: Webhook }) {
-  const { text, tone } = standing(of);
-  return (
-    <>
-      <Label isCompact color={tone}>
-        {text}
-      </Label>
-      {of.failures > 0 && of.behind > 0 && <span className="about"> · {of.behind} to come</span>}
-      {of.next_try_at && (
-        <span className="about">
-          {" "}
-          · next try <When at={of.next_try_at} />
-        </span>
-      )}
-      {of.last_error && <p className="error-text">{sentence(of.last_error)}</p>}
-      {of.lost > 0 && <p className="about">{of.lost} were never told: it was too far behind.</p>}
     </>
   );
 }

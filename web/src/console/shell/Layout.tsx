@@ -17,6 +17,7 @@ import {
   SkipToContent,
 } from "@patternfly/react-core";
 import BarsIcon from "@patternfly/react-icons/dist/esm/icons/bars-icon";
+import BullhornIcon from "@patternfly/react-icons/dist/esm/icons/bullhorn-icon";
 import ClipboardListIcon from "@patternfly/react-icons/dist/esm/icons/clipboard-list-icon";
 import CloudIcon from "@patternfly/react-icons/dist/esm/icons/cloud-icon";
 import CubesIcon from "@patternfly/react-icons/dist/esm/icons/cubes-icon";
@@ -52,6 +53,7 @@ interface Place {
     | "/operations"
     | "/audit"
     | "/webhooks"
+    | "/syslog"
     | "/gpus"
     | "/clouds"
     | "/host";
@@ -73,6 +75,7 @@ const MANAGE: Place[] = [
   { to: "/operations", text: "Operations", icon: ClipboardListIcon, needs: "operations_read" },
   { to: "/audit", text: "Audit", icon: HistoryIcon, needs: "audit_read" },
   { to: "/webhooks", text: "Webhooks", icon: ShareSquareIcon, needs: "audit_read" },
+  { to: "/syslog", text: "Syslog", icon: BullhornIcon, needs: "audit_read" },
   { to: "/gpus", text: "GPUs", icon: MicrochipIcon, needs: "gpus_read" },
   { to: "/clouds", text: "Clouds", icon: CloudIcon, needs: "host_read" },
   { to: "/host", text: "Host", icon: ServerIcon, needs: "host_read" },

@@ -13,6 +13,7 @@ import type { Rect, ServerRecord, TileCodec, VideoTrouble } from "../wire";
 import { isBlank } from "./blank";
 import { noTiles, type PaintStats } from "./messages";
 import { VideoStreams } from "./video";
+import { type Drawable, Views } from "./views";
 
 type Context = OffscreenCanvasRenderingContext2D;
 type Operation = (context: Context) => void;
@@ -64,6 +65,7 @@ export class Painter {
   readonly #context: Context;
   readonly #events: PainterEvents;
   readonly #video: VideoStreams;
+  readonly #views: Views;
   #open: Frame = { operations: [], decoding: [], touched: null };
   #turn: Promise<void> = Promise.resolve();
   /** Frames of an earlier connection are void. */
@@ -75,6 +77,7 @@ export class Painter {
     this.#context = context;
     this.#events = events;
     this.#video = new VideoStreams(events);
+    this.#views = new Views((area, text) => this.#video.lose(area, text));
   }
 
   reset(): void {
@@ -82,6 +85,7 @@ export class Painter {
     this.#blank = true;
     this.#open = { operations: [], decoding: [], touched: null };
     this.#video.close();
+    this.#views.clear();
   }
 
   /** When every frame so far is drawn or void. */
@@ -168,25 +172,26 @@ export class Painter {
   }
 
   #videoFrame(record: Extract<ServerRecord, { type: "video" }>): void {
-    const { x, y, regions } = record;
-    let frame: VideoFrame | null = null;
+    const seen = record.regions?.length !== 0;
+    let drawable: Drawable | null = null;
     let passed = false;
-    const decoded = this.#video.decode(record).then((picture) => {
+    const decoded = this.#video.decode(record).then(async (frame) => {
+      if (!frame) return;
       // Later than its frame: newer pixels may be there by now. The stream was given up, and begins anew.
-      if (passed || regions?.length === 0) picture?.close();
-      else frame = picture;
+      if (passed || !seen) {
+        frame.close();
+        return;
+      }
+      const made = await this.#views.take(record, frame);
+      if (passed) made?.close();
+      else drawable = made;
     });
     // Decoded for the frames that follow; nothing waits for it.
-    if (regions?.length === 0) return;
+    if (!seen) return;
     this.#open.decoding.push(this.#video.within(record, decoded));
     this.#open.operations.push((context) => {
       passed = true;
-      if (!frame) return;
-      if (!regions) context.drawImage(frame, x, y, record.w, record.h);
-      for (const part of regions ?? []) {
-        context.drawImage(frame, part.x - x, part.y - y, part.w, part.h, part.x, part.y, part.w, part.h);
-      }
-      frame.close();
+      drawable?.draw(context);
     });
   }
 

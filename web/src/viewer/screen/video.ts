@@ -1,8 +1,9 @@
 /**
  * H.264 through WebCodecs: one decoder for each area that shows video, made at its key frame from what the stream's
- * own parameter set says. A stream that fails is given up and told, once; it begins anew with the next key frame.
+ * own parameter set says. A stream that fails is given up and told, once; it begins anew with the next key frame. The views of
+ * a picture in 4:4:4 are one stream.
  */
-import { MONITORS_MAX, type Rect, type VideoTrouble } from "../wire";
+import { MONITORS_MAX, type Rect, VideoCodec, type VideoTrouble } from "../wire";
 
 /** Video areas at once, one for each monitor; the oldest is closed for a new one. */
 const STREAMS_MAX = MONITORS_MAX;
@@ -122,12 +123,17 @@ export class VideoStreams {
     this.events.problem(text);
   }
 
+  /** Gives an area's stream up: it begins anew with a key frame. */
+  lose(area: Rect, text: string): void {
+    this.#streams.get(areaOf(area))?.fail("lost", text);
+  }
+
   /** Waits for a decoded picture, but not longer than a frame may wait. */
   async within(rect: Rect, decoded: Promise<void>): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
-        this.#streams.get(areaOf(rect))?.fail("lost", `no picture within ${PATIENCE_MS} ms`);
+        this.lose(rect, `no picture within ${PATIENCE_MS} ms`);
         resolve();
       }, PATIENCE_MS);
     });
@@ -137,7 +143,7 @@ export class VideoStreams {
 
   /** The picture of an access unit; `null` when there is none (no decoder, no key frame yet, an error). */
   decode(record: VideoRecord): Promise<VideoFrame | null> {
-    if (record.codec !== 0) {
+    if (record.codec > VideoCodec.chromaV2) {
       this.#once(`video codec ${record.codec} is not known to this viewer`);
       return Promise.resolve(null);
     }

@@ -26,6 +26,7 @@ export function videoPart(
   key: boolean,
   regions: readonly (readonly [number, number, number, number])[],
   bytes: Bytes,
+  codec?: number,
 ): Buffer;
 export function clipboard(text: string): Buffer;
 export function frameEnd(sequence: number): Buffer;

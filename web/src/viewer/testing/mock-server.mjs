@@ -61,12 +61,12 @@ export const copy = (fromX, fromY, x, y, w, h) => record(0x11, u16(fromX, fromY,
 export const fill = (x, y, w, h, r, g, b) => record(0x12, u16(x, y, w, h), [r, g, b]);
 export const cursor = (hotX, hotY, w, h, rgba) => record(0x13, u16(hotX, hotY, w, h), rgba);
 export const video = (x, y, w, h, key, bytes) => record(0x18, u16(x, y, w, h), [0, key ? 1 : 0], bytes);
-/** `regions`: lists of x, y, w, h. */
-export const videoPart = (x, y, w, h, key, regions, bytes) =>
+/** `regions`: lists of x, y, w, h. `codec`: which view of a picture in 4:4:4. */
+export const videoPart = (x, y, w, h, key, regions, bytes, codec = 0) =>
   record(
     0x18,
     u16(x, y, w, h),
-    [0, (key ? 1 : 0) | 2],
+    [codec, (key ? 1 : 0) | 2],
     u16(regions.length),
     ...regions.map((region) => u16(...region)),
     bytes,

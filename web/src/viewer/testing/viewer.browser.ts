@@ -1,9 +1,13 @@
 /** The built viewer in a real Chromium, against the mock server: pixels, bytes, coming back, the terminal. */
+import { readFileSync } from "node:fs";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
+import ts from "typescript";
 import { describe, expect, it } from "vitest";
-import { encodeServer } from "../wire";
+import type { Combiner, Layout, Planes } from "../screen/combiner";
+import { encodeServer, VideoCodec } from "../wire";
 import { heard, overhear } from "./ear";
+import { combined, encode, patched, split, type View } from "./full";
 import {
   bye,
   cursor,
@@ -90,8 +94,114 @@ describe("pictures", () => {
     );
     expect([await strongest(610, 110), await strongest(640, 110)]).toEqual([0, 2]);
     expect(await pixel(page, 645, 125)).toEqual([1, 2, 3]);
-    expect(mock.of("abilities")[0]?.hex).toBe("01000000");
+    expect(mock.of("abilities")[0]?.hex).toBe("03000000");
     expect(mock.of("video_trouble")).toEqual([]);
+  });
+
+  it.each([
+    ["v1", VideoCodec.chroma],
+    ["v2", VideoCodec.chromaV2],
+  ] as const)("of two views of %s keep the colours of single pixels", async (layout, codec) => {
+    const [red, blue] = [
+      [230, 20, 10],
+      [10, 30, 240],
+    ] as const;
+    // One-pixel stripes, and the same with the colours the other way round: five macroblocks wide, and shown to within the last.
+    const before = split(80, 48, layout, (x) => (x % 2 === 0 ? red : blue));
+    const after = split(80, 48, layout, (x) => (x % 2 === 0 ? blue : red));
+    const shownPart = { width: 72, height: 40 };
+    const units = encode([before.main, before.chroma, after.main, after.chroma], shownPart);
+    expect(units.map((unit) => unit.key)).toEqual([true, false, false, false]);
+    const page = await open();
+    await live(page);
+    const view = (at: number, kind: number, regions: [number, number, number, number][]) =>
+      videoPart(600, 100, 72, 40, at === 0, regions, units[at]?.bytes ?? [], kind);
+    const colour = async (x: number) => {
+      const [r, , b] = (await pixel(page, x, 137)) ?? [0, 0, 0];
+      return r > 210 && b < 40 ? "red" : b > 210 && r < 40 ? "blue" : "mixed";
+    };
+    const stripes = async () => [await colour(602), await colour(603), await colour(652), await colour(653)];
+    const all: [number, number, number, number] = [600, 100, 72, 40];
+    const left: [number, number, number, number] = [600, 100, 32, 40];
+    await shown(page, mock.frame(view(0, VideoCodec.main, [all]), view(1, codec, [all])));
+    expect(await stripes()).toEqual(["red", "blue", "red", "blue"]);
+    // The main view alone: means of the colours, where it says that it changed something.
+    await shown(page, mock.frame(view(2, VideoCodec.main, [left])));
+    expect(await stripes()).toEqual(["mixed", "mixed", "red", "blue"]);
+    // And its colours later, alone.
+    await shown(page, mock.frame(view(3, codec, [left])));
+    expect(await stripes()).toEqual(["blue", "red", "red", "blue"]);
+    expect(mock.of("video_trouble")).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+
+  it("of two views are put together as the reference does it, sample by sample", async () => {
+    const page = await open();
+    const source = readFileSync(new URL("../screen/combiner.ts", import.meta.url), "utf8");
+    const { outputText } = ts.transpileModule(source, {
+      compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
+    });
+    await page.evaluate(
+      `(() => { const exports = {}; ${outputText}; globalThis.combiner = exports.Combiner.start(2); })()`,
+    );
+    const [width, height] = [48, 32];
+    let seed = 7;
+    const noise = (): View => ({
+      width,
+      height,
+      bytes: Uint8Array.from({ length: (width * height * 3) / 2 }, () => {
+        seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+        return seed >>> 24;
+      }),
+    });
+    const whole = { x: 0, y: 0, w: width, h: height };
+    /** Rows of a view from `top` on, as I420 or NV12. */
+    const planes = ({ bytes }: View, top: number, packed: boolean) => {
+      const luma = width * height;
+      const [u, v] = [bytes.slice(luma, (luma * 5) / 4), bytes.slice((luma * 5) / 4)];
+      const half = (plane: Uint8Array) => [...plane.slice((top / 2) * (width / 2))];
+      const [us, vs] = [half(u), half(v)];
+      const colours = packed ? us.flatMap((value, at) => [value, vs[at] ?? 0]) : [...us, ...vs];
+      const luminance = [...bytes.slice(top * width, luma)];
+      const first = { offset: luminance.length, stride: packed ? width : width / 2 };
+      const second = { offset: luminance.length + us.length, stride: width / 2 };
+      const layout = [{ offset: 0, stride: width }, first, ...(packed ? [] : [second])];
+      return { width, height, top, rows: height - top, data: [...luminance, ...colours], layout };
+    };
+    const picture = async (given: ReturnType<typeof planes>, layout: Layout, parts: (typeof whole)[]) =>
+      Uint8Array.from(
+        await page.evaluate(
+          ([said, how, where]) => {
+            const { combiner } = globalThis as unknown as { combiner: Combiner };
+            const made = combiner.picture(
+              "a",
+              { ...said, data: Uint8Array.from(said.data) } as Planes,
+              how,
+              where,
+            );
+            const context = new OffscreenCanvas(said.width, said.height).getContext("2d");
+            if (!made || !context) return [];
+            context.drawImage(made, 0, 0);
+            return [...context.getImageData(0, 0, said.width, said.height).data];
+          },
+          [given, layout, parts] as const,
+        ),
+      );
+    for (const layout of ["v1", "v2"] as const) {
+      for (const packed of [false, true]) {
+        const [main, chroma, later, colours] = [noise(), noise(), noise(), noise()];
+        const label = `${layout} ${packed ? "NV12" : "I420"}`;
+        const first = await picture(planes(main, 0, packed), "main", [whole]);
+        expect(first, label).toEqual(combined(main, chroma, "main"));
+        const full = await picture(planes(chroma, 0, packed), layout, [whole]);
+        expect(full, label).toEqual(combined(main, chroma, layout));
+        // Only a part of the second main view counts, whatever else is in its rows.
+        const part = { x: 6, y: 18, w: 20, h: 12 };
+        await picture(planes(later, 16, packed), "main", [part]);
+        const again = await picture(planes(colours, 0, packed), layout, [whole]);
+        expect(again, label).toEqual(combined(patched(main, later, part), colours, layout));
+      }
+    }
   });
 
   it("of video that cannot go on are told, and the next key frame begins anew", async () => {
@@ -110,6 +220,19 @@ describe("pictures", () => {
     const page = await openAfter(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
     await live(page);
     expect(mock.of("abilities")[0]?.hex).toBe("00000000");
+  });
+
+  it("come as one view to a browser that cannot put two together", async () => {
+    const page = await openAfter(() => {
+      const real = OffscreenCanvas.prototype.getContext as (kind: string, how?: unknown) => unknown;
+      Object.assign(OffscreenCanvas.prototype, {
+        getContext(this: OffscreenCanvas, kind: string, how?: unknown) {
+          return kind === "webgl2" ? null : real.call(this, kind, how);
+        },
+      });
+    });
+    await live(page);
+    expect(mock.of("abilities")[0]?.hex).toBe("01000000");
   });
 
   it("that are broken leave the rest of the frame alone", async () => {

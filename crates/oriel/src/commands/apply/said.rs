@@ -82,6 +82,8 @@ fn names<'a>(all: impl IntoIterator<Item = &'a oriel_server::api::Named>) -> Sai
 pub fn image(image: &Image) -> Keys {
     match &image.source {
         ImageSource::Built { recipe, .. } => vec![("recipe", text(recipe))],
+        // A file cannot say how it came to be.
+        ImageSource::Captured { .. } => Vec::new(),
         ImageSource::Imported { from } => {
             let mut keys = vec![("from", text(from))];
             if image.os != ImageOs::Linux {

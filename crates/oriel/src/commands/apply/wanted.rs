@@ -532,6 +532,7 @@ fn machine(name: &str, table: &Table<'_>, folder: &Path) -> Result<WantedMachine
 fn parameter(name: &str, spot: &Spot<'_>) -> Result<Value, Wrong> {
     let value = match name {
         "security" => Value::String(spot.word(&["nla", "tls", "vmconnect"])?),
+        "authentication" => Value::String(spot.word(&["kerberos", "ntlm"])?),
         "backspace" => Value::String(spot.word(&["delete", "control-h"])?),
         _ => spot.json()?,
     };

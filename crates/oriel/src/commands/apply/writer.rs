@@ -4,7 +4,11 @@ use super::{
     said::{self, Keys, Present, Said},
     tree::Language,
 };
-use oriel_server::api::{external::Machine, pool::Pool};
+use oriel_server::api::{
+    external::Machine,
+    image::{Image, ImageSource},
+    pool::Pool,
+};
 use std::fmt::Write as _;
 
 /// Words that YAML may take for something else than a name.
@@ -68,7 +72,9 @@ fn images(present: &Present) -> Vec<Section> {
     let mut names: Vec<&str> = present.images.iter().map(|image| image.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let newest = names.into_iter().filter_map(|name| present.newest(name));
+    // How one came to be that was made from a desktop, no file can say.
+    let can_be_said = |image: &&Image| !matches!(image.source, ImageSource::Captured { .. });
+    let newest = names.into_iter().filter_map(|name| present.newest(name)).filter(can_be_said);
     newest.map(|image| Section::new(&image.name, said::image(image))).collect()
 }
 

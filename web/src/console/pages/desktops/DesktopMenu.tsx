@@ -6,7 +6,10 @@ import { answer, client, type Schemas } from "../../../api/client";
 import { useAct } from "../../act";
 import { whyNot } from "../../can";
 import { Confirm } from "../../parts/Confirm";
+import { may } from "../../roles";
+import { useMe } from "../../shell/me";
 import { RemoveMachine } from "../pools/RemoveMachine";
+import { CaptureDesktop } from "./CaptureDesktop";
 import { CdDrive } from "./CdDrive";
 import { CloudMachine } from "./CloudMachine";
 
@@ -24,8 +27,11 @@ const PATHS = {
 } as const;
 
 export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boolean }) {
+  const me = useMe();
   const [open, setOpen] = useState(false);
-  const [ask, setAsk] = useState<"cd" | "cut" | "recycle" | "delete" | "remove" | "machine" | null>(null);
+  const [ask, setAsk] = useState<
+    "cd" | "cut" | "recycle" | "delete" | "remove" | "machine" | "capture" | null
+  >(null);
   const params = { path: { id: desktop.id } };
   const move = useAct({
     do: (what: Move) => answer(client.POST(PATHS[what], { params })),
@@ -78,6 +84,8 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
               <Divider component="li" />
               {desktop.host?.startsWith("cloud:") &&
                 item("Flavor, host and snapshots…", "", () => setAsk("machine"))}
+              {may(me, "images_write") &&
+                item("Make an image of it…", whyNot.capture(desktop), () => setAsk("capture"))}
               {item("Recycle…", whyNot.recycle(desktop), () => setAsk("recycle"))}
               {item("Delete…", whyNot.remove(desktop), () => setAsk("delete"), true)}
             </>
@@ -113,6 +121,7 @@ export function DesktopMenu({ desktop, admin }: { desktop: Desktop; admin: boole
           </p>
         </Confirm>
       )}
+      {ask === "capture" && <CaptureDesktop desktop={desktop} onClose={() => setAsk(null)} />}
       {ask === "machine" && <CloudMachine desktop={desktop} onClose={() => setAsk(null)} />}
       {ask === "remove" && <RemoveMachine machine={desktop} onClose={() => setAsk(null)} />}
       {ask === "delete" && (

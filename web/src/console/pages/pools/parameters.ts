@@ -33,6 +33,17 @@ export const PARAMETERS: readonly Parameter[] = [
     ],
   },
   {
+    name: "authentication",
+    of: ["rdp"],
+    label: "Authentication",
+    help: "Kerberos needs the account's domain in the configuration (kerberos.realms) and the machine's name as its address",
+    options: [
+      ["", "Kerberos where the domain has it, then NTLM"],
+      ["kerberos", "Kerberos only"],
+      ["ntlm", "NTLM only"],
+    ],
+  },
+  {
     name: "client_name",
     of: ["rdp"],
     label: "Name for Oriel",

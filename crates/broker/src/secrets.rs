@@ -1,0 +1,324 @@
+//! The keys that seal secrets: which program has which, how much is sealed with each, and everything sealed anew.
+//!
+//! A key is added to every program and used by none until all have it: each says again and again what it has
+//! ([`Broker::announce_keys`]), and seals with the newest of its keys that all have who have said so lately. So none writes what
+//! another cannot read while they are started again one by one. An operation then opens what is sealed with other keys and seals it
+//! anew, a batch at a time; what was changed meanwhile is left to whoever changed it. It looks at what is there, so it may be cancelled,
+//! killed and repeated at any point, also by two programs at once.
+
+use crate::{Broker, BrokerError, clock::now};
+use crate::{cloud, directory, export, external, guest, provider, recording, second_factor, webhook};
+use futures::FutureExt as _;
+use oriel_identity::{SEALED_HEAD_CHARS, VaultError, sealed_with};
+use oriel_image::{ImageError, Job};
+use oriel_model::{Operation, OperationKind, OperationState, SealProgram, UserId};
+use oriel_store::{Resealed, SealedColumn, SealedText};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// A program that has said nothing for so long is gone, or will be refused when it comes back.
+const ALIVE_SECONDS: i64 = 60;
+/// One that has said nothing for so long is forgotten.
+const FORGOTTEN_SECONDS: i64 = 24 * 60 * 60;
+/// Texts that are sealed anew in one transaction.
+const BATCH: u64 = 100;
+/// How often all is gone through: again for what was changed meanwhile, with a key of before.
+const ROUNDS_MAX: usize = 3;
+/// Texts that cannot be opened, and are named.
+const NAMED_MAX: usize = 50;
+
+/// How things are sealed.
+#[derive(Clone, Debug)]
+pub struct SealStanding {
+    /// Those of this program, the newest first, and those of others or of nobody behind them.
+    pub keys: Vec<SealKeyUse>,
+    /// Texts that are no envelopes: edited by hand, or damaged.
+    pub damaged: u64,
+    /// Who has said lately which keys they have.
+    pub programs: Vec<SealProgram>,
+    /// The last time that all was sealed anew, or is.
+    pub operation: Option<Operation>,
+}
+
+/// A key, and what is sealed with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealKeyUse {
+    pub key: String,
+    /// Whether this program has it.
+    pub here: bool,
+    /// Whether this program seals with it.
+    pub seals: bool,
+    /// What of, and how many; never zero.
+    pub of: Vec<(&'static str, u64)>,
+}
+
+impl SealKeyUse {
+    pub fn count(&self) -> u64 {
+        self.of.iter().map(|(_, count)| count).sum()
+    }
+
+    /// `3 recordings, 1 cloud`
+    fn words(&self) -> String {
+        self.of.iter().map(|(what, count)| format!("{count} of {what}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Broker {
+    pub async fn seal_standing(&self) -> Result<SealStanding, BrokerError> {
+        let programs = self.announce_keys().await?;
+        let (keys, damaged) = self.key_uses().await?;
+        let operations = self.operations().await?;
+        let operation = operations.into_iter().find(is_resealing);
+        Ok(SealStanding { keys, damaged, programs, operation })
+    }
+
+    /// Begins to seal everything with the newest key.
+    pub async fn start_resealing(&self, by: Option<UserId>) -> Result<Operation, BrokerError> {
+        let programs = self.announce_keys().await?;
+        let vault = &self.inner.vault;
+        let (newest, key) = (vault.fingerprints().first().copied().unwrap_or_default(), vault.seals_with());
+        if let Some(other) = programs.iter().find(|one| !one.keys.iter().any(|has| has == newest)) {
+            return Err(BrokerError::conflict(
+                "key_not_everywhere",
+                format!("the program {} has not the newest key {newest}", other.program),
+                "give it that key, start it again, and look at `oriel secrets status`; one that is gone for good is forgotten after a minute",
+            ));
+        }
+        if let Some(other) = programs.iter().find(|one| one.seals != key) {
+            return Err(BrokerError::conflict(
+                "keys_differ",
+                format!("the program {} seals with the key {}, and this one with {key}", other.program, other.seals),
+                "give all programs the same keys in the same order; one that was just started needs a quarter of a minute",
+            ));
+        }
+        let (keys, _) = self.key_uses().await?;
+        if keys.iter().all(|one| one.seals || one.of.is_empty()) {
+            return Err(BrokerError::conflict(
+                "nothing_to_reseal",
+                format!("everything is sealed with the newest key, {key}"),
+                "add a key first: `oriel secrets add-key` on the server, and start it again",
+            ));
+        }
+        let goes_on = |one: &Operation| matches!(one.state, OperationState::Queued | OperationState::Running);
+        if self.operations().await?.iter().any(|one| is_resealing(one) && goes_on(one)) {
+            return Err(BrokerError::conflict(
+                "reseals_already",
+                "everything is being sealed anew already",
+                "watch it: `oriel operation list`",
+            ));
+        }
+        self.queue_operation(OperationKind::Reseal { key: key.to_owned() }, by).await
+    }
+
+    /// Before a program does anything: whether it can open what is sealed, and what the others seal.
+    /// Errors: `Conflict`, which names the keys that are missing.
+    pub async fn check_seal_keys(&self) -> Result<(), BrokerError> {
+        let here = self.inner.vault.fingerprints();
+        let next =
+            "put it among this program's keys (seal.key in the data folder, ORIEL_SEAL_KEY_OLD, …; docs/secrets.md)";
+        let (keys, _) = self.key_uses().await?;
+        let missing: Vec<_> = keys.iter().filter(|one| !one.here && !one.of.is_empty()).collect();
+        if !missing.is_empty() {
+            let words: Vec<_> = missing.iter().map(|one| format!("{} ({})", one.key, one.words())).collect();
+            return Err(BrokerError::conflict(
+                "seal_key_missing",
+                format!(
+                    "secrets in the database are sealed with keys that are not here: {}; here are: {}",
+                    words.join("; "),
+                    here.join(", ")
+                ),
+                next,
+            ));
+        }
+        let programs = self.inner.store.seal_programs(now().plus_seconds(-ALIVE_SECONDS)).await?;
+        let is_strange = |one: &&SealProgram| one.program != self.program() && !here.contains(&one.seals.as_str());
+        if let Some(other) = programs.iter().find(is_strange) {
+            return Err(BrokerError::conflict(
+                "seal_key_missing",
+                format!(
+                    "the program {} on this database seals with the key {}, which is not here; here are: {}",
+                    other.program,
+                    other.seals,
+                    here.join(", ")
+                ),
+                next,
+            ));
+        }
+        self.announce_keys().await.map(drop)
+    }
+
+    /// Says which keys this program has, and seals with the newest that all have. Answers all who have said so lately.
+    pub(crate) async fn announce_keys(&self) -> Result<Vec<SealProgram>, BrokerError> {
+        let (vault, store) = (&self.inner.vault, &self.inner.store);
+        let at = now();
+        let mut own = SealProgram {
+            program: self.program().to_owned(),
+            seals: String::new(),
+            keys: vault.fingerprints().into_iter().map(str::to_owned).collect(),
+            seen: at,
+        };
+        // Twice: of two that come at the same moment one at least sees the other.
+        for _ in 0..2 {
+            let mut others = store.seal_programs(at.plus_seconds(-ALIVE_SECONDS)).await?;
+            others.retain(|one| one.program != own.program);
+            let shared = own.keys.iter().find(|key| others.iter().all(|one| one.keys.contains(key)));
+            if let Some(key) = shared
+                && key != vault.seals_with()
+            {
+                tracing::info!(key, before = vault.seals_with(), "Secrets are sealed with another key from now on");
+                vault.seal_with(key);
+            }
+            if own.seals != vault.seals_with() {
+                vault.seals_with().clone_into(&mut own.seals);
+                store.put_seal_program(&own).await?;
+            }
+        }
+        store.forget_seal_programs(at.plus_seconds(-FORGOTTEN_SECONDS)).await?;
+        Ok(store.seal_programs(at.plus_seconds(-ALIVE_SECONDS)).await?)
+    }
+
+    /// What is sealed with which key, and how much is no envelope at all.
+    async fn key_uses(&self) -> Result<(Vec<SealKeyUse>, u64), BrokerError> {
+        let vault = &self.inner.vault;
+        let (mut by_key, mut damaged) = (BTreeMap::<String, Vec<(&'static str, u64)>>::new(), 0);
+        for one in self.inner.store.sealed_counts(SEALED_HEAD_CHARS).await? {
+            match sealed_with(&one.head) {
+                Some(key) => by_key.entry(key.to_owned()).or_default().push((word(one.column), one.count)),
+                None => damaged += one.count,
+            }
+        }
+        let seals = vault.seals_with();
+        let mut uses = Vec::new();
+        for key in vault.fingerprints() {
+            let of = by_key.remove(key).unwrap_or_default();
+            uses.push(SealKeyUse { key: key.to_owned(), here: true, seals: key == seals, of });
+        }
+        uses.extend(by_key.into_iter().map(|(key, of)| SealKeyUse { key, here: false, seals: false, of }));
+        Ok((uses, damaged))
+    }
+
+    /// The operation's work. Answers one line for people.
+    pub(crate) async fn perform_resealing(&self, key: &str, job: &impl Job) -> Result<String, BrokerError> {
+        let vault = &self.inner.vault;
+        let changed = || {
+            BrokerError::conflict(
+                "keys_differ",
+                format!("this program does not seal with the key {key} (any more)"),
+                "look at `oriel secrets status`, and begin again when all programs seal with the newest key",
+            )
+        };
+        let (uses, damaged) = self.key_uses().await?;
+        let total = damaged + uses.iter().filter(|one| one.key != key).map(SealKeyUse::count).sum::<u64>();
+        let (mut seen, mut put, mut failed) = (0_u64, 0, Vec::new());
+        for _ in 0..ROUNDS_MAX {
+            let before = put;
+            failed.clear();
+            for column in SealedColumn::ALL {
+                let mut after = String::new();
+                loop {
+                    if job.cancelled().now_or_never().is_some() {
+                        return Err(ImageError::Cancelled.into());
+                    }
+                    if vault.seals_with() != key {
+                        return Err(changed());
+                    }
+                    let texts = self.inner.store.sealed_otherwise(column, &vault.head(), &after, BATCH).await?;
+                    let Some(last) = texts.last() else { break };
+                    after.clone_from(&last.id);
+                    let mut anew = Vec::with_capacity(texts.len());
+                    for text in &texts {
+                        match self.sealed_anew(column, text) {
+                            Ok(Some(to)) => {
+                                anew.push(Resealed { id: text.id.clone(), from: text.sealed.clone(), to });
+                            }
+                            Ok(None) => {}
+                            Err(error) => failed.push(format!("{} {}: {error}", word(column), text.id)),
+                        }
+                    }
+                    put += self.inner.store.replace_sealed(column, &anew).await?;
+                    seen += texts.len() as u64;
+                    let fraction = seen as f64 / total.max(1) as f64;
+                    job.progress(fraction.min(1.0), &format!("sealing anew: {}", word(column)));
+                }
+            }
+            if put == before {
+                break;
+            }
+        }
+        failed.iter().take(NAMED_MAX).for_each(|line| job.log(line));
+        if !failed.is_empty() {
+            return Err(BrokerError::conflict(
+                "not_all_resealed",
+                format!("{put} are sealed with {key}; {} could not be opened, and are as they were", failed.len()),
+                "the log names them: bring their keys back or enter those secrets anew, and resume it",
+            ));
+        }
+        Ok(format!("{put} sealed anew with {key}"))
+    }
+
+    /// `None` when it was sealed with the right key meanwhile.
+    fn sealed_anew(&self, column: SealedColumn, text: &SealedText) -> Result<Option<String>, VaultError> {
+        let mut said = Err(VaultError::NotSealed);
+        for context in contexts(column, &text.id) {
+            said = self.inner.vault.reseal(&text.sealed, &context);
+            if !matches!(said, Err(VaultError::Damaged { .. })) {
+                break;
+            }
+        }
+        said
+    }
+}
+
+const fn is_resealing(operation: &Operation) -> bool {
+    matches!(operation.kind, OperationKind::Reseal { .. })
+}
+
+/// What is sealed there, for people.
+const fn word(column: SealedColumn) -> &'static str {
+    match column {
+        SealedColumn::Desktop => "desktops and machines",
+        SealedColumn::Cloud => "clouds",
+        SealedColumn::Directory => "directories",
+        SealedColumn::Export => "exports of recordings",
+        SealedColumn::Provider => "providers of identities",
+        SealedColumn::Recording => "recordings",
+        SealedColumn::Totp => "second factors",
+        SealedColumn::Webhook => "webhooks",
+    }
+}
+
+/// What a row's text may have been sealed for.
+fn contexts(column: SealedColumn, id: &str) -> Vec<String> {
+    match column {
+        // Which of the two it is the pool says; only one of them opens it.
+        SealedColumn::Desktop => [of(id, guest::sealing_context), of(id, external::sealing_context)].concat(),
+        SealedColumn::Cloud => of(id, cloud::context_of),
+        SealedColumn::Directory => of(id, directory::context_of),
+        SealedColumn::Export => of(id, export::sealing_context),
+        SealedColumn::Provider => of(id, provider::context_of),
+        SealedColumn::Recording => of(id, recording::sealing_context),
+        SealedColumn::Totp => of(id, second_factor::context_of),
+        SealedColumn::Webhook => of(id, webhook::context_of),
+    }
+}
+
+fn of<I: FromStr>(id: &str, context: fn(I) -> String) -> Vec<String> {
+    id.parse().map(context).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_has_its_context() {
+        let id = "018f0000-0000-7000-8000-000000000000";
+        let mut all: Vec<String> = SealedColumn::ALL.into_iter().flat_map(|column| contexts(column, id)).collect();
+        assert_eq!(all.len(), SealedColumn::ALL.len() + 1, "a desktop's may be a machine's");
+        assert!(all.iter().all(|context| context.ends_with(&format!(":{id}"))), "{all:?}");
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), SealedColumn::ALL.len() + 1);
+        assert!(contexts(SealedColumn::Cloud, "no id").is_empty());
+    }
+}

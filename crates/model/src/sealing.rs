@@ -1,0 +1,15 @@
+//! Which program on a database has which sealing keys. Keys are called by their fingerprints: 16 hexadecimal digits.
+
+use crate::Micros;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealProgram {
+    /// What the program is called among those that share its database.
+    pub program: String,
+    /// The key that it seals with.
+    pub seals: String,
+    /// All keys that it has, the newest first.
+    pub keys: Vec<String>,
+    /// When it last said so.
+    pub seen: Micros,
+}
