@@ -35,7 +35,7 @@ pub enum GuestCredentials {
         /// The stream leads to this RD Gateway.
         gateway: Option<GuestGateway>,
         /// With Kerberos; with NTLM where there is none.
-        kerberos: Option<GuestKerberos>,
+        kerberos: Option<Box<GuestKerberos>>,
     },
     /// The machine's own display, by its host.
     Console(ScreenProtocol),
@@ -200,7 +200,9 @@ impl Broker {
         };
         let credentials = match external.protocol {
             MachineProtocol::Rdp => GuestCredentials::Rdp {
-                kerberos: self.kerberos_of(machine, &parameters, &account, redirected.unwrap_or(&external.host))?,
+                kerberos: self
+                    .kerberos_of(machine, &parameters, &account, redirected.unwrap_or(&external.host))?
+                    .map(Box::new),
                 account,
                 certificate_sha256: identity,
                 keyboard: self.keyboard_of(machine, &parameters).await?,

@@ -11,6 +11,7 @@ mod error;
 pub mod external;
 pub mod fake;
 mod gpus;
+mod greeting;
 mod host;
 mod jump;
 pub mod openstack;
@@ -22,6 +23,7 @@ mod work;
 pub use doctor::doctor;
 pub use error::ComputeError;
 pub use gpus::{Gpus, SettledGpus};
+pub use greeting::Greeting;
 pub use host::machine_facts;
 pub use jump::{Jump, JumpDialler, JumpHost};
 pub use picture::Screenshot;
@@ -42,7 +44,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use oriel_stream::{BoxStream, Stream};
 
@@ -371,28 +372,18 @@ pub trait Compute: Send + Sync {
         true
     }
 
-    /// Whether a door of the guest answers in its protocol within [`ANSWER_SECONDS_MAX`].
-    async fn answers(&self, desktop: &Desktop, port: GuestPort) -> bool {
+    /// What a door of the guest answers within [`ANSWER_SECONDS_MAX`]. Who the machine is is looked at on RDP alone.
+    async fn greeting(&self, desktop: &Desktop, port: GuestPort) -> Greeting {
         let greet = async {
-            let mut stream = self.dial(desktop, port).await.ok()?;
-            answers_on(&mut stream, port).await.ok().filter(|good| *good)
+            let stream = self.dial(desktop, port).await.ok()?;
+            greeting::on(stream, desktop, port).await.ok()
         };
-        tokio::time::timeout(Duration::from_secs(ANSWER_SECONDS_MAX), greet).await.ok().flatten().is_some()
+        let greeting = tokio::time::timeout(Duration::from_secs(ANSWER_SECONDS_MAX), greet).await;
+        greeting.ok().flatten().unwrap_or(Greeting::Silent)
     }
-}
 
-/// X.224 connection request asking for TLS ([MS-RDPBCGR] §2.2.1.1).
-const RDP_HELLO: [u8; 19] = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 1, 0, 0, 0];
-
-async fn answers_on(stream: &mut BoxStream, port: GuestPort) -> std::io::Result<bool> {
-    let mut first = [0; 4];
-    if port == GuestPort::Rdp {
-        stream.write_all(&RDP_HELLO).await?;
-        // TPKT header, then length and X.224 connection confirm.
-        let mut confirm = [0; 6];
-        stream.read_exact(&mut confirm).await?;
-        return Ok(matches!(confirm, [3, 0, _, _, _, code] if code & 0xf0 == 0xd0));
+    /// Whether a door of the guest answers in its protocol within [`ANSWER_SECONDS_MAX`], as the machine that it is known as.
+    async fn answers(&self, desktop: &Desktop, port: GuestPort) -> bool {
+        self.greeting(desktop, port).await == Greeting::Known
     }
-    stream.read_exact(&mut first).await?;
-    Ok(&first == if port == GuestPort::Ssh { b"SSH-" } else { b"RFB " })
 }

@@ -78,7 +78,8 @@ pub struct VideoWanted {
 
 /// What makes H.264 of a machine's pictures: one for all who watch.
 pub trait Encoder: Send + Sync {
-    /// Whether there is something that encodes; it may take a while until that is found out.
+    /// Whether there is something that encodes; it may take a while until that is found out. While there is nothing more, who watches is
+    /// sent away, to come again for JPEGs.
     fn is_ready(&self) -> bool;
     /// What holds until somebody sets another, in thousands of bits a second and in pictures.
     fn defaults(&self) -> (u16, u8);

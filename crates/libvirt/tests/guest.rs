@@ -126,10 +126,11 @@ async fn spec(compute: &LibvirtCompute, name: &str, network: Network, port_base:
     }
 }
 
-fn row(spec: &MachineSpec) -> Desktop {
+fn row(spec: &MachineSpec, identity: &GuestIdentity) -> Desktop {
+    let facts = serde_json::json!({ "rdp_certificate_sha256": identity.rdp_certificate_sha256 });
     serde_json::from_value(serde_json::json!({
         "id": spec.desktop, "name": spec.name, "pool": PoolId::new(), "owner": null, "intent": "running", "state": "ready", "failure": null, "step": null,
-        "generation": 1, "host": null, "port_base": spec.port_base, "facts": {}, "created": 0, "changed": 0, "image": null,
+        "generation": 1, "host": null, "port_base": spec.port_base, "facts": facts, "created": 0, "changed": 0, "image": null,
     }))
     .unwrap()
 }
@@ -174,7 +175,7 @@ async fn a_desktop_on_nat_is_found_by_its_address() {
     let nat = Nat::start(folder.path());
     let spec = spec(&compute, "nat", Network::Nat { network: nat.0.clone() }, None).await;
     let identity = GuestIdentity::generate(&spec.name, Some("alice")).unwrap();
-    let row = row(&spec);
+    let row = row(&spec, &identity);
     compute.clone_disk(&spec, &image).await.unwrap();
     compute.write_seed(&spec, &identity).await.unwrap();
     compute.define(&spec).await.unwrap();
@@ -205,7 +206,7 @@ async fn a_desktop_comes_up_as_itself_and_is_alone() {
     let port = compute.free_ports(&BTreeSet::new()).await.unwrap();
     let spec = spec(&compute, "guest", Network::User, Some(port)).await;
     let identity = GuestIdentity::generate(&spec.name, Some("alice")).unwrap();
-    let row = row(&spec);
+    let row = row(&spec, &identity);
 
     compute.clone_disk(&spec, &image).await.unwrap();
     compute.write_seed(&spec, &identity).await.unwrap();

@@ -24,7 +24,7 @@ pub struct Desktop {
     pub owner: Option<UserId>,
     pub intent: DesktopIntent,
     pub state: DesktopState,
-    /// Why it failed, when `state` is `Failed` or `Unreachable`: a sentence with what to do next.
+    /// Why it failed, when `state` is `Failed` or `Unreachable`: a sentence with what to do next. While it starts: why that takes longer.
     pub failure: Option<String>,
     /// What is being done right now, while it starts.
     pub step: Option<StartStep>,

@@ -473,12 +473,12 @@ mod tests {
             to_host: "desk.inside".into(),
             to_port: 3390,
         });
-        let kerberos = Some(GuestKerberos {
+        let kerberos = Some(Box::new(GuestKerberos {
             realm: "CORP.EXAMPLE".into(),
             user: "anna".into(),
             host: "desk.corp.example".into(),
             or_ntlm: true,
-        });
+        }));
         let given = GuestCredentials::Rdp {
             account: of,
             certificate_sha256,

@@ -2,7 +2,7 @@
 
 use crate::stage::{acts, after_call, before_call};
 use async_trait::async_trait;
-use oriel_compute::{BoxStream, Compute, ComputeError, Observed, Screenshot, SettledGpus, fake::FakeCompute};
+use oriel_compute::{BoxStream, Compute, ComputeError, Greeting, Observed, Screenshot, SettledGpus, fake::FakeCompute};
 use oriel_gpu::{
     Inventory,
     mode::{Plan, Wish},
@@ -169,7 +169,10 @@ impl Compute for Host {
         call!("apply_gpu_mode", self.inner.apply_gpu_mode(plan, progress))
     }
 
-    async fn answers(&self, desktop: &Desktop, port: GuestPort) -> bool {
-        before_call("answers").await.is_ok() && self.inner.answers(desktop, port).await
+    async fn greeting(&self, desktop: &Desktop, port: GuestPort) -> Greeting {
+        if before_call("answers").await.is_err() {
+            return Greeting::Silent;
+        }
+        self.inner.greeting(desktop, port).await
     }
 }

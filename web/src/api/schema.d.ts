@@ -4280,7 +4280,7 @@ export interface components {
       draining?: boolean;
       external: components["schemas"]["MachineProtocol"] | null;
       facts: components["schemas"]["DesktopFacts"];
-      /** @description Why it failed and what to do next, when `state` is `failed` or `unreachable`. */
+      /** @description Why it failed and what to do next, when `state` is `failed` or `unreachable`; while it starts, why that takes longer. */
       failure: string | null;
       /** @description The GPU unit it holds. */
       gpu: string | null;

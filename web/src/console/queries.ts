@@ -71,9 +71,9 @@ export const appsQuery = (pool: string) =>
   });
 
 /** The hosts of a pool of session hosts, and who has a place on which. */
-export const hostsQuery = (pool: string) =>
+export const poolHostsQuery = (pool: string) =>
   queryOptions({
-    queryKey: ["hosts", pool],
+    queryKey: ["pool hosts", pool],
     queryFn: async () => {
       const [{ desktops }, { places }] = await Promise.all([
         answer(client.GET("/api/v1/desktops", { params: { query: { all: true } } })),

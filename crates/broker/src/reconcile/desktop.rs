@@ -13,7 +13,7 @@ use crate::clock::now;
 use crate::{Broker, BrokerError, fault, personal_disk::DiskWish};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use oriel_compute::{ComputeError, Observed, Power, Renewed};
+use oriel_compute::{Compute, ComputeError, Greeting, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, CaptureStep, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState,
@@ -663,6 +663,7 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             row.facts.on_drive = spec.boot == Boot::Drive;
             row.facts.from_drive &= !desktop.facts.from_drive;
             row.step = Some(StartStep::Booting);
+            row.failure = None;
         })
         .await?;
         return Ok(Step::Moving);
@@ -670,10 +671,15 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
     // An imported image may never speak RDP, nor an installer: its console is there as soon as it runs.
     let imported = image.source.recipe().is_none() || desktop.facts.on_drive;
     let host = broker.host_of(desktop).await?;
-    let answers = if imported { host.has_come_up(desktop).await } else { host.answers(desktop, GuestPort::Rdp).await };
+    let greeting = if imported {
+        if host.has_come_up(desktop).await { Greeting::Known } else { Greeting::Silent }
+    } else {
+        host.greeting(desktop, GuestPort::Rdp).await
+    };
     let seconds = seconds_since(started);
-    if answers {
+    if greeting == Greeting::Known {
         let written = advance(broker, desktop, |row| {
+            row.failure = None;
             // It was given to somebody since it started: their disk is not in it yet.
             if row.lacks_disk() {
                 row.start_with_disk();
@@ -700,18 +706,24 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
         return Ok(Step::Moving);
     }
     if seconds > START_SECONDS_MAX as f64 {
-        // What is in the way may be known: no address, no router, nobody who listens.
-        let last = Duration::from_secs(oriel_compute::ANSWER_SECONDS_MAX);
-        let last = match tokio::time::timeout(last, host.dial(desktop, GuestPort::Rdp)).await {
-            Ok(Err(error)) => format!(" (the last try: {error})"),
-            _ => String::new(),
+        let text = match greeting {
+            Greeting::Stranger => not_itself(desktop),
+            Greeting::Silent | Greeting::Known => no_answer(host.as_ref(), desktop).await,
         };
-        let text = format!(
-            "{} did not answer on RDP within {START_SECONDS_MAX} seconds{last}; open its console to see why, then restart it",
-            desktop.name
-        );
         fail(broker, desktop.id, &text).await?;
         return Ok(Step::Settled);
+    }
+    if greeting == Greeting::Stranger {
+        let text = not_itself_yet(desktop);
+        // What it was given may come yet: it is up, and not switched off in the middle of its first boot.
+        if desktop.failure.as_deref() != Some(text.as_str()) {
+            advance(broker, desktop, |row| {
+                row.step = Some(StartStep::WaitingForRdp);
+                row.failure = Some(text);
+            })
+            .await?;
+        }
+        return Ok(Step::Waiting);
     }
     if desktop.step == Some(StartStep::Booting) {
         if host.answers(desktop, GuestPort::Ssh).await {
@@ -723,6 +735,38 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
         }
     }
     Ok(Step::Waiting)
+}
+
+/// Why nobody can be sent to a guest that has not answered in time.
+async fn no_answer(host: &dyn Compute, desktop: &Desktop) -> String {
+    // What is in the way may be known: no address, no router, nobody who listens.
+    let last = Duration::from_secs(oriel_compute::ANSWER_SECONDS_MAX);
+    let last = match tokio::time::timeout(last, host.dial(desktop, GuestPort::Rdp)).await {
+        Ok(Err(error)) => format!(" (the last try: {error})"),
+        _ => String::new(),
+    };
+    format!(
+        "{} did not answer on RDP within {START_SECONDS_MAX} seconds{last}; open its console to see why, then restart it",
+        desktop.name
+    )
+}
+
+/// Why nobody is sent to a guest that answers as another machine: a gateway would refuse it.
+fn not_itself(desktop: &Desktop) -> String {
+    format!(
+        "{0} answers on RDP, but not with the certificate that Oriel gave it: its first boot did not take its settings, or somebody changed \
+         them since; have it made anew (oriel desktop recycle {0}), or see in its console what cloud-init says",
+        desktop.name
+    )
+}
+
+/// The same, while it may change.
+fn not_itself_yet(desktop: &Desktop) -> String {
+    format!(
+        "{} answers on RDP, but not yet with the certificate that Oriel gave it; its first boot may not have taken all its settings, and is \
+         waited for",
+        desktop.name
+    )
 }
 
 fn boot_seconds_max(desktop: &Desktop) -> f64 {
@@ -815,6 +859,7 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
                 rest(row);
                 row.state = DesktopState::Stopped;
                 row.step = None;
+                row.failure = None;
                 row.facts.cut = false;
             }
         })
@@ -851,6 +896,7 @@ async fn stop(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, 
     advance(broker, desktop, |row| {
         row.state = DesktopState::Stopping;
         row.step = None;
+        row.failure = None;
     })
     .await?;
     fault::point("desktop.stopping");

@@ -502,6 +502,20 @@ mod tests {
     }
 
     #[test]
+    fn a_spare_that_failed_is_replaced_and_goes_after_a_while() {
+        for kind in [PoolKind::Floating, PoolKind::Ephemeral, PoolKind::Dedicated] {
+            let pool = pool(kind, "running=1");
+            let mut failed = desktop(&pool, DesktopState::Failed);
+            assert_eq!(asks(&pool, std::slice::from_ref(&failed)), [Deed::Delete(failed.id), Deed::Make]);
+            failed.changed = NOW.plus_seconds(-FAILED_SECONDS);
+            assert_eq!(asks(&pool, std::slice::from_ref(&failed)), [Deed::Make], "not for ever more");
+            // As many as the pool may have: no more are made than one for each that goes.
+            let all: Vec<Desktop> = (0..5).map(|_| failed.clone()).collect();
+            assert_eq!(asks(&pool, &all), []);
+        }
+    }
+
+    #[test]
     fn what_is_booked_runs_beside_the_spares() {
         let pool = pool(PoolKind::Floating, "running=1,parallel=9");
         let booked = |desktops: &[Desktop], booked| decide(&pool, desktops, &BTreeMap::new(), booked, NOW);

@@ -5,7 +5,7 @@ use oriel_broker::{BrokerError, NewDesktop, NewUser, PoolChange};
 use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep};
 use oriel_compute::{Compute, Observed, Power};
 use oriel_machine::Arch;
-use oriel_model::{DesktopId, DesktopIntent, DesktopState, GuestPort, Role};
+use oriel_model::{DesktopId, DesktopIntent, DesktopState, GuestPort, Role, StartStep};
 use oriel_store::TicketRefusal;
 use secrecy::ExposeSecret;
 use std::time::Duration;
@@ -258,6 +258,47 @@ async fn faults_are_retried_then_told_and_can_be_tried_again() {
     house.host.fail_always(FakeStep::Start, None);
     house.broker.set_intent(second.id, DesktopIntent::Running).await.unwrap();
     house.reaches(second.id, DesktopState::Ready).await;
+}
+
+/// Its machine answers as another one.
+async fn waits_for_itself(house: &House, id: DesktopId) {
+    for _ in 0..600 {
+        let row = house.store.desktop(id).await.unwrap().unwrap();
+        if let Some(why) = row.failure {
+            assert_eq!((row.state, row.step), (DesktopState::Starting, Some(StartStep::WaitingForRdp)), "{why}");
+            assert!(why.contains("not yet with the certificate that Oriel gave it"), "{why}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nobody says that it is waited for");
+}
+
+#[tokio::test]
+async fn a_machine_that_is_not_itself_is_waited_for_then_told_and_made_anew() {
+    let house = House::new(FakeMode::Auto).await;
+    house.host.make_strangers(true);
+    let slow = house.desktop().await;
+    waits_for_itself(&house, slow.id).await;
+    // Its first boot was late, and is done.
+    house.host.make_strangers(false);
+    let ready = house.reaches(slow.id, DesktopState::Ready).await;
+    assert_eq!((ready.failure, ready.generation), (None, 1));
+
+    house.host.make_strangers(true);
+    let other = house.desktop().await;
+    waits_for_itself(&house, other.id).await;
+    let long_ago = oriel_store::clock::now().plus_seconds(-901);
+    house.store.modify_desktop(other.id, |row| row.facts.started = Some(long_ago)).await.unwrap();
+    let failed = house.reaches(other.id, DesktopState::Failed).await;
+    let why = failed.failure.unwrap();
+    assert!(why.contains("did not take its settings") && why.contains("oriel desktop recycle lab-2"), "{why}");
+    assert_eq!(failed.facts.boots, 1, "it was not switched off in its first boot");
+
+    house.host.make_strangers(false);
+    house.broker.set_intent(other.id, DesktopIntent::Recycle).await.unwrap();
+    let anew = house.reaches(other.id, DesktopState::Ready).await;
+    assert_eq!((anew.failure, anew.generation), (None, 2));
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ mod work;
 pub use gpus::{M60_GPUS, m60_host};
 
 use crate::{
-    BoxStream, Compute, ComputeError, ImageFile, MachineWork, Observed, Power, Screenshot, Sealed, SettledGpus,
-    gpus::Gpus,
+    BoxStream, Compute, ComputeError, Greeting, ImageFile, MachineWork, Observed, Power, Screenshot, Sealed,
+    SettledGpus, gpus::Gpus,
 };
 use async_trait::async_trait;
 use gpus::FakeGpus;
@@ -112,6 +112,8 @@ struct State {
     silent: VecDeque<DuplexStream>,
     picture: Option<Screenshot>,
     golden: BTreeSet<String>,
+    /// Machines show other certificates than they were given.
+    are_strangers: bool,
     sealed: BTreeMap<DesktopId, Option<String>>,
     /// Hosts of a cloud that take no new machines.
     closed: BTreeMap<String, String>,
@@ -251,6 +253,11 @@ impl FakeCompute {
     pub fn leave_behind(&self, observed: Observed) {
         let Observed { desktop, generation, power, domain, disk, seed } = observed;
         self.state().machines.insert((desktop, generation), Machine { power, pending: None, domain, disk, seed });
+    }
+
+    /// Whether machines show other certificates than they were given, as after first boots that failed half-way.
+    pub fn make_strangers(&self, strangers: bool) {
+        self.state().are_strangers = strangers;
     }
 
     /// Who answers when a guest is dialled; until this is set streams open and stay silent.
@@ -687,7 +694,11 @@ impl Compute for FakeCompute {
     }
 
     /// A running machine answers, served or not.
-    async fn answers(&self, desktop: &Desktop, _port: GuestPort) -> bool {
-        self.state().defined(desktop.id).is_some_and(|machine| machine.power == Power::Running)
+    async fn greeting(&self, desktop: &Desktop, port: GuestPort) -> Greeting {
+        let mut state = self.state();
+        if state.defined(desktop.id).is_none_or(|machine| machine.power != Power::Running) {
+            return Greeting::Silent;
+        }
+        if state.are_strangers && port == GuestPort::Rdp { Greeting::Stranger } else { Greeting::Known }
     }
 }

@@ -1,6 +1,8 @@
 //! A device of Video4Linux: what it can do, its inputs, what comes in at them, and its EDID.
 
-use super::raw::{self, Capability, Edid, Event, Format, FormatDescription, Input, PixFormat, Subscription, Timings};
+use super::raw::{
+    self, Capability, Edid, Event, Format, FormatDescription, Input, PixFormat, RequestBuffers, Subscription, Timings,
+};
 use super::{VideoError, edid};
 use crate::sys::{self, Request, ioctl};
 use std::fs::{File, OpenOptions};
@@ -8,10 +10,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 /// Most inputs and formats that are asked for: drivers have fewer.
 const LISTED_MAX: u32 = 64;
+/// How often, and how far apart, a device is asked again that is still busy with a stream that has ended: a quarter of a second in all.
+const BUSY_TRIES: u32 = 5;
+const BUSY_REST: Duration = Duration::from_millis(50);
 
 /// What comes in at an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +86,27 @@ impl Device {
         ioctl(self.as_fd(), request, argument).map_err(|source| VideoError::Refused { what, source })
     }
 
+    /// As [`Self::ask`], of what a device refuses while a stream has buffers. Those of one that has just ended may be in the way for a
+    /// moment: a program that had the device before lets go of it, a process that is being started has not let go of what was ours.
+    fn ask_in_peace<T>(&self, what: &'static str, request: &Request<T>, argument: &mut T) -> Result<(), VideoError> {
+        for _ in 0..BUSY_TRIES {
+            match ioctl(self.as_fd(), request, argument) {
+                Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                    self.free_buffers();
+                    thread::sleep(BUSY_REST);
+                }
+                done => return done.map_err(|source| VideoError::Refused { what, source }),
+            }
+        }
+        self.ask(what, request, argument)
+    }
+
+    /// Has the driver put away the buffers that were made for this opened file, if there are any. Not while it streams.
+    pub(super) fn free_buffers(&self) {
+        let mut none = RequestBuffers { count: 0, kind: raw::CAPTURE, memory: raw::MMAP, ..RequestBuffers::default() };
+        ioctl(self.as_fd(), &raw::REQBUFS, &mut none).ok();
+    }
+
     pub fn plugs(&self) -> Vec<Plug> {
         let mut plugs = Vec::new();
         for index in 0..LISTED_MAX {
@@ -131,7 +158,7 @@ impl Device {
     /// Sets a format; the driver answers with the nearest that it has.
     pub fn set_format(&self, pix: PixFormat) -> Result<PixFormat, VideoError> {
         let mut format = Format { kind: raw::CAPTURE, pix, ..Format::default() };
-        self.ask("setting the format", &raw::S_FMT, &mut format)?;
+        self.ask_in_peace("setting the format", &raw::S_FMT, &mut format)?;
         Ok(format.pix)
     }
 
@@ -159,7 +186,7 @@ impl Device {
         if ioctl(self.as_fd(), &raw::G_DV_TIMINGS, &mut now).is_ok() && now.is_like(timings) {
             return Ok(());
         }
-        self.ask("setting the timings", &raw::S_DV_TIMINGS, &mut { *timings })
+        self.ask_in_peace("setting the timings", &raw::S_DV_TIMINGS, &mut { *timings })
     }
 
     /// Asks to be told when what comes in changes. Not every driver can tell.

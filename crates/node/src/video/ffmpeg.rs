@@ -1,5 +1,6 @@
 //! The program `ffmpeg`, which encodes: pictures go into it one by one, and access units of H.264 come out of it, each as soon as it is made. No shell sees its
-//! arguments, it is told to open nothing but its pipes, and it ends with whoever started it: when its pictures end, and when this is dropped.
+//! arguments, it is told to open nothing but its pipes, and it ends with whoever started it: when its pictures end, and when this is dropped. What it reads is a stranger's:
+//! it gains no rights by programs that it runs, and has limits of its own.
 //!
 //! What comes out is H.264 as in Annex B, each unit behind a line with its length: of a bare stream one only knows that a unit has ended when the next one begins, which
 //! would show every picture one picture late.
@@ -10,6 +11,8 @@ use super::h264::H264Mode;
 use oriel_device::VideoWanted;
 use oriel_physical::Multipart;
 use oriel_screen::h264::{Colour, Rewriter, Unit};
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::io;
 use std::process::Stdio;
 use std::time::Duration;
@@ -29,6 +32,11 @@ const TRY_FRAMES: usize = 12;
 const TRY_UNITS: usize = 3;
 /// How long one that ended may take to say why.
 const END_TIME_MAX: Duration = Duration::from_secs(1);
+/// Its own memory and its addresses, in MiB: of the largest pictures it needs a few hundred, and its libraries as much again.
+const MEMORY_MIB_MAX: u64 = 2 << 10;
+const ADDRESSES_MIB_MAX: u64 = 4 << 10;
+/// Open files: pipes, the encoder's device, and libraries while it starts.
+const FILES_MAX: u64 = 64;
 /// A stream whose key frames come when they are asked for, by a new encoder.
 const NO_GOP: &str = "1000000";
 
@@ -179,10 +187,14 @@ impl Running {
     /// # Errors
     /// It cannot be started.
     pub fn start(coder: Coder, shape: Shape, wanted: &VideoWanted) -> Result<Self, String> {
+        // Of this thread, which starts nothing else, and of what it starts: no program gets more rights by its file's.
+        rustix::thread::set_no_new_privs(true).map_err(|error| format!("ffmpeg cannot be locked up: {error}"))?;
         let mut child = command(coder, shape, wanted).spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => "ffmpeg is not installed".to_owned(),
             _ => format!("ffmpeg cannot be started: {error}"),
         })?;
+        // It has read nothing yet. Dropped, it is killed.
+        limit(&child).map_err(|error| format!("ffmpeg cannot be held within limits: {error}"))?;
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err("ffmpeg has no pipes".to_owned());
@@ -193,6 +205,26 @@ impl Running {
         let units = Units { stdout, parts: Multipart::default(), rewriter, buffer: vec![0; READ_BYTES] };
         Ok(Self { end: End { child, log }, frames, units })
     }
+}
+
+/// Holds it within limits that it cannot raise: memory, files, none of them written, and no core, in which the picture would be.
+fn limit(child: &Child) -> io::Result<()> {
+    // Without an id it has ended; and the limits would be our own.
+    let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) else { return Ok(()) };
+    for (resource, most) in [
+        (Resource::Data, MEMORY_MIB_MAX << 20),
+        (Resource::As, ADDRESSES_MIB_MAX << 20),
+        (Resource::Nofile, FILES_MAX),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+    ] {
+        match prlimit(Some(id), resource, Rlimit { current: Some(most), maximum: Some(most) }) {
+            // It may have ended already, and says why.
+            Ok(_) | Err(Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn command(coder: Coder, shape: Shape, wanted: &VideoWanted) -> Command {
@@ -336,6 +368,29 @@ mod tests {
             assert!(hardware.contains("format=yuv420p") && other.contains("format=nv12"));
         }
         assert!(of(Pixels::Rgb, 641).iter().all(|line| line.contains("-vf crop=")));
+    }
+
+    #[tokio::test]
+    async fn an_encoder_is_locked_up() {
+        let wanted = VideoWanted { watching: true, frames_per_second: 30, kilobits: 1000, gop: 30 };
+        // It waits for its first picture, which does not come.
+        let running = Running::start(CODERS[2], crate::video::h264::blank().shape, &wanted).unwrap();
+        let id = running.end.child.id().unwrap();
+        let of = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap();
+        assert!(of("status").lines().any(|line| line == "NoNewPrivs:\t1"));
+        let limits = of("limits");
+        for (what, most) in [
+            ("Max data size", (MEMORY_MIB_MAX << 20).to_string()),
+            ("Max address space", (ADDRESSES_MIB_MAX << 20).to_string()),
+            ("Max open files", FILES_MAX.to_string()),
+            ("Max file size", "0".to_owned()),
+            ("Max core file size", "0".to_owned()),
+        ] {
+            let line = limits.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+            let both: Vec<&str> = line.split_whitespace().take(2).collect();
+            assert_eq!(both, [most.as_str(); 2], "{what}");
+        }
+        assert!(of("environ").split('\0').all(|one| one.is_empty() || one.starts_with("PATH=")));
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 //! ```text
 //!            ffmpeg is tried            somebody watches
 //!  begin ───────────────────▶ idle ◀──────────────────────▶ encodes ── another size, other settings, a key frame that does not come ──▶ encodes anew
-//!               └▶ none works: JPEG only                        └── it ends, or gives nothing ──▶ rests (longer each time), or takes the next encoder
+//!               └▶ none works: JPEG only                        └── it ends, or gives nothing ──▶ rests (longer each time), or takes the next encoder;
+//!                                                                   after the last one: JPEG only, until something else comes in, or for a while
 //! ```
 //! Key frames come at least each `gop` pictures. ffmpeg cannot be asked for one in between: an encoder that owes one for too long is started anew, for what comes out of a new
 //! one first is a key frame. That interrupts all who watch, so one that will come by itself is waited for.
@@ -51,6 +52,9 @@ const GOOD_UNITS: u64 = 100;
 /// So often in a row one may end without a single unit, or soon after its first ones, before the next is tried.
 const VAIN_MAX: u32 = 2;
 const BAD_MAX: u32 = 4;
+/// Where none is left, nobody is sent here for so long, unless what comes in changes: at first, and at most.
+const OUT: Duration = Duration::from_mins(1);
+const OUT_MAX: Duration = Duration::from_mins(16);
 
 /// What may encode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -179,6 +183,16 @@ impl Luck {
         }
         REST.saturating_mul(1 << self.bad.saturating_sub(1).min(10)).min(REST_MAX)
     }
+
+    /// Of so many encoders none is left: the last one, too, gives nothing, or never lasts.
+    fn is_out(&self, coders: usize) -> bool {
+        self.at + 1 >= coders && (self.vain >= VAIN_MAX || self.bad >= BAD_MAX)
+    }
+}
+
+/// How long there are JPEGs only, for pictures of which that was so `before` times in a row.
+fn out(before: u32) -> Duration {
+    OUT.saturating_mul(1 << before.min(10)).min(OUT_MAX)
 }
 
 async fn run(shared: Arc<Shared>) {
@@ -194,7 +208,7 @@ async fn run(shared: Arc<Shared>) {
     tracing::info!(encoders = names.join(", "), "H.264 is encoded while somebody watches");
     shared.ready.store(true, Ordering::Relaxed);
     let mut wanted = shared.wanted.subscribe();
-    let (mut luck, mut last_shape, mut said) = (Luck::default(), None, String::new());
+    let (mut luck, mut outs, mut last_shape, mut said) = (Luck::default(), 0, None, String::new());
     loop {
         let idle = !wanted.borrow().watching;
         if idle {
@@ -209,7 +223,7 @@ async fn run(shared: Arc<Shared>) {
         let shape = first.shape;
         // What is too large for one encoder tells nothing of another size.
         if last_shape.replace(shape) != Some(shape) {
-            luck = Luck::default();
+            (luck, outs) = (Luck::default(), 0);
         }
         let Some(coder) = found.coders.get(luck.at).copied() else { return };
         let (counts, began) = (Counts::default(), Instant::now());
@@ -220,7 +234,24 @@ async fn run(shared: Arc<Shared>) {
                     tracing::warn!(encoder = coder.name, why, "The encoder of H.264 ended");
                     said = why;
                 }
-                rest(&shared, luck.ended(counts.units.load(Ordering::Relaxed), found.coders.len()), shape).await;
+                let (units, coders) = (counts.units.load(Ordering::Relaxed), found.coders.len());
+                let most = luck.ended(units, coders);
+                if units >= GOOD_UNITS {
+                    outs = 0;
+                }
+                if luck.is_out(coders) {
+                    let most = out(outs);
+                    let seconds = most.as_secs();
+                    tracing::warn!(seconds, "No encoder of H.264 lasts: there are JPEGs only for a while");
+                    shared.ready.store(false, Ordering::Relaxed);
+                    // One now and then, to see whether it is still alike.
+                    shared.feed.want(Some(1));
+                    rest(&shared, most, shape).await;
+                    (luck, outs) = (Luck::default(), outs.saturating_add(1));
+                    shared.ready.store(true, Ordering::Relaxed);
+                } else {
+                    rest(&shared, most, shape).await;
+                }
             }
         }
     }
@@ -622,11 +653,20 @@ mod tests {
         for _ in 0..100 {
             assert!(luck.ended(0, 2) <= REST_MAX);
         }
+        assert!(luck.is_out(2));
         assert_eq!((luck.ended(GOOD_UNITS, 2), luck.at), (REST, 1));
+        assert!(!luck.is_out(2), "it lasted");
         // So does one that never lasts.
         let mut luck = Luck::default();
         let rests: [Duration; 4] = std::array::from_fn(|_| luck.ended(3, 2));
         assert_eq!((rests, luck.at), ([REST, REST * 2, REST * 4, Duration::ZERO], 1));
+        assert!(!luck.is_out(2), "the next is not tried yet");
+        let outs: [bool; 4] = std::array::from_fn(|_| {
+            luck.ended(3, 2);
+            luck.is_out(2)
+        });
+        assert_eq!(outs, [false, false, false, true]);
+        assert_eq!([0, 1, 4, 9, u32::MAX].map(out), [OUT, OUT * 2, OUT_MAX, OUT_MAX, OUT_MAX]);
     }
 
     #[test]

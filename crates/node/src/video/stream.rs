@@ -27,11 +27,6 @@ pub(super) struct Stream<'a> {
     mappings: Vec<Mapping>,
 }
 
-fn free(device: &Device) {
-    let mut none = RequestBuffers { count: 0, kind: raw::CAPTURE, memory: raw::MMAP, ..RequestBuffers::default() };
-    ioctl(device.as_fd(), &raw::REQBUFS, &mut none).ok();
-}
-
 impl<'a> Stream<'a> {
     pub fn begin(device: &'a Device) -> Result<Self, VideoError> {
         let mut asked =
@@ -103,6 +98,6 @@ impl Drop for Stream<'_> {
         ioctl(self.device.as_fd(), &raw::STREAMOFF, &mut { raw::CAPTURE }).ok();
         // The driver lets go only of what is mapped nowhere.
         self.mappings.clear();
-        free(self.device);
+        self.device.free_buffers();
     }
 }

@@ -122,7 +122,7 @@ pub struct Desktop {
     /// A device's machine inside, by its name in Oriel: what its system can be opened as.
     #[schema(required)]
     pub inside: Option<String>,
-    /// Why it failed and what to do next, when `state` is `failed` or `unreachable`.
+    /// Why it failed and what to do next, when `state` is `failed` or `unreachable`; while it starts, why that takes longer.
     #[schema(required)]
     pub failure: Option<String>,
     /// What is being done right now, while it starts.

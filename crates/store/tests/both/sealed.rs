@@ -1,6 +1,6 @@
 use crate::on_both;
 use oriel_model::{Micros, SealProgram, Subscription, Webhook, WebhookId};
-use oriel_store::{Resealed, SealedColumn, Store};
+use oriel_store::{Resealed, SealedColumn};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ on_both! {
             .iter()
             .map(|one| Resealed { id: one.id.clone(), from: one.sealed.clone(), to: format!("{is}:x") })
             .collect();
-        anew[1].from = "what stood there before somebody changed it".to_owned();
+        "what stood there before somebody changed it".clone_into(&mut anew[1].from);
         assert_eq!(store.replace_sealed(SealedColumn::Webhook, &anew).await.unwrap(), 2);
         assert_eq!(counts().await, [(was.to_owned(), 3), (is.to_owned(), 2)]);
         let kept = store.webhook_secret(anew[1].id.parse().unwrap()).await.unwrap().unwrap();

@@ -108,7 +108,7 @@ export function DesktopCard({ desktop, me, inside }: Props) {
           </Alert>
         )}
         {desktop.external && desktop.kinds.length === 0 && <p className="about">{cannotOpen}.</p>}
-        {isStarting(desktop) && <Steps steps={desktop.start_steps} />}
+        {isStarting(desktop) && <Steps steps={desktop.start_steps} why={desktop.failure} />}
         <Speed desktop={desktop} />
       </CardBody>
       <CardFooter>

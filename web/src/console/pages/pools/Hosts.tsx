@@ -8,14 +8,14 @@ import { useAct } from "../../act";
 import { Dialogue } from "../../parts/Dialogue";
 import { Loaded } from "../../parts/Loaded";
 import { ReasonButton } from "../../parts/ReasonButton";
-import { hostsQuery } from "../../queries";
+import { poolHostsQuery } from "../../queries";
 import { desktopState } from "../../words";
 import { type HostRow, hostsOf } from "./hosts";
 
 type Pool = Schemas["Pool"];
 
 export function Hosts({ pool, locked, onClose }: { pool: Pool; locked: string; onClose: () => void }) {
-  const hosts = useQuery(hostsQuery(pool.id));
+  const hosts = useQuery(poolHostsQuery(pool.id));
   const drain = useAct({
     do: ({ host, on }: { host: HostRow; on: boolean }) => {
       const params = { path: { id: host.id } };
@@ -25,7 +25,7 @@ export function Hosts({ pool, locked, onClose }: { pool: Pool; locked: string; o
           : client.DELETE("/api/v1/desktops/{id}/drain", { params }),
       );
     },
-    touches: ["hosts", "desktops"],
+    touches: ["pool hosts", "desktops"],
     good: (_, { host, on }) => (on ? `${host.name} takes nobody new` : `${host.name} takes people again`),
     bad: ({ host }) => `Nothing was changed of ${host.name}`,
   });
