@@ -40,7 +40,17 @@ type Pool = Schemas["Pool"];
 type Dialogue =
   | { is: "new" | "new-external" | "calendar" }
   | {
-      is: "edit" | "people" | "quota" | "bookings" | "add" | "versions" | "apps" | "hosts" | "close" | "delete";
+      is:
+        | "edit"
+        | "people"
+        | "quota"
+        | "bookings"
+        | "add"
+        | "versions"
+        | "apps"
+        | "hosts"
+        | "close"
+        | "delete";
       pool: string;
     };
 
