@@ -17,7 +17,7 @@ use oriel_compute::{Compute, ComputeError, Greeting, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     AcceleratorKind, CaptureStep, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState,
-    GuestPort, Image, ImageId, ImageSource, Micros, Network, PoolId, StartStep,
+    GuestPort, Image, ImageId, Micros, Network, PoolId, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
