@@ -203,8 +203,7 @@ impl Broker {
     }
 }
 
-/// Binds a sealed password to its row, so that rows cannot be exchanged.
-/// What an account's password is sealed for.
+/// What an account's password is sealed for: its row, so that rows cannot be exchanged.
 pub(crate) fn context_of(host: DesktopId, user: UserId) -> String {
     format!("account:{host}/{user}")
 }

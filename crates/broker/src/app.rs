@@ -125,7 +125,7 @@ impl Broker {
 fn checked_icon(png: &[u8]) -> Result<String, BrokerError> {
     match check_icon(png) {
         Ok(()) => Ok(sha256_hex(png)),
-        Err(text) => Err(BrokerError::invalid("bad_icon", text, "send a PNG of 48 by 48 to 512 by 512 pixels")),
+        Err(text) => Err(BrokerError::invalid("bad_icon", text, "send a PNG of at most 64 KiB and 512 by 512 pixels")),
     }
 }
 

@@ -166,6 +166,8 @@ impl Broker {
     }
 
     /// It is open again.
+    ///
+    /// Errors: `Missing`; conflicts `no_session_hosts`, `rollout_drains`.
     pub async fn undrain(&self, host: &Desktop) -> Result<Desktop, BrokerError> {
         self.set_draining(host, false).await
     }
@@ -174,6 +176,14 @@ impl Broker {
         let pool = self.inner.store.pool(host.pool).await?.ok_or_else(|| BrokerError::missing("pool", host.pool))?;
         if pool.kind != PoolKind::SessionHost {
             return Err(no_hosts(&pool));
+        }
+        let rollout = self.inner.store.rollout(pool.id).await?.filter(|it| !draining && it.is_moving(now()));
+        if rollout.is_some_and(|it| host.facts.drained_for == Some(it.to)) {
+            return Err(BrokerError::conflict(
+                "rollout_drains",
+                format!("a roll-out of {} drains {}, and would do so again at once", pool.name, host.name),
+                format!("pause it, and its hosts take people again: oriel pool rollout pause {}", pool.name),
+            ));
         }
         let drain = |row: &mut Desktop| (row.facts.draining, row.facts.drained_for) = (draining, None);
         let host = self.inner.store.modify_desktop(host.id, drain).await?;

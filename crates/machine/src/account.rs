@@ -108,10 +108,15 @@ mod tests {
                 &format!("[ \"$1\" = group ] && exit 0\ngrep \"^$2:\" {path}/passwd | sed s,$,::::{path}/home:,"),
             );
             host.tool("id", &format!("grep \"^$2:\" {path}/passwd | cut -d: -f2"));
-            host.tool("useradd", &format!("for name; do :; done\necho \"$name:1001\" >>{path}/passwd"));
+            host.tool("groupadd", &format!("echo \"groupadd $*\" >>{path}/log"));
+            host.tool(
+                "useradd",
+                &format!("echo \"useradd $*\" >>{path}/log\nfor name; do :; done\necho \"$name:1001\" >>{path}/passwd"),
+            );
             host.tool("usermod", &format!("echo \"usermod $*\" >>{path}/log"));
             host.tool("chpasswd", &format!("read -r line; echo \"chpasswd $line\" >>{path}/log"));
             host.tool("pkill", &format!("echo \"pkill $*\" >>{path}/log; exit 1"));
+            host.tool("ps", "exit 0");
             host.tool("loginctl", "exit 0");
             fs::create_dir(host.path().join("home")).unwrap();
             fs::write(host.path().join("passwd"), "root:0\ndebian:1000\n").unwrap();
@@ -178,6 +183,20 @@ mod tests {
         assert_eq!(order(1, "debian", "one", true), AccountAnswer::Theirs);
         assert_eq!(order(1, "debian", "one", false), AccountAnswer::Theirs);
         assert_eq!(order(1, "zoe", "three", false), AccountAnswer::Closed, "there never was one");
+        // Nor what came with a package since, where hers could not be made.
+        fs::write(host.path().join("ours/postgres"), "one 1\n").unwrap();
+        let passwd = host.path().join("passwd");
+        fs::write(&passwd, fs::read_to_string(&passwd).unwrap() + "postgres:112\n").unwrap();
+        let log = host.log();
+        assert_eq!(order(2, "postgres", "one", true), AccountAnswer::System);
+        assert_eq!(order(3, "postgres", "one", false), AccountAnswer::System);
+        assert_eq!(host.log(), log);
+        // A group called as a person is may be one that administers, and others lead to what everybody shares.
+        let group = log.lines().find_map(|line| line.strip_prefix("groupadd --force ")).unwrap();
+        assert!(group.starts_with("oriel-") && group.len() <= 32, "{group}");
+        assert!(log.contains(&format!("useradd --create-home --shell /bin/bash --gid {group} anna")), "{log}");
+        let joined: Vec<&str> = log.lines().filter(|line| line.contains("--groups")).collect();
+        assert_eq!(joined, ["usermod --append --groups render anna"; 2]);
     }
 
     #[test]

@@ -103,11 +103,13 @@ impl Store {
             row::Entity::find_by_id(key(host, user)).one(&txn).await?.map(HostAccount::try_from).transpose()?;
         let stays = |state| matches!(state, AccountState::Asked | AccountState::Ready | AccountState::Theirs);
         let open = before.as_ref().filter(|one| stays(one.state));
+        // Whoever is called otherwise by now keeps an account that is not closed yet: under another name nobody would ever end what runs in it.
+        let known = before.as_ref().filter(|one| one.state != AccountState::Closed).and_then(|one| one.name.clone());
         let account = HostAccount {
             host,
             user,
             generation,
-            name: Some(open.and_then(|one| one.name.clone()).unwrap_or_else(|| name.to_owned())),
+            name: Some(known.unwrap_or_else(|| name.to_owned())),
             state: open.map_or(AccountState::Asked, |one| one.state),
             number: before.as_ref().map_or(now.0, |one| now.0.max(one.number.saturating_add(1))),
             sealed: Some(open.and_then(|one| one.sealed.clone()).unwrap_or_else(|| sealed.to_owned())),

@@ -353,7 +353,9 @@ fn host_moves(look: Look<'_>, places: &[(&Desktop, Place)], most: usize, begun: 
     let mut moves = Vec::new();
     for (one, place) in next {
         let gone = free(one);
-        let too_few = gone > 0 && left.saturating_sub(gone) < size.running_spares.max(1) && under_way > 0;
+        // A full one has none to lose now, but those that people leave there: all of them drained at once would let nobody in for long.
+        let loses = gone > 0 || look.people(one) > 0 && !one.facts.draining;
+        let too_few = loses && left.saturating_sub(gone) < size.running_spares.max(1) && under_way > 0;
         if too_few || !empties(one) && may_begin == 0 || place == Place::Next && remade >= most {
             continue;
         }

@@ -411,3 +411,18 @@ fn session_hosts_empty_first_and_places_stay_free() {
     stage.rollout.is_paused = true;
     assert_eq!(stage.decides(), []);
 }
+
+#[test]
+fn full_session_hosts_are_emptied_one_by_one() {
+    let mut stage = Stage::new(PoolKind::SessionHost, plan("1"));
+    stage.pool.size = "running=3,sessions=4".parse().unwrap();
+    let full = [4; 3].map(|people| shared(&mut stage, people));
+    stage.rollout.state = RolloutState::Rest;
+    assert_eq!(stage.decides().len(), 1, "whoever leaves the others makes room");
+    let first = &mut stage.desktops[full[0]].facts;
+    (first.draining, first.drained_for) = (true, Some(stage.rollout.to));
+    assert_eq!(stage.decides(), []);
+    // Who wants it at once gets the one that is drained first, and not all three at once.
+    stage.rollout.plan.replace = Replace::Now;
+    assert_eq!(stage.decides(), [stage.remakes(full[0])]);
+}

@@ -259,6 +259,9 @@ async fn a_session_host_drains_for_a_new_version_while_the_next_one_takes_people
     assert_ne!(house.broker.take_desktop(&bob, &pool).await.unwrap().id, first.id);
     assert_eq!(house.broker.take_desktop(&house.anna, &pool).await.unwrap().id, first.id, "who is there comes back");
 
+    let drained = house.store.desktop(first.id).await.unwrap().unwrap();
+    let refused = house.broker.undrain(&drained).await;
+    assert!(matches!(refused, Err(BrokerError::Conflict { code: "rollout_drains", .. })), "{refused:?}");
     // Paused, it takes people again.
     house.broker.pause_rollout(&pool, true).await.unwrap();
     until(&house, &pool, "it is open", |all| all.iter().all(|one| !one.facts.draining)).await;

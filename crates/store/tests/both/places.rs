@@ -155,9 +155,10 @@ on_both! {
         let closing = store.close_account(host.id, ada, NOW).await.unwrap().unwrap();
         assert_eq!((closing.state, &closing.sealed), (AccountState::Closing, &None));
         assert!(closing.number > again.number);
-        // She comes back before the host has closed it.
+        // She comes back before the host has closed it, called otherwise.
         store.take_place(host.id, ada, NOW).await.unwrap().unwrap();
-        let back = store.open_account(at, ada, "ada", "four", NOW).await.unwrap().unwrap();
+        let back = store.open_account(at, ada, "countess", "four", NOW).await.unwrap().unwrap();
+        assert_eq!(back.name.as_deref(), Some("ada"), "what runs in it is hers, and to be ended");
         assert_eq!((back.state, back.sealed.as_deref()), (AccountState::Asked, Some("four")), "never the one of before");
         assert!(back.number > closing.number);
         store.account_said(&closing, Ok(AccountState::Closed), NOW).await.unwrap();
