@@ -384,10 +384,11 @@ impl Worker {
                 },
                 None => refused(ByeCode::Unreachable, "it was asked too much at once".to_owned()),
             };
-            drop(room);
             if let Some(to) = to.upgrade() {
                 to.send(answer.into()).await.ok();
             }
+            // Not before: who takes no answers would have them pile up here.
+            drop(room);
         });
         Ok(())
     }
