@@ -490,3 +490,17 @@ fn named(host: &str, port: u16, usual: u16) -> String {
     };
     if port == usual { host } else { format!("{host}:{port}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_asks_by_itself_unless_kerberos_alone_is_allowed() {
+        for (authentication, security) in [(None, Some(RdpSecurity::Tls)), (Some(RdpAuthentication::Kerberos), None)] {
+            let mut parameters = MachineParameters { authentication, ..MachineParameters::default() };
+            asked_by_machine(&mut parameters);
+            assert_eq!(parameters.security, security);
+        }
+    }
+}
