@@ -5,8 +5,8 @@ use crate::{Broker, BrokerError};
 use oriel_compute::{ScreenProtocol, Stream};
 use oriel_machine::GuestIdentity;
 use oriel_model::{
-    AppId, AppRun, Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol, RdpSecurity,
-    SwitchPort, UserId,
+    AppId, AppRun, Desktop, DesktopId, External, GuestPort, MachineParameters, MachineProtocol, RdpAuthentication,
+    RdpSecurity, SwitchPort, UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -460,7 +460,10 @@ impl Broker {
 
 /// No password is known here: without network level authentication the machine asks for it on its own screen.
 fn asked_by_machine(parameters: &mut MachineParameters) {
-    parameters.security = parameters.security.or(Some(RdpSecurity::Tls));
+    // Where Kerberos alone is allowed, no screen of a machine that shows no ticket is asked for it.
+    if parameters.authentication != Some(RdpAuthentication::Kerberos) {
+        parameters.security = parameters.security.or(Some(RdpSecurity::Tls));
+    }
 }
 
 fn run_instead(credentials: &mut GuestCredentials, run: Option<AppRun>) {
@@ -486,4 +489,18 @@ fn named(host: &str, port: u16, usual: u16) -> String {
         Err(_) => host.to_owned(),
     };
     if port == usual { host } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_asks_by_itself_unless_kerberos_alone_is_allowed() {
+        for (authentication, security) in [(None, Some(RdpSecurity::Tls)), (Some(RdpAuthentication::Kerberos), None)] {
+            let mut parameters = MachineParameters { authentication, ..MachineParameters::default() };
+            asked_by_machine(&mut parameters);
+            assert_eq!(parameters.security, security);
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod ask;
 
 use crate::guest::{GuestAccount, GuestKerberos};
 use crate::{Broker, BrokerError};
-use oriel_kerberos::{Envelope, check_realm, is_question};
+use oriel_kerberos::{Envelope, check_realm, is_question_of};
 use oriel_model::{Desktop, DesktopId, External, MachineParameters, MachineProtocol, RdpAuthentication, RdpSecurity};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -107,6 +107,16 @@ impl Realms {
         }
     }
 
+    /// The realm of an account that names this domain, or none. `is_alone`: it has one.
+    fn of_account(&self, domain: Option<&str>, is_alone: bool) -> Option<&str> {
+        match domain {
+            Some(domain) => self.of(domain),
+            // Without a domain an account is the machine's own, unless there is no such thing there.
+            None if is_alone => self.only(),
+            None => None,
+        }
+    }
+
     fn places(&self, realm: &str) -> &[Place] {
         self.realms.get(realm).map(Vec::as_slice).unwrap_or_default()
     }
@@ -175,13 +185,7 @@ impl Broker {
             );
         }
         let (domain, user) = parts(user, parameters.domain.as_deref());
-        let realm = match domain {
-            Some(domain) => self.realms().of(domain),
-            // Without a domain an account is the machine's own, unless there is no such thing there.
-            None if is_alone => self.realms().only(),
-            None => None,
-        };
-        let Some(realm) = realm else {
+        let Some(realm) = self.realms().of_account(domain, is_alone) else {
             let what = match domain {
                 Some(domain) => {
                     format!("{domain} is none of the realms of the configuration (kerberos.realms, kerberos.domains)")
@@ -190,6 +194,13 @@ impl Broker {
             };
             return refused(what, set("--domain DOMAIN"));
         };
+        // Names travel as IA5String.
+        if !user.is_ascii() {
+            return refused(
+                format!("the name {user} has letters that its tickets cannot have"),
+                set("--authentication ntlm"),
+            );
+        }
         Ok(Some(GuestKerberos {
             realm: realm.to_owned(),
             user: user.to_owned(),
@@ -201,26 +212,34 @@ impl Broker {
     /// Asks a KDC for who signs in to a machine: `question` is an envelope of `oriel_kerberos` as it is written, and so is the answer.
     ///
     /// # Errors
-    /// It is no question, of a realm that the configuration does not name or of a machine without Kerberos, or nobody answers. Texts fit
-    /// the middle of a sentence.
+    /// It is no question of the machine's account, of a realm that the configuration does not name or of a machine without Kerberos, or
+    /// nobody answers. Texts fit the middle of a sentence.
     pub async fn ask_kdc(&self, desktop: DesktopId, question: &[u8]) -> Result<Vec<u8>, BrokerError> {
         let refused = |text: String| {
             BrokerError::conflict("kdc_unreachable", text, "see \"Kerberos\" in docs/external-machines.md")
         };
         let machine = self.inner.store.desktop(desktop).await?;
         let takes = |external: &External| external.protocol == MachineProtocol::Rdp && is_wanted(&external.parameters);
-        if !machine.and_then(|machine| machine.external).is_some_and(|external| takes(&external)) {
+        let external = machine.and_then(|machine| machine.external).filter(takes);
+        let account = external.as_ref().and_then(|external| {
+            let is_alone = external.parameters.authentication == Some(RdpAuthentication::Kerberos);
+            let (domain, user) = parts(external.user.as_deref()?, external.parameters.domain.as_deref());
+            Some((self.realms().of_account(domain, is_alone)?, user))
+        });
+        let Some((home, user)) = account else {
             return Err(refused("this machine is not signed in to with Kerberos".to_owned()));
-        }
+        };
         let envelope = Envelope::read(question).map_err(|error| refused(error.to_string()))?;
-        let Some(realm) = envelope.realm.as_deref().filter(|_| is_question(&envelope.message)) else {
-            return Err(refused("it was asked for something else than a ticket".to_owned()));
+        // Who asks is a process that a machine may have taken over: it tries no passwords of others.
+        let fits = is_question_of(&envelope.message, home, user);
+        let Some(realm) = envelope.realm.as_deref().filter(|_| fits) else {
+            return Err(refused("it was asked for something else than a ticket of the machine's account".to_owned()));
         };
         let places = self.realms().places(realm);
         if places.is_empty() {
             return Err(refused(format!("{realm} is none of kerberos.realms in Oriel's configuration")));
         }
-        ask::ask(self.outside(), places, &envelope, question).await.map_err(|why| {
+        ask::ask(self.outside(), places, &envelope).await.map_err(|why| {
             tracing::warn!(realm, %why, "No KDC of a realm answers");
             refused(why.for_people)
         })

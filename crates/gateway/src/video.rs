@@ -33,8 +33,8 @@ struct Stream {
 struct Kept {
     codec: VideoCodec,
     bytes: Bytes,
-    /// What it changes, where there are views; nothing else, since the last picture has everything.
-    regions: Vec<Rect>,
+    /// What it changes; all of the picture where that is not said, or where there were no views before.
+    regions: Option<Vec<Rect>>,
 }
 
 impl Video {
@@ -86,12 +86,8 @@ impl Video {
             return;
         }
         stream.views |= codec != VideoCodec::H264;
-        let regions = match regions {
-            _ if !stream.views => Vec::new(),
-            Some(regions) => regions.to_vec(),
-            None => vec![rect],
-        };
-        let more = bytes.len() + regions.len() * size_of::<Rect>();
+        let regions = regions.filter(|_| stream.views).map(<[Rect]>::to_vec);
+        let more = bytes.len() + regions.as_deref().map_or(0, size_of_val);
         if stream.bytes + more > VIDEO_REPLAY_BYTES_MAX || stream.units.len() >= VIDEO_REPLAY_UNITS_MAX {
             stream.units = Vec::new();
             stream.bytes = 0;
@@ -141,13 +137,14 @@ impl Stream {
             luma.add(*part);
             colours.add(*part);
         }
-        let (mut drawn, mut base) = (BTreeMap::new(), 0);
+        let (mut drawn, mut oldest) = (BTreeMap::new(), 0);
         for (at, unit) in self.units.iter().enumerate().rev() {
             if luma.is_empty() || drawn.len() >= REPLAY_DRAWN_MAX {
                 break;
             }
+            oldest = at;
             let mut parts = Vec::new();
-            for region in &unit.regions {
+            for region in unit.regions.as_deref().unwrap_or(std::slice::from_ref(&self.rect)) {
                 if unit.codec.is_chroma() {
                     parts.extend(colours.inside(region));
                 } else {
@@ -157,13 +154,11 @@ impl Stream {
                 colours.subtract(region);
             }
             if !parts.is_empty() {
-                if !unit.codec.is_chroma() {
-                    base = at;
-                }
                 drawn.insert(at, parts);
             }
         }
-        // The oldest main view lies under all others, also where there were too many of them.
+        // A whole main view lies under all others: the last one that is not newer than they, also where there were too many of them.
+        let base = self.units.iter().take(oldest + 1).rposition(|unit| !unit.codec.is_chroma()).unwrap_or(0);
         drawn.retain(|at, _| *at > base);
         drawn.insert(base, visible);
         drawn
@@ -222,13 +217,27 @@ mod tests {
         assert_eq!(drawn(&video), [(main, 0), (chroma, 0), (main, 0), (chroma, 0), (main, 10_000)]);
         video.follow(&view(main, &[SCREEN], true));
         assert_eq!(drawn(&video), [(main, 10_000)]);
-        // However many they are, few are drawn, and over a whole picture.
+        // However many they are, few are drawn, and over the last whole picture before them.
+        video.follow(&view(main, &[SCREEN], false));
         for at in 0..200 {
             video.follow(&view(chroma, &[Rect::new(at % 20 * 5, at / 20 * 10, 3, 3)], false));
         }
         let all = drawn(&video);
-        assert_eq!((all.len(), all[0], all[200]), (201, (main, 10_000), (chroma, 9)));
+        assert_eq!((all.len(), all[0], all[1], all[201]), (202, (main, 0), (main, 10_000), (chroma, 9)));
         assert_eq!(all.iter().filter(|(_, pixels)| *pixels > 0).count(), REPLAY_DRAWN_MAX + 1);
+    }
+
+    #[test]
+    fn a_joiner_gets_what_was_whole_before_the_first_view() {
+        let (whole, main) = (VideoCodec::H264, VideoCodec::H264Main);
+        let mut video = Video::default();
+        video.follow(&view(whole, &[SCREEN], true));
+        video.follow(&view(whole, &[Rect::new(0, 0, 100, 50)], false));
+        assert_eq!(drawn(&video), [(whole, 0), (whole, 10_000)]);
+        video.follow(&view(main, &[Rect::new(0, 0, 100, 20)], false));
+        assert_eq!(drawn(&video), [(whole, 0), (whole, 10_000), (main, 2_000)]);
+        video.follow(&view(whole, &[Rect::new(0, 10, 100, 10)], false));
+        assert_eq!(drawn(&video), [(whole, 0), (whole, 10_000), (main, 1_000), (whole, 1_000)]);
     }
 
     #[test]

@@ -32,6 +32,22 @@ pub(crate) fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     read(bytes).filter(|element| element.tag == tag && element.rest.is_empty()).map(|element| element.content)
 }
 
+/// The content of the field with this tag, in a sequence of fields whose tags ascend: none can hide behind another of its kind.
+pub(crate) fn field(fields: &[u8], tag: u8) -> Option<&[u8]> {
+    let (mut rest, mut last, mut found) = (fields, 0, None);
+    while !rest.is_empty() {
+        let element = read(rest)?;
+        if element.tag <= last {
+            return None;
+        }
+        if element.tag == tag {
+            found = Some(element.content);
+        }
+        (last, rest) = (element.tag, element.rest);
+    }
+    found
+}
+
 pub(crate) fn write(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let mut bytes = vec![tag];

@@ -11,5 +11,5 @@ mod der;
 mod message;
 mod realm;
 
-pub use message::{Envelope, EnvelopeError, MESSAGE_BYTES_MAX, error_code, is_question};
+pub use message::{Envelope, EnvelopeError, MESSAGE_BYTES_MAX, error_code, is_question_of};
 pub use realm::{REALM_BYTES_MAX, check_realm};

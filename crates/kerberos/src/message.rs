@@ -7,6 +7,7 @@ use crate::realm::check_realm;
 /// for a ticket that somebody else can open carries two.
 pub const MESSAGE_BYTES_MAX: usize = 192 << 10;
 
+const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
 const OCTET_STRING: u8 = 0x04;
 const GENERAL_STRING: u8 = 0x1b;
@@ -14,6 +15,8 @@ const GENERAL_STRING: u8 = 0x1b;
 const AS_REQ: u8 = 0x6a;
 const TGS_REQ: u8 = 0x6c;
 const KRB_ERROR: u8 = 0x7e;
+/// PA-FX-FAST (RFC 6113 §5.4.2): a question within a question, which counts instead of what can be read.
+const PA_FX_FAST: u32 = 136;
 
 const fn context(number: u8) -> u8 {
     0xa0 | number
@@ -70,9 +73,45 @@ fn realm(field: &[u8]) -> Option<String> {
     check_realm(name).ok().map(|()| name.to_owned())
 }
 
-/// Whether it is what clients ask a KDC for: a ticket. Nothing else is passed on.
-pub fn is_question(message: &[u8]) -> bool {
-    der::read(message).is_some_and(|found| [AS_REQ, TGS_REQ].contains(&found.tag) && found.rest.is_empty())
+/// Whether it is what clients ask a KDC for, a ticket, and who asks is `user` of `realm`: a first ticket (AS-REQ, RFC 4120 §5.4.1) is asked
+/// for that account, so that no other's password is tried. Further ones (TGS-REQ) need a ticket that somebody has.
+pub fn is_question_of(message: &[u8], realm: &str, user: &str) -> bool {
+    let Some(found) = der::read(message).filter(|found| found.rest.is_empty()) else { return false };
+    match found.tag {
+        AS_REQ => is_first_of(found.content, realm, user) == Some(true),
+        TGS_REQ => true,
+        _ => false,
+    }
+}
+
+/// `None` where that cannot be read, or where something else would count.
+fn is_first_of(request: &[u8], realm: &str, user: &str) -> Option<bool> {
+    let fields = der::only(request, SEQUENCE)?;
+    if let Some(known) = der::field(fields, context(3)) {
+        let mut known = der::only(known, SEQUENCE)?;
+        while !known.is_empty() {
+            let one = der::read(known).filter(|one| one.tag == SEQUENCE)?;
+            if number(der::only(der::field(one.content, context(1))?, INTEGER)?)? == PA_FX_FAST {
+                return None;
+            }
+            known = one.rest;
+        }
+    }
+    let body = der::only(der::field(fields, context(4))?, SEQUENCE)?;
+    let name = der::only(der::field(body, context(1))?, SEQUENCE)?;
+    let (mut rest, mut parts) = (der::only(der::field(name, context(1))?, SEQUENCE)?, Vec::new());
+    while !rest.is_empty() {
+        let part = der::read(rest).filter(|part| part.tag == GENERAL_STRING)?;
+        parts.push(part.content);
+        rest = part.rest;
+    }
+    let whose = der::only(der::field(body, context(2))?, GENERAL_STRING)?;
+    Some(whose == realm.as_bytes() && parts.join(&b'/') == user.as_bytes())
+}
+
+/// Of at most four bytes, as all are here.
+fn number(digits: &[u8]) -> Option<u32> {
+    (1..=4).contains(&digits.len()).then(|| digits.iter().fold(0, |number, digit| number << 8 | u32::from(*digit)))
 }
 
 /// The code of an error (RFC 4120 §5.9.1, §7.5.9); `None` for any other message.
@@ -80,10 +119,7 @@ pub fn error_code(message: &[u8]) -> Option<u32> {
     let mut fields = der::only(der::only(message, KRB_ERROR)?, SEQUENCE)?;
     while let Some(field) = der::read(fields) {
         if field.tag == context(6) {
-            let digits = der::only(field.content, 0x02)?;
-            return (1..=4)
-                .contains(&digits.len())
-                .then(|| digits.iter().fold(0, |code, digit| code << 8 | u32::from(*digit)));
+            return number(der::only(field.content, INTEGER)?);
         }
         fields = field.rest;
     }
@@ -126,14 +162,56 @@ mod tests {
     fn errors_have_a_code_and_questions_are_told_apart() {
         assert_eq!(error_code(&refusal(6)), Some(6));
         assert_eq!(error_code(&der::write(0x6b, &[])), None);
-        assert!(is_question(&der::write(AS_REQ, &[0; 300])) && is_question(&der::write(TGS_REQ, &[])));
+        let is_question = |message: &[u8]| is_question_of(message, "ORIEL.TEST", "anna");
+        assert!(is_question(&der::write(TGS_REQ, &[])) && !is_question(&der::write(AS_REQ, &[0; 300])));
         assert!(!is_question(&refusal(6)) && !is_question(b"GET / HTTP/1.1\r\n") && !is_question(&[]));
+    }
+
+    /// AS-REQ as far as it is read: with these kinds of PA-DATA, and a KDC-REQ-BODY of cname and realm.
+    fn first(kinds: &[u8], parts: &[&str], realm: &str) -> Vec<u8> {
+        let integer = |tag, value: &[u8]| der::write(context(tag), &der::write(INTEGER, value));
+        let text = |text: &str| der::write(GENERAL_STRING, text.as_bytes());
+        let known: Vec<u8> = kinds
+            .iter()
+            .flat_map(|kind| {
+                let value = der::write(context(2), &der::write(OCTET_STRING, b"x"));
+                der::write(SEQUENCE, &[integer(1, &[0, *kind]), value].concat())
+            })
+            .collect();
+        let parts: Vec<u8> = parts.iter().flat_map(|part| text(part)).collect();
+        let name = [integer(0, &[1]), der::write(context(1), &der::write(SEQUENCE, &parts))].concat();
+        let name = der::write(context(1), &der::write(SEQUENCE, &name));
+        let body = [name, der::write(context(2), &text(realm))].concat();
+        let fields = [
+            integer(1, &[5]),
+            integer(2, &[10]),
+            der::write(context(3), &der::write(SEQUENCE, &known)),
+            der::write(context(4), &der::write(SEQUENCE, &body)),
+        ];
+        der::write(AS_REQ, &der::write(SEQUENCE, &fields.concat()))
+    }
+
+    #[test]
+    fn first_tickets_are_asked_for_by_their_account() {
+        let anna = first(&[2, 128], &["anna"], "ORIEL.TEST");
+        assert!(is_question_of(&anna, "ORIEL.TEST", "anna"));
+        assert!(!is_question_of(&anna, "ORIEL.TEST", "bert") && !is_question_of(&anna, "LAB.TEST", "anna"));
+        assert!(is_question_of(&first(&[], &["a", "b"], "ORIEL.TEST"), "ORIEL.TEST", "a/b"));
+        // One that is hidden in another.
+        assert!(!is_question_of(&first(&[2, 136], &["anna"], "ORIEL.TEST"), "ORIEL.TEST", "anna"));
+        // Fields twice, or in another order.
+        let fields = der::only(der::only(&anna, AS_REQ).unwrap(), SEQUENCE).unwrap();
+        let twice = der::write(AS_REQ, &der::write(SEQUENCE, &[fields, fields].concat()));
+        assert!(!is_question_of(&twice, "ORIEL.TEST", "anna"));
+        for at in 0..anna.len() {
+            assert!(!is_question_of(anna.get(..at).unwrap(), "ORIEL.TEST", "anna"), "{at}");
+        }
     }
 
     proptest! {
         #[test]
         fn bytes_of_anybody_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = (Envelope::read(&bytes), error_code(&bytes), is_question(&bytes));
+            let _ = (Envelope::read(&bytes), error_code(&bytes), is_question_of(&bytes, "ORIEL.TEST", "anna"));
         }
 
         #[test]

@@ -14,7 +14,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
 use oriel_gateway::worker::WorkerProgram;
 use oriel_gateway::{DialError, Dialler, Gateway, HostPin, Protocol, RdpKerberos, RdpTarget, Target, ViewerRequest};
-use oriel_kerberos::{Envelope, is_question};
+use oriel_kerberos::{Envelope, is_question_of};
 use oriel_model::{DesktopId, GuestPort, UserId};
 use oriel_screen::ByeCode;
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
@@ -137,7 +137,8 @@ impl Dialler for Domain {
     async fn ask_kdc(&self, _: DesktopId, question: &[u8]) -> Result<Vec<u8>, DialError> {
         let asked = Envelope::read(question).unwrap();
         assert_eq!(asked.realm.as_deref(), Some("ORIEL.TEST"));
-        assert!(is_question(&asked.message));
+        assert!(is_question_of(&asked.message, "ORIEL.TEST", "anna"));
+        assert!(!is_question_of(&asked.message, "ORIEL.TEST", "bert"));
         self.0.fetch_add(1, Ordering::Relaxed);
         // KRB-ERROR (RFC 4120 5.9.1): KDC_ERR_C_PRINCIPAL_UNKNOWN.
         let number = |tag: u8, value: u8| element(tag, &[&[0x02, 1, value]]);

@@ -40,20 +40,14 @@ impl fmt::Display for Unanswered {
     }
 }
 
-/// `written`: the envelope as it came.
-pub(super) async fn ask(
-    outside: &Outside,
-    places: &[Place],
-    envelope: &Envelope,
-    written: &[u8],
-) -> Result<Vec<u8>, Unanswered> {
+pub(super) async fn ask(outside: &Outside, places: &[Place], envelope: &Envelope) -> Result<Vec<u8>, Unanswered> {
     let mut all = Vec::new();
     let asking = async {
         for place in places {
             let answer = async {
                 match place {
                     Place::Kdc { host, port } => by_tcp(outside, host, *port, &envelope.message).await,
-                    Place::Proxy(url) => by_proxy(outside, url, Bytes::copy_from_slice(written)).await,
+                    Place::Proxy(url) => by_proxy(outside, url, envelope.write().into()).await,
                 }
             };
             match timeout(KDC_TIME_MAX, answer).await {
@@ -100,7 +94,8 @@ async fn by_tcp(outside: &Outside, host: &str, port: u16, message: &[u8]) -> Res
     Ok(Envelope { realm: None, message: answer }.write())
 }
 
-/// MS-KKDCP 2.1: the envelope is the body of a request, and of its answer. The proxy is known by who signed its certificate.
+/// MS-KKDCP 2.1: the envelope is the body of a request, and of its answer. It is written anew: the proxy reads nothing in it that was not
+/// read here. The proxy is known by who signed its certificate.
 async fn by_proxy(outside: &Outside, url: &Url, envelope: Bytes) -> Result<Vec<u8>, String> {
     let host = match url.host() {
         Some(Host::Domain(name)) => name.to_owned(),
@@ -170,21 +165,20 @@ mod tests {
     #[tokio::test]
     async fn the_next_kdc_is_asked_where_one_says_nothing_of_use() {
         let question = Envelope { realm: Some("ORIEL.TEST".to_owned()), message: vec![0x6a, 0] };
-        let written = question.write();
         let loopback = Outside::parse("127.0.0.0/8").unwrap();
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let ports = [closed, kdc(b"").await, kdc(&[0xff; 4]).await, kdc(b"\0\0\0\x05half").await];
         let mut places: Vec<Place> =
             ports.into_iter().map(|port| Place::Kdc { host: "127.0.0.1".to_owned(), port }).collect();
-        let none = ask(&loopback, &places, &question, &written).await.err().unwrap();
+        let none = ask(&loopback, &places, &question).await.err().unwrap();
         let told = none.to_string();
         assert!(told.contains("which no KDC gives") && told.contains("broke its answer off"), "{told}");
         assert!(!none.for_people.contains("127.0.0.1"), "{}", none.for_people);
         places.push(Place::Kdc { host: "127.0.0.1".to_owned(), port: kdc(b"\0\0\0\x02\x6b\0").await });
-        let answer = ask(&loopback, &places, &question, &written).await.ok().unwrap();
+        let answer = ask(&loopback, &places, &question).await.ok().unwrap();
         assert_eq!(Envelope::read(&answer).unwrap(), Envelope { realm: None, message: vec![0x6b, 0] });
         // As other machines, where the configuration lets them be dialled.
-        let refused = ask(&Outside::default(), &places, &question, &written).await.err().unwrap();
+        let refused = ask(&Outside::default(), &places, &question).await.err().unwrap();
         assert!(refused.to_string().contains("external.allow"), "{refused}");
     }
 }

@@ -213,6 +213,16 @@ async fn a_machine_behind_a_gateway_is_dialled_there() {
     assert!(!house.broker.change_machine(desk.id, change).await.unwrap().external.unwrap().has_gateway_password);
 }
 
+/// AS-REQ (RFC 4120 §5.4.1) of somebody of `CORP.EXAMPLE`, as far as the broker reads it.
+fn first_ticket(user: &str) -> Vec<u8> {
+    let element = |tag: u8, content: &[u8]| [&[tag, content.len() as u8][..], content].concat();
+    let text = |text: &str| element(0x1b, text.as_bytes());
+    let parts = element(0xa1, &element(0x30, &text(user)));
+    let name = element(0x30, &[element(0xa0, &[2, 1, 1]), parts].concat());
+    let body = [element(0xa1, &name), element(0xa2, &text("CORP.EXAMPLE"))].concat();
+    element(0x6a, &element(0x30, &element(0xa4, &element(0x30, &body))))
+}
+
 #[tokio::test]
 async fn a_realms_kdc_is_asked_for_its_machines_alone() {
     let house = house().await;
@@ -261,10 +271,11 @@ async fn a_realms_kdc_is_asked_for_its_machines_alone() {
     let question =
         |realm: &str, message: &[u8]| Envelope { realm: Some(realm.to_owned()), message: message.to_vec() }.write();
     let asked = async |question: Vec<u8>| house.broker.ask_kdc(desk.id, &question).await;
-    let answer = asked(question("CORP.EXAMPLE", &[0x6a, 0])).await.unwrap();
+    let answer = asked(question("CORP.EXAMPLE", &first_ticket("root"))).await.unwrap();
     assert_eq!(Envelope::read(&answer).unwrap().message, [0x7e, 0]);
     for (question, why) in [
-        (question("LAB.EXAMPLE", &[0x6a, 0]), "none of kerberos.realms"),
+        (question("LAB.EXAMPLE", &[0x6c, 0]), "none of kerberos.realms"),
+        (question("CORP.EXAMPLE", &first_ticket("admin")), "of the machine's account"),
         (question("CORP.EXAMPLE", b"GET / HTTP/1.1"), "something else than a ticket"),
         (b"nonsense".to_vec(), "no message of Kerberos"),
     ] {
@@ -282,13 +293,15 @@ async fn a_realms_kdc_is_asked_for_its_machines_alone() {
     assert_eq!(ticket().await.unwrap(), wanted(false));
     set(|parameters| parameters.authentication = None).await;
     assert_eq!(ticket().await.unwrap(), None, "a local account");
+    let refused = asked(question("CORP.EXAMPLE", &first_ticket("root"))).await.unwrap_err();
+    assert!(refused.to_string().contains("not signed in to with Kerberos"), "{refused}");
     set(|parameters| {
         parameters.domain = Some("CORP".into());
         parameters.authentication = Some(RdpAuthentication::Ntlm);
     })
     .await;
     assert_eq!(ticket().await.unwrap(), None);
-    let refused = asked(question("CORP.EXAMPLE", &[0x6a, 0])).await.unwrap_err();
+    let refused = asked(question("CORP.EXAMPLE", &first_ticket("root"))).await.unwrap_err();
     assert!(refused.to_string().contains("not signed in to with Kerberos"), "{refused}");
 }
 

@@ -373,21 +373,22 @@ impl Worker {
             return Err(TooMuch);
         }
         // Who signs in asks one thing after the other; who was cut off in the middle may have left one behind.
-        let room = Arc::clone(&self.asking_kdc).try_acquire_owned().ok();
+        let asked = Arc::clone(&self.asking_kdc).try_acquire_owned().ok().map(|room| (room, envelope));
         let (dialler, desktop, to) = (Arc::clone(&task.dialler), task.desktop, self.to.downgrade());
         self.errands.spawn(async move {
             let refused = |code: ByeCode, text: String| ToWorker::Refused { question, why: Bye::new(code, text) };
-            let answer = match room {
-                Some(_) => match dialler.ask_kdc(desktop, &envelope).await {
+            let answer = match &asked {
+                Some((_, envelope)) => match dialler.ask_kdc(desktop, envelope).await {
                     Ok(answer) => ToWorker::KdcSaid { question, answer: answer.into() },
                     Err(error) => refused(error.code, error.text),
                 },
                 None => refused(ByeCode::Unreachable, "it was asked too much at once".to_owned()),
             };
-            drop(room);
             if let Some(to) = to.upgrade() {
                 to.send(answer.into()).await.ok();
             }
+            // Not before: who takes no answers would have them pile up here.
+            drop(asked);
         });
         Ok(())
     }

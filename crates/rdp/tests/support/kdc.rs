@@ -9,7 +9,7 @@ use ironrdp_connector::sspi::{
     AuthIdentity, AuthIdentityBuffers, CredentialsBuffers, KerberosConfig, KerberosServerConfig, NegotiateConfig,
     Username,
 };
-use oriel_kerberos::{Envelope, is_question};
+use oriel_kerberos::{Envelope, is_question_of};
 use oriel_pin::HostPin;
 use oriel_rdp::{ConnectError, Kdc, KerberosAccount, KerberosOptions, RdpOptions};
 use rustls::pki_types::PrivateKeyDer;
@@ -117,16 +117,16 @@ async fn over_tcp(port: u16, framed: &[u8]) -> Result<Vec<u8>, std::io::Error> {
     Ok(answer)
 }
 
-/// What the server's process is to a session's.
+/// What the server's process is to a session's, whose account this is.
 #[derive(Debug)]
-struct Line(u16);
+struct Line(u16, String);
 
 #[async_trait]
 impl Kdc for Line {
     async fn ask(&self, question: Vec<u8>) -> Result<Vec<u8>, String> {
         let asked = Envelope::read(&question).map_err(|error| error.to_string())?;
         assert_eq!(asked.realm.as_deref(), Some(REALM));
-        assert!(is_question(&asked.message));
+        assert!(is_question_of(&asked.message, REALM, &self.1));
         let mut framed = (asked.message.len() as u32).to_be_bytes().to_vec();
         framed.extend(asked.message);
         let answer = over_tcp(self.0, &framed).await.map_err(|error| error.to_string())?;
@@ -248,7 +248,7 @@ async fn attempt(
         certificate: HostPin::Sha256(pin),
         keeper: None,
         security: oriel_rdp::Security::Any,
-        kerberos: Some(KerberosOptions { account, kdc: Arc::new(Line(kdc)) }),
+        kerberos: Some(KerberosOptions { account, kdc: Arc::new(Line(kdc, user.to_owned())) }),
         client_name: "oriel-test".to_owned(),
         pipeline: oriel_rdp::Pipeline::Off,
         devices: oriel_rdp::Devices::default(),
