@@ -262,8 +262,8 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
             Ok(Step::Moving)
         }
         (_, DesktopState::Stopped) if power == Power::Running => {
-            adopt(broker, desktop).await?;
-            Ok(Step::Moving)
+            // Nothing is taken over of a host that was drained meanwhile.
+            Ok(if adopt(broker, desktop).await? { Step::Moving } else { Step::Waiting })
         }
         (_, DesktopState::Failed) if power == Power::Off => {
             give_back(broker, desktop).await?;
@@ -294,8 +294,8 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
 }
 
 /// Somebody started it with other tools: it is theirs to use, unless more would run than its owner may have. Then it is one that
-/// shall be off and is starting, which is shut down.
-async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
+/// shall be off and is starting, which is shut down. Answers whether it moved on.
+async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<bool, BrokerError> {
     let (state, generation) = (desktop.state, desktop.generation);
     let place = place_of(broker, desktop).await?;
     let adopted = broker
@@ -310,10 +310,10 @@ async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
         })
         .await;
     match adopted {
-        Ok(_) => Ok(()),
+        Ok(adopted) => Ok(adopted.state != state),
         Err(StoreError::OverQuota(over)) => {
             tracing::info!(desktop = %desktop.name, %over, "Desktop that was started elsewhere is shut down");
-            advance_to_start(broker, desktop, start_or_rest).await.map(drop)
+            Ok(advance_to_start(broker, desktop, start_or_rest).await?.state != state)
         }
         Err(error) => Err(error.into()),
     }
@@ -635,8 +635,15 @@ async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step,
             return Ok(step);
         }
         match hold_gpus(broker, desktop, &mut spec).await {
+            // It is nobody's, and the card is others' by its time plan: its pool starts it when that is over.
+            Err(BrokerError::Conflict { code: "gpu_not_its_turn" | "gpu_not_ready", .. })
+                if desktop.owner.is_none() =>
+            {
+                advance(broker, desktop, rest).await?;
+                return Ok(Step::Moving);
+            }
             // Waiting would look like a slow start: the person is told what is in the way, and may try again.
-            Err(BrokerError::Conflict { code: "no_gpu", text, next_step }) => {
+            Err(BrokerError::Conflict { code: "no_gpu" | "gpu_not_its_turn" | "gpu_not_ready", text, next_step }) => {
                 fail(broker, desktop.id, &format!("{text}; {next_step}")).await?;
                 return Ok(Step::Settled);
             }
@@ -787,6 +794,11 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
                 advance(broker, desktop, |row| row.state = state).await?;
             }
             Ok(Step::Settled)
+        }
+        // Started again, half of it would be sealed and half set up: whoever makes the image of it is told, and lets go of it.
+        Power::Crashed if desktop.intent == DesktopIntent::Capture => {
+            fail(broker, desktop.id, "its machine crashed while an image was made of it").await?;
+            Ok(Step::Moving)
         }
         Power::Crashed => {
             advance_to_start(broker, desktop, start_or_rest).await?;
