@@ -5,9 +5,8 @@ use crate::over::to_its_end;
 use crate::{Broker, BrokerError};
 use oriel_machine::{Arch, Keyboard};
 use oriel_model::{
-    CloudPlace, DesktopId, GpuRequest, Hardware, Image, ImageId, ImageSource, Leaving, MaintenanceOf, Micros, Name,
-    Network, OffPeak, Pool, PoolDisk, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User,
-    UserId,
+    CloudPlace, DesktopId, GpuRequest, Hardware, Image, ImageId, Leaving, MaintenanceOf, Micros, Name, Network,
+    OffPeak, Pool, PoolDisk, PoolHours, PoolId, PoolKind, PoolSize, RecordingPolicy, SessionPolicy, User, UserId,
 };
 
 /// Of libvirt's networks and of bridges; Linux itself takes 15 for a bridge.

@@ -36,7 +36,7 @@ impl BookedClock {
             self.told = Some(over);
             return Due::Say(Notice::Booked, left);
         }
-        Due::Wait(Some(now + (left - WARNINGS.get(over).copied().unwrap_or_default())))
+        Due::Wait(Some(now + left.saturating_sub(WARNINGS.get(over).copied().unwrap_or_default())))
     }
 }
 

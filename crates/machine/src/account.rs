@@ -6,7 +6,7 @@
 use crate::IdentityError;
 use crate::identity::{account_of, password};
 use crate::seed::hash_of;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 /// What the host runs: `sh`, reading an [`AccountOrder`].
 const SCRIPT: &str = include_str!("host-account.sh");
@@ -84,6 +84,7 @@ impl AccountAnswer {
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret as _;
     use std::{
         fs,
         io::Write as _,

@@ -17,7 +17,7 @@ use oriel_compute::{ComputeError, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
     CaptureStep, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Image, ImageId,
-    ImageSource, Micros, Network, PoolId, StartStep,
+    Micros, Network, PoolId, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

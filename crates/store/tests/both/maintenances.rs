@@ -3,7 +3,6 @@ use crate::{
     samples::{NOW, stored_desktop},
 };
 use oriel_model::{CloudId, DesktopState, Maintenance, MaintenanceOf};
-use oriel_store::Store;
 
 fn of(place: MaintenanceOf) -> Maintenance {
     Maintenance { of: place, reason: "new memory".to_owned(), since: NOW, deadline: None, force: false }
