@@ -41,6 +41,8 @@ enum Lane {
     Desktops,
     /// Rows of the database, which no disk waits for.
     Secrets,
+    /// A card's turn begins at its hour, whatever is being built.
+    Cards,
 }
 
 impl Lane {
@@ -50,11 +52,11 @@ impl Lane {
             OperationKind::PersonalDisk { .. } => Self::Disks,
             OperationKind::Desktop { .. } | OperationKind::CloudHost { .. } => Self::Desktops,
             OperationKind::Reseal { .. } => Self::Secrets,
+            OperationKind::GpuSwitch { .. } => Self::Cards,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
             | OperationKind::ImageCapture { .. }
-            | OperationKind::ImageUpload { .. }
-            | OperationKind::GpuSwitch { .. } => Self::Making,
+            | OperationKind::ImageUpload { .. } => Self::Making,
         }
     }
 }
@@ -129,7 +131,7 @@ impl Reconciler for Operations {
                 running.cancel.cancel();
             }
         }
-        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops, Lane::Secrets] {
+        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops, Lane::Secrets, Lane::Cards] {
             if self.running.iter().any(|running| running.lane == lane) {
                 continue;
             }
