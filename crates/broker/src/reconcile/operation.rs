@@ -115,6 +115,7 @@ impl Reconciler for Operations {
         let is_here = |id: OperationId| self.running.iter().any(|running| running.id == id);
         let begun = operations.iter().filter(|op| op.state == OperationState::Running).map(|op| op.id);
         let lost: Vec<OperationId> = begun.filter(|id| !is_here(*id)).collect();
+        let was_left = !lost.is_empty();
         for id in lost {
             tracing::warn!(operation = %id, "An operation that nobody carries out is queued again");
             store
@@ -124,7 +125,6 @@ impl Reconciler for Operations {
                     }
                 })
                 .await?;
-            broker.wake_operations();
         }
         for running in &self.running {
             if operations.iter().any(|op| op.id == running.id && op.cancel_requested) {
@@ -153,6 +153,7 @@ impl Reconciler for Operations {
             }
         }
         Ok(match self.running.len() {
+            0 if was_left => Round { again: Again::Soon, summary: "what was left is queued again".into() },
             0 => Round { again: Again::Later, summary: "nothing to do".into() },
             1 => Round { again: Again::Soon, summary: "one operation is running".into() },
             count => Round { again: Again::Soon, summary: format!("{count} operations are running") },
