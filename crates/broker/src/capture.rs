@@ -164,8 +164,10 @@ impl Broker {
         let disk = host.disk_file(desktop.id, desktop.generation).ok_or_else(|| not_on_clouds_yet(&desktop))?;
         let base = self.inner.images.path(&image.sha256)?;
         let disk = self.inner.images.flatten(&disk, &base, &Rest(job)).await?;
+        // Another program that leads now may be at the same file.
+        self.check_lead()?;
         // QEMU lets nobody write to a disk that is read, and the row says that nobody was to.
-        if let Err(error) = self.still_held(of).await {
+        if let Err(error) = self.held(of).await {
             // A file that no version names would stay until the next start.
             let known = self.inner.store.images().await?;
             if !known.iter().any(|image| image.sha256 == disk.sha256) {
@@ -297,12 +299,6 @@ impl Broker {
                 "make the image anew when nothing else is done with it",
             )),
         }
-    }
-
-    /// For this operation, and by this program.
-    async fn still_held(&self, of: Capturing) -> Result<(), BrokerError> {
-        self.check_lead()?;
-        self.held(of).await.map(drop)
     }
 
     async fn capture_is(&self, of: Capturing, step: CaptureStep) -> Result<(), BrokerError> {
