@@ -164,8 +164,17 @@ impl Broker {
         let disk = host.disk_file(desktop.id, desktop.generation).ok_or_else(|| not_on_clouds_yet(&desktop))?;
         let base = self.inner.images.path(&image.sha256)?;
         let disk = self.inner.images.flatten(&disk, &base, &Rest(job)).await?;
+        // Another program that leads now may be at the same file.
+        self.check_lead()?;
         // QEMU lets nobody write to a disk that is read, and the row says that nobody was to.
-        self.held(of).await?;
+        if let Err(error) = self.held(of).await {
+            // A file that no version names would stay until the next start.
+            let known = self.inner.store.images().await?;
+            if !known.iter().any(|image| image.sha256 == disk.sha256) {
+                self.inner.images.remove(&disk.sha256)?;
+            }
+            return Err(error);
+        }
         let source = ImageSource::Captured {
             desktop: desktop.name.to_string(),
             of: format!("{}:{}", image.name, image.version),
@@ -334,11 +343,12 @@ impl Broker {
 /// What is wanted of it when its image is made, or is not.
 fn afterwards(desktop: &Desktop, capture: Option<Capture>, is_next: bool) -> DesktopIntent {
     match capture {
-        // It goes to the next person, and was somebody's.
-        _ if is_next => DesktopIntent::Recycle,
-        Some(Capture { was_running: true, step, .. }) => match step {
-            CaptureStep::Claimed => DesktopIntent::Running,
-            _ if desktop.state == DesktopState::Stopped => DesktopIntent::Running,
+        // It goes to the next person, and was somebody's. What an administrator made for somebody stays theirs.
+        _ if is_next && (desktop.owner.is_none() || desktop.facts.seat.is_some()) => DesktopIntent::Recycle,
+        Some(Capture { was_running: true, step, .. }) => match (step, desktop.state) {
+            (_, DesktopState::Stopped) => DesktopIntent::Running,
+            // What failed starts by being told to again.
+            (CaptureStep::Claimed, state) if state != DesktopState::Failed => DesktopIntent::Running,
             // It has forgotten who it is, in part perhaps, and is told again when it starts.
             _ => DesktopIntent::Restart,
         },
@@ -432,5 +442,47 @@ fn unsealable(desktop: &Desktop, error: ComputeError) -> BrokerError {
             cannot_seal(desktop, &error.to_string())
         }
         other => other.into(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+    use oriel_model::{DesktopFacts, Micros, PoolId, Seat};
+
+    #[test]
+    fn what_becomes_of_it_is_whose_it_is() {
+        let mut desktop = Desktop {
+            id: DesktopId::new(),
+            name: "floor-1".parse().unwrap(),
+            pool: PoolId::new(),
+            owner: None,
+            intent: DesktopIntent::Capture,
+            state: DesktopState::Stopped,
+            failure: None,
+            step: None,
+            generation: 1,
+            host: None,
+            port_base: None,
+            facts: DesktopFacts::default(),
+            external: None,
+            created: Micros(0),
+            changed: Micros(0),
+        };
+        let of = |step| Some(Capture { operation: OperationId::new(), step, was_running: true });
+        let (claimed, sealed) = (of(CaptureStep::Claimed), of(CaptureStep::Sealed));
+        assert_eq!(afterwards(&desktop, sealed, true), DesktopIntent::Recycle);
+        desktop.owner = Some(UserId::new());
+        assert_eq!(afterwards(&desktop, sealed, true), DesktopIntent::Running, "it was made for somebody");
+        desktop.facts.seat = Some(Seat { since: Micros(0), seen: Micros(0) });
+        assert_eq!(afterwards(&desktop, sealed, true), DesktopIntent::Recycle);
+        assert_eq!(afterwards(&desktop, sealed, false), DesktopIntent::Running);
+        assert_eq!(afterwards(&desktop, None, false), DesktopIntent::Stopped);
+        desktop.state = DesktopState::Failed;
+        assert_eq!(afterwards(&desktop, claimed, false), DesktopIntent::Restart, "it crashed");
+        desktop.state = DesktopState::Ready;
+        assert_eq!(afterwards(&desktop, claimed, false), DesktopIntent::Running);
+        assert_eq!(afterwards(&desktop, sealed, false), DesktopIntent::Restart);
     }
 }

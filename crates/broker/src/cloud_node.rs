@@ -91,6 +91,8 @@ impl Broker {
             let part = Part { job, at, of: there.len() };
             match self.move_off(*desktop, evacuate, &part).await {
                 Err(BrokerError::Image(ImageError::Cancelled)) => return Err(ImageError::Cancelled.into()),
+                // Another program goes on with those that are left.
+                Err(error @ BrokerError::Conflict { code: "not_leading", .. }) => return Err(error),
                 Err(error) => {
                     job.log(&error.to_string());
                     stays.push(error.to_string());

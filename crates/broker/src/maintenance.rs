@@ -219,6 +219,7 @@ impl Broker {
     /// Once more is no error.
     pub async fn open_pool(&self, pool: &Pool) -> Result<(), BrokerError> {
         self.inner.store.end_maintenance(MaintenanceOf::Pool(pool.id)).await?;
+        self.wake_pool(pool.id);
         Ok(())
     }
 

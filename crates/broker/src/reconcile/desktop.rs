@@ -4,20 +4,20 @@
 //! step is taken again. What exists in the world without a row that wants it is removed.
 
 use super::{
-    Again, Reconciler, Round,
+    Again, Reconciler, Round, boot,
     hold::{advance_to_start, held_back, place_of, rest, start_or_rest},
     look::{Look, Wanted},
     world::{World, keep_golden, look_at_world, remove_from_cloud},
 };
 use crate::clock::now;
-use crate::{Broker, BrokerError, fault, personal_disk::DiskWish};
+use crate::{Broker, BrokerError, fault};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use oriel_compute::{Compute, ComputeError, Greeting, Observed, Power, Renewed};
+use oriel_compute::{ComputeError, Observed, Power, Renewed};
 use oriel_machine::{Boot, CloudParts, GuestIdentity, HomeDisk, Keyboard, MachineSpec};
 use oriel_model::{
-    AcceleratorKind, CaptureStep, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState,
-    GuestPort, Image, ImageId, Micros, Network, PoolId, StartStep,
+    CaptureStep, CloudAddress, CloudId, Desktop, DesktopFacts, DesktopId, DesktopIntent, DesktopState, Image, ImageId,
+    Micros, Network, PoolId, StartStep,
 };
 use oriel_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,14 +26,9 @@ use std::time::{Duration, Instant};
 /// Desktops worked on at once.
 const PARALLEL_MAX: usize = 4;
 /// A guest that has not answered for so long has failed. Software emulation is slow, and a first boot does more.
-const START_SECONDS_MAX: i64 = 900;
+pub(super) const START_SECONDS_MAX: i64 = 900;
 /// Where tidying what volumes are cloned from failed or took too long, it is tried again after so long.
 const GOLDEN_AGAIN: Duration = Duration::from_mins(5);
-/// A guest that has not even greeted on SSH for so long hangs in its boot: it is switched off and on, a few times at most.
-const BOOT_SECONDS_MAX: f64 = 180.0;
-/// In software emulation, beside others: slow is not stuck, and switched off it begins anew.
-const EMULATED_BOOT_SECONDS_MAX: f64 = 480.0;
-const BOOTS_MAX: u32 = 3;
 /// A guest that does not shut down in this time is switched off.
 const SHUT_DOWN_SECONDS_MAX: i64 = 60;
 /// Nor one whose disk becomes an image, in this.
@@ -254,7 +249,7 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
         }
         (_, DesktopState::Placed | DesktopState::Recycling) => choose_generation(broker, desktop).await,
         (_, DesktopState::Provisioning) => provision(broker, desktop).await,
-        (_, DesktopState::Starting) => start(broker, desktop, power).await,
+        (_, DesktopState::Starting) => boot::start(broker, desktop, power).await,
         (_, DesktopState::Ready | DesktopState::InUse) => watch(broker, desktop, power, used).await,
         (_, DesktopState::Stopping) => stop(broker, desktop, power).await,
         (DesktopIntent::Running, DesktopState::Stopped) => {
@@ -262,8 +257,8 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
             Ok(Step::Moving)
         }
         (_, DesktopState::Stopped) if power == Power::Running => {
-            adopt(broker, desktop).await?;
-            Ok(Step::Moving)
+            // Nothing is taken over of a host that was drained meanwhile.
+            Ok(if adopt(broker, desktop).await? { Step::Moving } else { Step::Waiting })
         }
         (_, DesktopState::Failed) if power == Power::Off => {
             give_back(broker, desktop).await?;
@@ -294,8 +289,8 @@ async fn step(broker: &Broker, desktop: &Desktop, found: Option<&Observed>, used
 }
 
 /// Somebody started it with other tools: it is theirs to use, unless more would run than its owner may have. Then it is one that
-/// shall be off and is starting, which is shut down.
-async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
+/// shall be off and is starting, which is shut down. Answers whether it moved on.
+async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<bool, BrokerError> {
     let (state, generation) = (desktop.state, desktop.generation);
     let place = place_of(broker, desktop).await?;
     let adopted = broker
@@ -310,10 +305,10 @@ async fn adopt(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
         })
         .await;
     match adopted {
-        Ok(_) => Ok(()),
+        Ok(adopted) => Ok(adopted.state != state),
         Err(StoreError::OverQuota(over)) => {
             tracing::info!(desktop = %desktop.name, %over, "Desktop that was started elsewhere is shut down");
-            advance_to_start(broker, desktop, start_or_rest).await.map(drop)
+            Ok(advance_to_start(broker, desktop, start_or_rest).await?.state != state)
         }
         Err(error) => Err(error.into()),
     }
@@ -372,7 +367,7 @@ pub(super) fn told(written: &Desktop, from: DesktopState) {
     }
 }
 
-async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), BrokerError> {
+pub(super) async fn fail(broker: &Broker, id: DesktopId, reason: &str) -> Result<(), BrokerError> {
     broker
         .inner
         .store
@@ -420,7 +415,11 @@ async fn claim_ports(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerErr
 }
 
 /// While a desktop is off, another program may have taken its ports: then it gets others. Answers whether it did.
-async fn change_lost_ports(broker: &Broker, desktop: &Desktop, spec: &MachineSpec) -> Result<bool, BrokerError> {
+pub(super) async fn change_lost_ports(
+    broker: &Broker,
+    desktop: &Desktop,
+    spec: &MachineSpec,
+) -> Result<bool, BrokerError> {
     if spec.cloud.is_some() || spec.network != Network::User {
         return Ok(false);
     }
@@ -531,7 +530,7 @@ async fn provision(broker: &Broker, desktop: &Desktop) -> Result<Step, BrokerErr
 }
 
 /// The machine as its pool and image want it.
-async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Image), BrokerError> {
+pub(super) async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Image), BrokerError> {
     let pool = broker.find_pool(&desktop.pool.to_string()).await?;
     let image = match desktop.facts.image {
         Some(id) => broker.find_image(&id.to_string()).await?,
@@ -577,204 +576,13 @@ async fn describe(broker: &Broker, desktop: &Desktop) -> Result<(MachineSpec, Im
     Ok((spec, image))
 }
 
-/// Claims and makes what the desktop shall hold of GPUs, before its machine starts.
-async fn hold_gpus(broker: &Broker, desktop: &Desktop, spec: &mut MachineSpec) -> Result<(), BrokerError> {
-    let pool = broker.find_pool(&desktop.pool.to_string()).await?;
-    spec.gpus = broker.hold_gpus(desktop, &pool).await?;
-    Ok(())
-}
-
 /// What it held while it ran is others' again: its machine is off.
 async fn give_back(broker: &Broker, desktop: &Desktop) -> Result<(), BrokerError> {
     broker.give_back_gpus(desktop.id).await?;
     broker.give_back_disk(desktop).await
 }
 
-/// Its person's disk is in its machine from the next start on; nothing, when it can start.
-async fn hold_disk(
-    broker: &Broker,
-    desktop: &Desktop,
-    power: Power,
-    spec: &mut MachineSpec,
-) -> Result<Option<Step>, BrokerError> {
-    let held = if matches!(power, Power::Off | Power::Crashed) {
-        match broker.wish_for_disk(desktop).await? {
-            DiskWish::Settled(held) => held,
-            DiskWish::Wait(what) if seconds_since(desktop.changed) < START_SECONDS_MAX as f64 => {
-                tracing::debug!(desktop = %desktop.name, what, "Desktop waits for its person's disk");
-                return Ok(Some(Step::Waiting));
-            }
-            // Without it, what is kept at home would be lost: the person is told, and may try again.
-            DiskWish::Wait(text) | DiskWish::Refused(text) => {
-                fail(broker, desktop.id, &text).await?;
-                return Ok(Some(Step::Settled));
-            }
-        }
-    } else {
-        broker.inner.store.disk_in(desktop.id).await?
-    };
-    if let Some(home) = &mut spec.home {
-        home.disk = held.map(|disk| disk.id);
-    }
-    Ok(None)
-}
-
-async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> Result<Step, BrokerError> {
-    let (mut spec, image) = describe(broker, desktop).await?;
-    if matches!(power, Power::Off | Power::Crashed) && change_lost_ports(broker, desktop, &spec).await? {
-        return Ok(Step::Moving);
-    }
-    // What was taken out meanwhile is nothing to start from.
-    if spec.boot == Boot::Drive && matches!(broker.host_of(desktop).await?.media(desktop.id).await, Ok(None)) {
-        spec.boot = Boot::Disk;
-    }
-    // It was asked to start, and may: only what watches over its host is silent, as for a minute when its cloud is down.
-    let is_awaited = power == Power::Lost && desktop.facts.started.is_some();
-    if power != Power::Running && !is_awaited {
-        if let Some(step) = hold_disk(broker, desktop, power, &mut spec).await? {
-            return Ok(step);
-        }
-        match hold_gpus(broker, desktop, &mut spec).await {
-            // Waiting would look like a slow start: the person is told what is in the way, and may try again.
-            Err(BrokerError::Conflict { code: "no_gpu", text, next_step }) => {
-                fail(broker, desktop.id, &format!("{text}; {next_step}")).await?;
-                return Ok(Step::Settled);
-            }
-            held => held?,
-        }
-        // Defining again is free and brings back a domain that somebody undefined.
-        broker.acting_host(desktop).await?.define(&spec).await?;
-        match broker.acting_host(desktop).await?.start(&spec).await {
-            Err(error @ ComputeError::NoPlace { .. }) => {
-                fail(broker, desktop.id, &error.to_string()).await?;
-                return Ok(Step::Settled);
-            }
-            done => done?,
-        }
-        fault::point("desktop.started");
-    }
-    let Some(started) = desktop.facts.started else {
-        let disk_of = broker.inner.store.disk_in(desktop.id).await?.map(|disk| disk.user);
-        advance(broker, desktop, |row| {
-            row.facts.started = Some(now());
-            row.facts.disk_of = disk_of;
-            row.facts.boots += 1;
-            // Once; who told it to since the machine was described means the next start.
-            row.facts.on_drive = spec.boot == Boot::Drive;
-            row.facts.from_drive &= !desktop.facts.from_drive;
-            row.step = Some(StartStep::Booting);
-            row.failure = None;
-        })
-        .await?;
-        return Ok(Step::Moving);
-    };
-    // An imported image may never speak RDP, nor an installer: its console is there as soon as it runs.
-    let imported = image.source.recipe().is_none() || desktop.facts.on_drive;
-    let host = broker.host_of(desktop).await?;
-    let greeting = if imported {
-        if host.has_come_up(desktop).await { Greeting::Known } else { Greeting::Silent }
-    } else {
-        host.greeting(desktop, GuestPort::Rdp).await
-    };
-    let seconds = seconds_since(started);
-    if greeting == Greeting::Known {
-        let written = advance(broker, desktop, |row| {
-            row.failure = None;
-            // It was given to somebody since it started: their disk is not in it yet.
-            if row.lacks_disk() {
-                row.start_with_disk();
-                return;
-            }
-            row.state = DesktopState::Ready;
-            row.step = None;
-            row.facts.start_seconds = Some(seconds);
-            row.facts.ready = Some(now());
-            // Its person waited for it; now it waits for them.
-            if let Some(seat) = row.facts.seat.as_mut() {
-                seat.seen = now();
-            }
-        })
-        .await?;
-        fault::point("desktop.ready");
-        if written.state != DesktopState::Ready {
-            return Ok(Step::Moving);
-        }
-        // A desktop environment takes its time to start, in software emulation a minute: it starts before somebody waits.
-        if let (Some(sessions), Some(owner), false) = (broker.sessions(), desktop.owner, imported) {
-            sessions.prelaunch(owner, desktop.id);
-        }
-        return Ok(Step::Moving);
-    }
-    if seconds > START_SECONDS_MAX as f64 {
-        let text = match greeting {
-            Greeting::Stranger => not_itself(desktop),
-            Greeting::Silent | Greeting::Known => no_answer(host.as_ref(), desktop).await,
-        };
-        fail(broker, desktop.id, &text).await?;
-        return Ok(Step::Settled);
-    }
-    if greeting == Greeting::Stranger {
-        let text = not_itself_yet(desktop);
-        // What it was given may come yet: it is up, and not switched off in the middle of its first boot.
-        if desktop.failure.as_deref() != Some(text.as_str()) {
-            advance(broker, desktop, |row| {
-                row.step = Some(StartStep::WaitingForRdp);
-                row.failure = Some(text);
-            })
-            .await?;
-        }
-        return Ok(Step::Waiting);
-    }
-    if desktop.step == Some(StartStep::Booting) {
-        if host.answers(desktop, GuestPort::Ssh).await {
-            advance(broker, desktop, |row| row.step = Some(StartStep::WaitingForRdp)).await?;
-        } else if seconds > boot_seconds_max(desktop) && desktop.facts.boots < BOOTS_MAX {
-            tracing::warn!(desktop = %desktop.name, seconds, "The guest hangs in its boot; switching it off and on");
-            broker.acting_host(desktop).await?.power_off(desktop.id).await?;
-            advance(broker, desktop, |row| row.facts.started = None).await?;
-        }
-    }
-    Ok(Step::Waiting)
-}
-
-/// Why nobody can be sent to a guest that has not answered in time.
-async fn no_answer(host: &dyn Compute, desktop: &Desktop) -> String {
-    // What is in the way may be known: no address, no router, nobody who listens.
-    let last = Duration::from_secs(oriel_compute::ANSWER_SECONDS_MAX);
-    let last = match tokio::time::timeout(last, host.dial(desktop, GuestPort::Rdp)).await {
-        Ok(Err(error)) => format!(" (the last try: {error})"),
-        _ => String::new(),
-    };
-    format!(
-        "{} did not answer on RDP within {START_SECONDS_MAX} seconds{last}; open its console to see why, then restart it",
-        desktop.name
-    )
-}
-
-/// Why nobody is sent to a guest that answers as another machine: a gateway would refuse it.
-fn not_itself(desktop: &Desktop) -> String {
-    format!(
-        "{0} answers on RDP, but not with the certificate that Oriel gave it: its first boot did not take its settings, or somebody changed \
-         them since; have it made anew (oriel desktop recycle {0}), or see in its console what cloud-init says",
-        desktop.name
-    )
-}
-
-/// The same, while it may change.
-fn not_itself_yet(desktop: &Desktop) -> String {
-    format!(
-        "{} answers on RDP, but not yet with the certificate that Oriel gave it; its first boot may not have taken all its settings, and is \
-         waited for",
-        desktop.name
-    )
-}
-
-fn boot_seconds_max(desktop: &Desktop) -> f64 {
-    let is_emulated = desktop.facts.accelerator.as_deref() == Some(AcceleratorKind::Tcg.word());
-    if is_emulated { EMULATED_BOOT_SECONDS_MAX } else { BOOT_SECONDS_MAX }
-}
-
-fn seconds_since(then: Micros) -> f64 {
+pub(super) fn seconds_since(then: Micros) -> f64 {
     (now().0 - then.0) as f64 / 1e6
 }
 
@@ -787,6 +595,11 @@ async fn watch(broker: &Broker, desktop: &Desktop, power: Power, used: bool) -> 
                 advance(broker, desktop, |row| row.state = state).await?;
             }
             Ok(Step::Settled)
+        }
+        // Started again, half of it would be sealed and half set up: whoever makes the image of it is told, and lets go of it.
+        Power::Crashed if desktop.intent == DesktopIntent::Capture => {
+            fail(broker, desktop.id, "its machine crashed while an image was made of it").await?;
+            Ok(Step::Moving)
         }
         Power::Crashed => {
             advance_to_start(broker, desktop, start_or_rest).await?;

@@ -1,6 +1,6 @@
 //! Where nothing is to start: a host that is drained. What is on its way waits, and what would start rests.
 
-use super::desktop::{People, Step, advance, enter_starting, told};
+use super::desktop::{People, Step, enter_starting, told};
 use crate::{Broker, BrokerError};
 use oriel_compute::{Observed, Power};
 use oriel_model::{Desktop, DesktopIntent, DesktopState, MaintenanceOf};
@@ -30,11 +30,11 @@ pub(super) async fn held_back(
         | (DesktopIntent::Stopped, DesktopState::Stopped) => Ok(Some(Step::Settled)),
         (DesktopIntent::Running | DesktopIntent::Restart, DesktopState::Stopped)
         | (DesktopIntent::Restart, DesktopState::Failed) => {
-            advance(broker, desktop, rest).await?;
+            advance_to_start(broker, desktop, rest_if_closed).await?;
             Ok(Some(Step::Moving))
         }
         (DesktopIntent::Running, DesktopState::Starting) if is_off => {
-            advance(broker, desktop, rest).await?;
+            advance_to_start(broker, desktop, rest_if_closed).await?;
             Ok(Some(Step::Moving))
         }
         _ => Ok(None),
@@ -49,6 +49,13 @@ pub(super) const fn rest(row: &mut Desktop) {
     );
     if is_made && matches!(row.intent, DesktopIntent::Running | DesktopIntent::Restart) {
         row.intent = DesktopIntent::Stopped;
+    }
+}
+
+/// The host may have been opened, and the desktop started, since the round looked: then it goes on.
+const fn rest_if_closed(row: &mut Desktop, open: bool) {
+    if !open {
+        rest(row);
     }
 }
 

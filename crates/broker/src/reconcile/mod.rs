@@ -6,6 +6,7 @@
 
 mod account;
 mod asked_back;
+mod boot;
 mod desktop;
 mod directory;
 mod external;

@@ -22,9 +22,11 @@ const WRITE_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) struct Operations {
     stop: CancellationToken,
+    /// What is begun ends with it: another program goes on with that when this one leads no longer.
+    lead: CancellationToken,
     tasks: TaskTracker,
     running: Vec<Running>,
-    /// Jobs left over by an earlier run of the program have been put back into the queue.
+    /// Jobs left over by an earlier run of the program, or by one that led before, have been put back into the queue.
     requeued: bool,
 }
 
@@ -39,6 +41,8 @@ enum Lane {
     Desktops,
     /// Rows of the database, which no disk waits for.
     Secrets,
+    /// A card's turn begins at its hour, whatever is being built.
+    Cards,
 }
 
 impl Lane {
@@ -48,11 +52,11 @@ impl Lane {
             OperationKind::PersonalDisk { .. } => Self::Disks,
             OperationKind::Desktop { .. } | OperationKind::CloudHost { .. } => Self::Desktops,
             OperationKind::Reseal { .. } => Self::Secrets,
+            OperationKind::GpuSwitch { .. } => Self::Cards,
             OperationKind::ImageBuild { .. }
             | OperationKind::ImageImport { .. }
             | OperationKind::ImageCapture { .. }
-            | OperationKind::ImageUpload { .. }
-            | OperationKind::GpuSwitch { .. } => Self::Making,
+            | OperationKind::ImageUpload { .. } => Self::Making,
         }
     }
 }
@@ -65,8 +69,9 @@ struct Running {
 }
 
 impl Operations {
-    pub(super) const fn new(stop: CancellationToken, tasks: TaskTracker) -> Self {
-        Self { stop, tasks, running: Vec::new(), requeued: false }
+    pub(super) fn new(stop: CancellationToken, tasks: TaskTracker) -> Self {
+        let lead = stop.child_token();
+        Self { stop, lead, tasks, running: Vec::new(), requeued: false }
     }
 }
 
@@ -84,21 +89,49 @@ impl Reconciler for Operations {
         true
     }
 
+    fn forget(&mut self) {
+        self.running.retain(|running| !running.task.is_finished());
+        if !self.running.is_empty() {
+            self.lead.cancel();
+            self.lead = self.stop.child_token();
+        }
+        self.requeued = false;
+    }
+
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
         let store = &broker.inner.store;
+        self.running.retain(|running| !running.task.is_finished());
         if !self.requeued {
+            // Of what this program began when it led before.
+            if !self.running.is_empty() {
+                return Ok(Round { again: Again::Soon, summary: "what was begun comes to its end first".into() });
+            }
             store.requeue_running().await?;
             sweep_files(broker).await?;
             self.requeued = true;
         }
-        self.running.retain(|running| !running.task.is_finished());
         let operations = store.operations(1000).await?;
+        // How it ended could not be written, or it ended with a lead that came back.
+        let is_here = |id: OperationId| self.running.iter().any(|running| running.id == id);
+        let begun = operations.iter().filter(|op| op.state == OperationState::Running).map(|op| op.id);
+        let lost: Vec<OperationId> = begun.filter(|id| !is_here(*id)).collect();
+        let was_left = !lost.is_empty();
+        for id in lost {
+            tracing::warn!(operation = %id, "An operation that nobody carries out is queued again");
+            store
+                .modify_operation(id, |op| {
+                    if op.state == OperationState::Running {
+                        op.state = OperationState::Queued;
+                    }
+                })
+                .await?;
+        }
         for running in &self.running {
             if operations.iter().any(|op| op.id == running.id && op.cancel_requested) {
                 running.cancel.cancel();
             }
         }
-        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops, Lane::Secrets] {
+        for lane in [Lane::Making, Lane::Exporting, Lane::Disks, Lane::Desktops, Lane::Secrets, Lane::Cards] {
             if self.running.iter().any(|running| running.lane == lane) {
                 continue;
             }
@@ -114,12 +147,13 @@ impl Reconciler for Operations {
                 })
                 .await?;
             if claimed.state == OperationState::Running {
-                let cancel = self.stop.child_token();
-                let work = perform(broker.clone(), claimed, cancel.clone(), self.stop.clone());
+                let cancel = self.lead.child_token();
+                let work = perform(broker.clone(), claimed, cancel.clone(), self.lead.clone());
                 self.running.push(Running { id: next.id, lane, cancel, task: self.tasks.spawn(work) });
             }
         }
         Ok(match self.running.len() {
+            0 if was_left => Round { again: Again::Soon, summary: "what was left is queued again".into() },
             0 => Round { again: Again::Later, summary: "nothing to do".into() },
             1 => Round { again: Again::Soon, summary: "one operation is running".into() },
             count => Round { again: Again::Soon, summary: format!("{count} operations are running") },
@@ -146,8 +180,9 @@ async fn perform(broker: Broker, operation: Operation, cancel: CancellationToken
         }
     };
     report.write(&broker, id).await;
-    // Stopped with the program rather than by a person: it is queued again at the next start.
-    if stop.is_cancelled() && outcome.is_err() {
+    // Stopped with the program, or with its lead, rather than by a person: it is queued again at the next start, or by who leads then.
+    let leads_no_longer = matches!(&outcome, Err(BrokerError::Conflict { code: "not_leading", .. }));
+    if leads_no_longer || (stop.is_cancelled() && outcome.is_err()) {
         return;
     }
     let written = broker

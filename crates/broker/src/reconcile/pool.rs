@@ -70,7 +70,8 @@ impl Reconciler for Pools {
         for pool in pools.iter().filter(kept) {
             let rollout = rollouts.iter().find(|one| one.pool == pool.id);
             let drain = closed.iter().find(|one| one.of == MaintenanceOf::place_of(pool));
-            let steps = keep(broker, pool, rollout, drain, &plan, &mut desktops).await?;
+            let is_shut = closed.iter().any(|one| one.of == MaintenanceOf::Pool(pool.id));
+            let steps = keep(broker, pool, rollout, drain, is_shut, &plan, &mut desktops).await?;
             if steps == 0 {
                 self.again.remove(&pool.id);
             } else {
@@ -189,12 +190,13 @@ async fn set_drained(broker: &Broker, id: DesktopId, to: Option<ImageId>) -> Res
     }
 }
 
-/// One pool. Answers how much was done; counts its desktops.
+/// One pool. Answers how much was done; counts its desktops. `is_shut`: it lets nobody new in.
 async fn keep(
     broker: &Broker,
     pool: &Pool,
     rollout: Option<&Rollout>,
     drain: Option<&Maintenance>,
+    is_shut: bool,
     plan: &Plan,
     desktops: &mut i64,
 ) -> Result<u32, BrokerError> {
@@ -218,7 +220,8 @@ async fn keep(
     let waiting: BTreeSet<UserId> = booked.map(|booking| booking.user).filter(|user| !has(*user)).collect();
     *desktops += i64::try_from(own.len()).unwrap_or(i64::MAX);
     let mut done = 0;
-    let asked = asked_back::asked_back(pool, &own, &coming);
+    // Whoever is inside makes room for nobody who could not get in.
+    let asked = if is_shut { BTreeMap::new() } else { asked_back::asked_back(pool, &own, &coming) };
     for one in own.iter().filter(|one| asked.get(&one.id).is_some_and(|by| *by <= moment)) {
         if !broker.lead().await? {
             return Ok(done);

@@ -113,8 +113,13 @@ async fn who_sits_on_a_booked_desktop_is_told_and_led_out_in_time() {
     assert_eq!(by, Some(later.span.from.plus_seconds(-300)), "a third of the start-ahead before it begins");
     assert_eq!(house.store.desktop(taken.id).await.unwrap().unwrap().owner, Some(bob.id), "not yet");
 
+    // Whoever is inside a pool in maintenance stays: nobody could get in for them.
     house.store.delete_booking(later.id).await.unwrap();
+    house.broker.maintain_pool(&pool, "back at noon").await.unwrap();
     book(2).await;
+    house.broker.by_hand("pools").unwrap().round().await.unwrap();
+    assert_eq!(house.store.desktop(taken.id).await.unwrap().unwrap().owner, Some(bob.id));
+    house.broker.open_pool(&pool).await.unwrap();
     house.broker.cancel_booking(&later).await.unwrap();
     pools::until(&house, &pool, "bob is led out", |all| all.iter().any(|one| one.owner.is_none())).await;
     gateway.0.lock().unwrap().clear();

@@ -6,7 +6,7 @@ use oriel_broker::{BrokerError, NewCapture, NewDesktop, PoolChange, fault};
 use oriel_compute::fake::{FakeCompute, FakeMode, FakeStep};
 use oriel_model::{
     CaptureStep, Desktop, DesktopId, DesktopIntent, DesktopState, Image, ImageId, ImageOs, ImageSource, Leaving,
-    Operation, OperationState, Pool, PoolId, PoolKind,
+    Micros, Operation, OperationId, OperationKind, OperationState, Pool, PoolId, PoolKind,
 };
 use std::{cell::Cell, path::Path, process::Command, rc::Rc, time::Duration};
 use tempfile::TempDir;
@@ -194,6 +194,32 @@ async fn only_what_can_become_an_image_is_asked_to() {
     let desktop = house.desktop().await;
     let desktop = until(&house, desktop.id, "it runs", runs).await;
     disk(&house, &disks, &"0".repeat(64), desktop.id);
+
+    // What a program had begun that led meanwhile, and is gone, is taken up, and ends.
+    let left = Operation {
+        id: OperationId::new(),
+        kind: OperationKind::ImageCapture {
+            desktop: DesktopId::new(),
+            title: "gone".to_owned(),
+            name: "debian".to_owned(),
+            unsealed: true,
+            forced: false,
+        },
+        state: OperationState::Running,
+        progress: 0.0,
+        step: String::new(),
+        log: Vec::new(),
+        error: None,
+        result: None,
+        cancel_requested: false,
+        by: None,
+        created: Micros(1),
+        changed: Micros(1),
+    };
+    house.store.create_operation(&left).await.unwrap();
+    // It runs already: this only says that somebody shall look.
+    house.broker.resume_operation(left.id).await.unwrap();
+    assert_eq!(ends(&house, &left).await.state, OperationState::Failed);
 
     // What the guest says no to is said, and it is set up anew.
     house.host.fail_next(FakeStep::Seal, "in the guest, cloud-init ended with exit code 2");
