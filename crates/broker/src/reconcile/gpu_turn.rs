@@ -77,7 +77,7 @@ impl Reconciler for GpuTurns {
 enum Step {
     AsPlanned,
     Switching,
-    /// Desktops that hold something of it.
+    /// Desktops that hold something of it, and what others have of it.
     Held(String),
     Refused(String),
 }
@@ -105,8 +105,10 @@ impl GpuTurns {
             self.tried.remove(gpu);
             return Ok(Step::AsPlanned);
         }
-        if !held.holders.is_empty() {
-            let names: BTreeSet<&str> = held.holders.iter().map(|holder| holder.name.as_str()).collect();
+        // Slices that are not ours go only by an administrator's word: machines that are off may count on them.
+        if !held.holders.is_empty() || !held.strangers.is_empty() {
+            let ours = held.holders.iter().map(|holder| holder.name.as_str());
+            let names: BTreeSet<&str> = ours.chain(held.strangers.iter().map(|other| other.name.as_str())).collect();
             return Ok(Step::Held(names.into_iter().collect::<Vec<_>>().join(", ")));
         }
         if self.tried.get(gpu).is_some_and(|tried| tried.plus_seconds(AGAIN_SECONDS) > moment) {
