@@ -22,7 +22,7 @@ const TOLD_SECONDS: i64 = 15 * 60;
 
 #[derive(Default)]
 pub(super) struct GpuTurns {
-    /// When each card was last asked to change.
+    /// When an operation that changes a card was last asked for.
     tried: BTreeMap<GpuAddress, Micros>,
 }
 
@@ -115,11 +115,13 @@ impl GpuTurns {
             // Its operation waits for its turn, or has failed, and says why.
             return Ok(Step::Switching);
         }
-        self.tried.insert(gpu.clone(), moment);
         let wanted =
             GpuSwitch { profile: turn.profile.clone(), drained: true, ..GpuSwitch::new(gpu.clone(), turn.mode) };
         match broker.switch_gpu(wanted, None).await {
-            Ok(_) => Ok(Step::Switching),
+            Ok(_) => {
+                self.tried.insert(gpu.clone(), moment);
+                Ok(Step::Switching)
+            }
             Err(error @ (BrokerError::Conflict { .. } | BrokerError::Invalid { .. })) => {
                 Ok(Step::Refused(error.to_string()))
             }
