@@ -11,7 +11,7 @@ use crate::{
 };
 use oriel_model::{DesktopId, DiskHolder, Micros, Name, PersonalDisk, PersonalDiskId, UserId};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set,
     sea_query::{Expr, OnConflict},
 };
 use std::collections::HashMap;
@@ -121,15 +121,15 @@ async fn of_person(on: &impl ConnectionTrait, user: UserId) -> Result<Vec<Person
     rows.into_iter().map(PersonalDisk::try_from).collect()
 }
 
-/// Refuses so many GiB more to a person, who is held and has these disks.
+/// Refuses so many GiB more to a person who has these disks, and is held where they are to be given them.
 async fn check(
-    txn: &DatabaseTransaction,
+    on: &impl ConnectionTrait,
     owner: (UserId, &str),
     disks: &[PersonalDisk],
     asked: u64,
 ) -> Result<(), StoreError> {
     let held = disks.iter().map(|one| one.size_gib).fold(0, u64::saturating_add);
-    quota::check_disks(txn, owner, held, asked, disks.iter().map(PersonalDisk::title).collect()).await
+    quota::check_disks(on, owner, held, asked, disks.iter().map(PersonalDisk::title).collect()).await
 }
 
 impl Store {
@@ -199,12 +199,13 @@ impl Store {
         Ok(disk.clone())
     }
 
-    /// Refuses so many GiB more of disks to a person who may not have them. Errors: `Missing` person; `OverQuota`.
+    /// Refuses so many GiB more of disks to a person who may not have them as things are now: whoever makes one counts once more.
+    ///
+    /// Errors: `Missing` person; `OverQuota`.
     pub async fn check_more_disks(&self, user: UserId, asked_gib: u64) -> Result<(), StoreError> {
-        let txn = self.begin().await?;
-        let person = quota::hold(&txn, user).await?;
-        let disks = of_person(&txn, user).await?;
-        check(&txn, (user, &person), &disks, asked_gib).await
+        let person = self.user(user).await?.ok_or_else(|| StoreError::missing("user", user))?;
+        let disks = of_person(&self.reader, user).await?;
+        check(&self.reader, (user, &person.name), &disks, asked_gib).await
     }
 
     /// A disk is to be so large from now on: it counts before its file is. Of one whose person has gone nothing is counted.

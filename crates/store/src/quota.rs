@@ -268,10 +268,10 @@ pub(crate) async fn check(
     Ok(())
 }
 
-/// Refuses what would be more GiB of personal disks than a person, who is held, may have: so many of them are `held` by these disks, and
-/// so many more `asked` for. Errors: `OverQuota`.
+/// Refuses what would be more GiB of personal disks than a person may have: so many of them are `held` by these disks, and so many more
+/// `asked` for. Errors: `OverQuota`.
 pub(crate) async fn check_disks(
-    txn: &DatabaseTransaction,
+    on: &impl ConnectionTrait,
     owner: (UserId, &str),
     held: u64,
     asked: u64,
@@ -281,10 +281,10 @@ pub(crate) async fn check_disks(
     if asked == 0 || planted(Plant::NoQuotaFence) {
         return Ok(());
     }
-    if let Some((Cap::Most(most), scope)) = Quota::that_counts(&rules(txn, owner.0, None).await?, kind)
+    if let Some((Cap::Most(most), scope)) = Quota::that_counts(&rules(on, owner.0, None).await?, kind)
         && held.saturating_add(asked) > most
     {
-        let of = name(txn, scope, &BTreeMap::new()).await?;
+        let of = name(on, scope, &BTreeMap::new()).await?;
         let person = owner.1.to_owned();
         return Err(StoreError::OverQuota(Box::new(OverQuota { kind, most, held, asked, of, person, holding })));
     }
