@@ -16,6 +16,7 @@ use oriel_model::{
     OperationId, OperationKind, OperationState, PERSONAL_DISK_GIB_MAX, PersonalDisk, PersonalDiskId, Pool, PoolKind,
     User, UserId,
 };
+use oriel_store::StoreError;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -58,7 +59,10 @@ impl Broker {
             self.give_back_disk(desktop).await?;
         }
         let Some((name, owner)) = wanted else { return Ok(DiskWish::Settled(None)) };
-        let disk = self.disk_of(owner, name, desktop).await?;
+        let disk = match self.disk_of(owner, name, desktop).await {
+            Err(BrokerError::Store(StoreError::OverQuota(over))) => return Ok(DiskWish::Refused(over.to_string())),
+            disk => disk?,
+        };
         let here = self.inner.compute.name();
         if disk.host != here {
             return Ok(DiskWish::Refused(format!(
@@ -151,22 +155,28 @@ impl Broker {
 
     /// Whoever has their disk in another desktop that runs is told so before they are given one that could not start.
     ///
-    /// Errors: conflict `personal_disk_in_use`.
+    /// So is whoever may not have one more so large.
+    ///
+    /// Errors: conflict `personal_disk_in_use`; `OverQuota`.
     pub(crate) async fn check_disk_free(&self, user: &User, pool: &Pool) -> Result<(), BrokerError> {
         let Some(wish) = &pool.personal_disk else { return Ok(()) };
         let own = self.inner.store.desktops_of(user.id).await?;
         let has = |one: &&Desktop| one.facts.personal_disk.as_ref() == Some(&wish.name) && keeps(one, user.id);
-        match own.iter().find(has) {
-            Some(other) => Err(BrokerError::conflict(
+        if let Some(other) = own.iter().find(has) {
+            return Err(BrokerError::conflict(
                 "personal_disk_in_use",
                 format!(
                     "your personal disk {} is in {}, and a disk is in one desktop at a time",
                     wish.name, other.name
                 ),
                 format!("go on in {}, or shut it down first", other.name),
-            )),
-            None => Ok(()),
+            ));
         }
+        let store = &self.inner.store;
+        if store.personal_disk_of(user.id, &wish.name).await?.is_none() {
+            store.check_more_disks(user.id, wish.size_gib).await?;
+        }
+        Ok(())
     }
 
     /// What a pool may say of personal disks. Errors: `Invalid`.
@@ -282,7 +292,7 @@ impl Broker {
 
     /// Begins to do something with a disk that is in no machine.
     ///
-    /// Errors: `Invalid` size; conflicts `personal_disk_in_use`, `too_many_snapshots`, `other_host`.
+    /// Errors: `Invalid` size; conflicts `personal_disk_in_use`, `too_many_snapshots`, `other_host`; `OverQuota`.
     pub async fn work_on_disk(
         &self,
         shown: &ShownDisk,
@@ -305,6 +315,10 @@ impl Broker {
                     ),
                     "choose a larger size",
                 ));
+            }
+            // It is counted once more when it is done.
+            DiskWork::Grow { size_gib } if shown.person.is_some() => {
+                self.inner.store.check_more_disks(disk.user, size_gib.saturating_sub(disk.size_gib)).await?;
             }
             DiskWork::Snapshot { snapshot } => {
                 let there = self.personal_disk_facts(disk).await?.snapshots;
@@ -398,8 +412,11 @@ impl Broker {
         }
         match work {
             DiskWork::Grow { size_gib } => {
-                host.grow_personal_disk(disk.id, *size_gib).await?;
-                store.set_personal_disk_size(disk.id, *size_gib).await?;
+                store.grow_personal_disk(disk.id, *size_gib).await?;
+                if let Err(error) = host.grow_personal_disk(disk.id, *size_gib).await {
+                    store.set_personal_disk_size(disk.id, disk.size_gib).await?;
+                    return Err(error.into());
+                }
                 Ok(format!("{title} has {size_gib} GiB; its file system follows with the next start"))
             }
             DiskWork::Snapshot { snapshot } => {

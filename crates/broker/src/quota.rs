@@ -116,11 +116,12 @@ impl Broker {
     /// What somebody holds at this moment, and what limits it.
     pub async fn quota_of(&self, user: &User) -> Result<QuotaStanding, BrokerError> {
         let store = &self.inner.store;
-        let (rules, desktops, sessions, may) = tokio::try_join!(
+        let (rules, desktops, sessions, may, disks) = tokio::try_join!(
             store.quotas_for(user.id),
             store.desktops_of(user.id),
             store.attended_by(user.id, now()),
-            store.pools_for(user.id)
+            store.pools_for(user.id),
+            store.personal_disks_of(user.id)
         )?;
         let bookings = store.bookings(None, Some(user.id), crate::clock::now()).await?;
         let of_rules = rules.iter().filter_map(|rule| match rule.scope {
@@ -141,6 +142,7 @@ impl Broker {
                 kind,
                 held: match kind {
                     QuotaKind::Sessions => sessions.len() as u64,
+                    QuotaKind::DiskGib => disks.iter().map(|one| one.size_gib).fold(0, u64::saturating_add),
                     QuotaKind::Bookings => bookings.iter().filter(|one| one.stands()).count() as u64,
                     kind => desktops.iter().map(|one| taken(kind, one)).fold(0, u64::saturating_add),
                 },

@@ -25,6 +25,7 @@ pub struct GpuTurn {
     pub hours: Peak,
     /// It is its turn, and the card is as it says: desktops may start there.
     pub is_ready: bool,
+    /// When it was made, or another turn of its card taken away: who holds the card has some time from then on.
     pub created: Micros,
 }
 

@@ -30,6 +30,8 @@ pub enum QuotaKind {
     Gpus,
     /// Desktops and machines that they are connected to, in however many tabs.
     Sessions,
+    /// Their personal disks together, in GiB, in desktops or not.
+    DiskGib,
     /// Desktops of one pool: said by pools only.
     PerPerson,
     /// Bookings that are not over. Nobody may book where no rule says how many; a pool may say it for whoever may use it.
@@ -45,13 +47,14 @@ pub enum QuotaKind {
 }
 
 impl QuotaKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Desktops,
         Self::Running,
         Self::Cpus,
         Self::Memory,
         Self::Gpus,
         Self::Sessions,
+        Self::DiskGib,
         Self::PerPerson,
         Self::Bookings,
         Self::BookingHours,
@@ -69,6 +72,7 @@ impl QuotaKind {
             Self::Memory => "memory",
             Self::Gpus => "gpus",
             Self::Sessions => "sessions",
+            Self::DiskGib => "disk_gib",
             Self::PerPerson => "per_person",
             Self::Bookings => "bookings",
             Self::BookingHours => "booking_hours",
@@ -113,6 +117,7 @@ impl QuotaKind {
             | Self::Memory
             | Self::Gpus
             | Self::Sessions
+            | Self::DiskGib
             | Self::Bookings
             | Self::BookingHours
             | Self::BookingDays
@@ -132,6 +137,7 @@ impl QuotaKind {
             Self::Memory => format!("{} of memory", size(count)),
             Self::Gpus => of("GPU", "GPUs"),
             Self::Sessions => of("open session", "open sessions"),
+            Self::DiskGib => format!("{count} GiB of personal disks"),
             Self::Bookings => of("booking", "bookings"),
             Self::BookingHours => format!("bookings of {}", of("hour", "hours")),
             Self::BookingDays => format!("bookings {} ahead", of("day", "days")),
@@ -239,9 +245,9 @@ impl FromStr for QuotaLimits {
             });
             let Some((kind, value)) = named else {
                 return Err(format!(
-                    "{:?} is no limit; write some of desktops=, running=, cpus=, memory=16G, gpus=, sessions= with commas \
-                     between, for a pool per_person=, for bookings bookings=, booking_hours=, booking_days=, booking_priority=, \
-                     booking_notice=; `unlimited` lifts what others limit",
+                    "{:?} is no limit; write some of desktops=, running=, cpus=, memory=16G, gpus=, sessions=, \
+                     disk_gib= with commas between, for a pool per_person=, for bookings bookings=, booking_hours=, booking_days=, \
+                     booking_priority=, booking_notice=; `unlimited` lifts what others limit",
                     part.chars().take(40).collect::<String>()
                 ));
             };
@@ -354,7 +360,7 @@ pub struct OverQuota {
     pub of: QuotaOf,
     /// Whose desktops, by name.
     pub person: String,
-    /// The desktops that count, by name.
+    /// The desktops, or personal disks, that count, by name.
     pub holding: Vec<String>,
 }
 
@@ -375,7 +381,7 @@ impl OverQuota {
             _ => String::new(),
         };
         let more = match self.kind {
-            QuotaKind::Cpus | QuotaKind::Memory | QuotaKind::Gpus => {
+            QuotaKind::Cpus | QuotaKind::Memory | QuotaKind::Gpus | QuotaKind::DiskGib => {
                 format!(", this would be {} more,", self.kind.amount(self.asked))
             }
             _ => String::new(),
@@ -386,7 +392,11 @@ impl OverQuota {
             QuotaOf::Own => own,
             QuotaOf::Pool(_) => "its limit for one person".to_owned(),
         };
-        let most = if self.kind == QuotaKind::Memory { size(self.most) } else { self.most.to_string() };
+        let most = match self.kind {
+            QuotaKind::Memory => size(self.most),
+            QuotaKind::DiskGib => format!("{} GiB", self.most),
+            _ => self.most.to_string(),
+        };
         format!("{has} {}{place}{names}{more} and {limit} is {most}", self.kind.amount(self.held))
     }
 
@@ -395,10 +405,15 @@ impl OverQuota {
         let higher =
             if to_them { "ask an administrator for a higher limit" } else { "raise the limit: oriel quota set" };
         let Some(first) = self.holding.first() else { return higher.to_owned() };
+        // Nobody deletes their own disks.
+        if to_them && self.kind == QuotaKind::DiskGib {
+            return higher.to_owned();
+        }
         let done = match self.kind {
             QuotaKind::Desktops | QuotaKind::PerPerson => "give back",
             QuotaKind::Running | QuotaKind::Cpus | QuotaKind::Memory | QuotaKind::Gpus => "shut down",
             QuotaKind::Sessions => "close",
+            QuotaKind::DiskGib => "delete",
             QuotaKind::Bookings
             | QuotaKind::BookingHours
             | QuotaKind::BookingDays
@@ -437,7 +452,7 @@ mod tests {
     fn limits_are_read_as_they_are_written() {
         for text in [
             "desktops=2",
-            "running=0,cpus=8,memory=16G,gpus=1,sessions=unlimited",
+            "running=0,cpus=8,memory=16G,gpus=1,sessions=unlimited,disk_gib=50",
             "memory=1536M",
             "per_person=1,bookings=2,booking_hours=8,booking_days=unlimited,booking_priority=5,booking_notice=48",
         ] {
@@ -523,6 +538,20 @@ mod tests {
             over.what(true),
             "you have 2 GiB of memory (studio-1), this would be 2 GiB of memory more, and your own limit is 3 GiB"
         );
+        let disks = OverQuota {
+            kind: QuotaKind::DiskGib,
+            most: 30,
+            held: 20,
+            asked: 20,
+            holding: vec!["ada/home".into()],
+            ..over.clone()
+        };
+        assert_eq!(
+            disks.to_string(),
+            "ada has 20 GiB of personal disks (ada/home), this would be 20 GiB of personal disks more, and the limit of ada is 30 GiB: \
+             delete ada/home first, or raise the limit: oriel quota set"
+        );
+        assert_eq!(disks.next_step(true), "ask an administrator for a higher limit");
         let over =
             OverQuota { kind: QuotaKind::PerPerson, of: QuotaOf::Pool("studio".into()), holding: vec![], ..over };
         assert_eq!(over.next_step(true), "ask an administrator for a higher limit");

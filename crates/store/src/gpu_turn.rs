@@ -104,9 +104,22 @@ impl Store {
         Ok(())
     }
 
-    /// Answers whether it was there.
-    pub async fn delete_gpu_turn(&self, id: GpuTurnId) -> Result<bool, StoreError> {
-        Ok(row::Entity::delete_by_id(id.to_string()).exec(&self.writer).await?.rows_affected > 0)
+    /// The plan that is left of the card counts as made now: whoever holds the card by the turn that goes has time to leave. Answers
+    /// whether it was there.
+    pub async fn delete_gpu_turn(&self, id: GpuTurnId, now: Micros) -> Result<bool, StoreError> {
+        let txn = self.begin().await?;
+        let Some(turn) = row::Entity::find_by_id(id.to_string()).one(&txn).await? else { return Ok(false) };
+        let turn = GpuTurn::try_from(turn)?;
+        gpu::hold_card(&txn, &turn.host, &turn.gpu).await?;
+        let gone = row::Entity::delete_by_id(id.to_string()).exec(&txn).await?;
+        row::Entity::update_many()
+            .col_expr(row::Column::Created, Expr::value(now.0))
+            .filter(row::Column::Host.eq(turn.host.as_str()))
+            .filter(row::Column::Gpu.eq(turn.gpu.to_string()))
+            .exec(&txn)
+            .await?;
+        txn.commit().await?;
+        Ok(gone.rows_affected > 0)
     }
 }
 

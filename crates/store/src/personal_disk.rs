@@ -2,9 +2,11 @@
 //!
 //! A disk is held by one desktop or one operation at a time: the key of `personal_disk_hold` says so. Whoever wants it says so first,
 //! and gives it back only when no machine has it any more.
+//!
+//! Whoever makes one, or makes it larger, holds its person first, and counts the GiB of all their disks in the same transaction.
 
 use crate::{
-    Store, StoreError, codec,
+    Store, StoreError, codec, quota,
     seam::{self, Plant, planted},
 };
 use oriel_model::{DesktopId, DiskHolder, Micros, Name, PersonalDisk, PersonalDiskId, UserId};
@@ -113,6 +115,23 @@ pub(crate) async fn give_back(on: &impl ConnectionTrait, by: DiskHolder) -> Resu
     Ok(())
 }
 
+async fn of_person(on: &impl ConnectionTrait, user: UserId) -> Result<Vec<PersonalDisk>, StoreError> {
+    let theirs = row::Entity::find().filter(row::Column::UserId.eq(user.to_string()));
+    let rows = theirs.order_by_asc(row::Column::Name).all(on).await?;
+    rows.into_iter().map(PersonalDisk::try_from).collect()
+}
+
+/// Refuses so many GiB more to a person who has these disks, and is held where they are to be given them.
+async fn check(
+    on: &impl ConnectionTrait,
+    owner: (UserId, &str),
+    disks: &[PersonalDisk],
+    asked: u64,
+) -> Result<(), StoreError> {
+    let held = disks.iter().map(|one| one.size_gib).fold(0, u64::saturating_add);
+    quota::check_disks(on, owner, held, asked, disks.iter().map(PersonalDisk::title).collect()).await
+}
+
 impl Store {
     /// All, by person and name, each with who has it.
     pub async fn personal_disks(&self) -> Result<Vec<(PersonalDisk, Option<DiskHolder>)>, StoreError> {
@@ -160,21 +179,59 @@ impl Store {
         row::Entity::find_by_id(held.disk_id).one(&self.reader).await?.map(PersonalDisk::try_from).transpose()
     }
 
-    /// The person's disk of that name: the one that is there, else this one.
+    /// All disks of a person, by name.
+    pub async fn personal_disks_of(&self, user: UserId) -> Result<Vec<PersonalDisk>, StoreError> {
+        of_person(&self.reader, user).await
+    }
+
+    /// The person's disk of that name: the one that is there, else this one. Errors: `Missing` person; `OverQuota`.
     pub async fn make_personal_disk(&self, disk: &PersonalDisk) -> Result<PersonalDisk, StoreError> {
         let txn = self.begin().await?;
-        row::Entity::insert(to_row(disk).into_active_model())
-            .on_conflict(OnConflict::columns([row::Column::UserId, row::Column::Name]).do_nothing().to_owned())
-            .exec_without_returning(&txn)
-            .await?;
-        let there = row::Entity::find()
-            .filter(row::Column::UserId.eq(disk.user.to_string()))
-            .filter(row::Column::Name.eq(disk.name.as_str()))
-            .one(&txn)
-            .await?;
-        let there = there.ok_or_else(|| StoreError::missing("personal disk", disk.title()))?;
+        // Of several programs that make it at once one does.
+        let person = quota::hold(&txn, disk.user).await?;
+        let disks = of_person(&txn, disk.user).await?;
+        if let Some(there) = disks.iter().find(|one| one.name == disk.name) {
+            return Ok(there.clone());
+        }
+        check(&txn, (disk.user, &person), &disks, disk.size_gib).await?;
+        row::Entity::insert(to_row(disk).into_active_model()).exec_without_returning(&txn).await?;
         txn.commit().await?;
-        there.try_into()
+        Ok(disk.clone())
+    }
+
+    /// Refuses so many GiB more of disks to a person who may not have them as things are now: whoever makes one counts once more.
+    ///
+    /// Errors: `Missing` person; `OverQuota`.
+    pub async fn check_more_disks(&self, user: UserId, asked_gib: u64) -> Result<(), StoreError> {
+        let person = self.user(user).await?.ok_or_else(|| StoreError::missing("user", user))?;
+        let disks = of_person(&self.reader, user).await?;
+        check(&self.reader, (user, &person.name), &disks, asked_gib).await
+    }
+
+    /// A disk is to be so large from now on: it counts before its file is. Of one whose person has gone nothing is counted.
+    ///
+    /// Errors: `Missing` disk; `OverQuota`.
+    pub async fn grow_personal_disk(&self, id: PersonalDiskId, size_gib: u64) -> Result<(), StoreError> {
+        let txn = self.begin().await?;
+        let missing = || StoreError::missing("personal disk", id);
+        let disk = row::Entity::find_by_id(id.to_string()).one(&txn).await?.ok_or_else(missing)?;
+        let user = PersonalDisk::try_from(disk)?.user;
+        match quota::hold(&txn, user).await {
+            Ok(person) => {
+                let disks = of_person(&txn, user).await?;
+                let before = disks.iter().find(|one| one.id == id).ok_or_else(missing)?.size_gib;
+                check(&txn, (user, &person), &disks, size_gib.saturating_sub(before)).await?;
+            }
+            Err(StoreError::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        row::Entity::update_many()
+            .col_expr(row::Column::SizeGib, Expr::value(codec::big(size_gib)))
+            .filter(row::Column::Id.eq(id.to_string()))
+            .exec(&txn)
+            .await?;
+        txn.commit().await?;
+        Ok(())
     }
 
     /// Its file is there.

@@ -268,6 +268,29 @@ pub(crate) async fn check(
     Ok(())
 }
 
+/// Refuses what would be more GiB of personal disks than a person may have: so many of them are `held` by these disks, and so many more
+/// `asked` for. Errors: `OverQuota`.
+pub(crate) async fn check_disks(
+    on: &impl ConnectionTrait,
+    owner: (UserId, &str),
+    held: u64,
+    asked: u64,
+    holding: Vec<String>,
+) -> Result<(), StoreError> {
+    let kind = QuotaKind::DiskGib;
+    if asked == 0 || planted(Plant::NoQuotaFence) {
+        return Ok(());
+    }
+    if let Some((Cap::Most(most), scope)) = Quota::that_counts(&rules(on, owner.0, None).await?, kind)
+        && held.saturating_add(asked) > most
+    {
+        let of = name(on, scope, &BTreeMap::new()).await?;
+        let person = owner.1.to_owned();
+        return Err(StoreError::OverQuota(Box::new(OverQuota { kind, most, held, asked, of, person, holding })));
+    }
+    Ok(())
+}
+
 /// Says that a person, who is held, is in a desktop until then. Errors: `OverQuota`, `Missing` desktop.
 pub(crate) async fn attend(
     txn: &DatabaseTransaction,

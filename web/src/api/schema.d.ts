@@ -6776,9 +6776,9 @@ export interface components {
     };
     /**
      * @description What is counted of a person's: desktops that are theirs; those that run, and the CPUs, memory (bytes) and GPUs of those; sessions,
-     *     which are the desktops and machines that they are connected to; for a pool, its desktops; and bookings: how many that are not over
-     *     (none where nothing is said), how many hours one lasts at most, how many days ahead it begins at most, whose place it takes (that of
-     *     bookings of a lower priority), and from how many hours before its begin on it gives way to none.
+     *     which are the desktops and machines that they are connected to; their personal disks (GiB); for a pool, its desktops; and bookings:
+     *     how many that are not over (none where nothing is said), how many hours one lasts at most, how many days ahead it begins at most,
+     *     whose place it takes (that of bookings of a lower priority), and from how many hours before its begin on it gives way to none.
      * @enum {string}
      */
     QuotaKind:
@@ -6788,6 +6788,7 @@ export interface components {
       | "memory"
       | "gpus"
       | "sessions"
+      | "disk_gib"
       | "per_person"
       | "bookings"
       | "booking_hours"

@@ -7,12 +7,15 @@ test("what is edited is what was set", () => {
     { kind: "desktops", most: 2 },
     { kind: "memory", most: 1.5 * 2 ** 30 },
     { kind: "gpus", most: null },
+    { kind: "disk_gib", most: 50 },
   ];
-  expect(draftOf(limits)).toEqual({ desktops: "2", memory: "1.5", gpus: "unlimited" });
+  expect(draftOf(limits)).toEqual({ desktops: "2", memory: "1.5", gpus: "unlimited", disk_gib: "50" });
   expect(limitsOf(draftOf(limits), KINDS)).toEqual(limits);
   expect(limitsOf({ desktops: " ", running: "0" }, KINDS)).toEqual([{ kind: "running", most: 0 }]);
   expect(limitsOf({ desktops: "1", per_person: "3" }, OF_POOL)).toEqual([{ kind: "per_person", most: 3 }]);
-  expect(summary(limits)).toBe("2 desktops, 1.5 GiB of memory, any number of GPUs");
+  expect(summary(limits)).toBe(
+    "2 desktops, 1.5 GiB of memory, any number of GPUs, 50 GiB of personal disks",
+  );
 });
 
 test("what is booked is limited, too", () => {
@@ -47,12 +50,14 @@ test("bars are of what is limited, and say by whom", () => {
       { kind: "desktops", held: 2, most: 2, by: "group", group },
       { kind: "running", held: 1, most: null, by: null, group: null },
       { kind: "memory", held: 2 ** 31, most: 2 ** 32, by: "user", group: null },
+      { kind: "disk_gib", held: 20, most: 50, by: "everyone", group: null },
     ],
     pools: [{ pool: { id: "p", name: "studio" }, held: 1, most: 3 }],
   };
   expect(bars(standing).map((bar) => [bar.label, bar.text, bar.by])).toEqual([
     ["desktops", "2 of 2 desktops", "limit of the group artists"],
     ["memory", "2 of 4 GiB of memory", "own limit"],
+    ["personal disks", "20 of 50 GiB of personal disks", "everyone's limit"],
     ["desktops of studio", "1 of 3 desktops", "the pool's limit"],
   ]);
   expect(bars({ ...standing, uses: [], pools: [] })).toEqual([]);

@@ -39,6 +39,7 @@ export const KINDS: readonly Known[] = [
   { kind: "memory", label: "Memory of running desktops, in GiB" },
   { kind: "gpus", label: "GPUs of running desktops" },
   { kind: "sessions", label: "Open sessions", help: "Desktops and machines that one is connected to" },
+  { kind: "disk_gib", label: "Personal disks, in GiB" },
   ...OF_BOOKINGS,
 ];
 
@@ -96,6 +97,8 @@ export function amount(kind: Kind, of: number): string {
       return count(of, "GPU", "GPUs");
     case "sessions":
       return count(of, "open session", "open sessions");
+    case "disk_gib":
+      return `${of} GiB of personal disks`;
     case "bookings":
       return count(of, "booking", "bookings");
     case "booking_hours":
@@ -117,11 +120,13 @@ export function summary(limits: readonly Limit[]): string {
 function without(kind: Kind): string {
   if (kind === "booking_hours") return "bookings of any length";
   if (kind === "booking_days") return "bookings any time ahead";
+  if (kind === "disk_gib") return "personal disks of any size";
   if (kind === "booking_priority") return "bookings of the highest priority";
   return kind === "booking_notice" ? "bookings that give way to none" : `any number of ${plural(kind)}`;
 }
 
 function plural(kind: Kind): string {
+  if (kind === "disk_gib") return "personal disks";
   return kind === "memory" ? "memory" : amount(kind, 2).replace(/^2 /, "");
 }
 

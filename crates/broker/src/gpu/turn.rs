@@ -72,7 +72,7 @@ impl Broker {
     pub async fn remove_gpu_turn(&self, key: &str) -> Result<(), BrokerError> {
         let missing = || BrokerError::missing("turn of a GPU", key);
         let id: GpuTurnId = key.parse().map_err(|_| missing())?;
-        if !self.inner.store.delete_gpu_turn(id).await? {
+        if !self.inner.store.delete_gpu_turn(id, now()).await? {
             return Err(missing());
         }
         self.wake_gpu_turns();

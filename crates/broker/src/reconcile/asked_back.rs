@@ -5,7 +5,8 @@ use super::gpu_turn::Plan;
 use crate::clock::now;
 use crate::{Broker, BrokerError};
 use oriel_model::{
-    Booking, Desktop, DesktopId, DesktopIntent, DesktopState, Micros, Pool, START_AHEAD_MINUTES_MAX, Seat, UserId,
+    Booking, Desktop, DesktopId, DesktopIntent, DesktopState, Maintenance, MaintenanceOf, Micros, Pool,
+    START_AHEAD_MINUTES_MAX, Seat, UserId,
 };
 use oriel_store::StoreError;
 use std::collections::BTreeMap;
@@ -14,12 +15,17 @@ use std::collections::BTreeMap;
 const LOOK_MINUTES: u32 = 15;
 /// A desktop is led out of a third of the pool's start-ahead before the booking begins, and at most so long: it is wiped meanwhile.
 const WIPE_SECONDS_MAX: i64 = 5 * 60;
-/// Whoever sits there has at least so long from when the booking was made.
+/// Whoever sits there has at least so long from when the booking was made, and from when the last place was taken.
 const WARNED_SECONDS: i64 = 5 * 60;
 
 /// How long ahead bookings of a pool are looked at, in minutes.
 pub(super) fn ahead_minutes(pool: &Pool) -> u32 {
     pool.hours.start_ahead_minutes.max(LOOK_MINUTES)
+}
+
+/// Whether nobody new gets in, or nothing starts where the pool's desktops stand: then nobody has to leave for others.
+pub(super) fn takes_nobody(pool: &Pool, closed: &[Maintenance]) -> bool {
+    closed.iter().any(|one| one.of == MaintenanceOf::Pool(pool.id) || one.of == MaintenanceOf::place_of(pool))
 }
 
 /// Which desktops are asked back, and by when they must be left. `bookings` have begun or do so within [`ahead_minutes`], by when they
@@ -45,10 +51,13 @@ pub(super) fn asked_back(pool: &Pool, desktops: &[Desktop], bookings: &[Booking]
         |user: Option<UserId>| bookings.iter().filter(|one| Some(one.user) == user).map(|one| one.span.to).max();
     let mut sitters: Vec<(Option<Micros>, Micros, DesktopId)> = owned
         .iter()
-        .filter(|one| one.intent != DesktopIntent::Recycle)
+        .filter(|one| !matches!(one.intent, DesktopIntent::Recycle | DesktopIntent::Capture))
         .filter_map(|one| Some((own_until(one.owner), one.facts.seat?.since, one.id)))
         .collect();
     sitters.sort_unstable();
+    // Until then there was room for one more, and nobody was told anything.
+    let full_since = sitters.iter().filter(|(until, ..)| until.is_none()).map(|(_, since, _)| *since).max();
+    let told = full_since.map_or(Micros(0), |since| since.plus_seconds(WARNED_SECONDS));
     let mut sitters = sitters.into_iter().peekable();
     let wipe = (i64::from(pool.hours.start_ahead_minutes) * 60 / 3).min(WIPE_SECONDS_MAX);
     let free = (pool.desktops_max as usize).saturating_sub(owned.len());
@@ -57,18 +66,21 @@ pub(super) fn asked_back(pool: &Pool, desktops: &[Desktop], bookings: &[Booking]
         let Some((until, _, id)) = sitters.next_if(|(until, ..)| until.is_none_or(|until| until <= begins)) else {
             continue;
         };
-        let by = begins.plus_seconds(-wipe).max(booking.created.plus_seconds(WARNED_SECONDS));
+        let by = begins.plus_seconds(-wipe).max(booking.created.plus_seconds(WARNED_SECONDS)).max(told);
         asked.insert(id, until.map_or(by, |until| by.max(until)));
     }
     asked
 }
 
-/// Those of all pools, and those that hold something of a card whose turn ends.
+/// Those of all pools, and those that hold something of a card whose turn ends. Of pools in maintenance nobody is, as nobody is led out
+/// of them for others.
 pub(super) async fn everywhere(broker: &Broker) -> Result<BTreeMap<DesktopId, Micros>, BrokerError> {
     let (store, moment) = (&broker.inner.store, now());
+    let closed = store.maintenances().await?;
     let pools = store.pools_with_bookings(moment, START_AHEAD_MINUTES_MAX).await?;
-    let mut asked = Plan::read(broker).await?.leaving_everywhere(broker, moment).await?;
-    for pool in store.pools_named(&pools).await? {
+    let mut asked = Plan::read(broker).await?.leaving_everywhere(broker, &closed, moment).await?;
+    let open = |pool: &Pool| !takes_nobody(pool, &closed);
+    for pool in store.pools_named(&pools).await?.into_iter().filter(open) {
         let coming = store.coming_bookings(pool.id, moment, ahead_minutes(&pool)).await?;
         if !coming.is_empty() {
             let desktops = store.desktops_in_pool(pool.id).await?;
@@ -100,7 +112,7 @@ pub(super) async fn lead_out(
         Ok(taken) => {
             if taken {
                 broker.wake_desktop(desktop.id);
-                tracing::info!(desktop = %desktop.name, pool = %pool.name, "Desktop taken back for who booked it");
+                tracing::info!(desktop = %desktop.name, pool = %pool.name, "Desktop taken back for others, who booked it or its card");
             }
             Ok(taken)
         }
@@ -217,6 +229,14 @@ mod tests {
         let longer = [booking(&floor, ada, -60, 20), booking(&floor, eve, 10, 60)];
         assert_eq!(when(&floor, &longer), None, "the pool became smaller meanwhile");
         assert_eq!(when(&pool(1, 0), &[booking(&floor, eve, 10, 60)]), Some(by(10)), "nothing is made ahead");
+        // Somebody took the last place just before.
+        let two = pool(2, 0);
+        let full = [sat(&two, ada, 60), sat(&two, UserId::new(), 0)];
+        assert_eq!(asked_back(&two, &full, &[booking(&two, eve, 1, 60)]), [(full[0].id, by(5))].into());
         assert_eq!(ahead_minutes(&pool(1, 0)), 15);
+        let closed = |of| Maintenance { of, reason: String::new(), since: NOW, deadline: None, force: false };
+        assert!(!takes_nobody(&floor, &[closed(MaintenanceOf::Pool(PoolId::new()))]));
+        assert!(takes_nobody(&floor, &[closed(MaintenanceOf::Pool(floor.id))]));
+        assert!(takes_nobody(&floor, &[closed(MaintenanceOf::Host)]), "it stands there");
     }
 }

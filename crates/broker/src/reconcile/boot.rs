@@ -77,6 +77,12 @@ pub(super) async fn start(broker: &Broker, desktop: &Desktop, power: Power) -> R
                 advance(broker, desktop, rest).await?;
                 return Ok(Step::Moving);
             }
+            // Its card is being made what its turn says.
+            Err(BrokerError::Conflict { code: "gpu_not_ready", .. })
+                if seconds_since(desktop.changed) < START_SECONDS_MAX as f64 =>
+            {
+                return Ok(Step::Waiting);
+            }
             // Waiting would look like a slow start: the person is told what is in the way, and may try again.
             Err(BrokerError::Conflict { code: "no_gpu" | "gpu_not_its_turn" | "gpu_not_ready", text, next_step }) => {
                 fail(broker, desktop.id, &format!("{text}; {next_step}")).await?;

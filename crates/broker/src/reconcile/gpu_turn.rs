@@ -4,7 +4,10 @@ use super::{Again, Reconciler, Round};
 use crate::clock::now;
 use crate::{Broker, BrokerError, HeldGpu};
 use async_trait::async_trait;
-use oriel_model::{Desktop, DesktopId, GpuAddress, GpuClaim, GpuSwitch, GpuTurn, Micros, Pool, PoolId, may_start};
+use oriel_model::{
+    Desktop, DesktopId, GpuAddress, GpuClaim, GpuSwitch, GpuTurn, GpuTurnId, Maintenance, MaintenanceOf, Micros, Pool,
+    PoolId, may_start,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -19,7 +22,7 @@ const TOLD_SECONDS: i64 = 15 * 60;
 
 #[derive(Default)]
 pub(super) struct GpuTurns {
-    /// When each card was last asked to change.
+    /// When an operation that changes a card was last asked for.
     tried: BTreeMap<GpuAddress, Micros>,
 }
 
@@ -74,7 +77,7 @@ impl Reconciler for GpuTurns {
 enum Step {
     AsPlanned,
     Switching,
-    /// Desktops that hold something of it.
+    /// Desktops that hold something of it, and what others have of it.
     Held(String),
     Refused(String),
 }
@@ -102,19 +105,23 @@ impl GpuTurns {
             self.tried.remove(gpu);
             return Ok(Step::AsPlanned);
         }
-        if !held.holders.is_empty() {
-            let names: BTreeSet<&str> = held.holders.iter().map(|holder| holder.name.as_str()).collect();
+        // Slices that are not ours go only by an administrator's word: machines that are off may count on them.
+        if !held.holders.is_empty() || !held.strangers.is_empty() {
+            let ours = held.holders.iter().map(|holder| holder.name.as_str());
+            let names: BTreeSet<&str> = ours.chain(held.strangers.iter().map(|other| other.name.as_str())).collect();
             return Ok(Step::Held(names.into_iter().collect::<Vec<_>>().join(", ")));
         }
         if self.tried.get(gpu).is_some_and(|tried| tried.plus_seconds(AGAIN_SECONDS) > moment) {
             // Its operation waits for its turn, or has failed, and says why.
             return Ok(Step::Switching);
         }
-        self.tried.insert(gpu.clone(), moment);
         let wanted =
             GpuSwitch { profile: turn.profile.clone(), drained: true, ..GpuSwitch::new(gpu.clone(), turn.mode) };
         match broker.switch_gpu(wanted, None).await {
-            Ok(_) => Ok(Step::Switching),
+            Ok(_) => {
+                self.tried.insert(gpu.clone(), moment);
+                Ok(Step::Switching)
+            }
             Err(error @ (BrokerError::Conflict { .. } | BrokerError::Invalid { .. })) => {
                 Ok(Step::Refused(error.to_string()))
             }
@@ -148,10 +155,11 @@ impl Plan {
         if pool.kind.is_shared() { leaving(&self.turns, &self.claims, desktops, now) } else { BTreeMap::new() }
     }
 
-    /// Those of all pools.
+    /// Those of all pools but those whose host is in maintenance: nothing starts there, and nobody has to leave for it.
     pub(super) async fn leaving_everywhere(
         &self,
         broker: &Broker,
+        closed: &[Maintenance],
         now: Micros,
     ) -> Result<BTreeMap<DesktopId, Micros>, BrokerError> {
         let store = &broker.inner.store;
@@ -159,7 +167,8 @@ impl Plan {
         let desktops = store.desktops_named(&ids.into_iter().collect::<Vec<_>>()).await?;
         let pools: BTreeSet<PoolId> = desktops.iter().map(|desktop| desktop.pool).collect();
         let mut all = BTreeMap::new();
-        for pool in store.pools_named(&pools.into_iter().collect::<Vec<_>>()).await? {
+        let stands = |pool: &Pool| closed.iter().all(|one| one.of != MaintenanceOf::place_of(pool));
+        for pool in store.pools_named(&pools.into_iter().collect::<Vec<_>>()).await?.into_iter().filter(stands) {
             let own: Vec<Desktop> = desktops.iter().filter(|desktop| desktop.pool == pool.id).cloned().collect();
             all.extend(self.leaving(&pool, &own, now));
         }
@@ -168,13 +177,14 @@ impl Plan {
 }
 
 /// By when desktops of a pool that hold something of a card with a time plan must be off, where that is soon: because the turn of their
-/// pool ends, or because it is not.
+/// pool ends, or because it is not. What an administrator made for somebody stays on.
 fn leaving(turns: &[GpuTurn], claims: &[GpuClaim], desktops: &[Desktop], now: Micros) -> BTreeMap<DesktopId, Micros> {
     let mut leaving: BTreeMap<DesktopId, Micros> = BTreeMap::new();
     if turns.is_empty() {
         return leaving;
     }
-    for desktop in desktops {
+    let mut ends: BTreeMap<GpuTurnId, Option<Micros>> = BTreeMap::new();
+    for desktop in desktops.iter().filter(|one| one.owner.is_none() || one.facts.seat.is_some()) {
         for claim in claims.iter().filter(|claim| claim.desktop == desktop.id) {
             let hold = &claim.hold;
             let of_card: Vec<&GpuTurn> = turns.iter().filter(|turn| turn.is_of(&claim.host, &hold.gpu)).collect();
@@ -185,7 +195,7 @@ fn leaving(turns: &[GpuTurn], claims: &[GpuClaim], desktops: &[Desktop], now: Mi
                     && turn.profile.as_ref().is_none_or(|profile| hold.profile.as_ref() == Some(profile))
                     && turn.is_now(now)
             });
-            let by = match own.map(|turn| turn.drains(turns, now)) {
+            let by = match own.map(|turn| *ends.entry(turn.id).or_insert_with(|| turn.drains(turns, now))) {
                 // Never within a year.
                 Some(None) => continue,
                 Some(Some(drains)) => drains,
@@ -204,9 +214,7 @@ fn leaving(turns: &[GpuTurn], claims: &[GpuClaim], desktops: &[Desktop], now: Mi
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
-    use oriel_model::{
-        DesktopFacts, DesktopIntent, DesktopState, GpuClaimId, GpuHold, GpuMode, GpuTurnId, GpuUnit, UserId,
-    };
+    use oriel_model::{DesktopFacts, DesktopIntent, DesktopState, GpuClaimId, GpuHold, GpuMode, GpuUnit, Seat, UserId};
 
     /// 2026-11-18T11:06:40Z, a Wednesday.
     const NOW: Micros = Micros(1_795_000_000_000_000);
@@ -226,7 +234,7 @@ mod tests {
             is_ready: true,
             created,
         };
-        let desktop = Desktop {
+        let mut desktop = Desktop {
             id: DesktopId::new(),
             name: "cad-1".parse().unwrap(),
             pool: cad,
@@ -238,7 +246,7 @@ mod tests {
             generation: 1,
             host: Some("here".to_owned()),
             port_base: None,
-            facts: DesktopFacts::default(),
+            facts: DesktopFacts { seat: Some(Seat { since: NOW, seen: NOW }), ..DesktopFacts::default() },
             external: None,
             created: Micros(0),
             changed: Micros(0),
@@ -279,5 +287,8 @@ mod tests {
         let other = GpuTurn { profile: Some("M60-4Q".to_owned()), ..turn(cad, "daily 00:00-24:00 UTC", old) };
         assert!(when(&[other], NOW).is_some(), "of their own pool, but of another profile");
         assert_eq!(when(&[turn(cad, "daily 00:00-24:00 UTC", old)], NOW), None, "it does not end");
+        desktop.facts.seat = None;
+        let of_all = leaving(&plan, std::slice::from_ref(&claim), std::slice::from_ref(&desktop), noon);
+        assert!(of_all.is_empty(), "an administrator made it for somebody");
     }
 }

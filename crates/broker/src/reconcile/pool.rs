@@ -69,9 +69,7 @@ impl Reconciler for Pools {
         let kept = |pool: &&Pool| pool.kind != PoolKind::External;
         for pool in pools.iter().filter(kept) {
             let rollout = rollouts.iter().find(|one| one.pool == pool.id);
-            let drain = closed.iter().find(|one| one.of == MaintenanceOf::place_of(pool));
-            let is_shut = closed.iter().any(|one| one.of == MaintenanceOf::Pool(pool.id));
-            let steps = keep(broker, pool, rollout, drain, is_shut, &plan, &mut desktops).await?;
+            let steps = keep(broker, pool, rollout, &closed, &plan, &mut desktops).await?;
             if steps == 0 {
                 self.again.remove(&pool.id);
             } else {
@@ -195,11 +193,11 @@ async fn keep(
     broker: &Broker,
     pool: &Pool,
     rollout: Option<&Rollout>,
-    drain: Option<&Maintenance>,
-    is_shut: bool,
+    closed: &[Maintenance],
     plan: &Plan,
     desktops: &mut i64,
 ) -> Result<u32, BrokerError> {
+    let drain = closed.iter().find(|one| one.of == MaintenanceOf::place_of(pool));
     if pool.kind == PoolKind::SessionHost {
         return keep_hosts(broker, pool, rollout, drain, desktops).await;
     }
@@ -220,8 +218,12 @@ async fn keep(
     let waiting: BTreeSet<UserId> = booked.map(|booking| booking.user).filter(|user| !has(*user)).collect();
     *desktops += i64::try_from(own.len()).unwrap_or(i64::MAX);
     let mut done = 0;
-    // Whoever is inside makes room for nobody who could not get in.
-    let asked = if is_shut { BTreeMap::new() } else { asked_back::asked_back(pool, &own, &coming) };
+    // Whoever booked does not get in while the pool is closed.
+    let asked = if asked_back::takes_nobody(pool, closed) {
+        BTreeMap::new()
+    } else {
+        asked_back::asked_back(pool, &own, &coming)
+    };
     for one in own.iter().filter(|one| asked.get(&one.id).is_some_and(|by| *by <= moment)) {
         if !broker.lead().await? {
             return Ok(done);

@@ -100,6 +100,8 @@ async fn who_sits_on_a_booked_desktop_is_told_and_led_out_in_time() {
     *gateway.0.lock().unwrap() = vec![taken.id];
     // Booked an hour ago, for so many minutes from now.
     let ago = now().plus_seconds(-3600);
+    let sits_long = |row: &mut Desktop| row.facts.seat.as_mut().unwrap().since = ago;
+    house.store.modify_desktop(taken.id, sits_long).await.unwrap();
     let book = async |from: i64| {
         let (id, span) = (BookingId::new(), span(from, 60));
         let (priority, firm_from, displaced) = (0, ago, None);

@@ -5,8 +5,9 @@ use oriel_broker::{BrokerError, NewDesktop, PoolChange, ShownDisk};
 use oriel_compute::fake::{FakeMode, FakeStep};
 use oriel_model::{
     Desktop, DesktopId, DesktopIntent, DesktopState, DiskHolder, DiskWork, Operation, OperationState, Pool, PoolId,
-    PoolKind,
+    PoolKind, QuotaScope,
 };
+use oriel_store::StoreError;
 use std::time::Duration;
 
 async fn with_disks(house: &House, pool: &Pool, disk: &str) -> Pool {
@@ -150,6 +151,25 @@ async fn what_a_killed_program_left_is_found() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_larger_than_a_quota_is_not_made() {
+    let house = House::new(FakeMode::Auto).await;
+    with_disks(&house, &house.pool, "size=5").await;
+    let floor = one_more(&house, "floor", PoolKind::Floating, "running=0").await;
+    let floor = with_disks(&house, &floor, "size=5").await;
+    let limit = async |text: &str| house.broker.set_quota(QuotaScope::Everyone, text.parse().unwrap()).await.unwrap();
+    limit("disk_gib=4").await;
+    let refused = house.broker.take_desktop(&house.anna, &floor).await;
+    assert!(matches!(refused, Err(BrokerError::Store(StoreError::OverQuota(_)))), "{refused:?}");
+    let id = house.desktop().await.id;
+    let failed = house.reaches(id, DesktopState::Failed).await.failure.unwrap();
+    assert!(failed.contains("this would be 5 GiB of personal disks more, and everyone's limit is 4 GiB"), "{failed}");
+    limit("disk_gib=5").await;
+    house.broker.set_intent(id, DesktopIntent::Running).await.unwrap();
+    house.reaches(id, DesktopState::Ready).await;
+    assert_eq!(only(&house).await.disk.size_gib, 5);
+}
+
+#[tokio::test]
 async fn what_did_not_answer_and_shall_be_off_gives_its_disk_back() {
     let house = House::new(FakeMode::Auto).await;
     with_disks(&house, &house.pool, "size=5").await;
@@ -199,6 +219,10 @@ async fn administrators_work_on_disks_that_are_in_no_desktop() {
     assert_eq!(facts.snapshots.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["monday"]);
     let done = ended(&house, &work(&free, DiskWork::DropSnapshot { snapshot: snapshot.clone() }).await.unwrap()).await;
     assert_eq!(done.state, OperationState::Done, "{done:?}");
+    house.broker.set_quota(QuotaScope::Everyone, "disk_gib=9".parse().unwrap()).await.unwrap();
+    let refused = work(&found, DiskWork::Grow { size_gib: 10 }).await.unwrap_err();
+    assert!(refused.to_string().starts_with("anna has 9 GiB of personal disks (anna/home), "), "{refused}");
+    house.broker.clear_quota(QuotaScope::Everyone).await.unwrap();
     // What cannot be done leaves the disk to others.
     let lost = ended(&house, &work(&free, DiskWork::Restore { snapshot }).await.unwrap()).await;
     assert_eq!(lost.state, OperationState::Failed, "{lost:?}");

@@ -23,7 +23,7 @@ pub enum Command {
         #[command(flatten)]
         scope: Scope,
         /// Words with commas between: `desktops=2`, of those `running=1` at a time, with `cpus=8`, `memory=16G` and `gpus=1` together
-        /// (desktops on clouds take none of these), `sessions=2` open; for a pool `per_person=1`. `unlimited` lifts what wider quotas
+        /// (desktops on clouds take none of these), `sessions=2` open, `disk_gib=50` of personal disks; for a pool `per_person=1`. `unlimited` lifts what wider quotas
         /// limit: `gpus=unlimited`. Bookings, which nobody may make otherwise, also for a pool: `bookings=2` at a time, of at most
         /// `booking_hours=8` (8 if not said), beginning at most `booking_days=14` ahead (30); with `booking_priority=5` they take the
         /// place of lower ones (0), and from `booking_notice=48` hours before they begin on nobody takes theirs (24)

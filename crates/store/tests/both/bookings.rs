@@ -172,8 +172,9 @@ on_both! {
         let own = store.gpu_turns_of(pool).await.unwrap();
         assert_eq!((own.len(), store.gpu_turns().await.unwrap().len()), (3, 3));
         assert!(own.contains(&GpuTurn { is_ready: true, ..evening.clone() }));
-        assert!(store.delete_gpu_turn(evening.id).await.unwrap());
-        assert!(!store.delete_gpu_turn(evening.id).await.unwrap());
+        let later = NOW.plus_seconds(60);
+        assert!(store.delete_gpu_turn(evening.id, later).await.unwrap());
+        assert!(!store.delete_gpu_turn(evening.id, later).await.unwrap());
     }
 
     async fn who_may_book_is_said_by_rules(store: Store) {

@@ -4,7 +4,7 @@ use crate::{
 };
 use oriel_model::{
     DesktopFacts, DesktopIntent, DesktopState, DiskHolder, Operation, OperationId, OperationState, PersonalDisk,
-    PersonalDiskId, Pool, Role, UserId,
+    PersonalDiskId, Pool, Quota, QuotaKind, QuotaScope, Role, UserId,
 };
 use oriel_store::StoreError;
 
@@ -38,6 +38,34 @@ on_both! {
         assert_eq!(store.personal_disks().await.unwrap(), [(films, None), (made[0].clone(), None)]);
         let gone = store.personal_disk_is_made(PersonalDiskId::new()).await;
         assert!(matches!(gone, Err(StoreError::Missing { .. })), "{gone:?}");
+    }
+
+    async fn all_of_a_person_are_no_larger_than_their_quota(store: Store) {
+        let ada = stored_user(&store, "ada", Role::User).await.id;
+        let limits = "disk_gib=50".parse().unwrap();
+        store.put_quota(&Quota { scope: QuotaScope::Everyone, limits }).await.unwrap();
+        let made = at_once(4, |n| {
+            let (store, new) = (store.clone(), disk(ada, &format!("disk{n}")));
+            async move { store.make_personal_disk(&new).await }
+        })
+        .await;
+        assert_eq!(made.iter().filter(|one| one.is_ok()).count(), 2, "{made:?}");
+        let Some(Err(StoreError::OverQuota(over))) = made.iter().find(|one| one.is_err()) else { panic!("{made:?}") };
+        assert_eq!((over.kind, over.most, over.held, over.asked), (QuotaKind::DiskGib, 50, 40, 20));
+        let first = store.personal_disks_of(ada).await.unwrap().remove(0);
+        assert_eq!(store.make_personal_disk(&first).await.unwrap(), first, "it is there already");
+        let grown = store.grow_personal_disk(first.id, 31).await;
+        assert!(matches!(grown, Err(StoreError::OverQuota(_))), "{grown:?}");
+        store.grow_personal_disk(first.id, 30).await.unwrap();
+        store.grow_personal_disk(first.id, 30).await.unwrap();
+        store.check_more_disks(ada, 0).await.unwrap();
+        assert!(store.check_more_disks(ada, 1).await.is_err());
+        // Whoever has gone has no quota.
+        store.delete_user(ada).await.unwrap();
+        store.grow_personal_disk(first.id, 90).await.unwrap();
+        assert_eq!(store.personal_disk(first.id).await.unwrap().unwrap().size_gib, 90);
+        let nothing = store.grow_personal_disk(PersonalDiskId::new(), 1).await;
+        assert!(matches!(nothing, Err(StoreError::Missing { .. })), "{nothing:?}");
     }
 
     async fn is_in_one_machine_at_a_time(store: Store) {
