@@ -341,8 +341,113 @@ fn of<I: FromStr>(id: &str, context: fn(I) -> String) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use async_trait::async_trait;
+    use oriel_compute::fake::{FakeCompute, FakeMode};
+    use oriel_identity::{KeySources, Vault, add_key};
+    use oriel_image::{ImageStore, Quiet};
+    use oriel_model::{Accelerator, AcceleratorKind, Subscription, Webhook, WebhookId};
+    use oriel_store::Store;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Somebody cancels it when it has done something.
+    #[derive(Default)]
+    struct Impatient(AtomicBool);
+
+    #[async_trait]
+    impl Job for Impatient {
+        fn progress(&self, _fraction: f64, _step: &str) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+
+        fn log(&self, _line: &str) {}
+
+        async fn cancelled(&self) {
+            if !self.0.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn program(folder: &Path, store: &Store, vault: &Vault) -> Broker {
+        let images = ImageStore::new(folder.join("images"), folder.join("cache"));
+        let accelerator = Accelerator { kind: AcceleratorKind::Tcg, reason: "test".into() };
+        let host = Arc::new(FakeCompute::new("here", FakeMode::Auto));
+        Broker::new(store.clone(), vault.clone(), host, images, accelerator)
+    }
+
+    #[tokio::test]
+    async fn what_was_cancelled_goes_on_where_it_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("oriel.db").to_str().unwrap()).await.unwrap();
+        let keys = || Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        let old = keys();
+        let mut ids = Vec::new();
+        for n in 0..BATCH + 20 {
+            let one = Webhook {
+                id: WebhookId::new(),
+                url: format!("https://{n}.example/"),
+                subscription: Subscription::default(),
+                created: Micros(1),
+            };
+            let sealed = old.seal("secret", &webhook::context_of(one.id)).unwrap();
+            store.create_webhook(&one, &sealed).await.unwrap();
+            ids.push(one.id);
+        }
+        let key = add_key(folder.path()).unwrap();
+        let vault = keys();
+        let broker = program(folder.path(), &store, &vault);
+        let counts = async || -> Vec<(bool, u64)> {
+            let all = store.sealed_counts(SEALED_HEAD_CHARS).await.unwrap();
+            all.iter().map(|one| (sealed_with(&one.head) == Some(key.as_str()), one.count)).collect()
+        };
+
+        let cancelled = broker.perform_resealing(&key, &Impatient::default()).await;
+        assert!(matches!(cancelled, Err(BrokerError::Image(ImageError::Cancelled))), "{cancelled:?}");
+        assert_eq!(counts().await, [(true, BATCH), (false, 20)]);
+        assert_eq!(broker.perform_resealing(&key, &Quiet).await.unwrap(), format!("20 sealed anew with {key}"));
+        assert_eq!(counts().await, [(true, BATCH + 20)]);
+        for id in ids {
+            let sealed = store.webhook_secret(id).await.unwrap().unwrap();
+            vault.open(&sealed, &webhook::context_of(id)).unwrap();
+        }
+        // Not with a key with which this program does not seal (any more).
+        vault.seal_with(old.seals_with());
+        let refused = broker.perform_resealing(&key, &Quiet).await;
+        assert!(matches!(refused, Err(BrokerError::Conflict { code: "keys_differ", .. })), "{refused:?}");
+        assert_eq!(counts().await, [(true, BATCH + 20)]);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_was_taken_for_gone_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("oriel.db").to_str().unwrap()).await.unwrap();
+        let vault = Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        let broker = program(folder.path(), &store, &vault);
+        broker.check_seal_keys().await.unwrap();
+        // Meanwhile another began with a key that only it has: nothing here changes, and it is known.
+        let (newer, here) = ("00000000000000aa".to_owned(), vault.seals_with().to_owned());
+        let elm = SealProgram {
+            program: "elm".to_owned(),
+            seals: newer.clone(),
+            keys: vec![newer, here.clone()],
+            seen: now(),
+        };
+        store.put_seal_program(&elm).await.unwrap();
+        let programs = broker.announce_keys().await.unwrap();
+        let refused = broker.check_programs(&programs);
+        assert!(matches!(refused, Err(BrokerError::Conflict { code: "seal_key_missing", .. })), "{refused:?}");
+        assert!(programs.len() == 2 && vault.seals_with() == here, "{programs:?}");
+        // What starts then is refused without a word to the others.
+        let broker = program(folder.path(), &store, &vault);
+        broker.set_program("oak".to_owned());
+        assert!(broker.check_seal_keys().await.is_err());
+        assert_eq!(store.seal_programs(Micros(0)).await.unwrap().len(), 2);
+    }
 
     #[test]
     fn every_column_has_its_context() {
