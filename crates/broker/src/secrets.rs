@@ -11,13 +11,11 @@ use crate::{account, cloud, directory, export, external, guest, provider, record
 use futures::FutureExt as _;
 use oriel_identity::{SEALED_HEAD_CHARS, VaultError, sealed_with};
 use oriel_image::{ImageError, Job};
-use oriel_model::{Operation, OperationKind, OperationState, SealProgram, UserId};
+use oriel_model::{Micros, Operation, OperationKind, OperationState, SealProgram, UserId};
 use oriel_store::{Resealed, SealedColumn, SealedText};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// A program that has said nothing for so long is gone, or will be refused when it comes back.
-const ALIVE_SECONDS: i64 = 60;
 /// One that has said nothing for so long is forgotten.
 const FORGOTTEN_SECONDS: i64 = 24 * 60 * 60;
 /// Texts that are sealed anew in one transaction.
@@ -113,68 +111,80 @@ impl Broker {
     /// Before a program does anything: whether it can open what is sealed, and what the others seal.
     /// Errors: `Conflict`, which names the keys that are missing.
     pub async fn check_seal_keys(&self) -> Result<(), BrokerError> {
-        let here = self.inner.vault.fingerprints();
-        let next =
-            "put it among this program's keys (seal.key in the data folder, ORIEL_SEAL_KEY_OLD, …; docs/secrets.md)";
         let (keys, _) = self.key_uses().await?;
         let missing: Vec<_> = keys.iter().filter(|one| !one.here && !one.of.is_empty()).collect();
         if !missing.is_empty() {
             let words: Vec<_> = missing.iter().map(|one| format!("{} ({})", one.key, one.words())).collect();
-            return Err(BrokerError::conflict(
-                "seal_key_missing",
-                format!(
-                    "secrets in the database are sealed with keys that are not here: {}; here are: {}",
-                    words.join("; "),
-                    here.join(", ")
-                ),
-                next,
-            ));
+            return Err(missing_key(format!(
+                "secrets in the database are sealed with keys that are not here: {}; here are: {}",
+                words.join("; "),
+                self.inner.vault.fingerprints().join(", ")
+            )));
         }
-        let programs = self.inner.store.seal_programs(now().plus_seconds(-ALIVE_SECONDS)).await?;
+        // Who is refused has better said nothing: the others would wait for it to get the newest key.
+        self.check_programs(&self.programs().await?)?;
+        let checked = self.check_programs(&self.announce_keys().await?);
+        if checked.is_err() {
+            // Another began with a newer key at the same moment, before it could see this program.
+            self.inner.store.put_seal_program(&SealProgram { seen: Micros(0), ..self.own_keys() }).await?;
+        }
+        checked
+    }
+
+    /// Errors: `Conflict` where one of these programs seals with a key that is not here.
+    pub(crate) fn check_programs(&self, programs: &[SealProgram]) -> Result<(), BrokerError> {
+        let here = self.inner.vault.fingerprints();
         let is_strange = |one: &&SealProgram| one.program != self.program() && !here.contains(&one.seals.as_str());
-        if let Some(other) = programs.iter().find(is_strange) {
-            return Err(BrokerError::conflict(
-                "seal_key_missing",
-                format!(
-                    "the program {} on this database seals with the key {}, which is not here; here are: {}",
-                    other.program,
-                    other.seals,
-                    here.join(", ")
-                ),
-                next,
-            ));
-        }
-        self.announce_keys().await.map(drop)
+        let Some(other) = programs.iter().find(is_strange) else { return Ok(()) };
+        Err(missing_key(format!(
+            "the program {} on this database seals with the key {}, which is not here; here are: {}",
+            other.program,
+            other.seals,
+            here.join(", ")
+        )))
     }
 
     /// Says which keys this program has, and seals with the newest that all have. Answers all who have said so lately.
     pub(crate) async fn announce_keys(&self) -> Result<Vec<SealProgram>, BrokerError> {
         let (vault, store) = (&self.inner.vault, &self.inner.store);
-        let at = now();
-        let mut own = SealProgram {
-            program: self.program().to_owned(),
-            seals: String::new(),
-            keys: vault.fingerprints().into_iter().map(str::to_owned).collect(),
-            seen: at,
-        };
-        // Twice: of two that come at the same moment one at least sees the other.
-        for _ in 0..2 {
-            let mut others = store.seal_programs(at.plus_seconds(-ALIVE_SECONDS)).await?;
-            others.retain(|one| one.program != own.program);
-            let shared = own.keys.iter().find(|key| others.iter().all(|one| one.keys.contains(key)));
-            if let Some(key) = shared
-                && key != vault.seals_with()
-            {
-                tracing::info!(key, before = vault.seals_with(), "Secrets are sealed with another key from now on");
-                vault.seal_with(key);
-            }
-            if own.seals != vault.seals_with() {
-                vault.seals_with().clone_into(&mut own.seals);
-                store.put_seal_program(&own).await?;
-            }
+        let mut own = self.own_keys();
+        own.seals = self.shared_key(&self.programs().await?);
+        store.put_seal_program(&own).await?;
+        // It is said before it is done, and looked at again in between: of two that come at the same moment one at least sees the other.
+        let key = self.shared_key(&self.programs().await?);
+        if key != own.seals {
+            own.seals.clone_from(&key);
+            store.put_seal_program(&own).await?;
         }
-        store.forget_seal_programs(at.plus_seconds(-FORGOTTEN_SECONDS)).await?;
-        Ok(store.seal_programs(at.plus_seconds(-ALIVE_SECONDS)).await?)
+        if key != vault.seals_with() {
+            tracing::info!(key, before = vault.seals_with(), "Secrets are sealed with another key from now on");
+            vault.seal_with(&key);
+        }
+        store.forget_seal_programs(own.seen.plus_seconds(-FORGOTTEN_SECONDS)).await?;
+        self.programs().await
+    }
+
+    /// All who have said lately which keys they have.
+    async fn programs(&self) -> Result<Vec<SealProgram>, BrokerError> {
+        Ok(self.inner.store.seal_programs(now().plus_seconds(-SealProgram::ALIVE_SECONDS)).await?)
+    }
+
+    fn own_keys(&self) -> SealProgram {
+        let vault = &self.inner.vault;
+        SealProgram {
+            program: self.program().to_owned(),
+            seals: vault.seals_with().to_owned(),
+            keys: vault.fingerprints().into_iter().map(str::to_owned).collect(),
+            seen: now(),
+        }
+    }
+
+    /// The newest key here that these programs have too; where they share none, it stays with the one that seals.
+    fn shared_key(&self, programs: &[SealProgram]) -> String {
+        let vault = &self.inner.vault;
+        let others: Vec<_> = programs.iter().filter(|one| one.program != self.program()).collect();
+        let all_have = |key: &&str| others.iter().all(|one| one.keys.iter().any(|has| has == key));
+        vault.fingerprints().into_iter().find(all_have).unwrap_or_else(|| vault.seals_with()).to_owned()
     }
 
     /// What is sealed with which key, and how much is no envelope at all.
@@ -209,10 +219,13 @@ impl Broker {
         };
         let (uses, damaged) = self.key_uses().await?;
         let total = damaged + uses.iter().filter(|one| one.key != key).map(SealKeyUse::count).sum::<u64>();
-        let (mut seen, mut put, mut failed) = (0_u64, 0, Vec::new());
+        let (mut seen, mut put) = (0_u64, 0);
+        // How many cannot be opened, and the first of them.
+        let (mut failed, mut named) = (0_u64, Vec::new());
         for _ in 0..ROUNDS_MAX {
             let before = put;
-            failed.clear();
+            failed = 0;
+            named.clear();
             for column in SealedColumn::ALL {
                 let mut after = String::new();
                 loop {
@@ -232,7 +245,12 @@ impl Broker {
                                 anew.push(Resealed { id: text.id.clone(), from: text.sealed.clone(), to });
                             }
                             Ok(None) => {}
-                            Err(error) => failed.push(format!("{} {}: {error}", word(column), text.id)),
+                            Err(error) => {
+                                failed += 1;
+                                if named.len() < NAMED_MAX {
+                                    named.push(format!("{} {}: {error}", word(column), text.id));
+                                }
+                            }
                         }
                     }
                     put += self.inner.store.replace_sealed(column, &anew).await?;
@@ -245,11 +263,11 @@ impl Broker {
                 break;
             }
         }
-        failed.iter().take(NAMED_MAX).for_each(|line| job.log(line));
-        if !failed.is_empty() {
+        named.iter().for_each(|line| job.log(line));
+        if failed > 0 {
             return Err(BrokerError::conflict(
                 "not_all_resealed",
-                format!("{put} are sealed with {key}; {} could not be opened, and are as they were", failed.len()),
+                format!("{put} are sealed with {key}; {failed} could not be opened, and are as they were"),
                 "the log names them: bring their keys back or enter those secrets anew, and resume it",
             ));
         }
@@ -267,6 +285,14 @@ impl Broker {
         }
         said
     }
+}
+
+fn missing_key(text: String) -> BrokerError {
+    BrokerError::conflict(
+        "seal_key_missing",
+        text,
+        "put it among this program's keys (seal.key in the data folder, ORIEL_SEAL_KEY_OLD, …; docs/secrets.md)",
+    )
 }
 
 const fn is_resealing(operation: &Operation) -> bool {
@@ -315,8 +341,113 @@ fn of<I: FromStr>(id: &str, context: fn(I) -> String) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use async_trait::async_trait;
+    use oriel_compute::fake::{FakeCompute, FakeMode};
+    use oriel_identity::{KeySources, Vault, add_key};
+    use oriel_image::{ImageStore, Quiet};
+    use oriel_model::{Accelerator, AcceleratorKind, Subscription, Webhook, WebhookId};
+    use oriel_store::Store;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Somebody cancels it when it has done something.
+    #[derive(Default)]
+    struct Impatient(AtomicBool);
+
+    #[async_trait]
+    impl Job for Impatient {
+        fn progress(&self, _fraction: f64, _step: &str) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+
+        fn log(&self, _line: &str) {}
+
+        async fn cancelled(&self) {
+            if !self.0.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn program(folder: &Path, store: &Store, vault: &Vault) -> Broker {
+        let images = ImageStore::new(folder.join("images"), folder.join("cache"));
+        let accelerator = Accelerator { kind: AcceleratorKind::Tcg, reason: "test".into() };
+        let host = Arc::new(FakeCompute::new("here", FakeMode::Auto));
+        Broker::new(store.clone(), vault.clone(), host, images, accelerator)
+    }
+
+    #[tokio::test]
+    async fn what_was_cancelled_goes_on_where_it_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("oriel.db").to_str().unwrap()).await.unwrap();
+        let keys = || Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        let old = keys();
+        let mut ids = Vec::new();
+        for n in 0..BATCH + 20 {
+            let one = Webhook {
+                id: WebhookId::new(),
+                url: format!("https://{n}.example/"),
+                subscription: Subscription::default(),
+                created: Micros(1),
+            };
+            let sealed = old.seal("secret", &webhook::context_of(one.id)).unwrap();
+            store.create_webhook(&one, &sealed).await.unwrap();
+            ids.push(one.id);
+        }
+        let key = add_key(folder.path()).unwrap();
+        let vault = keys();
+        let broker = program(folder.path(), &store, &vault);
+        let counts = async || -> Vec<(bool, u64)> {
+            let all = store.sealed_counts(SEALED_HEAD_CHARS).await.unwrap();
+            all.iter().map(|one| (sealed_with(&one.head) == Some(key.as_str()), one.count)).collect()
+        };
+
+        let cancelled = broker.perform_resealing(&key, &Impatient::default()).await;
+        assert!(matches!(cancelled, Err(BrokerError::Image(ImageError::Cancelled))), "{cancelled:?}");
+        assert_eq!(counts().await, [(true, BATCH), (false, 20)]);
+        assert_eq!(broker.perform_resealing(&key, &Quiet).await.unwrap(), format!("20 sealed anew with {key}"));
+        assert_eq!(counts().await, [(true, BATCH + 20)]);
+        for id in ids {
+            let sealed = store.webhook_secret(id).await.unwrap().unwrap();
+            vault.open(&sealed, &webhook::context_of(id)).unwrap();
+        }
+        // Not with a key with which this program does not seal (any more).
+        vault.seal_with(old.seals_with());
+        let refused = broker.perform_resealing(&key, &Quiet).await;
+        assert!(matches!(refused, Err(BrokerError::Conflict { code: "keys_differ", .. })), "{refused:?}");
+        assert_eq!(counts().await, [(true, BATCH + 20)]);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_was_taken_for_gone_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("oriel.db").to_str().unwrap()).await.unwrap();
+        let vault = Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        let broker = program(folder.path(), &store, &vault);
+        broker.check_seal_keys().await.unwrap();
+        // Meanwhile another began with a key that only it has: nothing here changes, and it is known.
+        let (newer, here) = ("00000000000000aa".to_owned(), vault.seals_with().to_owned());
+        let elm = SealProgram {
+            program: "elm".to_owned(),
+            seals: newer.clone(),
+            keys: vec![newer, here.clone()],
+            seen: now(),
+        };
+        store.put_seal_program(&elm).await.unwrap();
+        let programs = broker.announce_keys().await.unwrap();
+        let refused = broker.check_programs(&programs);
+        assert!(matches!(refused, Err(BrokerError::Conflict { code: "seal_key_missing", .. })), "{refused:?}");
+        assert!(programs.len() == 2 && vault.seals_with() == here, "{programs:?}");
+        // What starts then is refused without a word to the others.
+        let broker = program(folder.path(), &store, &vault);
+        broker.set_program("oak".to_owned());
+        assert!(broker.check_seal_keys().await.is_err());
+        assert_eq!(store.seal_programs(Micros(0)).await.unwrap().len(), 2);
+    }
 
     #[test]
     fn every_column_has_its_context() {

@@ -103,20 +103,26 @@ pub(crate) fn fingerprint(key: &KeyBytes) -> String {
 }
 
 /// Puts a fresh key before those of the data folder's file, and answers its fingerprint: the next start seals with it, unless another
-/// place has one. Errors: `KeyFile`, `KeyFileOpen`, `BadKey`.
+/// place has one. Errors: `KeyFile`, `KeyFileOpen`, `KeyFileLong`, `BadKey`, `TooManyKeys`.
 pub fn add_key(folder: &Path) -> Result<String, VaultError> {
     let path = folder.join(KEY_FILE);
+    let _held = hold(&path)?;
     let before = text_of(&path, NOT_PRIVATE)?.unwrap_or_default();
-    parse_all(&before, &path)?;
+    // With one more the server would not start.
+    if parse_all(&before, &path)?.len() >= KEYS_MAX {
+        return Err(VaultError::TooManyKeys { max: KEYS_MAX });
+    }
     let (key, mut text) = fresh();
     text.push_str(&before);
     replace(&path, &text)?;
     Ok(fingerprint(&key))
 }
 
-/// Takes a key out of the data folder's file; answers whether it was there. Errors: `LastKey`, `KeyFile`, `KeyFileOpen`, `BadKey`.
+/// Takes a key out of the data folder's file; answers whether it was there.
+/// Errors: `LastKey`, `KeyFile`, `KeyFileOpen`, `KeyFileLong`, `BadKey`.
 pub fn remove_key(folder: &Path, doomed: &str) -> Result<bool, VaultError> {
     let path = folder.join(KEY_FILE);
+    let _held = hold(&path)?;
     let Some(before) = text_of(&path, NOT_PRIVATE)? else { return Ok(false) };
     let keys = parse_all(&before, &path)?;
     if keys.iter().all(|key| fingerprint(key) != doomed) {
@@ -178,8 +184,21 @@ fn text_of(path: &Path, forbidden: u32) -> Result<Option<Zeroizing<String>>, Vau
         return Err(VaultError::KeyFileOpen { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    let length = file.take(KEY_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+    // A part of it would be fewer keys, and whoever writes it anew would lose the others.
+    if length as u64 > KEY_FILE_BYTES_MAX {
+        return Err(VaultError::KeyFileLong { path: path.to_owned(), max: KEY_FILE_BYTES_MAX });
+    }
     Ok(Some(text))
+}
+
+/// While it is held nobody else changes the folder's keys: of two who add one at the same time, one would lose theirs.
+fn hold(path: &Path) -> Result<File, VaultError> {
+    let folder = path.parent().unwrap_or(path);
+    let folder = File::open(folder).map_err(|source| VaultError::KeyFile { path: path.to_owned(), source })?;
+    // Where a file system has no locks for folders it goes without: that is a matter of milliseconds.
+    folder.lock().ok();
+    Ok(folder)
 }
 
 /// A key, and its line.
@@ -192,6 +211,7 @@ fn fresh() -> (KeyBytes, Zeroizing<String>) {
 /// Makes the file. It appears whole or not at all, and of two programs that make it together both end up with one key.
 fn make(path: &Path) -> Result<KeyBytes, VaultError> {
     let failed = |source| VaultError::KeyFile { path: path.to_owned(), source };
+    let _held = hold(path)?;
     let (_, text) = fresh();
     let new = beside(path);
     // A link, unlike a rename, does not replace the key that another program has put there meanwhile.

@@ -49,6 +49,8 @@ pub enum VaultError {
         "others can read the key file {path:?} (its mode is {mode:03o}): run `chmod 600` on it, and think of who may have read it"
     )]
     KeyFileOpen { path: PathBuf, mode: u32 },
+    #[error("the key file {path:?} is longer than {max} bytes: take remarks out of it, and keys that nothing needs")]
+    KeyFileLong { path: PathBuf, max: u64 },
     #[error("there are more than {max} sealing keys: take those away under which nothing is sealed any more")]
     TooManyKeys { max: usize },
     #[error(
@@ -81,7 +83,7 @@ impl fmt::Debug for Vault {
 
 impl Vault {
     /// The keys of the environment, of systemd's credentials and of the data folder ([`KeySources`]); without any, makes the folder's.
-    /// Errors: `BadKey`, `KeyFile`, `KeyFileOpen`, `TooManyKeys`.
+    /// Errors: `BadKey`, `KeyFile`, `KeyFileOpen`, `KeyFileLong`, `TooManyKeys`.
     pub fn load(data: &Path) -> Result<Self, VaultError> {
         Self::with_keys(data, &KeySources::from_environment())
     }
@@ -309,6 +311,29 @@ mod tests {
         let many = vec![key(1).expose_secret().to_owned(); 40].join(",");
         let many = KeySources { old: Some(many.into()), ..KeySources::default() };
         assert!(matches!(Vault::with_keys(folder.path(), &many), Err(VaultError::TooManyKeys { .. })));
+    }
+
+    #[test]
+    fn a_file_of_keys_loses_none() {
+        let folder = tempfile::tempdir().unwrap();
+        Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        // Of several who add one at the same time nobody loses theirs.
+        let added: Vec<String> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| crate::add_key(folder.path()).unwrap())).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let all = Vault::with_keys(folder.path(), &KeySources::default()).unwrap();
+        assert!(added.iter().all(|one| all.fingerprints().contains(&one.as_str())) && all.fingerprints().len() == 9);
+        // With one more than the server takes it would not start; of a file that is too long no part is taken.
+        while Vault::with_keys(folder.path(), &KeySources::default()).unwrap().fingerprints().len() < 32 {
+            crate::add_key(folder.path()).unwrap();
+        }
+        assert!(matches!(crate::add_key(folder.path()), Err(VaultError::TooManyKeys { .. })));
+        let long = format!("{}\n{}\n", key(5).expose_secret(), "# remark\n".repeat(1000));
+        fs::write(folder.path().join(KEY_FILE), &long).unwrap();
+        let refused = crate::add_key(folder.path()).unwrap_err();
+        assert!(matches!(refused, VaultError::KeyFileLong { .. }), "{refused}");
+        assert_eq!(fs::read_to_string(folder.path().join(KEY_FILE)).unwrap(), long);
     }
 
     #[test]

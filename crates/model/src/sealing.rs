@@ -13,3 +13,8 @@ pub struct SealProgram {
     /// When it last said so.
     pub seen: Micros,
 }
+
+impl SealProgram {
+    /// A program that has said nothing for so many seconds is gone, or will be refused when it comes back.
+    pub const ALIVE_SECONDS: i64 = 60;
+}

@@ -1,8 +1,8 @@
 //! Traces on request: spans of what the program does, sent to a collector of OpenTelemetry (OTLP over HTTP, as JSON).
 //!
 //! Off unless a standard variable names the collector. Spans that have ended go into a queue that never waits: when it is full, or the
-//! collector does not take them, they are dropped and counted. What a span says are names of routes, steps and calls, never paths or
-//! bodies.
+//! collector does not take them, they are dropped and counted. What a span says are names of routes, steps and calls, and texts of the
+//! log without what they name: never people, paths or bodies.
 
 mod otlp;
 mod sending;
@@ -25,6 +25,7 @@ use url::Url;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+const TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 /// Spans that wait to be sent.
@@ -62,9 +63,9 @@ impl Wish {
             (None, Some(text)) => (ENDPOINT, format!("{}/v1/traces", text.trim_end_matches('/'))),
             (None, None) => return Ok(None),
         };
-        let protocol = env("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL").or_else(|| env(PROTOCOL));
-        if let Some(protocol) = protocol.filter(|protocol| !protocol.starts_with("http/")) {
-            return Err(bad(PROTOCOL, &format!("traces are not sent as {protocol:?}"))
+        let protocol = [TRACES_PROTOCOL, PROTOCOL].into_iter().find_map(|name| Some((name, env(name)?)));
+        if let Some((name, protocol)) = protocol.filter(|(_, protocol)| !protocol.starts_with("http/")) {
+            return Err(bad(name, &format!("traces are not sent as {protocol:?}"))
                 .next("set it to http/json, and name the collector's port for HTTP, often 4318"));
         }
         let url = Url::parse(&text)
@@ -119,8 +120,8 @@ fn headers(text: &str) -> Result<HeaderMap, Failure> {
         // The value may be a password: it is not said.
         let malformed = || bad(HEADERS, "it is not NAME=VALUE, with commas between");
         let (name, value) = pair.split_once('=').ok_or_else(malformed)?;
-        // As one field of a form, in which a plus is a plus.
-        let escaped = format!("v={}", value.trim().replace('+', "%2B"));
+        // As one field of a form, in which a plus and an ampersand are what they are.
+        let escaped = format!("v={}", value.trim().replace('+', "%2B").replace('&', "%26"));
         let value = url::form_urlencoded::parse(escaped.as_bytes()).next().ok_or_else(malformed)?.1;
         let name: HeaderName = name.trim().parse().map_err(|_| malformed())?;
         let mut value = HeaderValue::from_str(&value).map_err(|_| malformed())?;
@@ -171,11 +172,11 @@ mod tests {
     fn the_standards_variables_are_read() {
         assert!(read(&[]).unwrap().is_none());
         let wish =
-            read(&[(ENDPOINT, "http://collector:4318/"), (HEADERS, "x-key=a%20b, tenant=oak+1")]).unwrap().unwrap();
+            read(&[(ENDPOINT, "http://collector:4318/"), (HEADERS, "x-key=a%20b&c=d, tenant=oak+1")]).unwrap().unwrap();
         assert_eq!(wish.url.as_str(), "http://collector:4318/v1/traces");
         assert_eq!(
             (&wish.headers["x-key"], &wish.headers["tenant"]),
-            (&"a b".parse().unwrap(), &"oak+1".parse().unwrap())
+            (&"a b&c=d".parse().unwrap(), &"oak+1".parse().unwrap())
         );
         assert_eq!(wish.default_name, Some("oriel"));
         let own =
@@ -185,6 +186,9 @@ mod tests {
         for off in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
             assert!(read(&[(ENDPOINT, "http://collector:4318"), off]).unwrap().is_none());
         }
+        // The one that is of traces alone counts.
+        let named = [(ENDPOINT, "http://collector:4318"), (PROTOCOL, "http/json"), (TRACES_PROTOCOL, "grpc")];
+        assert!(read(&named).err().unwrap().to_string().contains(TRACES_PROTOCOL));
         for bad in [(PROTOCOL, "grpc"), (HEADERS, "x"), (HEADERS, "a b=c"), (TRACES_ENDPOINT, "collector:4318")] {
             let refused = read(&[(ENDPOINT, "http://collector:4318"), bad]).err().unwrap();
             assert!(refused.to_string().contains("does not fit"), "{refused}");

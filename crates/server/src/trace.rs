@@ -2,6 +2,7 @@
 
 use axum::{
     extract::{MatchedPath, Request},
+    http::Method,
     middleware::Next,
     response::Response,
 };
@@ -13,14 +14,14 @@ pub(crate) async fn trace(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
-    let method = request.method().as_str().to_owned();
-    let name = format!("{method} {route}");
+    let (method, said) = method(request.method());
+    let name = format!("{said} {route}");
     let span = oriel_trace::root!(
         "request",
         otel.name = name.as_str(),
         otel.kind = "server",
         otel.status_code = Empty,
-        http.request.method = method.as_str(),
+        http.request.method = method,
         http.route = route.as_str(),
         http.response.status_code = Empty,
     );
@@ -33,4 +34,11 @@ pub(crate) async fn trace(request: Request, next: Next) -> Response {
         span.record("otel.status_code", "ERROR");
     }
     response
+}
+
+/// As an attribute and in a span's name: a caller's own word is in neither (semantic conventions of OpenTelemetry, HTTP spans).
+fn method(method: &Method) -> (&'static str, &'static str) {
+    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+    let known = KNOWN.into_iter().find(|known| *known == method.as_str());
+    known.map_or(("_OTHER", "HTTP"), |known| (known, known))
 }

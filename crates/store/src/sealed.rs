@@ -8,7 +8,8 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Set, Statement, sea_query::OnConflict,
 };
 
-/// Different beginnings of one column that are counted; of whole envelopes there are as many as there are keys.
+/// Different beginnings of one column that are counted, the most frequent first: of whole envelopes there are as many as there are keys,
+/// and damaged ones must not hide them.
 const HEADS_MAX: usize = 100;
 
 mod row {
@@ -122,7 +123,7 @@ impl Store {
             let (table, text) = (column.table(), column.column());
             let counting = format!(
                 "SELECT substr({text}, 1, {chars}) AS head, count(*) AS many FROM {table} WHERE {text} IS NOT NULL \
-                 GROUP BY 1 ORDER BY 1 LIMIT {HEADS_MAX}"
+                 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {HEADS_MAX}"
             );
             let backend = self.reader.get_database_backend();
             for row in self.reader.query_all_raw(Statement::from_string(backend, counting)).await? {

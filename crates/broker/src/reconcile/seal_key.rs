@@ -18,12 +18,15 @@ impl Reconciler for SealKeys {
     }
 
     async fn run(&mut self, broker: &Broker) -> Result<Round, BrokerError> {
-        let programs = broker.announce_keys().await?.len();
+        let programs = broker.announce_keys().await?;
+        // It was away for so long that the others took it for gone, and cannot read what they write now.
+        broker.check_programs(&programs)?;
         let vault = &broker.inner.vault;
         let summary = format!(
-            "seals with {}; {} keys here, {programs} programs on this database",
+            "seals with {}; {} keys here, {} programs on this database",
             vault.seals_with(),
-            vault.fingerprints().len()
+            vault.fingerprints().len(),
+            programs.len()
         );
         Ok(Round { again: Again::Later, summary })
     }

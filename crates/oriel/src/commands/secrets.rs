@@ -3,11 +3,12 @@
 use super::operation::Watch;
 use crate::{
     cli::{Global, Json},
-    failure::{Done, Failure},
+    failure::{Done, Failure, USAGE},
     output::{self, Rows, age, say},
 };
 use clap::Subcommand;
 use oriel_identity::{SEALED_HEAD_CHARS, sealed_with};
+use oriel_model::{Micros, SealProgram};
 use oriel_server::api::{operation::Operation, secrets::Secrets};
 use oriel_store::{Store, StoreError};
 use serde_json::{Value, json};
@@ -92,20 +93,34 @@ fn status(secrets: &Secrets) -> Done {
     Ok(())
 }
 
-/// What is sealed with it is looked up in the database itself: the key may be the last thing that opens something.
+/// What is sealed with it is looked up in the database itself: the key may be the last thing that opens something. And a server that has
+/// the key goes on with it, whatever is in the file.
 async fn remove(global: &Global, key: &str) -> Done {
     let config = global.config(None)?;
     let database = config.get("database");
-    if database.contains("://") || Path::new(database).exists() {
-        let reading = |error: StoreError| cannot("read the database", &error);
-        let store = Store::open_unchanged(database).await.map_err(reading)?;
-        let counts = store.sealed_counts(SEALED_HEAD_CHARS).await.map_err(reading)?;
-        let with_it = counts.iter().filter(|one| sealed_with(&one.head) == Some(key));
-        let count: u64 = with_it.map(|one| one.count).sum();
-        if count > 0 {
-            return Err(Failure::new(format!("{count} secrets are sealed with the key {key}, and would be lost"))
-                .next("seal them with the newest key first: `oriel secrets rotate`"));
-        }
+    let file = database.strip_prefix("sqlite://").or_else(|| database.strip_prefix("sqlite:")).unwrap_or(database);
+    if !file.contains("://") && !Path::new(file).exists() {
+        return Err(Failure::new(format!("there is no database {file}: nobody can tell what is sealed with the key"))
+            .next("name the server's folder with --data DIR, and its database as the server has it (ORIEL_DATABASE)")
+            .code(USAGE));
+    }
+    let reading = |error: StoreError| cannot("read the database", &error);
+    let store = Store::open_unchanged(database).await.map_err(reading)?;
+    let counts = store.sealed_counts(SEALED_HEAD_CHARS).await.map_err(reading)?;
+    let with_it = counts.iter().filter(|one| sealed_with(&one.head) == Some(key));
+    let count: u64 = with_it.map(|one| one.count).sum();
+    if count > 0 {
+        return Err(Failure::new(format!("{count} secrets are sealed with the key {key}, and would be lost"))
+            .next("seal them with the newest key first: `oriel secrets rotate`"));
+    }
+    let since = Micros(jiff::Timestamp::now().as_microsecond()).plus_seconds(-SealProgram::ALIVE_SECONDS);
+    let programs = store.seal_programs(since).await.map_err(reading)?;
+    if let Some(one) = programs.iter().find(|one| one.seals == key) {
+        return Err(Failure::new(format!(
+            "the server {} seals with the key {key}: what it seals from now on would be lost",
+            one.program
+        ))
+        .next("start it with another key before this one, and look at `oriel secrets status`; one that has stopped counts for a minute"));
     }
     let data = config.data();
     let removed = oriel_identity::remove_key(&data, key).map_err(|error| cannot("remove the key", &error))?;

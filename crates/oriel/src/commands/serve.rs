@@ -155,6 +155,11 @@ fn start_log(config: &Config) -> Result<Option<Traces>, Failure> {
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
+        // An error's text may name people and files: it is for the log.
+        .with_error_events_to_status(false)
+        .with_error_events_to_exceptions(false)
+        .with_error_fields_to_exceptions(false)
+        .with_error_records_to_exceptions(false)
         .with_filter(Targets::new().with_target("oriel", LevelFilter::INFO));
     tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
     Ok(Some(traces))

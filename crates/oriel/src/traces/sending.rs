@@ -1,6 +1,7 @@
 //! From the end of a span to the collector: a queue that never waits, and a task that empties it.
 
 use super::otlp;
+use crate::failure::Failure;
 use opentelemetry::Context;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
@@ -47,25 +48,31 @@ pub(super) struct Collector {
     pub resource: Value,
 }
 
-/// Until the program stops; then once more what is there.
+/// Until the program stops; then what is there by then.
 pub(super) async fn send_all(mut queue: mpsc::Receiver<SpanData>, collector: Collector, stop: CancellationToken) {
     let mut batch = Vec::new();
     let mut trouble = None;
-    while !stop.is_cancelled() {
-        tokio::select! {
-            count = queue.recv_many(&mut batch, BATCH_MAX) => if count == 0 { return },
-            () = stop.cancelled() => {}
-        }
-        if batch.len() < BATCH_MAX {
-            // Whether it stops or not: what is there by then is sent.
-            stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
-            while batch.len() < BATCH_MAX
-                && let Ok(span) = queue.try_recv()
-            {
-                batch.push(span);
+    loop {
+        // Looked at before the queue is: what ended before the program did is sent.
+        let stops = stop.is_cancelled();
+        if !stops {
+            tokio::select! {
+                count = queue.recv_many(&mut batch, BATCH_MAX) => if count == 0 { return },
+                () = stop.cancelled() => {}
+            }
+            if batch.len() < BATCH_MAX {
+                stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
             }
         }
+        while batch.len() < BATCH_MAX
+            && let Ok(span) = queue.try_recv()
+        {
+            batch.push(span);
+        }
         if batch.is_empty() {
+            if stops {
+                return;
+            }
             continue;
         }
         let count = batch.len() as u64;
@@ -91,7 +98,9 @@ impl Collector {
     async fn send(&self, batch: &[SpanData]) -> Result<(), String> {
         let body = otlp::message(&self.resource, batch).to_string();
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
-        let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
+        // Its address may hold a password.
+        let said = |error: reqwest::Error| Failure::because("", &error.without_url()).why.join(": ");
+        let answer = request.send().await.map_err(said)?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             status => Err(format!("the collector answered with status {}", status.as_u16())),

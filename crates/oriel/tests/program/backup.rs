@@ -43,6 +43,9 @@ fn what_was_backed_up_runs_elsewhere() {
     writeln!(made.stdin.take().unwrap(), "seven green lamps in a row").unwrap();
     assert!(made.wait().unwrap().success());
     let token = out(old.path(), &["token", "create", "watcher", "--user", "ada", "--permissions", "host_read"]);
+    // Nothing is sealed yet, but the server would seal with it what nobody could open after its next start.
+    let only = keys(old.path())[0]["key"].as_str().unwrap().to_owned();
+    assert!(said(old.path(), &["secrets", "remove-key", &only]).contains("seals with the key"));
     // Something that is sealed, and a second key that the server does not know of yet.
     out(old.path(), &["webhook", "add", "http://127.0.0.1:9/"]);
     let first = keys(old.path());

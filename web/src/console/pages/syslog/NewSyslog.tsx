@@ -11,6 +11,7 @@ export function NewSyslog({ onClose }: { onClose: () => void }) {
   const [facility, setFacility] = useState<string>("authpriv");
   const [ca, setCa] = useState("");
   const [events, setEvents] = useState("");
+  const isTls = target.trim().startsWith("tls://");
   const make = useAct({
     do: () =>
       answer(
@@ -18,7 +19,8 @@ export function NewSyslog({ onClose }: { onClose: () => void }) {
           body: {
             target: target.trim(),
             facility,
-            ca: ca.trim() === "" ? null : ca,
+            // Of another way there is none, whatever was written before.
+            ca: isTls && ca.trim() !== "" ? ca : null,
             events: eventsOf(events),
           },
         }),
@@ -28,7 +30,6 @@ export function NewSyslog({ onClose }: { onClose: () => void }) {
     after: onClose,
   });
   const [targetWrong, eventsWrong] = [targetFault(target.trim()), eventsFault(events)];
-  const isTls = target.trim().startsWith("tls://");
   return (
     <FormModal
       title="New receiver"
