@@ -286,7 +286,7 @@ impl Answer {
                 "upgrade" => answer.upgrade = value.to_ascii_lowercase(),
                 "connection" => answer.closes |= value.eq_ignore_ascii_case("close"),
                 "content-length" => {
-                    let bytes = value.parse().map_err(|_| "its answer has no length that can be read")?;
+                    let bytes = value.parse::<u64>().map_err(|_| "its answer has no length that can be read")?;
                     answer.body_bytes = Some(bytes);
                 }
                 "transfer-encoding" => answer.coding = value.to_ascii_lowercase(),
