@@ -2,11 +2,6 @@
 //! of IN.
 
 use super::packets;
-use crate::connect::Stream;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the OUT channel begins with, to make proxies pass it on, has at most so many bytes: the specification says that there are a hundred,
 /// and Windows sends ten.
@@ -15,12 +10,6 @@ const SEED_BYTES_MAX: usize = 100;
 const HEAD_BYTES: usize = 8;
 /// A chunk's length, and what may stand behind it (RFC 9112 §7.1.1).
 const LINE_BYTES_MAX: usize = 256;
-/// What may be said of the IN channel's request while it goes on.
-const ANSWER_BYTES_MAX: usize = 16 << 10;
-/// Read of it at a time.
-const CHUNK_BYTES: usize = 256;
-/// Statuses from here on are refusals of one kind or another (RFC 9110 §15).
-const REDIRECTION: u16 = 300;
 
 /// How the bytes of an answer are cut (RFC 9112 §6.3).
 #[derive(Debug)]
@@ -143,12 +132,11 @@ impl Channels {
     pub(super) fn receive(&mut self, bytes: &[u8], payload: &mut Vec<u8>) -> Result<(), String> {
         let Some(mut seed) = self.seed.take() else { return self.body.receive(bytes, payload) };
         self.body.receive(bytes, &mut seed)?;
-        match seed.windows(HEAD_BYTES).take(SEED_BYTES_MAX + 1).position(is_first) {
+        let first = seed.windows(HEAD_BYTES).take(SEED_BYTES_MAX + 1).position(is_first);
+        match first {
             Some(at) => payload.extend_from_slice(seed.get(at..).unwrap_or_default()),
             None if seed.len() >= SEED_BYTES_MAX + HEAD_BYTES => {
-                return Err(
-                    "its OUT channel does not begin as a gateway's: what answers there is no RD Gateway".to_owned()
-                );
+                return Err("what answers there is no RD Gateway: its OUT channel begins otherwise".to_owned());
             }
             None => self.seed = Some(seed),
         }
@@ -173,75 +161,4 @@ pub(super) fn put(out: &mut Vec<u8>, payload: &[u8]) {
 /// Appends that nothing follows.
 pub(super) fn put_close(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n\r\n");
-}
-
-/// The connections of both channels as one stream, which ends with either.
-pub(super) struct Both {
-    down: Box<dyn Stream>,
-    up: Box<dyn Stream>,
-    /// What was said of the IN channel's request.
-    said: Vec<u8>,
-}
-
-impl Both {
-    /// `down` is OUT's connection, `up` is IN's.
-    pub(super) fn new(down: Box<dyn Stream>, up: Box<dyn Stream>) -> Self {
-        Self { down, up, said: Vec::new() }
-    }
-
-    /// Ready when IN's connection is over. Its request has no end while the session lives, so what is answered to it early is nothing, or
-    /// a refusal.
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let mut chunk = [0; CHUNK_BYTES];
-            let mut read = ReadBuf::new(&mut chunk);
-            ready!(Pin::new(&mut self.up).poll_read(context, &mut read))?;
-            if read.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            self.said.extend_from_slice(read.filled());
-            if let Some(status) = refusal(&self.said) {
-                let what = format!("the RD Gateway refused the IN channel (HTTP status {status})");
-                return Poll::Ready(Err(io::Error::other(what)));
-            }
-            if self.said.len() > ANSWER_BYTES_MAX {
-                let what = "the RD Gateway says something over the IN channel that is no answer";
-                return Poll::Ready(Err(io::Error::other(what)));
-            }
-        }
-    }
-}
-
-/// The status, where an answer's first line is here and refuses.
-fn refusal(said: &[u8]) -> Option<u16> {
-    let status = said.strip_prefix(b"HTTP/1.")?.get(2..5)?;
-    let status = std::str::from_utf8(status).ok()?.parse::<u16>().ok()?;
-    (status >= REDIRECTION).then_some(status)
-}
-
-impl AsyncRead for Both {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        // What the gateway said before it hung up comes first.
-        if let Poll::Ready(read) = Pin::new(&mut this.down).poll_read(context, buf) {
-            return Poll::Ready(read);
-        }
-        this.poll_end(context)
-    }
-}
-
-impl AsyncWrite for Both {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().up).poll_write(context, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().up).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(Pin::new(&mut this.up).poll_shutdown(context))?;
-        Pin::new(&mut this.down).poll_shutdown(context)
-    }
 }

@@ -12,6 +12,7 @@
 //! IronRDP's client of it (`ironrdp-mstsgu` 0.1) dials by itself, by what the environment says of proxies, and trusts who signed a
 //! certificate: here the streams are given, and a pin holds. RPC over HTTP is not spoken.
 
+mod both;
 mod carried;
 mod channels;
 mod http;
@@ -22,8 +23,9 @@ mod websocket;
 
 use crate::connect::Stream;
 use crate::error::ConnectError;
+use both::Both;
 use carried::Carried;
-use channels::{Both, Channels};
+use channels::Channels;
 use http::Upgraded;
 use oriel_pin::{Fingerprint, HostPin, Keeper, tls};
 use oriel_stream::Way;

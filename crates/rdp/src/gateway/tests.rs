@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use super::channels::{Body, Both, Channels};
+use super::both::Both;
+use super::channels::{Body, Channels};
 use super::packets::{self, Reader};
 use super::tunnel::{Transport, Tunnel};
 use super::websocket::{self, WebSocket};
