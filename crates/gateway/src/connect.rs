@@ -6,7 +6,7 @@ use crate::files::DrivePlace;
 use crate::recording::Recordings;
 use crate::registry::Counters;
 use crate::rules::Rules;
-use crate::target::{Dialler, Introduction, Protocol, Questions, RdpKerberos, ShellTarget, Stream, Target};
+use crate::target::{Dialler, Introduction, Protocol, Questions, RdpGateway, RdpKerberos, ShellTarget, Stream, Target};
 use async_trait::async_trait;
 use oriel_model::{ConnectionId, DesktopId, GuestPort, UserId};
 use oriel_physical::PhysicalOptions;
@@ -168,6 +168,11 @@ impl Door {
         KerberosOptions { account, kdc: Arc::new(kdc) }
     }
 
+    /// One without WebSockets takes two connections.
+    pub fn through(&self, gateway: RdpGateway) -> RdpGateway {
+        RdpGateway { way: Some(Arc::new(self.again())), ..gateway }
+    }
+
     fn again(&self) -> Again {
         Again(Self { dialler: Arc::clone(&self.dialler), desktop: self.desktop, port: self.port })
     }
@@ -244,7 +249,7 @@ pub(crate) async fn screen(
                         },
                     }),
                     session: target.session,
-                    gateway: target.gateway,
+                    gateway: target.gateway.map(|gateway| door.through(gateway)),
                     continuation,
                 };
                 rdp(stream, options, door).await
@@ -283,7 +288,7 @@ async fn rdp(mut stream: Box<dyn Stream>, mut options: RdpOptions, door: &Door) 
                 stream = target.stream;
                 if let Protocol::Rdp(rdp) = target.protocol {
                     // A gateway leads to the other machine now, which is a service of its own.
-                    options.gateway = rdp.gateway;
+                    options.gateway = rdp.gateway.map(|gateway| door.through(gateway));
                     options.kerberos = rdp.kerberos.map(|account| door.kerberos(account));
                 }
             }

@@ -49,7 +49,8 @@ pub(crate) async fn ask(door: &Door) -> Result<Option<String>, Bye> {
         let Target { stream, protocol, .. } = dial(&*door.dialler, door.desktop, door.port).await?;
         match protocol {
             Protocol::Rdp(rdp) => {
-                oriel_rdp::identity(stream, rdp.security, rdp.session, rdp.gateway, Some(door.keeper()))
+                let gateway = rdp.gateway.map(|gateway| door.through(gateway));
+                oriel_rdp::identity(stream, rdp.security, rdp.session, gateway, Some(door.keeper()))
                     .await
                     .map(|seen| Some(seen.to_string()))
                     .map_err(rdp_bye)

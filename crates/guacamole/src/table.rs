@@ -229,7 +229,7 @@ pub const TABLE: &[Parameter] = &[
         "gateway-hostname",
         "gateway_host",
         GATEWAY,
-        "over a WebSocket, which current gateways have; the gateway's certificate is kept from the first connection",
+        "over a WebSocket, or the two channels of older gateways; the gateway's certificate is kept from the first connection",
     ),
     works("rdp", "gateway-port", "gateway_port", GATEWAY),
     noted("rdp", "gateway-username", "gateway_user", GATEWAY, "the machine's account without one"),

@@ -303,6 +303,8 @@ fn way_through(gateway: GuestGateway) -> Option<RdpGateway> {
         password: gateway.password.unwrap_or_default(),
         domain: gateway.domain,
         certificate: pin(gateway.identity.as_deref())?,
+        // The gateway's door.
+        way: None,
     })
 }
 

@@ -22,7 +22,7 @@ use rustls::pki_types::PrivateKeyDer;
 use std::sync::Arc;
 use std::time::Duration;
 use support::client::Client;
-use support::gateway::{Gateway, Manner};
+use support::gateway::{Gateway, Manner, TwoChannels};
 use support::shadow::Shadow;
 use support::witness::{ServerAutoReconnect, Witness, Word};
 use support::xrdp::Xrdp;
@@ -334,6 +334,7 @@ fn behind(gateway: &Gateway, options: &RdpOptions) -> RdpOptions {
         password: "offen".to_owned().into(),
         domain: Some("EDGE".into()),
         certificate: HostPin::Sha256(gateway.pin),
+        way: Some(gateway.way()),
     };
     RdpOptions { gateway: Some(gateway), ..options.clone() }
 }
@@ -343,12 +344,12 @@ async fn a_machine_behind_a_gateway() {
     let server = Shadow::open();
     let options =
         RdpOptions { pipeline: oriel_rdp::Pipeline::Pixels, security: Security::Tls, ..server.options("geheim") };
+    let painted = |client: &mut Client| client.events.contains(&oriel_screen::ScreenEvent::FrameEnd);
     // NTLM, and then whatever the gateway has.
     for basic in [None, Some("EDGE\\olga:offen".to_owned())] {
         let gateway = Gateway::start(server.port, Manner { basic: basic.clone(), ..Manner::default() }).await;
         let options = behind(&gateway, &options);
         let mut client = Client::connect(gateway.port, options.clone()).await.unwrap();
-        let painted = |client: &mut Client| client.events.contains(&oriel_screen::ScreenEvent::FrameEnd);
         assert!(client.pump_until(Duration::from_secs(20), painted).await, "{:?}", client.ended);
         let said = gateway.said();
         let request = &said[0];
@@ -379,6 +380,22 @@ async fn a_machine_behind_a_gateway() {
         let Err(error) = Client::connect(gateway.port, wrong).await else { panic!("connected") };
         assert!(matches!(error, ConnectError::GatewayChanged { .. }), "{error}");
         assert_eq!(gateway.said().len(), before, "who is somebody else is told nothing");
+    }
+    // Without WebSockets: an old one, one behind a proxy, and one that sends its packets at once.
+    let old = TwoChannels { seed: 10, ..TwoChannels::default() };
+    let proxied =
+        TwoChannels { upgrade: Some("426 Upgrade Required"), seed: 100, chunked: true, ..TwoChannels::default() };
+    let account = Some("EDGE\\olga:offen".to_owned());
+    for (channels, basic) in [(old, None), (proxied, account), (TwoChannels::default(), None)] {
+        let manner = Manner { basic, channels: Some(channels), ..Manner::default() };
+        let gateway = Gateway::start(server.port, manner).await;
+        let mut client = Client::connect(gateway.port, behind(&gateway, &options)).await.unwrap();
+        assert!(client.pump_until(Duration::from_secs(20), painted).await, "{channels:?} {:?}", client.ended);
+        let said = gateway.said();
+        let of = |method: &str| said.iter().filter(|said| said.starts_with(method)).count();
+        assert!(of("RDG_OUT_DATA ") > 0 && of("RDG_IN_DATA ") > 0, "{said:?}");
+        let last: Vec<&str> = said.iter().rev().take(2).map(String::as_str).collect();
+        assert_eq!(last, ["desk.inside:3390", "oriel-test"]);
     }
 }
 
@@ -428,4 +445,28 @@ async fn why_a_gateway_does_not_lead_to_the_machine() {
         let error = refused(Manner { status: Some(status), ..Manner::default() }).await;
         assert!(matches!(error, ConnectError::Gateway(_)) && error.to_string().contains(word), "{error}");
     }
+    // Its two channels say the same, and have reasons of their own.
+    let old = TwoChannels { seed: 10, ..TwoChannels::default() };
+    let manner = Manner { channels: Some(old), ..Manner::default() };
+    let error = refused(Manner { refuses: Some((7, 0x59da)), ..manner.clone() }).await;
+    assert!(matches!(error, ConnectError::GatewayRefused(_)), "{error}");
+    let astray = Manner { channels: Some(TwoChannels { astray: true, ..old }), ..Manner::default() };
+    let error = refused(astray).await;
+    assert!(matches!(error, ConnectError::Gateway(_)) && error.to_string().contains("same one"), "{error}");
+    let gateway = Gateway::start(9, manner).await;
+    let other = Gateway::start(9, Manner::default()).await;
+    let refused = async |way| {
+        let mut options = options(&gateway);
+        if let Some(through) = &mut options.gateway {
+            through.way = way;
+        }
+        match Client::connect(gateway.port, options).await {
+            Err(error) => error,
+            Ok(_) => panic!("connected"),
+        }
+    };
+    let error = refused(Some(other.way())).await;
+    assert!(matches!(error, ConnectError::GatewayChanged { .. }), "{error}");
+    assert!(other.said().is_empty(), "who is somebody else is told nothing");
+    assert!(refused(None).await.to_string().contains("WebSockets"));
 }

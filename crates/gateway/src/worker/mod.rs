@@ -28,9 +28,9 @@ pub(crate) use files_parent::{FarDownload, FarFiles, FarUpload, open as open_fil
 pub(crate) use parent::{identify, run};
 pub use program::WorkerProgram;
 
-/// Streams to its machine that are carried for one connection at once: the five channels of SPICE, or one stream, its successor, and a
-/// second try of the latter; and some of an earlier session that are not at their end yet. Sockets that are handed over whole
-/// are the worker's own: how often it may dial bounds them, and how many descriptors it may have.
+/// Streams to its machine that are carried for one connection at once: the five channels of SPICE, or one stream (two, by an old
+/// RD Gateway), its successor, and a second try of the latter; and some of an earlier session that are not at their end yet. Sockets
+/// that are handed over whole are the worker's own: how often it may dial bounds them, and how many descriptors it may have.
 const STREAMS_MAX: usize = 8;
 /// How long one end of a stream may go on when the other has ended.
 const HALF_OPEN_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(5);

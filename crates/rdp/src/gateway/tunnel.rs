@@ -1,5 +1,6 @@
-//! From an open WebSocket to an open channel, and what goes over it (MS-TSGU 3.3.5).
+//! From an open transport to an open channel, and what goes over it (MS-TSGU 3.3.5).
 
+use super::channels::{self, Channels};
 use super::packets::{self, Reader};
 use super::websocket::{self, WebSocket};
 use crate::error::ConnectError;
@@ -15,6 +16,13 @@ enum Phase {
     Closed,
 }
 
+/// What carries the packets.
+#[derive(Debug)]
+pub(super) enum Transport {
+    WebSocket(WebSocket),
+    Channels(Channels),
+}
+
 /// The gateway's protocol as a machine without I/O.
 #[derive(Debug)]
 pub(super) struct Tunnel {
@@ -22,7 +30,7 @@ pub(super) struct Tunnel {
     host: String,
     port: u16,
     client_name: String,
-    websocket: WebSocket,
+    transport: Transport,
     /// Packets that are not whole.
     packets: Vec<u8>,
     /// What the machine behind it sent.
@@ -54,13 +62,13 @@ fn refusal(code: u32, doing: &str) -> ConnectError {
 
 impl Tunnel {
     /// To this machine; the first packet is to be sent at once.
-    pub(super) fn new(host: &str, port: u16, client_name: &str) -> Self {
+    pub(super) fn new(transport: Transport, host: &str, port: u16, client_name: &str) -> Self {
         let mut tunnel = Self {
             phase: Phase::Handshake,
             host: host.to_owned(),
             port,
             client_name: client_name.to_owned(),
-            websocket: WebSocket::default(),
+            transport,
             packets: Vec::new(),
             plain: Vec::new(),
             out: Vec::new(),
@@ -96,7 +104,10 @@ impl Tunnel {
     }
 
     fn put(&mut self, packet: &[u8]) {
-        websocket::put(&mut self.out, packet);
+        match &self.transport {
+            Transport::WebSocket(_) => websocket::put(&mut self.out, packet),
+            Transport::Channels(_) => channels::put(&mut self.out, packet),
+        }
     }
 
     /// Bytes for the machine behind it: as many as one packet takes, whose number is returned.
@@ -118,21 +129,32 @@ impl Tunnel {
         if self.phase != Phase::Closed {
             self.phase = Phase::Closed;
             self.put(&packets::close(packets::CLOSE_CHANNEL));
-            websocket::put_close(&mut self.out);
+            match &self.transport {
+                Transport::WebSocket(_) => websocket::put_close(&mut self.out),
+                Transport::Channels(_) => channels::put_close(&mut self.out),
+            }
         }
     }
 
     /// Bytes of the gateway, in pieces of any size.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<(), ConnectError> {
-        self.websocket.receive(bytes, &mut self.packets, &mut self.out).map_err(broken)?;
+        let received = match &mut self.transport {
+            Transport::WebSocket(socket) => socket.receive(bytes, &mut self.packets, &mut self.out),
+            Transport::Channels(channels) => channels.receive(bytes, &mut self.packets),
+        };
+        received.map_err(broken)?;
         while self.phase != Phase::Closed
             && let Some((kind, body)) = packets::next(&mut self.packets).map_err(broken)?
         {
             self.packet(kind, &body)?;
         }
-        if self.websocket.is_closed() {
+        let is_closed = match &self.transport {
+            Transport::WebSocket(socket) => socket.is_closed(),
+            Transport::Channels(channels) => channels.is_closed(),
+        };
+        if is_closed {
             if !matches!(self.phase, Phase::Open | Phase::Closed) {
-                return Err(broken("it ended the WebSocket while the way was opened"));
+                return Err(broken("it ended the connection while the way was opened"));
             }
             self.phase = Phase::Closed;
         }
