@@ -510,12 +510,25 @@ mod tests {
         for (policy_text, heard) in [("default", false), ("microphone=on", true), ("microphone=on,view_only", false)] {
             rules.lay_down(policy(policy_text));
             assert_eq!((rules.admit(&said), rules.admit_guest(&said)), (heard, false), "{policy_text}");
-            for (guest, told) in [(false, heard), (true, false)] {
-                let ServerRecord::Rules { bits, .. } = rules_of(&policy(policy_text), guest) else { unreachable!() };
+            for (standing, told) in [(Standing::Owner, heard), (Standing::Guest, false), (Standing::Visitor, false)] {
+                let ServerRecord::Rules { bits, .. } = rules_of(&policy(policy_text), standing) else { unreachable!() };
                 assert_eq!(bits & RULE_MICROPHONE != 0, told, "{policy_text}");
             }
         }
         assert!(!touches(&said), "a room is heard whether somebody is in it or not");
+    }
+
+    #[test]
+    fn one_without_an_account_has_no_clipboard_and_no_files() {
+        let bits = |text: &str, standing| match rules_of(&policy(text), standing) {
+            ServerRecord::Rules { bits, .. } => bits,
+            other => unreachable!("{other:?}"),
+        };
+        assert_eq!(bits("sharing=control,share_guests", Standing::Visitor), RULE_SOUND);
+        let shares = RULE_SHARE | RULE_SHARE_GUESTS;
+        assert_eq!(bits("sharing=view,share_guests", Standing::Owner) & shares, shares);
+        assert_eq!(bits("share_guests", Standing::Owner) & shares, 0, "nothing by itself");
+        assert_eq!(bits("sharing=view", Standing::Owner) & shares, RULE_SHARE);
     }
 
     #[test]
