@@ -61,8 +61,7 @@ fn told_name(name: &str) -> String {
     format!("{name} (guest, unverified)")
 }
 
-/// Knock at a connection with an invitation for people without an account: answers a ticket for one WebSocket, in which one waits
-/// until the person whose connection it is says yes.
+/// Knock at a connection with an invitation for people without an account: answers a ticket for one WebSocket, in which one waits to be let in.
 #[utoipa::path(post, path = "/guests/knock", tag = "sessions", operation_id = "knock", request_body = Knock, responses((status = 200, body = KnockTicket)))]
 pub async fn knock(State(app): State<App>, Extension(peer): Extension<Peer>, Body(knock): Body<Knock>) -> Response {
     let told: String = knock.name.chars().take(NAME_CHARS_MAX).collect();
