@@ -31,7 +31,7 @@ use secrecy::ExposeSecret as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Longest name that is shown, in characters; with any letters it is no longer than the viewer protocol has room for.
+/// Longest name that is shown, in characters; in bytes it may be three times as many, which the viewer protocol has room for.
 const NAME_CHARS_MAX: usize = 40;
 const _: () = assert!(NAME_CHARS_MAX * 3 <= oriel_screen::PERSON_NAME_BYTES_MAX);
 
@@ -64,7 +64,7 @@ fn told_name(name: &str) -> String {
 /// Knock at a connection with an invitation for people without an account: answers a ticket for one WebSocket, in which one waits to be let in.
 #[utoipa::path(post, path = "/guests/knock", tag = "sessions", operation_id = "knock", request_body = Knock, responses((status = 200, body = KnockTicket)))]
 pub async fn knock(State(app): State<App>, Extension(peer): Extension<Peer>, Body(knock): Body<Knock>) -> Response {
-    let told: String = knock.name.chars().take(NAME_CHARS_MAX).collect();
+    let told = shown_name(&knock.name).unwrap_or_else(|_| "a name that cannot be shown".to_owned());
     let mut about = None;
     let answered = knock_with(&app, address(peer), &knock, &mut about).await;
     let mut response = answered.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
