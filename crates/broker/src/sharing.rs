@@ -2,6 +2,12 @@
 
 use crate::{Broker, BrokerError};
 use oriel_model::{Connection, DesktopId, ShadowingPolicy, SharingPolicy, UserId};
+use std::net::IpAddr;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+/// Under what those are counted who try links without an account: no name that somebody can have.
+const KNOCKS: &str = "any link of a guest";
 
 impl Broker {
     /// Whether somebody may invite others to their connection, and, with `control`, to keys and pointer. Answers whether guests can be
@@ -23,6 +29,42 @@ impl Broker {
             return Err(forbidden("sharing_view_only", text));
         }
         Ok(may_control)
+    }
+
+    /// As [`Self::may_share`], with people who have no account.
+    ///
+    /// # Errors
+    /// `Forbidden` where the pool, or a group of theirs, does not allow it.
+    pub async fn may_share_with_guests(&self, connection: &Connection, control: bool) -> Result<(), BrokerError> {
+        self.may_share(connection, control).await?;
+        if self.session_policy(connection.user, connection.desktop).await?.share_guests {
+            return Ok(());
+        }
+        Err(forbidden(
+            "sharing_guests_off",
+            "this connection is not shared with people who have no account: its pool, or a group of its person's, says so",
+        ))
+    }
+
+    /// Lets somebody without an account try a link. Those who guess are slowed down, as with passwords.
+    ///
+    /// # Errors
+    /// `TooMany` where they have to wait.
+    pub fn try_knock(&self, address: IpAddr) -> Result<(), BrokerError> {
+        let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        throttle
+            .check(KNOCKS, address, Instant::now())
+            .map_err(|wait| BrokerError::TooMany { retry_seconds: wait.as_secs().max(1) })
+    }
+
+    /// Whether the link that was tried from there was one.
+    pub fn knocked(&self, address: IpAddr, well: bool) {
+        let mut throttle = self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        if well {
+            throttle.success(KNOCKS, address);
+        } else {
+            throttle.failure(KNOCKS, address, Instant::now());
+        }
     }
 
     /// What a guest is told: whose connection it is, and of which desktop.

@@ -44,6 +44,13 @@ pub(crate) struct Seated<E> {
     wished: Option<Instant>,
 }
 
+impl<E> Seated<E> {
+    /// The clipboard is for those who have the keyboard, and an account.
+    pub fn has_clipboard(&self) -> bool {
+        self.control && !self.guest.is_visitor()
+    }
+}
+
 /// Somebody who waits for the owner's yes.
 struct Asking<E> {
     viewer: ViewerId,

@@ -17,6 +17,7 @@ mod files;
 mod identify;
 mod idle;
 mod interview;
+mod knock;
 mod lobby;
 mod log_on;
 pub mod memory;
@@ -49,7 +50,7 @@ pub use oriel_terminal as terminal;
 pub use person::Person;
 pub use recording::{Recorded, RecordingSink, Recordings};
 pub use registry::{ConnectionInfo, Gateway, ViewerRequest};
-pub use roster::{INVITES_MAX, Invite, Present, TooManyInvites};
+pub use roster::{INVITES_MAX, Invite, KNOCKS_MAX, KnockRefusal, Present, TooManyInvites};
 pub use seat::{Guest, GuestKind};
 pub use sharing::{GUEST_TICKET_SECONDS, GuestTicketRefusal};
 pub use target::{

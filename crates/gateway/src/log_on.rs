@@ -138,11 +138,16 @@ impl LogOn {
         self.messages.send(message.into()).unwrap_or(0)
     }
 
+    /// Tells the person's viewers that are there something.
+    pub fn tell(&self, record: &ServerRecord) {
+        let mut message = Vec::new();
+        record.encode(&mut message);
+        self.messages.send(message.into()).ok();
+    }
+
     /// Tells the person's viewers that are there how soon the connection ends.
     pub fn warn(&self, seconds: u32) {
-        let mut message = Vec::new();
-        ServerRecord::Notice { notice: Notice::End, seconds }.encode(&mut message);
-        self.messages.send(message.into()).ok();
+        self.tell(&ServerRecord::Notice { notice: Notice::End, seconds });
     }
 }
 

@@ -24,6 +24,9 @@ pub trait Person: Send + Sync {
     }
     /// Whether they may still have what they asked for. Errors: why not, in a sentence.
     async fn still_may(&self) -> Result<(), String>;
+    /// Whose connection they knocked at said yes or no; `None`: nobody answered, or they did not wait. Only asked of those without an
+    /// account.
+    async fn answered(&self, _yes: Option<bool>) {}
     /// Nobody touched their browser for as long as a connection's rules allow: afterwards they must show who they are before they go on.
     async fn lock(&self);
 }

@@ -4,16 +4,24 @@
 //! is sent away is let go of here as well: what the task makes of it does not matter.
 
 use crate::command::{Bye, ViewerId};
+use crate::crowd::ANSWER_TIME_MAX;
+use crate::registry::now;
 use crate::seat::{Guest, GuestKind};
 use oriel_model::{InviteId, Micros, UserId};
-use oriel_screen::{ByeCode, PersonKind, SEATS_MAX};
+use oriel_screen::wire::ServerRecord;
+use oriel_screen::{ByeCode, PersonKind, QuestionKind, SEATS_MAX};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Invitations to one connection that can be used.
 pub const INVITES_MAX: usize = 16;
 /// People who were sent away from one connection, and stay away from it.
 const BARRED_MAX: usize = 64;
+/// How often people without an account may knock with one link before the owner says yes; then it counts anew.
+pub const KNOCKS_MAX: u32 = 12;
 
 /// An invitation to watch a live connection. Its token is stored only as SHA-256 hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +31,10 @@ pub struct Invite {
     /// Guests have keys and pointer; without it the owner can give them, where policy has `may_control`.
     pub control: bool,
     pub may_control: bool,
+    /// For people without an account, one at a time: they knock. Nobody comes in by it as somebody with an account.
+    pub visitors: bool,
     pub created: Micros,
-    /// Nobody new comes in from then on.
+    /// Nobody new comes in from then on, and people without an account leave.
     pub expires: Micros,
 }
 
@@ -36,6 +46,8 @@ pub struct Present {
     pub name: String,
     /// An administrator who was not invited.
     pub is_helper: bool,
+    /// Somebody without an account: the name is what they say, and `user` nobody's.
+    pub is_visitor: bool,
 }
 
 #[derive(Default)]
@@ -46,6 +58,8 @@ struct Kept {
     guests: Vec<Entry>,
     invites: Vec<Invite>,
     barred: Vec<UserId>,
+    /// How often somebody has knocked with an invitation since the owner last let one in by it.
+    knocks: HashMap<InviteId, u32>,
     /// The number that was given last.
     last_seat: u8,
 }
@@ -56,6 +70,15 @@ struct Entry {
     kind: GuestKind,
     /// `None` once told to leave.
     leave: Option<oneshot::Sender<Bye>>,
+    /// Somebody who knocks, until there is an answer.
+    door: Option<Door>,
+}
+
+struct Door {
+    answer: oneshot::Sender<bool>,
+    /// Then it is no.
+    until: Instant,
+    control: bool,
 }
 
 /// A guest's seat; given back when dropped.
@@ -65,6 +88,10 @@ pub(crate) struct Taken {
     pub number: u8,
     /// Says when the guest has to go.
     pub leave: oneshot::Receiver<Bye>,
+    /// The owner's answer to whoever knocks; `None`: they need none.
+    pub answer: Option<oneshot::Receiver<bool>>,
+    /// When they have to go in any case.
+    pub until: Option<Instant>,
 }
 
 impl Drop for Taken {
@@ -83,10 +110,24 @@ impl Roster {
         if kept.barred.contains(&user) {
             return Err(Bye::new(ByeCode::Dismissed, "whose desktop this is has sent you away"));
         }
-        if let GuestKind::Invited { invite } = guest.kind
-            && !kept.invites.iter().any(|known| known.id == invite)
-        {
-            return Err(Bye::new(ByeCode::Dismissed, "this invitation was withdrawn"));
+        let invite = match guest.kind {
+            GuestKind::Helper { .. } => None,
+            GuestKind::Invited { invite } | GuestKind::Visitor { invite } => {
+                let known = kept.invites.iter().find(|known| known.id == invite);
+                Some(known.ok_or_else(|| Bye::new(ByeCode::Dismissed, "this invitation was withdrawn"))?.clone())
+            }
+        };
+        let is_visitor = guest.is_visitor();
+        let mut until = None;
+        if let Some(invite) = invite.filter(|_| is_visitor) {
+            let left = u64::try_from(invite.expires.0.saturating_sub(now().0)).unwrap_or(0);
+            if !invite.visitors || left == 0 {
+                return Err(Bye::new(ByeCode::Dismissed, "this invitation has expired"));
+            }
+            if kept.guests.iter().any(|entry| entry.invite() == Some(invite.id)) {
+                return Err(Bye::new(ByeCode::Dismissed, "somebody else has come by this link"));
+            }
+            until = Instant::now().checked_add(Duration::from_micros(left));
         }
         // Somebody who comes again, from another window or after a cut, has one seat.
         kept.dismiss(
@@ -102,21 +143,37 @@ impl Roster {
         kept.last_seat = number;
         let (tell, leave) = oneshot::channel();
         let is_helper = guest.person_kind() == PersonKind::Helper;
-        let present = Present { seat: number, user, name: guest.name.clone(), is_helper };
-        kept.guests.push(Entry { viewer, present, kind: guest.kind, leave: Some(tell) });
-        Ok(Taken { roster: Arc::clone(self), viewer, number, leave })
+        let (door, answer) = if is_visitor {
+            let (answer, said) = oneshot::channel();
+            let until = Instant::now() + ANSWER_TIME_MAX;
+            (Some(Door { answer, until, control: guest.control }), Some(said))
+        } else {
+            (None, None)
+        };
+        let present = Present { seat: number, user, name: guest.name.clone(), is_helper, is_visitor };
+        kept.guests.push(Entry { viewer, present, kind: guest.kind, leave: Some(tell), door });
+        Ok(Taken { roster: Arc::clone(self), viewer, number, leave, answer, until })
     }
 
     pub fn present(&self) -> Vec<Present> {
         let kept = self.kept();
-        kept.guests.iter().filter(|entry| entry.leave.is_some()).map(|entry| entry.present.clone()).collect()
+        let is_in = |entry: &&Entry| entry.leave.is_some() && entry.door.is_none();
+        kept.guests.iter().filter(is_in).map(|entry| entry.present.clone()).collect()
     }
 
     /// Sends away whoever sits there; they stay away.
     pub fn remove(&self, seat: u8) {
         let mut kept = self.kept();
-        let who = kept.guests.iter().find(|entry| entry.present.seat == seat).map(|entry| entry.present.user);
-        let Some(user) = who else { return };
+        let who = kept.guests.iter().find(|entry| entry.present.seat == seat);
+        let Some((user, is_visitor, invite)) =
+            who.map(|entry| (entry.present.user, entry.present.is_visitor, entry.invite()))
+        else {
+            return;
+        };
+        if is_visitor {
+            // Nobody knows who comes next time: what they came by is shut.
+            kept.invites.retain(|known| Some(known.id) != invite);
+        }
         if kept.barred.len() < BARRED_MAX && !kept.barred.contains(&user) {
             kept.barred.push(user);
         }
@@ -138,6 +195,8 @@ impl Roster {
         let in_use: Vec<InviteId> = kept.guests.iter().filter_map(Entry::invite).collect();
         kept.invites.retain(|known| known.expires > now || in_use.contains(&known.id));
         kept.invites.push(invite);
+        let known: Vec<InviteId> = kept.invites.iter().map(|invite| invite.id).collect();
+        kept.knocks.retain(|id, _| known.contains(id));
         Ok(())
     }
 
@@ -148,10 +207,52 @@ impl Roster {
         kept.invites.iter().filter(|invite| invite.expires > now || used(invite)).cloned().collect()
     }
 
-    /// The invitation with this token, while it lets anybody in.
+    /// The invitation for people without an account with this token, while it is open, and counts that somebody knocks with it.
+    pub fn knock(&self, token_sha256: &str, now: Micros) -> Option<Result<Invite, KnockRefusal>> {
+        let mut kept = self.kept();
+        let is_it = |invite: &&Invite| invite.visitors && invite.token_sha256 == token_sha256 && invite.expires > now;
+        let invite = kept.invites.iter().find(is_it)?.clone();
+        if kept.guests.iter().any(|entry| entry.invite() == Some(invite.id)) {
+            return Some(Err(KnockRefusal::Taken));
+        }
+        let knocks = kept.knocks.entry(invite.id).or_default();
+        if *knocks >= KNOCKS_MAX {
+            return Some(Err(KnockRefusal::TooMany));
+        }
+        *knocks += 1;
+        Some(Ok(invite))
+    }
+
+    /// What the owner is asked about those who knock.
+    pub fn questions(&self) -> Vec<ServerRecord> {
+        let kept = self.kept();
+        let asked = |entry: &Entry| {
+            let door = entry.door.as_ref()?;
+            let kind = if door.control { QuestionKind::KnockHelp } else { QuestionKind::Knock };
+            let seconds = door.until.saturating_duration_since(Instant::now()).as_secs() as u16;
+            Some(ServerRecord::Question { seat: entry.present.seat, kind, seconds, name: entry.present.name.clone() })
+        };
+        kept.guests.iter().filter_map(asked).collect()
+    }
+
+    /// The owner's answer to somebody who knocks. False when nobody does there.
+    pub fn answer(&self, seat: u8, yes: bool) -> bool {
+        let mut kept = self.kept();
+        let entry = kept.guests.iter_mut().find(|entry| entry.present.seat == seat && entry.door.is_some());
+        let Some(entry) = entry else { return false };
+        let invite = entry.invite();
+        let told = entry.door.take().is_some_and(|door| door.answer.send(yes).is_ok());
+        if let Some(invite) = invite.filter(|_| told && yes) {
+            kept.knocks.remove(&invite);
+        }
+        true
+    }
+
+    /// The invitation with this token, while it lets in anybody who is signed in.
     pub fn invited(&self, token_sha256: &str, now: Micros) -> Option<Invite> {
         let kept = self.kept();
-        kept.invites.iter().find(|invite| invite.token_sha256 == token_sha256 && invite.expires > now).cloned()
+        let is_it = |invite: &&Invite| !invite.visitors && invite.token_sha256 == token_sha256 && invite.expires > now;
+        kept.invites.iter().find(is_it).cloned()
     }
 
     /// Withdraws an invitation; whoever came by it leaves. False when there is none.
@@ -185,10 +286,19 @@ impl Kept {
 impl Entry {
     const fn invite(&self) -> Option<InviteId> {
         match self.kind {
-            GuestKind::Invited { invite } => Some(invite),
+            GuestKind::Invited { invite } | GuestKind::Visitor { invite } => Some(invite),
             GuestKind::Helper { .. } => None,
         }
     }
+}
+
+/// Why somebody without an account may not knock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KnockRefusal {
+    #[error("somebody has come by this link, or waits to be let in: it is for one at a time")]
+    Taken,
+    #[error("people have knocked {KNOCKS_MAX} times with this link without being let in")]
+    TooMany,
 }
 
 /// There are [`INVITES_MAX`] already.
@@ -207,6 +317,7 @@ mod tests {
             token_sha256: token.into(),
             control: false,
             may_control: false,
+            visitors: false,
             created: Micros(0),
             expires: Micros(expires),
         }
@@ -263,6 +374,42 @@ mod tests {
         let expected = (2..=u8::MAX).cycle().take(600);
         assert_eq!(stays.number, 1);
         assert!(numbers.eq(expected), "0 is the owner's, 1 is taken");
+    }
+
+    #[test]
+    fn one_without_an_account_knocks_and_is_alone_with_the_link() {
+        let roster = Arc::new(Roster::default());
+        let link = Invite { visitors: true, ..invite("a", i64::MAX) };
+        roster.invite(link.clone(), Micros(0)).unwrap();
+        assert_eq!(roster.invited("a", Micros(0)), None, "not for those with an account");
+        assert!(roster.knock("b", Micros(0)).is_none() && roster.knock("a", Micros(i64::MAX)).is_none());
+        let comes = guest(GuestKind::Visitor { invite: link.id });
+        assert_eq!(roster.knock("a", Micros(0)), Some(Ok(link)));
+        let mut bob = roster.sit(1, UserId::new(), &comes).unwrap();
+        assert!(bob.until.is_some() && roster.present().is_empty());
+        assert_eq!(roster.knock("a", Micros(0)), Some(Err(KnockRefusal::Taken)));
+        assert!(roster.sit(2, UserId::new(), &comes).is_err());
+        let asked =
+            |record: &ServerRecord| matches!(record, ServerRecord::Question { seat: 1, kind: QuestionKind::Knock, .. });
+        assert!(roster.questions().iter().all(asked) && roster.questions().len() == 1);
+        assert!(!roster.answer(2, true) && roster.answer(1, false) && !roster.answer(1, true), "once");
+        assert_eq!(bob.answer.as_mut().map(oneshot::Receiver::try_recv), Some(Ok(false)));
+        drop(bob);
+
+        for _ in 1..KNOCKS_MAX {
+            assert!(matches!(roster.knock("a", Micros(0)), Some(Ok(_))));
+        }
+        assert_eq!(roster.knock("a", Micros(0)), Some(Err(KnockRefusal::TooMany)));
+        let mut bob = roster.sit(3, UserId::new(), &comes).unwrap();
+        assert!(roster.answer(bob.number, true) && roster.questions().is_empty());
+        assert_eq!(bob.answer.as_mut().map(oneshot::Receiver::try_recv), Some(Ok(true)));
+        assert!(roster.present().iter().all(|present| present.is_visitor) && roster.present().len() == 1);
+        // Sent away: the link is shut with it.
+        roster.remove(bob.number);
+        assert_eq!(bob.leave.try_recv().unwrap().code, ByeCode::Dismissed);
+        drop(bob);
+        assert_eq!(roster.knock("a", Micros(0)), None);
+        assert!(roster.sit(4, UserId::new(), &comes).is_err());
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::registry;
 use bytes::Bytes;
 use oriel_model::{CLIPBOARD_KIB_MAX, Micros, SessionPolicy};
 use oriel_screen::wire::{Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_SOUND, RULE_VIEW_ONLY};
-use oriel_screen::wire::{RULE_DOWNLOAD, RULE_MICROPHONE, RULE_SHARE, RULE_UPLOAD, ServerRecord, ViewerRecord};
+use oriel_screen::wire::{RULE_DOWNLOAD, RULE_MICROPHONE, RULE_SHARE, RULE_SHARE_GUESTS, RULE_UPLOAD};
+use oriel_screen::wire::{ServerRecord, ViewerRecord};
 use oriel_screen::{ByeCode, InputEvent, Rich, ScreenEvent};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,15 @@ use tokio::time::{Instant, sleep_until};
 const LOCK_WARNING: Duration = Duration::from_mins(1);
 /// And that it will end.
 const END_WARNINGS: [Duration; 3] = [Duration::from_mins(15), Duration::from_mins(5), Duration::from_mins(1)];
+
+/// As what somebody is at a connection, as far as its rules tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Owner,
+    Guest,
+    /// A guest without an account.
+    Visitor,
+}
 
 /// What is known of a connection's rules.
 #[derive(Default)]
@@ -108,10 +118,16 @@ impl Rules {
         }
     }
 
+    /// As [`Self::admit_guest`], of one without an account: nothing of their clipboard comes in.
+    pub fn admit_visitor(&self, record: &ViewerRecord) -> bool {
+        let is_clipboard = matches!(record, ViewerRecord::Input(InputEvent::Clipboard(_) | InputEvent::Rich(_)));
+        !is_clipboard && self.admit_guest(record)
+    }
+
     /// Tells a guest the rules, with their own name where pictures are marked. It is neither locked nor warned: that is the owner's.
-    pub async fn tell_guest(&self, person: &str, out: mpsc::WeakSender<Bytes>) {
+    pub async fn tell_guest(&self, person: &str, standing: Standing, out: mpsc::WeakSender<Bytes>) {
         if let Some(policy) = self.laid_down().await {
-            say(&out, &rules_of(&policy, true));
+            say(&out, &rules_of(&policy, standing));
             if policy.watermark {
                 say(&out, &ServerRecord::Watermark(person.to_owned()));
             }
@@ -137,7 +153,7 @@ impl Rules {
     ) -> Verdict {
         // There is always one while `self` is there.
         let Some(policy) = self.laid_down().await else { return std::future::pending().await };
-        say(&out, &rules_of(&policy, false));
+        say(&out, &rules_of(&policy, Standing::Owner));
         if policy.watermark {
             say(&out, &ServerRecord::Watermark(person.to_owned()));
         }
@@ -409,17 +425,20 @@ fn fits(policy: &SessionPolicy, text: &str) -> bool {
     text.len() as u64 <= u64::from(policy.clipboard.kib_max) << 10
 }
 
-/// A guest of the connection has no files of it and invites nobody.
-fn rules_of(policy: &SessionPolicy, guest: bool) -> ServerRecord {
+/// A guest of the connection has no files of it and invites nobody, and one without an account has no clipboard of it either.
+fn rules_of(policy: &SessionPolicy, standing: Standing) -> ServerRecord {
+    let (guest, visitor) = (standing != Standing::Owner, standing == Standing::Visitor);
+    let shares = policy.sharing != oriel_model::SharingPolicy::Off && !guest;
     let bits = [
         (policy.view_only, RULE_VIEW_ONLY),
-        (policy.clipboard.to_machine && !policy.view_only, RULE_CLIPBOARD_TO_MACHINE),
-        (policy.clipboard.to_person, RULE_CLIPBOARD_TO_PERSON),
+        (policy.clipboard.to_machine && !policy.view_only && !visitor, RULE_CLIPBOARD_TO_MACHINE),
+        (policy.clipboard.to_person && !visitor, RULE_CLIPBOARD_TO_PERSON),
         (policy.sound, RULE_SOUND),
         (may_be_heard(policy) && !guest, RULE_MICROPHONE),
         (policy.files.upload && !policy.view_only && !guest, RULE_UPLOAD),
         (policy.files.download && !guest, RULE_DOWNLOAD),
-        (policy.sharing != oriel_model::SharingPolicy::Off && !guest, RULE_SHARE),
+        (shares, RULE_SHARE),
+        (shares && policy.share_guests, RULE_SHARE_GUESTS),
     ];
     let bits = bits.into_iter().filter(|(holds, _)| *holds).fold(0, |all, (_, bit)| all | bit);
     ServerRecord::Rules { bits, clipboard_kib: policy.clipboard.kib_max }
@@ -467,6 +486,7 @@ mod tests {
         let monitor = Monitor { rect: Rect::new(0, 0, 800, 600), scale: 100, primary: true };
         let monitors = ViewerRecord::Input(InputEvent::Monitors(Monitors::arrange(&[monitor]).unwrap()));
         assert!(!rules.admit_guest(&monitors) && rules.admit(&monitors) && !touches(&monitors));
+        assert!(rules.admit_visitor(&key()) && !rules.admit_visitor(&paste(1)) && rules.admit_guest(&paste(1)));
         assert!(!rules.admit_guest(&resize) && rules.admit_guest(&key()) && !rules.admit_guest(&paste(1025)));
         rules.lay_down(policy("clipboard=to_person"));
         assert!(rules.admit(&key()) && !rules.admit(&paste(1)));
@@ -490,12 +510,25 @@ mod tests {
         for (policy_text, heard) in [("default", false), ("microphone=on", true), ("microphone=on,view_only", false)] {
             rules.lay_down(policy(policy_text));
             assert_eq!((rules.admit(&said), rules.admit_guest(&said)), (heard, false), "{policy_text}");
-            for (guest, told) in [(false, heard), (true, false)] {
-                let ServerRecord::Rules { bits, .. } = rules_of(&policy(policy_text), guest) else { unreachable!() };
+            for (standing, told) in [(Standing::Owner, heard), (Standing::Guest, false), (Standing::Visitor, false)] {
+                let ServerRecord::Rules { bits, .. } = rules_of(&policy(policy_text), standing) else { unreachable!() };
                 assert_eq!(bits & RULE_MICROPHONE != 0, told, "{policy_text}");
             }
         }
         assert!(!touches(&said), "a room is heard whether somebody is in it or not");
+    }
+
+    #[test]
+    fn one_without_an_account_has_no_clipboard_and_no_files() {
+        let bits = |text: &str, standing| match rules_of(&policy(text), standing) {
+            ServerRecord::Rules { bits, .. } => bits,
+            other => unreachable!("{other:?}"),
+        };
+        assert_eq!(bits("sharing=control,share_guests", Standing::Visitor), RULE_SOUND);
+        let shares = RULE_SHARE | RULE_SHARE_GUESTS;
+        assert_eq!(bits("sharing=view,share_guests", Standing::Owner) & shares, shares);
+        assert_eq!(bits("share_guests", Standing::Owner) & shares, 0, "nothing by itself");
+        assert_eq!(bits("sharing=view", Standing::Owner) & shares, RULE_SHARE);
     }
 
     #[test]

@@ -594,8 +594,7 @@ impl Screen {
                 recorder.apply(&event, &self.now(pixels));
             }
             for seated in &mut lobby.crowd.seated {
-                // The clipboard is for those who have the keyboard.
-                if seated.control || !matches!(event, ScreenEvent::Clipboard(_) | ScreenEvent::Rich(_)) {
+                if seated.has_clipboard() || !matches!(event, ScreenEvent::Clipboard(_) | ScreenEvent::Rich(_)) {
                     seated.ear.apply(event.clone(), pixels, &self.video);
                 }
             }

@@ -39,6 +39,10 @@ pub enum GuestKind {
     Helper {
         ask: bool,
     },
+    /// Somebody without an account, by an invitation that is for them. They knock, and come when the owner says yes.
+    Visitor {
+        invite: InviteId,
+    },
 }
 
 impl Guest {
@@ -47,10 +51,16 @@ impl Guest {
         matches!(self.kind, GuestKind::Helper { .. })
     }
 
+    /// Somebody without an account: their name is what they say.
+    pub const fn is_visitor(&self) -> bool {
+        matches!(self.kind, GuestKind::Visitor { .. })
+    }
+
     pub(crate) const fn person_kind(&self) -> PersonKind {
         match self.kind {
             GuestKind::Invited { .. } => PersonKind::Guest,
             GuestKind::Helper { .. } => PersonKind::Helper,
+            GuestKind::Visitor { .. } => PersonKind::Visitor,
         }
     }
 }

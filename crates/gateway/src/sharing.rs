@@ -1,7 +1,7 @@
 //! Inviting to a live connection, and letting guests in: [`Gateway`]'s half of sharing. Whether it may be done is the broker's to say.
 
 use crate::registry::{Gateway, ViewerRequest, now};
-use crate::roster::{Invite, TooManyInvites};
+use crate::roster::{Invite, KnockRefusal, TooManyInvites};
 use crate::seat::Guest;
 use oriel_model::{Connection, ConnectionId, InviteId, UserId};
 use std::collections::HashMap;
@@ -22,6 +22,12 @@ struct Ticket {
     session_sha256: String,
     request: ViewerRequest,
     expires: Instant,
+}
+
+impl Ticket {
+    fn is_visitors(&self) -> bool {
+        self.request.guest.as_ref().is_some_and(Guest::is_visitor)
+    }
 }
 
 /// Why a guest's ticket does not let them in.
@@ -55,10 +61,14 @@ impl GuestTickets {
         kept.insert(ticket_sha256, ticket);
     }
 
-    fn take(&self, ticket_sha256: &str, session_sha256: &str) -> Option<Result<ViewerRequest, GuestTicketRefusal>> {
+    fn take(
+        &self,
+        ticket_sha256: &str,
+        is_theirs: impl FnOnce(&Ticket) -> bool,
+    ) -> Option<Result<ViewerRequest, GuestTicketRefusal>> {
         // Used up by whoever shows it, also by the wrong one.
         let ticket = self.kept().remove(ticket_sha256)?;
-        Some(if ticket.session_sha256 != session_sha256 {
+        Some(if !is_theirs(&ticket) {
             Err(GuestTicketRefusal::NotYours)
         } else if ticket.expires <= Instant::now() {
             Err(GuestTicketRefusal::Expired)
@@ -103,6 +113,17 @@ impl Gateway {
         Some((self.connection(id)?, invite))
     }
 
+    /// What somebody without an account knocks at with an invitation's token; `None` when it lets no such person in.
+    pub fn knock(&self, token_sha256: &str) -> Option<Result<(Connection, Invite), KnockRefusal>> {
+        let now = now();
+        let (id, knocked) =
+            self.live().iter().find_map(|(id, entry)| Some((*id, entry.roster.knock(token_sha256, now)?)))?;
+        match knocked {
+            Ok(invite) => Some(Ok((self.connection(id)?, invite))),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
     /// Somebody looks on at nobody's connection any more as an administrator.
     pub fn end_helping(&self, user: UserId, text: &str) {
         for entry in self.live().values() {
@@ -117,7 +138,7 @@ impl Gateway {
             user,
             desktop: connection.desktop,
             port: connection.port,
-            person: guest.name.clone(),
+            person: if guest.is_visitor() { format!("{} (guest)", guest.name) } else { guest.name.clone() },
             resume: None,
             guest: Some(guest),
             seat: None,
@@ -135,6 +156,19 @@ impl Gateway {
         ticket_sha256: &str,
         session_sha256: &str,
     ) -> Option<Result<ViewerRequest, GuestTicketRefusal>> {
-        self.guest_tickets().take(ticket_sha256, session_sha256)
+        // One of somebody without an account is nobody's who has one.
+        let is_theirs = |ticket: &Ticket| ticket.session_sha256 == session_sha256 && !ticket.is_visitors();
+        self.guest_tickets().take(ticket_sha256, is_theirs)
+    }
+
+    /// Lets somebody without an account knock, once, within [`GUEST_TICKET_SECONDS`]. False when the connection is not live.
+    pub fn put_visitor_ticket(&self, ticket_sha256: String, invite: InviteId, guest: Guest) -> bool {
+        // So that one link takes no room from others.
+        self.put_guest_ticket(ticket_sha256, &format!("visitors of {invite}"), UserId::new(), guest)
+    }
+
+    /// Uses the ticket of somebody without an account up; `None` when there is none such.
+    pub fn take_visitor_ticket(&self, ticket_sha256: &str) -> Option<Result<ViewerRequest, GuestTicketRefusal>> {
+        self.guest_tickets().take(ticket_sha256, Ticket::is_visitors)
     }
 }

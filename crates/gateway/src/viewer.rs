@@ -1,11 +1,12 @@
 //! A viewer's WebSocket: records in, messages out. Knows nothing of what it shows.
 
 use crate::command::{Bye, Command};
+use crate::knock;
 use crate::log_on::Look;
 use crate::person::{Browser, Person};
 use crate::registry::{self, Entry, Gateway, ViewerRequest};
 use crate::roster::Taken;
-use crate::rules::{Verdict, touches};
+use crate::rules::{Standing, Verdict, touches};
 use crate::seat::Seat;
 use crate::{PICTURE_PERIOD, VIEWER_QUEUE_MAX, VIEWER_SILENCE_MAX};
 use bytes::Bytes;
@@ -60,6 +61,19 @@ pub(crate) async fn serve<R, W>(
         Ok(found) => found,
         Err(bye) => return say_bye(&mut outgoing, bye.code, bye.text).await,
     };
+    if let Some(taken) = taken.as_mut()
+        && let Some(answer) = taken.answer.take()
+    {
+        // Out here: what knows nothing of whoever waits at the door cannot let them in.
+        let (knocked, yes) = knock::wait(&entry, taken, answer, &mut incoming, &mut outgoing).await;
+        person.answered(yes).await;
+        if let Err(bye) = knocked {
+            return say_bye(&mut outgoing, bye.code, bye.text).await;
+        }
+        if let Err(text) = person.still_may().await {
+            return say_bye(&mut outgoing, ByeCode::Dismissed, text).await;
+        }
+    }
     if request.resume.is_none() {
         entry.rules.touch();
     }
@@ -67,6 +81,11 @@ pub(crate) async fn serve<R, W>(
     let idle = async move { dialler.idle_end(desktop).await };
     let video = ViewerRecord::announced_video(&early);
     let number = taken.as_ref().map_or(0, |taken| taken.number);
+    let standing = match &request.guest {
+        None => Standing::Owner,
+        Some(guest) if guest.is_visitor() => Standing::Visitor,
+        Some(_) => Standing::Guest,
+    };
     let seat = match request.guest {
         None => Seat::Owner { name: request.person.clone() },
         Some(guest) => Seat::Guest(guest),
@@ -88,9 +107,13 @@ pub(crate) async fn serve<R, W>(
     } else {
         let pongs = out.downgrade();
         drop(out);
+        if is_own {
+            // They were asked before this viewer was there.
+            entry.roster.questions().iter().for_each(|question| tell(&pongs, question));
+        }
         let mut silent = false;
         let over = tokio::select! {
-            over = read(incoming, early, viewer, &entry, &browser, &pongs, taken.is_some()) => over,
+            over = read(incoming, early, viewer, &entry, &browser, &pongs, standing) => over,
             // Once more, now that whoever takes something away from them finds this viewer here.
             text = no_longer(person) => Over::Viewer(Bye::new(ByeCode::EndedByAdmin, text)),
             Ok(()) = locks.changed() => {
@@ -100,7 +123,7 @@ pub(crate) async fn serve<R, W>(
             bye = sent_away(taken.as_mut()) => Over::Viewer(bye),
             _ = &mut writer => Over::Nothing,
             () = pass_on(said, pongs.clone()) => Over::Nothing,
-            () = entry.rules.tell_guest(&request.person, pongs.clone()), if number != 0 => Over::Nothing,
+            () = entry.rules.tell_guest(&request.person, standing, pongs.clone()), if number != 0 => Over::Nothing,
             verdict = entry.rules.watch(&browser, entry.began, idle, &request.person, pongs.clone()), if is_own => {
                 let (code, text) = verdict.bye();
                 match verdict {
@@ -146,13 +169,28 @@ pub(crate) async fn serve<R, W>(
 }
 
 /// Waits until a guest has to go. Owners stay.
-async fn sent_away(taken: Option<&mut Taken>) -> Bye {
-    if let Some(taken) = taken
-        && let Ok(bye) = (&mut taken.leave).await
-    {
-        return bye;
+pub(crate) async fn sent_away(taken: Option<&mut Taken>) -> Bye {
+    let Some(taken) = taken else { return std::future::pending().await };
+    let until = taken.until;
+    let expires = async {
+        match until {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        Ok(bye) = &mut taken.leave => bye,
+        () = expires => Bye::new(ByeCode::TimeOver, "the invitation that you came by has expired"),
     }
-    std::future::pending().await
+}
+
+/// As far as the viewer has room for it.
+fn tell(out: &mpsc::WeakSender<Bytes>, record: &ServerRecord) {
+    if let Some(out) = out.upgrade() {
+        let mut message = Vec::new();
+        record.encode(&mut message);
+        out.try_send(message.into()).ok();
+    }
 }
 
 /// Passes on what is said to whoever uses the connection; it never ends by itself.
@@ -202,8 +240,12 @@ enum Over {
 }
 
 /// Whether a viewer's record may go on.
-fn admits(entry: &Entry, is_guest: bool, record: &ViewerRecord) -> bool {
-    if is_guest { entry.rules.admit_guest(record) } else { entry.rules.admit(record) }
+fn admits(entry: &Entry, standing: Standing, record: &ViewerRecord) -> bool {
+    match standing {
+        Standing::Owner => entry.rules.admit(record),
+        Standing::Guest => entry.rules.admit_guest(record),
+        Standing::Visitor => entry.rules.admit_visitor(record),
+    }
 }
 
 /// The hello, and what came with it in the same message.
@@ -233,11 +275,12 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
     entry: &Entry,
     browser: &Browser,
     pongs: &mpsc::WeakSender<Bytes>,
-    is_guest: bool,
+    standing: Standing,
 ) -> Over {
+    let is_guest = standing != Standing::Owner;
     let commands = &entry.commands;
     for record in early {
-        if admits(entry, is_guest, &record) && commands.send(Command::Record { viewer, record }).await.is_err() {
+        if admits(entry, standing, &record) && commands.send(Command::Record { viewer, record }).await.is_err() {
             return Over::Nothing;
         }
     }
@@ -270,11 +313,7 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
             }
             if let ViewerRecord::Ping { token } = record {
                 // Answered here, so that the round trip shown is the network's and not the decoder's.
-                let mut pong = Vec::with_capacity(9);
-                ServerRecord::Pong { token }.encode(&mut pong);
-                if let Some(out) = pongs.upgrade() {
-                    out.try_send(pong.into()).ok();
-                }
+                tell(pongs, &ServerRecord::Pong { token });
             } else if let ViewerRecord::RoundTrip { micros } = record {
                 if !is_guest {
                     entry.log_on.round_trip(micros, registry::now());
@@ -283,12 +322,17 @@ async fn read<R: Stream<Item = Bytes> + Unpin>(
                 if !is_guest {
                     entry.roster.remove(seat);
                 }
+            } else if let ViewerRecord::Answer { seat, yes } = record
+                && !is_guest
+                && entry.roster.answer(seat, yes)
+            {
+                // It was about somebody at the door.
             } else if matches!(record, ViewerRecord::Input(InputEvent::Microphone { .. })) {
                 // Never waits for its turn: where commands wait, it would be late.
-                if admits(entry, is_guest, &record) {
+                if admits(entry, standing, &record) {
                     commands.try_send(Command::Record { viewer, record }).ok();
                 }
-            } else if admits(entry, is_guest, &record)
+            } else if admits(entry, standing, &record)
                 && commands.send(Command::Record { viewer, record }).await.is_err()
             {
                 return Over::Nothing;

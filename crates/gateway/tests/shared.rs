@@ -16,7 +16,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{SinkExt, StreamExt};
 use oriel_gateway::terminal::{Credentials, HostKeyPin, ShellOptions, SshOptions};
 use oriel_gateway::{
-    DialError, Dialler, Gateway, Guest, GuestKind, Invite, Protocol, ShellTarget, Target, ViewerRequest,
+    DialError, Dialler, Gateway, Guest, GuestKind, Invite, KnockRefusal, Protocol, ShellTarget, Target, ViewerRequest,
 };
 use oriel_model::{ConnectionId, DesktopId, GuestPort, InviteId, Micros, SessionPolicy, UserId};
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
@@ -291,9 +291,27 @@ const HELPER: GuestKind = GuestKind::Helper { ask: false };
 fn invite(gateway: &Gateway, connection: ConnectionId) -> InviteId {
     let id = InviteId::new();
     let (created, expires) = (Micros(0), Micros(i64::MAX));
-    let invite = Invite { id, token_sha256: id.to_string(), control: false, may_control: true, created, expires };
+    let (token_sha256, visitors) = (id.to_string(), false);
+    let invite = Invite { id, token_sha256, control: false, may_control: true, visitors, created, expires };
     gateway.invite(connection, invite).unwrap().unwrap();
     id
+}
+
+/// As [`invite`], for people without an account.
+fn link(gateway: &Gateway, connection: ConnectionId, token: &str) -> InviteId {
+    let (id, token_sha256) = (InviteId::new(), token.to_owned());
+    let (created, expires) = (Micros(0), Micros(i64::MAX));
+    let invite = Invite { id, token_sha256, control: false, may_control: false, visitors: true, created, expires };
+    gateway.invite(connection, invite).unwrap().unwrap();
+    id
+}
+
+/// Bob, who has no account, with a ticket.
+fn visitor(gateway: &Gateway, connection: ConnectionId, invite: InviteId) -> ViewerRequest {
+    let kind = GuestKind::Visitor { invite };
+    let guest = Guest { connection, name: "bob".into(), kind, control: false, may_control: false };
+    assert!(gateway.put_visitor_ticket("ticket".into(), invite, guest));
+    gateway.take_visitor_ticket("ticket").unwrap().unwrap()
 }
 
 async fn eventually(what: &str, mut look: impl FnMut() -> bool) {
@@ -492,6 +510,62 @@ async fn a_helper_comes_when_the_owner_says_yes() {
     drop(third);
     let (withdrawn, _, seconds, _) = ada.until(question).await;
     assert_eq!((withdrawn, seconds), (seat, 0));
+}
+
+#[tokio::test]
+async fn one_without_an_account_waits_at_the_door() {
+    let screen = Arc::new(Screen::start());
+    screen.colour(50);
+    let gateway = gateway(Arc::clone(&screen) as Arc<dyn Dialler>);
+    let mut ada = Viewer::open(&gateway, &owner(GuestPort::Console));
+    let connection = ada.connection().await;
+    ada.sees(50).await;
+    let first = link(&gateway, connection, "first");
+    assert!(gateway.invited("first").is_none(), "it is for nobody who has an account");
+    assert!(matches!(gateway.knock("first"), Some(Ok(_))) && gateway.knock("other").is_none());
+    let mut bob = Viewer::open(&gateway, &visitor(&gateway, connection, first));
+    let (seat, kind, _, name) = ada.until(question).await;
+    assert_eq!((kind, name.as_str()), (QuestionKind::Knock, "bob"));
+    assert!(matches!(gateway.knock("first"), Some(Err(KnockRefusal::Taken))), "one at a time");
+    assert!(gateway.connections()[0].guests.is_empty(), "nobody is in");
+    screen.colour(51);
+    ada.sees(51).await;
+    bob.key('a');
+    bob.say(&ViewerRecord::Answer { seat, yes: true });
+    bob.say(&ViewerRecord::Ping { token: 7 });
+    bob.until(|record| matches!(record, ServerRecord::Pong { token: 7 }).then_some(())).await;
+    ada.say(&ViewerRecord::Answer { seat, yes: false });
+    match bob.next().await.unwrap() {
+        ServerRecord::Bye { code, text } => {
+            assert_eq!((code, text.as_str()), (ByeCode::Dismissed, "you were not let in: the answer was no"));
+        }
+        other => panic!("{other:?}"),
+    }
+    eventually("the link is free again", || matches!(gateway.knock("first"), Some(Ok(_)))).await;
+    let mut bob = Viewer::open(&gateway, &visitor(&gateway, connection, first));
+    let (seat, ..) = ada.until(question).await;
+    ada.say(&ViewerRecord::Answer { seat, yes: true });
+    bob.sees(51).await;
+    let (_, people) = ada.people(|people| people.len() == 2).await;
+    let bobs = (people[1].kind, people[1].control, people[1].may_control);
+    assert_eq!(bobs, (PersonKind::Visitor, false, false));
+    assert!(gateway.connections()[0].guests[0].is_visitor);
+    bob.key('b');
+    bob.say(&ViewerRecord::Ping { token: 8 });
+    bob.until(|record| matches!(record, ServerRecord::Pong { token: 8 }).then_some(())).await;
+    ada.key('c');
+    eventually("only the owner's key arrives", || screen.typed() == "c").await;
+    // Sent away: the link is shut as well.
+    ada.say(&ViewerRecord::Remove { seat });
+    assert_eq!(bob.bye().await.0, ByeCode::Dismissed);
+    assert!(gateway.knock("first").is_none());
+
+    // Who still waits when the connection ends is told.
+    let second = link(&gateway, connection, "second");
+    let mut bob = Viewer::open(&gateway, &visitor(&gateway, connection, second));
+    ada.until(question).await;
+    assert!(gateway.end(connection, ByeCode::EndedByAdmin, "that is all").await);
+    assert_eq!(bob.bye().await.0, ByeCode::RemoteEnded);
 }
 
 /// A real OpenSSH whose session is a script.

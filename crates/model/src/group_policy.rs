@@ -35,6 +35,8 @@ pub struct GroupPolicy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sharing: Option<SharingPolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_guests: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shadowing: Option<ShadowingPolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark: Option<bool>,
@@ -83,6 +85,7 @@ impl GroupPolicy {
             microphone: strictest(all.microphone, one.microphone, |a, b| a && b),
             view_only: strictest(all.view_only, one.view_only, |a, b| a || b),
             sharing: strictest(all.sharing, one.sharing, SharingPolicy::min),
+            share_guests: strictest(all.share_guests, one.share_guests, |a, b| a && b),
             // What nobody may do to the person is the strictest.
             shadowing: strictest(all.shadowing, one.shadowing, ShadowingPolicy::min),
             watermark: strictest(all.watermark, one.watermark, |a, b| a || b),
@@ -114,6 +117,7 @@ impl GroupPolicy {
             microphone: self.microphone.unwrap_or(pool.microphone),
             view_only: self.view_only.unwrap_or(pool.view_only),
             sharing: self.sharing.unwrap_or(pool.sharing),
+            share_guests: self.share_guests.unwrap_or(pool.share_guests),
             shadowing: self.shadowing.unwrap_or(pool.shadowing),
             watermark: self.watermark.unwrap_or(pool.watermark),
             recording_keys: self.recording_keys.unwrap_or(pool.recording_keys),
@@ -156,6 +160,7 @@ impl fmt::Display for GroupPolicy {
             switch("microphone", self.microphone),
             switch("view_only", self.view_only),
             self.sharing.map(|sharing| format!("sharing={}", sharing.word())),
+            switch("share_guests", self.share_guests),
             self.shadowing.map(|shadowing| format!("shadowing={}", shadowing.word())),
             switch("watermark", self.watermark),
             switch("recording_keys", self.recording_keys),
@@ -221,6 +226,7 @@ impl FromStr for GroupPolicy {
                 "microphone" => named.microphone = switch()?,
                 "view_only" => named.view_only = switch()?,
                 "sharing" => named.sharing = Some(value.parse()?),
+                "share_guests" => named.share_guests = switch()?,
                 "shadowing" => named.shadowing = Some(value.parse()?),
                 "watermark" => named.watermark = switch()?,
                 "recording_keys" => named.recording_keys = switch()?,
@@ -239,7 +245,7 @@ fn unknown(word: &str) -> String {
     format!(
         "{:?} is no rule of a group; write some of clipboard=both|to_machine|to_person|off, paste=on|off, copy=on|off, \
          clipboard_kib=NUMBER, files=both|upload|download|off, upload=on|off, download=on|off, sound=on|off, printing=on|off, \
-         microphone=on|off,          view_only=on|off, sharing=off|view|control, shadowing=off|ask|tell, watermark=on|off, recording_keys=on|off, recording_clipboard=on|off, \
+         microphone=on|off,          view_only=on|off, sharing=off|view|control, share_guests=on|off, shadowing=off|ask|tell, watermark=on|off, recording_keys=on|off, recording_clipboard=on|off, \
          idle_lock=MINUTES, session=MINUTES (0 for never), or none",
         word.chars().take(40).collect::<String>()
     )
@@ -275,9 +281,10 @@ mod tests {
             ),
             named("copy=off,clipboard_kib=64,sharing=view,shadowing=ask,idle_lock=30,session=240,watermark=on"),
             named("upload=off,sound=on,microphone=on,recording_keys=on,recording_clipboard=on"),
-            named("recording_keys=off"),
+            named("recording_keys=off,share_guests=on"),
+            named("share_guests=off"),
         ];
-        let wanted = "clipboard=to_machine,clipboard_kib=64,upload=off,sound=on,microphone=on,sharing=view,shadowing=ask,\
+        let wanted = "clipboard=to_machine,clipboard_kib=64,upload=off,sound=on,microphone=on,sharing=view,share_guests=off,shadowing=ask,\
                       watermark=on,recording_keys=off,recording_clipboard=on,idle_lock=30,session=60";
         assert_eq!(GroupPolicy::together(&groups).to_string(), wanted);
         assert_eq!(GroupPolicy::together(groups.iter().rev()).to_string(), wanted);
@@ -293,7 +300,7 @@ mod tests {
         for text in [
             "none",
             "clipboard=to_machine,clipboard_kib=64,files=download,sound=off",
-            "copy=off,upload=on,view_only=off,sharing=off,shadowing=tell,watermark=on,idle_lock=0,session=480",
+            "copy=off,upload=on,view_only=off,sharing=off,share_guests=on,shadowing=tell,watermark=on,idle_lock=0,session=480",
         ] {
             assert_eq!(named(text).to_string(), text);
         }

@@ -24,6 +24,8 @@ pub struct SessionPolicy {
     pub view_only: bool,
     /// What the person may let others do.
     pub sharing: SharingPolicy,
+    /// Also people without an account, each of whom the person lets in. Nothing where `sharing` is off.
+    pub share_guests: bool,
     /// How an administrator may watch and help.
     pub shadowing: ShadowingPolicy,
     /// The person's name and the time lie over the picture, also over what is recorded.
@@ -48,6 +50,7 @@ impl Default for SessionPolicy {
             microphone: false,
             view_only: false,
             sharing: SharingPolicy::Off,
+            share_guests: false,
             shadowing: ShadowingPolicy::Ask,
             watermark: false,
             recording_keys: false,
@@ -80,6 +83,7 @@ impl SessionPolicy {
             || takes(before.microphone, self.microphone)
             || takes(!before.view_only, !self.view_only)
             || self.sharing < before.sharing
+            || takes(before.share_guests, self.share_guests)
             || takes(!before.watermark, !self.watermark)
             // Less of a person's own is kept: that must not go on.
             || takes(before.recording_keys, self.recording_keys)
@@ -139,6 +143,9 @@ impl fmt::Display for SessionPolicy {
         if self.sharing != usual.sharing {
             parts.push(format!("sharing={}", self.sharing.word()));
         }
+        if self.share_guests {
+            parts.push("share_guests".to_owned());
+        }
         if self.shadowing != usual.shadowing {
             parts.push(format!("shadowing={}", self.shadowing.word()));
         }
@@ -172,6 +179,7 @@ impl FromStr for SessionPolicy {
                 None => match part {
                     "default" => {}
                     "view_only" => policy.view_only = true,
+                    "share_guests" => policy.share_guests = true,
                     "watermark" => policy.watermark = true,
                     "recording_keys" => policy.recording_keys = true,
                     "recording_clipboard" => policy.recording_clipboard = true,
@@ -227,7 +235,7 @@ pub(crate) fn ways(words: Ways, value: &str, part: &str) -> Result<(bool, bool),
 fn unknown(word: &str) -> String {
     format!(
         "{:?} is no rule for connections; write some of clipboard=both|to_machine|to_person|off, clipboard_kib=NUMBER, \
-         files=both|upload|download|off, sound=on|off, printing=on|off, microphone=on|off, view_only, sharing=off|view|control, \
+         files=both|upload|download|off, sound=on|off, printing=on|off, microphone=on|off, view_only, sharing=off|view|control, share_guests, \
          shadowing=off|ask|tell, watermark, recording_keys, recording_clipboard, idle_lock=MINUTES, session=MINUTES, or default for what is usual",
         word.chars().take(40).collect::<String>()
     )
@@ -344,6 +352,10 @@ mod tests {
         }
         assert!(loose.is_stricter_than(&policy("sharing=control")), "a time rather than never");
         assert!(!policy("sharing=control,microphone=on,shadowing=off").is_stricter_than(&loose), "asked for each time");
+        let guests = policy("sharing=control,share_guests");
+        assert!(
+            policy("sharing=control").is_stricter_than(&guests) && !guests.is_stricter_than(&policy("sharing=control"))
+        );
         assert!(!loose.is_stricter_than(&loose));
     }
 
@@ -363,7 +375,7 @@ mod tests {
         for text in [
             "default",
             "clipboard=to_machine,clipboard_kib=64,files=download,sound=off,microphone=on",
-            "clipboard=off,files=off,view_only,sharing=control,shadowing=tell,watermark,idle_lock=10,session=480",
+            "clipboard=off,files=off,view_only,sharing=control,share_guests,shadowing=tell,watermark,idle_lock=10,session=480",
             "recording_keys,recording_clipboard",
         ] {
             assert_eq!(text.parse::<SessionPolicy>().unwrap().to_string(), text);

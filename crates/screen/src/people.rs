@@ -15,6 +15,8 @@ pub enum PersonKind {
     Guest = 1,
     /// An administrator.
     Helper = 2,
+    /// Came by an invitation without an account: nobody knows whether the name is theirs.
+    Visitor = 3,
 }
 
 /// Somebody in front of a connection.
@@ -42,4 +44,8 @@ pub enum QuestionKind {
     Help = 1,
     /// Somebody who watches wants keys and pointer.
     Control = 2,
+    /// Somebody without an account knocks: they want to come and watch.
+    Knock = 3,
+    /// As [`Self::Knock`], with keys and pointer.
+    KnockHelp = 4,
 }

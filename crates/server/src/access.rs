@@ -37,6 +37,8 @@ pub enum Access {
     Session(Permission),
     /// Whoever asked for the ticket, from the same session.
     Ticket,
+    /// Whoever has the ticket of somebody without an account, from a page of this server. It leads to one viewer, and to nothing else.
+    GuestTicket,
     /// Whose connection it is; the handler looks. For everybody else, admins too, it does not exist.
     OwnSession,
 }
@@ -86,6 +88,9 @@ impl Access {
             Self::OwnSession => {
                 "Only the person whose connection it is may call it; for everybody else it does not exist (404).".to_owned()
             }
+            Self::GuestTicket => {
+                "Only whoever has the ticket may call it, from a page of this server; nobody need be signed in.".to_owned()
+            }
             Self::Ticket => {
                 "Only the session that asked for the ticket may call it, from a page of this server.".to_owned()
             }
@@ -104,14 +109,16 @@ impl Access {
             | Self::DesktopAs(permission)
             | Self::Session(permission) => Some(permission),
             Self::Ticket => Some(P::DesktopsUse),
-            Self::Public | Self::Arriving | Self::Entering | Self::SignedIn | Self::OwnSession => None,
+            Self::Public | Self::Arriving | Self::Entering | Self::SignedIn | Self::GuestTicket | Self::OwnSession => {
+                None
+            }
         }
     }
 }
 
 use Access::{
-    Arriving, Desktop, DesktopAs, Entering, Entitled, Machine, May, OwnSession, Pool, Public, Session, SignedIn,
-    Somewhere, Ticket,
+    Arriving, Desktop, DesktopAs, Entering, Entitled, GuestTicket, Machine, May, OwnSession, Pool, Public, Session,
+    SignedIn, Somewhere, Ticket,
 };
 use HttpMethod::{Delete, Get, Patch, Post, Put};
 use Permission as P;
@@ -306,6 +313,9 @@ const TABLE: &[(HttpMethod, &str, Access)] = &[
     (Post, "/sessions/{id}/invites", OwnSession),
     (Delete, "/sessions/{id}/invites/{invite}", OwnSession),
     (Post, "/invites/{token}/connect", SignedIn),
+    // With the secret of an invitation for them; those who guess are slowed down.
+    (Post, "/guests/knock", Public),
+    (Get, "/guests/connect/{ticket}", GuestTicket),
     (Get, "/recordings", May(P::RecordingsRead)),
     (Get, "/recordings/{id}", May(P::RecordingsRead)),
     (Delete, "/recordings/{id}", May(P::RecordingsWrite)),

@@ -216,14 +216,14 @@ impl Answered {
             outcome: response.extensions().get::<Outcome>().map_or(response.status().as_u16(), |outcome| outcome.0),
             tried: response.extensions().get::<TriedName>().map(|tried| tried.0.clone()),
             code: response.extensions().get::<RefusalCode>().map(|code| code.0.to_owned()).unwrap_or_default(),
-            about: response.extensions().get::<AboutImage>().map(|image| format!(" {}", image.0)).unwrap_or_default(),
+            about: response.extensions().get::<About>().map(|about| format!(" {}", about.0)).unwrap_or_default(),
         }
     }
 }
 
-/// The image that was put into a drive, put beside the answer by whoever read the body.
+/// The image that was put into a drive, or the invitation that somebody knocked with, put beside the answer by whoever read the body.
 #[derive(Clone, Debug)]
-pub(crate) struct AboutImage(pub String);
+pub(crate) struct About(pub String);
 
 /// How it ended, where the answer itself leads a browser back to our pages however it did.
 #[derive(Clone, Copy, Debug)]
@@ -261,7 +261,7 @@ fn without_query(part: &str) -> String {
     at.and_then(|at| part.get(..at)).map_or_else(|| part.to_owned(), |place| format!("{place}?…"))
 }
 
-/// Which file it is about, of a machine's files, or which image of a drive. One that stands in the body is said by [`AboutImage`].
+/// Which file it is about, of a machine's files, or which image of a drive. One that stands in the body is said by [`About`].
 fn file(uri: &Uri, matched: &str) -> String {
     let field = if matched.contains("/files") {
         "path"

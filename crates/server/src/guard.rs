@@ -45,6 +45,10 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<(), Problem> {
     if access == Access::Public {
         return Ok(());
     }
+    if access == Access::GuestTicket {
+        // Whoever else is signed in in that browser has nothing to do with it.
+        return if origin == Origin::Own { Ok(()) } else { Err(wrong_origin()) };
+    }
     let caller = identify(app, parts, peer).await?;
     // Before anything is refused: the audit names whom it was refused to.
     parts.extensions.insert(caller.clone());

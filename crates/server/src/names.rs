@@ -140,7 +140,11 @@ impl Names {
             guests: info
                 .guests
                 .iter()
-                .map(|guest| SessionGuest { user: Named::new(guest.user, &guest.name), helper: guest.is_helper })
+                .map(|guest| SessionGuest {
+                    user: Named::new(guest.user, &guest.name),
+                    helper: guest.is_helper,
+                    unverified: guest.is_visitor,
+                })
                 .collect(),
             started_at: connection.started.rfc3339(),
             mbit_s: info.mbit_s,

@@ -67,7 +67,7 @@ fn complete(api: &mut OpenApi) {
     for (path, item) in &mut api.paths.paths {
         for (method, operation) in operations(item) {
             let access = access::of(&method, path);
-            let public = access == Some(Access::Public);
+            let public = matches!(access, Some(Access::Public | Access::GuestTicket));
             let note = access.map_or_else(|| "Nobody may call it.".to_owned(), Access::sentence);
             let description = operation.description.take().map_or_else(|| note.clone(), |d| format!("{d}\n\n{note}"));
             operation.description = Some(description);

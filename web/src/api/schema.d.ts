@@ -1226,6 +1226,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/guests/connect/{ticket}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Open the WebSocket of a viewer without an account (docs/viewer-protocol.md). A ticket works once, for 30 seconds.
+     * @description Only whoever has the ticket may call it, from a page of this server; nobody need be signed in.
+     */
+    get: operations["open_guest_viewer"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/guests/knock": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Knock at a connection with an invitation for people without an account: answers a ticket for one WebSocket, in which one waits to be let in.
+     * @description Anybody may call it.
+     */
+    post: operations["knock"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/health": {
     parameters: {
       query?: never;
@@ -5299,6 +5339,7 @@ export interface components {
        */
       session_minutes_max?: number | null;
       shadowing?: components["schemas"]["ShadowingPolicy"] | null;
+      share_guests?: boolean | null;
       sharing?: components["schemas"]["SharingPolicy"] | null;
       sound?: boolean | null;
       upload?: boolean | null;
@@ -5544,8 +5585,10 @@ export interface components {
     /** @description An invitation to a connection. */
     Invite: {
       created_at: string;
-      /** @description Nobody new comes in from then on. */
+      /** @description Nobody new comes in from then on, and people without an account leave. */
       expires_at: string;
+      /** @description For people without an account. */
+      guests: boolean;
       id: string;
       role: components["schemas"]["GuestRole"];
     };
@@ -5557,6 +5600,28 @@ export interface components {
     };
     InviteList: {
       invites: components["schemas"]["Invite"][];
+    };
+    /** @description Knocks as somebody without an account. */
+    Knock: {
+      /** @description As the person is told who lets them in, and everybody who watches: 1 to 40 characters. */
+      name: string;
+      /**
+       * Format: password
+       * @description What the link has behind its `#`.
+       */
+      secret: string;
+    };
+    /** @description Lets somebody without an account wait at one connection, once. */
+    KnockTicket: {
+      /** Format: int32 */
+      expires_in_seconds: number;
+      kind: components["schemas"]["ConnectKind"];
+      /** @description Whose connection it is. */
+      owner: string;
+      /** @description Where to open the WebSocket, on the same origin. */
+      path: string;
+      role: components["schemas"]["GuestRole"];
+      ticket: string;
     };
     /** @description What becomes of connections that nobody touches, and of desktops without connections. Null is never. */
     Leaving: {
@@ -6071,6 +6136,8 @@ export interface components {
     };
     /** @description Opens an invitation. */
     NewInvite: {
+      /** @description For people without an account, one at a time: each says a name and waits until the person lets them in. At most 480 minutes. */
+      guests?: boolean;
       /**
        * Format: int32
        * @description How long it lets people in, in minutes: 1 to 1440, 60 when left out.
@@ -7211,6 +7278,8 @@ export interface components {
     SessionGuest: {
       /** @description An administrator who was not invited. */
       helper: boolean;
+      /** @description Somebody without an account: the name is what they say, and the id nobody's. */
+      unverified: boolean;
       user: components["schemas"]["Named"];
     };
     SessionList: {
@@ -7269,6 +7338,8 @@ export interface components {
       session_minutes_max: number | null;
       /** @description `ask` when left out. */
       shadowing?: components["schemas"]["ShadowingPolicy"];
+      /** @description Also people without an account, each of whom the person lets in. False when left out; nothing where `sharing` is `off`. */
+      share_guests?: boolean;
       /** @description `off` when left out. */
       sharing?: components["schemas"]["SharingPolicy"];
       /** @description Whether the machine is heard. True when left out. */
@@ -10219,6 +10290,67 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  open_guest_viewer: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        ticket: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description the viewer protocol follows */
+      101: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description a problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["ProblemDetails"];
+        };
+      };
+    };
+  };
+  knock: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["Knock"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["KnockTicket"];
+        };
       };
       /** @description a problem */
       default: {

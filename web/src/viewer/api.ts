@@ -14,7 +14,14 @@ export type Ticket = { ticket: string; kind: ConnectionKind; path: string };
 export type GuestRole = "view" | "control";
 /** A ticket to somebody else's connection. */
 export type GuestTicket = Ticket & { desktop: string; owner: string; role: GuestRole; asks: boolean };
-export type Invite = { id: string; role: GuestRole; created_at: string; expires_at: string };
+/** `guests`: for people without an account. */
+export type Invite = {
+  id: string;
+  role: GuestRole;
+  guests?: boolean;
+  created_at: string;
+  expires_at: string;
+};
 export type InviteLink = { invite: Invite; path: string };
 
 /** How this page comes to its connection: it is the person's own, somebody sent a link, or an administrator looks on. */
@@ -22,7 +29,9 @@ export type Way =
   /** With `app`, a program that the desktop's pool publishes, by its id. */
   | { by: "own"; app?: string }
   | { by: "invite"; token: string }
-  | { by: "shadow"; session: string; control: boolean };
+  | { by: "shadow"; session: string; control: boolean }
+  /** Without an account, under the name that they say. */
+  | { by: "guest"; secret: string; name: string };
 
 /** An answer of the API that is not a success, in its own words. `status` 0: no answer at all. */
 export class ApiError extends Error {
@@ -83,6 +92,13 @@ export class Api {
   /** A ticket to somebody else's connection. */
   join(way: Exclude<Way, { by: "own" }>): Promise<GuestTicket> {
     if (way.by === "invite") return this.#change("POST", `/invites/${encodeURIComponent(way.token)}/connect`);
+    if (way.by === "guest") {
+      // With nobody's session: also who is signed in in this browser is a guest here.
+      const body = { secret: way.secret, name: way.name };
+      return call<Omit<GuestTicket, "desktop" | "asks">>("POST", "/guests/knock", undefined, body).then(
+        (ticket) => ({ ...ticket, desktop: "", asks: true }),
+      );
+    }
     const path = `/sessions/${encodeURIComponent(way.session)}/shadow`;
     return this.#change("POST", path, { control: way.control });
   }
@@ -92,8 +108,10 @@ export class Api {
       .invites;
   }
 
-  invite(connection: string, role: GuestRole, minutes: number): Promise<InviteLink> {
-    return this.#change("POST", `/sessions/${encodeURIComponent(connection)}/invites`, { role, minutes });
+  /** `guests`: for people without an account. */
+  invite(connection: string, role: GuestRole, minutes: number, guests: boolean): Promise<InviteLink> {
+    const body = { role, minutes, ...(guests ? { guests } : {}) };
+    return this.#change("POST", `/sessions/${encodeURIComponent(connection)}/invites`, body);
   }
 
   revoke(connection: string, invite: string): Promise<void> {

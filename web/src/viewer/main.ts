@@ -27,6 +27,7 @@ import { Banner } from "./ui/banner";
 import { el, icon, store, stored } from "./ui/dom";
 import { FindPanel } from "./ui/find";
 import { canFullscreen, isFullscreen, toggleFullscreen } from "./ui/fullscreen";
+import { askName } from "./ui/guest";
 import { keysPanel, terminalKeys } from "./ui/keys";
 import { MicrophoneSigns } from "./ui/microphone";
 import { Presence } from "./ui/presence";
@@ -52,9 +53,12 @@ import {
 
 const query = new URLSearchParams(location.search);
 const desktop = query.get("desktop") ?? "";
-/** `/join/TOKEN?kind=` is an invitation; `/viewer/?shadow=SESSION&kind=&control=` an administrator looking on. */
+/**
+ * `/join/TOKEN?kind=` is an invitation, `/join/guest?kind=#SECRET` one for people without an account; `/viewer/?shadow=SESSION&kind=&control=` an administrator looking on.
+ */
 const way: Way = ((): Way => {
   const invited = /^\/join\/([^/]+)$/.exec(location.pathname)?.[1];
+  if (invited === "guest") return { by: "guest", secret: location.hash.slice(1), name: "" };
   if (invited) return { by: "invite", token: invited };
   const shadowed = query.get("shadow");
   if (shadowed) return { by: "shadow", session: shadowed, control: query.has("control") };
@@ -188,7 +192,7 @@ const banner = new Banner(() => session.reconnect());
 const waiting = new Waiting({
   retry: () => session.start(),
   signIn: `/?next=${encodeURIComponent(location.pathname + location.search)}`,
-  home: "/",
+  home: way.by === "guest" ? "" : "/",
 });
 
 const keyboard = new Keyboard(
@@ -622,6 +626,7 @@ function onRules(bits: number, clipboardKib: number): void {
   const clipboards = may(Rule.clipboardToMachine) || may(Rule.clipboardToPerson);
   if (tools.clipboard) tools.clipboard.hidden = !clipboards;
   share.mayInvite = may(Rule.share);
+  share.mayInviteGuests = may(Rule.shareGuests);
   if (tools.keys) tools.keys.hidden = may(Rule.viewOnly);
   if (tools.sound) tools.sound.hidden = !may(Rule.sound);
   microphone.allowed = may(Rule.microphone) && !session.isGuest;
@@ -978,6 +983,10 @@ async function start(): Promise<void> {
     const title = isTerminal ? "The terminal could not be loaded" : "This browser cannot show the desktop";
     onPhase({ name: "ended", ending: { title, text, action: "none" } });
     return;
+  }
+  if (way.by === "guest") {
+    onPhase(session.phase);
+    way.name = await askName();
   }
   marks.started = epoch();
   session.start();

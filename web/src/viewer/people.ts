@@ -1,6 +1,9 @@
 /** Who is in front of the connection, as the page knows it, and how that is said. */
 import type { Person } from "./wire";
 
+/** Of who has no account nobody knows whether the name is theirs. */
+export const shownName = ({ kind, name }: Person): string => (kind === "visitor" ? `${name} (guest)` : name);
+
 export class People {
   own = 0;
   list: readonly Person[] = [];
@@ -28,14 +31,15 @@ export class People {
   }
 
   named(seat: number): string {
-    return this.list.find((person) => person.seat === seat)?.name ?? "";
+    const person = this.list.find((person) => person.seat === seat);
+    return person ? shownName(person) : "";
   }
 
   /** For the owner: "Ben watches", "Ben controls, Cleo and Dan watch". Empty when alone. */
   get watching(): string {
     const guests = this.list.filter((person) => person.seat !== 0);
     const some = (control: boolean, one: string, many: string) => {
-      const names = guests.filter((person) => person.control === control).map((person) => person.name);
+      const names = guests.filter((person) => person.control === control).map(shownName);
       return names.length === 0 ? [] : [`${enumerate(names)} ${names.length === 1 ? one : many}`];
     };
     return [...some(true, "controls", "control"), ...some(false, "watches", "watch")].join(", ");

@@ -362,12 +362,19 @@ export class Session {
         }
         this.#era += 1;
         this.#drop();
-        this.#to({ name: "ended", ending: endingOfBye(record.code, record.text) });
+        this.#to({ name: "ended", ending: this.#farewell(record.code, record.text) });
         return;
       default:
         break;
     }
     this.events.record(record);
+  }
+
+  /** Who knocked and was not let in may knock again: the server counts. */
+  #farewell(code: number, text: string): Ending {
+    const ending = endingOfBye(code, text);
+    const knocked = this.way.by === "guest" && this.phase.name === "opening" && code === Bye.dismissed;
+    return knocked ? { ...ending, title: "You were not let in", action: "retry" } : ending;
   }
 
   async #askName(): Promise<void> {
@@ -416,6 +423,8 @@ export class Session {
       } catch (error) {
         if (era !== this.#era) return;
         if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) continue;
+        // Their own seat is free when the server has noticed that they left it.
+        if (this.way.by === "guest" && (error.status === 429 || error.code === "guest_seat_taken")) continue;
         if (error.status === 401 || error.status === 403) {
           this.#to({ name: "ended", ending: endingOf(error) });
           return;

@@ -40,11 +40,14 @@ const STATUS_CODES: readonly StatusCode[] = ["dialling", "authenticating", "conn
 const NOTICES = ["lock", "end", "idle", "booked"] as const;
 /** What is about to happen: nobody touches the connection, or its time is nearly over. */
 export type Notice = (typeof NOTICES)[number];
-const PERSON_KINDS = ["owner", "guest", "helper"] as const;
-/** As what somebody is in front of the connection; a helper is an administrator. */
+const PERSON_KINDS = ["owner", "guest", "helper", "visitor"] as const;
+/** As what somebody is in front of the connection; a helper is an administrator, a visitor a guest without an account. */
 export type PersonKind = (typeof PERSON_KINDS)[number];
-const QUESTION_KINDS = ["watch", "help", "control"] as const;
-/** Somebody wants to come and watch, to come and help, or, watching already, keys and pointer. */
+const QUESTION_KINDS = ["watch", "help", "control", "knock", "knock_help"] as const;
+/**
+ * Somebody wants to come and watch, to come and help, or, watching already, keys and pointer; or somebody without an
+ * account wants to come and watch, or to come with keys and pointer.
+ */
 export type QuestionKind = (typeof QUESTION_KINDS)[number];
 /** Seat 0 is the owner's. */
 export type Person = {
@@ -102,6 +105,7 @@ export const Rule = {
   download: 32,
   share: 64,
   microphone: 128,
+  shareGuests: 256,
 } as const;
 
 /** Most monitors of a session, and their sides in pixels (MS-RDPEDISP 2.2.2.2.1). */

@@ -28,7 +28,7 @@ pub enum Command {
         /// `clipboard=both|to_machine|to_person|off` (or `paste=on|off`, `copy=on|off`), `clipboard_kib=64`,
         /// `files=both|upload|download|off` (or `upload=on|off`, `download=on|off`), `sound=on|off`, `printing=on|off`,
         /// `microphone=on|off`, `view_only=on|off`,
-        /// `sharing=off|view|control`, `shadowing=off|ask|tell`, `watermark=on|off`, `recording_keys=on|off`,
+        /// `sharing=off|view|control`, `share_guests=on|off`, `shadowing=off|ask|tell`, `watermark=on|off`, `recording_keys=on|off`,
         /// `recording_clipboard=on|off`, `idle_lock=MINUTES`,
         /// `session=MINUTES` (0 for never); `none` leaves all to pools. Of several groups the strictest wins
         #[arg(long, value_name = "RULES", value_parser = parse_policy)]

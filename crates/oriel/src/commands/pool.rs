@@ -200,7 +200,7 @@ pub struct Size {
     /// What people may do while they are connected, as words with commas between:
     /// `clipboard=both|to_machine|to_person|off`, `clipboard_kib=64` (larger pieces are kept back),
     /// `files=both|upload|download|off`, `sound=on|off`, `printing=on|off`, `microphone=on|off`, `view_only`,
-    /// `sharing=off|view|control` (whom they may invite),
+    /// `sharing=off|view|control` (whom they may invite), `share_guests` (also people without an account),
     /// `shadowing=off|ask|tell` (how admins may join), `watermark`, `recording_keys` and `recording_clipboard` (kept with
     /// recordings: passwords that are typed, too), `idle_lock=MINUTES`, `session=MINUTES`; `default` for what is usual
     #[arg(long, value_name = "RULES", value_parser = parse_policy)]

@@ -36,7 +36,7 @@ pub enum Command {
         /// Id
         session: String,
     },
-    /// Make a link to one of your own, for others who are signed in
+    /// Make a link to one of your own, for others who are signed in, or for one guest without an account
     Invite {
         /// Id
         session: String,
@@ -46,6 +46,9 @@ pub enum Command {
         /// How long the link lets people in
         #[arg(long, default_value_t = 60)]
         minutes: u32,
+        /// For one person at a time without an account: they say a name, and wait until you let them in
+        #[arg(long)]
+        guest: bool,
     },
     /// Print the address at which you look on at one
     Shadow {
@@ -126,11 +129,16 @@ impl Command {
                 say(format!("ended session {session}"));
                 Ok(())
             }
-            Self::Invite { session, control, minutes } => {
+            Self::Invite { session, control, minutes, guest } => {
                 let base = base(client)?;
-                let new = NewInvite { role: GuestRole::of(control), minutes: Some(minutes) };
+                let new = NewInvite { role: GuestRole::of(control), minutes: Some(minutes), guests: guest };
                 let made: InviteLink = client.post(&format!("/sessions/{}/invites", segment(&session)), &new).await?;
-                say(format!("open until {}; whoever is signed in and has the link comes in", made.invite.expires_at));
+                let who = if guest {
+                    "whoever has the link knocks, and comes in when you say yes in your desktop's tab"
+                } else {
+                    "whoever is signed in and has the link comes in"
+                };
+                say(format!("open until {}; {who}", made.invite.expires_at));
                 output::print(&format!("{base}{}", made.path))
             }
             Self::Shadow { session, control } => {

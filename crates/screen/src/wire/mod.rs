@@ -10,7 +10,7 @@ mod viewer;
 pub(crate) use server::encode_tile;
 pub use server::{
     Notice, RULE_CLIPBOARD_TO_MACHINE, RULE_CLIPBOARD_TO_PERSON, RULE_DOWNLOAD, RULE_MICROPHONE, RULE_SHARE,
-    RULE_SOUND, RULE_UPLOAD, RULE_VIEW_ONLY, ServerRecord, WATERMARK_BYTES_MAX,
+    RULE_SHARE_GUESTS, RULE_SOUND, RULE_UPLOAD, RULE_VIEW_ONLY, ServerRecord, WATERMARK_BYTES_MAX,
 };
 pub use viewer::{ABILITY_H264, ABILITY_H264_FULL, VideoAbility, VideoTrouble, ViewerHello, ViewerRecord};
 

@@ -35,6 +35,8 @@ pub const RULE_DOWNLOAD: u32 = 32;
 pub const RULE_SHARE: u32 = 64;
 /// The machine may hear the person's microphone.
 pub const RULE_MICROPHONE: u32 = 128;
+/// And people without an account.
+pub const RULE_SHARE_GUESTS: u32 = 256;
 
 /// What is about to happen to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -445,6 +447,8 @@ impl ServerRecord {
                     0 => QuestionKind::Watch,
                     1 => QuestionKind::Help,
                     2 => QuestionKind::Control,
+                    3 => QuestionKind::Knock,
+                    4 => QuestionKind::KnockHelp,
                     _ => return Err(f.bad("question")),
                 };
                 Self::Question { seat, kind, seconds: f.u16()?, name: f.text(PERSON_NAME_BYTES_MAX)? }
@@ -477,6 +481,7 @@ fn person(f: &mut Fields) -> Result<Person, WireError> {
         0 => PersonKind::Owner,
         1 => PersonKind::Guest,
         2 => PersonKind::Helper,
+        3 => PersonKind::Visitor,
         _ => return Err(f.bad("kind of person")),
     };
     let flags = f.u8()?;

@@ -36,6 +36,8 @@ pub struct GroupPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing: Option<SharingPolicy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_guests: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadowing: Option<ShadowingPolicy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<bool>,
@@ -65,6 +67,7 @@ impl From<model::GroupPolicy> for GroupPolicy {
             microphone: policy.microphone,
             view_only: policy.view_only,
             sharing: policy.sharing.map(Into::into),
+            share_guests: policy.share_guests,
             shadowing: policy.shadowing.map(Into::into),
             watermark: policy.watermark,
             recording_keys: policy.recording_keys,
@@ -88,6 +91,7 @@ impl From<GroupPolicy> for model::GroupPolicy {
             microphone: policy.microphone,
             view_only: policy.view_only,
             sharing: policy.sharing.map(Into::into),
+            share_guests: policy.share_guests,
             shadowing: policy.shadowing.map(Into::into),
             watermark: policy.watermark,
             recording_keys: policy.recording_keys,

@@ -77,6 +77,9 @@ pub struct SessionPolicy {
     /// `off` when left out.
     #[serde(default = "usual_sharing")]
     pub sharing: SharingPolicy,
+    /// Also people without an account, each of whom the person lets in. False when left out; nothing where `sharing` is `off`.
+    #[serde(default)]
+    pub share_guests: bool,
     /// `ask` when left out.
     #[serde(default = "usual_shadowing")]
     pub shadowing: ShadowingPolicy,
@@ -133,6 +136,7 @@ impl From<model::SessionPolicy> for SessionPolicy {
             microphone,
             view_only,
             sharing,
+            share_guests,
             shadowing,
             watermark,
             recording_keys,
@@ -148,6 +152,7 @@ impl From<model::SessionPolicy> for SessionPolicy {
             microphone,
             view_only,
             sharing: sharing.into(),
+            share_guests,
             shadowing: shadowing.into(),
             watermark,
             recording_keys,
@@ -168,6 +173,7 @@ impl From<SessionPolicy> for model::SessionPolicy {
             microphone,
             view_only,
             sharing,
+            share_guests,
             shadowing,
             watermark,
             recording_keys,
@@ -183,6 +189,7 @@ impl From<SessionPolicy> for model::SessionPolicy {
             microphone,
             view_only,
             sharing: sharing.into(),
+            share_guests,
             shadowing: shadowing.into(),
             watermark,
             recording_keys,

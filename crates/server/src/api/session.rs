@@ -33,6 +33,8 @@ pub struct SessionGuest {
     pub user: Named,
     /// An administrator who was not invited.
     pub helper: bool,
+    /// Somebody without an account: the name is what they say, and the id nobody's.
+    pub unverified: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -23,10 +23,10 @@ use oriel_screen::wire::{CLIPBOARD_INPUT_BYTES_MAX, INPUT_BYTES_MAX};
 use std::net::IpAddr;
 
 /// Largest message from a viewer: a record of the largest input with its head, and as much as a text for what shares its message.
-const MESSAGE_BYTES_MAX: usize = CLIPBOARD_INPUT_BYTES_MAX + INPUT_BYTES_MAX;
+pub(super) const MESSAGE_BYTES_MAX: usize = CLIPBOARD_INPUT_BYTES_MAX + INPUT_BYTES_MAX;
 
 /// The payloads of a viewer's binary messages, until it closes, breaks off or sends text.
-fn messages(incoming: impl Stream<Item = Result<Message, axum::Error>>) -> impl Stream<Item = Bytes> {
+pub(super) fn messages(incoming: impl Stream<Item = Result<Message, axum::Error>>) -> impl Stream<Item = Bytes> {
     incoming
         .take_while(|message| future::ready(!matches!(message, Err(_) | Ok(Message::Close(_) | Message::Text(_)))))
         .filter_map(|message| {
@@ -97,8 +97,17 @@ impl Person for Seated {
     }
 }
 
-fn binary(bytes: Bytes) -> future::Ready<Result<Message, axum::Error>> {
+pub(super) fn binary(bytes: Bytes) -> future::Ready<Result<Message, axum::Error>> {
     future::ready(Ok(Message::Binary(bytes)))
+}
+
+pub(super) fn no_websocket() -> Problem {
+    Problem::new(
+        StatusCode::UPGRADE_REQUIRED,
+        "not_a_websocket",
+        "this address is for the viewer's WebSocket only",
+        "open it as a WebSocket (docs/viewer-protocol.md)",
+    )
 }
 
 /// Open the viewer's WebSocket with a ticket (docs/viewer-protocol.md). A ticket works once, for 30 seconds, for the person who asked for it.
@@ -110,14 +119,7 @@ pub async fn viewer(
     Path(ticket): Path<String>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer<Response> {
-    let upgrade = upgrade.map_err(|_| {
-        Problem::new(
-            StatusCode::UPGRADE_REQUIRED,
-            "not_a_websocket",
-            "this address is for the viewer's WebSocket only",
-            "open it as a WebSocket (docs/viewer-protocol.md)",
-        )
-    })?;
+    let upgrade = upgrade.map_err(|_| no_websocket())?;
     caller.person()?;
     let session = caller.session_sha256().unwrap_or_default();
     let ticket_sha256 = oriel_identity::sha256_hex(ticket.as_bytes());

@@ -10,7 +10,7 @@ use crate::{
         },
         problem::Problem,
     },
-    audit::AboutImage,
+    audit::About,
     caller::Caller,
     extract::{Body, Query},
 };
@@ -96,10 +96,10 @@ pub async fn drive(
     State(app): State<App>,
     Path(id): Path<String>,
     Body(change): Body<DeviceDriveChange>,
-) -> Answer<(Option<Extension<AboutImage>>, Json<Device>)> {
+) -> Answer<(Option<Extension<About>>, Json<Device>)> {
     let machine = app.broker.find_machine(&id).await?;
     let DeviceDriveChange { image, cdrom, writable, connected } = change;
-    let about = image.clone().map(|image| Extension(AboutImage(image)));
+    let about = image.clone().map(|image| Extension(About(image)));
     let wish = DriveWish { image, cdrom, writable, connected };
     Ok((about, Json(app.broker.device_drive(&machine, wish).await?.into())))
 }

@@ -8,7 +8,7 @@ use crate::{
         file::FileUpload,
         problem::Problem,
     },
-    audit::AboutImage,
+    audit::About,
     caller::{Caller, TheDesktop},
     extract::{Body, Query},
     piece::Piece,
@@ -63,11 +63,11 @@ pub async fn change(
     TheDesktop(desktop): TheDesktop,
     caller: Caller,
     Body(change): Body<DesktopDriveChange>,
-) -> Answer<(Option<Extension<AboutImage>>, Json<DesktopDrive>)> {
+) -> Answer<(Option<Extension<About>>, Json<DesktopDrive>)> {
     enter(&app, &caller, &desktop, Deed::Upload).await?;
     app.broker.drive_insert(&desktop, change.image.as_deref()).await?;
     let drive = app.broker.drive(&desktop).await?;
-    Ok((change.image.map(|image| Extension(AboutImage(image))), Json(drive.into())))
+    Ok((change.image.map(|image| Extension(About(image))), Json(drive.into())))
 }
 
 /// Have a desktop start from the CD in its drive: when it starts next, and not again. Whoever does that has all of its disk before them, so that its owner alone may not.

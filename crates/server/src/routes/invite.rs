@@ -22,6 +22,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// How long an invitation lets people in, unless said otherwise, and at most.
 const INVITE_MINUTES: u32 = 60;
 const INVITE_MINUTES_MAX: u32 = 24 * 60;
+/// Of one for people without an account.
+const GUEST_MINUTES_MAX: u32 = 8 * 60;
 
 fn missing() -> Problem {
     Problem::not_found("session")
@@ -51,25 +53,43 @@ pub async fn create(
 ) -> Answer<Json<InviteLink>> {
     let connection = own(&app, &caller, &id)?;
     let minutes = new.minutes.unwrap_or(INVITE_MINUTES);
-    if !(1..=INVITE_MINUTES_MAX).contains(&minutes) {
+    let most = if new.guests { GUEST_MINUTES_MAX } else { INVITE_MINUTES_MAX };
+    if !(1..=most).contains(&minutes) {
         return Err(Problem::bad_request(
-            format!("an invitation cannot be open for {minutes} minutes"),
-            format!("choose 1 to {INVITE_MINUTES_MAX} minutes"),
+            format!("such an invitation cannot be open for {minutes} minutes"),
+            format!("choose 1 to {most} minutes"),
         ));
     }
     let control = new.role == GuestRole::Control;
-    let may_control = app.broker.may_share(&connection, control).await?;
+    let may_control = if new.guests {
+        app.broker.may_share_with_guests(&connection, control).await?;
+        // Only what the link says.
+        control
+    } else {
+        app.broker.may_share(&connection, control).await?
+    };
     let (token, token_sha256) = oriel_identity::random_token();
     let created = now();
     let expires = created.plus_seconds(i64::from(minutes) * 60);
-    let invite = oriel_gateway::Invite { id: InviteId::new(), token_sha256, control, may_control, created, expires };
+    let invite = oriel_gateway::Invite {
+        id: InviteId::new(),
+        token_sha256,
+        control,
+        may_control,
+        visitors: new.guests,
+        created,
+        expires,
+    };
     let shown = Invite::from(&invite);
     app.gateway.invite(connection.id, invite).ok_or_else(missing)?.map_err(|full| {
         Problem::new(StatusCode::CONFLICT, "too_many_invites", full.to_string(), "withdraw those that are not needed")
     })?;
-    tracing::info!(user = %caller.user.name, connection = %connection.id, desktop = %connection.desktop, invite = %shown.id, control, minutes, "Connection shared");
+    tracing::info!(user = %caller.user.name, connection = %connection.id, desktop = %connection.desktop, invite = %shown.id, control, minutes, guests = new.guests, "Connection shared");
     let kind = crate::api::desktop::ConnectKind::from(connection.port).word();
-    let path = format!("/join/{}?kind={kind}", token.expose_secret());
+    let token = token.expose_secret();
+    // What stands behind the `#` is sent to nobody, and is in no log on the way.
+    let path =
+        if new.guests { format!("/join/guest?kind={kind}#{token}") } else { format!("/join/{token}?kind={kind}") };
     Ok(Json(InviteLink { invite: shown, path }))
 }
 

@@ -19,6 +19,7 @@ pub mod file;
 pub mod gpu;
 pub mod gpu_turn;
 pub mod group;
+pub mod guest;
 pub mod host;
 pub mod image;
 pub mod invite;
@@ -178,6 +179,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(invite::revoke))
         .routes(routes!(invite::accept))
         .routes(routes!(invite::shadow))
+        .routes(routes!(guest::knock))
+        .routes(routes!(guest::viewer))
         .routes(routes!(recording::list))
         .routes(routes!(recording::show, recording::delete))
         .routes(routes!(recording::index))

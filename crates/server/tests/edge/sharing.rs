@@ -5,8 +5,8 @@ use axum::http::Method;
 use futures::{SinkExt as _, StreamExt as _};
 use oriel_broker::PoolChange;
 use oriel_model::Role;
-use oriel_screen::ByeCode;
 use oriel_screen::wire::{PROTOCOL_VERSION, ServerRecord, ViewerHello, ViewerRecord};
+use oriel_screen::{ByeCode, QuestionKind};
 use oriel_server::Door;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -248,6 +248,85 @@ async fn whoever_has_the_link_comes_in_until_it_is_withdrawn() {
     assert_eq!(until(&mut screen, bye).await.0, ByeCode::EndedByAdmin);
     assert_eq!(street.post(&of_bob, &accept, json!({})).await.code(), "invite_unknown");
     assert_eq!(street.post(&of_ada, &invites, new).await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn somebody_without_an_account_knocks_and_reaches_nothing_else() {
+    let street = Street::new().await;
+    let house = &street.house;
+    let (ada, root) = (house.user("ada", Role::User).await, house.user("root", Role::Admin).await);
+    let machine = house.desktop(&ada).await;
+    let (of_ada, of_root) = (house.sign_in(&ada).await, house.sign_in(&root).await);
+    let nobody = Browser { cookie: "theme=dark".into(), csrf: String::new(), ..of_ada.clone() };
+    let (session, mut screen) = street.connect(&of_ada, &machine.id.to_string()).await;
+    let invites = format!("/api/v1/sessions/{session}/invites");
+    let new = json!({"role": "view", "minutes": 30, "guests": true});
+
+    for (rules, code) in [
+        ("default", "sharing_off"),
+        ("sharing=control", "sharing_guests_off"),
+        ("share_guests", "sharing_off"),
+        ("sharing=view,share_guests", ""),
+    ] {
+        street.rule(&machine, rules).await;
+        assert_eq!(street.post(&of_ada, &invites, new.clone()).await.code(), code, "{rules}");
+    }
+    let long = json!({"role": "view", "minutes": 481, "guests": true});
+    assert_eq!(street.post(&of_ada, &invites, long).await.code(), "bad_request");
+    let made = street.post(&of_ada, &invites, new).await.json();
+    let secret = made["path"].as_str().unwrap().strip_prefix("/join/guest?kind=vnc#").unwrap().to_owned();
+    assert_eq!((secret.len(), &made["invite"]["guests"]), (43, &json!(true)));
+
+    let knock = async |secret: &str, name: &str| {
+        let body = json!({"secret": secret, "name": name});
+        house.browse(None, &Method::POST, "/api/v1/guests/knock", Some(body)).await
+    };
+    assert_eq!(knock("made-up", "Bob").await.code(), "invite_unknown");
+    assert_eq!(knock(&secret, "two\nlines").await.code(), "bad_request");
+    let accept = format!("/api/v1/invites/{secret}/connect");
+    assert_eq!(street.post(&of_root, &accept, json!({})).await.code(), "invite_unknown");
+    street.rule(&machine, "sharing=view").await;
+    assert_eq!(knock(&secret, "Bob").await.code(), "sharing_guests_off", "the pool has changed its mind");
+    street.rule(&machine, "sharing=view,share_guests").await;
+
+    // A ticket is for one viewer without an account, once.
+    let given = knock(&secret, "Bob").await.json();
+    assert_eq!((&given["owner"], &given["role"], &given["kind"]), (&json!("ada"), &json!("view"), &json!("vnc")));
+    let elsewhere = format!("/api/v1/connect/{}", given["ticket"].as_str().unwrap());
+    assert_eq!(street.open(&nobody, &elsewhere).await.unwrap_err(), "not_signed_in");
+    assert_eq!(street.open(&of_root, &elsewhere).await.unwrap_err(), "ticket_not_yours");
+    assert_eq!(street.open(&nobody, given["path"].as_str().unwrap()).await.unwrap_err(), "ticket_unknown");
+    let given = knock(&secret, "Bob").await.json();
+    let mut guest = street.open(&nobody, given["path"].as_str().unwrap()).await.unwrap();
+    let asked = until(&mut screen, |record| match record {
+        ServerRecord::Question { seat, kind: QuestionKind::Knock, name, .. } if name == "Bob" => Some(*seat),
+        _ => None,
+    });
+    let seat = asked.await;
+    for path in ["/api/v1/me", "/api/v1/desktops", invites.as_str()] {
+        assert_eq!(house.browse(Some(&nobody), &Method::GET, path, None).await.code(), "not_signed_in", "{path}");
+    }
+    assert_eq!(knock(&secret, "Eve").await.code(), "guest_seat_taken");
+    say(&mut screen, &ViewerRecord::Answer { seat, yes: true }).await;
+    assert_eq!(until(&mut screen, names).await, ["ada", "Bob"]);
+    assert_eq!(until(&mut guest, names).await, ["ada", "Bob"]);
+    let sessions = house.browse(Some(&of_root), &Method::GET, "/api/v1/sessions", None).await.json();
+    let shown = &sessions["sessions"][0]["guests"][0];
+    assert_eq!((&shown["user"]["name"], &shown["unverified"]), (&json!("Bob"), &json!(true)));
+
+    let id = made["invite"]["id"].as_str().unwrap();
+    house.browse(Some(&of_ada), &Method::DELETE, &format!("{invites}/{id}"), None).await;
+    assert_eq!(until(&mut guest, bye).await, (ByeCode::Dismissed, "this invitation was withdrawn".into()));
+    let told = async |action: &str| {
+        let path = format!("/api/v1/audit?action={action}");
+        house.browse(Some(&of_root), &Method::GET, &path, None).await.json()
+    };
+    let admitted = told("admit_guest").await.to_string();
+    for part in ["\"actor_name\":\"ada\"", id, "Bob (guest, unverified)", "127.0.0.1"] {
+        assert!(admitted.contains(part), "{part} in {admitted}");
+    }
+    let knocks = told("knock").await.to_string();
+    assert!(knocks.contains("Bob (guest, unverified)") && knocks.contains(id) && !knocks.contains(&secret));
 }
 
 #[tokio::test]

@@ -21,7 +21,11 @@ import { Shadow } from "./sessions/Shadow";
 type Session = Schemas["Session"];
 
 const guestName = (guest: Schemas["SessionGuest"]) =>
-  guest.helper ? `${guest.user.name} (administrator)` : guest.user.name;
+  guest.helper
+    ? `${guest.user.name} (administrator)`
+    : guest.unverified
+      ? `${guest.user.name} (guest, not verified)`
+      : guest.user.name;
 
 export function Sessions() {
   return (

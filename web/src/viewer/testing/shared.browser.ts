@@ -79,12 +79,25 @@ async function shows(page: Page, wanted: readonly number[]): Promise<void> {
   });
 }
 
-async function share(page: Page, role: "view" | "control"): Promise<string> {
+async function share(
+  page: Page,
+  role: "view" | "control",
+  whom: "people" | "guest" = "people",
+): Promise<string> {
   await page.mouse.move((page.viewportSize()?.width ?? 0) / 2, 4);
   await page.getByRole("button", { name: "Share", exact: true }).click();
+  await page.getByLabel("It is for").selectOption(whom);
   await page.getByLabel("People with the link may").selectOption(role);
   await page.getByRole("button", { name: "Create a link" }).click();
   return page.getByLabel("The invitation’s link").inputValue();
+}
+
+/** As Bob, who has no account. */
+async function knock(page: Page, link: string): Promise<void> {
+  await page.goto("about:blank");
+  await page.goto(link);
+  await page.getByLabel("Your name").fill("Bob");
+  await page.getByRole("button", { name: "Knock" }).click();
 }
 
 const picture = async (page: Page, name: string) => {
@@ -103,7 +116,7 @@ describe.skipIf(!existsSync(PROGRAM))("a shared desktop", () => {
     mkdirSync(data);
     const program = start(PROGRAM, [
       ...["--data", data, "--recording", "off", "--vnc", String(screen), "--ssh", String(shell.port)],
-      ...["--policy", "sharing=control"],
+      ...["--policy", "sharing=control,share_guests"],
       ...["--ssh-user", userInfo().username, "--ssh-key", shell.key],
       ...["--command", "echo a shared shell; while read line; do echo you said $line; done"],
     ]);
@@ -212,6 +225,54 @@ describe.skipIf(!existsSync(PROGRAM))("a shared desktop", () => {
     await chip(owner).getByRole("button").first().click();
     await owner.getByRole("button", { name: `Send ${plan.admin} away` }).click();
     await helper.getByRole("heading", { name: "You are not watching any more" }).waitFor();
+    for (const context of contexts.splice(0)) await context.close();
+  });
+
+  it("is seen by a guest without an account whom its person lets in", {
+    timeout: 4 * PATIENCE_MS,
+  }, async () => {
+    const owner = await visit(plan.person);
+    await view(owner, "vnc");
+    paint("#305070");
+    await shows(owner, [0x30, 0x50, 0x70]);
+    const link = await share(owner, "view", "guest");
+    expect(link).toContain("/join/guest?kind=vnc#");
+    await picture(owner, "share-with-a-guest");
+
+    const context = await browser.newContext({ viewport: { width: 900, height: 640 } });
+    contexts.push(context);
+    const guest = await context.newPage();
+    const asked: string[] = [];
+    guest.on("request", (request) => asked.push(request.url()));
+    await knock(guest, link);
+    await guest.getByText("waiting to be let in", { exact: false }).waitFor();
+    await picture(guest, "guest-knocks");
+    const question = owner.getByRole("alertdialog");
+    await question.getByText("Bob (guest) wants to watch").waitFor();
+    await picture(owner, "knock-question");
+    await question.getByRole("button", { name: "No" }).click();
+    await guest.getByRole("heading", { name: "You were not let in" }).waitFor();
+    await picture(guest, "guest-is-refused");
+
+    await guest.getByRole("button", { name: "Connect again" }).click();
+    await question.getByRole("button", { name: "Let them in" }).click();
+    await live(guest);
+    await shows(guest, [0x30, 0x50, 0x70]);
+    await chip(owner).getByText("Bob (guest) watches").waitFor();
+    expect(await guest.getByRole("button", { name: "Ask for control" }).count()).toBe(0);
+    // The secret is in no address that was asked for, and nothing but the knock was.
+    const secret = new URL(link).hash.slice(1);
+    expect(asked.some((address) => address.includes("/api/") && address.includes(secret))).toBe(false);
+    const calls = asked.filter((address) => address.includes("/api/v1/"));
+    expect(new Set(calls.map((address) => new URL(address).pathname))).toEqual(
+      new Set(["/api/v1/guests/knock"]),
+    );
+
+    await chip(owner).getByRole("button").first().click();
+    await owner.getByRole("button", { name: "Send Bob away" }).click();
+    await guest.getByRole("heading", { name: "You are not watching any more" }).waitFor();
+    await knock(guest, link);
+    await guest.getByRole("heading", { name: "This invitation is not open" }).waitFor();
     for (const context of contexts.splice(0)) await context.close();
   });
 

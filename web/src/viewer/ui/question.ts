@@ -24,6 +24,16 @@ const WORDS: Readonly<Record<QuestionKind, (name: string) => { title: string; te
       text: `${name} will use keyboard and pointer as you do, until you take it back.`,
       yes: "Give control",
     }),
+    knock: (name) => ({
+      title: `${name} (guest) wants to watch`,
+      text: `Somebody without an account has your link and calls themselves ${name}; nobody knows whether they are. They will see your screen until you end it.`,
+      yes: "Let them in",
+    }),
+    knock_help: (name) => ({
+      title: `${name} (guest) wants to come, with control`,
+      text: `Somebody without an account has your link and calls themselves ${name}; nobody knows whether they are. They will see your screen and use its keyboard and pointer until you end it.`,
+      yes: "Let them in",
+    }),
   };
 
 export class Questions {

@@ -1,7 +1,7 @@
 /** Sharing: inviting people with a link, taking invitations back, and who is here with what. For guests only the last. */
 import { type Api, ApiError, type ConnectionKind, type GuestRole, type Invite } from "../api";
 import { type People, seatClass } from "../people";
-import type { Person } from "../wire";
+import type { Person, PersonKind } from "../wire";
 import { el, icon } from "./dom";
 
 export type ShareActions = {
@@ -15,6 +15,14 @@ const TIMES: readonly (readonly [number, string])[] = [
   [480, "8 hours"],
   [1440, "24 hours"],
 ];
+/** Links for people without an account are open for so long at most. */
+const GUEST_MINUTES_MAX = 480;
+const PERSON_WORDS: Readonly<Record<PersonKind, string>> = {
+  owner: "owner",
+  guest: "guest",
+  helper: "administrator",
+  visitor: "guest, not verified",
+};
 const ROLES: Readonly<Record<GuestRole, string>> = { view: "watch", control: "control" };
 
 export class SharePanel {
@@ -41,6 +49,13 @@ export class SharePanel {
     el("option", { value: "view" }, "watch"),
     el("option", { value: "control" }, "watch and control"),
   );
+  readonly #whom = el(
+    "select",
+    {},
+    el("option", { value: "people" }, "people who are signed in"),
+    el("option", { value: "guest" }, "a guest without an account"),
+  );
+  readonly #whomField = el("label", { class: "field" }, "It is for", this.#whom);
   readonly #time = el("select", {}, ...TIMES.map(([minutes, words]) => option(minutes, words)));
 
   constructor(
@@ -52,6 +67,8 @@ export class SharePanel {
   ) {
     if (!guest) {
       this.#time.value = "60";
+      this.#whomField.hidden = true;
+      this.#whom.addEventListener("change", () => this.#bound());
       const create = el("button", { type: "submit", class: "button primary create" }, "Create a link");
       const form = el(
         "form",
@@ -61,6 +78,7 @@ export class SharePanel {
             void this.#create();
           },
         },
+        this.#whomField,
         el("label", { class: "field" }, "People with the link may", this.#role),
         el("label", { class: "field" }, "It is open for", this.#time),
         create,
@@ -80,6 +98,25 @@ export class SharePanel {
   set mayInvite(may: boolean) {
     for (const part of this.#inviting) part.hidden = !may;
     this.#off.hidden = may || this.guest;
+  }
+
+  /** Also people without an account; until the rules are known it may not. */
+  set mayInviteGuests(may: boolean) {
+    this.#whomField.hidden = !may;
+    if (!may) this.#whom.value = "people";
+    this.#bound();
+  }
+
+  get #forGuest(): boolean {
+    return this.#whom.value === "guest";
+  }
+
+  /** Offers no longer time than the server gives. */
+  #bound(): void {
+    for (const one of this.#time.options)
+      one.disabled = this.#forGuest && Number(one.value) > GUEST_MINUTES_MAX;
+    if (this.#forGuest && Number(this.#time.value) > GUEST_MINUTES_MAX)
+      this.#time.value = String(GUEST_MINUTES_MAX);
   }
 
   /** The panel was opened. */
@@ -116,7 +153,7 @@ export class SharePanel {
   }
 
   #person(person: Person, own: boolean): HTMLElement {
-    const kind = person.kind === "owner" ? "owner" : person.kind === "helper" ? "administrator" : "guest";
+    const kind = PERSON_WORDS[person.kind];
     const state = !person.here ? "away" : person.control ? "controls" : "watches";
     const words = el("span", { class: "who" }, person.name || "Somebody", own ? " (you)" : "");
     words.append(el("small", {}, person.kind === "owner" && person.here ? kind : `${kind}, ${state}`));
@@ -163,10 +200,10 @@ export class SharePanel {
     try {
       const role: GuestRole = this.#role.value === "control" ? "control" : "view";
       const connection = this.connection();
-      const made = await this.api.invite(connection, role, Number(this.#time.value));
+      const made = await this.api.invite(connection, role, Number(this.#time.value), this.#forGuest);
       this.#say("");
       this.#shown = { invite: made.invite.id, connection };
-      this.#showLink(new URL(made.path, location.href).href, made.invite.role);
+      this.#showLink(new URL(made.path, location.href).href, made.invite);
       this.#keepLink();
       await this.#refresh();
     } catch (error) {
@@ -176,7 +213,7 @@ export class SharePanel {
     }
   }
 
-  #showLink(address: string, role: GuestRole): void {
+  #showLink(address: string, { role, guests }: Invite): void {
     const field = el("input", {
       type: "text",
       readonly: true,
@@ -194,7 +231,9 @@ export class SharePanel {
         field.select();
       }
     });
-    const note = `Whoever is signed in here and has this link may ${ROLES[role]}. It is not shown again.`;
+    const note = guests
+      ? `Whoever has this link says a name and knocks, and may ${ROLES[role]} when you say yes; one at a time. It is not shown again.`
+      : `Whoever is signed in here and has this link may ${ROLES[role]}. It is not shown again.`;
     this.#link.replaceChildren(el("div", { class: "row" }, field, copy), el("p", { class: "note" }, note));
   }
 
@@ -225,6 +264,7 @@ export class SharePanel {
         const until = new Date(invite.expires_at);
         const time = until.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
         const words = el("span", { class: "who" }, invite.role === "control" ? "Watch and control" : "Watch");
+        if (invite.guests) words.append(", a guest without an account");
         words.append(el("small", {}, until.getTime() > Date.now() ? `until ${time}` : "has expired"));
         const withdraw = el(
           "button",

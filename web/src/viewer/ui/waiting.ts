@@ -16,6 +16,7 @@ const DIAL_STEPS: readonly (readonly [string, string])[] = [
   ["connected", "Waiting for the first picture"],
 ];
 
+/** `home` is empty for who has none here. */
 export type WaitingActions = { retry(): void; signIn: string; home: string };
 
 type Row = { label: string; state: Step["state"] };
@@ -166,7 +167,6 @@ export class Waiting {
     this.#title.textContent = title;
     this.#list([]);
     this.#say(text);
-    const home = el("a", { class: "button", href: this.actions.home }, "My desktops");
     const buttons: HTMLElement[] = [];
     if (action === "sign in") {
       buttons.push(el("a", { class: "button primary", href: this.actions.signIn }, "Sign in"));
@@ -178,7 +178,9 @@ export class Waiting {
         el("button", { class: "button primary", type: "button", click: () => this.actions.retry() }, label),
       );
     }
-    this.#buttons.replaceChildren(...buttons, home);
-    (buttons[0] ?? home).focus();
+    const { home } = this.actions;
+    if (home !== "") buttons.push(el("a", { class: "button", href: home }, "My desktops"));
+    this.#buttons.replaceChildren(...buttons);
+    buttons[0]?.focus();
   }
 }

@@ -27,6 +27,7 @@ export const USUAL_RULES: Policy = {
   microphone: false,
   view_only: false,
   sharing: "off",
+  share_guests: false,
   shadowing: "ask",
   watermark: false,
   recording_keys: false,
@@ -98,6 +99,7 @@ export function summary(said: Schemas["SessionPolicy"]): string {
     policy.printing ? "" : "no printing",
     policy.microphone ? "microphone" : "",
     policy.sharing === "off" ? "" : policy.sharing === "view" ? "sharing to watch" : "sharing with control",
+    policy.share_guests ? "guests without an account" : "",
     policy.shadowing === "ask"
       ? ""
       : policy.shadowing === "off"
@@ -219,6 +221,12 @@ export function Rules({ value, onChange }: { value: RulesDraft; onChange: (value
             />
           </GridItem>
         </Grid>
+        <Tick
+          label="Guests without an account"
+          value={value.share_guests}
+          onChange={(share_guests) => set({ share_guests })}
+          help="Where sharing is on: a person may send a link to somebody who has no account, and lets them in one by one"
+        />
         <Tick
           label="Sound"
           value={value.sound}

@@ -53,6 +53,13 @@ export const GROUP_RULES: readonly Rule[] = [
       ["control", "Guests may be given control", "sharing with control"],
     ],
   },
+  may(
+    "share_guests",
+    "Guests without an account",
+    "May be invited; the person lets each in",
+    "May not be invited",
+    ["guests without an account", "no guests without an account"],
+  ),
   {
     name: "shadowing",
     label: "Shadowing by admins",
