@@ -13,9 +13,7 @@ test("what is edited is what was set", () => {
   expect(limitsOf(draftOf(limits), KINDS)).toEqual(limits);
   expect(limitsOf({ desktops: " ", running: "0" }, KINDS)).toEqual([{ kind: "running", most: 0 }]);
   expect(limitsOf({ desktops: "1", per_person: "3" }, OF_POOL)).toEqual([{ kind: "per_person", most: 3 }]);
-  expect(summary(limits)).toBe(
-    "2 desktops, 1.5 GiB of memory, any number of GPUs, 50 GiB of personal disks",
-  );
+  expect(summary(limits)).toBe("2 desktops, 1.5 GiB of memory, any number of GPUs, 50 GiB of personal disks");
 });
 
 test("what is booked is limited, too", () => {
