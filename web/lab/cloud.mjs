@@ -140,8 +140,15 @@ async function main() {
     });
     measured(`from the pool to a desktop that is ready: ${Math.round(performance.now() - began)} ms`);
     const clouds = await house.page("/clouds");
-    await check("the page of the cloud shows what was found", async () => {
+    await check("the page of the cloud shows what its doctor finds", async () => {
       await clouds.getByRole("main").getByText("oak", { exact: true }).first().waitFor();
+      await clouds.getByRole("button", { name: /oak/ }).click();
+      await clouds.getByRole("menuitem", { name: "Examine…" }).click();
+      await clouds
+        .getByRole("dialog")
+        .getByText(/[Qq]uota/)
+        .first()
+        .waitFor();
     });
     await clouds.screenshot({ path: join(OUT, "clouds.png"), fullPage: true });
     await clouds.close();
