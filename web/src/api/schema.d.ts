@@ -6480,7 +6480,7 @@ export interface components {
       keyboard: string;
       kind: components["schemas"]["PoolKind"];
       leaving: components["schemas"]["Leaving"];
-      maintenance?: null | components["schemas"]["Maintenance"];
+      maintenance?: components["schemas"]["Maintenance"] | null;
       /** Format: int64 */
       memory_mib: number;
       name: string;
