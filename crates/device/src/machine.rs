@@ -97,6 +97,10 @@ pub trait Encoder: Send + Sync {
 pub trait Machine: Send + Sync + 'static {
     /// What it is called.
     fn name(&self) -> &str;
+    /// What the device is that shows it, for people to read.
+    fn board(&self) -> &str {
+        "Virtual machine of Oriel"
+    }
     fn status(&self) -> watch::Receiver<Status>;
     /// The newest picture; `None`: there is no signal.
     fn pictures(&self) -> watch::Receiver<Option<Picture>>;

@@ -192,11 +192,11 @@ impl Inner {
                 "kvmd": {"version": KVMD_VERSION},
                 "streamer": {"app": "oriel", "version": env!("CARGO_PKG_VERSION"), "features": {}},
                 "kernel": {"system": "Linux", "release": null, "version": null, "machine": std::env::consts::ARCH},
-                "platform": platform(),
+                "platform": self.platform(),
             }),
             // No event each second.
             "uptime" => self.uptime(60),
-            "hw" => json!({"health": self.info("health"), "platform": platform()}),
+            "hw" => json!({"health": self.info("health"), "platform": self.platform()}),
             _ => Value::Null,
         }
     }
@@ -209,6 +209,11 @@ impl Inner {
         json!({"total": seconds, "parts": {"days": days, "hours": hours, "mins": minutes, "secs": rest % 60}})
     }
 
+    fn platform(&self) -> Value {
+        let base = self.machine.board();
+        json!({"type": "virtual", "base": base, "serial": null, "model": "oriel", "video": "screen", "board": "oriel"})
+    }
+
     /// For Prometheus, in its text format.
     pub fn metrics(&self) -> String {
         let atx = self.atx();
@@ -219,10 +224,6 @@ impl Inner {
             on("/leds/power"),
         )
     }
-}
-
-fn platform() -> Value {
-    json!({"type": "virtual", "base": "Virtual machine of Oriel", "serial": null, "model": "oriel", "video": "screen", "board": "oriel"})
 }
 
 fn gpio() -> Value {

@@ -66,6 +66,7 @@ async fn follow<T>(mut changes: watch::Receiver<T>, sources: Sources, status: Ar
 /// A board with its wires, until [`Node::end`] or until it is dropped.
 pub struct Node {
     name: String,
+    board: String,
     status: Arc<watch::Sender<Status>>,
     /// Of boards that capture nothing.
     no_pictures: watch::Sender<Option<Picture>>,
@@ -106,7 +107,18 @@ impl Node {
             tasks.push(tokio::spawn(follow(lights, sources.clone(), Arc::clone(&status))).abort_handle());
         }
         let no_pictures = watch::Sender::new(None);
-        Ok(Self { name: config.name.clone(), status, no_pictures, video, h264, gadget, atx, fetch, tasks })
+        Ok(Self {
+            name: config.name.clone(),
+            board: board(),
+            status,
+            no_pictures,
+            video,
+            h264,
+            gadget,
+            atx,
+            fetch,
+            tasks,
+        })
     }
 
     /// Lets buttons go, takes the gadget away and closes the video device.
@@ -132,6 +144,24 @@ impl Node {
     }
 }
 
+/// Where firmware says what a board is: of boards with a device tree, and of PCs.
+const MODELS: [&str; 2] = ["/proc/device-tree/model", "/sys/class/dmi/id/product_name"];
+const MODEL_CHARS_MAX: usize = 64;
+
+fn board() -> String {
+    MODELS
+        .into_iter()
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .map(|text| model(&text))
+        .find(|text| !text.is_empty())
+        .unwrap_or_else(|| "A board".to_owned())
+}
+
+/// What people may read of a model's name, which ends with NUL in a device tree.
+fn model(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MODEL_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
@@ -142,6 +172,10 @@ impl Drop for Node {
 impl Machine for Node {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn board(&self) -> &str {
+        &self.board
     }
 
     fn status(&self) -> watch::Receiver<Status> {
@@ -205,6 +239,13 @@ impl Slot for Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_board_is_called_what_its_firmware_says() {
+        assert_eq!(model("Raspberry Pi 4 Model B Rev 1.4\0"), "Raspberry Pi 4 Model B Rev 1.4");
+        assert_eq!(model("Standard PC\n").len(), 11);
+        assert_eq!(model(&"x".repeat(100)).len(), MODEL_CHARS_MAX);
+    }
 
     #[test]
     fn what_is_known_is_told_together() {
