@@ -98,8 +98,8 @@ pub trait Machine: Send + Sync + 'static {
     /// What it is called.
     fn name(&self) -> &str;
     /// What the device is that shows it, for people to read.
-    fn board(&self) -> &str {
-        "Virtual machine of Oriel"
+    fn board(&self) -> String {
+        "Virtual machine of Oriel".to_owned()
     }
     fn status(&self) -> watch::Receiver<Status>;
     /// The newest picture; `None`: there is no signal.

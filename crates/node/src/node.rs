@@ -174,8 +174,8 @@ impl Machine for Node {
         &self.name
     }
 
-    fn board(&self) -> &str {
-        &self.board
+    fn board(&self) -> String {
+        self.board.clone()
     }
 
     fn status(&self) -> watch::Receiver<Status> {
