@@ -1,5 +1,6 @@
 //! A device without a machine behind it, for programs by others to be tried against: `./test` runs pikvm-lib with it. It prints
-//! `ready: ADDRESS`, then what would reach a machine, a line each, and ends when its standard input does.
+//! `ready: ADDRESS`, then what would reach a machine, a line each, and ends when its standard input does. `--motion FRAMES` instead shows so
+//! many pictures a second of 1920x1080, as a capture device hands JPEGs on: what serving them takes is read from its process.
 
 use async_trait::async_trait;
 use oriel_device::{Accounts, Button, Device, DeviceOptions, Machine, Medium, Picture, Report, Slot, Status, Wanted};
@@ -81,6 +82,31 @@ fn picture() -> Result<Picture, Box<dyn Error>> {
     Ok(Picture { jpeg: jpeg.into(), width: 640, height: 480, taken: 0 })
 }
 
+/// Coloured tiles of which each frame has others: some 300 kB.
+fn moving(frame: u32) -> Result<Picture, Box<dyn Error>> {
+    let (width, height, tile) = (1920_u16, 1080_u16, 8_u16);
+    let mut surface = Surface::new(width, height)?;
+    let mut noise = frame.wrapping_mul(2_654_435_761) | 1;
+    for y in (0..height).step_by(usize::from(tile)) {
+        for x in (0..width).step_by(usize::from(tile)) {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let [red, green, blue, _] = noise.to_be_bytes();
+            surface.fill(Rect::new(x, y, tile, tile), [red, green, blue])?;
+        }
+    }
+    let jpeg = oriel_screen::encode::jpeg(&surface, (width, height), 80).ok_or("no JPEG could be made")?;
+    Ok(Picture { jpeg: jpeg.into(), width, height, taken: 0 })
+}
+
+/// Each of a few pictures in its turn, so many a second.
+async fn show(pictures: watch::Sender<Option<Picture>>, all: Vec<Picture>, frames: u32) {
+    let mut beat = tokio::time::interval(Duration::from_secs(1) / frames.max(1));
+    for picture in all.iter().cycle() {
+        beat.tick().await;
+        pictures.send_replace(Some(picture.clone()));
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let made = rcgen::generate_simple_self_signed([NAME.to_owned()])?;
@@ -92,7 +118,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     accounts.add("admin", &"secret".into(), None)?;
     let storage = tempfile::tempdir()?;
     let status = Status { power: Some(false), disk: false, leds: 0, input: true };
-    let machine = Memory { status: watch::Sender::new(status), pictures: watch::Sender::new(Some(picture()?)) };
+    let pictures = watch::Sender::new(Some(picture()?));
+    let machine = Memory { status: watch::Sender::new(status), pictures: pictures.clone() };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let shown = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => None,
+        ["--motion", frames] => {
+            let all = (0..8).map(moving).collect::<Result<Vec<_>, _>>()?;
+            Some(tokio::spawn(show(pictures, all, frames.parse()?)))
+        }
+        _ => return Err("memory-device [--motion FRAMES]".into()),
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let options = DeviceOptions {
         accounts,
@@ -105,6 +141,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tell(&format!("ready: {}", device.address()));
     let mut rest = Vec::new();
     tokio::io::stdin().read_to_end(&mut rest).await?;
+    if let Some(shown) = shown {
+        shown.abort();
+    }
     device.end().await;
     Ok(())
 }

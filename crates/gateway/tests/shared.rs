@@ -520,6 +520,8 @@ async fn one_without_an_account_waits_at_the_door() {
     let mut ada = Viewer::open(&gateway, &owner(GuestPort::Console));
     let connection = ada.connection().await;
     ada.sees(50).await;
+    // Without a window manager, keys go where the pointer is.
+    ada.point(100, 100);
     let first = link(&gateway, connection, "first");
     assert!(gateway.invited("first").is_none(), "it is for nobody who has an account");
     assert!(matches!(gateway.knock("first"), Some(Ok(_))) && gateway.knock("other").is_none());

@@ -7,9 +7,11 @@
 //! ```
 //! They travel as MS-KKDCP has them, which say whose KDC is asked. Nothing is decrypted here; parsers are total.
 
+mod as_rep;
 mod der;
 mod message;
 mod realm;
 
+pub use as_rep::{AsRep, HINTS_MAX, KeyHint, key_hints};
 pub use message::{Envelope, EnvelopeError, MESSAGE_BYTES_MAX, error_code, is_question_of};
 pub use realm::{REALM_BYTES_MAX, check_realm};

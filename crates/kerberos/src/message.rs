@@ -7,18 +7,18 @@ use crate::realm::check_realm;
 /// for a ticket that somebody else can open carries two.
 pub const MESSAGE_BYTES_MAX: usize = 192 << 10;
 
-const INTEGER: u8 = 0x02;
-const SEQUENCE: u8 = 0x30;
-const OCTET_STRING: u8 = 0x04;
-const GENERAL_STRING: u8 = 0x1b;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const GENERAL_STRING: u8 = 0x1b;
 /// Application tags of RFC 4120 §5.10.
 const AS_REQ: u8 = 0x6a;
 const TGS_REQ: u8 = 0x6c;
-const KRB_ERROR: u8 = 0x7e;
+pub(crate) const KRB_ERROR: u8 = 0x7e;
 /// PA-FX-FAST (RFC 6113 §5.4.2): a question within a question, which counts instead of what can be read.
 const PA_FX_FAST: u32 = 136;
 
-const fn context(number: u8) -> u8 {
+pub(crate) const fn context(number: u8) -> u8 {
     0xa0 | number
 }
 
@@ -110,7 +110,7 @@ fn is_first_of(request: &[u8], realm: &str, user: &str) -> Option<bool> {
 }
 
 /// Of at most four bytes, as all are here.
-fn number(digits: &[u8]) -> Option<u32> {
+pub(crate) fn number(digits: &[u8]) -> Option<u32> {
     (1..=4).contains(&digits.len()).then(|| digits.iter().fold(0, |number, digit| number << 8 | u32::from(*digit)))
 }
 

@@ -64,6 +64,8 @@ pub use connect::{CONNECT_TIMEOUT, Stream, connect, identity};
 pub use continuation::Continuation;
 pub use error::ConnectError;
 pub use gateway::GatewayOptions;
+#[doc(hidden)]
+pub use kerberos::AsExchange;
 pub use kerberos::{KDC_PLACE, KDC_VARIABLE, Kdc, KerberosAccount, KerberosError, KerberosOptions};
 pub use layout::windows_layout;
 pub use options::{Devices, OfferedDrive, Pipeline, RdpOptions, Security};

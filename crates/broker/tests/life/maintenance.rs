@@ -45,7 +45,11 @@ async fn a_drained_host_starts_nothing_and_waits_for_people() {
     until(&house, &pool, "a spare runs", |all| ready(all) == 1).await;
     let given = house.broker.take_desktop(&house.anna, &pool).await.unwrap();
     gateway.0.lock().unwrap().push(given.id);
-    until(&house, &pool, "the spares are there", |all| ready(all) == 1 && all.len() == 3).await;
+    // One that is only asked for when its host is drained is not made until that is over.
+    until(&house, &pool, "the spares are there", |all| {
+        ready(all) == 1 && all.len() == 3 && all.iter().any(|one| one.state == DesktopState::Stopped)
+    })
+    .await;
     let reason = "new memory".to_owned();
     let drain = || Drain { reason: reason.clone(), deadline_seconds: Some(7200), force: true };
     let host = house.broker.drain_host("here", drain()).await.unwrap();

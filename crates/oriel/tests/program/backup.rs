@@ -33,7 +33,7 @@ fn keys(data: &Path) -> Vec<Value> {
 #[test]
 fn what_was_backed_up_runs_elsewhere() {
     let (old, new, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    std::fs::write(old.path().join("oriel.toml"), "recording_days = 7\n").unwrap();
+    std::fs::write(old.path().join("oriel.toml"), "recording_days = 7\nexternal.allow = [\"127.0.0.1/32\"]\n").unwrap();
     let server = Server::start(old.path());
     // Whoever still has a one-time password has no use of tokens.
     let mut made = oriel(old.path(), &["user", "create", "ada", "--role", "auditor", "--password-stdin"])

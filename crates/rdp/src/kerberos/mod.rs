@@ -8,10 +8,12 @@
 //! sspi (0.23) asks for a ticket that the machine opens with its own ticket-granting ticket (user to user), as Windows' client does, so the
 //! machine is heard before the KDC. It speaks AES (etypes 17 and 18) alone. Its questions come in envelopes of MS-KKDCP, because they
 //! then say whose KDC is meant where a realm refers to another; where there is a KDC it must not look by itself
-//! ([`KDC_VARIABLE`]).
+//! ([`KDC_VARIABLE`]). First tickets of MIT's KDC are made such that it takes them ([`AsExchange`]).
 
+mod as_exchange;
 mod error;
 
+pub use as_exchange::AsExchange;
 pub use error::KerberosError;
 
 use crate::handshake::{Broken, read_pdu};
@@ -99,6 +101,7 @@ impl PduHint for TsRequestHint {
 /// What is known of a sign-in when it fails.
 struct Attempt<'o> {
     options: &'o KerberosOptions,
+    exchange: AsExchange<'o>,
     questions: usize,
     /// Whether the KDC was asked since the machine said something.
     asked: bool,
@@ -119,8 +122,13 @@ impl Attempt<'_> {
         }
         match self.options.kdc.ask(request.data).await {
             Ok(answer) => {
-                self.refused = Envelope::read(&answer).ok().and_then(|envelope| error_code(&envelope.message));
-                Ok(answer)
+                let envelope = Envelope::read(&answer).ok();
+                self.refused = envelope.as_ref().and_then(|envelope| error_code(&envelope.message));
+                let other = envelope.and_then(|envelope| {
+                    let message = self.exchange.take(&envelope.message)?;
+                    Some(Envelope { message, ..envelope }.write())
+                });
+                Ok(other.unwrap_or(answer))
             }
             Err(why) => {
                 self.unanswered = Some(why.clone());
@@ -190,7 +198,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let account = &options.account;
-    let mut attempt = Attempt { options, questions: 0, asked: false, refused: None, unanswered: None };
+    let exchange = AsExchange::new(password);
+    let mut attempt = Attempt { options, exchange, questions: 0, asked: false, refused: None, unanswered: None };
     let unfit = |what: String| Broken::Limit(format!("it cannot be asked to let {} in: {what}", account.user));
     let username =
         Username::new_down_level_logon_name(&account.user, &account.realm).map_err(|error| unfit(error.to_string()))?;
@@ -272,7 +281,11 @@ mod tests {
             or_ntlm: true,
         };
         let options = KerberosOptions { account, kdc: Arc::new(Nobody) };
-        let attempt = |refused| Attempt { options: &options, questions: 2, asked: false, refused, unanswered: None };
+        let password = SecretString::from("geheim");
+        let attempt = |refused| {
+            let exchange = AsExchange::new(&password);
+            Attempt { options: &options, exchange, questions: 2, asked: false, refused, unanswered: None }
+        };
         let ended = SspiError::new(ErrorKind::InternalError, "whatever");
         for (code, words, about_the_way) in [
             (6, "check how the name", false),

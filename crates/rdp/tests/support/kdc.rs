@@ -11,8 +11,9 @@ use ironrdp_connector::sspi::{
 };
 use oriel_kerberos::{Envelope, is_question_of};
 use oriel_pin::HostPin;
-use oriel_rdp::{ConnectError, Kdc, KerberosAccount, KerberosOptions, RdpOptions};
+use oriel_rdp::{AsExchange, ConnectError, Kdc, KerberosAccount, KerberosOptions, RdpOptions};
 use rustls::pki_types::PrivateKeyDer;
+use secrecy::SecretString;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -105,6 +106,12 @@ impl Drop for Realm {
     }
 }
 
+/// A message with the length that it has before it on TCP.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = (message.len() as u32).to_be_bytes();
+    [&length[..], message].concat()
+}
+
 /// One message with its length there, and one back.
 async fn over_tcp(port: u16, framed: &[u8]) -> Result<Vec<u8>, std::io::Error> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -127,9 +134,7 @@ impl Kdc for Line {
         let asked = Envelope::read(&question).map_err(|error| error.to_string())?;
         assert_eq!(asked.realm.as_deref(), Some(REALM));
         assert!(is_question_of(&asked.message, REALM, &self.1));
-        let mut framed = (asked.message.len() as u32).to_be_bytes().to_vec();
-        framed.extend(asked.message);
-        let answer = over_tcp(self.0, &framed).await.map_err(|error| error.to_string())?;
+        let answer = over_tcp(self.0, &framed(&asked.message)).await.map_err(|error| error.to_string())?;
         Ok(Envelope { realm: None, message: answer[4..].to_vec() }.write())
     }
 }
@@ -198,6 +203,9 @@ async fn attempt(
         let config = NegotiateConfig::new(Box::new(kerberos), Some("kerberos".to_owned()), "desk".to_owned());
         let mut credssp = CredSspServer::new(public, People, ServerMode::Negotiate(config)).unwrap();
         let mut have = Vec::new();
+        // It asks for a ticket of its own account, which the client's is then made for.
+        let own_password = SecretString::from(HOST_PASSWORD);
+        let mut exchange = AsExchange::new(&own_password);
         loop {
             let request = loop {
                 // Who is not let in leaves.
@@ -215,7 +223,9 @@ async fn attempt(
                     match state {
                         GeneratorState::Completed(outcome) => break outcome,
                         GeneratorState::Suspended(NetworkRequest { data, .. }) => {
-                            state = generator.resume(Ok(over_tcp(machines_kdc, &data).await.unwrap()));
+                            let answer = over_tcp(machines_kdc, &data).await.unwrap();
+                            let other = exchange.take(&answer[4..]).map(|message| framed(&message));
+                            state = generator.resume(Ok(other.unwrap_or(answer)));
                         }
                     }
                 }
