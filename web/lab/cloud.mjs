@@ -3,7 +3,7 @@
 //
 //   eval "$(lab/openstack/cloud env)"; node web/lab/cloud.mjs        `./test openstack` runs it
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -88,6 +88,7 @@ async function shows(page, prefix) {
 
 async function main() {
   if (!CLOUDS) throw new Error('no cloud is named: eval "$(lab/openstack/cloud env)"');
+  rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });
   const base = /^base=(\d+)$/m.exec(readFileSync(join(process.env.ORIEL_LAB_CLOUD, "settings"), "utf8"))[1];
   const prefix = `oriel-lab-${base}-`;
