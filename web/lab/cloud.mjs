@@ -110,8 +110,8 @@ async function main() {
       "a desktop that is ready",
       async () => {
         const now = await desktop();
-        if (now?.state === "ready" && now.generation !== other) return now;
-        throw new Error(now ? `it is ${now.state}, of generation ${now.generation}` : "there is none");
+        if (now?.state === "ready" && !now.user && now.changed_at !== other) return now;
+        throw new Error(now ? `it is ${now.state}, of ${now.user ?? "nobody"}` : "there is none");
       },
       READY_MS,
     );
@@ -170,11 +170,9 @@ async function main() {
       await check("and is the guest's, point by point", () => shows(screen, prefix));
       await screen.screenshot({ path: join(OUT, "console.png") });
       const server = (await machines(prefix))[0];
+      const inside = await desktop();
       await screen.close();
-      await check("when its person has left it is made anew", async () => {
-        const fresh = await ready(first.generation);
-        if (fresh.user) throw new Error(`it is still somebody's: ${JSON.stringify(fresh.user)}`);
-      });
+      await check("when its person has left it is made anew", () => ready(inside.changed_at));
       measured(
         `a refresh ${(await machines(prefix))[0] === server ? "rebuilt its server" : "made another server"}`,
       );
